@@ -202,6 +202,16 @@ def test_align_all_puts_clips_of_other_length_and_rate_on_one_timeline(
         timeline.save(tmp_path / "t.gif")
 
 
+def test_offset_gives_the_clock_of_each_recording(pair: la2ds.Project):
+    steps = np.sin(np.linspace(0, 6, 120)) ** 2
+    for name, first in (("front", 0), ("side", 10)):
+        add_sequence(pair._stored, name, sequence(steps[first : first + 100], fps=20))
+    clocks = la2ds.offset(pair, "front", "side", force=True)
+    assert list(clocks) == ["front", "side"]
+    assert clocks["side"].offset == pytest.approx(-0.5, abs=0.03)
+    assert clocks["side"].seconds(2.0) == pytest.approx(1.5, abs=0.03)
+
+
 @pytest.mark.parametrize("view", ["filmed", "mirrored", "other"])
 def test_a_clip_is_compared_in_the_view_that_is_asked_for(pair: la2ds.Project, view: View):
     assert la2ds.align(pair, "anna", "ben").view == "filmed"
@@ -260,28 +270,19 @@ def test_an_alignment_is_saved_only_when_asked(pair: la2ds.Project, tmp_path: Pa
 
 
 def test_train_and_embed(trained: la2ds.Project):
-    again = la2ds.train(trained, settings=QUICK)
+    again, verdict = la2ds.train(trained, settings=QUICK)
     assert again.already_finished
     assert (again.run, again.steps) == ("default", 2)
     assert again.checkpoint.is_file()
-    course = again.to_frame()
-    assert course.step.max() == 2
-    assert again.validation_error == pytest.approx(course.validation_error.min())
     with pytest.raises(la2ds.UserError, match="trained differently") as caught:
         la2ds.train(trained, settings=QUICK | {"train.seed": 3})
     assert caught.value.exit_code == la2ds.ExitCode.MISMATCH
     embedded = la2ds.embed(trained, ["clip1", "clip4"])
     assert {name: len(one) for name, one in embedded.clips.items()} == {"clip1": 33, "clip4": 42}
-    frame = embedded.to_frame()
-    assert list(frame.columns[:4]) == ["video", "frame", "time", "e0"]
-    assert len(frame) == 33 + 42
-    np.testing.assert_array_equal(
-        frame[frame.video == "clip4"].iloc[:, 3:], embedded.clips["clip4"].value
-    )
     model = la2ds.align(trained, "clip0", "clip1", features="model")
     assert model.features == "model"
     # Two steps are not better than the base model.
-    assert "run default is not shown to help: no clips were held out" in again.verdict
+    assert "run default is not shown to help: no clips were held out" in verdict
     assert la2ds.align(trained, "clip0", "clip1").features == "base"
 
 
@@ -308,7 +309,6 @@ def test_evaluate(trained: la2ds.Project):
     tau = evaluated.document["features"]["model"]["kendalls_tau"]
     assert evaluated.value("kendalls_tau") == tau["value"]
     assert evaluated.value("phase_classification.10 %", "time_only") is not None
-    assert isinstance(evaluated.warnings, list)
     with pytest.raises(KeyError, match="kendalls_tau"):
         evaluated.value("tau")
 

@@ -21,8 +21,6 @@ from la2ds.results import (
     Embedded,
     Evaluated,
     Extracted,
-    Figure,
-    Offsets,
     Timeline,
     Trained,
 )
@@ -48,8 +46,6 @@ __all__ = [
     "Evaluated",
     "ExitCode",
     "Extracted",
-    "Figure",
-    "Offsets",
     "Project",
     "Timeline",
     "Trained",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.result import AlignResult
@@ -14,11 +13,11 @@ if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
     from la2ds_cli.core.project import Project as StoredProject
     from la2ds_cli.core.types import EmbeddingSequence, FloatArray, IntArray
-    from la2ds_cli.offset.result import OffsetResult
+    from la2ds_cli.training.train import TrainResult
 
 
-def data_frame(columns: Mapping[str, Any]) -> Any:
-    """A pandas.DataFrame of columns (name -> values of one length).
+def data_frame(content: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Any:
+    """A pandas.DataFrame of columns (name -> values of one length) or of rows.
 
     Raises UserError (exit 6) if pandas is not installed.
     """
@@ -30,11 +29,10 @@ def data_frame(columns: Mapping[str, Any]) -> Any:
         "pip install 'la2ds[pandas]'",
     ):
         import pandas
-    return pandas.DataFrame(dict(columns))
+    return pandas.DataFrame(content)
 
 
-@dataclass(frozen=True)
-class Extracted:
+class Extracted(NamedTuple):
     """The outcome of every clip that was asked for.
 
     items: one for each clip, in order, with `path` (as it was named), `video` (its id in the
@@ -51,54 +49,7 @@ class Extracted:
 
     def to_frame(self) -> Any:
         """A pandas.DataFrame, one row for each item; UserError (exit 6) if pandas is missing."""
-        names = ("path", "video", "status", "frames", "code", "message", "hint")
-        return data_frame({name: [getattr(item, name) for item in self.items] for name in names})
-
-
-@dataclass(frozen=True)
-class Offsets:
-    """The clocks of recordings of one performance, by the id of each clip.
-
-    seconds_after: seconds of the first plus this are seconds of the recording. within: seconds by
-    which that may be off in nine cases of ten. drift: seconds that its clock gains in a second,
-    None if that was not estimated. sure: whether it shows the performance, at no other lag. A
-    recording of another performance is missing.
-    """
-
-    seconds_after: dict[str, float]
-    within: dict[str, float]
-    drift: dict[str, float | None]
-    sure: dict[str, bool]
-    _result: OffsetResult = field(repr=False, compare=False)
-
-    @classmethod
-    def of(cls, result: OffsetResult) -> Offsets:
-        """From the result of the step."""
-        pairs = zip(result.recordings, result.clocks, strict=True)
-        clocks = {one.clip.id: clock for one, clock in pairs if clock is not None}
-        return cls(
-            {clip: clock.offset for clip, clock in clocks.items()},
-            {clip: clock.within for clip, clock in clocks.items()},
-            {clip: clock.drift for clip, clock in clocks.items()},
-            {clip: clock.sure for clip, clock in clocks.items()},
-            result,
-        )
-
-    def seconds(self, clip: str, first: float) -> float:
-        """Seconds of a recording at seconds of the first. clip: its id, path, file name or stem.
-        Raises UserError (exit 3) for another clip, or one of another performance."""
-        from la2ds_cli.core.errors import ExitCode, UserError
-        from la2ds_cli.core.video_list import VideoList
-
-        found = VideoList(Path(), [one.clip for one in self._result.recordings]).find(clip)
-        for one, clock in zip(self._result.recordings, self._result.clocks, strict=True):
-            if one.clip is found and clock is not None:
-                return clock.seconds(first)
-        raise UserError(
-            f"'{clip}' is none of the recordings of this performance",
-            hint=f"{', '.join(self.seconds_after)} are",
-            exit_code=ExitCode.UNREADABLE,
-        )
+        return data_frame([item.to_json() for item in self.items])
 
 
 @dataclass(frozen=True)
@@ -282,47 +233,24 @@ class Timeline:
         return data_frame({"video": ids} | columns)
 
 
-@dataclass(frozen=True)
-class Trained:
+class Trained(NamedTuple):
     """A training run.
 
-    run: its name. steps, seconds: how long it was trained, over all parts of a resumed run. clips:
-    the number of clips it learned from. validation_error: the synthetic warp error, the smaller the
-    better, in % of the clip length; best_step: the step that had it. raw_pose_error: the same of
-    raw poses, without training; NaN where it was not measured. checkpoint: the file of the weights.
-    already_finished: the run was complete, and nothing was done. warnings: sentences. verdict: the
-    sentence on whether the run is better than the base model, not shown to help, or worse; empty if
-    they could not be compared.
+    result: with `run`, its name; `steps`, `seconds`, how long it was trained, over all parts of a
+    resumed run; `clips`, the number of clips it learned from; `validation_error`, the synthetic
+    warp error, the smaller the better, in % of the clip length; `best_step`, the step that had it;
+    `raw_pose_error`, the same of raw poses, without training, NaN where it was not measured;
+    `checkpoint`, the file of the weights, beside which metrics.jsonl has the course of the training
+    (docs/tutorials/train-and-evaluate.md); `already_finished`, if nothing was done; and `warnings`.
+    verdict: the sentence on whether the run is better than the base model, not shown to help, or
+    worse; empty if they could not be compared.
     """
 
-    run: str
-    steps: int
-    seconds: float
-    clips: int
-    validation_error: float
-    best_step: int
-    raw_pose_error: float
-    checkpoint: Path
-    already_finished: bool
-    warnings: list[str]
+    result: TrainResult
     verdict: str
 
-    def to_frame(self) -> Any:
-        """The course of the training as a pandas.DataFrame, one row for each validation.
 
-        The columns are the keys of metrics.jsonl (docs/tutorials/train-and-evaluate.md), such as
-        `step`, `loss` and `validation_error`. Raises UserError (exit 6) if pandas is not installed.
-        """
-        from la2ds_cli.core import regular_file
-
-        lines = regular_file.text(self.checkpoint.parent / "metrics.jsonl").splitlines()
-        rows = [json.loads(line) for line in lines]
-        names = dict.fromkeys(name for row in rows for name in row)
-        return data_frame({name: [row.get(name) for row in rows] for name in names})
-
-
-@dataclass(frozen=True)
-class Embedded:
+class Embedded(NamedTuple):
     """The embeddings of clips by one run.
 
     run: its name. clips: id -> embedding, with `value` (T, D) float32, one row for each frame,
@@ -334,41 +262,8 @@ class Embedded:
     clips: dict[str, EmbeddingSequence]
     items: tuple[ItemResult, ...]
 
-    def to_frame(self) -> Any:
-        """A pandas.DataFrame with a row for each frame: `video`, `frame`, `time`, `e0`, `e1`, ...
 
-        Raises UserError (exit 6) if pandas is not installed.
-        """
-        import numpy as np
-
-        each = list(self.clips.values())
-        videos = [video for video, one in self.clips.items() for _ in range(len(one))]
-        columns: dict[str, Any] = {"video": videos}
-        for name in ("frame", "time"):
-            columns[name] = np.concatenate([getattr(one, name) for one in each]) if each else []
-        values = np.concatenate([one.value for one in each]) if each else np.empty((0, 0))
-        return data_frame(columns | {f"e{d}": column for d, column in enumerate(values.T)})
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure of an evaluation.
-
-    features: whose it is: `model`, `raw_pose`, `raw_pose_best`, `time_only` or `untrained`. metric:
-    its name, such as `event_transfer.median_percent` or `phase_classification.10 %`. value: None
-    where it is undefined. low, high: the ends of its 95 % interval over clips, None where there is
-    none.
-    """
-
-    features: str
-    metric: str
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
-class Evaluated:
+class Evaluated(NamedTuple):
     """An evaluation: every feature set through every metric of a protocol.
 
     document: all of it, as `la2ds evaluate --json` prints it (docs/explanation/metrics.md).
@@ -376,13 +271,14 @@ class Evaluated:
 
     document: dict[str, Any]
 
-    @property
-    def warnings(self) -> list[str]:
-        """Sentences on what to take with care."""
-        return list(self.document["warnings"])
+    def figures(self) -> list[dict[str, Any]]:
+        """Every figure, the feature sets in the order of the table.
 
-    def figures(self) -> list[Figure]:
-        """Every figure, the feature sets in the order of the table."""
+        features: whose it is: `model`, `base`, `raw_pose`, `raw_pose_best`, `time_only` or
+        `untrained`. metric: its name, such as `event_transfer.median_percent` or
+        `phase_classification.10 %`. value: None where it is undefined. low, high: the ends of its
+        95 % interval over clips, None where there is none.
+        """
         rows = self.document["features"]
         return [figure for name, row in rows.items() for figure in _figures(name, row, ())]
 
@@ -391,29 +287,27 @@ class Evaluated:
 
         Raises KeyError, which lists the metrics there are, for another name.
         """
-        values = {f.metric: f.value for f in self.figures() if f.features == features}
+        values = {f["metric"]: f["value"] for f in self.figures() if f["features"] == features}
         if metric not in values:
             known = ", ".join(values) or "none"
             raise KeyError(f"no figure '{metric}' of '{features}'; there are: {known}")
         return values[metric]
 
     def to_frame(self) -> Any:
-        """A pandas.DataFrame with a row for each figure and the columns of Figure.
-
-        Raises UserError (exit 6) if pandas is not installed.
-        """
-        names = ("features", "metric", "value", "low", "high")
-        figures = self.figures()
-        return data_frame({name: [getattr(one, name) for one in figures] for name in names})
+        """A pandas.DataFrame of `figures`; UserError (exit 6) without pandas."""
+        return data_frame(self.figures())
 
 
-def _figures(features: str, row: Mapping[str, Any], path: Sequence[str]) -> Iterator[Figure]:
+def _figures(
+    features: str, row: Mapping[str, Any], path: Sequence[str]
+) -> Iterator[dict[str, Any]]:
     """The figures in a nested row of the document; path: the keys that lead to it."""
     for key, entry in row.items():
         if not isinstance(entry, Mapping):
             continue
-        name = ".".join((*path, key))
         if "value" in entry:
-            yield Figure(features, name, entry["value"], *(entry["interval"] or (None, None)))
+            ends = zip(("low", "high"), entry["interval"] or (None, None), strict=True)
+            name = {"features": features, "metric": ".".join((*path, key))}
+            yield {**name, "value": entry["value"], **dict(ends)}
         else:
             yield from _figures(features, entry, (*path, key))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from la2ds.project import Project, merged_config
-from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Offsets, Timeline, Trained
+from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Timeline, Trained
 from la2ds_cli.core.clip import ClipOptions
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from la2ds_cli.core.progress import Progress
     from la2ds_cli.core.types import FloatArray, PoseSequence
     from la2ds_cli.core.view import ViewName
+    from la2ds_cli.offset.result import Clock
 
 
 @contextmanager
@@ -129,8 +130,14 @@ def align(
 
 def offset(
     project: Project, *recordings: str | Path, drift: bool | None = None, force: bool = False
-) -> Offsets:
+) -> dict[str, Clock]:
     """Find the lag between recordings of one performance, as `la2ds offset` does.
+
+    Returns the clock of each recording that shows the performance, by the id of its clip: `offset`,
+    seconds of the first plus this are seconds of the recording; `within`, seconds by which that may
+    be off in nine cases of ten; `drift`, seconds that it gains in a second, None if that was not
+    estimated; `sure`, whether it shows the performance, at no other lag; and `seconds(first)`, its
+    seconds at seconds of the first.
 
     recordings: two or more video files, or names of clips of the project. drift: whether clocks may
     run at different rates, None = where 30 s overlap. force: return what fits best even if no two
@@ -150,7 +157,8 @@ def offset(
             device=project._device,
             progress=progress,
         )
-    return Offsets.of(result)
+    pairs = zip(result.recordings, result.clocks, strict=True)
+    return {one.clip.id: clock for one, clock in pairs if clock is not None}
 
 
 def joints(
@@ -293,19 +301,7 @@ def train(
             progress=progress,
         )
         verdict = ensure_verdict(stored, result.run, project._device, progress)
-    return Trained(
-        run=result.run,
-        steps=result.steps,
-        seconds=result.seconds,
-        clips=result.clips,
-        validation_error=result.validation_error,
-        best_step=result.best_step,
-        raw_pose_error=result.raw_pose_error,
-        checkpoint=result.checkpoint,
-        already_finished=result.already_finished,
-        warnings=list(result.warnings),
-        verdict=verdict.sentence(result.run) if verdict else "",
-    )
+    return Trained(result, verdict.sentence(result.run) if verdict else "")
 
 
 def embed(
