@@ -29,7 +29,7 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import available_cores
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import extract_poses
-from la2ds_cli.poses.networks.onnx import OnnxDetector, build_detector, build_pose
+from la2ds_cli.poses.networks.onnx import OnnxModel, build_detector, build_pose
 
 _THRESHOLD = 0.3  # of a person box, everywhere
 
@@ -78,26 +78,17 @@ def models(calls: Counter[str], detector: str, pose: str) -> None:
 def count_calls(clips: list[Path], detector: str, pose: str) -> Counter[str]:
     """How often la2ds runs each network on these clips."""
     calls: Counter[str] = Counter()
-    originals: list[tuple[Any, str, Callable[..., Any]]] = []
+    original, names = OnnxModel.__call__, {detector: "detector", pose: "pose"}
 
-    def count(owner: Any, method: str, name: str, weigh: Callable[..., int]) -> None:
-        original = getattr(owner, method)
-        originals.append((owner, method, original))
+    def counted(self: OnnxModel, images: Any, *arguments: Any) -> Any:
+        calls[names[self.name]] += len(images)
+        return original(self, images, *arguments)
 
-        def counted(self: Any, *arguments: Any) -> Any:
-            calls[name] += weigh(*arguments)
-            return original(self, *arguments)
-
-        setattr(owner, method, counted)
-
-    forward = type(build_pose(pose, "cpu", PosesConfig(batch_size=16)).forward)
-    count(OnnxDetector, "_detect", "detector", lambda image: 1)
-    count(forward, "__call__", "pose", len)
+    setattr(OnnxModel, "__call__", counted)  # noqa: B010
     try:
         la2ds(clips, detector, pose)
     finally:
-        for owner, method, original in originals:
-            setattr(owner, method, original)
+        setattr(OnnxModel, "__call__", original)  # noqa: B010
     return calls
 
 

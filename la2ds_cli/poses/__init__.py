@@ -5,10 +5,8 @@ becomes of a clip · current: the clip that a file is, and whether its poses are
 one clip from detection to verdict, in order · sources: the user's files as clips · subjects: who is
 followed · passes: boxes and joints of all frames, in chunks · tracking, tracks, boxes, cuts:
 detections linked over time · trust: how far each joint can be trusted at each moment · quality,
-verdict: facts about the joints and what they mean · networks: detectors and pose networks ·
-top_down: crops, decoders and any network for crops · blazepose: its two networks · weights: weight
-files and licences · threads: networks called by several threads · openmmlab, ultralytics_model:
-packages that run other people's models.
+verdict: facts about the joints and what they mean · networks: detectors and pose networks, a file
+for each package that runs them · weights: weight files and licences.
 
 Imports core and video.
 To add a pose network or a person detector, write networks/NAME.py: its `__init__` says what such a

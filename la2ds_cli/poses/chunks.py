@@ -10,24 +10,30 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import Any, TypeVar
 
 import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.poses.threads import ordered_map
 from la2ds_cli.video.reader import Frame, read_ahead
 
 _CHUNK_FRAMES = 16
 _CHUNK_BYTES = 48 << 20  # of decoded frames in one chunk; at least one frame
 CLIP_MEMORY = 256 << 20  # a clip of at most this size is decoded once
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Chunk = dict[str, np.ndarray]  # the result of a chunk
 _STEP, _VERSION = "poses-partial", 2
 _EVERY = 10.0  # seconds of work that a killed run may lose
@@ -212,3 +218,60 @@ class Stage:
 
     def _path(self, first: int) -> Path:
         return self._partial.folder / f"{self._name}-{first:06d}.safetensors"
+
+
+# --- several threads ------------------------------------------------------------------------------
+#
+# Decoding, ONNX Runtime and torch release Python's global lock while they compute, so threads use
+# all cores; each network runs on one thread per call.
+
+
+def ordered_map(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int,
+    stop: Event | None = None,
+) -> Generator[Result, None, None]:
+    """Results of `function` in the order of the items; at most 2 * workers items are in flight.
+
+    The items are read in the caller's thread. An exception of one item is raised in its turn. Items
+    that have not begun by then, or when the generator is closed, are dropped, and `stop` is set for
+    those in progress.
+    """
+    if workers <= 1:
+        yield from map(function, items)
+        return
+    waiting: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="extract")
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    except BaseException:
+        if stop is not None:
+            stop.set()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def one_thread_each(workers: int) -> Iterator[None]:
+    """While several threads run networks, each call of torch uses one thread.
+
+    The cores are then shared by calls instead of used within one, from which small networks hardly
+    gain.
+    """
+    torch = sys.modules.get("torch")
+    if workers <= 1 or torch is None:  # ONNX models alone need no torch
+        yield
+        return
+    before: Any = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -22,7 +22,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.poses.chunks import CLIP_MEMORY, Partial, Stopped
+from la2ds_cli.poses.chunks import CLIP_MEMORY, Partial, Stopped, one_thread_each, ordered_map
 from la2ds_cli.poses.clip import ClipTask, pose_clip
 from la2ds_cli.poses.current import STEP, networks_of, pose_recipe
 from la2ds_cli.poses.networks import (
@@ -38,7 +38,6 @@ from la2ds_cli.poses.networks import (
 )
 from la2ds_cli.poses.sources import ClipSource
 from la2ds_cli.poses.subjects import check_subject
-from la2ds_cli.poses.threads import one_thread_each, ordered_map
 from la2ds_cli.poses.verdict import item_result
 from la2ds_cli.poses.weights import report_to
 

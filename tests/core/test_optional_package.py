@@ -11,8 +11,8 @@ import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError, optional_import
 from la2ds_cli.formats.sleap import sleap_io
-from la2ds_cli.poses.openmmlab import Source
-from la2ds_cli.poses.ultralytics_model import import_part
+from la2ds_cli.poses.networks.openmmlab import Source
+from la2ds_cli.poses.networks.ultralytics import import_part
 
 
 def _store() -> None:

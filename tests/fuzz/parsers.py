@@ -284,7 +284,7 @@ def _openmmlab(folder: Path) -> Parser:
     """Weights as OpenMMLab publishes them, with numpy numbers in their meta data."""
     import torch
 
-    from la2ds_cli.poses.openmmlab import Source, load_weights
+    from la2ds_cli.poses.networks.openmmlab import Source, load_weights
 
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1), torch.nn.BatchNorm2d(2))
     meta = {"epoch": 210, "time": "Mon", "sigmas": np.float64(0.5), "sizes": np.ones(2)}
@@ -307,7 +307,7 @@ def _openmmlab_old(folder: Path) -> Parser:
 
 
 def _yolo(folder: Path) -> Parser:
-    from la2ds_cli.poses.ultralytics_model import read_checkpoint
+    from la2ds_cli.poses.networks.ultralytics import read_checkpoint
     from tests.poses.yolo_files import write_checkpoint
 
     good = write_checkpoint(folder / "good.pt", pytest.MonkeyPatch(), train_args={"imgsz": 640})

@@ -129,7 +129,7 @@ def seeded_w32() -> dict[str, torch.Tensor]:
 
 def mmpose_config(alias: str) -> Any:
     """The configuration of that name in the MMPose package, without downloads."""
-    from la2ds_cli.poses.openmmlab import install_stand_ins
+    from la2ds_cli.poses.networks.openmmlab import install_stand_ins
 
     install_stand_ins()
     import mmpose
@@ -169,7 +169,7 @@ def mmpose_matrix(box: np.ndarray) -> np.ndarray:
 
 def mmpose_joints(heatmap: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """xy (n, K, 2) in image pixels for BOXES[i % 4], and score (n, K), by MMPose's codec."""
-    from la2ds_cli.poses.openmmlab import install_stand_ins
+    from la2ds_cli.poses.networks.openmmlab import install_stand_ins
 
     install_stand_ins()
     from mmpose.datasets.transforms import TopdownAffine

@@ -22,21 +22,6 @@ def write_detector(path: Path, rows: list[list[float]], size: tuple[int, int] = 
     return _write(path, nodes, given, returned, [constant, zero])
 
 
-def write_mean_detector(path: Path, size: tuple[int, int] = (32, 32)) -> Path:
-    """A detector with one box whose score is the mean of its input, to see what it was fed."""
-    box = numpy_helper.from_array(np.array([[[0, 0, 9, 9]]], np.float32), "box")
-    kind = numpy_helper.from_array(np.zeros((1, 1, 1), np.float32), "kind")
-    shape = numpy_helper.from_array(np.array([1, 1, 1]), "shape")
-    nodes = [
-        helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
-        helper.make_node("Reshape", ["mean", "shape"], ["score"]),
-        helper.make_node("Concat", ["box", "score", "kind"], ["output0"], axis=2),
-    ]
-    given = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, *size])
-    returned = helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, "num", 6])
-    return _write(path, nodes, given, returned, [box, kind, shape])
-
-
 def write_pose(
     path: Path,
     joints: int = 17,

@@ -14,14 +14,9 @@ from threading import Barrier, Event
 import numpy as np
 import pytest
 
-from la2ds_cli.poses import threads
-from la2ds_cli.poses.chunks import ClipFrames, Partial, Stopped
-from la2ds_cli.poses.threads import (
-    Instances,
-    SharedCores,
-    one_thread_each,
-    ordered_map,
-)
+from la2ds_cli.poses import networks
+from la2ds_cli.poses.chunks import ClipFrames, Partial, Stopped, one_thread_each, ordered_map
+from la2ds_cli.poses.networks import Instances
 from la2ds_cli.video.reader import Frame
 
 SIZE = (20, 10)
@@ -188,15 +183,9 @@ def test_torch_gets_its_threads_back() -> None:
     assert torch.get_num_threads() == before
 
 
-def test_calls_one_after_the_other_share_an_instance() -> None:
-    pool = Instances(count().__next__)
-    for _ in range(3):
-        with pool.borrow() as number:
-            assert number == 0
-
-
-def test_calls_at_the_same_time_do_not() -> None:
-    pool, together = Instances(count().__next__), Barrier(3)
+def test_calls_at_the_same_time_have_instances_of_their_own() -> None:
+    numbers, together = count(), Barrier(3)
+    pool = Instances(lambda threads: next(numbers))
 
     def call() -> int:
         with pool.borrow() as number:
@@ -204,26 +193,18 @@ def test_calls_at_the_same_time_do_not() -> None:
             return number
 
     with ThreadPoolExecutor(3) as callers:
-        for _ in range(2):
-            numbers = [callers.submit(call) for _ in range(3)]
-            assert sorted(number.result() for number in numbers) == [0, 1, 2]
-
-
-def test_an_instance_that_failed_is_not_used_again() -> None:
-    pool = Instances(count().__next__)
-    with pytest.raises(ValueError, match="broken"), pool.borrow():
-        raise ValueError("broken")
-    with pool.borrow() as number:
-        assert number == 1
+        for _ in range(2):  # which are used again
+            calls = [callers.submit(call) for _ in range(3)]
+            assert sorted(called.result() for called in calls) == [0, 1, 2]
 
 
 def test_a_call_uses_the_threads_that_the_other_calls_leave(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(threads, "available_cores", lambda: 4)
-    pool = SharedCores(lambda threads: [threads])
+    monkeypatch.setattr(networks, "available_cores", lambda: 7)
+    pool = Instances(lambda threads: [threads], most_threads=4)
     with pool.borrow() as alone, pool.borrow() as second, pool.borrow() as third:
-        assert [*alone, *second, *third] == [4, 2, 1]
+        assert [*alone, *second, *third] == [4, 2, 2]
     with pytest.raises(ValueError, match="broken"), pool.borrow():
         raise ValueError("broken")
     with pool.borrow() as again:

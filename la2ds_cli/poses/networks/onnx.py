@@ -12,7 +12,6 @@ person. The image is scaled with its aspect kept and centred on grey, as in trai
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,7 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.poses.networks import PoseBackend
-from la2ds_cli.poses.top_down import TopDownBackend, letterbox
+from la2ds_cli.poses.networks import PoseBackend, TopDownBackend, letterbox
 from la2ds_cli.poses.weights import existing_file
 from la2ds_cli.video.reader import Image
 
@@ -53,44 +51,45 @@ def detector_identity(name: str) -> str:
 
 
 def build_pose(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
-    """Open the file and check its interface; a UserError (exit 5) says what does not fit."""
+    """Open the file and try it on a black crop; a UserError (exit 5) says what does not fit."""
     model = OnnxModel(name, device)
     skeleton = model.session.get_modelmeta().custom_metadata_map.get("skeleton", "coco17")
-    batch, _, *sides = model.shape
-    if not all(0 < fixed(side) <= _MOST_SIDE for side in sides):
-        expected = f"one input (B, 3, H, W) of fixed H and W of at most {_MOST_SIDE}"
-        raise unfit(name, expected, f"input {model.shape}")
-    joints = len(get_skeleton(skeleton).joints)
-    if len(model.returned) != 4 or fixed(model.returned[1]) not in (0, joints):
-        expected = f"heatmaps (B, {joints}, H/4, W/4) of the {joints} joints of {skeleton}"
-        raise unfit(name, expected, f"output {model.returned}")
+    joints, one_by_one = len(get_skeleton(skeleton).joints), fixed(model.shape[0]) == 1
+    expected = f"the heatmaps (B, {joints}, H/s, W/s) of the {joints} joints of {skeleton}"
+
+    def heatmaps(crop: FloatArray) -> FloatArray:
+        parts = np.split(crop, len(crop)) if one_by_one else [crop]
+        maps = np.concatenate([model(part, (len(part), joints, 0, 0), expected) for part in parts])
+        if not np.isfinite(maps).all():
+            raise unfit(name, "finite numbers", "infinite or undefined ones in its output")
+        return maps
+
+    if not all(model.sides):
+        raise unfit(name, "one input (B, 3, H, W) of fixed H and W", f"input {model.shape}")
+    heatmaps(np.zeros((1, 3, *model.sides), np.float32))
     return TopDownBackend(
-        forward=Forward(model, joints),
-        input_size=(sides[0], sides[1]),
+        forward=heatmaps,
+        input_size=model.sides,
         skeleton=skeleton,
         device=model.device,
-        batch_size=1 if fixed(batch) == 1 else config.batch_size,
+        batch_size=1 if one_by_one else config.batch_size,
     )
 
 
 def build_detector(
     name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend
 ) -> OnnxDetector:
-    """Open the file and check its interface; a UserError (exit 5) says what does not fit."""
-    model = OnnxModel(name, device)
-    sides = fixed(model.shape[2]) or _FREE_SIDE, fixed(model.shape[3]) or _FREE_SIDE
-    if max(sides) > _MOST_SIDE:
-        raise unfit(name, f"H and W of at most {_MOST_SIDE}", f"input {model.shape}")
-    if len(model.returned) != 3 or fixed(model.returned[2]) not in (0, 6):
-        raise unfit(name, "an output (1, N, 6)", f"output {model.returned}")
-    return OnnxDetector(model, sides)
+    """Open the file and try it on a black image; a UserError (exit 5) says what does not fit."""
+    detector = OnnxDetector(OnnxModel(name, device))
+    detector.detect([np.zeros((1, 1, 3), np.uint8)])
+    return detector
 
 
 class OnnxModel:
     """A network that reads a batch of RGB images (B, 3, H, W) float32, B 1 or free.
 
-    session: onnxruntime's. shape, returned: of the input and the first output, the only one that is
-    read, with names for free sizes. device: where it runs.
+    session: onnxruntime's. shape: of the input, with names for free sizes. sides: (H, W) of it, 0 =
+    free. device: where it runs.
     """
 
     def __init__(self, name: str, device: DeviceName) -> None:
@@ -103,19 +102,25 @@ class OnnxModel:
         self.device = "cuda" if on_cuda else "cpu"
         if device == "cuda" and not on_cuda:
             raise _no_cuda()
-        given, outputs = self.session.get_inputs(), self.session.get_outputs()
+        given = self.session.get_inputs()
         self.shape: tuple[Any, ...] = tuple(given[0].shape) if len(given) == 1 else ()
-        self.returned: tuple[Any, ...] = tuple(outputs[0].shape) if outputs else ()
+        height, width = (fixed(side) for side in (*self.shape, 0, 0, 0, 0)[2:4])
+        self.sides = height, width
         sizes = zip(self.shape, (1, 3), strict=False)
         fits = all(size == value or not isinstance(size, int) for size, value in sizes)
-        if len(self.shape) != 4 or not fits or given[0].type != "tensor(float)":
+        fits &= len(self.shape) == 4 and given[0].type == "tensor(float)"
+        if not fits or max(self.sides) > _MOST_SIDE:
             kinds = ", ".join(f"{tuple(node.shape)} of {node.type[7:-1]}" for node in given)
-            expected = "one input (B, 3, H, W), B 1 or free, of float"
+            expected = f"one input (B, 3, H, W) of float, B 1 or free, H and W up to {_MOST_SIDE}"
             raise unfit(name, expected, f"input {kinds}")
 
-    def __call__(self, images: FloatArray) -> FloatArray:
-        """The first output for images (n, 3, H, W) float32. Raises UserError (exit 5) if the
-        network cannot run on them, or returns anything but floats."""
+    def __call__(self, images: FloatArray, shape: Sequence[int | None], what: str) -> FloatArray:
+        """The first output for images (n, 3, H, W) float32.
+
+        shape: of it, 0 for any length but 0 and None for any. Raises UserError (exit 5) if the
+        network cannot run on them, or returns anything but floats of that shape; what: it should
+        return, for the message.
+        """
         first, given = self.session.get_outputs()[0].name, self.session.get_inputs()[0].name
         try:
             (answer,) = self.session.run([first], {given: images})
@@ -124,6 +129,10 @@ class OnnxModel:
             raise unfit(self.name, "a network that runs", actual) from error
         if not isinstance(answer, np.ndarray) or answer.dtype != np.float32:
             raise unfit(self.name, "an output of float", "another output")
+        pairs = zip(answer.shape, shape, strict=False)
+        fits = all(wanted is None or size == (wanted or max(size, 1)) for size, wanted in pairs)
+        if answer.ndim != len(shape) or not fits:
+            raise unfit(self.name, what, f"output {answer.shape}")
         return answer
 
 
@@ -160,37 +169,13 @@ def open_session(name: str, device: DeviceName) -> Any:
     return session
 
 
-@dataclass(frozen=True)
-class Forward:
-    """Heatmaps of crops (n, 3, H, W)."""
-
-    model: OnnxModel
-    joints: int
-
-    def __call__(self, crop: FloatArray) -> FloatArray:
-        one_by_one = fixed(self.model.shape[0]) == 1
-        parts = np.split(crop, len(crop)) if one_by_one else [crop]
-        return np.concatenate([self._heatmaps(part) for part in parts])
-
-    def _heatmaps(self, crop: FloatArray) -> FloatArray:
-        """Checks what a file with free sizes leaves open. Raises UserError (exit 5)."""
-        heatmap = self.model(crop)
-        if heatmap.ndim != 4 or not heatmap.size or heatmap.shape[:2] != (len(crop), self.joints):
-            expected = f"an output ({len(crop)}, {self.joints}, ...) for {len(crop)} crops"
-            raise unfit(self.model.name, expected, f"{heatmap.shape}")
-        if not np.isfinite(heatmap).all():
-            actual = "infinite or undefined ones in its output"
-            raise unfit(self.model.name, "finite numbers", actual)
-        return heatmap
-
-
 class OnnxDetector:
     """Runs one image at a time: exports with a free batch size are rare, and CPUs gain nothing from
     it."""
 
-    def __init__(self, model: OnnxModel, input_size: tuple[int, int]) -> None:
+    def __init__(self, model: OnnxModel) -> None:
         self.model = model
-        self.input_size = input_size
+        self.input_size = model.sides[0] or _FREE_SIDE, model.sides[1] or _FREE_SIDE
 
     def detect(self, images: Sequence[Image]) -> list[FloatArray]:
         return [self._detect(image) for image in images]
@@ -198,14 +183,11 @@ class OnnxDetector:
     def _detect(self, image: Image) -> FloatArray:
         canvas, scale, shift = letterbox(image, self.input_size)
         feed = np.ascontiguousarray(canvas.astype(np.float32).transpose(2, 0, 1)[None] / 255)
-        output = self.model(feed)
-        if output.ndim != 3 or output.shape[0] != 1 or output.shape[2] != 6:
-            raise unfit(self.model.name, "an output (1, N, 6)", f"{output.shape}")
-        rows = output[0]
+        rows = self.model(feed, (1, None, 6), "an output (1, N, 6)")[0]
         # A row that is no box, and what no one could follow, counts as nothing seen.
         person = rows[(rows[:, 5] == _PERSON) & (np.abs(rows) < _FAR).all(axis=1), :5]
-        if len(person) > _MOST_BOXES:
-            person = person[np.sort(np.argsort(-person[:, 4], kind="stable")[:_MOST_BOXES])]
+        best = np.sort(np.argsort(-person[:, 4], kind="stable")[:_MOST_BOXES])
+        person = person[best]
         person[:, :4] = (person[:, :4] - np.tile(shift, 2)) / np.tile(scale, 2)
         return person
 

@@ -19,9 +19,7 @@ from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses import boxes
-from la2ds_cli.poses.networks import PoseBackend, in_batches
-from la2ds_cli.poses.threads import gpu_memory
-from la2ds_cli.poses.top_down import TopDownBackend
+from la2ds_cli.poses.networks import PoseBackend, TopDownBackend, gpu_memory, in_batches
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
 from la2ds_cli.video.reader import Image
 

@@ -1,45 +1,76 @@
-"""YOLO networks of Ultralytics (AGPL-3.0): `FILE.pt`, `ultralytics:FILE.pt` or
+"""YOLO networks of the package ultralytics (AGPL-3.0): `FILE.pt`, `ultralytics:FILE.pt` or
 `ultralytics:NAME`.
 
 Pose networks find people by themselves. Here they are shown the surroundings of each box; of the
 people they find there, the one whose box overlaps the given box most counts. Joints are the 17 of
 COCO. As a detector a pose network works as well: its boxes are used.
+
+The package is imported only if a user names one of its networks, and kept from using the internet,
+installing packages, and writing outside our cache folder. A .pt file of Ultralytics is a pickle of
+the whole network object, which could start any program. It is read by torch's restricted unpickler.
+Classes of Ultralytics and torch.nn that it names are replaced by one that only keeps its state; any
+other name ends the reading. Only the tensors and the list of layers are used, and that list may
+contain only known layers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+import importlib
+import os
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import numpy as np
 
+from la2ds_cli.core import artifact
 from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.device import DeviceName, resolve_device
+from la2ds_cli.core.errors import ExitCode, UserError, first_line, optional_import
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses import boxes as box_arithmetic
-from la2ds_cli.poses.networks import Joints, PoseBackend, no_joints
-from la2ds_cli.poses.top_down import GREY, crop_matrix, letterbox, to_image
-from la2ds_cli.poses.ultralytics_model import (
-    NOTICE,
-    YoloModel,
-    load_model,
-    model_identity,
-    model_name,
+from la2ds_cli.poses.networks import (
+    GREY,
+    Instances,
+    Joints,
+    PoseBackend,
+    crop_matrix,
+    gpu_memory,
+    letterbox,
+    no_joints,
+    to_image,
 )
+from la2ds_cli.poses.weights import existing_file, fetch_weights, weights_identity
 from la2ds_cli.video.reader import Image
 
 POSES = ("ultralytics",)
 DETECTORS = ("ultralytics",)
 SUFFIXES = (".pt",)
 
+NAME = "ultralytics"
+NOTICE = (
+    "ultralytics and its networks are AGPL-3.0 software: anybody who distributes or hosts a "
+    "program that uses them must publish its source on the same terms, or buy a licence from "
+    "Ultralytics"
+)
+INSTALL = "pip install 'la2ds[ultralytics]'"
 _POSE, _DETECTOR = "yolo11n-pose", "yolo11n"  # where none is named
 _JOINTS = len(get_skeleton("coco17").joints)
 _ASPECT = 0.75  # width over height of a crop, as for the other networks
-_STRIDE = 32
-_LEAST_SCORE = 0.25  # of a person, Ultralytics' own default
+_STRIDE = 32  # pixels: sides of the input are multiples of it
+_LEAST_BOX = 0.05  # boxes scored below this are not returned
+_LEAST_SCORE = 0.25  # of a person in a crop, Ultralytics' own default
 _LEAST_OVERLAP = 0.1  # IoU with the given box below which it is somebody else
+_OVERLAP = 0.7  # IoU above which the lower of two boxes is dropped, Ultralytics' own default
+_BATCH = 16
 
 
 def pose_identity(name: str) -> str:
@@ -162,3 +193,346 @@ def input_size(shape: tuple[int, int], longest: int) -> tuple[int, int]:
     scale = longest / max(shape)
     height, width = (-(-round(side * scale) // _STRIDE) * _STRIDE for side in shape)
     return max(height, _STRIDE), max(width, _STRIDE)
+
+
+# --- the package ---------------------------------------------------------------------------------
+
+
+def model_name(setting: str, default: str) -> str:
+    """The model of `FILE.pt`, `ultralytics:FILE.pt`, `ultralytics:NAME` or `ultralytics`, which is
+    the default."""
+    name, _, model = setting.partition(":")
+    return setting if name != NAME else model or default
+
+
+def model_identity(model: str) -> str:
+    """`ultralytics:` and the digest of the file, or the name and digest of a zoo entry. Raises
+    UserError: no such file (exit 3), unknown name (exit 2)."""
+    if _is_file(model):
+        return f"{NAME}:{artifact.file_digest(existing_file(model))}"
+    if model not in zoo_names():
+        raise UserError(
+            f"unknown YOLO network '{model}'",
+            hint=f"known: {', '.join(zoo_names())}; or your own file, {NAME}:FILE.pt",
+        )
+    return f"{NAME}:{weights_identity(model)}"
+
+
+def _is_file(model: str) -> bool:
+    return model.lower().endswith(".pt")
+
+
+def zoo_names() -> list[str]:
+    """Names of the YOLO networks whose weights la2ds can download."""
+    from la2ds_models.weight_files import zoo
+
+    return sorted(name for name, entry in zoo().items() if entry.code.startswith(NAME))
+
+
+def import_part(part: str) -> Any:
+    """A module of the package, e.g. `nn.tasks`. Raises UserError (exit 6) if it cannot be
+    imported."""
+    from la2ds_models.weight_files import weights_dir
+
+    folder = weights_dir().parent / NAME
+    os.environ["YOLO_CONFIG_DIR"] = str(folder)  # its settings file
+    os.environ["YOLO_OFFLINE"] = "true"
+    os.environ["YOLO_AUTOINSTALL"] = "false"
+    os.environ["YOLO_VERBOSE"] = "false"
+    os.environ["ULTRALYTICS_SAFE_LOAD"] = "true"  # build layers without eval
+    missing = "the package {package} is not installed"
+    with optional_import([NAME], missing, f"{INSTALL}; {NOTICE}", repair=INSTALL):
+        return _untouched(f"{NAME}.{part}")
+
+
+def _untouched(module: str) -> Any:
+    """Import a module, undoing the package's changes to the whole process."""
+    import cv2
+
+    threads, options = cv2.getNumThreads(), np.get_printoptions()
+    try:
+        with warnings.catch_warnings():
+            importlib.import_module(NAME)  # where it is missing, the error names the package
+            return importlib.import_module(module)
+    finally:
+        cv2.setNumThreads(threads)
+        np.set_printoptions(**options)
+
+
+@dataclass(frozen=True)
+class YoloModel:
+    """A network for pictures of any size.
+
+    networks: copies that share their weights. person: number of the class. image_size: recommended
+    longer side of pictures. joints: (K, 2 or 3) or None. batch_size: pictures per pass.
+    """
+
+    networks: Instances[Any]
+    person: int
+    image_size: int
+    joints: tuple[int, int] | None
+    device: str
+    batch_size: int
+
+    def detect(
+        self, pictures: Sequence[FloatArray], least_score: float = _LEAST_BOX
+    ) -> list[FloatArray]:
+        """People in pictures of one size (H, W, 3) uint8 RGB, H and W multiples of 32.
+
+        Returns for each the rows (n, 5 + joints) float32: x1 y1 x2 y2 in pixels, score, and the
+        joints' x, y (and score) one after the other.
+        """
+        people = []
+        for start in range(0, len(pictures), self.batch_size):
+            part = list(pictures[start : start + self.batch_size])
+            # Last bits depend on the size of the batch: a full one gives the same every time.
+            padded = part + part[-1:] * (self.batch_size - len(part))
+            people += self._detect(np.stack(padded), least_score)[: len(part)]
+        return people
+
+    def _detect(self, batch: FloatArray, least_score: float) -> list[FloatArray]:
+        import torch
+
+        suppress = import_part("utils.nms").non_max_suppression
+        with gpu_memory(len(batch)), torch.inference_mode(), self.networks.borrow() as network:
+            feed = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float() / 255
+            rows = suppress(
+                network(feed),
+                conf_thres=least_score,
+                iou_thres=_OVERLAP,
+                classes=[self.person],
+                nc=network.yaml["nc"],
+                max_time_img=1e9,  # by default boxes are lost where the machine is slow
+                end2end=network.end2end,
+            )
+        return [np.delete(row.float().cpu().numpy(), 5, axis=1) for row in rows]  # 5: the class
+
+
+def load_model(model: str, device: DeviceName, batch_size: int) -> YoloModel:
+    """The network of a file or name on a device.
+
+    Raises UserError: unknown name (exit 2), missing file (exit 3), a file that is refused or
+    contains something else (exit 5), missing package, weights or device (exit 6).
+    """
+    tasks = import_part("nn.tasks")
+    where = resolve_device(device)
+    path = existing_file(model) if _is_file(model) else fetch_weights(model)
+    checkpoint = read_checkpoint(path)
+    people = [number for number, name in checkpoint.classes.items() if name == "person"]
+    if len(people) != 1:
+        known = ", ".join(list(checkpoint.classes.values())[:5]) or "nothing"
+        raise UserError(
+            f"{path} does not detect people; its classes are {known}",
+            hint="use a network with the class person",
+            exit_code=ExitCode.MISMATCH,
+        )
+    network = build_network(tasks, checkpoint, path).to(where)
+    # Its head remembers the size of the last picture, so each thread has a copy; all share weights.
+    shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
+    return YoloModel(
+        networks=Instances(lambda _: copy.deepcopy(network, dict(shared))),
+        person=people[0],
+        image_size=-(-checkpoint.image_size // _STRIDE) * _STRIDE,
+        joints=checkpoint.joints,
+        device=where.type,
+        batch_size=(batch_size or _BATCH) if where.type == "cuda" else 1,  # CPUs gain nothing
+    )
+
+
+def build_network(tasks: Any, checkpoint: Checkpoint, path: Path) -> Any:
+    """The network of a checkpoint, ready to run. Raises UserError (exit 5) if its weights do not
+    fit.
+
+    tasks: the module ultralytics.nn.tasks.
+    """
+    import torch
+
+    kind = tasks.PoseModel if checkpoint.joints else tasks.DetectionModel
+    try:
+        with torch.random.fork_rng(devices=[]):
+            network = kind(cfg=copy.deepcopy(checkpoint.layers), ch=3, verbose=False)
+        network.load_state_dict(checkpoint.tensor)
+    except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        raise UserError(
+            f"{path} does not fit the installed ultralytics: {first_line(error)[:120]}",
+            hint=f"{INSTALL} installs the version that la2ds is tested with",
+            exit_code=ExitCode.MISMATCH,
+        ) from error
+    return network.fuse(verbose=False).eval().requires_grad_(False)
+
+
+# --- checkpoints ---------------------------------------------------------------------------------
+
+HEADS = {"Detect": False, "v10Detect": False, "Pose": True, "Pose26": True}  # has joints?
+
+# What the networks YOLOv8 to YOLO26 are made of; none of these opens files or the network.
+_LAYERS = re.compile(
+    "A2C2f|AConv|ADown|Bottleneck|BottleneckCSP|C1|C2|C2PSA|C2f|C2fCIB|C2fPSA|C3|C3Ghost|C3k2|C3x"
+    "|CBFuse|CBLinear|Concat|Conv|DWConv|ELAN1|Focus|GhostBottleneck|GhostConv|PSA|RepC3"
+    r"|RepNCSPELAN4|SCDown|SPP|SPPELAN|SPPF|nn\.(ConvTranspose2d|Identity|Upsample)"
+)
+_ACTIVATION = re.compile(r"(torch\.)?nn\.[A-Za-z0-9]+\([\w=., -]*\)")
+_KNOWN = re.compile(
+    r"ultralytics(\.\w+)+|torch\.nn(\.\w+)+"
+    r"|numpy\.(dtype|ndarray|_?core\.multiarray\.(scalar|_reconstruct))"
+    r"|pathlib(\._local)?\.(Posix|Windows)Path|builtins\.getattr"
+)
+_IMAGE_SIZE = 640  # pixels, of the published networks
+_LOADING = Lock()  # torch keeps the classes it may make in one list for the process
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything needed to build the network again.
+
+    layers: Ultralytics' description of it. tensor: name -> torch.Tensor. classes: number -> name.
+    image_size: longer side in pixels of the pictures it was trained on. joints: (K, 2 or 3) for a
+    pose network, otherwise None.
+    """
+
+    layers: dict[str, Any]
+    tensor: dict[str, Any]
+    classes: dict[int, str]
+    image_size: int
+    joints: tuple[int, int] | None
+
+
+class _Inert:
+    """Replaces any object in the file: takes all arguments, keeps its state, does nothing."""
+
+    def __new__(cls, *_: Any) -> _Inert:
+        return object.__new__(cls)
+
+    def __init__(self, *_: Any) -> None:
+        self.state: dict[Any, Any] = {}
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state if isinstance(state, dict) else {}
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The network of a checkpoint file.
+
+    Raises UserError (exit 5) for a file that is not such a checkpoint or names foreign code, or for
+    a network that finds neither boxes nor joints.
+    """
+    data = _load(path)
+    network = (data.get("ema") or data.get("model")) if isinstance(data, dict) else None
+    if not isinstance(network, _Inert):
+        raise _unfit(path, "it contains no network")
+    state = network.state
+    layers = _check_layers(path, state.get("yaml"))
+    joints = layers.get("kpt_shape") if HEADS[layers["head"][-1][2]] else None
+    arguments = data.get("train_args")
+    size = arguments.get("imgsz") if isinstance(arguments, dict) else None
+    return Checkpoint(
+        layers=layers,
+        tensor=dict(_tensors(network)),
+        classes=_classes(state.get("names")),
+        image_size=size if isinstance(size, int) and 32 <= size <= 4096 else _IMAGE_SIZE,
+        joints=(int(joints[0]), int(joints[1])) if joints else None,
+    )
+
+
+def _load(path: Path) -> Any:
+    import torch
+
+    from la2ds_models.weight_files import DAMAGE
+
+    try:
+        with _LOADING, _no_safe_globals():
+            named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+            foreign = sorted(name for name in named if not _KNOWN.fullmatch(name))
+            if foreign:
+                raise UserError(
+                    f"{path} is refused: it names {foreign[0]}, which a YOLO network does not need",
+                    hint="such a file could run any program; get it again from its publisher",
+                    exit_code=ExitCode.MISMATCH,
+                )
+            torch.serialization.add_safe_globals([(_Inert, name) for name in named])
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except DAMAGE as error:
+        raise _unfit(path, first_line(error)) from error
+
+
+@contextmanager
+def _no_safe_globals() -> Iterator[None]:
+    """Empties torch's list of classes that a file may create, within the block."""
+    from torch import serialization
+
+    before = serialization.get_safe_globals()
+    serialization.clear_safe_globals()
+    try:
+        yield
+    finally:
+        serialization.clear_safe_globals()
+        serialization.add_safe_globals(before)
+
+
+def _check_layers(path: Path, layers: Any) -> dict[str, Any]:
+    """The description of a network, after checking that everything in it is harmless."""
+    if not isinstance(layers, dict) or not _plain(layers):
+        raise _unfit(path, "it does not describe its layers")
+    rows = [*_rows(layers.get("backbone")), *_rows(layers.get("head"))]
+    if not rows or not all(len(row) == 4 and isinstance(row[2], str) for row in rows):
+        raise _unfit(path, "it does not describe its layers")
+    *body, head = [row[2] for row in rows]
+    if head not in HEADS:
+        raise _unfit(path, f"its last layer is {head}, but la2ds needs {' or '.join(HEADS)}")
+    unknown = [layer for layer in body if not _LAYERS.fullmatch(layer)]
+    if unknown:
+        raise _unfit(path, f"la2ds does not know its layer {unknown[0]}")
+    activation = layers.get("activation")
+    if activation and not _ACTIVATION.fullmatch(str(activation)):
+        raise _unfit(path, f"its activation is {str(activation)[:60]!r}")
+    if layers.get("channels", 3) != 3 or layers.get("ch", 3) != 3:
+        raise _unfit(path, "its pictures are not RGB")
+    return layers
+
+
+def _classes(names: Any) -> dict[int, str]:
+    pairs = names.items() if isinstance(names, dict) else enumerate(names or ())
+    return {int(number): str(name) for number, name in pairs}
+
+
+def _rows(part: Any) -> list[Any]:
+    return [row for row in part if isinstance(row, list | tuple)] if isinstance(part, list) else []
+
+
+def _plain(value: Any, depth: int = 0) -> bool:
+    """Whether a value consists only of numbers, text, lists and dicts."""
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, list | tuple):
+        return depth < 8 and all(_plain(item, depth + 1) for item in value)
+    return value is None or isinstance(value, str | int | float | bool)
+
+
+def _tensors(module: _Inert, prefix: str = "", above: tuple[int, ...] = ()) -> Iterator[Any]:
+    """Names and tensors of a module and its submodules, as its state dict would list them."""
+    import torch
+
+    if id(module) in above:
+        raise UserError(
+            "the network of the checkpoint contains itself", exit_code=ExitCode.MISMATCH
+        )
+    left_out = module.state.get("_non_persistent_buffers_set") or ()
+    for kind in ("_parameters", "_buffers"):
+        for name, value in _dict(module.state.get(kind)).items():
+            if isinstance(value, torch.Tensor) and name not in left_out:
+                yield f"{prefix}{name}", value.detach()
+    for name, below in _dict(module.state.get("_modules")).items():
+        if isinstance(below, _Inert):
+            yield from _tensors(below, f"{prefix}{name}.", (*above, id(module)))
+
+
+def _dict(value: Any) -> dict[Any, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _unfit(path: Path, reason: str) -> UserError:
+    return UserError(
+        f"{path} is not a YOLO checkpoint that la2ds can use: {reason}",
+        hint="la2ds reads boxes and joints of YOLOv8 and later; export other models to ONNX",
+        exit_code=ExitCode.MISMATCH,
+    )

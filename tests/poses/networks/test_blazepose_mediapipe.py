@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.poses.blazepose import SteadyAxis, body_region, detected_axis
-from la2ds_cli.poses.networks.blazepose import open_networks
+from la2ds_cli.poses.networks.blazepose import SteadyAxis, body_region, open_networks
 
 pytest.importorskip("mediapipe.python.solutions", reason="compares with mediapipe 0.10.21")
 
@@ -64,7 +63,7 @@ def test_the_landmarks_are_the_same(clip: str, video: bool) -> None:
             marks = theirs.pose_landmarks.landmark
             size = image.shape[1], image.shape[0]
             if region is None or not video:
-                region = body_region(detected_axis(network.detect(image)[0]))
+                region = body_region(network.detect(image)[0][0])
             ours = network.landmarks(image, region)
             region = body_region(steady.add(ours.axis))
             xy = np.array([(mark.x, mark.y) for mark in marks]) * size

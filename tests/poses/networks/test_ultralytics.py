@@ -1,9 +1,13 @@
-"""YOLO pose networks: which person of a crop, and where its joints lie."""
+"""YOLO networks: settings, checkpoints that are refused, which person of a crop, and boxes."""
 
 from __future__ import annotations
 
 import copy
 import importlib.util
+import os
+import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,17 +26,244 @@ from la2ds_cli.poses.networks import (
     resolve_pose,
 )
 from la2ds_cli.poses.networks import ultralytics as backends
-from la2ds_cli.poses.networks import ultralytics as detectors
 from la2ds_cli.poses.networks.ultralytics import (
     UltralyticsBackend,
     UltralyticsDetector,
     best_match,
+    import_part,
     input_size,
+    load_model,
+    model_name,
+    read_checkpoint,
     read_joints,
-    to_crop,
 )
-from la2ds_cli.poses.top_down import crop_matrix, to_image
-from la2ds_cli.poses.ultralytics_model import import_part
+from tests.poses.yolo_files import LAYERS, DetectionModel, write_checkpoint
+
+
+@pytest.mark.parametrize(
+    ("setting", "model"),
+    [
+        ("C:/models/Person.PT", "C:/models/Person.PT"),
+        ("ultralytics", "yolo11n"),
+        ("ultralytics:", "yolo11n"),
+        ("ultralytics:yolo26n", "yolo26n"),
+        ("ultralytics:a,b.pt", "a,b.pt"),
+    ],
+)
+def test_settings(setting: str, model: str) -> None:
+    assert model_name(setting, "yolo11n") == model
+
+
+def test_identities(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    path.write_bytes(b"weights")
+    digest = artifact.file_digest(path)
+    assert pose_identities(str(path)) == (f"ultralytics:{digest}",)
+    assert detector_identities(str(path)) == (f"ultralytics:{digest},linear",)
+    assert pose_identities("ultralytics")[0].startswith("ultralytics:yolo11n-pose:869e83fc")
+    assert detector_identities("ultralytics")[0].startswith("ultralytics:yolo11n:0ebbc80d")
+    for setting, code, said in (
+        ("yolo11n.pt", ExitCode.UNREADABLE, r"no such model file: yolo11n\.pt"),
+        ("ultralytics:yolo5", ExitCode.USAGE, "unknown YOLO network 'yolo5'"),
+    ):
+        with pytest.raises(UserError, match=said) as caught:
+            pose_identities(setting)
+        assert caught.value.exit_code == code
+    assert "known: yolo11n, yolo11n-pose, yolo26n, yolo26n-pose; or" in caught.value.hint
+
+
+def test_a_missing_package_is_named_with_its_extra_and_licence(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "ultralytics", None)
+    with pytest.raises(UserError, match="package ultralytics is not installed") as caught:
+        load_model("yolo11n", "cpu", 1)
+    assert caught.value.exit_code == ExitCode.ENVIRONMENT
+    assert "pip install 'la2ds[ultralytics]'" in caught.value.hint
+    assert "AGPL-3.0" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []  # nothing was downloaded for nothing
+
+
+@pytest.fixture
+def tasks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Of the package. Weights are random, but what comes out must be what it computes."""
+    monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
+    if importlib.util.find_spec("ultralytics") is None:
+        pytest.skip("needs la2ds[ultralytics]")
+    return import_part("nn.tasks")
+
+
+def saved(tasks: Any, folder: Path, name: str) -> tuple[Any, str]:
+    """A network of random weights and its file, written by torch as ultralytics does."""
+    kind = tasks.PoseModel if "pose" in name else tasks.DetectionModel
+    torch.manual_seed(0)
+    network = kind(f"{name}.yaml", nc=1, verbose=False).eval()
+    network.names = {0: "person"}
+    torch.save({"model": copy.deepcopy(network), "ema": None, "train_args": {}}, folder / "a.pt")
+    return network, str(folder / "a.pt")
+
+
+@pytest.mark.parametrize("name", ["yolo11n", "yolo26n-pose"])
+def test_a_network_is_built_again(tasks: Any, tmp_path: Path, name: str) -> None:
+    network, path = saved(tasks, tmp_path, name)
+    state = torch.get_rng_state()
+    model = load_model(path, "cpu", 8)
+    assert torch.equal(state, torch.get_rng_state())
+    assert model.joints == ((17, 3) if "pose" in name else None)
+    assert (model.device, model.batch_size, model.image_size) == ("cpu", 1, 640)
+    feed = torch.rand(1, 3, 64, 96)
+    with model.networks.borrow() as rebuilt, torch.inference_mode():
+        torch.testing.assert_close(rebuilt(feed)[0], network(feed)[0], atol=1e-3, rtol=1e-3)
+
+
+def test_people_whatever_the_company_and_the_thread(tasks: Any, tmp_path: Path) -> None:
+    backend = resolve_pose(saved(tasks, tmp_path, "yolo11n-pose")[1], "cpu")
+    assert isinstance(backend, UltralyticsBackend)
+    assert (backend.skeleton, backend.device) == ("coco17", "cpu")
+    assert "AGPL-3.0" in backend.notice
+    random = np.random.default_rng(0)
+    pictures = list(random.integers(0, 256, (3, 64, 96, 3), dtype=np.uint8))
+    found = backend.model.detect(pictures, 0.0)
+    assert all(rows.shape[1] == 5 + 51 for rows in found)
+    assert all(len(rows) for rows in found)
+    wide = random.integers(0, 256, (96, 64, 3), dtype=np.uint8)
+    with ThreadPoolExecutor(3) as threads:
+        jobs = [
+            threads.submit(backend.model.detect, [p], 0.0) for p in (*pictures, wide, *pictures)
+        ]
+        again = [job.result()[0] for job in jobs]
+    for rows, once, twice in zip(found, again[:3], again[4:], strict=True):
+        np.testing.assert_array_equal(rows, once)
+        np.testing.assert_array_equal(rows, twice)
+
+
+@pytest.mark.usefixtures("tasks")
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path, monkeypatch) -> None:
+    layers = {**LAYERS, "head": [[[0, 1], 1, "Detect", ["nc"]]]}
+    path = write_checkpoint(tmp_path / "a.pt", monkeypatch, layers=layers)
+    with pytest.raises(UserError, match="does not fit the installed ultralytics") as caught:
+        load_model(str(path), "cpu", 1)
+    assert caught.value.exit_code == ExitCode.MISMATCH
+    path = write_checkpoint(tmp_path / "a.pt", monkeypatch, names={0: "cat", 1: "dog"})
+    with pytest.raises(UserError, match="does not detect people; its classes are cat, dog"):
+        load_model(str(path), "cpu", 1)
+
+
+class Hostile:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = str(folder)
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (self.folder,)
+
+
+def refused(path: Path, match: str) -> UserError:
+    with pytest.raises(UserError, match=match) as caught:
+        read_checkpoint(path)
+    assert caught.value.exit_code == ExitCode.MISMATCH
+    return caught.value
+
+
+def test_tensors_and_layers_are_read(tmp_path: Path, monkeypatch) -> None:
+    network = DetectionModel()
+    network.register_buffer("scratch", torch.zeros(3), persistent=False)
+    path = write_checkpoint(
+        tmp_path / "a.pt", monkeypatch, network=network, train_args={"imgsz": 320}
+    )
+    read = read_checkpoint(path)
+    expected = network.state_dict()
+    assert set(read.tensor) == set(expected)
+    for name, tensor in expected.items():
+        assert torch.equal(read.tensor[name], tensor)
+    assert read.layers == LAYERS
+    assert read.classes == {0: "person", 1: "dog"}
+    assert read.image_size == 320
+    assert read.joints is None
+
+
+def test_the_averaged_network_goes_first(tmp_path: Path, monkeypatch) -> None:
+    average = DetectionModel()
+    average.yaml, average.names = LAYERS, ["person"]
+    path = write_checkpoint(tmp_path / "a.pt", monkeypatch, ema=average)
+    read = read_checkpoint(path)
+    assert torch.equal(read.tensor["model.0.weight"], average.state_dict()["model.0.weight"])
+    assert read.classes == {0: "person"}
+    assert read.image_size == 640
+
+
+def test_the_joints_of_a_pose_network(tmp_path: Path, monkeypatch) -> None:
+    layers = {
+        **LAYERS,
+        "activation": "torch.nn.LeakyReLU(0.1)",
+        "kpt_shape": [17, 3],
+        "head": [[[0, 1], 1, "Pose", ["nc", "kpt_shape"]]],
+    }
+    path = write_checkpoint(tmp_path / "a.pt", monkeypatch, layers=layers)
+    assert read_checkpoint(path).joints == (17, 3)
+
+
+def test_a_hostile_file_runs_nothing(tmp_path: Path) -> None:
+    folder, path = tmp_path / "made", tmp_path / "a.pt"
+    torch.save({"model": Hostile(folder)}, path)
+    error = refused(path, r"a\.pt is refused: it names posix\.mkdir")
+    assert "publisher" in error.hint
+    assert not folder.exists()
+    torch.load(path, weights_only=False)  # it would have
+    assert folder.exists()
+
+
+def test_what_others_declared_safe_counts_for_nothing_here(tmp_path: Path, monkeypatch) -> None:
+    folder = tmp_path / "made"
+    path = write_checkpoint(tmp_path / "a.pt", monkeypatch, extra=Hostile(folder))
+    with torch.serialization.safe_globals([(os.mkdir, "posix.mkdir")]):
+        refused(path, "it names posix")
+        assert (os.mkdir, "posix.mkdir") in torch.serialization.get_safe_globals()
+    assert not folder.exists()
+
+
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    folder, path = tmp_path / "made", tmp_path / "a.pt"
+    for content in (b"", b"PK\x03\x04 damaged", b"\x89PNG"):
+        path.write_bytes(content)
+        refused(path, "not a YOLO checkpoint")
+    for protocol in (0, 2, 4):
+        path.write_bytes(pickle.dumps({"model": Hostile(folder)}, protocol))
+        refused(path, "not a YOLO checkpoint")
+    torch.save({"model": Hostile(folder)}, path, pickle_protocol=4)  # of newer opcodes
+    refused(path, "not a YOLO checkpoint")
+    torch.save(DetectionModel().state_dict(), path)
+    refused(path, "it contains no network")
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"head": [[-1, 1, "Segment", ["nc"]]]}, "its last layer is Segment"),
+        ({"head": [[-1, 1, "Detect"]]}, "does not describe its layers"),
+        ({"backbone": [[-1, 1, "TorchVision", [8, "vit"]]]}, "does not know its layer TorchVision"),
+        ({"backbone": [[-1, 1, "nn.Module", []]]}, r"does not know its layer nn\.Module"),
+        ({"activation": "__import__('os').mkdir('x')"}, "its activation is"),
+        ({"channels": 4}, "not RGB"),
+        ({"backbone": None, "head": None}, "does not describe its layers"),
+    ],
+)
+def test_layers_that_might_do_more_than_compute(
+    tmp_path: Path, monkeypatch, changed: dict[str, Any], reason: str
+) -> None:
+    layers = {**copy.deepcopy(LAYERS), **changed}
+    refused(write_checkpoint(tmp_path / "a.pt", monkeypatch, layers=layers), reason)
+
+
+def test_a_network_inside_itself_is_refused(tmp_path: Path, monkeypatch) -> None:
+    network = DetectionModel()
+    network.model.add_module("2", network)
+    path = write_checkpoint(tmp_path / "a.pt", monkeypatch, network=network)
+    refused(path, "contains itself")
+
+
+# --- people in crops and pictures ---------------------------------------------------------------
 
 
 def row(box: tuple[float, ...], score: float, x: float, y: float, seen: float) -> np.ndarray:
@@ -72,6 +303,9 @@ def test_the_person_in_the_box_is_taken() -> None:
     assert xy.dtype == score.dtype == np.float32
     np.testing.assert_allclose(xy, np.broadcast_to([119.5, 99.5], (2, 17, 2)), atol=0.6)
     np.testing.assert_allclose(score, 0.6)
+    assert [len(part) for part in UltralyticsBackend(model).estimate([], np.zeros((0, 4)))] == [
+        0
+    ] * 3
 
 
 def test_somebody_else_in_the_crop_does_not_count() -> None:
@@ -80,23 +314,6 @@ def test_somebody_else_in_the_crop_does_not_count() -> None:
     xy, score, _ = UltralyticsBackend(model).estimate([image], np.array([[100, 60, 140, 140.0]]))
     np.testing.assert_array_equal(score, 0)
     assert xy.shape == (1, 17, 2)
-
-
-def test_no_boxes_give_no_joints() -> None:
-    model: Any = TwoPeople()
-    xy, score, _ = UltralyticsBackend(model).estimate([], np.zeros((0, 4)))
-    assert xy.shape == (0, 17, 2)
-    assert score.shape == (0, 17)
-
-
-def test_a_box_goes_to_the_crop_and_back() -> None:
-    box = np.array([10, 20, 50, 100.0])
-    matrix = crop_matrix(box, (128, 96))
-    inside = to_crop(box, matrix)
-    # 80 pixels high, a quarter more around it: 1.28 crop pixels per image pixel
-    np.testing.assert_allclose(inside, [48 - 25.6, 64 - 51.2, 48 + 25.6, 64 + 51.2])
-    back = to_image(inside.reshape(1, 2, 2), matrix[None])[0]
-    np.testing.assert_allclose(back.reshape(4), box)
 
 
 def test_the_best_match() -> None:
@@ -127,41 +344,6 @@ def test_other_joints_are_refused(monkeypatch, joints: Any, found: str) -> None:
     ) as caught:
         resolve_pose("ultralytics:hand.pt", "cpu")
     assert caught.value.exit_code == ExitCode.MISMATCH
-
-
-def test_the_identity_names_the_weights() -> None:
-    assert pose_identities("ultralytics")[0].startswith("ultralytics:yolo11n-pose:869e83fc")
-    assert pose_identities("ultralytics:yolo26n-pose")[0].startswith("ultralytics:yolo26n-pose:")
-
-
-def test_a_real_network_runs(tmp_path: Path, monkeypatch) -> None:
-    """Random weights: the joints mean nothing, but they are those of the best box, in order."""
-    if importlib.util.find_spec("ultralytics") is None:
-        pytest.skip("needs la2ds[ultralytics]")
-    import torch
-
-    monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
-    torch.manual_seed(0)
-    network = import_part("nn.tasks").PoseModel("yolo11n-pose.yaml", nc=1, verbose=False).eval()
-    network.names = {0: "person"}
-    path = tmp_path / "a-pose.pt"
-    torch.save({"model": copy.deepcopy(network), "train_args": {"imgsz": 128}}, path)
-    backend = resolve_pose(str(path), "cpu")
-    assert isinstance(backend, UltralyticsBackend)
-    assert backend.skeleton == "coco17"
-    assert backend.device == "cpu"
-    assert "AGPL-3.0" in backend.notice
-    images = list(np.random.default_rng(0).integers(0, 256, (2, 90, 120, 3), dtype=np.uint8))
-    box = np.array([[20, 10, 80, 85], [30, 20, 90, 80.0]])
-    everybody = UltralyticsBackend(backend.model, least_score=0.0)
-    xy, score, _ = everybody.estimate(images, box)
-    assert (score > 0).all()
-    assert np.isfinite(xy).all()
-    again = everybody.estimate(images[::-1], box[::-1])
-    np.testing.assert_array_equal(xy, again[0][::-1])
-
-
-POSE: Any = None
 
 
 class SquareFinder:
@@ -230,22 +412,11 @@ def test_boxes_come_back_to_pictures_of_several_sizes() -> None:
     assert found[3].shape == (0, 5)
 
 
-def test_boxes_are_scaled_back_by_the_scale_of_each_axis() -> None:
-    """Of 481 rows and 854 columns 360 and 640 remain: 0.7484 and 0.7494 of them."""
-    finder: Any = SquareFinder()
-    finder.image_size = 640
-    ((box,),) = UltralyticsDetector(finder).detect([np.full((481, 854, 3), 255, np.uint8)])
-    np.testing.assert_allclose(box, [0, 0, 854, 481, 0.9], rtol=1e-6)
-
-
-def test_boxes_are_those_of_ultralytics(tmp_path: Path, monkeypatch) -> None:
+def test_boxes_are_those_of_ultralytics(tasks: Any, tmp_path: Path) -> None:
     """Boxes of YOLO.predict, sides cut at the border of the picture as it does. The weights are
     random, but pictures went through the layers, so that boxes and scores differ from place to
     place."""
-    if importlib.util.find_spec("ultralytics") is None:
-        pytest.skip("needs la2ds[ultralytics]")
-    monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
-    tasks, models = import_part("nn.tasks"), import_part("models")
+    models, backend = import_part("models"), UltralyticsBackend(SquareFinder())  # pyright: ignore
     torch.manual_seed(0)
     network = tasks.DetectionModel("yolo11n.yaml", nc=1, verbose=False)
     for layer in network.modules():
@@ -262,7 +433,7 @@ def test_boxes_are_those_of_ultralytics(tmp_path: Path, monkeypatch) -> None:
     network.args = dict(tasks.DEFAULT_CFG_DICT)
     path = tmp_path / "random.pt"
     torch.save({"model": network, "ema": None, "train_args": {}}, path)
-    detector = resolve_detector(str(path), "cpu", POSE)
+    detector = resolve_detector(str(path), "cpu", backend)
     yolo = models.YOLO(str(path))
     for shape in ((481, 854), (1080, 1920), (640, 360), (200, 300)):
         picture = noise(shape, 5)
@@ -272,24 +443,3 @@ def test_boxes_are_those_of_ultralytics(tmp_path: Path, monkeypatch) -> None:
         assert len(expected) > 5
         np.testing.assert_allclose(found[:, :4], expected.xyxy.numpy(), rtol=0, atol=0.05)
         np.testing.assert_allclose(found[:, 4], expected.conf.numpy(), rtol=0, atol=1e-4)
-
-
-def test_what_is_built(monkeypatch) -> None:
-    loaded = []
-
-    def load(model: str, device: str, batch_size: int) -> Any:
-        loaded.append((model, device))
-        return SquareFinder()
-
-    monkeypatch.setattr(detectors, "load_model", load)
-    plain = resolve_detector("people.pt", "cpu", POSE)
-    known = resolve_detector("ultralytics:yolo26n", "cpu", POSE)
-    assert loaded == [("people.pt", "cpu"), ("yolo26n", "cpu")]
-    assert all("AGPL-3.0" in getattr(built, "notice", "") for built in (plain, known))
-
-
-def test_identities(tmp_path: Path) -> None:
-    path = tmp_path / "a.pt"
-    path.write_bytes(b"weights")
-    digest = artifact.file_digest(path)
-    assert detector_identities(str(path)) == (f"ultralytics:{digest},linear",)

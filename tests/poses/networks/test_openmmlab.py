@@ -1,12 +1,14 @@
-"""MMPose networks by configuration. Most tests need the package; the first ones do not."""
+"""MMPose networks and MMDetection's box detectors by configuration. Most tests need the packages;
+the first ones do not."""
 
 # pyright: reportMissingImports=false
-# (MMPose is an optional package)
+# (they are optional)
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -22,37 +24,61 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.plugins import trust
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.poses.networks import pose_identities, resolve_pose
-from la2ds_cli.poses.networks.openmmlab import match_skeleton
+from la2ds_cli.poses.chunks import one_thread_each
+from la2ds_cli.poses.networks import TopDownBackend, pose_identities, resolve_detector, resolve_pose
+from la2ds_cli.poses.networks.openmmlab import (
+    INSTALL,
+    building,
+    install_stand_ins,
+    match_skeleton,
+    model_settings,
+    operators,
+)
 from la2ds_cli.poses.networks.paper import Forward
-from la2ds_cli.poses.openmmlab import INSTALL, install_stand_ins
-from la2ds_cli.poses.top_down import TopDownBackend
 from la2ds_models.pose import build_pose_network, load_pose_weights
 from tests.poses import mmpose_reference as reference
 
 W32 = reference.CONFIGS["hrnet-w32"]
+RTMDET = "rtmdet_tiny_8xb32-300e_coco"
+FASTER_RCNN = "faster-rcnn_r50_fpn_1x_coco"
 CONFIG = PosesConfig(batch_size=4)
+POSE: Any = None  # a detector of boxes does not ask for joints
 BOX = np.array([[60, 30, 180, 290.0], [10, 5, 200, 300.0], [-20, 100, 90, 350.0]])
 
-needs_mmpose = pytest.mark.skipif(
-    importlib.util.find_spec("mmpose") is None,
+needs_mmlab = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("mmpose", "mmdet")),
     reason="MMPose is not installed: pip install 'la2ds[mmpose]'",
 )
 
 
-def test_a_missing_package_is_explained(monkeypatch) -> None:
+def picture() -> np.ndarray:
+    """Smooth colours (320, 240, 3): neighbouring crops give neighbouring heatmaps."""
+    coarse = (127.5 * (reference.seeded("picture", (12, 9, 3)) + 1)).astype(np.uint8)
+    return cv2.resize(coarse, (240, 320), interpolation=cv2.INTER_CUBIC)
+
+
+def detector_of(setting: str) -> Any:
+    return resolve_detector(setting, "cpu", POSE, PosesConfig())
+
+
+def refused(setting: str) -> UserError:
+    """Why a pose network or a detector is not built."""
+    is_pose = setting.startswith("mmpose")
+    with pytest.raises(UserError) as caught:
+        resolve_pose(setting, "cpu", CONFIG) if is_pose else detector_of(setting)
+    return caught.value
+
+
+@pytest.mark.parametrize("package", ["mmpose", "mmdet"])
+def test_a_missing_package_and_a_missing_configuration_are_explained(monkeypatch, package) -> None:
+    error = refused(package)
+    assert error.exit_code == ExitCode.USAGE
+    assert f"{package} needs a configuration" in error.message
+    assert f" {package}:CONFIG,CHECKPOINT" in error.hint
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match="mmpose") as caught:
-        pose_identities("mmpose:any.py,any.pth")[0]
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
-    assert caught.value.hint == INSTALL
-
-
-def test_a_setting_without_a_configuration_says_what_to_write() -> None:
-    with pytest.raises(UserError, match="needs a configuration") as caught:
-        resolve_pose("mmpose", "cpu")
-    assert caught.value.exit_code == ExitCode.USAGE
-    assert "--pose mmpose:CONFIG,CHECKPOINT" in caught.value.hint
+    error = refused(f"{package}:any.py,any.pth")
+    assert (error.exit_code, error.hint) == (ExitCode.ENVIRONMENT, INSTALL)
+    assert f"{package} needs packages" in error.message
 
 
 def test_data_sets_are_stood_in_for_where_xtcocotools_is_missing(monkeypatch) -> None:
@@ -85,9 +111,6 @@ def test_joints_are_matched_by_name() -> None:
         for n in range(1, 5)
     ]
     assert match_skeleton(hand, "x") == ("hand21", list(range(21)))
-
-
-def test_joints_of_no_skeleton_are_refused() -> None:
     with pytest.raises(UserError, match=r"swan\.py .*: beak, tail") as caught:
         match_skeleton(["beak", "tail"], "swan.py")
     assert caught.value.exit_code == ExitCode.MISMATCH
@@ -100,12 +123,6 @@ def checkpoint(tmp_path_factory):
     torch.save({"state_dict": reference.seeded_w32()}, path)
     yield path
     path.unlink()
-
-
-def picture() -> np.ndarray:
-    """Smooth colours (320, 240, 3): neighbouring crops give neighbouring heatmaps."""
-    coarse = (127.5 * (reference.seeded("picture", (12, 9, 3)) + 1)).astype(np.uint8)
-    return cv2.resize(coarse, (240, 320), interpolation=cv2.INTER_CUBIC)
 
 
 def theirs(config: Any, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -121,7 +138,7 @@ def theirs(config: Any, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return xy, np.concatenate([one.pred_instances.keypoint_scores for one in found])
 
 
-@needs_mmpose
+@needs_mmlab
 @pytest.mark.heavy
 def test_the_joints_are_those_of_mmpose(checkpoint: Path) -> None:
     config = replace(CONFIG, batch_size=2)
@@ -133,7 +150,7 @@ def test_the_joints_are_those_of_mmpose(checkpoint: Path) -> None:
     np.testing.assert_allclose(score, np.clip(expected[1], 0, 1), atol=1e-5)
 
 
-@needs_mmpose
+@needs_mmlab
 @pytest.mark.heavy
 def test_our_own_hrnet_gives_the_joints_of_mmpose(checkpoint: Path) -> None:
     """From the picture to its pixels: crop, network and decoding.
@@ -154,7 +171,7 @@ def test_our_own_hrnet_gives_the_joints_of_mmpose(checkpoint: Path) -> None:
     np.testing.assert_allclose(score, expected[1], atol=1e-5)
 
 
-@needs_mmpose
+@needs_mmlab
 @pytest.mark.heavy
 @pytest.mark.parametrize(
     ("config", "skeleton"),
@@ -182,19 +199,7 @@ def random_weights(config: str, folder: Path) -> Path:
     return path
 
 
-@needs_mmpose
-@pytest.mark.heavy
-def test_threads_get_their_own_joints(checkpoint: Path) -> None:
-    backend = resolve_pose(f"mmpose:{W32},{checkpoint}", "cpu", CONFIG)
-    alone = [backend.estimate([picture()], BOX[i : i + 1])[0] for i in range(3)]
-    with ThreadPoolExecutor(3) as pool:
-        together = list(
-            pool.map(lambda i: backend.estimate([picture()], BOX[i : i + 1])[0], range(3))
-        )
-    np.testing.assert_array_equal(together, alone)
-
-
-@needs_mmpose
+@needs_mmlab
 def test_identity_follows_what_the_configuration_says_and_the_weights(tmp_path: Path) -> None:
     base = f'_base_ = "{reference.mmpose_config(W32).filename}"\n'
     texts = {
@@ -216,25 +221,25 @@ def test_identity_follows_what_the_configuration_says_and_the_weights(tmp_path: 
     assert "mmpose1." in identity("same")
 
 
-@needs_mmpose
+@needs_mmlab
 @pytest.mark.parametrize(
     ("setting", "code", "text"),
     [
         ("mmpose:no_such_config", ExitCode.USAGE, "no configuration called 'no_such_config'"),
+        ("mmdet:rtmdet_tiny_8xb32,x.pth", ExitCode.USAGE, f"did you mean .*{RTMDET}"),
         ("mmpose:missing.py,x.pth", ExitCode.UNREADABLE, "no such configuration: missing.py"),
         (f"mmpose:{W32},missing.pth", ExitCode.UNREADABLE, "no such checkpoint: missing.pth"),
-        ("mmpose:rtmpose-t_8xb256-420e_coco-256x192", ExitCode.ENVIRONMENT, "names no checkpoint"),
+        (f"mmdet:{RTMDET}", ExitCode.ENVIRONMENT, f"names no checkpoint .*{RTMDET},FILE.pth"),
     ],
 )
 def test_settings_that_name_nothing(setting: str, code: ExitCode, text: str) -> None:
     trust(str(Path("missing.py").resolve()))
-    with pytest.raises(UserError, match=text) as caught:
-        resolve_pose(setting, "cpu", CONFIG)
-    assert caught.value.exit_code == code
-    assert caught.value.hint
+    error = refused(setting)
+    assert error.exit_code == code
+    assert re.search(text, f"{error.message} {error.hint}")
 
 
-@needs_mmpose
+@needs_mmlab
 @pytest.mark.heavy
 @pytest.mark.parametrize(
     ("config", "text"),
@@ -246,12 +251,12 @@ def test_settings_that_name_nothing(setting: str, code: ExitCode, text: str) -> 
 )
 def test_networks_that_do_not_fit_are_refused(checkpoint: Path, tmp_path, config, text) -> None:
     path = checkpoint if "w48" in config else random_weights(config, tmp_path)
-    with pytest.raises(UserError, match=text) as caught:
-        resolve_pose(f"mmpose:{config},{path}", "cpu", CONFIG)
-    assert caught.value.exit_code == ExitCode.MISMATCH
+    error = refused(f"mmpose:{config},{path}")
+    assert error.exit_code == ExitCode.MISMATCH
+    assert re.search(text, error.message)
 
 
-@needs_mmpose
+@needs_mmlab
 @pytest.mark.heavy
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
     class Hostile:
@@ -260,7 +265,119 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
 
     path = tmp_path / "hostile.pth"
     torch.save({"state_dict": {}, "meta": Hostile()}, path)
-    with pytest.raises(UserError, match=r"holds only weights: .*print") as caught:
-        resolve_pose(f"mmpose:{W32},{path}", "cpu", CONFIG)
+    error = refused(f"mmpose:{W32},{path}")
+    assert error.exit_code == ExitCode.ENVIRONMENT
+    assert re.search(r"holds only weights: .*print", error.message)
+    assert "publish_model" in error.hint
+
+
+# --- detectors ----------------------------------------------------------------------------------
+
+
+def test_the_stand_in_suppresses_overlapping_boxes() -> None:
+    """Boxes 0 and 1 overlap by 80 of 120 and 0 scores lower; box 2 lies apart."""
+    box = torch.tensor([[0.0, 0, 10, 10], [0, 2, 10, 12], [50, 50, 60, 60]])
+    score = torch.tensor([0.5, 0.9, 0.1])
+    stand_in: Any = operators()
+    assert stand_in.nms(box, score, iou_threshold=0.6).tolist() == [1, 2]
+    assert stand_in.nms(box, score, iou_threshold=0.7).tolist() == [1, 0, 2]
+    # Counted in pixels, corners included, they overlap by 99 of 143 = 0.692, not 0.667.
+    assert stand_in.nms(box, score, iou_threshold=0.68, offset=0).tolist() == [1, 0, 2]
+    assert stand_in.nms(box, score, iou_threshold=0.68, offset=1).tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("layer", "torchvision"),
+    [
+        ({"type": "RoIAlign", "output_size": 7}, True),
+        ({"type": "RoIAlign", "pool_mode": "max"}, False),
+        ({"type": "RoIPool"}, False),
+    ],
+)
+def test_regions_are_averaged_by_torchvision(layer: dict[str, Any], torchvision: bool) -> None:
+    """A maximum is not, and needs the compiled MMCV, as the stand-in says."""
+    model = model_settings({"init_cfg": {"checkpoint": "x"}, "heads": [{"roi_layer": layer}]})
+    assert model["init_cfg"] is None
+    assert model["heads"][0]["roi_layer"].get("use_torchvision", False) == torchvision
+
+
+def test_other_operators_say_what_is_missing() -> None:
+    with pytest.raises(UserError, match="modulated_deform_conv_forward") as caught:
+        operators().modulated_deform_conv_forward(1, two=2)
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
-    assert "publish_model" in caught.value.hint
+
+
+def random_detector(alias: str, folder: Path, classes: tuple[str, ...] | None = None) -> str:
+    """The setting of a detector with random weights that finds boxes with any score."""
+    with building("mmdet"):
+        import mmdet
+        from mmdet.registry import MODELS
+        from mmengine.config import Config
+
+        configs = Path(str(mmdet.__file__)).parent / ".mim" / "configs"
+        (base,) = configs.rglob(f"{alias}.py")
+        any_score = {RTMDET: "score_thr=0.0", FASTER_RCNN: "rcnn=dict(score_thr=0.0)"}[alias]
+        path = folder / f"{alias}.py"
+        trust(str(path))
+        path.write_text(f'_base_ = "{base}"\nmodel = dict(test_cfg=dict({any_score}))\n')
+        torch.manual_seed(0)
+        network = MODELS.build(model_settings(Config.fromfile(path).model))
+    state = network.state_dict()
+    for name in state:
+        if name.endswith(("fc_cls.bias", "rtm_cls.0.bias", "rtm_cls.1.bias", "rtm_cls.2.bias")):
+            state[name][0] += 5  # else hardly any box is a person
+    meta = {"dataset_meta": {"CLASSES": classes}} if classes else {}
+    torch.save({"state_dict": state, "meta": meta}, folder / "random.pth")
+    return f"mmdet:{path},{folder / 'random.pth'}"
+
+
+@needs_mmlab
+@pytest.mark.heavy
+@pytest.mark.parametrize("alias", [RTMDET, FASTER_RCNN])
+def test_the_boxes_are_those_of_mmdetection(tmp_path: Path, alias: str) -> None:
+    setting = random_detector(alias, tmp_path)
+    detector = detector_of(setting)
+    found = detector.detect([picture(), picture()[:, ::-1]])
+    from mmdet.apis import inference_detector, init_detector
+    from mmengine.config import Config
+
+    name, _, checkpoint = setting.removeprefix("mmdet:").partition(",")
+    config = Config.fromfile(name)
+    config.model = model_settings(config.model)  # without what is compiled
+    network = init_detector(config, None, device="cpu")
+    network.load_state_dict(torch.load(checkpoint, weights_only=True)["state_dict"])
+    for image, boxes in zip([picture(), picture()[:, ::-1]], found, strict=True):
+        expected = inference_detector(
+            network, np.ascontiguousarray(image[..., ::-1])
+        ).pred_instances
+        person = (expected.labels == 0).numpy()
+        assert boxes.dtype == np.float32
+        assert boxes.shape == (person.sum(), 5)
+        assert len(boxes) > 0
+        np.testing.assert_allclose(boxes[:, :4], expected.bboxes.numpy()[person], atol=1e-3)
+        np.testing.assert_allclose(boxes[:, 4], expected.scores.numpy()[person], atol=1e-6)
+
+
+@needs_mmlab
+@pytest.mark.heavy
+def test_threads_get_their_own_boxes(tmp_path: Path) -> None:
+    detector = detector_of(random_detector(RTMDET, tmp_path))
+    images = [picture(), picture()[::-1], picture()[:, ::-1]]
+    # As an extraction runs them: one thread per call. With random weights many scores nearly tie,
+    # so that the order of the boxes hangs on the last bits of sums, and these on the number of
+    # threads, which torch keeps for each thread of Python apart.
+    with one_thread_each(3), ThreadPoolExecutor(3) as pool:
+        alone = [detector.detect([image])[0] for image in images]
+        together = list(pool.map(lambda image: detector.detect([image])[0], images))
+    assert all(len(boxes) for boxes in alone)
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@needs_mmlab
+@pytest.mark.heavy
+def test_a_detector_of_other_things_is_refused(tmp_path: Path) -> None:
+    setting = random_detector(RTMDET, tmp_path, classes=tuple(f"kind{n}" for n in range(80)))
+    error = refused(setting)
+    assert error.exit_code == ExitCode.MISMATCH
+    assert "does not detect people; its classes are kind0, kind1" in error.message
