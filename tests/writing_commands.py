@@ -72,7 +72,11 @@ def commands(root: Path) -> dict[str, list[str]]:
         ],
         "compare": ["compare", a, c, *_outs(root, "ac.csv", "ac.json"), *_CPU, *project],
         "retrieve": ["retrieve", "--query", f"{a}@0.5", "--k", "3", *_CPU, *project],
-        "transfer-labels": ["transfer-labels", "--from", f"{a},{b}", "--to", d, *_CPU, *project],
+        "transfer-labels": [
+            *f"transfer-labels --from {a} --from {b} --to {d}".split(),
+            *_CPU,
+            *project,
+        ],
         "evaluate": ["evaluate", *_CPU, *project],
         "plot-embeddings": ["plot-embeddings", a, b, *_outs(root, "p.json"), *_CPU, *project],
         "report": ["report", a, b, *_CPU, *project],

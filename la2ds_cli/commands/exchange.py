@@ -52,8 +52,7 @@ def export_labels(
       la2ds export-labels elan --project swings --out eaf/
       la2ds export-labels boris anna.mp4 --project swings
 
-    One file per clip, named after its id, in seconds of its video. Kinovea files also have the
-    joints. Prints the paths written.
+    One file per clip, named after its id, in seconds of its video. Prints the paths written.
     """
     from la2ds_cli.labels.exchange import export_labels as export
 
@@ -99,7 +98,7 @@ def import_labels(
 
     \b
       la2ds import-labels elan anna.eaf --project swings --layer movement
-      la2ds import-labels boris events.csv --project swings
+      la2ds import-labels boris swings.boris --project swings
 
     They are assigned to the clips of the videos that the files name. Labels that a person has set
     are kept unless --overwrite is given. The old phases.csv is saved in results/phases.

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 def transfer_labels(
     sources: list[str] = option(
-        "VIDEO,...",
-        "Labelled clips, which vote, or: labelled (all of them); repeatable.",
+        "VIDEO",
+        "A labelled clip, which votes, or: labelled (all of them); repeatable.",
         ...,
         "--from",
     ),
     targets: list[str] | None = option(
-        "VIDEO,...",
-        "Clips to label, or: all (others), labelled; repeatable. [default: all]",
+        "VIDEO",
+        "A clip to label, or: all (others); repeatable. [default: all]",
         None,
         "--to",
     ),
@@ -104,9 +104,9 @@ def _show(console: Console, result: PropagationResult) -> None:
 def _show_merged(console: Console, merged: MergeResult) -> None:
     """How phases.csv changed."""
     console.line(f"phases.csv: added propagated phases of {len(merged.written)} clips, marked")
-    if merged.unchanged:
+    if merged.kept:
         console.line(
-            f"clips that kept their labels: {', '.join(merged.unchanged)} (--overwrite replaces "
+            f"clips that kept their labels: {', '.join(merged.kept)} (--overwrite replaces "
             "propagated labels, never those set by people)"
         )
     if merged.withheld:

@@ -13,16 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.core.artifact import cannot_read
-from la2ds_cli.core.batch import ItemResult, unexpected
+from la2ds_cli.core.batch import ItemResult, Status, unexpected
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PhaseRow
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
 from la2ds_cli.formats.exporting import export_clips, posed, skip
-from la2ds_cli.labels.files import LabelError, LabelFile, Read, Span, Tracks, reader, writer
+from la2ds_cli.labels.files import LabelError, LabelFile, Read, Span, reader, writer
 
 _LONGEST = 80  # letters of a phase's name
 
@@ -71,8 +70,7 @@ def export_labels(
 def labels_of(
     project: Project, video: Video, pose: PoseSequence, phases: Sequence[Phase]
 ) -> LabelFile:
-    """Phases of a clip in seconds of its file, with its joints; parts of phases outside its frames
-    are cut off."""
+    """Phases of a clip in seconds of its file; parts of phases outside its frames are cut off."""
     edges = file_edges(pose, video)
     spans = []
     for phase in sorted(phases, key=lambda phase: phase.start):
@@ -80,11 +78,8 @@ def labels_of(
         if first < last:
             ends = float(edges[first]), float(edges[last])
             spans.append(Span(*ends, phase.name, phase.propagated))
-    read = ClipOptions.from_text(video.options)
-    joints = get_skeleton(pose.skeleton).joints
-    tracks = Tracks(joints, pose.time * read.slowmo, pose.xy, pose.size, read.mirror)
-    media, fps = str(project.source(video)), pose.fps / read.slowmo
-    return LabelFile(media, spans, fps, float(edges[-1]), filmed_fps=pose.fps, tracks=tracks)
+    fps = pose.fps / ClipOptions.from_text(video.options).slowmo
+    return LabelFile(str(project.source(video)), spans, fps, float(edges[-1]))
 
 
 # --- from files ---------------------------------------------------------------------------------
@@ -149,8 +144,10 @@ def _files(paths: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
     return files
 
 
-def _failed(path: Path, code: str, message: str, hint: str, video: str = "") -> ItemResult:
-    return ItemResult(str(path), video, "failed", code=code, message=message, hint=hint)
+def _failed(
+    path: Path, code: str, message: str, hint: str, video: str = "", status: Status = "failed"
+) -> ItemResult:
+    return ItemResult(str(path), video, status, code=code, message=message, hint=hint)
 
 
 def _from_file(
@@ -205,16 +202,9 @@ def _taken(
             hint = "a frame has one phase; read one tier or subject of the file with --layer"
             return [_failed(path, "I003", message, hint, video.id)]
     if not _merged(project, video, phases, overwrite):
-        return [
-            ItemResult(
-                str(path),
-                video.id,
-                "skipped",
-                code="I006",
-                message=f"{video.name} has labels that a person has set",
-                hint="--overwrite replaces them; the old phases.csv is saved",
-            )
-        ]
+        message = f"{video.name} has labels that a person has set"
+        hint = "--overwrite replaces them; the old phases.csv is saved"
+        return [_failed(path, "I006", message, hint, video.id, "skipped")]
     return [ItemResult(str(path), video.id, "ok", len(phases))]
 
 

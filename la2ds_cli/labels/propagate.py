@@ -6,7 +6,6 @@ that (vote.py). Several vote, if they do not clearly show another movement.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from la2ds_cli.labels.propagated import ClipLabels, PropagationResult, with_ends
 from la2ds_cli.labels.vote import Boundary, Span, boundaries_along, labelled_spans, vote
 
 ALL, LABELLED = "all", "labelled"
-"""Names for several clips: all in videos.csv, and those labelled by people."""
+"""Names for several clips: all others in videos.csv, and those labelled by people."""
 LEAST_CONFIDENCE = 0.2
 """Mean confidence of a clip's boundaries below which its labels are withheld from phases.csv.
 
@@ -67,16 +66,10 @@ def propagate_labels(
     exit code of what PairAligner.find raises for the first one.
     """
     progress = progress or Progress()
-    phases = labelled_clips(project)
-    source_ids = choose_sources(project, sources, phases)
-    for source in source_ids:
-        try:
-            in_time_order(phases[source])
-        except ValueError as problem:
-            raise overlap_error(source, problem) from problem
+    phases = choose_sources(project, sources)
     votes: dict[str, _Votes] = {}
     refused: dict[str, UserError] = {}
-    for name in choose_targets(project, targets, phases, without=source_ids):
+    for name in choose_targets(project, targets, without=phases):
         try:
             poses, device = request.config.poses, request.device
             votes[with_poses(project, [name], poses, device, progress)[0]] = _Votes()
@@ -85,8 +78,8 @@ def propagate_labels(
     aligner = PairAligner(project, request.through_few())
     spans: dict[str, list[Span]] = {}
     first: AlignResult | None = None
-    progress.begin("propagating phases", len(source_ids))
-    for source in source_ids:
+    progress.begin("propagating phases", len(phases))
+    for source in phases:
         try:
             itself = aligner.find(source, source)
             spans[source] = labelled_spans(itself.pose_a.frame, phases[source])
@@ -101,7 +94,8 @@ def propagate_labels(
         progress.advance()
     progress.end()
     if first is None:
-        source, problem = source_ids[0], refused[source_ids[0]]
+        source = next(iter(phases))
+        problem = refused[source]
         raise UserError(
             f"no labelled clip can be used; {source}: {problem.message}",
             hint=problem.hint,
@@ -157,10 +151,8 @@ def _labels_of(
     sure = [one.confidence for one in boundaries if (one.before or one.after) and not one.cut]
     reasons = []
     if same is not None and same.doubted:
-        reasons.append(
-            "it may not show the movement of the labelled clips (probability "
-            f"{same.probability:.2f})"
-        )
+        said = "it may not show the movement of the labelled clips"
+        reasons.append(f"{said}{_probability(same)}")
     usual = [name for name in left_out if 2 * sum(name in o for o in orders) >= len(orders)]
     if usual and present and not sure:
         reasons.append(f"one phase, '{present[0]}', over the whole clip")
@@ -188,27 +180,29 @@ def _item(
     project: Project, clip: str, labels: ClipLabels | None, same: Sameness | None
 ) -> ItemResult:
     """The result for a clip. labels: None if no labelled clip may vote. same: of the likeliest."""
-    status, code, message, hint = "ok", "", "", ""
     if labels is None and same is None:
-        status, code = "failed", "L002"
-        message = "it is the only labelled clip, and clips do not vote on their own labels"
-        hint = "label another clip"
-    elif labels is None and same is not None:
-        status, code = "failed", "L005"
-        message = "it does not show the movement of the labelled clips (probability "
-        message += f"{same.probability:.2f})"
+        said = "it is the only labelled clip, and clips do not vote on their own labels"
+        status, code, said, hint = "failed", "L002", said, "label another clip"
+    elif labels is None:
+        said = f"it does not show the movement of the labelled clips{_probability(same)}"
         hint = "label it by hand, or name labelled clips of its movement with --from"
-    elif labels is not None and not labels.phases:
-        status, code = "failed", "L002"
-        message = "no phase has a counterpart in it"
+        status, code = "failed", "L005"
+    elif not labels.phases:
         hint = "check with la2ds align that it shows the same movement"
-    elif labels is not None and labels.withheld:
-        status, code, message = "skipped", "L004", f"not for phases.csv: {labels.withheld}"
+        status, code, said = "failed", "L002", "no phase has a counterpart in it"
+    elif labels.withheld:
         hint = "look at it with la2ds align, and label it by hand"
-    elif labels is not None and labels.left_out:
-        status, code, message = "degraded", "L001", f"left out {', '.join(labels.left_out)}"
+        status, code, said = "skipped", "L004", f"not for phases.csv: {labels.withheld}"
+    elif labels.left_out:
+        status, code, said, hint = "degraded", "L001", f"left out {', '.join(labels.left_out)}", ""
+    else:
+        status, code, said, hint = "ok", "", "", ""
     frames = len(labels.pose) if labels else 0
-    return ItemResult(project.clip(clip).path, clip, status, frames, code, message, hint)
+    return ItemResult(project.clip(clip).path, clip, status, frames, code, said, hint)
+
+
+def _probability(same: Sameness | None) -> str:
+    return f" (probability {same.probability:.2f})" if same else ""
 
 
 def _refused(project: Project, name: str, problem: UserError) -> ItemResult:
@@ -216,76 +210,54 @@ def _refused(project: Project, name: str, problem: UserError) -> ItemResult:
     clip = project.find(name)
     path, video = (clip.path, clip.id) if clip else (name, "")
     code = problem.code or "L003"
-    return ItemResult(path, video, "failed", code=code, message=problem.message, hint=problem.hint)
+    return ItemResult(path, video, "failed", 0, code, problem.message, problem.hint)
 
 
 # --- which clips `transfer-labels` reads labels from, and which it labels ----------------------
 
 
-def labelled_clips(project: Project) -> dict[str, list[Phase]]:
-    """The phases set by people, by clip. Raises UserError (exit 4) if phases.csv has none."""
+def choose_sources(project: Project, names: Sequence[str]) -> dict[str, list[Phase]]:
+    """The phases that people set, by clip, of the labelled clips `names`, or of all (LABELLED).
+
+    Raises UserError: exit 4 if phases.csv has none, 3 for a name that is not a clip, 5 for a clip
+    without labels or with overlapping ones.
+    """
     phases = project.phases()
-    if phases:
-        return phases
-    only = "; propagated phases do not count" if project.phases(propagated=True) else ""
-    raise UserError(
-        f"no clip of the project has phases set by a person in phases.csv{only}",
-        hint="label one clip there: video,start,end,phase (frame numbers, end exclusive)",
-        exit_code=ExitCode.UNUSABLE,
-    )
+    if not phases:
+        only = "; propagated phases do not count" if project.phases(propagated=True) else ""
+        raise UserError(
+            f"no clip of the project has phases set by a person in phases.csv{only}",
+            hint="label one clip there: video,start,end,phase (frame numbers, end exclusive)",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    chosen: dict[str, list[Phase]] = {}
+    for name in names:
+        ids = [video.id for video in project.videos() if video.id in phases]
+        if name != LABELLED:
+            ids = [project.clip(name).id]
+        for clip in ids:
+            if clip not in phases:
+                raise UserError(
+                    f"'{name}' has no phases set by a person in phases.csv",
+                    hint=f"labelled clips: {', '.join(sorted(phases)[:5])}",
+                    exit_code=ExitCode.MISMATCH,
+                )
+            try:
+                in_time_order(phases[clip])
+            except ValueError as problem:
+                raise overlap_error(clip, problem) from problem
+            chosen[clip] = phases[clip]
+    return chosen
 
 
-def choose_sources(
-    project: Project, names: Sequence[str], phases: Mapping[str, Sequence[Phase]]
-) -> list[str]:
-    """Ids of the labelled clips named by `names`: clips, lists of them with commas, LABELLED or
-    ALL. Raises UserError: exit 3 for a name that is not a clip, 5 for a clip without labels."""
-    ids: list[str] = []
-    for name in _split(project, names):
-        if name in (ALL, LABELLED):
-            ids += [video.id for video in project.videos() if video.id in phases]
-            continue
-        video = project.clip(name)
-        if video.id not in phases:
-            raise UserError(
-                f"'{name}' has no phases set by a person in phases.csv",
-                hint=f"labelled clips: {_some(phases)}",
-                exit_code=ExitCode.MISMATCH,
-            )
-        ids.append(video.id)
-    return list(dict.fromkeys(ids))
-
-
-def choose_targets(
-    project: Project,
-    names: Sequence[str],
-    phases: Mapping[str, Sequence[Phase]],
-    *,
-    without: Collection[str] = (),
-) -> list[str]:
-    """Clips to label: ids, or unchanged names if they are not (yet) in the project. without: ids
-    that are left out of LABELLED and ALL."""
+def choose_targets(project: Project, names: Sequence[str], without: Collection[str]) -> list[str]:
+    """Clips to label: ids, or unchanged names if they are not (yet) in the project. ALL: all but
+    those of `without`."""
     targets: list[str] = []
-    for name in _split(project, names):
-        if name in (ALL, LABELLED):
-            group = [v.id for v in project.videos() if name == ALL or v.id in phases]
-            targets += [clip for clip in group if clip not in without]
+    for name in names:
+        if name == ALL:
+            targets += [video.id for video in project.videos() if video.id not in without]
         else:
             video = project.find(name)
             targets.append(video.id if video else name)
     return list(dict.fromkeys(targets))
-
-
-def _split(project: Project, names: Sequence[str]) -> list[str]:
-    """Single names; a name with a comma is not split if a clip or a file has that name."""
-    parts: list[str] = []
-    for name in names:
-        # Path.is_file would raise for a list that is too long for a file name.
-        single = "," not in name or project.find(name) or os.path.isfile(name)  # noqa: PTH113
-        parts += [name] if single else [part.strip() for part in name.split(",")]
-    return [part for part in parts if part]
-
-
-def _some(ids: Mapping[str, object]) -> str:
-    shown = sorted(ids)
-    return ", ".join(shown[:5]) + (", ..." if len(shown) > 5 else "")

@@ -184,23 +184,18 @@ class MergeResult:
     """What happened to the phases of clips, by id.
 
     written: the propagated ones are now in phases.csv.
-    unchanged: they were set by a person, or propagated before.
+    kept: they were set by a person, or propagated before.
     withheld: the propagated ones are degenerate.
     backup: the old phases.csv, None if it did not change or is new.
     """
 
     written: list[str]
-    unchanged: list[str]
+    kept: list[str]
     withheld: list[str]
     backup: Path | None
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "written": self.written,
-            "kept": self.unchanged,
-            "withheld": self.withheld,
-            "backup": self.backup and str(self.backup),
-        }
+        return {**vars(self), "backup": self.backup and str(self.backup)}
 
 
 def merge_into_project(
@@ -215,11 +210,11 @@ def merge_into_project(
     with project.tables():
         old = project.clip_phases()
         fit = {clip: rows for clip, rows in propagated.items() if clip not in withheld}
-        unchanged = [
+        kept = [
             clip
             for clip in fit
             if any(row.checked or not overwrite for row in old.by_clip.get(clip, ()))
         ]
-        written = {clip: rows for clip, rows in fit.items() if clip not in unchanged}
+        written = {clip: rows for clip, rows in fit.items() if clip not in kept}
         backup = project.write_phase_table(old.replaced(written)) if written else None
-    return MergeResult(list(written), unchanged, list(withheld), backup)
+    return MergeResult(list(written), kept, list(withheld), backup)

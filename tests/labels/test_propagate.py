@@ -17,7 +17,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import read_phase_table
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.labels.propagate import choose_targets, propagate_labels
+from la2ds_cli.labels.propagate import propagate_labels
 from la2ds_cli.labels.propagated import (
     MergeResult,
     PropagationResult,
@@ -244,21 +244,6 @@ def test_propagated_labels_are_no_source(project: Project):
         propagate(project)
 
 
-def test_lists_and_names_with_commas(tmp_path: Path):
-    project = swings(tmp_path, labelled=2)
-    add_sequence(project, "a,b", sequence(clip_phase(2)))
-    result = propagate(project, ["clip0,clip1"], ["a,b", "clip3, clip4"])
-    assert result.sources == ("clip0", "clip1")
-    assert list(result.clips) == ["a,b", "clip3", "clip4"]
-
-
-def test_a_new_file_with_a_comma_in_its_name_is_one_clip(tmp_path: Path):
-    project, new = swings(tmp_path / "project", labelled=1), tmp_path / "new, again.mp4"
-    new.write_bytes(b"no video")
-    names = ["clip1," * 100, str(new)]
-    assert choose_targets(project, names, project.phases()) == ["clip1", str(new)]
-
-
 def test_no_project_is_a_folder_for_the_tables(project: Project, tmp_path: Path):
     other = Project.create(tmp_path / "other")
     for one in (project, other):
@@ -278,7 +263,7 @@ def test_propagated_rows_are_marked_and_those_of_people_stay(tmp_path: Path):
     result = propagate(project, ["labelled"], ["clip0", "clip1", "clip4"])
     for overwrite in (False, True):
         merged = merge(project, result, overwrite=overwrite)
-        assert merged.unchanged == ["clip0", "clip1"]
+        assert merged.kept == ["clip0", "clip1"]
         assert merged.written == ["clip4"]
         assert project.phases() == by_hand
         assert project.phases(propagated=True)["clip4"] == result.clips["clip4"].phases
@@ -303,8 +288,8 @@ def test_what_was_propagated_before_stays_without_overwrite(tmp_path: Path):
     write_text(project.phases_path, text + by_hand)
     before = project.phases_path.read_bytes()
     result = propagate(project, targets=["clip3"])
-    kept = merge(project, result)
-    assert (kept.written, kept.unchanged) == ([], ["clip3"])
+    again = merge(project, result)
+    assert (again.written, again.kept) == ([], ["clip3"])
     assert project.phases_path.read_bytes() == before
 
     merged = merge(project, result, overwrite=True)
@@ -362,5 +347,5 @@ def test_a_phase_that_most_labelled_clips_lack_is_no_reason_to_withhold(tmp_path
 def test_rows_by_file_name_count_as_those_of_the_clip(project: Project):
     text = project.phases_path.read_text()
     write_text(project.phases_path, text + "clip3.mat,0,20,begin\n")
-    assert merge(project, propagate(project)).unchanged == ["clip3"]
+    assert merge(project, propagate(project)).kept == ["clip3"]
     assert project.phases(propagated=True)["clip3"] == [Phase(0, 20, "begin")]

@@ -93,7 +93,8 @@ def _from_poses(chain: Chain) -> None:
     chain.run("embed", *CPU)
     chain.run("align", "clip0", "clip1", *CPU)
     chain.run("retrieve", "--query", "clip0@0.5", "--k", "3", "--min-gap", "0.25", *CPU)
-    chain.run("transfer-labels", "--from", "clip0,clip2", "--to", "clip3,clip5", *CPU)
+    asked = ["--from", "clip0", "--from", "clip2", "--to", "clip3", "--to", "clip5"]
+    chain.run("transfer-labels", *asked, *CPU)
     chain.run("evaluate", *CPU)
     chain.run("status")
 

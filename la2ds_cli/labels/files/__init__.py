@@ -29,7 +29,6 @@ from xml.etree import ElementTree
 
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.types import FloatArray
 
 # Name of a format, which is that of its module -> the ending of the files that are written.
 FORMATS = {"boris": ".boris", "elan": ".eaf", "kinovea": ".kva", "via3": ".json"}
@@ -52,32 +51,14 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Tracks:
-    """Joints of one person: names of K joints, seconds (T,) of the file, xy (T, K, 2) pixels of the
-    picture, NaN = not seen. size: width and height of the picture, 0 = not known. mirrored: the
-    picture is mirrored compared with the film."""
-
-    names: tuple[str, ...]
-    seconds: FloatArray
-    xy: FloatArray
-    size: tuple[int, int]
-    mirrored: bool = False
-
-
-@dataclass(frozen=True)
 class LabelFile:
     """The labels of one video. media: its path in the file, empty if there is none. fps, seconds:
-    of the video, 0 = not known. skipped: events without a length, which are not phases. filmed_fps:
-    of the camera, if the film plays slower; tracks: joints for tools that show them.
-    """
+    of the video, 0 = not known."""
 
     media: str
     spans: list[Span]
     fps: float = 0.0
     seconds: float = 0.0
-    skipped: int = 0
-    filmed_fps: float = 0.0
-    tracks: Tracks | None = None
 
     @property
     def name(self) -> str:

@@ -37,15 +37,14 @@ def write(labels: LabelFile, path: Path) -> None:
     )
     if labels.media:
         kind = mimetypes.guess_type(labels.name)[0] or "video/*"
-        place = (
-            {"MEDIA_URL": Path(labels.media).as_uri()} if Path(labels.media).is_absolute() else {}
-        )
-        place = place or {"MEDIA_URL": labels.media}
-        place |= {"MIME_TYPE": kind, "RELATIVE_MEDIA_URL": f"./{labels.name}"}
+        media = Path(labels.media)
+        url = media.as_uri() if media.is_absolute() else labels.media
+        name = f"./{labels.name}"
+        place = {"MEDIA_URL": url, "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": name}
         ElementTree.SubElement(header, "MEDIA_DESCRIPTOR", place)
     order = ElementTree.SubElement(root, "TIME_ORDER")
     slots: dict[int, str] = {}
-    for time in sorted({_milliseconds(t) for span in labels.spans for t in (span.start, span.end)}):
+    for time in sorted({round(1000 * t) for span in labels.spans for t in (span.start, span.end)}):
         slots[time] = f"ts{len(slots) + 1}"
         slot = {"TIME_SLOT_ID": slots[time], "TIME_VALUE": str(time)}
         ElementTree.SubElement(order, "TIME_SLOT", slot)
@@ -64,8 +63,8 @@ def write(labels: LabelFile, path: Path) -> None:
                 "ALIGNABLE_ANNOTATION",
                 {
                     "ANNOTATION_ID": f"a{number}",
-                    "TIME_SLOT_REF1": slots[_milliseconds(span.start)],
-                    "TIME_SLOT_REF2": slots[_milliseconds(span.end)],
+                    "TIME_SLOT_REF1": slots[round(1000 * span.start)],
+                    "TIME_SLOT_REF2": slots[round(1000 * span.end)],
                 },
             )
             ElementTree.SubElement(inner, "ANNOTATION_VALUE").text = span.name
@@ -74,10 +73,6 @@ def write(labels: LabelFile, path: Path) -> None:
     kind = {"GRAPHIC_REFERENCES": "false", "LINGUISTIC_TYPE_ID": _TYPE, "TIME_ALIGNABLE": "true"}
     ElementTree.SubElement(root, "LINGUISTIC_TYPE", kind)
     artifact.write_text(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{xml_text(root)}\n')
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(1000 * seconds)
 
 
 def read(path: Path, layer: str = "") -> list[LabelFile]:

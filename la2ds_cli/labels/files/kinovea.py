@@ -1,4 +1,4 @@
-"""Kinovea annotation files (.kva, format 2.0): phases as key images, joints as trajectories.
+"""Kinovea annotation files (.kva, format 2.0): phases as key images.
 
 A key image is a moment: a phase begins at the key image with its name, and lasts until the next
 one. If no phase follows immediately, a key image `end of NAME` marks the end.
@@ -18,16 +18,12 @@ from itertools import pairwise
 from pathlib import Path, PurePath
 from xml.etree.ElementTree import Element, SubElement
 
-import numpy as np
-
 from la2ds_cli.core import artifact
-from la2ds_cli.core.types import IntArray
 from la2ds_cli.labels.files import (
     CARRIED,
     LabelError,
     LabelFile,
     Span,
-    Tracks,
     one_line,
     xml_of,
     xml_text,
@@ -39,31 +35,23 @@ STAMPS = 1000  # per frame, in what is written
 _END = "end of "
 _TIMECODE = re.compile(r"[\d\s:.,;]+")  # what Kinovea writes for a key image without a name
 _TIME_BASES = (1000.0, 600.0)  # stamps per second, of Matroska and of older QuickTime films
-_COLOURS = {"left": "255;30;144;255", "right": "255;255;140;0", "": "255;144;238;144"}
 
 
 # --- writing ------------------------------------------------------------------------------------
 
 
 def write(labels: LabelFile, path: Path) -> None:
-    """Write the key images of a video, and a trajectory for each joint that is seen, in pixels to 4
-    decimals. A joint that is not seen has no point; scores are lost."""
+    """Write the key images of a video."""
     rate = labels.fps or 1.0
     per_second = STAMPS * rate
     root = Element("KinoveaVideoAnalysis")
-    tracks = labels.tracks
     head = {
         "FormatVersion": "2.0",
         "Producer": "la2ds",
         "OriginalFilename": PurePath(labels.name).stem,
         "FullPath": labels.media,
-    }
-    if tracks is not None and all(tracks.size):
-        head["ImageSize"] = f"{tracks.size[0]};{tracks.size[1]}"
-        head["Mirror"] = str(tracks.mirrored).lower()
-    head |= {
         "AverageTimeStampsPerFrame": str(STAMPS),
-        "CaptureFramerate": repr(float(labels.filmed_fps or rate)),
+        "CaptureFramerate": repr(float(rate)),
         "UserFramerate": repr(float(rate)),
         "FirstTimeStamp": "0",
         "SelectionStart": "0",
@@ -82,8 +70,6 @@ def write(labels: LabelFile, path: Path) -> None:
             SubElement(image, "Title").text = title
             if comment:
                 SubElement(image, "Comment").text = comment
-    if tracks is not None and np.isfinite(tracks.xy).any():
-        _add_tracks(root, tracks, np.rint(per_second * tracks.seconds).astype(np.int64), path)
     artifact.write_text(path, f'<?xml version="1.0" encoding="utf-8"?>\n{xml_text(root)}\n')
 
 
@@ -98,32 +84,6 @@ def _moments(labels: LabelFile, stop: float) -> list[tuple[float, str, str]]:
         if span.end < (after.start if after else stop):
             moments.append((span.end, f"{_END}{span.name}", ""))
     return moments
-
-
-def _add_tracks(root: Element, tracks: Tracks, stamps: IntArray, path: Path) -> None:
-    parent = SubElement(root, "Tracks")
-    for name, xy in zip(tracks.names, tracks.xy.swapaxes(0, 1), strict=True):
-        rows = np.flatnonzero(np.isfinite(xy).all(axis=1))
-        if not len(rows):
-            continue
-        track = SubElement(parent, "Track", {"id": _id(path, name), "name": name})
-        first = str(stamps[rows[0]])
-        SubElement(track, "TimePosition").text = first
-        points = SubElement(track, "TrackPointList", {"Count": str(len(rows))})
-        for t in rows:
-            SubElement(points, "TrackPoint").text = f"{xy[t, 0]:.4f};{xy[t, 1]:.4f};{stamps[t]}"
-        label = SubElement(track, "MainLabel", {"Text": name})
-        x, y = xy[rows[0]]
-        SubElement(label, "SpacePosition").text = f"{x - 20:.0f};{y - 50:.0f}"
-        SubElement(label, "TimePosition").text = first
-        style = SubElement(track, "DrawingStyle")
-        colour = _COLOURS[next((side for side in ("left", "right") if name.startswith(side)), "")]
-        for tag, key, value in (
-            ("Color", "color", colour),
-            ("LineSize", "line size", "2"),
-            ("TrackShape", "track shape", "Solid;false"),
-        ):
-            SubElement(SubElement(style, tag, {"Key": key}), "Value").text = value
 
 
 def _id(path: Path, name: str) -> str:
@@ -169,7 +129,7 @@ def read(path: Path, layer: str = "") -> list[LabelFile]:
         if stop > start:
             spans.append(Span(start, stop, title))
     media = root.findtext("FullPath") or root.findtext("OriginalFilename") or ""
-    return [LabelFile(media.strip(), spans, rate, skipped=len(images) - len(named))]
+    return [LabelFile(media.strip(), spans, rate)]
 
 
 def _number(root: Element, name: str) -> float | None:

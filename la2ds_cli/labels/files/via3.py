@@ -81,22 +81,14 @@ def read(path: Path, layer: str = "") -> list[LabelFile]:
     for vid, view in content["view"].items():
         files = [content["file"][str(fid)] for fid in view["fid_list"]]
         found[vid] = LabelFile(str(files[0]["fname"]), []) if files else None
-    skipped = dict.fromkeys(found, 0)
     for one in content["metadata"].values():
         labels = found.get(str(one["vid"]))
-        if labels is None or one.get("xy"):
-            continue
-        if len(one["z"]) != 2:
-            skipped[str(one["vid"])] += bool(one["z"])
+        if labels is None or one.get("xy") or len(one["z"]) != 2:
             continue
         name = _value(attributes, key, one.get("av") or {})
         if name:
             labels.spans.append(Span(float(one["z"][0]), float(one["z"][1]), name))
-    return [
-        LabelFile(labels.media, labels.spans, skipped=skipped[vid])
-        for vid, labels in found.items()
-        if labels is not None
-    ]
+    return [labels for labels in found.values() if labels is not None]
 
 
 def _chosen(attributes: dict[str, Any], layer: str, path: Path) -> str:
