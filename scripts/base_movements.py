@@ -17,9 +17,9 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.performer import (
     DOF,
     POINT,
+    SIDED,
     SIDES,
     forward_kinematics,
-    mirror_pose,
     pose_vector,
     random_body,
 )
@@ -44,6 +44,8 @@ _HIGH = pose_vector(
         "hip_flex": 2.2, "hip_abduct": 1.0, "hip_twist": 0.6, "knee": 2.4, "ankle": 0.6,
     }.items()},
 )  # fmt: skip
+# Degrees of freedom that change their sign in a mirror.
+_DIRECTED = ("x", "yaw", "roll", "spine_side", "spine_twist", "neck_tilt", "neck_turn")
 _LIMITED = (_LOW != 0) | (_HIGH != 0)
 
 
@@ -86,7 +88,7 @@ def random_movement(rng: np.random.Generator) -> Movement:
     parts = [_PARTS[n] for n in rng.choice(len(_PARTS), rng.integers(1, 5), p=_SHARES)]
     if rng.random() < 0.25:  # to and fro: strides, jumping jacks, swings of both arms
         first = stance + sum(part(rng) for part in parts)
-        second = mirror_pose(first) if rng.random() < 0.5 else stance
+        second = _mirrored(first) if rng.random() < 0.5 else stance
         cycle = [first, second]
     else:
         cycle = [
@@ -110,6 +112,17 @@ def random_movement(rng: np.random.Generator) -> Movement:
     return Movement(
         _within_limits(keys), seconds, ease, rest, hands, float(rng.uniform(-np.pi, np.pi))
     )
+
+
+def _mirrored(pose: FloatArray) -> FloatArray:
+    """The pose (..., D) seen in a mirror: sides swapped, directed angles negated."""
+    mirrored = pose.copy()
+    for name in _DIRECTED:
+        mirrored[..., DOF[name]] *= -1
+    for name in SIDED:
+        left, right = DOF[f"left_{name}"], DOF[f"right_{name}"]
+        mirrored[..., left], mirrored[..., right] = pose[..., right], pose[..., left]
+    return mirrored
 
 
 def _both(**angle: float) -> dict[str, float]:

@@ -6,6 +6,7 @@ aligning two clips is a real task with a known answer: frames of equal phase cor
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,12 @@ def write_demo_clips(folder: Path, n: int = 8, seed: int = 0) -> list[DemoClip]:
     phases = table_text(("video", "start", "end", "phase"), list(_phases(clips)))
     write_text(folder / "phases.csv", phases)
     # Written last, so that its presence shows that all other files are complete.
-    truth = table_text(("video", "frame", "time", "phase_value"), list(_truth(clips)))
+    rows = [
+        (clip.path.name, frame, f"{frame / FPS:.6f}", f"{phase:.6f}")
+        for clip in clips
+        for frame, phase in enumerate(clip.phase)
+    ]
+    truth = table_text(("video", "frame", "time", "phase_value"), rows)
     write_text(folder / "truth.csv", truth)
     return clips
 
@@ -164,7 +170,7 @@ def drawn_frames(
     floor = camera.project(world[:, feet].mean(axis=1) * (1, 1, 0))  # (T, 2)
     metre = float(np.mean(camera.focal) / camera.depth(world.mean(axis=(0, 1))))
     wall = float(floor[:, 1].min() - metre * rng.uniform(0.15, 0.5))
-    background = random_background(rng, SIZE, wall, calm=True)
+    background = random_background(rng, SIZE, wall)
     appearance, grain = random_appearance(rng), rng.uniform(1.0, 4.0)
     for t in range(len(world)):
         image = background.copy()
@@ -174,17 +180,10 @@ def drawn_frames(
         yield np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
-def _truth(clips: list[DemoClip]) -> Iterator[tuple[object, ...]]:
-    for clip in clips:
-        for frame, (time, phase) in enumerate(zip(clip.time, clip.phase, strict=True)):
-            yield clip.path.name, frame, f"{time:.6f}", f"{phase:.6f}"
-
-
 def _phases(clips: list[DemoClip]) -> Iterator[tuple[object, ...]]:
     for clip in clips:
-        name = [phase_name(value) for value in clip.phase]
         start = 0
-        for frame in range(1, len(name) + 1):
-            if frame == len(name) or name[frame] != name[start]:
-                yield clip.path.name, start, frame, name[start]
-                start = frame
+        for name, rows in groupby(map(phase_name, clip.phase.tolist())):
+            end = start + len(list(rows))
+            yield clip.path.name, start, end, name
+            start = end

@@ -1,15 +1,14 @@
-"""A performer: a jointed 3D body with random proportions, its kinematics and movement, clothes and
+"""A performer: a jointed 3D body with random proportions, its kinematics and movement, and its
 colours.
 
 World frame: metres, z up, right-handed. A body with zero angles stands upright, faces +y, has its
 right side at +x and lets its arms hang. Angles are in radians; left and right share one sign
-convention (abduction is outward, flexion forward), so mirroring swaps sides and negates the few
-angles that have a direction.
+convention (abduction is outward, flexion forward).
 """
 
 from dataclasses import dataclass
+from functools import reduce
 
-import cv2
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
@@ -25,16 +24,14 @@ EXTRA: tuple[str, ...] = (
 POINTS = COCO17.joints + EXTRA
 POINT = {name: index for index, name in enumerate(POINTS)}
 
-_SIDED = ("arm_flex", "arm_abduct", "arm_twist", "elbow", "hip_flex", "hip_abduct", "hip_twist",
+SIDED = ("arm_flex", "arm_abduct", "arm_twist", "elbow", "hip_flex", "hip_abduct", "hip_twist",
           "knee", "ankle")  # fmt: skip
-_LIMBS = ("shoulder", "wrist", "hand", "hip", "sole", "heel", "toe")
 DEGREES_OF_FREEDOM: tuple[str, ...] = (
     "x", "y", "lift", "yaw", "pitch", "roll", "spine_flex", "spine_side", "spine_twist",
     "neck_nod", "neck_tilt", "neck_turn",
-    *(f"{side}_{name}" for side in SIDES for name in _SIDED),
+    *(f"{side}_{name}" for side in SIDES for name in SIDED),
 )  # fmt: skip
 DOF = {name: index for index, name in enumerate(DEGREES_OF_FREEDOM)}
-_DIRECTED = ("x", "yaw", "roll", "spine_side", "spine_twist", "neck_tilt", "neck_turn")
 
 
 @dataclass(frozen=True)
@@ -88,17 +85,6 @@ def pose_vector(**angle: float) -> FloatArray:
     return vector
 
 
-def mirror_pose(pose: FloatArray) -> FloatArray:
-    """The pose (..., D) seen in a mirror: sides swapped, directed angles negated."""
-    mirrored = pose.copy()
-    for name in _DIRECTED:
-        mirrored[..., DOF[name]] *= -1
-    for name in _SIDED:
-        left, right = DOF[f"left_{name}"], DOF[f"right_{name}"]
-        mirrored[..., left], mirrored[..., right] = pose[..., right], pose[..., left]
-    return mirrored
-
-
 def _rotation(axis: int, angle: FloatArray) -> FloatArray:
     """Right-handed rotation matrices (..., 3, 3) about world axis 0, 1 or 2."""
     cos, sin = np.cos(angle), np.sin(angle)
@@ -113,10 +99,8 @@ def _rotation(axis: int, angle: FloatArray) -> FloatArray:
 
 def _about(axes: str, *angle: FloatArray) -> FloatArray:
     """Product of rotations about the named axes, leftmost outermost."""
-    matrix = _rotation("xyz".index(axes[0]), angle[0])
-    for axis, value in zip(axes[1:], angle[1:], strict=True):
-        matrix = matrix @ _rotation("xyz".index(axis), value)
-    return matrix
+    turns = [_rotation("xyz".index(axis), by) for axis, by in zip(axes, angle, strict=True)]
+    return reduce(np.matmul, turns)
 
 
 def forward_kinematics(body: Body, pose: FloatArray) -> FloatArray:
@@ -144,31 +128,30 @@ def forward_kinematics(body: Body, pose: FloatArray) -> FloatArray:
     for name, (x, y, z) in HEAD_POINTS.items():
         put(name, "head", head, x * radius, y * radius, z * radius)
     for side, sign in (("left", -1), ("right", 1)):
-        at = {name: f"{side}_{name}" for name in (*_SIDED, *_LIMBS)}
         # Flexion is outermost, so that abduction is outward for raised arms and legs too.
         shoulder, hip = (
             frame
             @ _about(
                 "xyz",
-                dof[at[f"{limb}_flex"]],
-                -sign * dof[at[f"{limb}_abduct"]],
-                -sign * dof[at[f"{limb}_twist"]],
+                dof[f"{side}_{limb}_flex"],
+                -sign * dof[f"{side}_{limb}_abduct"],
+                -sign * dof[f"{side}_{limb}_twist"],
             )
             for frame, limb in ((chest, "arm"), (pelvis, "hip"))
         )
-        forearm = shoulder @ _about("x", dof[at["elbow"]])
-        shin = hip @ _about("x", -dof[at["knee"]])
-        foot = shin @ _about("x", dof[at["ankle"]])
-        put(at["shoulder"], "neck", chest, sign * body.shoulder_half, 0, -0.02)
-        put(at["elbow"], at["shoulder"], shoulder, 0, 0, -body.upper_arm)
-        put(at["wrist"], at["elbow"], forearm, 0, 0, -body.forearm)
-        put(at["hand"], at["wrist"], forearm, 0, 0, -body.hand)
-        put(at["hip"], "pelvis", pelvis, sign * body.hip_half, 0, 0)
-        put(at["knee"], at["hip"], hip, 0, 0, -body.thigh)
-        put(at["ankle"], at["knee"], shin, 0, 0, -body.shin)
-        put(at["sole"], at["ankle"], foot, 0, 0, -0.055)
-        put(at["heel"], at["sole"], foot, 0, -0.04, 0)
-        put(at["toe"], at["sole"], foot, 0, body.foot, 0)
+        forearm = shoulder @ _about("x", dof[f"{side}_elbow"])
+        shin = hip @ _about("x", -dof[f"{side}_knee"])
+        foot = shin @ _about("x", dof[f"{side}_ankle"])
+        put(f"{side}_shoulder", "neck", chest, sign * body.shoulder_half, 0, -0.02)
+        put(f"{side}_elbow", f"{side}_shoulder", shoulder, 0, 0, -body.upper_arm)
+        put(f"{side}_wrist", f"{side}_elbow", forearm, 0, 0, -body.forearm)
+        put(f"{side}_hand", f"{side}_wrist", forearm, 0, 0, -body.hand)
+        put(f"{side}_hip", "pelvis", pelvis, sign * body.hip_half, 0, 0)
+        put(f"{side}_knee", f"{side}_hip", hip, 0, 0, -body.thigh)
+        put(f"{side}_ankle", f"{side}_knee", shin, 0, 0, -body.shin)
+        put(f"{side}_sole", f"{side}_ankle", foot, 0, 0, -0.055)
+        put(f"{side}_heel", f"{side}_sole", foot, 0, -0.04, 0)
+        put(f"{side}_toe", f"{side}_sole", foot, 0, body.foot, 0)
     world = np.stack([point[name] for name in POINTS], axis=-2)
     floor = world[..., 2].min(axis=-1, keepdims=True)
     world[..., 2] += dof["lift"][..., None] - floor + 0.02
@@ -273,7 +256,6 @@ _KEY_POSES: tuple[tuple[float, FloatArray], ...] = (
 # fmt: on
 _KEY_PHASE = np.array([phase for phase, _ in _KEY_POSES])
 _KEY_POSE = np.stack([pose for _, pose in _KEY_POSES])
-_UNSTYLED = ("x", "y", "yaw", "lift")  # a performer's position is not part of the style
 
 
 @dataclass(frozen=True)
@@ -288,7 +270,7 @@ def random_style(rng: np.random.Generator) -> Style:
     """A random style: gains with a spread of 10 %, offsets of about 4 degrees."""
     count = len(DEGREES_OF_FREEDOM)
     offset = rng.normal(0.0, 0.07, count)
-    offset[[DOF[name] for name in _UNSTYLED]] = 0
+    offset[[DOF[name] for name in ("x", "y", "yaw", "lift")]] = 0  # a place is no style
     return Style(np.clip(rng.normal(1.0, 0.1, count), 0.75, 1.25), offset)
 
 
@@ -300,13 +282,12 @@ def movement(phase: FloatArray, style: Style) -> FloatArray:
 
 def phase_name(phase: float) -> str:
     """The name of the part of the movement that contains ``phase`` in [0, 1]."""
-    starts = [start for _, start in PHASES]
-    return PHASES[max(int(np.searchsorted(starts, phase, side="right")) - 1, 0)][0]
+    return [name for name, start in PHASES if start <= phase][-1]
 
 
 # --- clothes, colours and light --------------------------------------------------------------
 
-Colour = tuple[float, float, float]
+Colour = tuple[float, ...]  # red, green, blue
 
 _SKIN = np.array(
     [(255, 219, 190), (236, 188, 150), (205, 150, 110), (160, 108, 74), (110, 72, 48), (75, 48, 34)]
@@ -316,26 +297,18 @@ _HAIR = np.array([(30, 24, 20), (70, 45, 28), (120, 82, 46), (205, 170, 105), (1
 
 @dataclass(frozen=True)
 class Appearance:
-    """Clothes and colours (RGB, 0-255) of one person, and the light on them."""
+    """Colours (RGB, 0-255) of one person, and the light on them."""
 
     skin: Colour
     hair: Colour
     shirt: Colour
     emblem: Colour
+    sleeves: Colour  # from the elbow on
     trousers: Colour
+    legs: Colour  # from the knee on
     shoes: Colour
-    long_sleeves: bool
-    long_trousers: bool
-    long_hair: bool
     light: tuple[float, float]  # direction in the image from which light comes, length <= 1
     contrast: float  # 0: flat, 1: strong shading
-
-
-def _random_colour(rng: np.random.Generator) -> Colour:
-    hue, saturation, value = rng.uniform(0, 180), 255 * rng.uniform(0, 0.9), rng.uniform(30, 250)
-    pixel = np.array([[[hue, saturation, value]]], np.uint8)
-    red, green, blue = cv2.cvtColor(pixel, cv2.COLOR_HSV2RGB)[0, 0]
-    return (float(red), float(green), float(blue))
 
 
 def random_appearance(rng: np.random.Generator) -> Appearance:
@@ -343,21 +316,20 @@ def random_appearance(rng: np.random.Generator) -> Appearance:
 
     def between(palette: FloatArray) -> Colour:
         first, second = palette[rng.integers(len(palette), size=2)]
-        red, green, blue = first + (second - first) * rng.random() + rng.normal(0, 6, 3)
-        return (float(red), float(green), float(blue))
+        return tuple((first + (second - first) * rng.random() + rng.normal(0, 6, 3)).tolist())
 
-    shirt = _random_colour(rng)
+    skin, hair = between(_SKIN), between(_HAIR)
+    shirt, emblem, trousers, shoes = rng.uniform(20, 240, (4, 3)).tolist()
     angle = rng.uniform(0, 2 * np.pi)
     return Appearance(
-        skin=between(_SKIN),
-        hair=between(_HAIR),
-        shirt=shirt,
-        emblem=_random_colour(rng),
-        trousers=shirt if rng.random() < 0.1 else _random_colour(rng),
-        shoes=_random_colour(rng),
-        long_sleeves=bool(rng.random() < 0.4),
-        long_trousers=bool(rng.random() < 0.6),
-        long_hair=bool(rng.random() < 0.3),
+        skin,
+        hair,
+        shirt,
+        emblem,
+        shirt if rng.random() < 0.4 else skin,
+        trousers,
+        trousers if rng.random() < 0.6 else skin,
+        shoes,
         light=(float(0.8 * np.cos(angle)), float(-abs(0.8 * np.sin(angle)))),
         contrast=float(rng.uniform(0.25, 0.8)),
     )

@@ -129,7 +129,7 @@ def film(path: Path, phase: FloatArray, *, fps: float = FPS, seed: int = 0, **ho
     shown = Performance(phase, **how)
     size = (240, 320)
     world, camera = shown.world(), shown.camera(size)
-    background, appearance = random_background(rng, size, 230, calm=True), random_appearance(rng)
+    background, appearance = random_background(rng, size, 230), random_appearance(rng)
 
     def frames() -> Iterator[Image]:
         for points in world:

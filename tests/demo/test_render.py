@@ -8,29 +8,27 @@ from la2ds_cli.demo.performer import (
     random_appearance,
     random_body,
 )
-from la2ds_cli.demo.render import add_shadow, draw_person, look_at, random_background
+from la2ds_cli.demo.render import add_shadow, draw_person, look_at
 
 SIZE = (180, 240)
 GREEN = (0, 255, 0)
+
+
+def camera(azimuth):
+    return look_at(np.array([0.0, 0.0, 0.9]), azimuth, 0.1, 4.0, 400.0, SIZE)
 
 
 def _picture(azimuth=0.0, seed=0, **angle):
     rng = np.random.default_rng(seed)
     body = random_body(rng)
     world = forward_kinematics(body, pose_vector(**angle))
-    camera = look_at(np.array([0.0, 0.0, 0.9]), azimuth, 0.1, 4.0, 400.0, SIZE)
     image = np.full((SIZE[1], SIZE[0], 3), GREEN, np.uint8)
-    draw_person(image, world, body, random_appearance(rng), camera)
-    return image, camera.project(world)
+    draw_person(image, world, body, random_appearance(rng), camera(azimuth))
+    return image, camera(azimuth).project(world)
 
 
 def _drawn(image):
     return (image != GREEN).any(axis=2)
-
-
-def test_rendering_is_deterministic():
-    np.testing.assert_array_equal(_picture()[0], _picture()[0])
-    assert (_picture(seed=1)[0] != _picture()[0]).any()
 
 
 @pytest.mark.parametrize("azimuth", [0.0, 1.2, np.pi])
@@ -68,18 +66,9 @@ def test_a_person_outside_the_picture_draws_nothing():
     rng = np.random.default_rng(0)
     body = random_body(rng)
     world = forward_kinematics(body, pose_vector()) + np.array([30.0, 0.0, 0.0])
-    camera = look_at(np.array([0.0, 0.0, 0.9]), 0.0, 0.0, 4.0, 400.0, SIZE)
     image = np.full((SIZE[1], SIZE[0], 3), GREEN, np.uint8)
-    draw_person(image, world, body, random_appearance(rng), camera)
+    draw_person(image, world, body, random_appearance(rng), camera(0.0))
     assert not _drawn(image).any()
-
-
-def test_backgrounds_are_deterministic_and_varied():
-    one, again, other = (random_background(np.random.default_rng(s), SIZE, 150) for s in (0, 0, 1))
-    assert one.shape == (SIZE[1], SIZE[0], 3)
-    assert one.dtype == np.uint8
-    np.testing.assert_array_equal(one, again)
-    assert (one != other).mean() > 0.5
 
 
 def test_the_shadow_darkens_only_around_the_feet():
@@ -92,30 +81,21 @@ def test_the_shadow_darkens_only_around_the_feet():
 # --- camera ---------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def front():
-    """4 m before the origin, looking at it along -y; 200 pixels focal length, 101 x 81 image."""
-    return look_at(np.zeros(3), 0.0, 0.0, 4.0, 200.0, (101, 81))
-
-
-def test_projection_by_hand(front):
-    # The body's right (+x) appears at the left of a camera before it; 1 m at 4 m is 50 pixels.
-    np.testing.assert_allclose(front.project(np.array([0.0, 0.0, 0.0])), [50, 40], atol=1e-9)
-    np.testing.assert_allclose(front.project(np.array([1.0, 0.0, 0.0])), [0, 40], atol=1e-9)
-    np.testing.assert_allclose(front.project(np.array([0.0, 0.0, 0.5])), [50, 15], atol=1e-9)
-    # One metre nearer: 0.6 m * 200 / 3 m.
-    np.testing.assert_allclose(front.project(np.array([-0.6, 1.0, 0.0])), [90, 40], atol=1e-9)
-
-
-def test_depth_is_the_distance_along_the_optical_axis(front):
-    world = np.array([[0.0, 0.0, 0.0], [0.5, 1.0, -0.3], [0.0, -2.0, 0.0]])
-    np.testing.assert_allclose(front.depth(world), [4, 3, 6])
-
-
-def test_from_the_right_side_the_front_of_the_body_is_at_the_right():
-    camera = look_at(np.zeros(3), np.pi / 2, 0.0, 4.0, 200.0, (101, 81))
-    np.testing.assert_allclose(camera.position, [4, 0, 0], atol=1e-12)
-    np.testing.assert_allclose(camera.project(np.array([0.0, 1.0, 0.0])), [100, 40], atol=1e-9)
+@pytest.mark.parametrize(
+    ("azimuth", "world", "pixel", "depth"),
+    [
+        (0.0, (0.0, 0.0, 0.0), (50, 40), 4),
+        # The body's right (+x) appears at the left of a camera before it; 1 m at 4 m is 50 pixels.
+        (0.0, (1.0, 0.0, 0.0), (0, 40), 4),
+        (0.0, (0.0, 0.0, 0.5), (50, 15), 4),
+        (0.0, (-0.6, 1.0, 0.0), (90, 40), 3),  # one metre nearer: 0.6 m * 200 / 3 m
+        (np.pi / 2, (0.0, 1.0, 0.0), (100, 40), 4),  # from its right, its front is at the right
+    ],
+)
+def test_projection_by_hand(azimuth, world, pixel, depth):
+    camera = look_at(np.zeros(3), azimuth, 0.0, 4.0, 200.0, (101, 81))
+    np.testing.assert_allclose(camera.project(np.array(world)), pixel, atol=1e-9)
+    assert camera.depth(np.array(world)) == pytest.approx(depth)
 
 
 def test_elevation_looks_down_and_axes_stay_orthonormal():
@@ -123,12 +103,13 @@ def test_elevation_looks_down_and_axes_stay_orthonormal():
     np.testing.assert_allclose(camera.rotation @ camera.rotation.T, np.eye(3), atol=1e-12)
     np.testing.assert_allclose(np.linalg.det(camera.rotation), 1)
     assert camera.position[2] == pytest.approx(1 + 3 * np.sin(0.5))
-    np.testing.assert_allclose(camera.project(np.array([0.0, 0.0, 1.0])), [50, 40], atol=1e-9)
 
 
-def test_crop_maps_the_box_to_the_whole_picture(front):
+def test_crop_maps_the_box_to_the_whole_picture():
+    front = look_at(np.zeros(3), 0.0, 0.0, 4.0, 200.0, (101, 81))
     crop = front.crop(np.array([40.0, 20.0, 60.0, 60.0]), (100, 400))
-    world = np.array([0.1, 0.2, 0.3])
-    x, y = front.project(world)
-    np.testing.assert_allclose(crop.project(world), [(x - 40) * 5, (y - 20) * 10])
+    x, y = front.project(np.array([0.1, 0.2, 0.3]))
+    np.testing.assert_allclose(
+        crop.project(np.array([0.1, 0.2, 0.3])), [(x - 40) * 5, (y - 20) * 10]
+    )
     assert crop.size == (100, 400)
