@@ -1,16 +1,15 @@
 """Step: compare several attempts at a movement with one reference, and find what all of them do.
 
-Each attempt is compared with the reference as in `compare`. A difference of a joint that is stated
-in several attempts at about the same moments becomes a series: one number per attempt, measured in
-all attempts over the same moments. The tempo of each part, the same part in all attempts, becomes a
-series as well.
+Each attempt is compared with the reference as in `compare`. Moments at which a difference of a
+joint is stated in several attempts become a series: one number per attempt, measured in all
+attempts over these moments. The tempo of each part, the same part in all attempts, becomes a series
+as well.
 """
 
 # ruff: noqa: PTH112 - the methods of Path raise for names that are longer than the system allows
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,15 +22,8 @@ import numpy as np
 from la2ds_cli.alignment.align import PairAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import rounded
-from la2ds_cli.compare.compare import (
-    CompareResult,
-    compare,
-    direction,
-    joint_name,
-    plain_number,
-)
+from la2ds_cli.compare.compare import CompareResult, compare, direction, joint_name
 from la2ds_cli.compare.findings import (
-    Span,
     in_episodes,
     joined_runs,
     runs_of,
@@ -43,26 +35,24 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
+from la2ds_cli.core.types import BoolArray, FloatArray
 from la2ds_cli.poses.sources import collect_entries
 from la2ds_cli.video.media_files import natural_order, unreadable
 
 SCHEMA_VERSION = 1
 _STATED = 2  # attempts in which a difference must be stated to become a series
-_CORE = 0.5  # share of the largest count of attempts; moments with fewer do not belong to a series
 _JUDGED = 0.5  # share of these moments that an attempt must show
 _SHOWN = 0.8  # share of the attempts that show the moments of which parts are thirds; others differ
 
 
 @dataclass(frozen=True)
 class Series:
-    """One number per attempt. kind: `angle`, the mean difference of a joint from the reference over
-    moments of the reference (start to end, seconds), in degrees; or `tempo`, how many times as long
+    """One number per attempt: the mean difference of a joint from the reference over moments of the
+    reference (start to end, seconds), in degrees; or, if `joint` is empty, how many times as long
     as in the reference a part takes. span: the part, or the first and the last part. value: (A,),
     NaN = not judged in that attempt. stated: number of attempts in which it is stated as a finding.
     """
 
-    kind: str
     joint: str
     span: str
     value: FloatArray
@@ -71,21 +61,22 @@ class Series:
     end: float
 
     @property
+    def kind(self) -> str:
+        return "angle" if self.joint else "tempo"
+
+    @property
     def usual(self) -> float:
-        """Median over the attempts."""
-        known = self.value[~np.isnan(self.value)]
-        return float(np.median(known)) if len(known) else float("nan")
+        """Median over the attempts in which it is known, one at least."""
+        return float(np.nanmedian(self.value))
 
 
 @dataclass(frozen=True)
 class AttemptsResult:
     """attempts: one comparison each, in order. left_out: name -> why it could not be compared.
-    spans: parts of the reference, the same for all attempts. series: those that are
-    stated most often first. files: written, in order."""
+    series: those that are stated most often first. files: written, in order."""
 
     attempts: tuple[CompareResult, ...]
     left_out: Mapping[str, str]
-    spans: tuple[Span, ...]
     series: tuple[Series, ...]
     files: tuple[Path, ...] = ()
 
@@ -100,12 +91,7 @@ class AttemptsResult:
                     "number": number,
                     "video": attempt.aligned.b.id,
                     "path": attempt.aligned.b.path,
-                    "mean_confidence": plain_number(attempt.aligned.mean_confidence),
-                    "mirrored": attempt.aligned.alignment.mirrored,
-                    "turn": plain_number(attempt.view.turn),
-                    "findings": len(attempt.findings),
-                    "no_findings": attempt.no_findings,
-                    "notes": list(attempt.notes),
+                    "notes": [*attempt.notes, *filter(None, [attempt.no_findings])],
                 }
                 for number, attempt in enumerate(self.attempts, start=1)
             ],
@@ -115,10 +101,9 @@ class AttemptsResult:
                     "kind": series.kind,
                     "joint": series.joint,
                     "span": series.span,
-                    "start": plain_number(series.start),
-                    "end": plain_number(series.end),
+                    "start": round(series.start, 4),
+                    "end": round(series.end, 4),
                     "stated": series.stated,
-                    "median": plain_number(series.usual),
                     "values": rounded(series.value, 4),
                     "sentence": series_sentence(series, len(self.attempts)),
                 }
@@ -174,8 +159,9 @@ def compare_attempts(
             hint="compare a single clip without --attempts",
             exit_code=ExitCode.UNUSABLE,
         )
-    spans = _parts(done)
-    return AttemptsResult(tuple(done), left_out, spans, _series(done, spans))
+    series = [*_angle_series(done), *_tempo_series(done)]
+    series.sort(key=lambda one: (one.kind, -one.stated, -abs(one.usual)))
+    return AttemptsResult(tuple(done), left_out, tuple(series))
 
 
 def _form(result: CompareResult) -> tuple[str, bool]:
@@ -206,13 +192,9 @@ def attempt_names(project: Project, selection: Sequence[str]) -> list[str]:
 def _matches(videos: Sequence[Video], token: str) -> list[str]:
     if not any(mark in token for mark in "*?[") and not os.path.isdir(token):
         return [token]
-    fitting = [v for v in videos if fnmatchcase(v.id, token) or fnmatchcase(v.name, token)]
+    fitting = [v.id for v in videos if fnmatchcase(v.id, token) or fnmatchcase(v.name, token)]
     if fitting:
-        by_name: dict[str, list[str]] = {}
-        for video in fitting:
-            name = video.name if video.person == 1 else video.id
-            by_name.setdefault(name, []).append(video.id)
-        return [v for name in natural_order(by_name) for v in natural_order(by_name[name])]
+        return natural_order(fitting)
     files = [entry.name for entry in collect_entries([token])]
     if files == [token]:
         raise unreadable(
@@ -226,83 +208,60 @@ def _matches(videos: Sequence[Video], token: str) -> list[str]:
 # --- series ------------------------------------------------------------------------------------
 
 
-def _parts(attempts: Sequence[CompareResult]) -> tuple[Span, ...]:
-    """The labelled phases of the reference, or else thirds of what most attempts show of it. Thirds
-    of what each shows by itself would be other moments in each."""
-    spans = attempts[0].spans
-    if any(span.labelled for span in spans):
-        return spans
-    shown = np.stack([~np.isnan(one.aligned.alignment.position) for one in attempts]).sum(axis=0)
-    enough = max(1, min(math.ceil(_SHOWN * len(attempts)), int(shown.max())))
-    return tuple(spans_of(attempts[0].aligned.pose_a, [], shown >= enough))
-
-
-def _series(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> tuple[Series, ...]:
-    """Angles before tempo, those that are stated most often first, then the largest."""
-
-    def rank(series: Series) -> tuple[bool, float, float]:
-        size = abs(series.usual) if np.isfinite(series.usual) else 0.0
-        return series.kind == "tempo", -series.stated, -size
-
-    found = [*_angle_series(attempts, spans), *_tempo_series(attempts, spans)]
-    return tuple(sorted(found, key=rank))
-
-
-def _angle_series(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> list[Series]:
+def _angle_series(attempts: Sequence[CompareResult]) -> list[Series]:
     """A series for every stretch of time in which a joint is stated to differ in one direction in
-    several attempts; it covers the moments that are stated most often. None if every attempt shows
-    another small part of them."""
+    several attempts. None if every attempt shows another small part of it."""
     angles = attempts[0].angles
     series = []
     for sign in (1, -1):
         stated = np.stack([_stated(attempt, sign) for attempt in attempts])  # (A, N, J)
         for j, joint in enumerate(angles.names):
-            often = stated[:, :, j].sum(axis=0)
-            for first, stop in joined_runs(runs_of(often > 0), angles.time):
-                count = int(stated[:, first:stop, j].any(axis=1).sum())
-                if count < _STATED:
-                    continue
-                part = often[first:stop]
-                rows = first + np.flatnonzero(part >= _CORE * part.max())
-                value = np.array([_mean_difference(attempt, rows, j) for attempt in attempts])
+            often = stated[:, :, j].sum(axis=0) >= _STATED
+            for first, stop in joined_runs(runs_of(often), angles.time):
+                value = np.array([_mean_difference(one, slice(first, stop), j) for one in attempts])
                 if np.isnan(value).all():
                     continue
-                start, end = float(angles.time[rows[0]]), float(angles.time[rows[-1]])
-                names = [span_at(spans, int(row)) for row in rows[[0, -1]]]
-                span = names[0] if names[0] == names[1] else " to ".join(filter(None, names))
-                series.append(Series("angle", joint, span, value, count, start, end))
+                names = [span_at(attempts[0].spans, row) for row in (first, stop - 1)]
+                span = " to ".join(filter(None, dict.fromkeys(names)))
+                count = int(stated[:, first:stop, j].any(axis=1).sum())
+                start, end = angles.time[[first, stop - 1]].tolist()
+                series.append(Series(joint, span, value, count, start, end))
     return series
 
 
 def _stated(attempt: CompareResult, sign: int) -> BoolArray:
     """(N, J) where the attempt is stated to differ in one direction."""
-    reported = in_episodes(attempt.angles)
     with np.errstate(invalid="ignore"):
         side = sign * attempt.angles.beyond > 0
-    return reported & side & (not attempt.no_findings)
+    return in_episodes(attempt.angles) & side & (not attempt.no_findings)
 
 
-def _mean_difference(attempt: CompareResult, rows: IntArray, j: int) -> float:
+def _mean_difference(attempt: CompareResult, rows: slice, j: int) -> float:
     """Degrees over the rows of the reference that can be judged; NaN if there are too few."""
     judged = attempt.angles.judged[rows, j] & (not attempt.no_findings)
-    if judged.mean() < _JUDGED:
-        return float("nan")
-    return float(attempt.angles.difference[rows[judged], j].mean())
+    known = attempt.angles.difference[rows, j][judged]
+    return float(known.mean()) if judged.mean() >= _JUDGED else np.nan
 
 
-def _tempo_series(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> list[Series]:
-    labelled = any(span.labelled for span in spans)
-    paces = [one.tempo if labelled else tempo(one.aligned.alignment, spans, {}) for one in attempts]
+def _tempo_series(attempts: Sequence[CompareResult]) -> list[Series]:
+    """Parts are the labelled phases of the reference, or else thirds of what most attempts show of
+    it: thirds of what each shows by itself would be other moments in each."""
+    spans, paces = attempts[0].spans, [one.tempo for one in attempts]
+    if not any(span.labelled for span in spans):
+        shown = [~np.isnan(one.aligned.alignment.position) for one in attempts]
+        spans = spans_of(attempts[0].aligned.pose_a, [], np.mean(shown, axis=0) >= _SHOWN)
+        paces = [tempo(one.aligned.alignment, spans, {}) for one in attempts]
     time = attempts[0].angles.time
     series = []
     for number, span in enumerate(spans):
         part = [of_one[number] for of_one in paces]
         stated = sum(pace.verdict in ("slower", "faster") for pace in part)
-        if stated < _STATED:
-            continue
-        known = [pace.ratio if pace.sure and pace.ratio > 0 else math.nan for pace in part]
-        start, end = float(time[span.first]), float(time[span.stop - 1])
-        series.append(Series("tempo", "", span.name, np.array(known), stated, start, end))
+        if stated >= _STATED:
+            value = np.array(
+                [pace.ratio if pace.sure and pace.ratio > 0 else np.nan for pace in part]
+            )
+            start, end = time[[span.first, span.stop - 1]].tolist()
+            series.append(Series("", span.name, value, stated, start, end))
     return series
 
 
@@ -311,30 +270,24 @@ def _tempo_series(attempts: Sequence[CompareResult], spans: Sequence[Span]) -> l
 
 def series_name(series: Series) -> str:
     """`Right knee at 1.10 to 1.33 s, in 'rise'`, or `Tempo of 'rise'`."""
-    if series.kind == "tempo":
+    if not series.joint:
         return f"Tempo of '{series.span}'"
     where = f", in '{series.span}'" if series.span else ""
     return f"{joint_name(series.joint)} at {series.start:.2f} to {series.end:.2f} s{where}"
 
 
-def amount_text(series: Series, value: float) -> str:
-    """A value of the series as text: `24° straighter`, `1.20 times as long`."""
-    if not np.isfinite(value):
-        return "–"
-    if series.kind == "tempo":
-        return f"{value:.2f} times as long"
-    return f"{abs(value):.0f}° {direction(series.joint, value)}"
-
-
 def series_sentence(series: Series, attempts: int) -> str:
-    """What all attempts show, and the first and the last of them."""
-    usual = f"{series_name(series)}: {amount_text(series, series.usual)} in the median"
-    often = f"stated in {series.stated} of {attempts} attempts"
+    """What all attempts show, and the first and the last of them that are known."""
     known = series.value[~np.isnan(series.value)]
-    if len(known) < 2:
-        return f"{usual}, {often}"
-    first, last = (amount_text(series, value).split(" times")[0] for value in known[[0, -1]])
-    return f"{usual} ({first} in the first, {last} in the last), {often}"
+    usual, first, last = (
+        f"{abs(value):.0f}° {direction(series.joint, value)}" if series.joint else f"{value:.2f}"
+        for value in (series.usual, *known[[0, -1]].tolist())
+    )
+    times = "" if series.joint else " times as long"
+    return (
+        f"{series_name(series)}: {usual}{times} in the median ({first} in the first, {last} in the "
+        f"last), stated in {series.stated} of {attempts} attempts"
+    )
 
 
 def attempts_lines(result: AttemptsResult) -> list[str]:

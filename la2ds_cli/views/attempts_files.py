@@ -43,21 +43,11 @@ def csv_text(result: AttemptsResult) -> str:
     not known. The value of a tempo is how many times as long the part takes."""
     rows = []
     for series in result.series:
-        for number, (attempt, value) in enumerate(
-            zip(result.attempts, series.value, strict=True), start=1
-        ):
-            rows.append(
-                (
-                    number,
-                    attempt.aligned.b.id,
-                    series.kind,
-                    series.joint,
-                    series.span,
-                    number_cell(series.start, 4),
-                    number_cell(series.end, 4),
-                    number_cell(float(value), 4),
-                )
-            )
+        start, end = number_cell(series.start, 4), number_cell(series.end, 4)
+        about = series.kind, series.joint, series.span, start, end
+        for number, (attempt, value) in enumerate(zip(result.attempts, series.value, strict=True)):
+            cell = number_cell(float(value), 4)
+            rows.append((number + 1, attempt.aligned.b.id, *about, cell))
     return table_text(COLUMNS, rows)
 
 

@@ -56,10 +56,9 @@ def test_a_picture_has_a_chart_of_each_series(project: Project, result: Attempts
     for axes, series in zip(charts.values(), result.series, strict=True):
         curve = np.asarray(axes.lines[1].get_xydata())
         np.testing.assert_allclose(curve[:, 1], series.value[~np.isnan(series.value)])
-    targets = [project.root / f"attempts{kind}" for kind in (".png", ".svg", ".pdf")]
-    attempts_files.write(project, result, targets, Progress())
-    for target, start in zip(targets, (b"\x89PNG", b"<?xml", b"%PDF"), strict=True):
-        assert target.read_bytes().startswith(start)
+    target = project.root / "attempts.png"
+    attempts_files.write(project, result, [target], Progress())
+    assert target.read_bytes().startswith(b"\x89PNG")
     none = attempts_files.draw(replace(result, series=()))
     assert not none.axes
     assert len(none.texts) == 2
@@ -72,12 +71,8 @@ def test_json_and_table_hold_the_same_numbers(result: AttemptsResult) -> None:
     assert tuple(rows[0]) == attempts_files.COLUMNS
     assert len(rows) == len(DEGREES) * len(written["series"])
     for k, series in enumerate(written["series"]):
-        assert len(series["values"]) == len(DEGREES)
         own = rows[k * len(DEGREES) : (k + 1) * len(DEGREES)]
-        for n, (row, value) in enumerate(zip(own, series["values"], strict=True), start=1):
-            assert (row["attempt"], row["kind"], row["part"]) == (
-                str(n),
-                series["kind"],
-                series["span"],
-            )
-            assert row["value"] == ("" if value is None else f"{value:.4f}")
+        assert [row["attempt"] for row in own] == list("123456")
+        assert {(row["kind"], row["part"]) for row in own} == {(series["kind"], series["span"])}
+        values = [None if row["value"] == "" else float(row["value"]) for row in own]
+        assert values == series["values"]
