@@ -5,7 +5,7 @@ them are in clip_changes.py.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from glob import escape
@@ -182,11 +182,23 @@ def requested_clip(request: Request, parameter: str = "clip") -> Video:
     return posed_clip(request.app.state.studio.project, name)
 
 
-def requested_or_first_clip(request: Request, clips: Sequence[Video]) -> Video | None:
-    """The clip that the address of a request names, or else the first of `clips`, if any."""
-    if request.query_params.get("clip"):
-        return requested_clip(request)
-    return clips[0] if clips else None
+def enough_clips(request: Request, least: int = 1) -> list[Video]:
+    """The clips with joints. Raises UserError (exit 4) for fewer than a page needs."""
+    clips = request.app.state.studio.project.posed_videos()
+    if len(clips) < least:
+        needed = "a clip" if least == 1 else f"{least} clips"
+        raise UserError(
+            f"this page needs {needed} with joints; the project has {len(clips) or 'none'}",
+            hint="add clips on the Clips page",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    return clips
+
+
+def requested_or_first_clip(request: Request) -> Video:
+    """The clip that the address of a request names, or else the first; raises as enough_clips."""
+    first = enough_clips(request)[0]
+    return requested_clip(request) if request.query_params.get("clip") else first
 
 
 # --- pictures -----------------------------------------------------------------------------------

@@ -1,14 +1,13 @@
 """Pairs that the studio holds in memory, aligned again whenever a person changes something.
 
-Anchors, notes and drawings of a pair are written to annotations.csv as they are made, and each
-change can be undone.
+Anchors, notes and drawings of a pair are written to annotations.csv as they are made.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, Literal, cast
 
@@ -33,11 +32,11 @@ from la2ds_cli.core.annotations import (
     points_of,
     turning_of,
 )
-from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.view import ViewName
 from la2ds_cli.offset.alignment import METHOD, align_recordings
 from la2ds_cli.studio.pages import Notes
+from la2ds_cli.views.report.pair import recorded_beside
 from la2ds_cli.views.report.pair_data import match_json, notes_json
 
 HELD = 6  # pairs in memory, with their features and those of the reference clips
@@ -46,29 +45,21 @@ How = ViewName | Literal["performance"]
 shows, by the clocks of both."""
 
 
-Change = tuple[Sequence[Annotation], Sequence[Annotation]]
-"""Annotations that go, and those that take their place."""
-
-
-@dataclass
+@dataclass(frozen=True)
 class HeldPair:
     """Two prepared clips, with everything needed to align them again.
 
-    plain: their alignment without anchors, which chose the features. warnings: sentences about the
-    alignment that must not be overlooked; notes: other sentences.
-    undo: what undoes each of the user's changes, the latest one last, and leaves whatever else has
-    been set since. lock: held while one is made or undone. Both are shared with the pair of B and A
-    (HeldPairs).
+    plain: their alignment without anchors, which chose the features. recorded: see recorded_beside.
+    warnings: sentences about the alignment that must not be overlooked; notes: other sentences.
     """
 
     project: Project
     pair: PreparedPair
     aligner: PairAligner
     plain: AlignResult
+    recorded: dict[str, Any] | None
     warnings: list[str]
     notes: list[str]
-    undo: list[Change] = field(default_factory=list)
-    lock: Lock = field(default_factory=Lock)
 
     @classmethod
     def prepared(
@@ -85,7 +76,8 @@ class HeldPair:
         if how == "performance":
             refusing = replace(request, same_only=not force)
             plain = align_recordings(project, a, b, refusing, said)
-            return cls(project, pair, aligner, plain, [], said.notes)
+            recorded, unread = recorded_beside(project, plain)
+            return cls(project, pair, aligner, plain, recorded, unread, said.notes)
         plain = aligner.align(pair)
         doubts = doubt(plain.same_movement, pair.names), plain.unclear
         warnings = [f"{each}." for each in doubts if each]
@@ -95,7 +87,7 @@ class HeldPair:
             )
         if several := hint_of_repetitions(pair.poses, pair.names):
             said.note(several)
-        return cls(project, pair, aligner, plain, warnings, said.notes)
+        return cls(project, pair, aligner, plain, None, warnings, said.notes)
 
     @property
     def by_clock(self) -> bool:
@@ -138,24 +130,9 @@ class HeldPair:
         pair = replace(self.pair, choice=FeatureChoice(kind, ""))
         return self.aligner.align(pair, self.seconds(anchors))
 
-    def change(self, change: Change) -> dict[str, Any]:
-        """Put annotations in the place of others, which can be undone; see `_put`."""
-        gone, new = change
-        found = self._put(gone, new)
-        self.undo.append((new, gone))
-        return found
-
-    def take_back(self) -> dict[str, Any]:
-        """Undo the last change; see `_put`. Raises UserError (exit 2) if there is none."""
-        if not self.undo:
-            raise UserError("there is nothing to undo")
-        found = self._put(*self.undo[-1])
-        self.undo.pop()
-        return found
-
-    def _put(self, gone: Sequence[Annotation], new: Sequence[Annotation]) -> dict[str, Any]:
-        """What the page shows of an alignment that this changes; empty if it changes none. Raises
-        as `aligned`, and then nothing is changed."""
+    def change(self, gone: Sequence[Annotation], new: Sequence[Annotation]) -> dict[str, Any]:
+        """Put annotations in the place of others. Returns what the page shows of an alignment that
+        this changes; empty if it changes none. Raises as `aligned`, and then nothing is changed."""
         found: dict[str, Any] = {}
         if any(one.kind == ANCHOR for one in (*gone, *new)):
             rows = changed(self.project.annotations(), gone, new)
@@ -171,7 +148,7 @@ class HeldPair:
 
     def set_json(self) -> dict[str, Any]:
         """What a person has set, for the page: anchors with their seconds, notes, and the drawings
-        of either clip with points in pixels of its picture; and how many changes can be undone."""
+        of either clip with points in pixels of its picture."""
         anchors = self.anchors
         return {
             "anchors": [
@@ -183,18 +160,15 @@ class HeldPair:
                 side: [{"kind": one.kind, "points": points_of(one)} for one in self.drawn(side)]
                 for side in "ab"
             },
-            "undo": len(self.undo),
         }
 
 
 class HeldPairs:
-    """The most recently viewed pairs, ready to be aligned again. _shared: for two clips in either
-    order, the undo list and the lock of their pairs, which change the same rows."""
+    """The most recently viewed pairs, ready to be aligned again."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
         self._held: OrderedDict[tuple[str, str, How, bool], tuple[object, HeldPair]] = OrderedDict()
-        self._shared: dict[frozenset[str], tuple[list[Change], Lock]] = {}
         self._lock = Lock()
 
     def get(self, a: str, b: str, how: How = "auto", *, force: bool = False) -> HeldPair:
@@ -207,8 +181,6 @@ class HeldPairs:
             known = self._held.get(key)
             if known is None or known[0] != stamp:
                 held = HeldPair.prepared(self.project, a, b, how, force=force)
-                shared = self._shared.setdefault(frozenset((a, b)), (held.undo, held.lock))
-                held.undo, held.lock = shared
                 self._held[key] = known = self._stamp(a, b), held
             self._held.move_to_end(key)
             while len(self._held) > HELD:

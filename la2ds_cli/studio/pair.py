@@ -17,12 +17,11 @@ from la2ds_cli.core.annotations import turning_of
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio.clips import lost_file, posed_clip
+from la2ds_cli.studio.clips import enough_clips, lost_file, posed_clip
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs, How
 from la2ds_cli.studio.pages import named_to_command, page, posted, with_names
 from la2ds_cli.views.report.frame_images import windows
-from la2ds_cli.views.report.pair import recorded_beside
 from la2ds_cli.views.report.pair_data import pair_json
 
 VIEWS: dict[How, str] = {
@@ -60,39 +59,29 @@ class ClipPair(NamedTuple):
         return pairs.get(self.a.id, self.b.id, self.view, force=self.force)
 
 
-def _checked_pair(
-    project: Project, a: str, b: str, view: str = "", *, force: bool = False
-) -> ClipPair:
-    """The pair of a request. Raises UserError (exit 2) if it is not a pair of clips or there is no
-    such view, (exit 4) if a clip has no joints."""
-    if not (a and b):
-        raise UserError("choose two clips of the project", hint="go back to the list of pairs")
-    views: dict[str, How] = {known: known for known in VIEWS}
-    named = views.get(view or "auto")
-    if named is None:
-        raise UserError(f"unknown view {view[:40]!a}", hint=f"one of {', '.join(VIEWS)}")
-    requested = ClipPair(posed_clip(project, a), posed_clip(project, b), named, force)
-    if requested.a.id == requested.b.id:
-        raise UserError("a pair needs two different clips", hint="choose another clip for B")
-    return requested
-
-
 def requested_pair(request: Request, content: Mapping[str, Any] | None = None) -> ClipPair:
-    """The pair that the address or `content` names; raises what _checked_pair raises."""
+    """The pair that the address or `content` names. Raises UserError (exit 2) if it is not a pair
+    of clips or there is no such view, (exit 4) if a clip has no joints."""
+    project: Project = request.app.state.studio.project
     given = request.query_params if content is None else content
-    names = (str(given.get(name) or "") for name in ("a", "b", "view"))
-    force = str(given.get("force", "")) == "1"
-    return _checked_pair(request.app.state.studio.project, *names, force=force)
+    views: dict[str, How] = {known: known for known in VIEWS}
+    view = given.get("view") or "auto"
+    if view not in views:
+        raise UserError(f"unknown view {view[:40]!a}", hint=f"one of {', '.join(VIEWS)}")
+    a, b = (posed_clip(project, given.get(side) or "") for side in "ab")
+    if a.id == b.id:
+        raise UserError("a pair needs two different clips", hint="choose another clip for B")
+    return ClipPair(a, b, views[view], given.get("force") == "1")
 
 
 def _show(request: Request) -> Response:
-    """The page of a pair; without two clips, the page to choose them."""
-    project: Project = request.app.state.studio.project
-    clips = project.posed_videos()
-    a, b = (request.query_params.get(side, "") for side in "ab")
-    if not (a and b):
-        return HTMLResponse(page("pair_choice.html", "Pair", here="/pair", clips=clips, a=a, b=b))
-    requested = requested_pair(request)
+    """The page of the named pair, or else of the first two clips."""
+    clips = enough_clips(request, 2)
+    asked = dict(request.query_params)
+    others = (clip.id for clip in clips if clip.id not in asked.values())
+    requested = requested_pair(
+        request, asked | {side: asked.get(side) or next(others, "") for side in "ab"}
+    )
     return HTMLResponse(
         page(
             "pair.html",
@@ -111,10 +100,8 @@ def _show(request: Request) -> Response:
 def _data(request: Request) -> Response:
     """Everything that the page of a pair shows."""
     studio = request.app.state.studio
-    requested = requested_pair(request)
-    held = requested.held(studio.pairs)
-    with held.lock:
-        return JSONResponse(pair_data(held, studio.films))
+    held = requested_pair(request).held(studio.pairs)
+    return JSONResponse(pair_data(held, studio.films))
 
 
 def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
@@ -152,9 +139,9 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
         for clip in held.pair.clips
         if (found := lost_file(project, clip))
     ]
-    data["recorded"], unread = recorded_beside(project, result)
     return data | {
-        "warnings": held.warnings + lost + unread,
+        "recorded": held.recorded,
+        "warnings": held.warnings + lost,
         "notes": with_names(notes, held.pair.clips),
         "kind": chosen,
         "reason": plain.reason,
@@ -216,9 +203,7 @@ async def _export(request: Request) -> Response:
     _export_path(studio.project, requested, kind)
 
     def arguments() -> list[str]:
-        held = requested.held(studio.pairs)
-        with held.lock:
-            return export_arguments(held, requested, kind)
+        return export_arguments(requested.held(studio.pairs), requested, kind)
 
     title = f"{EXPORTS[kind].name} of {requested.a.title} and {requested.b.title}"
     job = studio.jobs.add(title, await run_in_threadpool(arguments))

@@ -3,8 +3,7 @@ pictures."""
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -26,7 +25,7 @@ from la2ds_cli.core.annotations import (
     turning_of,
 )
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.studio.held_pairs import Change, HeldPair
+from la2ds_cli.studio.held_pairs import HeldPair
 from la2ds_cli.studio.pages import one_line, posted
 from la2ds_cli.studio.pair import PAIR, requested_pair
 
@@ -38,61 +37,49 @@ Frames = tuple[int | None, int | None]
 
 
 async def _change(request: Request) -> Response:
-    """Put an item in the place of another: {"a", "b", "old": item or null, "new": item or null}.
+    """Put items in the place of others: {"a", "b", "old": items, "new": items}. Returns what has
+    been set then, and the alignment if that has changed.
 
     An item is an `anchor` or a `note`, {"kind", "frames": [of A, of B], "text"}, of which a note
     may be at one frame alone; or a `line` or an `angle`, {"kind", "side": "a" or "b", "points",
-    "turned": of the picture that the page shows}. A new anchor replaces any with one of its frames.
+    "turned": of the picture that the page shows}.
     """
-    item = (None, _AT_FRAMES, _ON_A_PICTURE)
-    content = await posted(request, **PAIR, old=item, new=item)
-    old, new = content["old"], content["new"]
-    return await _changed(request, content, lambda held: held.change(_wanted(held, old, new)))
-
-
-async def _undo(request: Request) -> Response:
-    """Undo the last change of the pair."""
-    return await _changed(request, await posted(request, **PAIR), HeldPair.take_back)
-
-
-async def _changed(
-    request: Request, content: Mapping[str, Any], change: Callable[[HeldPair], dict[str, Any]]
-) -> Response:
-    """What has been set, after a change of it, and the alignment if that has changed."""
     studio = request.app.state.studio
+    items = [(_AT_FRAMES, _ON_A_PICTURE)]
+    content = await posted(request, **PAIR, old=items, new=items)
     requested = requested_pair(request, content)
 
     def work() -> dict[str, Any]:
         held = requested.held(studio.pairs)
-        with held.lock, held.project.tables():
-            return change(held) | held.set_json()
+        with held.project.tables():
+            gone, new = _wanted(held, content["old"], content["new"])
+            return held.change(gone, new) | held.set_json()
 
     return JSONResponse(await run_in_threadpool(work))
 
 
-def _wanted(held: HeldPair, old: Item | None, new: Item | None) -> Change:
+def _wanted(
+    held: HeldPair, old: Sequence[Item], new: Sequence[Item]
+) -> tuple[list[Annotation], list[Annotation]]:
     """The rows that go and those that come. Raises UserError (exit 2) for an invalid item, for an
     `old` that is not there, and for a `new` that is there already."""
-    if old is None and new is None:
-        raise UserError("a change needs something old or new")
     gone: list[Annotation] = []
-    if old is not None:
-        gone = _read(held, old)[1]
-        if not gone:
+    for item in old:
+        same = _read(held, item)[1]
+        if not same:
             raise UserError("this has been changed or removed", hint=_AGAIN)
-    if new is None:
-        return gone, []
-    row, same = _read(held, new)
-    if row.kind == ANCHOR:
-        frames = tuple(new["frames"])
-        gone += [one.row for one in held.anchors if any(map(operator.eq, one.frames, frames))]
-    elif same:
-        raise UserError("this is already there")
-    if row.kind in POINTS and not gone and len(held.drawn(new["side"])) >= MOST_DRAWINGS:
-        raise UserError(
-            f"a clip can have at most {MOST_DRAWINGS} drawings", hint="remove one first"
-        )
-    return gone, [row]
+        gone += same
+    added = []
+    for item in new:
+        row, same = _read(held, item)
+        if any(one not in gone for one in same):
+            raise UserError("this is already there")
+        if row.kind in POINTS and not gone and len(held.drawn(item["side"])) >= MOST_DRAWINGS:
+            raise UserError(
+                f"a clip can have at most {MOST_DRAWINGS} drawings", hint="remove one first"
+            )
+        added.append(row)
+    return gone, added
 
 
 def _read(held: HeldPair, item: Item) -> tuple[Annotation, list[Annotation]]:
@@ -156,5 +143,4 @@ def _drawing(held: HeldPair, given: Item) -> Annotation:
 
 ROUTES = [
     Route("/pair/change", _change, methods=["POST"]),
-    Route("/pair/undo", _undo, methods=["POST"]),
 ]

@@ -29,8 +29,7 @@ from la2ds_cli.views.report.pair_data import clip_json, skeleton_json
 
 def _show(request: Request) -> Response:
     """The page of the named clip, or else of the first."""
-    project: Project = request.app.state.studio.project
-    clip = requested_or_first_clip(request, project.posed_videos())
+    clip = requested_or_first_clip(request)
     return HTMLResponse(page("phases.html", "Phases", here="/phases", clip=clip))
 
 

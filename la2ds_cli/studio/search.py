@@ -29,6 +29,7 @@ from la2ds_cli.studio.clips import (
     FOR_EVER,
     THUMBNAIL,
     clip_of,
+    enough_clips,
     posed_clip,
     requested_or_first_clip,
 )
@@ -54,8 +55,7 @@ class _Quick(Notes):
 
 def _show(request: Request) -> Response:
     """The page of the named clip, or else of the first."""
-    clips = request.app.state.studio.project.posed_videos()
-    clip = requested_or_first_clip(request, clips)
+    clip, clips = requested_or_first_clip(request), enough_clips(request)
     return HTMLResponse(page("search.html", "Search", here="/search", clip=clip, clips=clips))
 
 

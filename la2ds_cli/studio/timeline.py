@@ -23,7 +23,7 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import FLIPPED, VIEWS, View
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.viewpoint import shown
-from la2ds_cli.studio.clips import posed_clip
+from la2ds_cli.studio.clips import enough_clips, posed_clip
 from la2ds_cli.studio.pages import named_to_command, page, posted, read_result
 from la2ds_cli.studio.phases import clip_data
 from la2ds_cli.views.timeline_figure import FOLDER
@@ -48,7 +48,7 @@ def _show(request: Request) -> Response:
             "timeline.html",
             "Timeline",
             here="/timeline",
-            clips=project.posed_videos(),
+            clips=enough_clips(request, 2),
             chosen=set(request.query_params.getlist("clip")),
             listed=list(timelines),
             name=name,

@@ -108,11 +108,10 @@ def open_page(seen: Seen, name: str) -> None:
     if name == "clip":
         open_clip(seen)
         return
-    paths = {"clips": "/", "choice": "/pair", "pair": "/pair?a=a&b=b", "phases": "/phases?clip=b"}
+    paths = {"clips": "/", "pair": "/pair", "phases": "/phases?clip=b"}
     paths |= {"joints": "/joints?clip=a", "search": "/search?clip=a&row=9", "train": "/train"}
     paths["timeline"] = "/timeline?name=timeline&clip=a"
-    without_script = name == "choice" or name.startswith("/")
-    seen.go(paths.get(name, name), until="true" if without_script else READY)
+    seen.go(paths.get(name, name), until="true" if name.startswith("/") else READY)
     if name == "search":
         seen.wait_for("document.querySelectorAll('#hits img').length > 0")
     if name == "pair":
@@ -120,7 +119,7 @@ def open_page(seen: Seen, name: str) -> None:
 
 
 PAGES = (
-    *("clips", "clip", "choice", "pair", "phases", "joints", "search", "timeline", "train"),
+    *("clips", "clip", "pair", "phases", "joints", "search", "timeline", "train"),
     "/pair?a=a&b=a",
 )
 
@@ -146,7 +145,7 @@ def test_nothing_is_in_the_way_of_anybody(
 
 def test_an_empty_project_too(browser: Any, tmp_path: Path, axe: str) -> None:
     with browsed(browser, Project.create(tmp_path / "project")) as seen:
-        for name in ("clips", "choice", "/phases", "/search", "/timeline", "train"):
+        for name in ("clips", "/pair", "/phases", "/search", "/timeline", "train"):
             open_page(seen, name)
             assert wrong(seen, axe) == [], name
 

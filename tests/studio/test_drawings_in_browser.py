@@ -125,19 +125,24 @@ def lie_on_every_picture(seen: Seen, line: Shape, angle: Shape) -> None:
 
 
 def take_back(seen: Seen, project: Project, line: Shape, angle: Shape) -> None:
-    seen.press("u")
-    count(seen, "b", 0)
-    assert drawn(project, "b") == []
-    assert not is_drawn(seen, "b", middle(angle.points))
-    seen.page.click("#drawings button[aria-label^='Remove: A: line']")
+    remove = "#drawings button[aria-label^='Remove: {}']"
+    assert seen.page.is_hidden("#undo")
+    seen.page.click(remove.format("A: line"))
     count(seen, "a", 0)
     assert not is_drawn(seen, "a", middle(line.points))
+    seen.page.click(remove.format("B: angle"))
+    count(seen, "b", 0)
+    assert not is_drawn(seen, "b", middle(angle.points))
+    assert project.annotations() == []
+    seen.press("u")
+    count(seen, "b", 1)
     seen.page.click("#undo")
     count(seen, "a", 1)
     assert is_drawn(seen, "a", middle(line.points))
-    seen.page.click("#undo")
-    count(seen, "a", 0)
-    assert project.annotations() == []
+    assert seen.page.is_hidden("#undo")
+    for side, name in (("a", "A: line"), ("b", "B: angle")):
+        seen.page.click(remove.format(name))
+        count(seen, side, 0)
 
 
 def draw_with_keys(seen: Seen, project: Project) -> None:

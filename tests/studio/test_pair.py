@@ -24,13 +24,14 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.offset.alignment import align_recordings
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs
-from la2ds_cli.studio.pair import _checked_pair, export_arguments, pair_data
+from la2ds_cli.studio.pair import ClipPair, export_arguments, pair_data
 from la2ds_cli.views.report.pair import write_pair
 from la2ds_cli.views.report.pair_data import sureness
 from tests.alignment.test_same_movement import kicking
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.offset.recordings import film, performed
 from tests.studio.browsing import asked, check_refused, finished
+from tests.studio.four_clips import four_clips
 from tests.studio.marks import drawing, drawn, put, shown
 from tests.views.report.conftest import two_filmed
 
@@ -55,7 +56,9 @@ def note(frames: Any, text: Any) -> dict[str, Any]:
     return {"kind": "note", "frames": frames, "text": text}
 
 
-def change(client: TestClient, old: Any, new: Any, pair: dict[str, str] = PAIR) -> dict[str, Any]:
+def change(
+    client: TestClient, old: list[Any], new: list[Any], pair: dict[str, str] = PAIR
+) -> dict[str, Any]:
     answer = client.post("/pair/change", json=pair | {"old": old, "new": new})
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -83,7 +86,6 @@ def test_the_page_shows_what_a_command_finds(project: Project) -> None:
     assert [len(data[side]["window"]) for side in "ab"] == [36, 30]
     assert [data[side]["pictures"]["count"] for side in "ab"] == [36, 30]
     assert data["anchors"] == []
-    assert data["undo"] == 0
 
 
 def test_notes_name_the_clips_as_the_page_does_and_say_nothing_twice(project: Project) -> None:
@@ -103,7 +105,7 @@ def test_an_anchor_moves_the_match_as_the_option_of_the_command_does(project: Pr
     with asked(project) as client:
         plain = client.get("/pair/data", params=PAIR).json()
         wrong = int(plain["position"][18]) + 4
-        found = change(client, None, anchor(18, wrong))
+        found = change(client, [], [anchor(18, wrong)])
     with asked(project) as client:  # another day
         assert client.get("/pair/data", params=PAIR).json()["position"] == found["position"]
         other = client.get("/pair/data", params=SWAPPED).json()
@@ -118,42 +120,48 @@ def test_an_anchor_moves_the_match_as_the_option_of_the_command_does(project: Pr
     assert found["position"] == pytest.approx(result.alignment.position.tolist(), abs=2e-3)
 
 
-def test_changes_are_undone_in_their_order_whichever_clip_is_a(project: Project) -> None:
+STEPS: list[tuple[list[Any], list[Any], dict[str, str]]] = [  # what goes, what comes
+    ([], [anchor(10, 8)], PAIR),
+    ([], [anchor(24, 30)], SWAPPED),
+    ([anchor(30, 24)], [anchor(30, 26)], PAIR),
+    ([], [note([20, 15], "hips <b>first</b>")], PAIR),
+    ([], [note([4, None], "only A")], PAIR),
+    ([note([15, 20], "hips <b>first</b>")], [], SWAPPED),
+    ([], [LINE], PAIR),
+    ([], [ANGLE], PAIR),
+    ([LINE], [OTHER], PAIR),
+]
+
+
+def test_each_change_is_taken_back_by_its_inverse(project: Project) -> None:
     """And what has been set otherwise meanwhile stays."""
     with asked(project) as client:
-        plain = client.get("/pair/data", params=PAIR).json()["position"]
-        change(client, None, anchor(10, 8))
-        change(client, None, anchor(24, 30), SWAPPED)
-        assert frames_of(change(client, None, anchor(30, 26))) == [[10, 8], [30, 26]]  # it moves
-        change(client, None, note([20, 15], "hips <b>first</b>"))
-        assert "position" not in change(client, None, note([4, None], "only A"))
-        change(client, note([15, 20], "hips <b>first</b>"), None, SWAPPED)
-        change(client, None, LINE)
-        change(client, None, ANGLE)
-        found = change(client, LINE, OTHER)
+
+        def now() -> list[Any]:
+            data = client.get("/pair/data", params=PAIR).json()
+            lines = lines_of(data), lines_of(data, "b")
+            return [texts_of(data), frames_of(data), *lines, data["position"]]
+
+        before = []
+        for old, new, pair in STEPS:
+            before.append(now())
+            found = change(client, old, new, pair)
+            assert ("position" in found) == any(one["kind"] == "anchor" for one in old + new)
+        assert now()[:4] == [["only A"], [[10, 8], [30, 26]], [OTHER], [ANGLE]]
         put(project, NOTE, ("b", "a"), (1, 1), "by hand")
-        assert lines_of(found) == [OTHER]
-        steps = []
-        for left in range(8, -1, -1):
-            pair = PAIR if left % 2 else SWAPPED
-            assert client.post("/pair/undo", json=pair).json()["undo"] == left
-            now = client.get("/pair/data", params=PAIR).json()
-            steps.append((frames_of(now), texts_of(now), lines_of(now), lines_of(now, "b")))
-        assert now["position"] == plain
-        assert client.post("/pair/undo", json=PAIR).status_code == 400
-    hand, a, hips = "by hand", "only A", "hips <b>first</b>"
-    three = [[10, 8], [30, 26]]
-    assert steps == [
-        (three, [hand, a], [LINE], [ANGLE]),
-        (three, [hand, a], [LINE], []),
-        (three, [hand, a], [], []),
-        (three, [hand, a, hips], [], []),
-        (three, [hand, hips], [], []),
-        (three, [hand], [], []),
-        ([[10, 8], [30, 24]], [hand], [], []),
-        ([[10, 8]], [hand], [], []),
-        ([], [hand], [], []),
-    ]
+        for (old, new, pair), (texts, *rest) in zip(STEPS[::-1], before[::-1], strict=True):
+            change(client, new, old, pair)
+            assert now() == [["by hand", *texts], *rest]
+
+
+def test_an_anchor_reads_no_clip_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither those of the pair nor those through which they are aligned."""
+    project = four_clips(tmp_path)
+    with asked(project) as client:
+        plain = client.get("/pair/data", params=PAIR).json()
+        monkeypatch.delattr(Project, "read_pose")
+        found = change(client, [], [anchor(18, int(plain["position"][18]) + 4)])
+    assert found["position"] != plain["position"]
 
 
 def line(*points: Any) -> dict[str, Any]:
@@ -188,23 +196,20 @@ REFUSED = [
 
 def test_what_cannot_be_set_is_refused_and_nothing_is_kept(project: Project) -> None:
     with asked(project) as client:
-        for kept in (anchor(10, 8), note([20, 15], "x"), LINE):
-            change(client, None, kept)
+        change(client, [], [anchor(10, 8), note([20, 15], "x"), LINE])
         before = project.annotations_path.read_bytes()
-        cases = [(PAIR | {"new": new}, said) for new, said in REFUSED]
-        cases += [(PAIR | {"new": one}, "already there") for one in (note([20, 15], "x"), LINE)]
+        cases = [(PAIR | {"old": [], "new": [new]}, said) for new, said in REFUSED]
+        there = anchor(10, 8), note([20, 15], "x"), LINE
+        cases += [(PAIR | {"old": [], "new": [one]}, "already there") for one in there]
         gone = anchor(10, 9), note([20, 15], "y"), note([20, 14], "x"), OTHER, ANGLE
-        cases += [(PAIR | {"old": one}, "changed or removed") for one in gone]
-        cases += [
-            (PAIR, "old or new"),
-            ({"a": "a", "b": "x", "new": LINE}, "a clip of the project"),
-        ]
+        cases += [(PAIR | {"old": [one], "new": []}, "changed or removed") for one in gone]
+        nobody = {"a": "a", "b": "x", "old": [], "new": [LINE]}
+        cases += [(PAIR, NO_REQUEST), (nobody, "a clip of the project")]
         check_refused(client, "/pair/change", cases)
         for number in (float("nan"), 10**400):  # which a client of ours does not send
-            text = json.dumps(PAIR | {"new": line([1, 2], [3, number])})
+            text = json.dumps(PAIR | {"old": [], "new": [line([1, 2], [3, number])]})
             assert client.post("/pair/change", content=text).status_code == 400
         assert project.annotations_path.read_bytes() == before
-        assert client.post("/pair/undo", json=PAIR).json()["undo"] == 2
 
 
 def test_anchors_of_other_pairs_and_of_frames_that_are_not_shown_stay(project: Project) -> None:
@@ -215,7 +220,7 @@ def test_anchors_of_other_pairs_and_of_frames_that_are_not_shown_stay(project: P
     project.change_annotations([], others)
     with asked(project) as client:
         assert client.get("/pair/data", params=PAIR).json()["anchors"] == []
-        change(client, None, anchor(10, 8))
+        change(client, [], [anchor(10, 8)])
     assert shown(project, ANCHOR, "a", "b") == [((10, 8), "")]
     assert project.annotations()[:2] == others
 
@@ -230,10 +235,10 @@ def test_a_pair_is_two_clips_with_joints(project: Project) -> None:
 
         assert "two different clips" in said(a="a", b="a")
         assert "choose a clip of the project" in said(a="a", b="nobody")
-        assert "choose two clips" in said(a="a", b="")
+        assert "choose a clip of the project" in said(a="a", b="")
         project.pose_path("b").unlink()
         assert "b.mp4 has no joints yet" in said(**PAIR)
-        assert "needs two clips" in client.get("/pair").text
+        assert "this page needs 2 clips with joints; the project has 1" in client.get("/pair").text
 
 
 def test_a_clip_that_changed_is_prepared_again(project: Project) -> None:
@@ -252,7 +257,7 @@ def test_a_clip_that_changed_is_prepared_again(project: Project) -> None:
 
 def test_exports_are_commands_with_the_anchors(project: Project) -> None:
     held = HeldPair.prepared(project, "a", "b")
-    pair = _checked_pair(project, "a", "b")
+    pair = ClipPair(project.clip("a"), project.clip("b"))
     assert not any("--anchor" in one for one in export_arguments(held, pair, "video"))
     put(project, ANCHOR, ("a", "b"), (18, 15))
     command = export_arguments(held, pair, "video")
@@ -269,7 +274,7 @@ def test_exports_are_commands_with_the_anchors(project: Project) -> None:
 def test_an_export_is_a_job_and_then_a_file(project: Project) -> None:
     with asked(project) as client:
         assert client.get("/pair/exported/table", params=PAIR).status_code == 400
-        change(client, None, anchor(18, 15))
+        change(client, [], [anchor(18, 15)])
         job = finished(client, client.post("/pair/export", json=PAIR | {"kind": "table"}))
         assert job["state"] == "done", job
         table = client.get("/pair/exported/table", params=PAIR)
@@ -295,22 +300,22 @@ def test_a_clip_has_at_most_a_hundred_drawings(project: Project) -> None:
     lines = [drawing("a", (0.0, 0.0), (float(k), 9.0)) for k in range(99)]
     project.change_annotations([], lines)
     with asked(project) as client:
-        change(client, None, LINE)
-        full = PAIR | {"new": ANGLE | {"side": "a"}}
+        change(client, [], [LINE])
+        full = PAIR | {"old": [], "new": [ANGLE | {"side": "a"}]}
         check_refused(client, "/pair/change", [(full, "a clip can have at most 100 drawings")])
-        change(client, None, ANGLE)
-        change(client, LINE, OTHER)  # none more
+        change(client, [], [ANGLE])
+        change(client, [LINE], [OTHER])  # none more
     assert len(drawn(project, "a")) == 100
 
 
 def test_drawings_hold_for_the_way_the_clip_is_turned(project: Project) -> None:
     with asked(project) as client:
         turned = client.get("/pair/data", params=PAIR).json()["a"]["turned"]
-        change(client, None, LINE | {"turned": turned})
+        change(client, [], [LINE | {"turned": turned}])
         pose, recipe = project.read_pose("a")
         project.write_pose("a", replace(pose, info={**pose.info, "rotate": 180}), recipe)
         assert client.get("/pair/data", params=PAIR).json()["drawings"]["a"] == []
-        meanwhile = PAIR | {"new": OTHER | {"turned": turned}}
+        meanwhile = PAIR | {"old": [], "new": [OTHER | {"turned": turned}]}
         check_refused(client, "/pair/change", [(meanwhile, "rotated or mirrored meanwhile")])
         project.write_pose("a", pose, recipe)
         assert lines_of(client.get("/pair/data", params=PAIR).json()) == [LINE]
@@ -342,7 +347,7 @@ def test_a_view_is_one_of_those_and_reaches_what_is_asked(project: Project) -> N
         for view in ("auto", "filmed", "mirrored", "other"):
             answer = client.get("/pair/data", params=PAIR | {"view": view})
             assert answer.json()["b"]["flipped"] == (view in ("mirrored", "other")), view
-    pair = _checked_pair(project, "a", "b", "other")
+    pair = ClipPair(project.clip("a"), project.clip("b"), "other")
     written = export_arguments(pair.held(HeldPairs(project)), pair, "table")
     assert "--view=other" in written
 
@@ -404,7 +409,7 @@ def test_recordings_of_one_performance_are_played_by_their_clocks(tmp_path: Path
             r"side.mat: seconds of front.mat plus [-\d.]+, to within [\d.]+ s in nine cases of ten"
         )
         assert re.match(rf"{lag}; [\d.]+ s overlap\. Sure for \d+ % of A", data["sureness"])
-        client.post("/pair/change", json=both | {"new": note([20, 44], "x")})
+        client.post("/pair/change", json=both | {"old": [], "new": [note([20, 44], "x")]})
         assert len(client.get("/pair/data", params=both).json()["written"]) == 1
 
         other = both | {"b": "take"}
@@ -415,7 +420,7 @@ def test_recordings_of_one_performance_are_played_by_their_clocks(tmp_path: Path
                 assert answer.json()["kind"] == "OTHER_MOVEMENT"
                 assert "take does not show the performance of front" in answer.json()["error"]
         check_refused(client, "/pair/export", [(both | {"kind": "table"}, "have no table")])
-    pair = _checked_pair(project, "front", "side", "performance")
+    pair = ClipPair(project.clip("front"), project.clip("side"), "performance")
     command = export_arguments(pair.held(HeldPairs(project)), pair, "video")
     assert command[:3] == ["sync", "front", "side"]
     assert "--same-performance" in command

@@ -125,7 +125,7 @@ function besideVertex([end, vertex, other], size) {
 
 export class Drawings {
   /** stages: the players, by side. pair: ids of the clips. pause(): stop the players. leads(): the
-   * side that leads. saved(found): a change is stored; see the answer of /pair/change. */
+   * side that leads. saved(found, old, fresh): a change is stored; see pair_changes.py. */
   constructor(stages, pair, { pause, leads, saved }) {
     Object.assign(this, { stages, pair, pause, leads, saved });
     this.all = { a: [], b: [] }; // what is shown: lists of { kind, points }
@@ -165,9 +165,9 @@ export class Drawings {
   store(side, old, fresh) {
     this.due += 1;
     const { turned } = this.stages[side].clip;
-    const [gone, added] = [old, fresh].map((one) => one && { ...structuredClone(one), side, turned });
+    const [gone, added] = [old, fresh].map((one) => (one ? [{ ...structuredClone(one), side, turned }] : []));
     this.saving = this.saving.then(() => post("/pair/change", { ...this.pair, old: gone, new: added })).then(
-      (found) => { this.due -= 1; this.saved(found); },
+      (found) => { this.due -= 1; this.saved(found, gone, added); },
       (error) => { this.due -= 1; this.take(this.stored); trouble(error); },
     );
   }

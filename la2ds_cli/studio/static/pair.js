@@ -17,6 +17,7 @@ const work = at("pair-work");
 const pair = { ...work.dataset }; // a, b: ids; view: of B; force: 1 = align also what shows different movements
 const queried = () => new URLSearchParams(pair);
 let drawings = null; // what a person draws on the pictures
+const undoable = []; // changes that take back those of this page, the latest last: { old, new }
 
 // --- loading -------------------------------------------------------------------------------------
 
@@ -27,7 +28,7 @@ async function open() {
   openPair(content, [content.a, content.b].map(({ pictures }) => new ServedFilm(pictures)));
   drawings = new Drawings(stages, pair, {
     pause: () => play(false), leads: () => state.leader,
-    saved: follow,
+    saved: changed,
   });
   for (const stage of [stages.a, stages.b]) stage.over.push(drawings.draw);
   at("free").max = String(B.count - 1);
@@ -79,25 +80,41 @@ function moveFree(row) {
   again();
 }
 
-/** Put an item in the place of another, or null; see pair_changes.py. */
-async function change(old, fresh, path = "/pair/change") {
-  const found = await tried(() => post(path, { ...pair, old, new: fresh }));
-  if (found) follow(found);
+/** Take over the answer to a change, which can be undone. */
+function changed(found, old, fresh) {
+  undoable.push({ old: fresh, new: old });
+  follow(found);
+}
+
+/** Put items in the place of others; see pair_changes.py. */
+async function change(old, fresh) {
+  const found = await tried(() => post("/pair/change", { ...pair, old, new: fresh }));
+  if (found) changed(found, old, fresh);
   return Boolean(found);
 }
 
+async function undo() {
+  await drawings.settled();
+  const back = undoable.pop(), found = back && await tried(() => post("/pair/change", { ...pair, ...back }));
+  if (found) follow(found); else if (back) undoable.push(back);
+}
+
+const anchorAt = (frames) => ({ kind: "anchor", frames });
+
+/** A new corrected match takes the place of any with one of its frames. */
 async function same() {
   const frames = [A.frame[state.row], B.frame[state.free]];
-  if (await change(null, { kind: "anchor", frames })) correct(false);
+  const met = data.anchors.filter((one) => one.frames.some((frame, side) => frame === frames[side]));
+  if (await change(met.map((one) => anchorAt(one.frames)), [anchorAt(frames)])) correct(false);
 }
 
 // --- text on the page ------------------------------------------------------------------------------
 
 function tell() {
   tellAlignment((row) => visit("a", row));
-  at("undo").hidden = !data.undo;
+  at("undo").hidden = !undoable.length;
   tellAnchors();
-  tellNotes(visit, (note) => [button("Remove", () => change({ ...note, kind: "note" }, null), { label: `Remove: ${note.text}` })]);
+  tellNotes(visit, (note) => [button("Remove", () => change([{ ...note, kind: "note" }], []), { label: `Remove: ${note.text}` })]);
   drawings.take(data.drawings);
 }
 
@@ -108,7 +125,7 @@ function tellAnchors() {
     const item = made("li"), words = `A ${seconds(a)} is B ${seconds(b)}`;
     item.append(
       button(words, () => visit("a", rowAt(A, a))),
-      button("Remove", () => change({ kind: "anchor", frames }, null), { label: `Remove: ${words}` }),
+      button("Remove", () => change([anchorAt(frames)], []), { label: `Remove: ${words}` }),
     );
     return item;
   }));
@@ -118,7 +135,7 @@ async function takeNote(event) {
   event.preventDefault();
   const shows = (side, clip, row) => (state.matched || state.leader === side ? clip.frame[row] : null);
   const frames = [shows("a", A, state.row), shows("b", B, state.rowB)];
-  if (!await change(null, { kind: "note", frames, text: at("note-text").value.trim() })) return;
+  if (!await change([], [{ kind: "note", frames, text: at("note-text").value.trim() }])) return;
   at("note-text").value = "";
   at("note-text").blur(); // keys control the players again
 }
@@ -148,11 +165,6 @@ async function exportAs(kind, pressed) {
   const job = await followed(() => post("/pair/export", { ...pair, kind }), at("exporting"));
   pressed.disabled = false;
   if (job?.state === "done") location.assign(`/pair/exported/${kind}?${queried()}`);
-}
-
-async function undo() {
-  await drawings.settled();
-  if (data.undo) change(null, null, "/pair/undo");
 }
 
 // --- buttons and keys --------------------------------------------------------------------------------

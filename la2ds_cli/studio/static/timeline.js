@@ -170,5 +170,5 @@ function connectForm() {
   });
 }
 
-if (at("make")) connectForm();
+connectForm();
 (name ? open() : Promise.resolve()).then(() => { document.body.dataset.ready = "true"; }, trouble);
