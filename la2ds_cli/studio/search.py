@@ -7,7 +7,7 @@ command does as a job.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 from urllib.parse import quote
@@ -37,7 +37,7 @@ from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.pages import Notes, page, posted, with_names
 from la2ds_cli.views.film_strip import aspect, cut_out, small_webp, view_boxes, with_joints
 
-MOST = 60  # hits in one request
+LIMITS = Limits(k=24, per_video=2)  # la2ds retrieve has others
 _KIND = "search"  # kind of its jobs
 _searching = Lock()
 
@@ -66,17 +66,16 @@ async def _near(request: Request) -> Response:
     """`found`, see found_json, or the `number` of the job that embeds what is missing, after which
     the page should ask again."""
     studio = request.app.state.studio
-    asked = await posted(request, clip=str, row=int, k=(None, int), per_video=(None, int))
+    asked = await posted(request, clip=str, row=int)
 
     def work() -> tuple[dict[str, Any] | None, str]:
         project: Project = studio.project
         clip = posed_clip(project, asked["clip"])
-        limits = _limits(asked)
         query = f"{clip.id}@{_second(project.read_pose(clip.id)[0], asked['row'])!r}"
         said = _Quick()
         try:
             with _searching:
-                result = retrieve(project, RetrievalRequest(query, limits), said)
+                result = retrieve(project, RetrievalRequest(query, LIMITS), said)
         except _TakesLong:
             return None, query
         return found_json(project, result, said.notes), query
@@ -90,13 +89,6 @@ async def _near(request: Request) -> Response:
         arguments = ["retrieve", f"--query={query}", f"--project={root}"]
         job = jobs.add("reading the clips for the search", arguments, about={"kind": _KIND})
     return JSONResponse({"number": job.number})
-
-
-def _limits(asked: Mapping[str, Any]) -> Limits:
-    k, most = asked["k"] or 7, asked["per_video"]
-    if not 1 <= k <= MOST or (most is not None and most < 1):
-        raise UserError(f"the page shows 1 to {MOST} frames, at least 1 of a clip")
-    return Limits(k, most)
 
 
 def _second(pose: PoseSequence, row: int) -> float:

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from la2ds_cli.alignment.run_verdict import read_verdict
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
+from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.health.status import ProjectStatus, project_status
 from la2ds_cli.studio.jobs import ENDED, Jobs
 from la2ds_cli.studio.pages import page, posted
@@ -179,21 +179,18 @@ def _recipe_words(folder: Path) -> str:
 
 def _show(request: Request) -> Response:
     """The page; its script requests the runs."""
-    own = request.app.state.studio.project.config().preset
-    return HTMLResponse(page("train.html", "Train", here="/train", own=own))
+    return HTMLResponse(page("train.html", "Train", here="/train"))
 
 
 def _data(request: Request) -> Response:
-    """learn: see to_learn_from; runs: see about_run; name: a free run name."""
+    """learn: see to_learn_from; runs: see about_run."""
     studio = request.app.state.studio
     project: Project = studio.project
     state = project_status(project, project.config())
-    names = run_names(project)
     return JSONResponse(
         {
             "learn": to_learn_from(project, state),
-            "runs": [about_run(project, run, state, studio.jobs) for run in names],
-            "name": _free_name([*names, *_asked_for(studio.jobs)]),
+            "runs": [about_run(project, run, state, studio.jobs) for run in run_names(project)],
         }
     )
 
@@ -218,35 +215,33 @@ def to_learn_from(project: Project, state: ProjectStatus) -> dict[str, Any]:
     }
 
 
-def _free_name(names: Sequence[str]) -> str:
-    if DEFAULT_RUN not in names:
-        return DEFAULT_RUN
-    return next(f"run-{n}" for n in range(2, len(names) + 3) if f"run-{n}" not in names)
-
-
 # --- training -------------------------------------------------------------------------------------
 
 
 async def _start(request: Request) -> Response:
-    """Train: {"run", "base": whether from the base model, "minutes": number or null}."""
+    """Train a new run, of the first name that is free: the run `default` is used by itself."""
     studio = request.app.state.studio
-    given = await posted(request, run=str, base=(None, bool), minutes=(None, float))
-    run, arguments = train_arguments(studio.project, given)
-    return _train(studio.jobs, run, arguments)
+    names = {*run_names(studio.project), *_asked_for(studio.jobs)}
+    numbered = (f"run-{n}" for n in range(2, len(names) + 3))
+    run = next(name for name in (DEFAULT_RUN, *numbered) if name not in names)
+    return _train(studio, run, [])
 
 
 async def _go_on(request: Request) -> Response:
-    """Resume a stopped run: {"run", "minutes"}. The command refuses a run with other settings than
-    those of the project, which only the person who gave them may give again."""
+    """Resume a stopped run: {"run"}. The command refuses a run with other settings than those of
+    the project, which only the person who gave them may give again."""
     studio = request.app.state.studio
-    given = await posted(request, run=str, minutes=(None, float))
-    run, project = given["run"], studio.project
+    run, project = (await posted(request, run=str))["run"], studio.project
     if not _begun(project, run) or (project.run_dir(run) / FINISHED).is_file():
         raise UserError("this run was not stopped", hint="load the page again")
+    if run in _asked_for(studio.jobs):
+        raise UserError(
+            f"training {run} is already waiting or in progress", exit_code=ExitCode.MISMATCH
+        )
     based = False
     with suppress(artifact.ArtifactError):
         based = START in artifact.read_recipe(project.run_dir(run) / "recipe.json").inputs
-    return _train(studio.jobs, run, _command(project, run, based, given))
+    return _train(studio, run, ["--from=base"] if based else [])
 
 
 def _asked_for(jobs: Jobs) -> list[str]:
@@ -255,37 +250,11 @@ def _asked_for(jobs: Jobs) -> list[str]:
     return [job.about["train"] for job in open_ if "train" in job.about]
 
 
-def _train(jobs: Jobs, run: str, arguments: Sequence[str]) -> Response:
-    """Put the training of a run in the queue. Raises UserError (exit 5) if it is there already."""
-    if run in _asked_for(jobs):
-        raise UserError(
-            f"training {run} is already waiting or in progress",
-            hint="choose another name, or cancel it",
-            exit_code=ExitCode.MISMATCH,
-        )
-    job = jobs.add(f"training {run}", arguments, about={"train": run})
+def _train(studio: Any, run: str, options: Sequence[str]) -> Response:
+    """Put the training of a run in the queue."""
+    arguments = ["train", f"--run={run}", *options, f"--project={studio.project.root}"]
+    job = studio.jobs.add(f"training {run}", arguments, about={"train": run})
     return JSONResponse({"number": job.number})
-
-
-def train_arguments(project: Project, given: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """The requested run, and the command that trains it. Raises UserError (exit 2) for invalid
-    values, and for a run that already exists."""
-    run = given["run"].strip()
-    project.run_dir(run)  # raises for an invalid name
-    if run == BASE_RUN:
-        raise UserError(f"'{run}' stands for the base model", hint="choose another name")
-    if _begun(project, run):
-        raise UserError(f"run {run} already exists", hint="choose another name")
-    return run, _command(project, run, bool(given["base"]), given)
-
-
-def _command(project: Project, run: str, based: bool, given: Mapping[str, Any]) -> list[str]:
-    options, minutes = ["--from=base"] if based else [], given["minutes"]
-    if minutes is not None:
-        if not 0 < minutes <= 100_000:
-            raise UserError("the time limit must be a number of minutes, more than 0")
-        options.append(f"--max-minutes={minutes:g}")
-    return ["train", f"--run={run}", *options, f"--project={project.root}"]
 
 
 ROUTES = [

@@ -181,8 +181,7 @@ SHAPES: list[tuple[str, dict[str, Any]]] = [
     *(("/timeline/make", {"clips": clips}) for clips in ("ab", [["a"]])),
     ("/timeline/make", {"clips": ["a", "b"], "reference": 3}),
     *(("/attempts/compare", {"reference": "a", "attempts": given}) for given in ("bc", [["b"]])),
-    *(("/train/start", {"run": run}) for run in (None, ["x"])),
-    *(("/train/start", {"run": "x", "minutes": minutes}) for minutes in ("5", True)),
+    *(("/train/go-on", {"run": run}) for run in (None, ["x"])),
     *(("/pair/change", {"a": "a", "b": "b", "new": new}) for new in ("line", [], {}, {"kind": 1})),
 ]
 

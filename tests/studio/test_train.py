@@ -13,11 +13,7 @@ from typing import Any
 import pytest
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio.train import (
-    course,
-    run_names,
-    train_arguments,
-)
+from la2ds_cli.studio.train import course, run_names
 from la2ds_cli.training.train import TrainOptions, outlook, run_warnings, train
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import interrupted_at
@@ -152,28 +148,10 @@ def test_loss_is_never_written_through_a_link(clips: Project, tmp_path: Path) ->
 # --- what can be asked ----------------------------------------------------------------------------
 
 
-def test_the_command_that_trains(clips: Project) -> None:
-    for given, options in (
-        ({"minutes": 2.5}, ["--max-minutes=2.5"]),
-        ({"minutes": None, "base": False}, []),
-        ({"base": True}, ["--from=base"]),
-    ):
-        asked_for = {"run": " a.b-1 ", "base": None, "minutes": None} | given
-        run, arguments = train_arguments(clips, asked_for)
-        assert run == "a.b-1"
-        assert arguments == ["train", "--run=a.b-1", *options, f"--project={clips.root}"]
-
-
-def test_what_cannot_be_done_is_refused(trained: Project) -> None:
-    no_run = ("two", "", "../one", "-x", "x" * 300)
+def test_what_cannot_be_resumed_is_refused(trained: Project) -> None:
     with asked(trained) as page:
-        wrong = [({"run": run}, "not a run name") for run in ("", "-x", "../x", "x" * 300)]
-        wrong += [({"run": "x", "minutes": minutes}, "minutes") for minutes in (0, -1, 1e9)]
-        wrong.append(({"run": "la2ds-base"}, "stands for the base model"))
-        wrong.append(({"run": "one"}, "run one already exists"))
-        check_refused(page, "/train/start", wrong)
-        stopped = [({"run": run}, "was not stopped") for run in (*no_run, "one")]
-        check_refused(page, "/train/go-on", stopped)
+        runs = ("two", "", "../one", "-x", "x" * 300, "one")
+        check_refused(page, "/train/go-on", [({"run": run}, "was not stopped") for run in runs])
         assert page.get("/jobs").json() == []
     assert run_names(trained) == ["one"]
 
@@ -186,21 +164,22 @@ def test_settings_of_somebody_elses_run_are_not_handed_on(clips: Project) -> Non
     with interrupted_at(15):
         train(clips, run="one", config=config, options=TrainOptions("cpu"))
     with asked(clips) as page:
-        job = finished(page, page.post("/train/go-on", json={"run": "one", "minutes": None}))
+        job = finished(page, page.post("/train/go-on", json={"run": "one"}))
     assert job["state"] == "failed"
     assert "was trained differently (train.seed: 3 -> 0)" in job["error"]
 
 
-def test_a_run_that_waits_is_not_asked_for_twice(clips: Project) -> None:
+def test_a_new_run_has_a_free_name_and_none_is_trained_twice(clips: Project) -> None:
+    with interrupted_at(15):
+        train(clips, run="default", config=clips.config(), options=TrainOptions("cpu"))
     with asked(clips) as page:
-        content = {"run": "default"}
-        page.post("/train/start", json=content | {"run": "before"})
-        assert page.post("/train/start", json=content).status_code == 200
-        assert page.get("/train/data").json()["name"] == "run-2"
-        again = page.post("/train/start", json=content | {"base": True})
-        assert again.status_code == 409
-        assert "already waiting or in progress" in again.json()["error"]
-        for job in page.get("/jobs").json()[::-1]:
+        for _ in range(2):
+            assert page.post("/train/start").status_code == 200
+        assert page.post("/train/go-on", json={"run": "default"}).status_code == 200
+        check_refused(page, "/train/go-on", [({"run": "default"}, "already waiting")], 409)
+        jobs = page.get("/jobs").json()
+        assert [job["title"] for job in jobs] == [
+            f"training {run}" for run in ("run-2", "run-3", "default")
+        ]
+        for job in jobs[::-1]:
             page.post(f"/jobs/{job['number']}/cancel")
-        assert page.post("/train/start", json=content).status_code == 200
-        page.post(f"/jobs/{page.get('/jobs').json()[-1]['number']}/cancel")

@@ -62,9 +62,7 @@ async function ask() {
   if (asking) { again = true; return; }
   asking = true;
   again = false;
-  const question = {
-    clip: id, row: player.row, k: Number(at("count").value), per_video: Number(at("per-video").value) || null,
-  };
+  const question = { clip: id, row: player.row };
   window.history.replaceState(null, "", addressOf(id, player.row));
   at("hits").setAttribute("aria-busy", "true");
   try {
@@ -134,7 +132,6 @@ function connect() {
   at("show-skeleton").addEventListener("change", () => player.go(player.row));
   at("show-whole").addEventListener("change", () => { stage.options.whole = at("show-whole").checked; lay(); player.go(player.row); });
   at("choose-clip").addEventListener("change", (event) => follow(event.target.value, 0));
-  for (const name of ["count", "per-video"]) at(name).addEventListener("change", soon);
   window.addEventListener("resize", () => { lay(); player.go(player.row); });
   window.addEventListener("popstate", here);
 }

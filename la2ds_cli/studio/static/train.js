@@ -15,7 +15,6 @@ const stateOf = ({ state, ended }) => (ended ? `ended by ${ended}` : state);
 let known = { runs: [] };
 const courses = new Map(); // run -> its course
 let shown = null; // the run whose curves are shown
-let named = false; // whether the user has changed the name of the next run
 
 // --- loading ---------------------------------------------------------------------------------------
 
@@ -24,7 +23,6 @@ async function load() {
   if (!found) return;
   known = found;
   known.runs.forEach(take);
-  if (!named) at("run").value = known.name;
   tellLearn();
   tellRuns();
   if (shown === null || !courses.has(shown)) show(newest());
@@ -79,14 +77,7 @@ function tellLearn() {
 // --- training --------------------------------------------------------------------------------------
 
 const ask = (path, content) => tried(() => post(path, content));
-const minutes = () => (at("minutes").value ? Number(at("minutes").value) : null);
-
-at("run").addEventListener("input", () => { named = true; });
-at("start").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const content = { run: at("run").value.trim(), base: at("from").value === "base", minutes: minutes() };
-  if (await ask("/train/start", content)) { named = false; soon(); }
-});
+at("begin").addEventListener("click", async () => { if (await ask("/train/start")) soon(); });
 
 // --- runs ------------------------------------------------------------------------------------------
 
@@ -109,7 +100,7 @@ function card(run) {
   head.append(made("span", run.run), made("span", stateOf(run), run.state === "training" ? "state good" : "state soft"));
   const actions = made("div", "", "buttons");
   actions.append(button("Curves", () => show(run.run), { label: `Curves of ${run.run}` }));
-  if (run.state === "stopped") actions.append(button("Resume", () => ask("/train/go-on", { run: run.run, minutes: minutes() }), { label: `Resume ${run.run}` }));
+  if (run.state === "stopped") actions.append(button("Resume", () => ask("/train/go-on", { run: run.run }), { label: `Resume ${run.run}` }));
   const words = made("div", "", "facts");
   words.append(...facts(run));
   item.append(head, actions, words);
