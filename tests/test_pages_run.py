@@ -33,7 +33,6 @@ LEFT_OUT = {
     "camera:0": "needs a camera; tests/commands/test_live.py",
     "--engine ray": "needs Ray; tests/core/test_ray_engine.py",
     "$SLURM": "needs a cluster; tests/poses",
-    "one training, two GPUs": "needs torchrun; tests/training/test_distributed.py",
     "s3://": "needs an object store",
     "rgb": "needs weights that are downloaded; tests/features",
     "mypackage": "a module of the reader's; tests/experiments/test_own_method.py",

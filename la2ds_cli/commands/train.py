@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import typer
-
 from la2ds_cli.commands.options import (
     DEVICE,
     RUN,
@@ -65,26 +63,16 @@ def train(
       la2ds train --from base --max-minutes 1
       la2ds train --seeds 0,1,2 --engine ray
       la2ds train --run frames --method tcc --input rgb
-      torchrun --nproc-per-node 2 --no-python -- la2ds train
 
     Needs no labels. An interrupted run resumes where it stopped. A run whose settings changed is
-    refused: choose another --run, or --overwrite. Under torchrun, the processes share every batch.
-    Ends with a verdict: whether the run is better than the base model, not shown to help, or worse,
-    judged without labels by clips held out of training. Other commands use a run that is better.
+    refused: choose another --run, or --overwrite. Ends with a verdict: whether the run is better
+    than the base model, not shown to help, or worse, judged without labels by clips held out of
+    training. Other commands use a run that is better.
     """
-    from contextlib import nullcontext
-
-    from la2ds_cli.core.console import Console
-    from la2ds_cli.core.errors import UserError
     from la2ds_cli.training import train as step
-    from la2ds_cli.training.distributed import Processes, ReportedElsewhere
     from la2ds_cli.training.losses import method_recipe
 
-    processes = Processes.from_environment()
-    first = processes.first
-    with Console(as_json=here.as_json, quiet=here.quiet or not first) as console:
-        if seeds and processes.count > 1:
-            raise UserError("--seeds does not run under torchrun", hint="train one --run at a time")
+    with here.console() as console:
         opened = here.open()
         preset, chosen = method_recipe(method, preset or start)
         if reads is not None:
@@ -95,17 +83,12 @@ def train(
             "options": step.TrainOptions(device, max_minutes, overwrite, start is not None),
             "progress": console.progress,
         }
-        with opened.lock() if first else nullcontext():
-            try:
-                if seeds:
-                    numbers = seed_numbers(seeds)
-                    results = list(step.train_seeds(opened, numbers, engine=engine, **shared))
-                else:
-                    results = [step.train(opened, **shared)]
-            except ReportedElsewhere as error:
-                raise typer.Exit(error.exit_code) from error
-        if not first:
-            return
+        with opened.lock():
+            if seeds:
+                numbers = seed_numbers(seeds)
+                results = list(step.train_seeds(opened, numbers, engine=engine, **shared))
+            else:
+                results = [step.train(opened, **shared)]
         documents = [_tell(opened, result, device, console) for result in results]
         document = {"runs": documents} if seeds else documents[0]
         console.document("train", {"project": opened.root, **document})

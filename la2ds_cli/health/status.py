@@ -274,7 +274,7 @@ def _evaluated(project: Project, run: str) -> bool:
 
 
 def _can_train(project: Project) -> bool:
-    from la2ds_cli.training.train import FEW_CLIPS
+    from la2ds_cli.training.data import FEW_CLIPS
 
     return len(project.videos()) >= FEW_CLIPS
 

@@ -2,8 +2,7 @@
 
 data: clips, and the seeded pairs of each step · network: building the network, and batches for it ·
 losses/: training methods, one file each · loop: the optimisation · validate: the label-free
-synthetic warp error · checkpoint: files and state of a run · distributed: several processes ·
-train: the step.
+synthetic warp error · checkpoint: files and state of a run · train: the step.
 
 Imports core to features.
 To add a method: follow losses/__init__.py.

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from la2ds_models.sequence_network import SequenceNetwork
 
 VERSION = 1
+FINISHED = "finished.json"  # written last
 SECTIONS = ("heatmap", "augment", "model", "train")
 FRAMES = "frames"  # recipe input: the identity of model.rgb_weights
 START = "start"  # recipe input: the identity of the weights that a run starts from
@@ -174,10 +175,6 @@ class LoopState:
     loss_sum: float = 0.0
     losses: int = 0
 
-    def clear_sums(self) -> None:
-        """Reset the sums after a validation."""
-        self.loss_sum, self.losses = 0.0, 0
-
     def record(self, result: Validation) -> bool:
         """Record a validation; returns True if it is the best so far."""
         self.rank, self.collapse = result.rank, result.collapse
@@ -186,6 +183,12 @@ class LoopState:
             return False
         self.best_error, self.best_step, self.idle = result.error, self.step, 0
         return True
+
+
+def run_warnings(run_dir: Path) -> list[str]:
+    """The warnings about a finished run; none if it has not finished."""
+    found = artifact.read_document(run_dir / FINISHED).get("warnings", [])
+    return [str(text) for text in found] if isinstance(found, list) else []
 
 
 def early_end(step: int, steps: int, idle: int, patience: int) -> str:
@@ -200,7 +203,7 @@ def early_end(step: int, steps: int, idle: int, patience: int) -> str:
     return "its time limit"
 
 
-# --- everything that a run writes while it trains; of several processes only the first writes ----
+# --- everything that a run writes while it trains ------------------------------------------------
 
 
 class Records:
@@ -225,11 +228,9 @@ class Records:
         self._losses: list[float] = []  # since the last line of loss.jsonl
         self._saved = time.monotonic()
 
-    def resume(self, *, writes: bool) -> LoopState:
-        """Load the last saved state, or start at step 0.
-
-        With `writes`, drop the metrics of later steps and a half-written last line.
-        """
+    def resume(self) -> LoopState:
+        """Load the last saved state, or start at step 0, and drop the metrics of later steps and a
+        half-written last line."""
         saved = load_resume(self._run_dir / "resume.pt")
         state = LoopState()
         if saved is not None:
@@ -246,9 +247,8 @@ class Records:
                     hint="delete the file, or train again with --overwrite",
                     exit_code=ExitCode.UNREADABLE,
                 ) from error
-        if writes:
-            for name in ("metrics.jsonl", "loss.jsonl"):
-                _cut(self._run_dir / name, state.step)
+        for name in ("metrics.jsonl", "loss.jsonl"):
+            _cut(self._run_dir / name, state.step)
         return state
 
     def add_loss(self, state: LoopState, loss: float) -> None:
@@ -256,6 +256,8 @@ class Records:
 
         This shows the progress of a run that is validated only at its end.
         """
+        state.loss_sum += loss
+        state.losses += 1
         self._losses.append(loss)
         if state.step % LOSS_EVERY == 0:
             mean = sum(self._losses) / len(self._losses)
@@ -290,7 +292,7 @@ class Records:
         }
         with (self._run_dir / "metrics.jsonl").open("a", encoding="utf-8") as handle:
             handle.write(json.dumps(row) + "\n")
-        state.clear_sums()
+        state.loss_sum, state.losses = 0.0, 0
         self.save(state)
 
     def save_if_due(self, state: LoopState) -> None:

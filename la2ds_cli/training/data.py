@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -41,8 +41,11 @@ if TYPE_CHECKING:
     import torch
 
 MAX_SPEED_UP = 2  # a clip longer than `train.frames` is never shown faster than this
+FEW_CLIPS = 10  # with fewer clips the user is warned
+SMALL_SET = 20  # up to this many nobody can say beforehand whether training helps
 MAX_PAIRS = 8  # of one clip in a batch, so that few clips make small batches
 
+Outlook = Literal["impossible", "unlikely", "possible", "likely"]
 MirroredFeatures = Callable[[str, FloatArray], tuple[FloatArray, FloatArray]]
 """Id of a clip and seconds (G,) -> features (G, D) of its frames and of their mirror images."""
 
@@ -184,6 +187,20 @@ def training_skeleton(skeletons: Sequence[str]) -> str:
     return names[0]
 
 
+def outlook(clips: int) -> tuple[Outlook, str]:
+    """Whether training on this many clips is likely to help, and a sentence that says so."""
+    if clips < 2:
+        return "impossible", "training needs at least 2 clips with joints"
+    if clips < FEW_CLIPS:
+        said = f"only {clips} clips to learn from: training is unlikely to help"
+        return "unlikely", f"{said}, and the clips can be aligned without it"
+    if clips <= SMALL_SET:
+        said = f"only {clips} clips to learn from: training may or may not help"
+        return "possible", f"{said}; the verdict of the run says which, an evaluation measures it"
+    said = f"{clips} clips are enough to learn from"
+    return "likely", f"{said}; the verdict of the run says whether it is better than the base model"
+
+
 def clips_digest(keys: Mapping[str, str]) -> str:
     """Identity of a set of training clips. keys: key of each clip's pose recipe, by video id."""
     pairs = sorted(f"{video}:{key}" for video, key in keys.items())
@@ -312,12 +329,11 @@ def draw_batch(
     config: Config,
     step: int,
     device: torch.device,
-    share: slice = slice(None),
 ) -> PairBatch:
-    """The batch of one step, or this process's `share` of it."""
+    """The batch of one step."""
     lengths = tuple(len(clip.xy) for clip in clips)
     positions = batch_positions(lengths, config.train, config.augment, step)
-    return draw_pairs_at(clips, skeleton, config, positions[share], device)
+    return draw_pairs_at(clips, skeleton, config, positions, device)
 
 
 def draw_pairs_at(
@@ -361,7 +377,7 @@ def draw_pairs_at(
 
 
 def batch_size(config: TrainConfig, clips: int) -> int:
-    """Pairs in a batch over all processes: `train.batch_size`, but at most 8 of each clip."""
+    """Pairs in a batch: `train.batch_size`, but at most 8 of each clip."""
     return min(config.batch_size, MAX_PAIRS * clips)
 
 

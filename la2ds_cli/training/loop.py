@@ -13,7 +13,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
+
+import torch
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config import Config
@@ -23,34 +25,23 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.training.checkpoint import LoopState, Records
 from la2ds_cli.training.data import TrainingSet, draw_batch, draw_pairs_at
-from la2ds_cli.training.distributed import Processes
-from la2ds_cli.training.losses import Method, get_method, weight_of
-from la2ds_cli.training.network import PairBatch
-from la2ds_cli.training.validate import (
-    Validation,
-    WarpedPairs,
-    synthetic_warp_error,
-    validation_pairs,
-)
-
-if TYPE_CHECKING:
-    import torch
-
-    from la2ds_models.sequence_network import SequenceNetwork
+from la2ds_cli.training.losses import get_method
+from la2ds_cli.training.network import PairBatch, embed_input
+from la2ds_cli.training.validate import WarpedPairs, synthetic_warp_error, validation_pairs
+from la2ds_models.sequence_network import SequenceNetwork
 
 
 @dataclass(frozen=True)
 class LoopOptions:
     """How a run trains on this machine; none of this is part of the recipe.
 
-    max_minutes: time limit over all resumed parts, None = no limit. processes: those that share the
-    work; all of them call `run_loop`. clock: returns the current time in seconds.
+    max_minutes: time limit over all resumed parts, None = no limit. clock: returns the current time
+    in seconds.
     """
 
     device: torch.device
     max_minutes: float | None = None
     progress: Progress = field(default_factory=Progress)
-    processes: Processes = field(default_factory=Processes)
     clock: Callable[[], float] = time.monotonic
 
 
@@ -68,16 +59,14 @@ def run_loop(
     With a time limit the schedule follows the larger of the two shares done (steps, time), so that
     the cosine schedule still reaches a learning rate of zero.
     """
-    import torch
-
-    train, processes = config.train, options.processes
+    train = config.train
     # Adam with L2 decay, as in CASA and the paper
     optimiser = torch.optim.Adam(
         network.parameters(), train.learning_rate, weight_decay=train.weight_decay, fused=True
     )
     videos = sorted({clip.video for clip in (*data.train, *data.validation)})
     records = Records(run_dir, recipe, data.skeleton.name, videos, network, optimiser)
-    state = records.resume(writes=processes.first)
+    state = records.resume()
     if state.finished:
         return state
     # Sums of several threads are rounded otherwise; a resumed run keeps its number.
@@ -106,66 +95,40 @@ class _Run:
     run_dir: Path
     options: LoopOptions
     state: LoopState
-    bf16: bool = field(init=False)
-    method: Method = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.method = get_method(self.config.train.method)
-        self.bf16 = uses_bf16(self.config.train, self.options.device)
 
     @property
-    def limit(self) -> float:
-        """The time limit in seconds, infinite without one."""
+    def share_done(self) -> float:
+        """The share of the run that is done, in [0, 1], by steps or by time."""
         minutes = self.options.max_minutes
-        return math.inf if minutes is None else minutes * 60
+        limit = math.inf if minutes is None else minutes * 60
+        return max(self.state.step / self.config.train.steps, self.state.seconds / limit)
 
     def prefetch(self) -> Prefetch[PairBatch]:
-        """The batches of this process, drawn one step ahead."""
-        data, config, options = self.data, self.config, self.options
-        share = options.processes.share
-        return Prefetch(
-            lambda step: draw_batch(data.train, data.skeleton, config, step, options.device, share)
-        )
+        """The batches, drawn one step ahead."""
+        data, config, device = self.data, self.config, self.options.device
+        return Prefetch(lambda step: draw_batch(data.train, data.skeleton, config, step, device))
 
-    def share_done(self) -> float:
-        """The share of the run that is done, in [0, 1]."""
-        return max(self.state.step / self.config.train.steps, self.state.seconds / self.limit)
-
-    def loss(self, batch: PairBatch, step: int) -> torch.Tensor:
-        """Loss of the batch."""
-        import torch
-
-        batch = replace(batch, done=self.share_done())
-        generator = step_generator(self.config.train, step)
-        with torch.autocast(self.options.device.type, torch.bfloat16, enabled=self.bf16):
+    def loss(self, batch: PairBatch) -> torch.Tensor:
+        """Loss of the batch of the present step."""
+        train, device = self.config.train, self.options.device
+        batch = replace(batch, done=self.share_done)
+        generator = step_generator(train, self.state.step)
+        with torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(train, device)):
             batch = batch.read_by(self.network)
-            return self.method.loss(self.network, batch, self.config, generator)
-
-    def forward_backward(self, batch: PairBatch, step: int) -> torch.Tensor:
-        """Loss of the batch; leaves its gradients in the parameters."""
-        import torch
-
-        torch.manual_seed(step_seed(self.config.train, step))
-        self.network.train()
-        loss = self.loss(batch, step)
-        self.network.zero_grad(set_to_none=True)
-        loss.backward()
-        return loss.detach()
+            return get_method(train.method).loss(self.network, batch, self.config, generator)
 
 
 def _optimise(
     run: _Run, batches: Prefetch[PairBatch], optimiser: torch.optim.Optimizer, records: Records
 ) -> None:
     """Take the remaining steps, with validations."""
-    import torch
-
-    train, state = run.config.train, run.state
-    processes, progress = run.options.processes, run.options.progress
+    train, state, network = run.config.train, run.state, run.network
+    clock, progress = run.options.clock, run.options.progress
     pairs = validation_pairs(run.data.validation, run.data.skeleton, run.config)
     state.raw_pose_error = pairs.raw_pose_error()
     progress.begin("training", 1.0)
-    started = run.options.clock() - state.seconds
-    share = run.share_done()
+    started = clock() - state.seconds
+    share = run.share_done
     progress.advance(share)
     # A resumed run whose time is up takes one more step, so that it ends with weights.
     while not state.finished:
@@ -173,90 +136,65 @@ def _optimise(
         for group in optimiser.param_groups:
             group["lr"] = rate
         batch = batches.take(state.step, last=state.step + 1 >= train.steps)
-        loss = run.forward_backward(batch, state.step)
-        weight = weight_of(run.method, batch)
-        loss = processes.mean_gradients(run.network.parameters(), loss, weight)
-        norm = torch.nn.utils.clip_grad_norm_(run.network.parameters(), train.clip_norm)
+        torch.manual_seed(step_seed(train, state.step))
+        network.train()
+        loss = run.loss(batch)
+        network.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(network.parameters(), train.clip_norm)
         if not torch.isfinite(norm):
             raise _diverged(run, batch)
         optimiser.step()
 
-        mean = float(loss)
-        state.loss_sum += mean
-        state.losses += 1
         state.step += 1
-        state.seconds = run.options.clock() - started
-        if math.isfinite(run.limit):
-            state.seconds = processes.broadcast([state.seconds])[0]
-        if processes.first:
-            records.add_loss(state, mean)
-        before, share = share, run.share_done()
+        state.seconds = clock() - started
+        records.add_loss(state, loss.item())
+        before, share = share, run.share_done
         progress.advance(share - before)
         if state.step % train.validate_every == 0 or share >= 1:
             _validate(run, pairs, records, rate, last=share >= 1)
-        elif processes.first:
+        else:
             records.save_if_due(state)
     progress.end()
 
 
 def _validate(run: _Run, pairs: WarpedPairs, records: Records, rate: float, *, last: bool) -> None:
-    """Validate and write in the first process, and send the outcome to all processes."""
-    state, processes, progress = run.state, run.options.processes, run.options.progress
+    state, progress, patience = run.state, run.options.progress, run.config.train.patience
     had_collapsed = bool(state.collapse)
-    if processes.first:
-        result = _measure(run, pairs)
-        best = state.record(result)
-        state.finished = last or 0 < run.config.train.patience <= state.idle
-        records.save_validation(state, result, rate, best)
-    else:
-        state.clear_sums()
-    outcome = [float(state.finished), state.best_error, float(state.best_step), state.rank]
-    finished, state.best_error, best_step, state.rank = processes.broadcast(outcome)
-    state.finished, state.best_step = bool(finished), int(best_step)
+    run.network.eval()
+    result = synthetic_warp_error(
+        lambda item: embed_input(run.network, item, run.options.device), pairs
+    )
+    best = state.record(result)
+    state.finished = last or 0 < patience <= state.idle
+    records.save_validation(state, result, rate, best)
     if state.collapse and not had_collapsed:
         progress.note(
             f"the embedding has collapsed at step {state.step}: {state.collapse}. Lower "
             "train.learning_rate, or add clips that differ more"
         )
     if state.finished and not last:
-        progress.note(
-            f"stopped at step {state.step}: no improvement in {run.config.train.patience} "
-            "validations"
-        )
-
-
-def _measure(run: _Run, pairs: WarpedPairs) -> Validation:
-    from la2ds_cli.training.network import embed_input
-
-    run.network.eval()
-    return synthetic_warp_error(
-        lambda item: embed_input(run.network, item, run.options.device), pairs
-    )
+        progress.note(f"stopped at step {state.step}: no improvement in {patience} validations")
 
 
 def _diverged(run: _Run, batch: PairBatch) -> UserError:
     """The error that names the clips whose loss is not finite or, if there are none, all clips of
     the batch."""
-    import torch
-
-    data, step, processes = run.data, run.state.step, run.options.processes
-    device = run.options.device
+    data, device = run.data, run.options.device
     videos = []
     with torch.no_grad():
         for position, video in zip(batch.positions, batch.videos, strict=True):
             single = draw_pairs_at(data.train, data.skeleton, run.config, [position], device)
-            if not torch.isfinite(run.loss(single, step)):
+            if not torch.isfinite(run.loss(single)):
                 videos.append(video)
-    videos = processes.gather(videos)
-    clips = ", ".join(sorted(set(videos or processes.gather(batch.videos))))
+    clips = ", ".join(sorted(set(videos or batch.videos)))
     quantity = "loss" if videos else "gradient"
-    error = UserError(
-        f"the {quantity} is not finite at step {step}, on the clips {clips}",
+    return UserError(
+        f"the {quantity} is not finite at step {run.state.step}, on the clips {clips}",
         hint=f"check these clips, or lower train.learning_rate; {run.run_dir} holds the last saved "
         "state",
         exit_code=ExitCode.UNUSABLE,
     )
-    return processes.report_once(error)
 
 
 # --- one optimisation step: its rate, its random numbers, its precision --------------------------
@@ -287,15 +225,11 @@ def step_seed(config: TrainConfig, step: int) -> int:
 
 def step_generator(config: TrainConfig, step: int) -> torch.Generator:
     """Generator of the random numbers that a step's loss draws."""
-    import torch
-
     return torch.Generator().manual_seed(step_seed(config, step))
 
 
 def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
     """Whether the network computes in bfloat16; `auto` uses it if the hardware supports it."""
-    import torch
-
     if config.precision != "auto":
         return config.precision == "bf16"
     if device.type == "cuda":

@@ -11,7 +11,6 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.training import train as step
-from la2ds_cli.training.distributed import ReportedElsewhere
 
 Run = Callable[..., Result]
 Document = Callable[..., dict[str, Any]]
@@ -53,30 +52,6 @@ def test_what_the_network_reads_is_an_option(run: Run, monkeypatch: pytest.Monke
         run("train", "--preset", "heatmap", "--input", "both")
         run("train", "--input", "rgb", "--set", "model.input=joints")
     assert given == ["rgb", "both", "joints"]
-
-
-def test_only_the_first_of_several_processes_locks_and_prints(
-    run: Run, project: Project, monkeypatch: pytest.MonkeyPatch
-):
-    """The second one goes on to the step while the first one holds the project."""
-    reached = []
-
-    def step(*arguments: Any, **options: Any) -> None:
-        reached.append(options["run"])
-        if len(reached) == 2:
-            raise ReportedElsewhere("no room", exit_code=ExitCode.STORAGE)
-
-    monkeypatch.setattr("la2ds_cli.training.train.train", step)
-    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
-    with project.lock():
-        result = run("train")
-        failed = run("train")
-    assert reached == ["default", "default"]
-    assert (result.exit_code, failed.exit_code) == (0, ExitCode.STORAGE)
-    assert result.output == failed.output == ""  # what the first process says is enough
 
 
 def test_cuda_is_never_replaced_in_silence(run: Run):

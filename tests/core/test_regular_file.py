@@ -21,8 +21,7 @@ from la2ds_cli.poses.subjects import read_subjects
 from la2ds_cli.retrieval.frame_table import project_name
 from la2ds_cli.studio import train as studio_train
 from la2ds_cli.studio.timeline import told
-from la2ds_cli.training.checkpoint import load_resume, read_weights
-from la2ds_cli.training.train import run_warnings
+from la2ds_cli.training.checkpoint import load_resume, read_weights, run_warnings
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [

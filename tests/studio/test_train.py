@@ -14,7 +14,9 @@ import pytest
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.train import course, run_names
-from la2ds_cli.training.train import TrainOptions, outlook, run_warnings, train
+from la2ds_cli.training.checkpoint import run_warnings
+from la2ds_cli.training.data import outlook
+from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import interrupted_at
 from tests.studio.browsing import asked, check_refused, finished

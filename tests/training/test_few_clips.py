@@ -11,7 +11,8 @@ import pytest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.trained import load_embedder
-from la2ds_cli.training.train import TrainOptions, run_warnings, train
+from la2ds_cli.training.checkpoint import run_warnings
+from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import JOINTS, clips, metrics
 from tests.told import Notes

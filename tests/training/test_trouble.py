@@ -9,7 +9,8 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.training import checkpoint
-from la2ds_cli.training.train import TrainOptions, run_warnings, train
+from la2ds_cli.training.checkpoint import run_warnings
+from la2ds_cli.training.train import TrainOptions, train
 from tests.small_runs import JOINTS
 
 
@@ -44,10 +45,10 @@ def test_a_gradient_that_is_not_a_number_names_all_of_the_batch(
 def test_a_collapsed_network_is_told_once_and_marked(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from la2ds_cli.training import network
+    from la2ds_cli.training import loop
 
-    real, notes = network.embed_input, []
-    monkeypatch.setattr(network, "embed_input", lambda *a: np.ones_like(real(*a)))
+    real, notes = loop.embed_input, []
+    monkeypatch.setattr(loop, "embed_input", lambda *a: np.ones_like(real(*a)))
 
     class Notes(Progress):
         def note(self, text: str) -> None:

@@ -38,13 +38,6 @@ A method with its own parameters adds
 which is trained as the submodule `method_head` of the network. Only the resume state contains it;
 the weights used to embed do not.
 
-Several processes share every batch, and their losses are averaged. A method whose loss is not a
-mean over the frames of `batch.augmented` says over what it is one,
-
-    MEAN_OVER = "pairs"      # or "frames", of both clips
-
-and one that draws random numbers says `DRAWS = True`: each process then draws its own.
-
 A module of your own has no preset; it lists the settings that it needs as a literal,
 
     SETTINGS = ("model.encoder=mypackage.mymodule", "train.learning_rate=3e-4")
@@ -70,7 +63,6 @@ if TYPE_CHECKING:
     from la2ds_models.sequence_network import SequenceNetwork
 
 Pairs = Literal["copies", "clips"]
-MeanOver = Literal["copies", "frames", "pairs"]
 HEAD = "method_head"
 
 
@@ -81,8 +73,6 @@ class Method(Protocol):
     loss: Callable[[SequenceNetwork, PairBatch, Config, torch.Generator], torch.Tensor]
     # head: Callable[[Config], nn.Module], if the method has parameters
     # INPUTS: tuple[ModelInput, ...], if it differs from what PAIRS allows
-    # MEAN_OVER: MeanOver, if the loss is not a mean over the frames of the copies
-    # DRAWS: True, if the loss draws random numbers
 
 
 def method_names() -> list[str]:
@@ -118,15 +108,6 @@ def method_recipe(method: str | None, preset: str | None = None) -> tuple[str | 
     own = method not in (*method_names(), *preset_names())
     settings = getattr(get_method(method), "SETTINGS", ()) if own else ()
     return preset, [f'train.method="{method}"', *settings]
-
-
-def weight_of(method: Method, batch: PairBatch) -> int:
-    """How much the loss of a batch counts beside those of other shares of it: the number of terms
-    that it is the mean of, or a number that is proportional to it."""
-    over: MeanOver = getattr(method, "MEAN_OVER", "copies")
-    if over == "pairs":
-        return len(batch.positions)
-    return sum(batch.frames) if over == "frames" else batch.frames[1]
 
 
 def readable_inputs(method: Method) -> tuple[str, ...]:

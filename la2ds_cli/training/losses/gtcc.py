@@ -52,8 +52,6 @@ from la2ds_models.sequence_network import SequenceNetwork
 
 NAMES = ("gtcc",)
 PAIRS = "clips"
-MEAN_OVER = "frames"
-DRAWS = True
 COMPONENTS = 5  # K
 STEPS = 10  # of expectation-maximisation
 LEAST_VARIANCE = 0.5  # of a component, in squared frames

@@ -34,7 +34,6 @@ from la2ds_models.soft_dtw import soft_dtw
 
 NAMES = ("lav",)
 PAIRS = "clips"
-MEAN_OVER = "pairs"
 REGULARISATION = 0.5  # alpha
 WINDOW = 10  # frames; sigma
 MARGIN = 2.0  # squared distance on the unit sphere: at right angles

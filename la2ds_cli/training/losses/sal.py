@@ -30,8 +30,6 @@ from la2ds_models.sequence_network import SequenceNetwork
 
 NAMES = ("sal",)
 PAIRS = "copies"
-MEAN_OVER = "pairs"
-DRAWS = True
 INPUTS = get_args(ModelInput)  # frames are compared within one clip, never with its copy
 TUPLES = 32  # per sequence and step
 IN_ORDER = 0.25  # share of the tuples

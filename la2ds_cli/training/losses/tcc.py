@@ -40,7 +40,6 @@ from la2ds_models.sequence_network import SequenceNetwork
 
 NAMES = ("tcc", "tcc-classification")
 PAIRS = "clips"
-MEAN_OVER = "frames"
 VARIANCE_WEIGHT = 0.001  # lambda of eq. 4
 LABEL_SMOOTHING = 0.1  # of the classification, from the authors' code
 

@@ -37,8 +37,6 @@ from la2ds_models.sequence_network import SequenceNetwork
 
 NAMES = ("tcn", "tcn-npairs")
 PAIRS = "copies"
-MEAN_OVER = "frames"
-DRAWS = True
 INPUTS = get_args(ModelInput)  # frames are compared within one clip, never with its copy
 POSITIVE_SECONDS = 0.2
 NEGATIVE_SECONDS = 0.4

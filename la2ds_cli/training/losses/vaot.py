@@ -52,7 +52,6 @@ from la2ds_models.sinkhorn import uniform_weight
 
 NAMES = ("vaot",)
 PAIRS = "clips"
-MEAN_OVER = "pairs"
 STRUCTURE = 0.3  # alpha, weight of the Gromov-Wasserstein term
 ENTROPY = 0.07  # epsilon
 PRIOR = 0.35  # rho, cost of two frames whose positions are a whole clip apart

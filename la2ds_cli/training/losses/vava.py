@@ -54,7 +54,6 @@ from la2ds_models.sinkhorn import sinkhorn, uniform_weight
 
 NAMES = ("vava",)
 PAIRS = "clips"
-MEAN_OVER = "pairs"
 MOMENT = 1.0  # lambda1, weight of the inverse difference moment, of N + M
 DIVERGENCE = 0.1  # lambda2, weight of the divergence from the prior, of N M / 4
 ITERATIONS = 20
