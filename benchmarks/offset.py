@@ -35,8 +35,8 @@ from la2ds_cli.demo.clips import camera_at, random_phase
 from la2ds_cli.demo.performer import forward_kinematics, movement, random_body, random_style
 from la2ds_cli.features.pose_features import fill_gaps
 from la2ds_cli.features.resample import interpolate, resample_pose
-from la2ds_cli.formats import load_importer
-from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.exchange import import_poses
+from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.offset.pair import PairOffset, pair_offset
 from la2ds_cli.offset.several import find_offsets
 
@@ -117,7 +117,7 @@ def captures(data: Path, work: Path) -> dict[str, PoseSequence]:
     project = Project.create(work / "captures")
     if not project.videos():
         options = ImportOptions(skeleton="penn13", renamed=WALK)
-        load_importer("c3d")(project, data / "gait" / "c3d", options)
+        import_poses(project, "c3d", data / "gait" / "c3d", options)
     return {video.id: project.read_pose(video.id)[0] for video in project.videos()}
 
 

@@ -22,8 +22,8 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.evaluation.event_transfer import Draw, draw_trims
 from la2ds_cli.evaluation.events import EvaluationClip, choose_events
-from la2ds_cli.formats import load_importer
-from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.exchange import import_poses
+from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.penn_action import import_penn_action
 
 RATE = 30.0  # nominal
@@ -143,7 +143,7 @@ def make_folds(data: DataSet, source: Path, work: Path, seed: int = 0) -> list[F
         project = Project.create(work / f"{data.name}-{number}")
         if not project.videos():
             options = ImportOptions(fps=RATE, size=data.size, skeleton=data.skeleton)
-            results = load_importer("wide-csv")(project, folder / data.clips, options)
+            results = import_poses(project, "wide-csv", folder / data.clips, options)
             refused = [item for item in results if not item.usable]
             if refused:
                 raise SystemExit(f"{data.name}: {refused[0].path} {refused[0].message}")

@@ -26,7 +26,8 @@ import numpy as np
 
 from la2ds_cli.alignment.repetitions import Repetition, cut_clip
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
+from la2ds_cli.formats.file_clip import to_sequence
+from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.wide_csv import read_clips
 
 HALVES = ("first", "second")

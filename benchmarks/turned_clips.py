@@ -20,8 +20,8 @@ from la2ds_cli.demo.clips import camera_at, clip_of_joints, joints_seen, random_
 from la2ds_cli.demo.performer import forward_kinematics, movement, random_body, random_style
 from la2ds_cli.evaluation.events import phase_events
 from la2ds_cli.features.pose_features import centre_and_scale, mirror
-from la2ds_cli.formats import load_importer
-from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.exchange import import_poses
+from la2ds_cli.formats.files import ImportOptions
 
 PAIRS = 40  # a row
 SIDES = range(0, 360, 45)  # degrees, of A
@@ -82,7 +82,7 @@ def walking(data: Path, work: Path) -> Iterator[Pair]:
 def walks(folder: Path, root: Path) -> Project:
     project, data = Project.create(root), SETS["walk"]
     if not project.videos():
-        load_importer("wide-csv")(project, folder, ImportOptions(RATE, data.size, data.skeleton))
+        import_poses(project, "wide-csv", folder, ImportOptions(RATE, data.size, data.skeleton))
     return project
 
 

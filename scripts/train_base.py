@@ -26,7 +26,8 @@ from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.resample import time_grid
 from la2ds_cli.features.tempo import sampling_rate
-from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
+from la2ds_cli.formats.file_clip import to_sequence
+from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.penn_action import read_clip
 from la2ds_cli.training.checkpoint import load_weights, training_recipe
 from la2ds_cli.training.data import Clip, TrainingSet, Twin, clips_digest, to_clip

@@ -17,7 +17,7 @@ import numpy as np
 
 from la2ds_cli.core.artifact import TEMPORARY
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.formats import load_exporter
+from la2ds_cli.formats import wide_csv
 from tests.drawn_clips import write_stamped
 from tests.movement import sequence, warped_phase
 from tests.poses.onnx_models import write_pose
@@ -30,11 +30,9 @@ CLIPS = ("anna-1", "anna-2", "ben-1", "ben-2")
 
 def write_sources(root: Path) -> None:
     """What the commands read: pose files, a film of a bright square, a network, and labels."""
-    export, suffix = load_exporter("wide-csv")
     for number, (name, length) in enumerate(zip(CLIPS, (20, 26, 23, 31), strict=True)):
-        export(
-            sequence(warped_phase(length, seed=number)), name, root / "poses" / f"{name}{suffix}"
-        )
+        pose = sequence(warped_phase(length, seed=number))
+        wide_csv.write_clip(pose, name, root / "poses" / f"{name}.csv")
     for number in range(2):
         images = []
         for t in range(8 + number):

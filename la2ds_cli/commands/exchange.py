@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def export_poses(
     format_name: str = argument(
         "FORMAT",
-        "coco-json, openpose-json, wide-csv, dlc-csv, trc, or a dotted path.",
+        "coco-json, openpose-json, wide-csv, dlc-csv or trc.",
     ),
     *,
     what: Exported,
@@ -34,7 +34,7 @@ def export_poses(
     Writes one file per clip (for openpose-json one folder), named after its id.
     docs/reference/file-formats.md says what each format keeps. Prints the paths written.
     """
-    from la2ds_cli.formats.exporting import export_poses as export
+    from la2ds_cli.formats.exchange import export_poses as export
 
     _export(here, what, "export", format_name, export)
 

@@ -21,8 +21,6 @@ from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
-    from la2ds_cli.core.progress import Progress
-    from la2ds_cli.core.project import Project
 
 
 app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
@@ -83,6 +81,13 @@ POSE_FILES = {
         "Markers are matched by name; use --map for the others.",
         "trials/ --map LKNE=left_knee --project gait",
     ),
+    "casa-npy": (
+        "Joints of CASA, and its labels as phases.",
+        "The file is pickled; a safe reader accepts only numbers, text and numpy arrays, and runs "
+        "nothing. Records of SMPL and MANO parameters, such as those of Penn Action and H2O, hold "
+        "no joints and are refused.",
+        "kallax_train.npy --fps 30 --project kallax",
+    ),
 }
 
 
@@ -97,7 +102,7 @@ def pose_file_command(format_name: str) -> Callable[..., None]:
         size: str | None = option("WxH", "Frame size in pixels, such as 1920x1080."),
         skeleton: str | None = option("NAME", "The skeleton to fill, or the order of the joints."),
         video: Path | None = option(
-            "FILE|DIR", "The video of the poses, or a clip's name; or a folder of one for each."
+            "FILE|DIR", "The video of the poses; or a folder of one for each clip."
         ),
         joint_map: list[str] | None = option(
             "THEIRS=OURS", "Their name of a joint, and ours; repeatable.", None, "--map"
@@ -105,8 +110,8 @@ def pose_file_command(format_name: str) -> Callable[..., None]:
         *,
         here: Here,
     ) -> None:
-        from la2ds_cli.formats import load_importer
-        from la2ds_cli.formats.file_clip import ImportOptions
+        from la2ds_cli.formats.exchange import import_poses
+        from la2ds_cli.formats.files import ImportOptions
 
         options = ImportOptions(
             fps=fps,
@@ -116,9 +121,7 @@ def pose_file_command(format_name: str) -> Callable[..., None]:
             renamed=dict(_pair(text) for text in joint_map or []),
         )
 
-        def importer(opened: Project, progress: Progress) -> list[ItemResult]:
-            return load_importer(format_name)(opened, path, options, progress=progress)
-
+        importer = partial(import_poses, format_name=format_name, root=path, options=options)
         import_into(here, format_name, importer)
 
     run.__name__ = "import"
@@ -185,7 +188,6 @@ def penn_action(
 def ikea_asm(
     root: Path = argument("ROOT", "Folder that holds Kallax_Shelf_Drawer and others."),
     furniture: str | None = option("NAME", "Only scans of this furniture."),
-    camera: str = option("NAME", "dev1, dev2 or dev3.", "dev3"),
     *,
     here: Here,
 ) -> None:
@@ -198,14 +200,13 @@ def ikea_asm(
     """
     from la2ds_cli.formats.ikea_asm import import_ikea_asm
 
-    importer = partial(import_ikea_asm, root=root, furniture=furniture, camera=camera)
+    importer = partial(import_ikea_asm, root=root, furniture=furniture)
     import_into(here, "ikea-asm", importer)
 
 
 def h2o(
     root: Path = argument("ROOT", "Folder that holds subject1, subject2, ..."),
     action: str | None = option("NAME", "Only recordings with this action, in full."),
-    camera: str = option("NAME", "cam0 to cam3, or cam4 on the head of the person.", "cam4"),
     *,
     here: Here,
 ) -> None:
@@ -219,33 +220,10 @@ def h2o(
     """
     from la2ds_cli.formats.h2o import import_h2o
 
-    import_into(here, "h2o", partial(import_h2o, root=root, camera=camera, action=action))
-
-
-def casa_npy(
-    path: Path = argument("FILE", "NAME_train.npy or NAME_val.npy."),
-    fps: float | None = option("N", "Frames per second; required.", min=0.001, max=1e6),
-    skeleton: str | None = option("NAME", "The order of the joints."),
-    *,
-    here: Here,
-) -> None:
-    """Joints of CASA, and its labels as phases.
-
-    \b
-      la2ds import casa-npy kallax_train.npy --fps 30 --project kallax
-
-    Creates the project if there is none. The file is pickled; a safe reader accepts only numbers,
-    text and numpy arrays, and runs nothing. Records of SMPL and MANO parameters, such as those of
-    Penn Action and H2O, hold no joints and are refused.
-    """
-    from la2ds_cli.formats.casa_npy import import_casa_npy
-    from la2ds_cli.formats.file_clip import ImportOptions
-
-    options = ImportOptions(fps=fps, skeleton=skeleton)
-    import_into(here, "casa-npy", partial(import_casa_npy, root=path, options=options))
+    import_into(here, "h2o", partial(import_h2o, root=root, action=action))
 
 
 for _name in POSE_FILES:
     app.command(_name, help=_help(_name))(Command(pose_file_command(_name)))
-for _data_set in (penn_action, ikea_asm, h2o, casa_npy):
+for _data_set in (penn_action, ikea_asm, h2o):
     app.command(_data_set.__name__.replace("_", "-"))(Command(_data_set))

@@ -66,10 +66,8 @@ def live(
         except KeyboardInterrupt:
             interrupted = True
         console.status("")
-        if player.cut_off:
-            console.note(player.cut_off)
         summary = {"a": a, "source": source, "skipped": player.skipped, "interrupted": interrupted}
-        summary |= {"cut_off": player.cut_off or None, **facts(rows, busy)}
+        summary |= facts(rows, busy)
         console.record({"schema_version": SCHEMA_VERSION, "command": "live", "summary": summary})
         for line in _told(summary):
             console.line(line)

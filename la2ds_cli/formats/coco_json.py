@@ -13,17 +13,17 @@ import numpy as np
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.formats.checks import (
+from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.files import (
     FramesError,
+    ImportOptions,
     PoseFileError,
     frame_number,
     last_number,
     read_json,
     reading,
 )
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
-from la2ds_cli.formats.joints import joint_order
-from la2ds_cli.formats.people import Frames, Person, joint_count
+from la2ds_cli.formats.people import Frames, JointOrder, Person, joint_count, joint_order
 
 SUFFIXES = (".json",)
 SUFFIX = ".json"

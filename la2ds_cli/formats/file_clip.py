@@ -21,8 +21,14 @@ from la2ds_cli.core.types import (
     Phase,
     PoseSequence,
 )
-from la2ds_cli.formats.checks import FramesError, MissingFactError, PoseFileError, VideoError
-from la2ds_cli.formats.people import Frames, choose_people
+from la2ds_cli.formats.files import (
+    FramesError,
+    ImportOptions,
+    MissingFactError,
+    PoseFileError,
+    VideoError,
+)
+from la2ds_cli.formats.people import Frames, JointOrder, choose_people
 from la2ds_cli.video.reader import probe, read_frames
 
 _SPARSE = 20  # frame numbers may span this many times the number of listed frames ...
@@ -30,43 +36,6 @@ _ALWAYS_FINE = 1000  # ... and this many frames in any case
 _FAR = 1e6  # pixels: nowhere in or near a picture, so the joint is missing
 _FAR_METRES = 1e4  # nowhere near a person, so the joint is missing
 _SLACK = 1  # frames by which a video and its poses may differ
-
-
-@dataclass(frozen=True)
-class ImportOptions:
-    """Facts that a pose file may lack, given by the user; None = take them from the file.
-
-    fps: frames per second. size: (width, height). skeleton: a name of core.skeleton. video: the
-    video file, or a folder with one video for each clip, with the same name; its rate and size come
-    before those given. renamed: their joint name -> ours.
-    """
-
-    fps: float | None = None
-    size: tuple[int, int] | None = None
-    skeleton: str | None = None
-    video: Path | None = None
-    renamed: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class JointOrder:
-    """How the joints of a file fill a skeleton of K joints.
-
-    column: for each of the K joints its column in the file, -1 = missing.
-    unused: names in the file that have no joint in the skeleton.
-    missing: joints of the skeleton without a column.
-    """
-
-    skeleton: str
-    column: tuple[int, ...]
-    unused: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-
-    def note(self) -> str:
-        """One line on joints without a counterpart; empty if all have one."""
-        parts = [f"not used: {', '.join(self.unused)}"] if self.unused else []
-        parts += [f"not in the file: {', '.join(self.missing)}"] if self.missing else []
-        return f"{self.skeleton}, joints {'; '.join(parts)}" if parts else ""
 
 
 @dataclass(frozen=True)

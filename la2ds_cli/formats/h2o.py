@@ -19,21 +19,21 @@ from la2ds_cli.core.errors import ExitCode, UserError, check_choice
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, Phase
-from la2ds_cli.formats.checks import (
+from la2ds_cli.formats.exchange import import_files
+from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.files import (
     FramesError,
+    ImportOptions,
     PoseFileError,
     frame_number,
     last_number,
     read_text,
 )
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
-from la2ds_cli.formats.importing import import_files
-from la2ds_cli.formats.people import Frames
+from la2ds_cli.formats.people import Frames, JointOrder
 from la2ds_cli.video.media_files import ordered
 
 FPS = 30.0  # of the data set and of the paper (LA2DS, Table 9); the files hold no times
-CAMERAS = ("cam0", "cam1", "cam2", "cam3", "cam4")
-EGOCENTRIC = "cam4"
+CAMERA = "cam4"  # on the head of the person, as in the paper
 _JOINTS = 21  # of a hand
 _HAND = 1 + _JOINTS * 3  # numbers of a hand: the flag, and x y z of each joint
 _MANO = 124  # numbers of a line of hand_pose_MANO
@@ -42,11 +42,10 @@ _MANO = 124  # numbers of a line of hand_pose_MANO
 def import_h2o(
     project: Project,
     root: Path,
-    camera: str = EGOCENTRIC,
     action: str | None = None,
     progress: Progress | None = None,
 ) -> list[ItemResult]:
-    """Import the recordings `root`/subject/scene/number/`camera`, without pictures.
+    """Import the recordings `root`/subject/scene/number/cam4, without pictures.
 
     Skeleton hands42, 30 fps, size of cam_intrinsics.txt. Joints are projected with u = fx X/Z + cx,
     v = fy Y/Z + cy, without distortion; hands with flag 0 and joints behind the camera are NaN. The
@@ -55,14 +54,13 @@ def import_h2o(
 
     action_{train,val,test}.txt (in `root`, action_labels/ or label_split/) give the split, which is
     empty for val, and the phases, which the test list lacks. The group is the subject. Raises
-    UserError if the folder does not exist (exit 3), for an unknown camera or action (exit 2), and
-    if a list cannot be read (exit 3 or 5).
+    UserError if the folder does not exist (exit 3), for an unknown action (exit 2), and if a list
+    cannot be read (exit 3 or 5).
     """
     progress = progress or Progress()
-    check_choice("camera", camera, CAMERAS)
     if action is not None:
         check_choice("action", action, ACTIONS[1:])
-    names = _camera_folders(root, camera)
+    names = _camera_folders(root)
     recordings = read_lists(root)
     if not recordings:
         lists = ", ".join(f"action_{name}.txt" for name in LISTS)
@@ -79,12 +77,12 @@ def import_h2o(
     return import_files(project, "h2o", list(names), read, ImportOptions(), progress)
 
 
-def _camera_folders(root: Path, camera: str) -> dict[Path, str]:
+def _camera_folders(root: Path) -> dict[Path, str]:
     """Folder of the camera -> `subject/scene/number`, in natural order."""
-    folders = [p.parent for p in root.glob(f"*/*/*/{camera}/hand_pose") if p.is_dir()]
+    folders = [p.parent for p in root.glob(f"*/*/*/{CAMERA}/hand_pose") if p.is_dir()]
     if not folders:
         raise UserError(
-            f"there is no subject*/h1/0/{camera}/hand_pose in {root}",
+            f"there is no subject*/h1/0/{CAMERA}/hand_pose in {root}",
             hint="name the folder that holds subject1, subject2, ... of H2O",
             exit_code=ExitCode.UNREADABLE,
         )

@@ -1,6 +1,6 @@
 """IKEA ASM (Ben-Shabat et al., WACV 2021): 2D poses of people who assemble furniture.
 
-Layout: `Kallax_Shelf_Drawer/<scan>/dev1..3/predictions/pose2d/keypoint_rcnn_ft/`, one file
+Layout: `Kallax_Shelf_Drawer/<scan>/dev3/predictions/pose2d/keypoint_rcnn_ft/`, one file
 `scan_video_000000000000_keypoints.json` for each frame; next to the furniture or in indexing_files/
 are the split and the actions of each scan as gt_segments.json. The layout is that of the data set's
 own loaders.
@@ -19,24 +19,23 @@ from la2ds_cli.core.errors import ExitCode, UserError, check_choice
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.formats.checks import (
+from la2ds_cli.formats.exchange import import_files
+from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.files import (
     FramesError,
+    ImportOptions,
     PoseFileError,
     frame_number,
     read_json,
     reading,
     shown,
 )
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions
-from la2ds_cli.formats.importing import import_files
-from la2ds_cli.formats.joints import order_by_count, plain
 from la2ds_cli.formats.openpose_json import clips_of, read_people
-from la2ds_cli.formats.people import Frames, Person, joint_count
+from la2ds_cli.formats.people import Frames, Person, joint_count, order_by_count, plain
 from la2ds_cli.video.media_files import ordered
 
 FPS = 30.0  # that of the paper (LA2DS, Table 9); the files hold no times
-CAMERAS = ("dev1", "dev2", "dev3")
-_POSES = "predictions/pose2d/keypoint_rcnn_ft"
+_POSES = "dev3/predictions/pose2d/keypoint_rcnn_ft"  # of the camera that the paper uses
 _SIZE = (1920, 1080)
 SEGMENTS = "gt_segments.json"
 BACKGROUND = "NA"  # the data set's name for frames without an action
@@ -48,22 +47,20 @@ def import_ikea_asm(
     project: Project,
     root: Path,
     furniture: str | None = None,
-    camera: str = CAMERAS[-1],
     progress: Progress | None = None,
 ) -> list[ItemResult]:
-    """Import the scans `root`/furniture/scan as seen by a camera, without pictures.
+    """Import the scans `root`/furniture/scan as seen by dev3, without pictures.
 
     The poses are those of the network that the paper uses. Of several people in a frame, the one
     with the highest mean score is taken, as by the data set's code. furniture: import only scans of
     it, in any spelling.
 
     The split is the subset in gt_segments.json; the phases are its actions except `NA`. Raises
-    UserError if the folder does not exist (exit 3), for unknown furniture or camera (exit 2), and
+    UserError if the folder does not exist (exit 3), for unknown furniture (exit 2), and
     if gt_segments.json cannot be read (exit 3).
     """
     progress = progress or Progress()
-    check_choice("camera", camera, CAMERAS)
-    folders = _scan_folders(root, camera)
+    folders = _scan_folders(root)
     if furniture is not None:
         folders = _of_furniture(folders, furniture)
     labels = _labels(root, progress)
@@ -93,12 +90,12 @@ def import_ikea_asm(
     return import_files(project, "ikea-asm", list(scans), read, ImportOptions(), progress)
 
 
-def _scan_folders(root: Path, camera: str) -> dict[str, Path]:
+def _scan_folders(root: Path) -> dict[str, Path]:
     """`furniture/scan` -> folder of its poses, in natural order."""
-    folders = [path for path in root.glob(f"*/*/{camera}/{_POSES}") if path.is_dir()]
+    folders = [path for path in root.glob(f"*/*/{_POSES}") if path.is_dir()]
     if not folders:
         raise UserError(
-            f"there is no <furniture>/<scan>/{camera}/{_POSES} in {root}",
+            f"there is no <furniture>/<scan>/{_POSES} in {root}",
             hint="name the folder that holds Kallax_Shelf_Drawer and the other furniture",
             exit_code=ExitCode.UNREADABLE,
         )

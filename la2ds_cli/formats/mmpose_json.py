@@ -6,10 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.formats.checks import FramesError, PoseFileError, frame_number, read_json, reading
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions
-from la2ds_cli.formats.joints import joint_order
-from la2ds_cli.formats.people import Frames, Person, joint_count
+from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.files import (
+    FramesError,
+    ImportOptions,
+    PoseFileError,
+    frame_number,
+    read_json,
+    reading,
+)
+from la2ds_cli.formats.people import Frames, Person, joint_count, joint_order
 
 SUFFIXES = (".json",)
 

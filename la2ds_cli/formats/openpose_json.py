@@ -13,10 +13,16 @@ from la2ds_cli.core.artifact import cannot_write, temporary_beside
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.formats.checks import FormatError, FramesError, frame_number, read_json, reading
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions
-from la2ds_cli.formats.joints import joint_order
-from la2ds_cli.formats.people import Frames, Person, joint_count
+from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.files import (
+    FormatError,
+    FramesError,
+    ImportOptions,
+    frame_number,
+    read_json,
+    reading,
+)
+from la2ds_cli.formats.people import Frames, Person, joint_count, joint_order
 from la2ds_cli.video.media_files import ordered
 
 SUFFIXES = (".json",)

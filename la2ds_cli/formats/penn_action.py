@@ -25,10 +25,10 @@ from la2ds_cli.core.errors import ExitCode, UserError, check_choice
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import MOST_PIXELS, FloatArray, IntArray, Phase
-from la2ds_cli.formats.checks import PoseFileError, reading
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
-from la2ds_cli.formats.importing import import_files, phases_of_labels
-from la2ds_cli.formats.people import Frames
+from la2ds_cli.formats.exchange import import_files, phases_of_labels
+from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.files import ImportOptions, PoseFileError, reading
+from la2ds_cli.formats.people import Frames, JointOrder
 
 FPS = 20.0  # frame rate used for this data set (TCC, Table 7); the files do not hold one
 HIDDEN_SCORE = 0.5  # of an estimated joint: usable, but less certain than a visible one

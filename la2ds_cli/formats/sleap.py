@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.errors import UserError, optional_import
-from la2ds_cli.formats.checks import JointsError, PoseFileError
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions, JointOrder
-from la2ds_cli.formats.joints import joint_order
-from la2ds_cli.formats.people import Frames, Person
+from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.files import ImportOptions, JointsError, PoseFileError
+from la2ds_cli.formats.people import Frames, JointOrder, Person, joint_order
 
 SUFFIXES = (".slp", ".h5")
 _MOST_ROWS = 1_000_000

@@ -11,11 +11,16 @@ import numpy as np
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.formats.checks import JointsError
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions
-from la2ds_cli.formats.joints import joint_order
-from la2ds_cli.formats.people import Frames
-from la2ds_cli.formats.tables import joint_cells, read_frames, rows_of, write_rows
+from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.files import (
+    ImportOptions,
+    JointsError,
+    joint_cells,
+    read_frames,
+    rows_of,
+    write_rows,
+)
+from la2ds_cli.formats.people import Frames, joint_order
 
 SUFFIXES = (".csv",)
 SUFFIX = ".csv"

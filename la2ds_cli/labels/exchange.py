@@ -20,7 +20,7 @@ from la2ds_cli.core.phase_table import PhaseRow
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
-from la2ds_cli.formats.exporting import export_clips, posed, skip
+from la2ds_cli.formats.exchange import export_clips, posed, skip
 from la2ds_cli.labels.files import LabelError, LabelFile, Read, Span, reader, writer
 
 _LONGEST = 80  # letters of a phase's name

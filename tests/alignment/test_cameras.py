@@ -19,7 +19,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.view import View, ViewName
 from la2ds_cli.features.pose_features import mirror
-from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
+from la2ds_cli.formats.file_clip import to_sequence
+from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.wide_csv import read_clips
 from tests.compare.performers import body, performance
 from tests.movement import add_sequence, in_space, sequence, warped_phase

@@ -16,8 +16,8 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.formats import load_importer
-from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.exchange import import_poses
+from la2ds_cli.formats.files import ImportOptions
 from tests.movement import sequence, warped_phase
 
 NAN = np.nan
@@ -108,7 +108,7 @@ def test_two_steps_of_walkers_whose_contacts_were_measured(tmp_path: Path, view:
         starts.setdefault(row["video"], {})[row["phase"]] = int(row["start"])
     project = Project.create(tmp_path)
     options = ImportOptions(fps=30.0, size=(1280, 720), skeleton="penn13")
-    load_importer("wide-csv")(project, GAIT / view, options)
+    import_poses(project, "wide-csv", GAIT / view, options)
     found = {}
     for video in project.videos():
         start = starts[Path(video.path).stem]

@@ -21,7 +21,8 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.demo.clips import performed
 from la2ds_cli.features.pose_features import limb_extension
 from la2ds_cli.features.resample import seconds_at
-from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
+from la2ds_cli.formats.file_clip import to_sequence
+from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.penn_action import import_penn_action
 from la2ds_cli.formats.wide_csv import read_clips
 from tests.movement import figure, sequence

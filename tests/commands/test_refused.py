@@ -124,9 +124,7 @@ ROWS = {
         ("trc a.trc", UNREADABLE, "no such file: a.trc"),
         ("penn-action nowhere", UNREADABLE, "no Penn Action label files in nowhere"),
         ("ikea-asm nowhere", UNREADABLE, "in nowhere"),
-        ("ikea-asm nowhere --camera dev9", USAGE, "unknown camera 'dev9'"),
         ("h2o nowhere", UNREADABLE, "in nowhere"),
-        ("h2o nowhere --camera cam9", USAGE, "unknown camera 'cam9'"),
         ("casa-npy nowhere --fps 30", UNREADABLE, "no such file: nowhere"),
     ],
     "export": [

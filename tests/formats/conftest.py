@@ -8,8 +8,8 @@ import pytest
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.formats import load_importer
-from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.exchange import import_poses
+from la2ds_cli.formats.files import ImportOptions
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def read(project: Project) -> Callable[..., PoseSequence]:
 
     def call(name: str, path: Path, **told: Any) -> PoseSequence:
         options = ImportOptions(**{"fps": 25.0, **told})
-        (result,) = load_importer(name)(project, path, options)
+        (result,) = import_poses(project, name, path, options)
         assert result.usable, result
         pose, _ = project.read_pose(result.video)
         return pose

@@ -32,11 +32,9 @@ def hand_line(points: np.ndarray, flags: Sequence[int] = (1, 1)) -> str:
     return " ".join(f"{v:.9g}" for v in numbers) + "\n"
 
 
-def write_h2o(
-    root: Path, recording: str = "subject1/h1/1", frames: int = 8, camera: str = "cam4"
-) -> Path:
+def write_h2o(root: Path, recording: str = "subject1/h1/1", frames: int = 8) -> Path:
     """One recording; returns the folder of the camera."""
-    folder = root / recording / camera
+    folder = root / recording / "cam4"
     (folder / "hand_pose").mkdir(parents=True, exist_ok=True)
     (folder / "cam_intrinsics.txt").write_text(" ".join(map(str, (*FOCAL, *CENTRE, *SIZE))))
     for t in range(frames):
@@ -77,10 +75,9 @@ def write_ikea(
     root: Path,
     scan: str = "Kallax_Shelf_Drawer/0001_black_table_02_01_2019_08_16_14_00",
     frames: int = 8,
-    camera: str = "dev3",
 ) -> Path:
     """One scan with its predictions; returns their folder."""
-    folder = root / scan / camera / "predictions" / "pose2d" / "keypoint_rcnn_ft"
+    folder = root / scan / "dev3" / "predictions" / "pose2d" / "keypoint_rcnn_ft"
     for t in range(frames):
         write_ikea_frame(folder, t, [rcnn_person(joints(t, at=900, scale=5))])
     return folder

@@ -17,10 +17,9 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.spatial import heading
-from la2ds_cli.formats import load_importer
 from la2ds_cli.formats.c3d import Recorded, read_clips, read_recorded
-from la2ds_cli.formats.checks import PoseFileError
-from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.exchange import import_poses
+from la2ds_cli.formats.files import ImportOptions, PoseFileError
 from tests.formats.c3d_files import DEC, INTEL, MIPS, C3dFile, event_group, force_plates
 from tests.formats.pose_samples import person_in_metres
 
@@ -165,7 +164,7 @@ def test_damage_is_said_in_a_sentence(tmp_path: Path, project: Project, content:
     path = tmp_path / "a.c3d"
     path.write_bytes(content)
     with pytest.raises(UserError, match=said) as caught:
-        load_importer("c3d")(project, path)
+        import_poses(project, "c3d", path)
     assert caught.value.code == ("I002" if "labelled" in said else "I001")
 
 
@@ -256,10 +255,10 @@ def test_more_events_than_one_parameter_holds():
 
 def test_events_are_in_phases_csv_unless_a_person_set_others(tmp_path: Path, project: Project):
     path = C3dFile(laboratory(), LABELS, parameters=WALK).write(tmp_path / "a.c3d")
-    (result,) = load_importer("c3d")(project, path)
+    (result,) = import_poses(project, "c3d", path)
     assert [phase.name for phase in project.phases()[result.video]][1:3] == [STRIKE, OFF]
     project.phases_path.write_text(f"video,start,end,phase\n{result.video},1,3,mine\n")
-    load_importer("c3d")(project, path)
+    import_poses(project, "c3d", path)
     assert [phase.name for phase in project.phases()[result.video]] == ["mine"]
 
 

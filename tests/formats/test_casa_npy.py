@@ -15,18 +15,17 @@ import pytest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.formats.casa_npy import import_casa_npy
-from la2ds_cli.formats.checks import PoseFileError
-from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.casa_npy import numbers_of, read_object
+from la2ds_cli.formats.exchange import import_poses
+from la2ds_cli.formats.files import ImportOptions, PoseFileError
 from la2ds_cli.formats.people import PIXELS
-from la2ds_cli.formats.plain_pickle import numbers_of, read_object
 from tests.formats.data_set_samples import record, write_records
 
 OPTIONS = ImportOptions(fps=30)
 
 
 def load(project: Project, path: Path):
-    return import_casa_npy(project, path, OPTIONS)
+    return import_poses(project, "casa-npy", path, OPTIONS)
 
 
 def test_joints_of_two_coordinates_are_pixels(tmp_path: Path, project: Project):
@@ -107,7 +106,7 @@ def test_hands_and_openpose_need_their_skeleton_named(tmp_path: Path, project: P
         load(project, path)
     assert "--skeleton hands42" in caught.value.hint
     options = ImportOptions(fps=30, skeleton="hands42")
-    (result,) = import_casa_npy(project, path, options=options)
+    (result,) = import_poses(project, "casa-npy", path, options)
     assert project.read_pose(result.video)[0].skeleton == "hands42"
 
 
@@ -156,7 +155,7 @@ def test_names_that_read_alike_do_not_share_an_id(tmp_path: Path, project: Proje
     records = {"a/1": record(), "a 1": record(12)}
     results = load(project, write_records(tmp_path / "x_train.npy", records))
     assert [r.status for r in results] == ["ok", "failed"]
-    assert "'a/1' and 'a 1' are too similar" in results[1].message
+    assert "several of its clips have a name like 'a 1'" in results[1].message
 
 
 @pytest.mark.parametrize(
@@ -185,7 +184,7 @@ def test_what_is_no_record_file(tmp_path: Path, project: Project, content: Any, 
 def test_the_rate_is_needed(tmp_path: Path, project: Project):
     path = write_records(tmp_path / "x_train.npy", {"a": record()})
     with pytest.raises(UserError, match="the frame rate is not in the file"):
-        import_casa_npy(project, path)
+        import_poses(project, "casa-npy", path)
 
 
 # --- files that would run a program ------------------------------------------------------

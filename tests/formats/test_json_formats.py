@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.formats import load_importer
-from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.exchange import import_poses
+from la2ds_cli.formats.files import ImportOptions
 from tests.formats.file_samples import (
     coco_document,
     joints,
@@ -35,7 +36,7 @@ COCO, BODY = get_skeleton("coco17"), get_skeleton("body25")
 
 def test_data_set(project: Project, tmp_path: Path):
     path = write_json(tmp_path / "walk.json", coco_document())
-    (result,) = load_importer("coco-json")(project, path, FPS)
+    (result,) = import_poses(project, "coco-json", path, FPS)
     assert (result.status, result.frames) == ("ok", 6)
     digest = file_digest(path)
     (video,) = project.videos()
@@ -51,8 +52,8 @@ def test_data_set(project: Project, tmp_path: Path):
     np.testing.assert_allclose(pose.time, np.arange(6) / 25)
     assert (recipe.step, recipe.inputs) == ("import", {"poses": digest})
     assert recipe.config["format"] == "coco-json"
-    assert load_importer("coco-json")(project, path, FPS)[0].status == "cached"
-    assert load_importer("coco-json")(project, path, ImportOptions(fps=30))[0].status == "ok"
+    assert import_poses(project, "coco-json", path, FPS)[0].status == "cached"
+    assert import_poses(project, "coco-json", path, ImportOptions(fps=30))[0].status == "ok"
 
 
 def test_flags_become_scores(read: Read, tmp_path: Path):
@@ -89,7 +90,7 @@ def test_images_without_a_person_and_missing_images(project: Project, tmp_path: 
     del document["images"][4:6]
     gone = {14, 15}
     document["annotations"] = [a for a in document["annotations"] if a["image_id"] not in gone]
-    (result,) = load_importer("coco-json")(project, write_json(tmp_path / "a.json", document), FPS)
+    (result,) = import_poses(project, "coco-json", write_json(tmp_path / "a.json", document), FPS)
     assert (result.status, result.code, result.frames) == ("degraded", "I003", 10)
     assert "2 of 10 frame numbers" in result.message
     pose, _ = project.read_pose(result.video)
@@ -102,8 +103,8 @@ def test_several_videos_in_one_file(project: Project, tmp_path: Path):
     for n, image in enumerate(document["images"]):
         image["video_id"], image["frame_id"] = (1, n) if n < 5 else (2, n - 5)
     path = write_json(tmp_path / "a.json", document)
-    assert [r.code for r in load_importer("coco-json")(project, path)] == ["", "I007"]
-    assert [r.frames for r in load_importer("coco-json")(project, path, FPS)] == [5, 3]
+    assert [r.code for r in import_poses(project, "coco-json", path)] == ["", "I007"]
+    assert [r.frames for r in import_poses(project, "coco-json", path, FPS)] == [5, 3]
     assert [video.id.rpartition("-")[0] for video in project.videos()] == ["anna", "ben"]
 
 
@@ -111,7 +112,7 @@ def test_folders_of_images_are_clips(project: Project, tmp_path: Path):
     document = coco_document(6)
     for n, image in enumerate(document["images"]):
         image["file_name"] = f"{'left' if n < 4 else 'right'}/frame_{n:04d}.png"
-    results = load_importer("coco-json")(project, write_json(tmp_path / "cut.json", document), FPS)
+    results = import_poses(project, "coco-json", write_json(tmp_path / "cut.json", document), FPS)
     assert [r.frames for r in results] == [4, 2]
 
 
@@ -156,7 +157,7 @@ def test_identities_are_believed_where_boxes_cross(project: Project, tmp_path: P
         ben = mmpose_instance(joints(0, at=500 - 10 * t, scale=1.2), track_id=7)
         frames.append({"frame_id": t, "instances": [anna, ben] if t % 3 else [ben, anna]})
     path = write_json(tmp_path / "a.json", frames)
-    (result,) = load_importer("mmpose-json")(project, path, ImportOptions(fps=25, size=(640, 480)))
+    (result,) = import_poses(project, "mmpose-json", path, ImportOptions(fps=25, size=(640, 480)))
     steps = np.diff(project.read_pose(result.video)[0].xy[:, 0, 0])
     assert (steps == steps[0]).all()
     assert abs(steps[0]) == 10
@@ -167,29 +168,29 @@ def test_identities_are_believed_where_boxes_cross(project: Project, tmp_path: P
 
 
 def test_a_folder_is_a_clip(project: Project, tmp_path: Path):
-    run = load_importer("openpose-json")
+    run = partial(import_poses, format_name="openpose-json")
     folder = write_openpose(tmp_path / "anna")
-    (result,) = run(project, folder, FPS)
+    (result,) = run(project, root=folder, options=FPS)
     assert (result.status, result.frames) == ("ok", 6)
     pose, recipe = project.read_pose(result.video)
     assert (pose.skeleton, pose.size, pose.fps) == ("body25", (0, 0), 25)
     np.testing.assert_allclose(pose.xy[4], joints(4, count=25))
     np.testing.assert_allclose(pose.score, 0.75)
     assert len(recipe.inputs["poses"]) == 64
-    assert run(project, folder, FPS)[0].status == "cached"
+    assert run(project, root=folder, options=FPS)[0].status == "cached"
     write_json(folder / "clip_000000000005_keypoints.json", openpose_frame([joints(9, count=25)]))
-    assert run(project, folder, FPS)[0].status == "ok"  # its digest covers all
+    assert run(project, root=folder, options=FPS)[0].status == "ok"  # its digest covers all
     assert project.videos()[-1].id != result.video
 
 
 def test_a_batch_of_folders_and_two_clips_in_one(project: Project, tmp_path: Path):
     for name, frames in (("clip10", 4), ("clip2", 3)):
         write_openpose(tmp_path / "out" / name, frames=frames)
-    results = load_importer("openpose-json")(project, tmp_path / "out", FPS)
+    results = import_poses(project, "openpose-json", tmp_path / "out", FPS)
     assert [(Path(r.path).name, r.frames) for r in results] == [("clip2", 3), ("clip10", 4)]
     folder = write_openpose(tmp_path / "both", frames=3, clip="anna")
     write_openpose(folder, frames=5, clip="ben_2")
-    assert [r.frames for r in load_importer("openpose-json")(project, folder, FPS)] == [3, 5]
+    assert [r.frames for r in import_poses(project, "openpose-json", folder, FPS)] == [3, 5]
     assert [v.id.rpartition("-")[0] for v in project.videos()][-2:] == ["anna", "ben-2"]
 
 
@@ -201,7 +202,7 @@ def test_zero_is_missing_and_a_missing_file_is_reported(project: Project, tmp_pa
     write_json(folder / "clip_000000000001_keypoints.json", frame)
     write_json(folder / "clip_000000000003_keypoints.json", openpose_frame([]))
     (folder / "clip_000000000004_keypoints.json").unlink()
-    (result,) = load_importer("openpose-json")(project, folder, FPS)
+    (result,) = import_poses(project, "openpose-json", folder, FPS)
     assert (result.status, result.code, result.frames) == ("degraded", "I003", 10)
     assert "1 of 10" in result.message
     pose, _ = project.read_pose(result.video)
@@ -228,7 +229,7 @@ def test_people_without_identities_are_followed(project: Project, tmp_path: Path
         people = [big, small] if t % 2 else [small, big]
         write_json(tmp_path / "anna" / f"a_{t:012d}_keypoints.json", openpose_frame(people))
     options = ImportOptions(fps=30, size=(640, 480))
-    (result,) = load_importer("openpose-json")(project, tmp_path / "anna", options)
+    (result,) = import_poses(project, "openpose-json", tmp_path / "anna", options)
     pose, _ = project.read_pose(result.video)
     for t in range(20):
         np.testing.assert_allclose(pose.xy[t], joints(t, at=300, scale=1.5, count=25))

@@ -20,9 +20,9 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.formats import format_names, load_exporter, load_importer
-from la2ds_cli.formats.exporting import export_poses
-from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats import READ, WRITTEN, load_format, openpose_json, trc
+from la2ds_cli.formats.exchange import export_poses, import_poses
+from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.people import PIXELS
 from tests.any_values import poses
 from tests.formats.pose_samples import SIZE, add, person_in_metres, sample
@@ -40,9 +40,9 @@ class Kept:
 
 
 KEPT = {
-    "coco_json": Kept(),
-    "wide_csv": Kept(size=False),
-    "dlc_csv": Kept(time=False, size=False),
+    "coco-json": Kept(),
+    "wide-csv": Kept(size=False),
+    "dlc-csv": Kept(time=False, size=False),
     "trc": Kept(score=False, size=False),
 }
 PRECISION = 6e-5  # files hold four decimals, float32 a little less at 600 pixels
@@ -64,7 +64,7 @@ def round_trip(name: str, pose: PoseSequence, folder: Path, **told: Any) -> Pose
         fps=None if kept.time else pose.fps, size=None if kept.size else SIZE, **told
     )
     target = Project.create(folder / "to")
-    (read,) = load_importer(name)(target, Path(written.path), options)
+    (read,) = import_poses(target, name, Path(written.path), options)
     assert read.usable, read
     return target.read_pose(read.video)[0]
 
@@ -80,12 +80,11 @@ def assert_same(back: PoseSequence, pose: PoseSequence, kept: Kept) -> None:
     np.testing.assert_allclose(back.time, time, rtol=0 if kept.time else 1e-7)
 
 
-OPENPOSE = "openpose_json"  # for one skeleton alone
+OPENPOSE = "openpose-json"  # for one skeleton alone
 
 
 def test_every_exporter_has_an_importer_of_its_name():
-    assert format_names("write_clip") == sorted([*KEPT, OPENPOSE])
-    assert {*KEPT, OPENPOSE} < set(format_names("read_clips"))
+    assert {*KEPT, OPENPOSE} == set(WRITTEN) < set(READ)
 
 
 @ALL
@@ -133,15 +132,15 @@ def test_poses_come_back_whatever_their_values(name: str, data: st.DataObject):
 @given(pose=poses())
 def test_poses_at_the_limits_are_written(name: str, pose: PoseSequence):
     """Of pixels up to 2**100, frame numbers of 64 bits, and the smallest rate that there is."""
-    export, suffix = load_exporter(name)
+    module = load_format(name, WRITTEN)
     with TemporaryDirectory() as folder:
-        export(pose, "a", Path(folder, f"a{suffix}"))
-        assert [entry.name for entry in Path(folder).iterdir()] == [f"a{suffix}"]
+        module.write_clip(pose, "a", Path(folder, f"a{module.SUFFIX}"))
+        assert [entry.name for entry in Path(folder).iterdir()] == [f"a{module.SUFFIX}"]
 
 
 def test_a_box_comes_back_where_the_format_has_one(tmp_path: Path):
     pose = sample()
-    back = round_trip("coco_json", pose, tmp_path)
+    back = round_trip("coco-json", pose, tmp_path)
     np.testing.assert_allclose(back.box, pose.box, atol=2e-4)
 
 
@@ -156,8 +155,8 @@ def deep(frames: int = 12) -> tuple[PoseSequence, FloatArray]:
 
 def test_wide_csv_holds_metres_beside_the_joints(tmp_path: Path):
     pose, world = deep()
-    back = round_trip("wide_csv", pose, tmp_path)
-    assert_same(back, pose, KEPT["wide_csv"])
+    back = round_trip("wide-csv", pose, tmp_path)
+    assert_same(back, pose, KEPT["wide-csv"])
     assert back.world is not None
     np.testing.assert_allclose(back.world, world, atol=1e-4)
 
@@ -166,7 +165,7 @@ def test_wide_csv_holds_metres_beside_the_joints(tmp_path: Path):
 def test_trc_is_y_up_and_in_metres(tmp_path: Path, read: Read, units: str, metres: float):
     pose, world = deep()
     path = tmp_path / "clip.trc"
-    load_exporter("trc")[0](pose, "clip", path)
+    trc.write_clip(pose, "clip", path)
     rows = [line.split("\t") for line in path.read_text().splitlines()]
     first = np.array([float(cell) for cell in rows[6][2:]]).reshape(17, 3)
     joints = get_skeleton("coco17")
@@ -185,7 +184,7 @@ def test_trc_is_y_up_and_in_metres(tmp_path: Path, read: Read, units: str, metre
 
 
 def written(name: str, pose: PoseSequence, path: Path) -> str:
-    load_exporter(name)[0](pose, "anna", path)
+    load_format(name, WRITTEN).write_clip(pose, "anna", path)
     return path.read_text()
 
 
@@ -196,7 +195,7 @@ def test_openpose_holds_body25(tmp_path: Path):
 
 def test_openpose_neck_and_hips_are_middles(tmp_path: Path):
     pose = sample("coco17")
-    load_exporter(OPENPOSE)[0](pose, "anna", tmp_path / "anna")
+    openpose_json.write_clip(pose, "anna", tmp_path / "anna")
     path = tmp_path / "anna" / "anna_000000000002_keypoints.json"
     (person,) = json.loads(path.read_text())["people"]
     triple = np.reshape(person["pose_keypoints_2d"], (25, 3))

@@ -16,8 +16,8 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.formats import load_importer
-from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.exchange import import_poses
+from la2ds_cli.formats.files import ImportOptions
 from tests.formats.file_samples import joints
 
 Read = Callable[..., PoseSequence]
@@ -97,7 +97,7 @@ def test_damaged_files(project: Project, tmp_path: Path, name: str):
     for cut in (0, 10, len(content) // 2):
         path.write_bytes(content[:cut])
         with pytest.raises(UserError, match="sleap-io cannot read it") as caught:
-            load_importer("sleap")(project, path, ImportOptions(fps=25))
+            import_poses(project, "sleap", path, ImportOptions(fps=25))
         assert caught.value.code == "I001"
 
 
@@ -136,7 +136,7 @@ def test_hostile_files(project: Project, tmp_path: Path, change: Callable[[Any],
     with h5py.File(path, "a") as handle:
         change(handle)
     with pytest.raises(UserError, match=said) as caught:
-        load_importer("sleap")(project, path, ImportOptions(fps=25))
+        import_poses(project, "sleap", path, ImportOptions(fps=25))
     assert caught.value.exit_code == ExitCode.UNREADABLE
 
 
@@ -148,7 +148,7 @@ def test_an_h5_of_deeplabcut_is_not_opened(project: Project, tmp_path: Path):
     with h5py.File(path, "w") as handle:
         handle.create_group("df_with_missing").create_dataset("table", data=np.zeros(3))
     with pytest.raises(UserError, match="not an analysis file of SLEAP") as caught:
-        load_importer("sleap")(project, path, ImportOptions(fps=25))
+        import_poses(project, "sleap", path, ImportOptions(fps=25))
     assert "save_as_csv=True" in caught.value.hint
 
 
@@ -156,6 +156,6 @@ def test_without_the_package(project: Project, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "sleap_io", None)
     (tmp_path / "a.slp").write_bytes(b"")
     with pytest.raises(UserError, match="sleap-io, which is not installed") as caught:
-        load_importer("sleap")(project, tmp_path / "a.slp")
+        import_poses(project, "sleap", tmp_path / "a.slp")
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert caught.value.hint == "pip install 'la2ds[sleap]'"

@@ -11,8 +11,8 @@ from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.clip import video_id
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.formats import load_importer
-from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.exchange import import_poses
+from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.video.reader import read_frames
 from la2ds_cli.video.writer import write_video
 from tests.formats.file_samples import (
@@ -34,7 +34,7 @@ def film(path: Path, frames: int) -> Path:
 def test_the_row_is_that_of_the_video(project: Project, tmp_path: Path):
     video = film(tmp_path / "clips" / "anna.mp4", 6)
     path = write_json(tmp_path / "poses.json", mmpose_frames(6))
-    (result,) = load_importer("mmpose-json")(project, path, ImportOptions(video=video))
+    (result,) = import_poses(project, "mmpose-json", path, ImportOptions(video=video))
     digest = file_digest(video)
     (row,) = project.videos()
     assert row.id == result.video == video_id(video, digest)  # as extraction names it
@@ -43,18 +43,16 @@ def test_the_row_is_that_of_the_video(project: Project, tmp_path: Path):
     pose, recipe = project.read_pose(row.id)
     np.testing.assert_array_equal(pose.time, [frame.time for frame in read_frames(video)])
     assert recipe.inputs == {"poses": file_digest(path), "video": digest}
-    again = load_importer("mmpose-json")(project, path, ImportOptions(video=video))
+    again = import_poses(project, "mmpose-json", path, ImportOptions(video=video))
     assert again[0].status == "cached"
 
 
-def test_clips_and_other_commands_know_the_video(project: Project, tmp_path: Path):
+def test_other_commands_know_the_video(project: Project, tmp_path: Path):
     from la2ds_cli.poses.extract import ensure_pose
 
     video = film(tmp_path / "clips" / "anna.mp4", 6)
     path = write_json(tmp_path / "poses.json", mmpose_frames(6))
-    (result,) = load_importer("mmpose-json")(project, path, ImportOptions(video=video))
-    again = load_importer("mmpose-json")(project, path, ImportOptions(video=Path("anna")))
-    assert [(one.video, one.status) for one in again] == [(result.video, "cached")]
+    (result,) = import_poses(project, "mmpose-json", path, ImportOptions(video=video))
     assert ensure_pose(project, str(video), project.config().poses) == result.video
     assert project.read_pose(result.video)[1].step == "import"
 
@@ -67,11 +65,11 @@ def test_one_frame_more_or_less_is_let_pass_and_no_other_count(
     path = write_json(tmp_path / "poses.json", mmpose_frames(poses))
     options = ImportOptions(video=video)
     if kept is not None:
-        (result,) = load_importer("mmpose-json")(project, path, options)
+        (result,) = import_poses(project, "mmpose-json", path, options)
         assert (result.status, result.frames) == ("ok", kept)
         return
     with pytest.raises(UserError, match=f"for {poses} frames, but anna.mp4 has 6") as caught:
-        load_importer("mmpose-json")(project, path, options)
+        import_poses(project, "mmpose-json", path, options)
     assert (caught.value.code, caught.value.exit_code) == ("I004", ExitCode.MISMATCH)
     assert not project.videos()
 
@@ -82,7 +80,7 @@ def test_a_folder_of_videos_goes_with_a_folder_of_poses(project: Project, tmp_pa
         if name != "eve":
             film(tmp_path / "clips" / f"{name}.mp4", 6 if name == "anna" else 12)
     options = ImportOptions(video=tmp_path / "clips")
-    results = load_importer("mmpose-json")(project, tmp_path / "poses", options)
+    results = import_poses(project, "mmpose-json", tmp_path / "poses", options)
     assert [(Path(r.path).stem, r.status, r.code) for r in results] == [
         ("anna", "ok", ""),
         ("ben", "failed", "I004"),
@@ -108,7 +106,7 @@ def test_a_video_that_does_not_belong(
     document = coco_document(6) if name == "coco-json" else mmpose_frames(6)
     path = write_json(tmp_path / "files" / "poses.json", document)
     with pytest.raises(UserError, match=said) as caught:
-        load_importer(name)(project, path, ImportOptions(video=tmp_path / video))
+        import_poses(project, name, path, ImportOptions(video=tmp_path / video))
     assert caught.value.code == code
 
 
@@ -116,5 +114,5 @@ def test_one_video_for_several_clips(project: Project, tmp_path: Path):
     for name in ("anna", "ben"):
         write_json(tmp_path / "poses" / f"{name}.json", mmpose_frames(6))
     options = ImportOptions(video=film(tmp_path / "anna.mp4", 6))
-    results = load_importer("mmpose-json")(project, tmp_path / "poses", options)
+    results = import_poses(project, "mmpose-json", tmp_path / "poses", options)
     assert {r.code for r in results} == {"I004"}

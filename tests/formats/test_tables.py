@@ -14,8 +14,9 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.formats import load_exporter, load_importer
-from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats import wide_csv
+from la2ds_cli.formats.exchange import import_poses
+from la2ds_cli.formats.files import ImportOptions
 from tests.formats.file_samples import dlc_rows, joints, write_rows
 from tests.formats.pose_samples import sample
 from tests.told import Notes
@@ -73,7 +74,7 @@ def test_dlc_matches_names_and_lists_the_others(project: Project, tmp_path: Path
     notes = Notes()
     parts = ["Nose", "L_Shoulder", "RShoulder", "left elbow", "elbowR", *BODY[5:], "racket"]
     path = write_rows(tmp_path / "annaDLC_resnet50_shuffle1.csv", dlc_rows(parts))
-    (result,) = load_importer("dlc-csv")(project, path, ImportOptions(fps=25), progress=notes)
+    (result,) = import_poses(project, "dlc-csv", path, ImportOptions(fps=25), progress=notes)
     pose, _ = project.read_pose(result.video)
     assert pose.skeleton == "coco17"
     theirs = joints(2, count=len(parts))
@@ -91,12 +92,12 @@ def test_dlc_joints_named_by_hand(project: Project, tmp_path: Path):
     parts = ["snout", "lsh", "rsh", *(name for name in BODY[3:])]
     path = write_rows(tmp_path / "a.csv", dlc_rows(parts))
     with pytest.raises(UserError, match="do not fill the skeleton") as caught:
-        load_importer("dlc-csv")(project, path, ImportOptions(fps=25))
+        import_poses(project, "dlc-csv", path, ImportOptions(fps=25))
     assert (caught.value.code, caught.value.exit_code) == ("I002", ExitCode.MISMATCH)
     assert "--map THEIRS=OURS" in caught.value.hint
     assert "snout, lsh, rsh" in caught.value.message
     renamed = {"snout": "nose", "LSH": "left_shoulder", "rsh": "right_shoulder"}
-    (result,) = load_importer("dlc-csv")(project, path, ImportOptions(fps=25, renamed=renamed))
+    (result,) = import_poses(project, "dlc-csv", path, ImportOptions(fps=25, renamed=renamed))
     pose, _ = project.read_pose(result.video)
     np.testing.assert_allclose(pose.xy[1, 5], joints(1, count=len(parts))[1], atol=1e-3)
 
@@ -113,7 +114,7 @@ def test_wrong_names_in_the_map(
 ):
     path = write_rows(tmp_path / "a.csv", dlc_rows(["snout", *BODY[1:]]))
     with pytest.raises(UserError, match=said) as caught:
-        load_importer("dlc-csv")(project, path, ImportOptions(fps=25, renamed=renamed))
+        import_poses(project, "dlc-csv", path, ImportOptions(fps=25, renamed=renamed))
     assert hint in caught.value.hint
 
 
@@ -123,7 +124,7 @@ def test_dlc_individuals_are_people(project: Project, tmp_path: Path):
     for row in rows[4:12]:
         row[1 + 3 * 17 :] = [""] * (3 * 17)  # ben comes late
     path = write_rows(tmp_path / "a.csv", rows)
-    (result,) = load_importer("dlc-csv")(project, path, ImportOptions(fps=25, size=(640, 480)))
+    (result,) = import_poses(project, "dlc-csv", path, ImportOptions(fps=25, size=(640, 480)))
     pose, _ = project.read_pose(result.video)
     np.testing.assert_allclose(pose.xy[15], joints(15), atol=1e-3)
     assert pose.info["people"] == 2
@@ -145,7 +146,8 @@ def test_trc_of_sports2d(read: Read, tmp_path: Path):
 READ = """
 import sys
 from pathlib import Path
-from la2ds_cli.formats.file_clip import ImportOptions, to_sequence
+from la2ds_cli.formats.file_clip import to_sequence
+from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.wide_csv import read_clips
 from tests.memory import highest_memory
 before = highest_memory()
@@ -159,7 +161,7 @@ def test_a_long_table_takes_little_more_memory_than_its_numbers(tmp_path: Path):
     """Twenty thousand frames: 8 MB of numbers, 24 MB as text; it was 118 MB."""
     frames = 20_000
     pose = sample(frames=frames, uneven=False)
-    load_exporter("wide-csv")[0](pose, "a", tmp_path / "a.csv")
+    wide_csv.write_clip(pose, "a", tmp_path / "a.csv")
     done = subprocess.run(
         [sys.executable, "-c", READ, str(tmp_path / "a.csv")],
         capture_output=True,

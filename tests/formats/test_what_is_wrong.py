@@ -12,8 +12,8 @@ import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.formats import load_importer
-from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats.exchange import import_poses
+from la2ds_cli.formats.files import ImportOptions
 from tests.formats.file_samples import (
     coco_document,
     dlc_rows,
@@ -142,12 +142,12 @@ def test_a_file_fails_alone_with_its_reason(
     options = ImportOptions(fps=None if has_times else 25)
     bad = _write(name, tmp_path / "files" / "bad", document)
     with pytest.raises(UserError, match=said) as caught:
-        load_importer(name)(project, bad, options)
+        import_poses(project, name, bad, options)
     assert (caught.value.code, caught.value.exit_code) == (code, EXIT[code])
     assert caught.value.message.startswith(f"{bad}: ")
     assert caught.value.hint
     good = _write(name, tmp_path / "files" / "good", GOOD[name]())
-    results = {r.path: r for r in load_importer(name)(project, good.parent, options)}
+    results = {r.path: r for r in import_poses(project, name, good.parent, options)}
     assert (results[str(bad)].status, results[str(bad)].code) == ("failed", code)
     assert results[str(good)].status == ("failed" if "videos" in document else "ok")  # no rate
 
@@ -165,14 +165,14 @@ def test_a_file_fails_alone_with_its_reason(
         (b"[1, 2]", "another form|list of results"),
     ],
 )
-@pytest.mark.parametrize("name", ["coco_json", "mmpose_json"])
+@pytest.mark.parametrize("name", ["coco-json", "mmpose-json"])
 def test_what_is_no_document_of_the_format(
     project: Project, name: str, content: bytes, said: str, tmp_path: Path
 ):
     path = tmp_path / "a.json"
     path.write_bytes(content)
     with pytest.raises(UserError, match=said) as caught:
-        load_importer(name)(project, path, ImportOptions(fps=25))
+        import_poses(project, name, path, ImportOptions(fps=25))
     assert str(path) in caught.value.message
     assert caught.value.code == "I001"
 
@@ -187,7 +187,7 @@ def test_a_frame_number_beyond_reason_takes_no_memory(
     frames[-1]["frame_id"] = number
     path = write_json(tmp_path / "a.json", document)
     with pytest.raises(UserError) as caught:
-        load_importer(name)(project, path, ImportOptions(fps=25))
+        import_poses(project, name, path, ImportOptions(fps=25))
     assert caught.value.code == "I003"
 
 
@@ -216,17 +216,17 @@ def test_an_openpose_folder_fails_alone_with_its_file(
     (folder / f"{file}_keypoints.json").write_text(text)
     options = ImportOptions(fps=25)
     with pytest.raises(UserError, match=said) as caught:
-        load_importer("openpose-json")(project, folder, options)
+        import_poses(project, "openpose-json", folder, options)
     assert caught.value.code == code
     assert f"{file}_keypoints.json" in caught.value.message
-    results = load_importer("openpose-json")(project, tmp_path / "out", options)
+    results = import_poses(project, "openpose-json", tmp_path / "out", options)
     assert {Path(r.path).name: r.status for r in results} == {"bad": "failed", "good": "ok"}
 
 
 def test_a_folder_without_files_of_openpose(project: Project, tmp_path: Path):
     write_json(tmp_path / "out" / "a.json", {})
     with pytest.raises(UserError, match="no OpenPose files") as caught:
-        load_importer("openpose-json")(project, tmp_path / "out")
+        import_poses(project, "openpose-json", tmp_path / "out")
     assert caught.value.exit_code == ExitCode.UNREADABLE
 
 
@@ -234,5 +234,5 @@ def test_the_other_csv_is_suggested(project: Project, tmp_path: Path):
     for name, other in (("dlc-csv", "wide-csv"), ("wide-csv", "dlc-csv")):
         path = _write(other, tmp_path / other, GOOD[other]())
         with pytest.raises(UserError) as caught:
-            load_importer(name)(project, path, ImportOptions(fps=25))
+            import_poses(project, name, path, ImportOptions(fps=25))
         assert other in caught.value.hint

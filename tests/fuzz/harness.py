@@ -20,7 +20,7 @@ from typing import Any
 
 from la2ds_cli.core.artifact import ArtifactError
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.formats.checks import PoseFileError
+from la2ds_cli.formats.files import PoseFileError
 
 SECONDS, BYTES = 20, 1 << 30  # of one input; of the processor, so that others may use it, too
 _WAITING = 30  # times as long by the clock: one that waits for ever takes no processor

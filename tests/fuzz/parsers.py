@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from la2ds_cli.core.annotations import Annotation, Moment, write_annotations
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.formats import load_exporter, load_importer
-from la2ds_cli.formats.casa_npy import import_casa_npy
-from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats import WRITTEN, coco_json, load_format
+from la2ds_cli.formats.exchange import import_poses
+from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.h2o import import_h2o
 from la2ds_cli.formats.ikea_asm import import_ikea_asm
 from la2ds_cli.formats.penn_action import import_penn_action
@@ -40,7 +41,7 @@ from tests.fuzz.harness import (
 )
 from tests.movement import add_sequence, sequence, warped_phase
 
-DATA_SETS = {"casa-npy": import_casa_npy, "h2o": import_h2o, "ikea-asm": import_ikea_asm}
+DATA_SETS = {"h2o": import_h2o, "ikea-asm": import_ikea_asm}
 OPTIONS = ImportOptions(fps=25, size=(640, 480))
 
 
@@ -57,7 +58,7 @@ def project_in(folder: Path) -> Project:
 
 
 def _importer(name: str) -> Callable[..., list[Any]]:
-    return DATA_SETS.get(name) or load_importer(name)
+    return DATA_SETS.get(name) or partial(import_poses, format_name=name)
 
 
 def _imported(
@@ -71,7 +72,7 @@ def _imported(
 
         def parse(path: Path) -> None:
             options = told or {"options": OPTIONS}
-            _foreseen(project, _importer(name)(project, path, **options))
+            _foreseen(project, _importer(name)(project, root=path, **options))
 
         return Parser(file, good.read_bytes(), parse, mutate)
 
@@ -104,7 +105,7 @@ def _in_folder(
         def parse(path: Path) -> None:
             shutil.copyfile(path, target)
             options = told or {"options": OPTIONS}
-            _foreseen(project, _importer(name)(project, root, **options))
+            _foreseen(project, _importer(name)(project, root=root, **options))
 
         return Parser("input", seed, parse, mutate)
 
@@ -113,7 +114,7 @@ def _in_folder(
 
 def _exported(name: str, file: str, mutate: Mutate = of_bytes) -> Any:
     def write(path: Path) -> None:
-        load_exporter(name)[0](sample(frames=6), "a", path)
+        load_format(name, WRITTEN).write_clip(sample(frames=6), "a", path)
 
     return _imported(name, file, mutate, write)
 
@@ -352,7 +353,7 @@ def _use_poses(project: Project) -> None:
 
     verdict(clip_facts(project, "clip-0"))
     pose, _ = project.read_pose("clip-0")
-    load_exporter("coco-json")[0](pose, "clip-0", project.root / "a.json")
+    coco_json.write_clip(pose, "clip-0", project.root / "a.json")
 
 
 def _write_embedding(project: Project) -> None:
@@ -530,8 +531,8 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
         of_json,
         lambda root: samples.write_openpose(root, frames=4),
     ),
-    "wide csv": _exported("wide_csv", "a.csv"),
-    "dlc csv": _exported("dlc_csv", "a.csv"),
+    "wide csv": _exported("wide-csv", "a.csv"),
+    "dlc csv": _exported("dlc-csv", "a.csv"),
     "trc": _exported("trc", "a.trc"),
     "c3d of floats": _c3d(),
     "c3d of integers": _c3d(processor=MIPS, scale=0.1),

@@ -17,7 +17,7 @@ from la2ds_cli.core.phase_table import (
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.formats.importing import merge_phases
+from la2ds_cli.formats.exchange import merge_phases
 from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence
 from tests.small_runs import six_clips
@@ -105,7 +105,7 @@ def test_imported_labels_replace_propagated_ones_unless_a_person_has_checked_the
         "a": [Phase(0, 9, "down")],
         "b": [Phase(0, 4, "up", propagated=True)],
     }
-    assert notes.lines[0].startswith("1 clip keeps labels that differ from the imported ones (b)")
+    assert "keep other labels than the imported ones: 1, such as b;" in notes.lines[0]
 
 
 def test_evaluation_does_not_take_propagated_labels_for_truth(tmp_path: Path):

@@ -16,8 +16,8 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embed_step
 from la2ds_cli.features import heatmap_cache
-from la2ds_cli.formats import coco_json, exporting, load_importer, wide_csv
-from la2ds_cli.formats.exporting import export_poses
+from la2ds_cli.formats import coco_json, wide_csv
+from la2ds_cli.formats.exchange import export_poses, import_poses
 from la2ds_cli.main import app
 from la2ds_cli.poses import extract, extraction
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
@@ -163,7 +163,7 @@ def test_a_pose_file_that_may_not_be_read_is_a_row(tmp_path: Path, monkeypatch: 
     for name in ("a.json", "b.json"):
         (tmp_path / name).write_text("[]")
     project = Project.create(tmp_path / "p")
-    results = load_importer("coco-json")(project, tmp_path)
+    results = import_poses(project, "coco-json", tmp_path)
     assert [(r.code, "Permission denied" in r.message) for r in results] == [("I001", True)] * 2
 
 
@@ -183,8 +183,8 @@ def test_exports_heatmaps_and_embeddings_of_other_clips_are_made(
         return [(r.video, r.status, r.code) for r in results]
 
     expected = [("clip-0", "ok", ""), ("clip-1", "failed", "X001"), ("clip-2", "ok", "")]
-    real, suffix = exporting.load_exporter("wide-csv")
-    monkeypatch.setattr(exporting, "load_exporter", lambda name: (broken, suffix))
+    real = wide_csv.write_clip
+    monkeypatch.setattr(wide_csv, "write_clip", broken)
     assert statuses(export_poses(project, "wide-csv", [])) == expected
 
     real = heatmap_cache.compress_heatmaps

@@ -12,8 +12,9 @@ import pytest
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.project import Project
-from la2ds_cli.formats import load_exporter, load_importer
-from la2ds_cli.formats.file_clip import ImportOptions
+from la2ds_cli.formats import wide_csv
+from la2ds_cli.formats.exchange import import_poses
+from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.poses import extract
 from la2ds_cli.poses.current import current_clip
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose
@@ -168,17 +169,13 @@ def test_a_command_for_single_clips_finds_a_renamed_video(
 
 def test_imported_poses_follow_their_renamed_video(project: Project, tmp_path: Path):
     film(tmp_path / "a.mp4", walk(20))
-    export, suffix = load_exporter("wide-csv")
-    export(sequence(warped_phase(20, seed=1)), "a", tmp_path / f"a{suffix}")
-    load_importer("wide-csv")(
-        project, tmp_path / f"a{suffix}", ImportOptions(video=tmp_path / "a.mp4")
-    )
+    table = tmp_path / "a.csv"
+    wide_csv.write_clip(sequence(warped_phase(20, seed=1)), "a", table)
+    import_poses(project, "wide-csv", table, ImportOptions(video=tmp_path / "a.mp4"))
     (old,) = project.videos()
     (tmp_path / "a.mp4").rename(tmp_path / "b.mp4")
     assert extracted(project, tmp_path / "b.mp4")[0] == [f"cached {old.id}"]
     assert rows(project) == {old.id: ("b.mp4", "", "")}
     (tmp_path / "b.mp4").rename(tmp_path / "c.mp4")
-    load_importer("wide-csv")(
-        project, tmp_path / f"a{suffix}", ImportOptions(video=tmp_path / "c.mp4")
-    )
+    import_poses(project, "wide-csv", table, ImportOptions(video=tmp_path / "c.mp4"))
     assert rows(project) == {old.id: ("c.mp4", "", "")}

@@ -21,7 +21,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.formats import format_names
+from la2ds_cli.formats import READ, WRITTEN
 from la2ds_cli.main import app
 from tests.snapshots.chain import Chain
 from tests.snapshots.snapshot import assert_matches, file_lines, header_of, key_lines
@@ -144,13 +144,13 @@ def test_the_names_of_the_plugins():
                 lines.append(" ".join([path.stem, *_promises(path, PROMISED)]))
         lines.append("")
     contracts = (
-        ("import", format_names("read_clips"), {"SUFFIXES", "read_clips", "sources"}),
-        ("export", format_names("write_clip"), {"SUFFIX", "write_clip"}),
+        ("import", READ, {"SUFFIXES", "read_clips", "sources"}),
+        ("export", WRITTEN, {"SUFFIX", "write_clip"}),
     )
     for verb, names, promised in contracts:
         lines.append(f"== {verb}")
         for name in names:
-            path = ROOT / "la2ds_cli" / "formats" / f"{name}.py"
+            path = ROOT / "la2ds_cli" / "formats" / f"{name.replace('-', '_')}.py"
             lines.append(" ".join([name, *_promises(path, promised)]))
         lines.append("")
     presets = sorted(path.stem for path in (ROOT / "la2ds_cli/core/presets").glob("*.toml"))

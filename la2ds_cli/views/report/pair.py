@@ -16,7 +16,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.c3d import SUFFIXES, read_recorded
-from la2ds_cli.formats.checks import PoseFileError
+from la2ds_cli.formats.files import PoseFileError
 from la2ds_cli.offset.alignment import METHOD
 from la2ds_cli.poses.quality import clip_facts
 from la2ds_cli.poses.verdict import verdict

@@ -1,4 +1,7 @@
-"""Shared by all importers of pose files: from the paths of a batch to poses, rows and phases."""
+"""Pose files into a project and out of it: the steps `import` and `export`.
+
+A batch does not end for one clip: it becomes a row with its reason, and the others are done.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,9 @@ from la2ds_cli.core.phase_table import PhaseRow, in_time_order
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import IntArray, Phase, PoseSequence
-from la2ds_cli.formats.checks import FramesError, PoseFileError, shown
-from la2ds_cli.formats.file_clip import FileClip, ImportOptions, SourceVideo, source_of, to_sequence
+from la2ds_cli.formats import READ, WRITTEN, load_format
+from la2ds_cli.formats.file_clip import FileClip, SourceVideo, source_of, to_sequence
+from la2ds_cli.formats.files import FormatError, FramesError, ImportOptions, PoseFileError, shown
 from la2ds_cli.poses.current import follow_files, listed_as
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.poses.verdict import item_result
@@ -33,7 +37,26 @@ Labels = dict[str, list[Phase]]  # by id of the clip
 Read = Sequence[FileClip | PoseFileError]
 
 
-def files_of(root: Path, suffixes: Sequence[str]) -> list[Path]:
+def import_poses(
+    project: Project,
+    format_name: str,
+    root: Path,
+    options: ImportOptions | None = None,
+    progress: Progress | None = None,
+) -> list[ItemResult]:
+    """Import a file of a format, or all such files below a folder; results as of import_files.
+
+    Raises UserError for an unknown format (exit 2), if there is no file (exit 3), and as
+    import_files does.
+    """
+    module = load_format(format_name, READ)
+    find = getattr(module, "sources", None)
+    paths = _files_of(root, module.SUFFIXES) if find is None else find(root)
+    options = options or ImportOptions()
+    return import_files(project, format_name, paths, module.read_clips, options, progress)
+
+
+def _files_of(root: Path, suffixes: Sequence[str]) -> list[Path]:
     """The file `root`, or all files below it with one of the suffixes, in natural order. Raises
     UserError (exit 3) if there is none."""
     if root.is_file():
@@ -62,9 +85,14 @@ def import_files(
     name: of the format. A clip that cannot be read becomes a failed row and the others are
     imported; the error of a single clip is raised. The poses of a clip with a video get the id that
     extraction would give them, so that every command finds them by the video. Raises UserError if
-    the video does not exist (exit 3), which may be named as a clip of the project.
+    the video does not exist (exit 3).
     """
-    options = _with_file(project, options)
+    if options.video is not None and not options.video.exists():
+        raise UserError(
+            f"there is no video {options.video}",
+            hint="check the path given with --video",
+            exit_code=ExitCode.UNREADABLE,
+        )
     progress = progress or Progress()
     run = _Import(project, name, options, progress)
     progress.begin(f"importing {name}", len(paths))
@@ -85,20 +113,6 @@ def import_files(
     return run.results
 
 
-def _with_file(project: Project, options: ImportOptions) -> ImportOptions:
-    """The options with the video's path, if the name of a clip of the project was given. Raises
-    UserError (exit 3) if there is no such video."""
-    if options.video is None or options.video.exists():
-        return options
-    if (clip := project.find(str(options.video))) is None:
-        raise UserError(
-            f"there is no video {options.video}",
-            hint="check the path given with --video",
-            exit_code=ExitCode.UNREADABLE,
-        )
-    return replace(options, video=project.source(clip))
-
-
 class _Import:
     """One run: its settings and its results so far."""
 
@@ -113,7 +127,7 @@ class _Import:
         self.videos: list[Video] = []
         self.labels: Labels = {}
         self._digests: dict[Path, str] = {}
-        self._names: dict[str, tuple[Path, str]] = {}
+        self._taken: set[tuple[Path, str]] = set()
 
     @contextmanager
     def guard(self, path: Path, only: bool) -> Iterator[None]:
@@ -140,7 +154,10 @@ class _Import:
         video = source_of(self.options.video, clip.name, only=only)
         pose = to_sequence(clip, self.options, video)
         row = self._row(clip, pose, video)
-        self._check_name(row.id, clip)
+        if (clip.path, row.id) in self._taken:  # one of them would lose its poses
+            said = f"several of its clips have a name like {shown(clip.name)}"
+            raise PoseFileError(said, "give one of them another name")
+        self._taken.add((clip.path, row.id))
         end = int(pose.frame[-1]) + 1 if clip.complete else None
         phases, labelled = fitted_phases(clip.phases, end)
         recipe = self._recipe(clip, video)
@@ -153,16 +170,6 @@ class _Import:
         if note := clip.order.note():
             self.progress.note(f"{clip.name}: {note}")
         self.results.append(_result(clip, row.id, pose, current, labelled))
-
-    def _check_name(self, name: str, clip: FileClip) -> None:
-        """Refuse two clips of one file whose names give the same id, because one would lose its
-        poses."""
-        path, other = self._names.setdefault(name, (clip.path, clip.name))
-        if path == clip.path and other != clip.name:
-            raise PoseFileError(
-                f"the names of its clips {shown(other)} and {shown(clip.name)} are too similar",
-                "give one of them another name",
-            )
 
     def _recipe(self, clip: FileClip, video: SourceVideo | None) -> Recipe:
         config = {
@@ -281,33 +288,146 @@ def merge_phases(project: Project, labels: Labels, progress: Progress) -> None:
     """Write the labels of a data set into the project's phases.csv.
 
     Only clips without labels of a person get them, in place of propagated ones that nobody has
-    checked. All other rows stay as they are. Among them may be labels of an earlier import that a
-    person has corrected since, so a note says how many clips have other labels than these.
+    checked. All other rows stay as they are; a note says how many clips have other labels than
+    these, which may be those of an earlier import, corrected since.
     """
     with project.tables():
         phases = project.clip_phases()
-        labelled = {
-            name: _spans(row.phase for row in rows)
+        kept = {
+            name: rows
             for name, rows in phases.by_clip.items()
-            if any(row.checked for row in rows)
+            if name in labels and any(row.checked for row in rows)
         }
         new = {
             name: [PhaseRow(name, p) for p in sorted(labels[name], key=lambda p: p.start)]
-            for name in sorted(labels.keys() - labelled.keys())
+            for name in sorted(labels.keys() - kept.keys())
         }
         if new:
             project.write_phase_table(phases.replaced(new))
     other = [
-        name for name in sorted(labels) if labelled.get(name) not in (None, _spans(labels[name]))
+        name for name in sorted(kept) if _spans(labels[name]) != _spans(r.phase for r in kept[name])
     ]
     if other:
-        clips = "1 clip keeps" if len(other) == 1 else f"{len(other)} clips keep"
-        example = other[0] if len(other) == 1 else f"such as {other[0]}"
         progress.note(
-            f"{clips} labels that differ from the imported ones ({example}); to take the imported "
-            "ones, delete the rows of the clip in phases.csv and import it again"
+            f"clips that keep other labels than the imported ones: {len(other)}, such as "
+            f"{other[0]}; to take the imported ones, delete their rows in phases.csv and import "
+            "again"
         )
 
 
 def _spans(phases: Iterable[Phase]) -> set[tuple[int, int, str]]:
     return {(phase.start, phase.end, phase.name) for phase in phases}
+
+
+# --- clips of a project to files; also the batch of `export-labels` -------------------------------
+
+
+def export_poses(
+    project: Project,
+    format_name: str,
+    names: Sequence[str],
+    out: Path | None = None,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> list[ItemResult]:
+    """Write the poses of the named clips, or of all, to OUT/<id><suffix>; one result each.
+
+    out: default results/export/<format> of the project. E003 (skipped) means that the format cannot
+    hold the poses. Raises UserError for an unknown format (exit 2); the rest as export_clips.
+    """
+    module = load_format(format_name, WRITTEN)
+
+    def write(video: Video, path: Path) -> int:
+        pose = posed(project, video)
+        try:
+            module.write_clip(pose, video.id, path)
+        except FormatError as error:
+            hint = "choose another format, such as wide-csv, which holds every skeleton"
+            raise skip(str(error), hint, "E003") from error
+        return len(pose)
+
+    folder = out or project.results_dir(f"export/{format_name}")
+    return export_clips(project, names, folder, module.SUFFIX, write, overwrite, progress)
+
+
+def export_clips(
+    project: Project,
+    names: Sequence[str],
+    folder: Path,
+    suffix: str,
+    write: Callable[[Video, Path], int],
+    overwrite: bool,
+    progress: Progress | None,
+) -> list[ItemResult]:
+    """Let `write` make FOLDER/<id><suffix> of each named clip, or of all; one result each.
+
+    names: as Project.find understands them. write: returns the number of frames; a UserError with a
+    code becomes the row of its clip, one without a code ends the batch. `path` of a result is the
+    file or folder. Item codes: E001 (skipped) the file exists and `overwrite` is not set; those of
+    `write`, such as E002 of `posed`; X001 (failed) an unexpected error. Raises UserError for an
+    unknown clip (exit 3), for a project without clips (exit 4), and if the disk cannot be written
+    (exit 7).
+    """
+    videos = chosen_clips(project, names)
+    progress = progress or Progress()
+    progress.begin("exporting", len(videos))
+    results = []
+    for video in videos:
+        path = folder / f"{video.id}{suffix}"
+        results.append(_export_one(project, video, path, write, overwrite))
+        progress.advance()
+    progress.end()
+    return results
+
+
+def posed(project: Project, video: Video) -> PoseSequence:
+    """The poses of a clip to export. Raises UserError with E002: it has none, or damaged ones."""
+    try:
+        return project.read_pose(video.id)[0]
+    except UserError as error:
+        raise UserError(
+            error.message, hint=error.hint, exit_code=error.exit_code, code="E002"
+        ) from error
+
+
+def skip(message: str, hint: str, code: str) -> UserError:
+    """The error for a clip with nothing to export."""
+    return UserError(message, hint=hint, exit_code=ExitCode.UNUSABLE, code=code)
+
+
+def chosen_clips(project: Project, names: Sequence[str]) -> list[Video]:
+    """The named clips, as Project.find understands them, each once; all if none is named."""
+    if names:
+        return list({video.id: video for video in map(project.clip, names)}.values())
+    videos = project.videos()
+    if not videos:
+        raise UserError(
+            "the project has no clips",
+            hint="la2ds extract-poses CLIPS, or la2ds import",
+            exit_code=ExitCode.UNUSABLE,
+        )
+    return videos
+
+
+def _export_one(
+    project: Project,
+    video: Video,
+    path: Path,
+    write: Callable[[Video, Path], int],
+    overwrite: bool,
+) -> ItemResult:
+    try:
+        if path.exists() and not overwrite:
+            hint = "add --overwrite, or choose another folder with --out"
+            raise skip(f"{path} already exists", hint, "E001")
+        return ItemResult(str(path), video.id, "ok", write(video, path))
+    except UserError as error:
+        if not error.code or error.exit_code == ExitCode.STORAGE:
+            raise
+        status = "skipped" if error.exit_code == ExitCode.UNUSABLE else "failed"
+        return ItemResult(
+            str(path), video.id, status, code=error.code, message=error.message, hint=error.hint
+        )
+    except Exception as error:
+        return unexpected(project, str(path), error, video.id)
