@@ -176,7 +176,7 @@ def read_recorded(path: Path, fps: float) -> Recorded:
 
 _BLOCK = 512
 _MAGIC = 0x50  # the second byte of every file
-_INTEL, _DEC, _MIPS = 84, 85, 86  # processors: the order of bytes, and DEC's own floats
+_INTEL = 84  # the processor whose order of bytes and floats all programs of today write
 _CHARACTERS, _BYTES, _WORDS, _FLOATS = -1, 1, 2, 4  # types of parameters: the bytes of a value
 _READ_GROUPS = ("POINT", "TRIAL", "EVENT")
 _LAST_FRAME = 0xFFFF  # the header counts no further
@@ -191,7 +191,6 @@ class _File:
     of each analogue channel in a frame. first: number of the first frame. scale: of integers, 0 for
     points as floats. start: of the first frame in the file, in bytes."""
 
-    processor: int
     parameters: Mapping[str, Values]
     points: int
     analogue: int
@@ -256,8 +255,8 @@ class _File:
             raise PoseFileError("it is cut off")
         cells = np.frombuffer(content, f"V{kind}").reshape(self.frames, -1)[:, part].tobytes()
         if kind == 4:
-            return _floats(cells, self.processor).reshape(self.frames, -1)
-        return _words(cells, self.processor, signed=signed).reshape(self.frames, -1)
+            return _floats(cells).reshape(self.frames, -1)
+        return _words(cells, signed=signed).reshape(self.frames, -1)
 
 
 def _open(handle: BinaryIO, groups: Sequence[str] = _READ_GROUPS) -> _File:
@@ -272,11 +271,14 @@ def _open(handle: BinaryIO, groups: Sequence[str] = _READ_GROUPS) -> _File:
         raise PoseFileError("it is cut off, or its header does not say where the parameters are")
     handle.seek(start)
     processor = handle.read(4)[3]
-    if processor not in (_INTEL, _DEC, _MIPS):
-        raise PoseFileError(f"its processor type is {processor}, not 84, 85 or 86")
-    points, analogue, first, last = _words(header[2:10], processor, signed=False)
-    scale, rate = _floats(header[12:16] + header[20:24], processor)
-    data = _BLOCK * (int(_words(header[16:18], processor, signed=False)[0]) - 1)
+    if processor != _INTEL:
+        raise PoseFileError(
+            f"its processor type is {processor}, not {_INTEL} (Intel)",
+            "write it again in the form for Intel, in which all programs of today write C3D",
+        )
+    points, analogue, first, last = _words(header[2:10], signed=False)
+    scale, rate = _floats(header[12:16] + header[20:24])
+    data = _BLOCK * (int(_words(header[16:18], signed=False)[0]) - 1)
     if not start < data <= size:
         raise PoseFileError("it is cut off, or its header does not say where the frames are")
     if data - start > _MOST_BYTES:
@@ -284,7 +286,7 @@ def _open(handle: BinaryIO, groups: Sequence[str] = _READ_GROUPS) -> _File:
             f"its parameters take {data - start:,} bytes, but at most 1 MiB is allowed"
         )
     handle.seek(start + 4)
-    parameters = _parameters(handle.read(data - start - 4), processor, groups)
+    parameters = _parameters(handle.read(data - start - 4), groups)
     scale = _number(parameters, "POINT:SCALE", scale)
     used = _number(parameters, "POINT:USED", points) % 2**16  # no sign, as in the header
     if used != points:
@@ -299,11 +301,10 @@ def _open(handle: BinaryIO, groups: Sequence[str] = _READ_GROUPS) -> _File:
         raise PoseFileError(lacks if frames > 0 else "it has no frames")
     rate = _number(parameters, "POINT:RATE", rate)
     return _File(
-        processor,
         parameters,
         points=int(points),
         analogue=int(analogue),
-        samples=max(1, int(_words(header[18:20], processor, signed=False)[0])),
+        samples=max(1, int(_words(header[18:20], signed=False)[0])),
         first=int(first),
         frames=int(frames),
         scale=max(scale, 0.0),
@@ -333,7 +334,7 @@ def _first_and_number(
     return first, _number(parameters, "POINT:LONG_FRAMES", last - first + 1)
 
 
-def _parameters(content: bytes, processor: int, wanted: Sequence[str]) -> dict[str, Values]:
+def _parameters(content: bytes, wanted: Sequence[str]) -> dict[str, Values]:
     """The parameters of the wanted groups, by `GROUP:NAME`, numbers flat."""
     groups: dict[int, str] = {}
     found: list[tuple[int, str, bytes]] = []
@@ -344,7 +345,7 @@ def _parameters(content: bytes, processor: int, wanted: Sequence[str]) -> dict[s
         name = content[at + 2 : end].decode("latin-1").upper()
         if end + 2 > len(content):
             raise PoseFileError("its parameters are cut off")
-        step = int(_words(content[end : end + 2], processor, signed=False)[0])
+        step = int(_words(content[end : end + 2], signed=False)[0])
         body = content[end + 2 : end + step if step else None]
         if step and (step < 2 or end + step > len(content)):
             raise PoseFileError(f"its parameter {name!a} does not end")
@@ -357,13 +358,13 @@ def _parameters(content: bytes, processor: int, wanted: Sequence[str]) -> dict[s
         at = end + step
     named = [(groups.get(group, ""), name, body) for group, name, body in found]
     return {
-        f"{group}:{name}": _values(f"{group}:{name}", body, processor)
+        f"{group}:{name}": _values(f"{group}:{name}", body)
         for group, name, body in named
         if group in wanted
     }
 
 
-def _values(name: str, body: bytes, processor: int) -> Values:
+def _values(name: str, body: bytes) -> Values:
     """The values of a parameter: type, number of dimensions, dimensions, values, and a text."""
     damage = PoseFileError(f"its parameter {name!a} is damaged")
     if len(body) < 2 or len(body) < 2 + body[1]:
@@ -382,24 +383,15 @@ def _values(name: str, body: bytes, processor: int) -> Values:
         return [cells[at : at + width].decode("utf-8", "replace") for at in range(0, size, width)]
     if kind == _BYTES:
         return np.frombuffer(cells, np.uint8).astype(np.float64)
-    return _words(cells, processor) if kind == _WORDS else _floats(cells, processor)
+    return _words(cells) if kind == _WORDS else _floats(cells)
 
 
-def _words(content: bytes, processor: int, *, signed: bool = True) -> FloatArray:
+def _words(content: bytes, *, signed: bool = True) -> FloatArray:
     """Integers of 16 bits."""
-    order, kind = ">" if processor == _MIPS else "<", "i2" if signed else "u2"
-    return np.frombuffer(content, f"{order}{kind}").astype(np.float64)
+    return np.frombuffer(content, "<i2" if signed else "<u2").astype(np.float64)
 
 
-def _floats(content: bytes, processor: int) -> FloatArray:
-    """Floats of 32 bits. Those of DEC have the two words of an IEEE float in reverse order, an
-    exponent higher by 2, and no infinities."""
-    if processor != _DEC:
-        order = ">" if processor == _MIPS else "<"
-        with np.errstate(invalid="ignore"):  # NaN of a kind that a damaged file may hold
-            return np.frombuffer(content, f"{order}f4").astype(np.float64)
-    words = np.frombuffer(content, "<u2").reshape(-1, 2).astype(np.int64)
-    bits = (words[:, 0] << 16) | words[:, 1]
-    exponent = (bits >> 23) & 0xFF
-    size = np.ldexp(1 + (bits & 0x7FFFFF) / 2.0**23, exponent - 129)
-    return np.where(exponent == 0, 0.0, np.where(bits >> 31, -size, size))
+def _floats(content: bytes) -> FloatArray:
+    """Floats of 32 bits."""
+    with np.errstate(invalid="ignore"):  # NaN of a kind that a damaged file may hold
+        return np.frombuffer(content, "<f4").astype(np.float64)

@@ -50,7 +50,7 @@ def export_labels(
 
     carried: include propagated phases that nobody has checked. E004 (skipped) means that the clip
     has no phases, E002 that it has no poses, which say when its frames are shown. Raises UserError
-    for an unknown format (exit 2); the rest as formats.exporting.export_clips.
+    for an unknown format (exit 2); the rest as formats.exchange.export_clips.
     """
     write_labels, suffix = writer(format_name)
     phases = project.phases(propagated=carried)

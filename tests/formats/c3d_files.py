@@ -1,4 +1,4 @@
-"""C3D files written by the text of the format, in each order of bytes, as integers or floats."""
+"""C3D files written by the text of the format, as integers or floats."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 
 from la2ds_cli.core.types import FloatArray
 
-INTEL, DEC, MIPS = 84, 85, 86
 Value = str | list[str] | FloatArray  # of a parameter; whole numbers are words, others floats
 
 
@@ -22,7 +21,6 @@ class C3dFile:
 
     points: FloatArray
     labels: list[str]
-    processor: int = INTEL
     scale: float = -1.0
     rate: float = 100.0
     units: str = "mm"
@@ -59,7 +57,7 @@ class C3dFile:
         header[12:16] = self._floats([self.scale])
         header[16:20] = self._words([2 + blocks, samples])
         header[20:24] = self._floats([self.rate])
-        section = bytes([1, 0x50, blocks, self.processor]) + records
+        section = bytes([1, 0x50, blocks, 84]) + records
         return bytes(header) + section.ljust(512 * blocks, b"\0") + self._data()
 
     def _data(self) -> bytes:
@@ -99,14 +97,10 @@ class C3dFile:
         return kind + numbers + b"\0"
 
     def _words(self, values: object) -> bytes:
-        order = ">" if self.processor == MIPS else "<"
-        return (np.asarray(values).astype(np.int64) & 0xFFFF).astype(f"{order}u2").tobytes()
+        return (np.asarray(values).astype(np.int64) & 0xFFFF).astype("<u2").tobytes()
 
     def _floats(self, values: object) -> bytes:
-        numbers = np.asarray(values, np.float32)
-        if self.processor == DEC:  # the words exchanged, and four times the number in IEEE's terms
-            return (4 * numbers).astype("<f4").view("<u2").reshape(-1, 2)[:, ::-1].tobytes()
-        return numbers.astype(">f4" if self.processor == MIPS else "<f4").tobytes()
+        return np.asarray(values, "<f4").tobytes()
 
 
 def force_plates(*kinds: int, wide: int = 6) -> dict[str, Value]:

@@ -20,7 +20,7 @@ from la2ds_cli.features.spatial import heading
 from la2ds_cli.formats.c3d import Recorded, read_clips, read_recorded
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions, PoseFileError
-from tests.formats.c3d_files import DEC, INTEL, MIPS, C3dFile, event_group, force_plates
+from tests.formats.c3d_files import C3dFile, event_group, force_plates
 from tests.formats.pose_samples import person_in_metres
 
 Read = Callable[..., PoseSequence]
@@ -59,11 +59,8 @@ def world_of(pose: PoseSequence) -> FloatArray:
 
 @pytest.mark.parametrize("analogue", [0, 7])
 @pytest.mark.parametrize("scale", [-1.0, 0.1])
-@pytest.mark.parametrize("processor", [INTEL, DEC, MIPS])
-def test_each_order_of_bytes_as_integers_and_as_floats(
-    tmp_path: Path, read: Read, processor: int, scale: float, analogue: int
-):
-    file = C3dFile(laboratory(), LABELS, processor, scale, rate=120.0, analogue=analogue, first=5)
+def test_points_as_integers_and_as_floats(tmp_path: Path, read: Read, scale: float, analogue: int):
+    file = C3dFile(laboratory(), LABELS, scale, rate=120.0, analogue=analogue, first=5)
     pose = read("c3d", file.write(tmp_path / "anna.c3d"), fps=None)
     assert (pose.skeleton, pose.fps, len(pose)) == ("coco17", 120, 6)
     step = 1e-6 if scale < 0 else scale / 2000 + 1e-6  # half a step of the integers, in metres
@@ -113,11 +110,6 @@ def test_more_frames_than_the_header_can_count(tmp_path: Path, told: str):
     np.testing.assert_allclose(clip.frames.world[-1], expected()[-1], atol=1e-4)
 
 
-def test_a_rate_only_in_the_header(tmp_path: Path, read: Read):
-    file = C3dFile(laboratory(), LABELS, rate=50.0, parameters={"POINT:RATE": ["none"]})
-    assert read("c3d", file.write(tmp_path / "a.c3d"), fps=None).fps == 50
-
-
 GOOD = C3dFile(laboratory(), LABELS)
 
 
@@ -135,27 +127,20 @@ def with_parameter(name: str, value: object) -> bytes:
     ("content", "said"),
     [
         (b"not a C3D file", "it is not a C3D file"),
-        (b"", "it is not a C3D file"),
         (GOOD.content()[:300], "it is cut off, or its header does not say where the parameters"),
         (changed(0, 0), "does not say where the parameters are"),
-        (changed(0, 200), "does not say where the parameters are"),
-        (changed(515, 7), "its processor type is 7, not"),
+        (changed(515, 85), "its processor type is 85, not"),
         (changed(16, 0, 0), "does not say where the frames are"),
-        (changed(16, 255, 255), "does not say where the frames are"),
         (changed(2, 18), "its header has 18 points, but its parameters 17"),
         (changed(8, 9), "it has 6 of its 9 frames"),
         (changed(8, 0), "it has no frames"),
         (GOOD.content()[:-1], "it has 5 of its 6 frames"),
-        (changed(4, 255, 255), "it has 0 of its 6 frames"),
         (with_parameter("POINT:SCALE", np.zeros(1, np.float32)), "its scale is 0"),
-        (with_parameter("POINT:SCALE", np.array([np.nan], np.float32)), "its scale is nan"),
         (with_parameter("POINT:UNITS", ["inch"]), "its units are 'inch', not m, cm, mm"),
         # The first parameter: the length of its name and of the whole, its dimensions, its type.
         (changed(526, 127), "its parameter"),
         (changed(534, 255, 255), "does not end"),
         (changed(537, 255), "its parameter 'POINT:LABELS' is damaged"),
-        (changed(538, 255, 255), "its parameter 'POINT:LABELS' is damaged"),
-        (changed(536, 9), "its parameter 'POINT:LABELS' is damaged"),
         (changed(16, *(4000).to_bytes(2, "little")).ljust(4000 * 512, b"\1"), "at most 1 MiB"),
         (with_parameter("POINT:LABELS", []), "no labelled points"),
     ],
@@ -278,10 +263,9 @@ def stepped(path: Path, *kinds: int, wide: int = 8, **told: object) -> Recorded:
 
 
 @pytest.mark.parametrize("scale", [-1.0, 0.1])
-@pytest.mark.parametrize("processor", [INTEL, DEC, MIPS])
-def test_the_vertical_force_of_each_plate(tmp_path: Path, processor: int, scale: float):
+def test_the_vertical_force_of_each_plate(tmp_path: Path, scale: float):
     """Of type 2 the third channel, of type 3 the last four together; type 4 is left out."""
-    found = stepped(tmp_path, 2, 4, 3, processor=processor, scale=scale)
+    found = stepped(tmp_path, 2, 4, 3, scale=scale)
     np.testing.assert_allclose(found.time, np.arange(60) / 1000)
     step = np.arange(60) >= 23
     np.testing.assert_allclose(found.force, [2 * step, (4 * 200 + 4 + 5 + 6 + 7) * step], atol=1e-4)
@@ -350,12 +334,6 @@ cells[:3] = points.transpose(2, 1, 0)
 file["data"]["points"] = cells
 file.write(sys.argv[2])
 """
-READ = """
-file = ezc3d.c3d(sys.argv[1])
-points = file["data"]["points"][:3].transpose(2, 1, 0)
-missing = file["data"]["meta_points"]["residuals"][0].T < 0
-np.save(sys.argv[2], np.where(missing[..., None], np.nan, points))
-"""
 
 
 @WITH_EZC3D
@@ -367,28 +345,6 @@ def test_what_ezc3d_writes(tmp_path: Path, read: Read, units: str):
     pose = read("c3d", path, fps=None)
     assert pose.fps == 100
     np.testing.assert_allclose(world_of(pose), expected(), atol=1e-6)
-
-
-@WITH_EZC3D
-@pytest.mark.parametrize("analogue", [0, 7])
-@pytest.mark.parametrize("scale", [-1.0, 0.1])
-@pytest.mark.parametrize("processor", [INTEL, DEC])  # it does not read those of MIPS
-def test_ezc3d_reads_the_same(tmp_path: Path, processor: int, scale: float, analogue: int):
-    more = {
-        "ANALOG:USED": np.array([analogue]),
-        "ANALOG:LABELS": [f"force {n}" for n in range(analogue)],
-        "ANALOG:SCALE": np.ones(analogue, np.float32),
-        "ANALOG:OFFSET": np.zeros(analogue, int),
-        "ANALOG:RATE": np.array([100], np.float32),
-    }
-    file = C3dFile(laboratory(), LABELS, processor, scale, analogue=analogue, parameters=more)  # pyright: ignore
-    path = file.write(tmp_path / "a.c3d")
-    ezc3d(READ, path, tmp_path / "read.npy")
-    (clip,) = read_clips(path, ImportOptions())
-    theirs = np.load(tmp_path / "read.npy") @ np.array(AXES["+Z"], float) / 1000
-    assert np.isnan(theirs[2, 3]).all()
-    assert clip.frames.world is not None
-    np.testing.assert_allclose(clip.frames.world, theirs, atol=1e-6)
 
 
 EVENTS = """
@@ -405,9 +361,8 @@ WALKS = Path(__file__).parents[3] / "shared" / "data" / "gait" / "c3d"
 
 @WITH_EZC3D
 @pytest.mark.skipif(not WALKS.is_dir(), reason="needs recordings of walks of a laboratory")
-@pytest.mark.parametrize("name", ["HC030A05", "HC030A22", "HC032A03"])
-def test_events_of_a_laboratory_are_those_that_ezc3d_reads(name: str):
-    path = WALKS / f"{name}.c3d"
+def test_events_of_a_laboratory_are_those_that_ezc3d_reads():
+    path = WALKS / "HC030A22.c3d"
     ends = {"SHO": "shoulder", "ELB": "elbow", "WRA": "wrist", "HJC": "hip", "KNE": "knee"}
     markers = {
         f"{side}{marker}": f"{name}_{joint}"

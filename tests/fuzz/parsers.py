@@ -29,7 +29,7 @@ from la2ds_cli.formats.ikea_asm import import_ikea_asm
 from la2ds_cli.formats.penn_action import import_penn_action
 from tests.formats import data_set_samples as sets
 from tests.formats import file_samples as samples
-from tests.formats.c3d_files import DEC, MIPS, C3dFile, event_group
+from tests.formats.c3d_files import C3dFile, event_group
 from tests.formats.pose_samples import person_in_metres, sample
 from tests.fuzz.harness import (
     Mutate,
@@ -535,8 +535,7 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "dlc csv": _exported("dlc-csv", "a.csv"),
     "trc": _exported("trc", "a.trc"),
     "c3d of floats": _c3d(),
-    "c3d of integers": _c3d(processor=MIPS, scale=0.1),
-    "c3d of DEC": _c3d(processor=DEC),
+    "c3d of integers": _c3d(scale=0.1),
     "sleap analysis": _sleap_analysis,
     "penn action": _penn,
     "carl labels": _carl_labels,
