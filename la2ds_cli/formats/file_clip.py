@@ -36,6 +36,7 @@ _ALWAYS_FINE = 1000  # ... and this many frames in any case
 _FAR = 1e6  # pixels: nowhere in or near a picture, so the joint is missing
 _FAR_METRES = 1e4  # nowhere near a person, so the joint is missing
 _SLACK = 1  # frames by which a video and its poses may differ
+_CORRECT = "correct the file, or add --fps N or --size WIDTHxHEIGHT"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def to_sequence(
     if not len(clip.frames.number):
         raise PoseFileError("it has no frames")
     size = _size(clip, options, video)
-    with np.errstate(over="ignore"):  # of a rate near 0; what it leads to is refused
+    with np.errstate(all="ignore"):  # of times and rates that are refused below
         number, frame, time, fps = _rows(clip, options, video)
     _check_range(time, fps, size)
     frames = clip.frames
@@ -162,27 +163,17 @@ def _size(clip: FileClip, options: ImportOptions, video: SourceVideo | None) -> 
 
 def _check_range(time: FloatArray, rate: float, size: tuple[int, int]) -> None:
     """Raise PoseFileError for values that no PoseSequence may have."""
-    width, height = size
-    if not 0 < rate <= MOST_FPS:
-        raise PoseFileError(
-            f"its frame rate is {rate:g}, not above 0 and at most {MOST_FPS:,.0f}",
-            "correct the file, or add --fps N",
-        )
     if not np.isfinite(time).all() or (np.diff(time) <= 0).any():
-        raise PoseFileError(
-            f"at {rate:g} frames per second, the times of its frames are no numbers that increase",
-            "correct the file, or add --fps N",
-        )
-    if time[-1] - time[0] > MOST_SECONDS:
-        raise PoseFileError(
-            f"its times span {time[-1] - time[0]:.3g} s, more than {MOST_SECONDS:,.0f}",
-            "times are in seconds: correct the file, or add --fps N",
-        )
-    if not (0 <= width <= MOST_PIXELS and 0 <= height <= MOST_PIXELS):
-        raise PoseFileError(
-            f"its frames have {width:g} x {height:g} pixels, not 0 to {MOST_PIXELS:,}",
-            "correct the file, or add --size WIDTHxHEIGHT",
-        )
+        raise FramesError("the times of its frames do not increase", _CORRECT)
+    if not 0 < rate <= MOST_FPS:
+        said = f"its frame rate is {rate:g}, not above 0 and at most {MOST_FPS:,.0f}"
+        raise PoseFileError(said, _CORRECT)
+    if (span := time[-1] - time[0]) > MOST_SECONDS:
+        said = f"its times span {span:.3g} s, more than {MOST_SECONDS:,.0f}"
+        raise PoseFileError(said, _CORRECT)
+    if not all(0 <= side <= MOST_PIXELS for side in size):
+        said = f"its frames have {size[0]:g} x {size[1]:g} pixels, not 0 to {MOST_PIXELS:,}"
+        raise PoseFileError(said, _CORRECT)
 
 
 def _rows(
@@ -194,7 +185,7 @@ def _rows(
     if clip.time is not None and video is None:
         if options.fps is not None:
             return number, number, number / options.fps, options.fps
-        return number, number, _rising(clip.time), clip.fps or _usual_rate(clip.time)
+        return number, number, clip.time, clip.fps or _usual_rate(clip.time)
     frame = number - (number[0] if clip.first is None else clip.first)
     begin = int(frame[0]) if clip.part and video is None else 0
     length = int(frame[-1]) + 1 - begin
@@ -227,12 +218,6 @@ def _fitted(clip: FileClip, length: int, video: SourceVideo) -> int:
             f"it has poses for {length} frames, but {video.path.name} has {there} frames"
         )
     return min(length, there) if clip.complete else there
-
-
-def _rising(time: FloatArray) -> FloatArray:
-    if not np.isfinite(time).all() or (np.diff(time) <= 0).any():
-        raise FramesError("the times of its frames do not increase")
-    return time
 
 
 def _usual_rate(time: FloatArray) -> float:

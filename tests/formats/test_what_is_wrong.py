@@ -85,7 +85,7 @@ def _images(**changed: float) -> Callable[[Any], object]:
         ("coco-json", lambda d: d["images"][1].update(width=320), "I001", "2 different sizes"),
         ("coco-json", _images(), "I007", "the frame rate is not in the file"),
         ("coco-json", _images(fps=1e9), "I001", r"rate is 1e\+09, not above 0 and at most 1,000"),
-        ("coco-json", _images(fps=1e-320), "I001", "times of its frames"),
+        ("coco-json", _images(fps=1e-320), "I003", "times of its frames"),
         ("coco-json", _images(fps=25, width=10**7), "I001", r"1e\+07 x 480 pixels, not 0 to 1,000"),
         ("coco-json", _images(fps=25, width=-5), "I001", "-5 x 480 pixels"),
         ("coco-json", _images(time=1e-9), "I001", r"frame rate is 1e\+09"),
