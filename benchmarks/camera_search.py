@@ -31,15 +31,10 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.evaluation.events import phase_events
 from la2ds_cli.retrieval.result import Hit
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
-from la2ds_cli.retrieval.store import StoreQuery
 
 BOTH: tuple[Literal["filmed", "auto"], ...] = ("filmed", "auto")
 EVERY = 12  # frames of rendered performers
-WAYS: dict[str, tuple[FeatureKind, bool]] = {
-    "by joints": ("pose", False),
-    "base model": ("base", False),
-    "in a store": ("base", True),
-}
+WAYS: dict[str, FeatureKind] = {"by joints": "pose", "base model": "base"}
 
 
 @dataclass(frozen=True)
@@ -91,15 +86,13 @@ def rendered(angle: int) -> Iterator[Search]:
 
 def hits(search: Search, way: str, view: Literal["filmed", "auto"]) -> Iterator[tuple[bool, bool]]:
     """Of each hit, whether it is right and whether it is sure."""
-    features, stored = WAYS[way]
     with TemporaryDirectory() as folder:
         project = Project.create(Path(folder) / "project")
         for name, pose in {"query": search.query, **search.clips}.items():
             write(project, name, pose)
-        store = StoreQuery(f"{folder}/store") if stored else None
         for row in search.moments:
             query = f"query@{float(search.query.time[row])!r}"
-            request = RetrievalRequest(query, features=features, store=store, view=view)
+            request = RetrievalRequest(query, features=WAYS[way], view=view)
             found: tuple[Hit, ...] = retrieve(project, request).queries[0].hits
             for hit in found:
                 yield search.right(row, hit.video, hit.index), not hit.unsure

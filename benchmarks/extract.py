@@ -1,12 +1,11 @@
-"""Pose extraction side by side: la2ds and the loop a user would write, with the same two ONNX
-files, and the time that the networks alone would take.
+"""Pose extraction, and the time that the networks alone would take, from the same two ONNX files.
 
     python benchmarks/extract.py clips/*.mp4 --detector person.onnx --pose pose.onnx
 
 The detector gives (1, N, 6), the pose network heatmaps (docs/how-to/extend.md). Every round runs
-all of them in turn, so that what else happens on the machine meets each; printed are the medians
-and the ratios of the rounds. `models` is what la2ds asked of the networks, run again with nothing
-around it, by as many threads.
+both in turn, so that what else happens on the machine meets each; printed are the medians and the
+ratios of the rounds. `models` is what la2ds asked of the networks, run again with nothing around
+it, by as many threads.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import available_cores
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import extract_poses
-from la2ds_cli.poses.networks.onnx import OnnxModel, build_detector, build_pose
+from la2ds_cli.poses.networks.onnx import OnnxModel
 
 _THRESHOLD = 0.3  # of a person box, everywhere
 
@@ -42,28 +41,14 @@ def la2ds(clips: list[Path], detector: str, pose: str) -> None:
     assert all(result.usable for result in results), results
 
 
-def loop(clips: list[Path], detector: str, pose: str, threads: int) -> None:
-    """Frame by frame: decode, detect, estimate the joints of everybody found."""
-    backend = build_pose(pose, "cpu", PosesConfig(batch_size=16))
-    found_by = build_detector(detector, "cpu", PosesConfig(), backend)
-    found_by.model.session = _session(detector, threads)
-    backend.forward.model.session = _session(pose, threads)  # pyright: ignore
-    for clip in clips:
-        video = cv2.VideoCapture(str(clip))
-        while True:
-            good, frame = video.read()
-            if not good:
-                break
-            image = np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
-            box = found_by.detect([image])[0]
-            box = box[box[:, 4] >= _THRESHOLD, :4]
-            if len(box):
-                backend.estimate([image] * len(box), box)
-
-
 def models(calls: Counter[str], detector: str, pose: str) -> None:
     """The forward passes alone: `calls` of each network, on as many threads as la2ds uses."""
-    sessions = {"detector": _session(detector, 1), "pose": _session(pose, 1)}
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    sessions = {
+        name: onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        for name, path in (("detector", detector), ("pose", pose))
+    }
     jobs = [name for name in sessions for _ in range(calls[name])]
 
     def run(name: str) -> None:
@@ -92,13 +77,6 @@ def count_calls(clips: list[Path], detector: str, pose: str) -> Counter[str]:
     return calls
 
 
-def _session(name: str, threads: int) -> onnxruntime.InferenceSession:
-    """threads: 0 = what onnxruntime chooses."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(name, options, providers=["CPUExecutionProvider"])
-
-
 def _frames(clips: list[Path]) -> int:
     total = 0
     for clip in clips:
@@ -120,8 +98,6 @@ def main() -> None:
     frames = _frames(clips)
     runs: dict[str, Callable[[], None]] = {
         "la2ds": lambda: la2ds(clips, *files),
-        "loop, onnxruntime's threads": lambda: loop(clips, *files, 0),
-        "loop, 1 thread": lambda: loop(clips, *files, 1),
         "models alone": lambda: models(calls, *files),
     }
     seconds: dict[str, list[float]] = {name: [] for name in runs}

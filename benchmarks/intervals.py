@@ -1,15 +1,14 @@
-"""The table of docs/results/confidence.md: how often intervals hold, and how often `sure` is wrong.
+"""What two clips get: the tables of docs/results/confidence.md, and the second of human-labels.md.
 
-    python benchmarks/intervals.py DATA --work DIR [--pairs 20] [--before DIR] [--sets golf,...]
+    python benchmarks/intervals.py DATA --work DIR [--pairs 20] [--sets golf,...]
 
 DATA: a folder with human_events, gait and penn_action. The data sets and the two halves of their
 people are those of people.py; of Penn Action, clips of the test part are aligned, whose
 phases a rule finds in the joints; rendered performers come from la2ds_cli/demo. Every pair is
 aligned by the base model alone, through reference clips, and alone with B trimmed at random by up
-to 30 % at either end. What is measured stays in DIR; the same command goes on where it was stopped.
-
---before: the DIR of another version of la2ds, beside which the table shows this one. It was made by
-the same script with the other version first in PYTHONPATH.
+to 30 % at either end. Prints the error, how often intervals hold, and how often `sure` is wrong.
+What is measured stays in DIR; the same command goes on where it was stopped. Another version of
+la2ds is measured by the same script with it first in PYTHONPATH, and another DIR.
 """
 
 from __future__ import annotations
@@ -42,6 +41,7 @@ SHARE, SECONDS = 0.05, 0.1  # of B; a match within the larger one is right
 TRIM = 0.3  # most of B that is cut off at either end
 EVERY = 5  # frames of rendered performers
 MEASURES = ("error", "width", "held", "sure", "wrong")
+WAYS = ("alone", "references")
 
 
 @dataclass(frozen=True)
@@ -127,14 +127,14 @@ def write(project: Project, name: str, pose: PoseSequence, split: str = "test") 
 def measured(case: Case, rng: np.random.Generator) -> dict[str, Any]:
     """`alone` and `references`: MEASURES of every moment. `outside`: whether each moment that was
     cut off B is called sure."""
-    alone, through = (
+    requests = [
         AlignRequest(load_config(overrides=[f"align.reference_clips={n}"]), features="base")
         for n in (0, 40)
-    )
+    ]
     project, a, b = case.project, case.a, case.b
     found = {
-        name: plain(judged(find_alignment(project, a, b, request), case.moments))
-        for name, request in (("alone", alone), ("references", through))
+        way: plain(judged(find_alignment(project, a, b, request), case.moments))
+        for way, request in zip(WAYS, requests, strict=True)
     }
     pose = project.read_pose(b)[0]
     start, end = (round(len(pose) * rng.uniform(0, TRIM)) for _ in range(2))
@@ -143,7 +143,7 @@ def measured(case: Case, rng: np.random.Generator) -> dict[str, Any]:
         trimmed = Project.create(Path(folder) / "trimmed")
         write(trimmed, "a", project.read_pose(a)[0])
         write(trimmed, "b", pose.cut(start, stop))
-        result = find_alignment(trimmed, "a", "b", alone)
+        result = find_alignment(trimmed, "a", "b", requests[0])
     cut = [(i, j - start) for i, j in case.moments if not start <= j < stop]
     outside = np.nan_to_num(judged(result, cut)[:, MEASURES.index("sure")]).tolist()
     return {"title": case.title, **found, "outside": outside}
@@ -170,47 +170,31 @@ def values(pairs: Sequence[dict[str, Any]], name: str) -> FloatArray:
     return np.array([moment for pair in pairs for moment in pair[name]], float)
 
 
-def figures(rows: Sequence[dict[str, Any]]) -> FloatArray:
-    """Held, width, sure, and sure but wrong by two clips alone, the same through references, and
-    how often a moment that B does not show is called sure: (9,), in %."""
-    found = []
-    for name in ("alone", "references"):
-        every = values(rows, name)
-        _, width, held, sure, wrong = every[np.isfinite(every[:, 0])].T
-        both = [100 * one.sum() / len(every) for one in (sure, sure * wrong)]
-        found += [100 * held.mean(), np.median(width), *both]
-    cut = [one for row in rows for one in row["outside"]]
-    return np.array([*found, 100 * float(np.mean(cut)) if cut else np.nan])
+NAMES_OF = ("median / mean error", "held", "width", "sure", "wrong of sure")
 
 
-def table(after: dict[str, Any], before: dict[str, Any]) -> list[str]:
-    names = ("held", "width", "sure", "wrong of sure")
-    columns = [Column("", kind="name"), Column("events")]
-    columns += [Column(f"{how}: {n}") for how in ("alone", "references") for n in names]
-    columns += [Column("outside B"), Column("yet sure")]
-    found = {title: figures(rows) for title, rows in after.items()}
-    former = {title: figures(rows) for title, rows in before.items()}
-    lines = [(title, former.get(title), one) for title, one in found.items()]
-    means = [np.nanmean(list(one.values()), axis=0) for one in (former or found, found)]
-    lines.append(("mean of the rows", means[0] if former else None, means[1]))
-    rows = []
-    for title, old, new in lines:
-        counted = after.get(title, [row for pairs in after.values() for row in pairs])
-        cells = as_shown(new)
-        if old is not None:
-            cells = [f"{was} → {now}" for was, now in zip(as_shown(old), cells, strict=True)]
-        events, outside = (sum(len(row[of]) for row in counted) for of in ("alone", "outside"))
-        cells[-1:] = [str(outside), cells[-1]]
-        rows.append(Row([Cell(one) for one in (title, str(events), *cells)]))
-    return markdown(Table(columns, rows))
+def figures(rows: Sequence[dict[str, Any]], name: str) -> list[str]:
+    """NAMES_OF by two clips alone or through references, in %; a moment without a counterpart is
+    off by half of B."""
+    every = values(rows, name)
+    error = np.nan_to_num(every[:, 0], nan=50.0)
+    _, width, held, sure, wrong = every[np.isfinite(every[:, 0])].T
+    wrong_of_sure = 100 * wrong[sure > 0].mean() if sure.any() else np.nan
+    shares = 100 * held.mean(), np.median(width), 100 * sure.sum() / len(every), wrong_of_sure
+    return [f"{np.median(error):.2f} / {error.mean():.2f}", *map(shown, shares)]
 
 
-def as_shown(figures: FloatArray) -> list[str]:
-    """The cells of `figures`, with the wrong as a share of the sure."""
-    found = figures.copy()
-    for sure in (2, 6):
-        found[sure + 1] = 100 * found[sure + 1] / found[sure] if found[sure] else np.nan
-    return [shown(value) for value in found]
+def table(rows: dict[str, Any]) -> list[str]:
+    names = [f"{way}: {name}" for way in WAYS for name in NAMES_OF]
+    columns = [Column(name) for name in ("events", *names, "outside B", "yet sure")]
+    lines = []
+    for title, pairs in rows.items():
+        cut = [one for pair in pairs for one in pair["outside"]]
+        cells = [str(len(values(pairs, "alone")))]
+        cells += [cell for way in WAYS for cell in figures(pairs, way)]
+        cells += [str(len(cut)), shown(100 * float(np.mean(cut)) if cut else np.nan)]
+        lines.append(Row([Cell(title), *map(Cell, cells)]))
+    return markdown(Table([Column("", kind="name"), *columns], lines))
 
 
 def shown(value: float) -> str:
@@ -223,20 +207,17 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--pairs", type=int, default=20, help="Of each kind and half, at most.")
-    parser.add_argument("--before", type=Path)
     parser.add_argument("--sets", default=",".join(NAMES))
     given = parser.parse_args()
     names = given.sets.split(",")
-    after, before = {}, {}
+    found = {}
     for name in names:
         rng = np.random.default_rng(0)
         pairs = cases(name, given.data, given.work, given.pairs)
         rows = stored(given.work / f"{name}.json", (measured(pair, rng) for pair in pairs))
-        after |= rows
-        if given.before:
-            before |= stored(given.before / f"{name}.json", ())
+        found |= rows
         print(*(f"{title}: {len(pairs)} pairs" for title, pairs in rows.items()), flush=True)
-    print("\n".join(table(after, before)))
+    print("\n".join(table(found)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """How far live alignment is off, and how often its confidence holds.
 
     python benchmarks/live.py PENN PHASES.csv --work DIR [--split test] [--times 1] [--fit]
-    python benchmarks/live.py PENN PHASES.csv --work DIR --networks DETECTOR.onnx POSE.onnx
 
 PENN: a folder with labels/*.mat; PHASES.csv: video,start,end,phase. Pairs of rendered performers,
 of whom every frame has a true counterpart, without and with the errors of pose networks, and of
@@ -9,14 +8,13 @@ clips of Penn Action, up to 30 % cut off each end, at the borders of their phase
 is placed in A by the frames so far, and offline by the paths of `align` on the same joints,
 directly and in one distance with the base model. --split train are the clips that the settings were
 chosen and the confidence was calibrated on, performers of other seeds among them; --fit prints that
-calibration. --networks: what a frame costs with the joints found, CPU time of one thread.
+calibration.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,10 +30,9 @@ from la2ds_cli.alignment.live import LiveFilter, LiveReference
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.demo.clips import performed, write_demo_clips
+from la2ds_cli.demo.clips import performed
 from la2ds_cli.embedding.trained import light_embedder
 from la2ds_cli.evaluation.events import choose_events
 from la2ds_cli.features.tempo import paced_movement
@@ -162,33 +159,6 @@ def fit(sets: list[FloatArray]) -> None:
     print(f"calibration: {model.intercept_[0]:.2f} + {model.coef_[0, 0]:.2f} log odds")
 
 
-def with_networks(detector: str, pose: str) -> None:
-    """Print CPU milliseconds of a frame with the joints found, on rendered videos."""
-    from la2ds_cli.core.config_sections import PosesConfig
-    from la2ds_cli.poses.live import live_poses
-    from la2ds_cli.video.reader import read_frames
-
-    with tempfile.TemporaryDirectory() as folder:
-        clips = write_demo_clips(Path(folder), 4, seed=SEEDS["test"])
-        project = Project.create(Path(folder) / "project")
-        config = PosesConfig(detector=detector, pose=pose)
-        a = performed(0, 4, SEEDS["test"])[0]
-        joints, places = [], []
-        for clip in clips[1:]:
-            poses = live_poses(project, config, a, "cpu", Progress())
-            follower = LiveFilter(LiveReference(a), poses.skeleton)
-            for frame in read_frames(clip.path):
-                begun = time.process_time()
-                found = poses.joints(frame)
-                between = time.process_time()
-                follower.step(frame.time, None if found is None else found.xy)
-                joints.append(between - begun)
-                places.append(time.process_time() - between)
-    both = 1000 * (np.array(joints) + places)
-    print(f"{len(both)} frames: {np.median(both):.1f} ms, 95 % below {np.percentile(both, 95):.1f} "
-          f"ms; {1000 * np.median(places):.1f} ms of them the filter")  # fmt: skip
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("penn", type=Path)
@@ -197,11 +167,7 @@ def main() -> None:
     parser.add_argument("--split", choices=("train", "test"), default="test")
     parser.add_argument("--times", type=int, default=1, help="as many pairs")
     parser.add_argument("--fit", action="store_true")
-    parser.add_argument("--networks", nargs=2, metavar=("DETECTOR", "POSE"))
     given = parser.parse_args()
-    if given.networks:
-        with_networks(*given.networks)
-        return
     offline, seed, sets = Offline(), SEEDS[given.split], []
     print("| clips | live, % of A | joints offline | with base model | live to joints offline | "
           "within 5 % | stated | calibration error | frames | ms |")  # fmt: skip

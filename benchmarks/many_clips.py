@@ -173,6 +173,8 @@ def arguments_of(name: str, work: Path, number: int) -> list[str]:
         return ["import", "wide-csv", str(path), "--skeleton", "coco17", "--fps", "10"]
     if name == "retrieve":
         return ["retrieve", "--query", "clip-000003@1", "--features", "pose"]
+    if name == "timeline":
+        return ["timeline", "--features", "base", "--out", str(work / "timeline.csv")]
     if name == "evaluate":
         return ["evaluate"]
     raise SystemExit(f"no command {name}")

@@ -9,9 +9,7 @@ DIR: a project with clips of one movement each (Penn Action), most of them one r
 * `repeated`: clips that end as they begin, performed 2 to 6 times, each time at another tempo (a
   factor of two between the slowest and the fastest), in an uneven rhythm and with noise on every
   joint: how often the count is right, and how far from a true border the borders lie, in % of a
-  repetition. `pauses` adds up to 1.5 seconds of rest between repetitions;
-* `joined`: clips whose number follows on another, put behind it where its first pose is near the
-  last one of that. Many are the next repetition of the same performer, some are another video.
+  repetition. `pauses` adds up to 1.5 seconds of rest between repetitions.
 """
 
 from __future__ import annotations
@@ -106,31 +104,6 @@ def repeated(clips: list[PoseSequence], draws: int, seed: int) -> None:
         )
 
 
-def joined(names: list[str], clips: list[PoseSequence]) -> None:
-    chains: list[list[int]] = [[0]]
-    for k in range(1, len(clips)):
-        before, after = clips[k - 1], clips[k]
-        fits = before.size == after.size and gap(before, after) < NEAR
-        fits = fits and 0.9 < torso(after) / torso(before) < 1.1
-        if fits:
-            chains[-1].append(k)
-        else:
-            chains.append([k])
-    chains = [chain for chain in chains if len(chain) > 1]
-    right, off = 0, []
-    for chain in chains:
-        pose = made_of(clips[chain[0]], np.concatenate([clips[k].xy for k in chain]))
-        found = cut_clip(pose)
-        right += len(found) == len(chain)
-        if len(found) == len(chain):
-            edges = np.cumsum([len(clips[k]) for k in chain])[:-1]
-            usual = np.median([len(clips[k]) for k in chain])
-            off += [100 * abs(f.stop - e) / usual for f, e in zip(found, edges, strict=False)]
-        print(f"    {names[chain[0]]} and {len(chain) - 1} more: found {len(found)}")
-    border = f", borders off by {np.median(off):.1f} %" if off else ""
-    print(f"  joined: count right {right} of {len(chains)}{border}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("projects", nargs="+", type=Path, metavar="DIR")
@@ -146,7 +119,6 @@ def main() -> None:
         print(f"{root.name}: {len(clips)} clips")
         print(f"  single: {len(several)} cut into several {several or ''}")
         repeated(clips, options.draws, options.seed)
-        joined(names, clips)
 
 
 if __name__ == "__main__":

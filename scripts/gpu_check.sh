@@ -24,9 +24,7 @@ la2ds=("$python" -c 'from la2ds_cli.main import main; main()')
     "$python" "benchmarks/$1.py" "${@:2}" || failed+=("$1")
   }
   benchmark train --project "$folder/demo"
-  benchmark heatmaps
   benchmark dtw
-  benchmark timeline cost --work "$folder/timeline"
   if ((${#failed[@]})); then
     echo "failed: ${failed[*]}"
     exit 1

@@ -5,9 +5,6 @@
 The training is the product's own (la2ds_cli.training); only the clips are made here. Every clip is
 paired with the same movement by another performer, before another camera, at another tempo. The
 same seed and steps give the same weights on the same machine with the same number of threads.
-
---penn FOLDER adds the training clips of Penn Action, whose terms do not clearly allow weights made
-from them to be passed on: such a model is for measuring, and is not the one that ships.
 """
 
 from __future__ import annotations
@@ -26,9 +23,6 @@ from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.resample import time_grid
 from la2ds_cli.features.tempo import sampling_rate
-from la2ds_cli.formats.file_clip import to_sequence
-from la2ds_cli.formats.files import ImportOptions
-from la2ds_cli.formats.penn_action import read_clip
 from la2ds_cli.training.checkpoint import load_weights, training_recipe
 from la2ds_cli.training.data import Clip, TrainingSet, Twin, clips_digest, to_clip
 from la2ds_cli.training.loop import LoopOptions, run_loop
@@ -44,9 +38,10 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     config = settings(options.seed, options.steps, options.threads, options.set)
-    data = training_set(config, options.movements, options.penn, options.leave_out)
+    data = training_set(config, options.movements)
     print(f"{len(data.train)} clips, {config.train.steps} steps", flush=True)
-    facts = {"data": _data(options), "script": "scripts/train_base.py", "seed": options.seed}
+    about = f"{options.movements} random movements, each by 2 rendered performers"
+    facts = {"data": about, "script": "scripts/train_base.py", "seed": options.seed}
     train(config, data, facts, options.out)
     print(f"{options.out}: {options.out.stat().st_size / 1e6:.1f} MB", flush=True)
     print(f"sha256 {artifact.file_digest(options.out)}", flush=True)
@@ -60,17 +55,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--movements", type=int, default=3000, help="each by two performers")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE")
-    parser.add_argument("--penn", type=Path, metavar="FOLDER", help="Penn Action, with labels/")
-    parser.add_argument("--leave-out", default="", metavar="ACTION", help="of Penn Action")
     return parser.parse_args()
-
-
-def _data(options: argparse.Namespace) -> str:
-    text = f"{options.movements} random movements, each by 2 rendered performers"
-    if options.penn:
-        left_out = f" without {options.leave_out}" if options.leave_out else ""
-        text += f"; training clips of Penn Action{left_out}"
-    return text
 
 
 def settings(seed: int, steps: int, threads: int, overrides: list[str]) -> Config:
@@ -80,20 +65,12 @@ def settings(seed: int, steps: int, threads: int, overrides: list[str]) -> Confi
     return load_config(preset="base", overrides=[*own, *overrides])
 
 
-def training_set(config: Config, movements: int, penn: Path | None, left_out: str) -> TrainingSet:
-    """Rendered clips, and the training clips of Penn Action but those of the action left out."""
+def training_set(config: Config, movements: int) -> TrainingSet:
     seed = config.train.seed
     train = [clip for n in range(movements) for clip in rendered(seed, n, config)]
     validation = [clip for n in range(8) for clip in rendered(seed + HELD_OUT, n, config)]
-    keys = {clip.video: f"{seed}" for clip in train}
-    for path in sorted((penn / "labels").glob("*.mat")) if penn else []:
-        clip = read_clip(path)
-        if clip.split == "train" and clip.info["action"] != left_out:
-            pose = to_sequence(clip, ImportOptions())
-            rate = sampling_rate(pose, config.train)
-            train.append(to_clip(f"penn-{path.stem}", pose, rate))
-            keys[f"penn-{path.stem}"] = artifact.file_digest(path)
-    return TrainingSet(train, validation, get_skeleton(SKELETON), clips_digest(keys))
+    digest = clips_digest({clip.video: f"{seed}" for clip in train})
+    return TrainingSet(train, validation, get_skeleton(SKELETON), digest)
 
 
 def rendered(seed: int, number: int, config: Config) -> list[Clip]:

@@ -16,7 +16,6 @@ import pytest
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.evaluation.events import choose_events
-from la2ds_cli.evaluation.measure import interval, video_counts
 from la2ds_cli.experiments.benchmark import method_rows
 from tests.movement import sequence
 from tests.small_runs import TINY
@@ -24,7 +23,7 @@ from tests.small_runs import TINY
 ROOT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared"))
 DATA = SHARED / "data" / "human_events"
-NAMES = ("people", "human_labels", "defaults", "methods")
+NAMES = ("people", "human_labels", "methods")
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="the shared human events are absent")
 
 
@@ -155,22 +154,18 @@ def test_pairs_of_each_kind_are_drawn_by_themselves(people: Any, tmp_path: Path)
 
 
 WHOLE = ("evaluate.max_trim=0", "evaluate.trim_draws=1")
+SOME = ["raw_pose", "raw_pose_best", "time_only"]
 
 
 def test_copies_give_no_error_by_raw_poses_and_some_by_the_clock(
     people: Any, labels: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labels, "FEATURE_NAMES", ("raw_pose", "raw_pose_best", "time_only"))
-    folds = folds_of(people, tmp_path)
-    shown = labels.figures(folds, (), (0,), (), 8)["ski jump"]
-    by_label = {figure.label: figure for figure in shown}
-    assert by_label["best raw pose"].median.value == 0
-    clock = by_label["clock"]
-    low, high = interval(clock.median.resampled) or (9, 0)
-    assert clock.median.value > 2
-    assert low <= clock.median.value <= high
-    assert clock.pairs <= 2 * 3 * 8  # folds, draws, pairs of each
-    assert "| raw pose | **0.00 " in labels.tables({"ski jump": shown}, [0])
+    monkeypatch.setattr(labels, "BASELINES", SOME)
+    figured = labels.figures(folds_of(people, tmp_path), (), (), (), 8)
+    rows = figured["ski jump"]
+    assert rows["raw_pose_best"][0] == 0
+    assert rows["time_only"][0] > 2
+    assert labels.table(figured)[2].startswith("| raw_pose | 0.00 / ")
 
 
 def test_a_late_label_is_off_by_its_share_of_clip_b(
@@ -192,7 +187,7 @@ def test_a_late_label_is_off_by_its_share_of_clip_b(
         project.phases_path.write_text("\n".join(lines) + "\n")
         config = project.config(overrides=[*WHOLE, "align.reference_clips=0"])
         found = labels.transfers(fold, config, ["raw_pose"])
-        percent = found["percent"]["raw_pose"][0]["percent"]
+        percent = found["percent"]["raw_pose"][0]
         length = {v.id: v.frames for v in project.videos()}
         for (_, _, a, b, event), error in zip(found["events"], percent, strict=True):
             off = 4 if (event == "flight" and late in (a, b)) else 0
@@ -202,68 +197,34 @@ def test_a_late_label_is_off_by_its_share_of_clip_b(
 def test_a_model_is_trained_once_for_each_seed_and_half(
     people: Any, labels: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labels, "FEATURE_NAMES", ("raw_pose_best", "time_only"))
+    monkeypatch.setattr(labels, "BASELINES", SOME)
     folds = folds_of(people, tmp_path)
     # Networks of two steps would weigh next to nothing beside the movement.
     settings = (*TINY, "align.reference_clips=0")
 
-    def shown() -> Any:
-        return labels.figures(folds, ("default",), (0, 1), settings, 300)["ski jump"]
+    def shown(*seeds: str) -> Any:
+        return labels.figures(folds, ["default"], seeds, settings, 300)["ski jump"]
 
-    best, clock, model = shown()
-    assert model.label.startswith("model, default, model.width=16")
-    assert "threads" not in model.label  # it only makes a run faster
-    assert len(model.by_seed) == 2
-    assert model.by_seed[0] != model.by_seed[1]
-    assert model.median.value == np.mean([median for median, _ in model.by_seed])
-    assert (best.events, clock.events) == (model.events, model.events)
+    both = shown("0", "1")
+    assert list(both) == [*SOME, "model, default"]
     for fold in folds:
         assert len(list((fold.project.root / "checkpoints").iterdir())) == 2
     monkeypatch.setattr(labels, "transfer_events", lambda *_: pytest.fail("measured again"))
-    assert shown()[2].by_seed == model.by_seed
+    alone = [shown(seed)["model, default"] for seed in ("0", "1")]
+    assert alone[0] != alone[1]
+    assert both["model, default"] == pytest.approx(np.mean(alone, axis=0))
 
 
-def test_folds_are_pooled_by_person_and_people_are_resampled(labels: Any) -> None:
-    person = {"a": 0, "b": 1, "c": 2, "d": 2}
+def test_folds_are_pooled_by_kind_and_each_figure_takes_its_best_variant(labels: Any) -> None:
     events = [["x", 0, "a", "b", "top"], ["x", 1, "a", "b", "top"], ["y", 0, "b", "a", "top"]]
     other = [["x", 0, "c", "d", "top"], ["x", 0, "c", "d", "end"]]
-    found = labels.pool([(events, [1.0, 2.0, 3.0]), (other, [4.0, 5.0])], "x", person)
-    assert found.value.tolist() == [1, 2, 4, 5]
-    assert (found.a.tolist(), found.b.tolist()) == ([0, 0, 2, 2], [1, 1, 2, 2])
-    assert found.pairs == 3
-    pooled = labels.Pooled(np.array([1.0, 2.0, 9.0]), np.array([0, 0, 2]), np.array([1, 1, 1]), 3)
-    counts = np.array([[1, 1, 1], [2, 1, 0], [0, 1, 2], [3, 0, 0]])
-    middle, mean = pooled.statistics(counts)
-    assert (middle.value, mean.value) == (2, 4)
-    np.testing.assert_array_equal(middle.resampled, [2, 1.5, 9, np.nan])
-    np.testing.assert_array_equal(mean.resampled, [4, 1.5, 9, np.nan])
-
-
-def test_means_equal_those_of_the_repeated_values(labels: Any) -> None:
-    generator = np.random.default_rng(0)
-    value, (a, b) = generator.exponential(size=40), generator.integers(0, 5, (2, 40))
-    counts = video_counts(5, seed=0, resamples=50)
-    expected = [np.repeat(value, count[a] * count[b]).mean() for count in counts]
-    found = labels.Pooled(value, a, b, 40).statistics(counts)[1]
-    np.testing.assert_allclose(found.resampled, expected)
-
-
-def test_a_ratio_has_an_interval_of_its_own(labels: Any) -> None:
-    sample = np.arange(1.0, 101)
-    half = labels.Statistic(1.0, sample / 2).over(labels.Statistic(2.0, sample))
-    assert str(half) == "0.50 [0.50, 0.50]"  # both vary, their ratio does not
-
-
-def test_two_clips_get_by_default_what_align_gives(
-    people: Any, scripts: dict[str, Any], tmp_path: Path
-) -> None:
-    fold = folds_of(people, tmp_path)[0]
-    found = scripts["defaults"].by_default(fold, 2, tmp_path)
-    for errors in found["ski jump"].values():
-        assert len(errors) >= 2
-        assert np.median(errors) < 2
-    table = scripts["defaults"].table({"now/a": found, "then/a": found})
-    assert table[0].startswith("|  | alone, now | alone, then | through others, now |")
+    steady, mostly = ([3.0, 3.0, 9.0], [3.0, 3.0]), ([1.0, 1.0, 0.0], [1.0, 40.0])
+    folds = [
+        {"events": of, "percent": {"raw": [steady[n], mostly[n]]}}
+        for n, of in enumerate((events, other))
+    ]
+    assert labels.figure(folds, "raw", "x") == (1.0, 3.0)
+    assert labels.figure(folds, "raw", "y") == (0.0, 0.0)
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
