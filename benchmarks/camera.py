@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 from intervals import judged, plain, shown, stored, values, write
+from people import page_table
 from turned_clips import ANGLES, TURNS, Pair, harm, rendered, walking
 
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "camera.png"
 
@@ -55,7 +55,7 @@ PARTS: dict[str, tuple[str, Callable[[Path, Path], Iterator[Pair]]]] = {
 }
 
 
-def table(rows: Mapping[str, Sequence[dict[str, Any]]]) -> list[str]:
+def table(rows: Mapping[str, Sequence[dict[str, Any]]]) -> str:
     """Each cell has the figure as filmed, and by the nearest view."""
     names = ("pairs", "events", "mean error", "median", "sure", "wrong of sure", "held", "unclear")
     lines = []
@@ -64,10 +64,8 @@ def table(rows: Mapping[str, Sequence[dict[str, Any]]]) -> list[str]:
         cells = [" / ".join(map(shown, one)) for one in zip(*both, strict=True)]
         events = sum(len(pair["auto"]) for pair in pairs)
         unclear = shown(100 * float(np.mean([pair["unclear"] for pair in pairs])))
-        lines.append(
-            Row([Cell(title), *map(Cell, (str(len(pairs)), str(events), *cells, unclear))])
-        )
-    return markdown(Table([Column("", kind="name"), *map(Column, names)], lines))
+        lines.append([title, str(len(pairs)), str(events), *cells, unclear])
+    return page_table(["", *names], lines)
 
 
 def figures(pairs: Sequence[dict[str, Any]], view: str) -> list[float]:
@@ -117,7 +115,7 @@ def main() -> None:
         pairs = pairs_of(given.data, given.work / name)
         found = stored(given.work / f"{name}.json", map(measured, pairs))
         rows |= found
-        text += [f"### {title}", "", *table(found), ""]
+        text += [f"### {title}", "", table(found), ""]
     print("\n".join(text))
     if given.parts == ",".join(PARTS):
         draw(rows, PICTURE)

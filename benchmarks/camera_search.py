@@ -21,12 +21,11 @@ from typing import Literal
 
 import numpy as np
 from intervals import SHARE, shown, write
-from people import walk_pair
+from people import page_table, walk_pair
 from turned_clips import PERFORMERS, TURNS, VIEWS, performance, walks
 
 from la2ds_cli.alignment.request import FeatureKind
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.evaluation.events import phase_events
 from la2ds_cli.retrieval.result import Hit
@@ -107,18 +106,17 @@ def main() -> None:
     sets |= {f"rendered, {angle}°": list(rendered(angle)) for angle in TURNS}
     rows = []
     for title, searches in sets.items():
-        cells, told = [Cell(title)], []
+        row, told = [title], ""
         for way in WAYS:
             found = [
                 np.array([hit for search in searches for hit in hits(search, way, view)], float)
                 for view in BOTH
             ]
-            cells.append(Cell(" / ".join(shown(100 * of[:, 0].mean()) for of in found)))
-            told.append(Cell(shown(100 * (1 - found[1][:, 1].mean()))))
-        rows.append(Row([*cells, told[1]]))
-        print(title, [cell.text for cell in cells], flush=True)
-    names = [Column("hits from", kind="name"), *map(Column, WAYS), Column("unsure")]
-    print("\n".join(markdown(Table(names, rows))))
+            row.append(" / ".join(shown(100 * of[:, 0].mean()) for of in found))
+            told = shown(100 * (1 - found[1][:, 1].mean()))  # of the last way, the base model
+        rows.append([*row, told])
+        print(*rows[-1], flush=True)
+    print(page_table(["hits from", *WAYS, "unsure"], rows))
 
 
 if __name__ == "__main__":

@@ -20,13 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from people import SETS, Fold, drawn_pairs, make_folds
+from people import SETS, Fold, drawn_pairs, make_folds, page_table
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import DEFAULT_RUN
-from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
 from la2ds_cli.embedding.trained import weights_key
 from la2ds_cli.evaluation.clips import check_unseen
 from la2ds_cli.evaluation.event_transfer import transfer_events
@@ -132,13 +131,12 @@ def figures(
     }
 
 
-def table(figured: dict[str, dict[str, tuple[float, float]]]) -> list[str]:
+def table(figured: dict[str, dict[str, tuple[float, float]]]) -> str:
     """Median / mean of every row on every kind of pairs."""
     rows = []
     for name in next(iter(figured.values())):
-        cells = ["{:.2f} / {:.2f}".format(*of[name]) for of in figured.values()]
-        rows.append(Row([Cell(name), *map(Cell, cells)]))
-    return markdown(Table([Column("median / mean, %", kind="name"), *map(Column, figured)], rows))
+        rows.append([name, *("{:.2f} / {:.2f}".format(*of[name]) for of in figured.values())])
+    return page_table(["median / mean, %", *figured], rows)
 
 
 def main() -> None:
@@ -157,7 +155,7 @@ def main() -> None:
         folds = make_folds(SETS[name], given.data, given.work)
         figured |= figures(folds, presets, seeds, given.settings, given.pairs)
         print(f"{name}: done", flush=True)
-    print("\n".join(table(figured)))
+    print(table(figured))
 
 
 if __name__ == "__main__":

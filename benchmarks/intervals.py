@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from people import ACTIONS, SETS, make_folds, penn_project, whole_pairs
+from people import ACTIONS, SETS, make_folds, page_table, penn_project, whole_pairs
 
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.confidence import NOMINAL
@@ -32,7 +32,6 @@ from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.clips import performed
 
@@ -184,17 +183,15 @@ def figures(rows: Sequence[dict[str, Any]], name: str) -> list[str]:
     return [f"{np.median(error):.2f} / {error.mean():.2f}", *map(shown, shares)]
 
 
-def table(rows: dict[str, Any]) -> list[str]:
+def table(rows: dict[str, Any]) -> str:
     names = [f"{way}: {name}" for way in WAYS for name in NAMES_OF]
-    columns = [Column(name) for name in ("events", *names, "outside B", "yet sure")]
     lines = []
     for title, pairs in rows.items():
         cut = [one for pair in pairs for one in pair["outside"]]
-        cells = [str(len(values(pairs, "alone")))]
-        cells += [cell for way in WAYS for cell in figures(pairs, way)]
-        cells += [str(len(cut)), shown(100 * float(np.mean(cut)) if cut else np.nan)]
-        lines.append(Row([Cell(title), *map(Cell, cells)]))
-    return markdown(Table([Column("", kind="name"), *columns], lines))
+        both = [cell for way in WAYS for cell in figures(pairs, way)]
+        yet_sure = shown(100 * float(np.mean(cut)) if cut else np.nan)
+        lines.append([title, str(len(values(pairs, "alone"))), *both, str(len(cut)), yet_sure])
+    return page_table(["", "events", *names, "outside B", "yet sure"], lines)
 
 
 def shown(value: float) -> str:
@@ -217,7 +214,7 @@ def main() -> None:
         rows = stored(given.work / f"{name}.json", (measured(pair, rng) for pair in pairs))
         found |= rows
         print(*(f"{title}: {len(pairs)} pairs" for title, pairs in rows.items()), flush=True)
-    print("\n".join(table(found)))
+    print(table(found))
 
 
 if __name__ == "__main__":

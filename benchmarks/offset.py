@@ -24,12 +24,11 @@ from pathlib import Path
 from time import process_time
 
 import numpy as np
-from people import SETS, make_folds
+from people import SETS, make_folds, page_table
 from turned_clips import lasting
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.table import Cell, Column, Row, Table, markdown
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.clips import camera_at, random_phase
 from la2ds_cli.demo.performer import forward_kinematics, movement, random_body, random_style
@@ -261,7 +260,7 @@ def shown(value: float, digits: int) -> str:
     return "–" if np.isnan(value) else f"{value:.{digits}f}"
 
 
-def accuracy(rows: list[tuple[Case, PairOffset]], key: str) -> list[str]:
+def accuracy(rows: list[tuple[Case, PairOffset]], key: str) -> str:
     """By what a case is called: errors in frames of the slower film."""
     titles = {
         "overlap": lambda c: f"{c.title}, {100 * c.share:.0f} % overlap",
@@ -287,8 +286,8 @@ def accuracy(rows: list[tuple[Case, PairOffset]], key: str) -> list[str]:
             shown(float(np.median(off[sure])) if sure.any() else np.nan, 2),
             shown(100 * float(held.mean()) if sure.any() else np.nan, 0),
         ]
-        lines.append(Row([Cell(title), *map(Cell, cells)]))
-    return markdown(Table([Column("", kind="name"), *map(Column, names)], lines))
+        lines.append([title, *cells])
+    return page_table(["", *names], lines)
 
 
 def frames_off(case: Case, pair: PairOffset) -> float:
@@ -330,7 +329,7 @@ def main() -> None:
     same = [row for row in rows if row[0].true is not None]
     half = [row for row in same if row[0].share >= 0.5 and row[0].title == "rendered"]
     for key, of in (("overlap", same), ("angle", half), ("rates", half)):
-        print("\n".join(accuracy(of, key)), "\n")
+        print(accuracy(of, key), "\n")
     for title in dict.fromkeys(case.title for case, _ in rows):
         of = [pair for case, pair in rows if case.title == title and case.true is None]
         if of:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.table import Cell, Column, Table, markdown
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.evaluation.event_transfer import Draw, draw_trims
@@ -34,6 +35,12 @@ PairKind = Callable[[str, str], str]
 clips that are not a pair."""
 UNLABELLED = "background"
 GOLF_MIXED = "real speed with slow motion"
+
+
+def page_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text under headings as Markdown, the first column aligned left."""
+    columns = [Column(heading, left=not n) for n, heading in enumerate(headings)]
+    return "\n".join(markdown(Table(columns, [[*map(Cell, row)] for row in rows])))
 
 
 def penn_project(penn: Path, action: str, root: Path, phases: Path | None = None) -> Project:

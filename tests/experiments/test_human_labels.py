@@ -165,7 +165,7 @@ def test_copies_give_no_error_by_raw_poses_and_some_by_the_clock(
     rows = figured["ski jump"]
     assert rows["raw_pose_best"][0] == 0
     assert rows["time_only"][0] > 2
-    assert labels.table(figured)[2].startswith("| raw_pose | 0.00 / ")
+    assert "| raw_pose | 0.00 / " in labels.table(figured)
 
 
 def test_a_late_label_is_off_by_its_share_of_clip_b(
