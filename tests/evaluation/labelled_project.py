@@ -40,12 +40,17 @@ def labelled_project(
         phase = warped_phase(40 + 3 * n, seed=n)
         pose = sequence(phase, fps=(20.0, 25.0, 30.0)[n % 3], scale=50.0 + 5 * n)
         add_sequence(project, name, pose, name.rstrip("0123456789") if split else "")
-        first, second = (int(np.abs(phase - share).argmin()) for share in BOUNDS)
-        edges = (0, first, second, len(phase))
-        rows += [f"{name},{edges[i]},{edges[i + 1]},{NAMES[i]}" for i in range(3)]
+        rows += label_rows(name, phase)
     if labels:
         write_text(project.phases_path, "\n".join(rows) + "\n")
     return project
+
+
+def label_rows(name: str, phase: np.ndarray) -> list[str]:
+    """Rows of phases.csv of a clip with phase (T,)."""
+    first, second = (int(np.abs(phase - share).argmin()) for share in BOUNDS)
+    edges = (0, first, second, len(phase))
+    return [f"{name},{edges[i]},{edges[i + 1]},{NAMES[i]}" for i in range(3)]
 
 
 def random_run(project: Project, run: str, seed: int = 0, *overrides: str) -> None:
