@@ -163,7 +163,6 @@ OTHER_WAYS = {
     "core.config": "presets that come with la2ds",
     "core.errors": "os.devnull",
     "core.plugins": "modules of la2ds and of the user",
-    "formats.__init__": "modules of la2ds",
     "experiments.paper": "comes with la2ds",
     "experiments.scores": "modules of la2ds",
     "views.page": "comes with la2ds",
