@@ -14,7 +14,6 @@ import av
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import Annotation, Moment, write_annotations
@@ -41,7 +40,7 @@ from tests.fuzz.harness import (
 )
 from tests.movement import add_sequence, sequence, warped_phase
 
-DATA_SETS = {"h2o": import_h2o, "ikea-asm": import_ikea_asm}
+DATA_SETS = {"h2o": import_h2o, "ikea-asm": import_ikea_asm, "penn-action": import_penn_action}
 OPTIONS = ImportOptions(fps=25, size=(640, 480))
 
 
@@ -123,7 +122,7 @@ def _json(document: Callable[[], Any]) -> Callable[[Path], object]:
     return lambda path: path.write_text(json.dumps(document()))
 
 
-def _mat(path: Path) -> None:
+def _penn(root: Path) -> None:
     from scipy.io import savemat
 
     t, k = np.mgrid[:4, :13].astype(np.float64)
@@ -131,21 +130,8 @@ def _mat(path: Path) -> None:
     fields |= {"visibility": np.ones((4, 13), np.uint8), "train": 1, "nframes": 4}
     fields |= {"bbox": np.tile([91.0, 41, 241, 131], (4, 1))}
     fields |= {"dimensions": np.array([360, 480, 4], np.uint16)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    savemat(path, fields)
-
-
-def _penn(folder: Path) -> Parser:
-    good = folder / "root" / "labels" / "0001.mat"
-    _mat(good)
-    project = Project.create(folder / "project")
-    seed = good.read_bytes()
-
-    def parse(path: Path) -> None:
-        shutil.copyfile(path, good)
-        _foreseen(project, import_penn_action(project, folder / "root", None))
-
-    return Parser("0001.mat", seed, parse, of_bytes)
+    (root / "labels").mkdir(parents=True)
+    savemat(root / "labels" / "0001.mat", fields)
 
 
 def _c3d(**told: Any) -> Any:
@@ -171,21 +157,6 @@ def _sleap_analysis(folder: Path) -> Parser:
         save(path, labels(frames=4))
 
     return _imported("sleap", "a.h5", of_bytes_in_place, write)(folder)
-
-
-def _carl_labels(folder: Path) -> Parser:
-    from la2ds_cli.formats.penn_action import read_labels
-
-    good = folder / "golf_swing" / "0001.npy"
-    good.parent.mkdir()
-    np.save(good, np.array([0, 0, 1, 1, 2, 2]))
-    seed = good.read_bytes()
-
-    def parse(path: Path) -> None:
-        shutil.copyfile(path, good)
-        read_labels(good, "golf_swing", 6)
-
-    return Parser("0001.npy", seed, parse, of_bytes)
 
 
 # --- pictures ------------------------------------------------------------------------------------
@@ -240,21 +211,6 @@ def _picture(suffix: str) -> Any:
     return maker
 
 
-def _animation(folder: Path) -> Parser:
-    from la2ds_cli.video.reader import probe, read_frames
-
-    images = [Image.fromarray(np.full((24, 32, 3), 60 * t, np.uint8)) for t in range(3)]
-    path = folder / "good.png"
-    images[0].save(path, save_all=True, append_images=images[1:], duration=40)
-
-    def parse(path: Path) -> None:
-        probe(path)
-        for _ in read_frames(path):
-            pass
-
-    return Parser("a.png", path.read_bytes(), parse, of_bytes)
-
-
 # --- networks ------------------------------------------------------------------------------------
 
 
@@ -295,16 +251,6 @@ def _openmmlab(folder: Path) -> Parser:
         load_weights(network, Source("mmpose", Path("a.py"), checkpoint=path))
 
     return Parser("a.pth", (folder / "good.pth").read_bytes(), parse, of_bytes)
-
-
-def _openmmlab_old(folder: Path) -> Parser:
-    """The same in the format of torch before 1.6, which published weights still have."""
-    import torch
-
-    parser = _openmmlab(folder)
-    content = torch.load(folder / "good.pth", weights_only=False)  # written above
-    torch.save(content, folder / "old.pth", _use_new_zipfile_serialization=False)
-    return Parser("a.pth", (folder / "old.pth").read_bytes(), parser.parse, of_bytes)
 
 
 def _yolo(folder: Path) -> Parser:
@@ -511,18 +457,11 @@ def _unread(project: Project) -> None:
 
 MAKERS: dict[str, Callable[[Path], Parser]] = {
     "mp4": _film("a.mp4", "libx264"),
-    "mov": _film("a.mov", "mpeg4"),
-    "avi": _film("a.avi", "mjpeg", "yuvj420p"),
     "mkv": _film("a.mkv", "libx264"),
-    "webm": _film("a.webm", "libvpx"),
     "mpegts": _film("a.ts", "mpeg2video"),
     "gif": _film("a.gif", "gif", "rgb8"),
-    "flv": _film("a.flv", "flv1"),
-    "wmv": _film("a.wmv", "wmv2"),
     "png": _picture(".png"),
     "jpg": _picture(".jpg"),
-    "tif": _picture(".tif"),
-    "animated png": _animation,
     "coco": _imported("coco-json", "a.json", of_json, _json(samples.coco_document)),
     "mmpose": _imported("mmpose-json", "a.json", of_json, _json(samples.mmpose_frames)),
     "openpose": _in_folder(
@@ -537,8 +476,7 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "c3d of floats": _c3d(),
     "c3d of integers": _c3d(scale=0.1),
     "sleap analysis": _sleap_analysis,
-    "penn action": _penn,
-    "carl labels": _carl_labels,
+    "penn action": _in_folder("penn-action", "labels/0001.mat", of_bytes, _penn, action=None),
     "casa": _imported(
         "casa-npy",
         "a_train.npy",
@@ -565,7 +503,6 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
         "ikea-asm", "gt_segments.json", of_json, _ikea_segments, progress=None
     ),
     "openmmlab weights": _openmmlab,
-    "openmmlab weights of old": _openmmlab_old,
     "yolo checkpoint": _yolo,
     "onnx pose network": _onnx_pose,
     "resume state": _resume,
