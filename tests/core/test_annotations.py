@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,15 +17,12 @@ from la2ds_cli.core.annotations import (
     Moment,
     between,
     changed,
-    drawing_value,
     drawings_on,
     points_of,
     read_annotations,
     write_annotations,
 )
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.output_paths import spare_project
-from la2ds_cli.core.project import Project
 from tests.movement import sequence, warped_phase
 
 HEADER = ",".join(COLUMNS)
@@ -114,14 +110,6 @@ def test_a_clip_shows_its_own_that_were_drawn_as_it_is_turned() -> None:
     assert points_of(ROWS[2]) == [(12.5, -0.5), (30.25, 140.0)]
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+cmd", "@x", "-2+A1", "'quoted'", 'a, "b"; c', "ä→ß 🏌"])
-def test_no_text_is_a_formula_and_each_comes_back(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "annotations.csv"
-    write_annotations(path, [Annotation(NOTE, A, B, text)])
-    assert not any(cell.startswith(tuple("=+@-")) for cell in path.read_text().split(","))
-    assert read_annotations(path)[0].value == text
-
-
 @pytest.mark.parametrize(
     ("line", "why"),
     [
@@ -145,6 +133,8 @@ def test_no_text_is_a_formula_and_each_comes_back(tmp_path: Path, text: str) -> 
         ("a,1,,,,,line,1 2 3,,", "given together"),
         ("a,1,,,,,line,1 2 1.001 2,,", "are the same"),
         ("a,1,1,b,1,2,note", "fields"),
+        *((f"a,1,0.2,,,,joint,{value},,", "a corrected joint is") for value in ("nose 1", "")),
+        *((f"a,1,0.2,,,,joint,nose {x} 2,,", "position in a picture") for x in ("nan", "1e9")),
     ],
 )
 def test_a_line_that_is_none_is_named(tmp_path: Path, line: str, why: str) -> None:
@@ -164,15 +154,3 @@ def test_a_table_by_hand_may_leave_out_the_last_columns(tmp_path: Path) -> None:
     path.write_text("file,person,seconds\na,1,2\n")
     with pytest.raises(UserError, match="column 'kind' is missing"):
         read_annotations(path)
-
-
-@pytest.mark.parametrize("side", [math.nan, math.inf, -math.inf, 1e300, 10**400])
-def test_no_number_without_an_end_is_a_position(side: float) -> None:
-    with pytest.raises(ValueError, match="not lie in a picture"):
-        drawing_value("line", [[1, 2], [3, side]])
-
-
-def test_no_command_writes_over_the_table(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
-    with pytest.raises(UserError, match="would be lost"):
-        spare_project(project, [project.annotations_path])

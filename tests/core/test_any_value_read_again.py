@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import re
 import tomllib
@@ -32,7 +31,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.project_toml import set_values
 from la2ds_cli.core.table import Cell, Column, Table, markdown
 from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
-from la2ds_cli.core.untrusted_text import printable
+from la2ds_cli.core.untrusted_text import cell_of_path, path_of_cell, printable
 from la2ds_cli.poses.subjects import set_subjects
 from tests.any_values import cells, clip_options, file_names, json_values, poses, texts
 
@@ -96,6 +95,12 @@ def test_videos(rows: list[Video]):
                 after = project.videos_path.read_bytes() if project.videos_path.exists() else None
                 assert after == before
             assert project.videos() == list(listed.values())
+
+
+def test_paths_that_any_table_holds_are_written_as_they_are():
+    for path in ("clips/anna.mp4", "/home/me/Été (2).mp4", "深蹲.mp4", "a 'b'.mp4", "C:/a.mp4"):
+        assert cell_of_path(path) == path == path_of_cell(path)
+    assert cell_of_path("caf\udce9.mp4") == "file:caf%E9.mp4"
 
 
 @given(st.one_of(texts, st.text(max_size=130)))
@@ -183,6 +188,7 @@ def test_cells_of_a_table(rows: list[list[str]]):
     assert [len(row) for row in seen] == [3] * (len(rows) + 1)
     parts = [part for row in seen for cell in row for part in re.split("[;\t\r\n]", cell)]
     assert not any(part[:1] in ("=", "@", "\uff1d") for part in parts)
+    assert table_text(["-1", "-x"], [[-0.53, "a=b"]]) == "-1,'-x\n-0.53,a=b\n"
 
 
 @given(st.lists(st.one_of(texts, file_names), min_size=2, max_size=2))
@@ -240,15 +246,6 @@ def test_embeddings(length: int, width: int, model: str, random: Any):
         assert back.model == model
         for name in ("value", "frame", "time"):
             assert same(getattr(back, name), getattr(value, name)), name
-
-
-@given(json_values)
-def test_documents(value: Any):
-    with TemporaryDirectory() as folder:
-        path = Path(folder, "a.json")
-        artifact.write_json(path, {"value": value})
-        assert json.loads(path.read_bytes()) == {"value": value}
-        assert artifact.read_document(path) == {"value": value}
 
 
 @given(file_names)

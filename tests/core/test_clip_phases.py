@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.phase_table import PhaseRow
+from la2ds_cli.core.phase_table import PhaseRow, read_phase_table
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from tests.movement import add_sequence, sequence, warped_phase
@@ -104,3 +104,26 @@ def test_several_clips_of_a_file_are_changed_at_once(project: Project) -> None:
     assert spans(project, WHOLE) == [(0, 10, "down"), (10, 30, "up"), (30, 40, "down")]
     assert spans(project, PART) == [(10, 20, "up")]
     assert spans(project, "y") == [(0, 5, "up")]
+
+
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("a,five,9,down", "start is 'five', not a frame number"),
+        ("a,5,5,up", "start 5 must be before end 5"),
+        ("a,-1,5,up", "start -1"),
+        ("a,0", "it has 2 fields, but the header has 4"),
+        *((f"a,0,{end},b", "end is '.*', not a frame number") for end in ("1e3", "", "1000000001")),
+        *((f"a,0,{end},b", "end is '9*', not a frame number") for end in ("9" * 30, "9" * 5000)),
+    ],
+)
+def test_a_bad_row_of_phases_is_named(tmp_path: Path, row: str, problem: str):
+    path = tmp_path / "phases.csv"
+    path.write_text(f"video,start,end,phase\na,0,1000000000,b\n{row}\n")
+    with pytest.raises(UserError, match=f"line 3 cannot be read: {problem}") as caught:
+        read_phase_table(path)
+    assert len(caught.value.message) < 300
+    assert (caught.value.exit_code, "video,start,end,phase" in caught.value.hint) == (5, True)
+    path.write_text("video,start,phase\na,0,up\n")
+    with pytest.raises(UserError, match="line 2 cannot be read: column 'end' is missing"):
+        read_phase_table(path)

@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import (
-    COLUMNS,
     JOINT,
     Annotation,
     Moment,
@@ -19,9 +17,7 @@ from la2ds_cli.core.annotations import (
     write_annotations,
 )
 from la2ds_cli.core.artifact import Recipe
-from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.features.heatmap_cache import cache_heatmaps
 from tests.movement import add_sequence, sequence, warped_phase
 
 READING = ""  # of joints that were imported
@@ -107,18 +103,6 @@ def test_they_hold_for_the_reading_they_were_made_for(project: Project):
     assert reading_of(recipe, {"rotate": 180, "mirror": True}) == "2 rotate=180 mirror=true"
 
 
-def test_what_was_made_of_the_joints_is_stale(project: Project):
-    def rendered() -> list[str]:
-        return [item.status for item in cache_heatmaps(project, project.config().heatmap)]
-
-    assert rendered() == ["ok", "ok"]
-    assert rendered() == ["cached", "cached"]
-    put_right(project, right("a", 4, "head", (12.5, 30.0)))
-    assert rendered() == ["ok", "cached"]
-    project.annotations_path.unlink()
-    assert rendered() == ["ok", "cached"]
-
-
 def test_of_several_for_one_joint_the_last_counts_and_the_recipe_says_so(project: Project):
     first, last = (right("a", 4, "head", (x, 30.0)) for x in (12.5, 99.0))
     read = {}
@@ -164,14 +148,3 @@ def test_options_of_a_recipe_that_no_clip_can_have_change_nothing(project: Proje
     for options in ("start=x", "slowmo=-1", "what", 5):
         project.write_pose("a", pose, Recipe("import", 1, {"options": options}, {}))
         assert project.read_pose("a")[0].xy[4, 0].tolist() == [12.5, 30.0]
-
-
-@pytest.mark.parametrize(
-    "value", ["nose 1", "nose 1 2 3", "nose 1 x", "nose nan 2", "nose 1e9 2", ""]
-)
-def test_a_wrong_line_is_named(project: Project, value: str):
-    artifact.write_text(
-        project.annotations_path, f"{','.join(COLUMNS)}\na,1,0.2,,,,joint,{value},,\n"
-    )
-    with pytest.raises(UserError, match="line 2"):
-        project.read_pose("a")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,14 +15,13 @@ import torch
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import load_config
-from la2ds_cli.core.errors import ExitCode, UserError, first_line
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.trained import load_network
 from la2ds_cli.features.heatmap_cache import cache_heatmaps, read_heatmaps
 from la2ds_cli.poses.networks.onnx import open_session
 from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.training.checkpoint import load_resume
-from la2ds_cli.video.container import stream_duration
 from la2ds_cli.video.frame_conversion import FrameConverter
 from la2ds_cli.video.reader import probe
 from tests.drawn_clips import grey_steps, write_stamped
@@ -93,21 +90,6 @@ def test_a_damaged_onnx_network_prints_nothing_on_stdout(
     assert capfd.readouterr().out == ""
 
 
-def test_an_error_without_words_has_its_kind():
-    assert first_line(RuntimeError()) == "RuntimeError"
-    assert first_line(RuntimeError("\n a \nb")) == "a"
-
-
-def test_a_label_of_a_name_that_no_file_has_is_left_out(project: Project):
-    project.phases_path.write_bytes(b"video,start,end,phase\nclip\x00,0,5,a\nclip-1,0,5,b\n")
-    assert list(project.phases()) == ["clip-1"]
-
-
-def test_a_setting_with_the_character_0_names_no_plugin():
-    load_config({}, overrides=['align.method="a.b\0"'])
-    assert "\0" not in os.environ.get("LA2DS_PLUGINS", "")
-
-
 def test_pixels_of_an_aspect_that_no_camera_has_are_square(tmp_path: Path):
     import av
 
@@ -132,30 +114,8 @@ def test_pictures_that_cannot_be_converted_are_said_so(
     assert caught.value.code == "V001"
 
 
-@pytest.mark.parametrize(
-    ("tag", "seconds"),
-    [("00:01:02.500000000", 62.5), ("00:00:00.2400000.24", 0.0), ("1:2", 0.0), ("9" * 400, 0.0)],
-)
-def test_the_length_in_a_matroska_file_is_a_time_or_none(tag: str, seconds: float):
-    stream = SimpleNamespace(
-        duration=None, start_time=None, time_base=None, metadata={"DURATION": tag}
-    )
-    container = SimpleNamespace(streams=[stream, stream], duration=None)
-    assert stream_duration(container, stream) == seconds
-
-
-def test_a_resume_state_of_odd_entries_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def odd(*rest: Any, **named: Any) -> None:
-        raise AssertionError("saved_id must be a tuple, got int")
-
-    torch.save({}, tmp_path / "resume.pt")
-    monkeypatch.setattr(torch, "load", odd)
-    assert load_resume(tmp_path / "resume.pt") is None
-
-
 def test_a_packed_resume_file_is_not_unpacked(tmp_path: Path):
     """A hundred megabytes of zeros in a file of 100 kB; torch.save packs nothing."""
-    import torch
 
     torch.save({"a": torch.zeros(25_000_000)}, tmp_path / "whole.pt")
     assert load_resume(tmp_path / "whole.pt") is not None

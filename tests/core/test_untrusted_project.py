@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -136,3 +140,33 @@ def test_rows_of_a_run_do_not_go_through_a_link(project: Project, tmp_path: Path
     CliRunner().invoke(app, command)
     assert not (run / "metrics.jsonl").is_symlink()
     assert (tmp_path / "mine.txt").read_text() == "mine\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux alone")
+def test_a_batch_with_names_of_any_bytes_goes_on(tmp_path: Path):
+    (tmp_path / "clips").mkdir()
+    clips = os.fsencode(tmp_path / "clips")
+    for name in (
+        b"caf\xe9.mp4",
+        b"two\rlines.mp4",
+        b"a\nb.mp4",
+        b"=1+1.mp4",
+        b"\xff" * 200 + b".mp4",
+    ):
+        with open(os.path.join(clips, name), "wb") as handle:  # noqa: PTH118, PTH123 (bytes)
+            handle.write(b"no video")
+    command = ["extract-poses", "clips", "--project", "p", "--json", "--pose", "blazepose"]
+    done = subprocess.run(
+        [sys.executable, "-c", "from la2ds_cli.main import main; main()", *command],
+        cwd=tmp_path,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "LA2DS_OFFLINE": "1"},
+        check=False,
+    )
+    assert done.returncode == 4, done.stderr
+    items = json.loads(done.stdout)["items"]
+    assert [item["code"] for item in items] == ["V001"] * 5
+    assert {os.fsencode(Path(item["path"]).name) for item in items} == set(
+        os.listdir(clips)  # noqa: PTH208 (bytes)
+    )
+    assert not (tmp_path / "p" / "videos.csv").exists()  # no project without a clip is left
