@@ -47,7 +47,6 @@ def extract_poses(
     engine: Literal["local", "ray"] = option(
         "local|ray", "Where the clips are processed.", "local"
     ),
-    strict: bool = flag("--strict", "Exit with 8 even if a clip is only degraded."),
     overwrite: bool = OVERWRITE,
     device: DeviceName = DEVICE,
     *,
@@ -124,7 +123,7 @@ def extract_poses(
             console.next(on_project(an_alignment(opened), here.project))
     if part and not results:  # more jobs than clips, and none for this one
         return
-    raise typer.Exit(batch_exit_code(results, strict=strict))
+    raise typer.Exit(batch_exit_code(results))
 
 
 def _clip_options(time_range: str | None, **given: float | None) -> ClipOptions | None:

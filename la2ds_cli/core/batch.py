@@ -74,14 +74,9 @@ def unexpected(project: Project, path: str, error: Exception, video: str = "") -
     )
 
 
-def batch_exit_code(results: Sequence[ItemResult], *, strict: bool = False) -> ExitCode:
-    """0 if every item is usable, 8 if some are not, 4 if none is.
-
-    strict: return 8 also if a usable item has a code, such as a degraded one.
-    """
+def batch_exit_code(results: Sequence[ItemResult]) -> ExitCode:
+    """0 if every item is usable, 8 if some are not, 4 if none is."""
     usable = sum(result.usable for result in results)
-    if strict and usable and any(result.code for result in results):
-        return ExitCode.PARTIAL
     if usable == len(results) and results:
         return ExitCode.OK
     return ExitCode.PARTIAL if usable else ExitCode.UNUSABLE

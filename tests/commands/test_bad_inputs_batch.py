@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
-from tests.commands.bad_input_drawing import good, images, pictures
+from tests.commands.bad_input_drawing import good
 from tests.commands.bad_input_files import ROWS, duet, zero_bytes
 from tests.commands.bad_input_runs import (
     GREY,
@@ -113,22 +113,6 @@ def test_one_person_where_two_are_wanted(tmp_path: Path) -> None:
     compare("fewer people than asked for", "batch", item_of(found), tmp_path)
 
 
-def test_slow_motion(tmp_path: Path) -> None:
-    found = batch(tmp_path / "p", good(tmp_path / "slow.mp4"), "--slowmo", "8")
-    compare("slow motion", "batch", item_of(found), tmp_path)
-    pose, _ = Project.open(tmp_path / "p").read_pose(found["items"][0]["video"])
-    assert pose.time[-1] == pytest.approx(19 / 25 / 8)
-
-
-def test_mirror(tmp_path: Path) -> None:
-    found = batch(tmp_path / "p", good(tmp_path / "selfie.mp4"), "--mirror")
-    compare("mirror or selfie camera", "batch", item_of(found), tmp_path)
-    pose, _ = Project.open(tmp_path / "p").read_pose(found["items"][0]["video"])
-    assert pose.xy[0, 1, 0] == pytest.approx(239 - 40, abs=2)
-    assert pose.info["mirror"] is True
-    assert "rotate" not in pose.info
-
-
 def test_sideways_without_metadata(tmp_path: Path) -> None:
     film(tmp_path / "sideways.mp4", [{200: (40 + t, 60, 160 + t, 110)} for t in range(20)])
     networks = ("--detector", GREY, "--pose", "tests.commands.lying_people")
@@ -150,12 +134,6 @@ def test_folders_of_images_with_their_rate(tmp_path: Path, row: str) -> None:
     compare(f"{row}, --fps", "batch", item_of(found), tmp_path)
 
 
-def test_images_come_in_natural_order(tmp_path: Path) -> None:
-    found = batch(tmp_path / "p", images(tmp_path / "stills", pictures(12)), "--fps", "25")
-    pose, _ = Project.open(tmp_path / "p").read_pose(found["items"][0]["video"])
-    np.testing.assert_allclose(pose.xy[:, 0, 0], 40 + 2 * np.arange(12), atol=1)
-
-
 def test_one_name_in_two_folders(tmp_path: Path) -> None:
     for name, start in (("anna", 40), ("ben", 60)):
         good(tmp_path / "clips" / name / "clip.mp4", start)
@@ -165,33 +143,9 @@ def test_one_name_in_two_folders(tmp_path: Path) -> None:
     assert len(Project.open(tmp_path / "p").videos()) == 2
 
 
-def test_one_content_twice(tmp_path: Path) -> None:
-    one = good(tmp_path / "clips" / "a.mp4")
-    (tmp_path / "clips" / "b.mp4").write_bytes(one.read_bytes())
-    found = batch(tmp_path / "p", tmp_path / "clips")
-    first, second = found["items"]
-    assert [first["status"], second["status"]] == ["ok", "cached"]
-    assert first["video"] == second["video"]
-    assert second["message"] == f"the same film as {first['path']}: both are one clip"
-    assert len(Project.open(tmp_path / "p").videos()) == 1
-
-
-def test_clips_of_two_rates(tmp_path: Path) -> None:
-    film(tmp_path / "clips" / "a.mp4", [{200: (60, 30, 110, 140)}] * 20, fps=25)
-    film(tmp_path / "clips" / "b.mp4", [{200: (60, 30, 110, 140)}] * 48, fps=60)
-    found = batch(tmp_path / "p", tmp_path / "clips")
-    assert [item["status"] for item in found["items"]] == ["ok", "ok"]
-    assert [float(row["fps"]) for row in report(tmp_path / "p").values()] == [25, 60]
-
-
 def test_a_batch_of_nothing_but_bad_files(tmp_path: Path) -> None:
     found = batch(tmp_path / "p", zero_bytes(tmp_path))
     assert found["exit_code"] == ExitCode.UNUSABLE
-
-
-def test_strict_takes_no_weakness(tmp_path: Path) -> None:
-    found = batch(tmp_path / "p", duet(tmp_path), "--strict")
-    assert found["exit_code"] == ExitCode.PARTIAL
 
 
 def test_a_run_without_a_usable_file_leaves_no_new_project(tmp_path: Path) -> None:

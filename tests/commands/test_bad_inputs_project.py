@@ -113,31 +113,6 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert single(project, a, b)["exit_code"] == ExitCode.OK
 
 
-def test_poses_of_another_version_or_setting_are_stale(tmp_path: Path) -> None:
-    project = grey_project(tmp_path / "p")
-    for number in range(3):
-        good(tmp_path / "clips" / f"{number}.mp4", 40 + number)
-    batch(project, tmp_path / "clips")
-    opened = Project.open(project)
-    video = opened.videos()[0].id
-    pose, recipe = opened.read_pose(video)
-    opened.write_pose(video, pose, replace(recipe, version=1))
-    poses = _poses_status(project)
-    assert poses["current"] == 2
-    assert poses["stale"] == {video: f"poses artifact version 1 -> {recipe.version}"}
-    settings = (project / "project.toml").read_text()
-    (project / "project.toml").write_text(settings + "detect_threshold = 0.5\n")
-    assert _poses_status(project)["stale"].popitem()[1].endswith("detect_threshold: 0.3 -> 0.5")
-    found = batch(project, tmp_path / "clips")
-    assert [item["status"] for item in found["items"]] == ["ok"] * 3
-    assert _poses_status(project)["stale"] == {}
-
-
-def _poses_status(project: Path) -> dict:
-    result = run_command("status", "--project", project, "--json")
-    return next(s for s in json.loads(result.stdout)["steps"] if s["step"] == "poses")
-
-
 # --- models and labels ------------------------------------------------------------------------
 
 

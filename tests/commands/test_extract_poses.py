@@ -14,7 +14,6 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 from la2ds_cli.poses.extract import ExtractOptions
-from la2ds_cli.poses.sources import stands_for_clips
 from tests.poses.grey_people import film
 from tests.poses.test_extract import walk
 
@@ -68,15 +67,6 @@ def test_the_choice_of_networks_is_kept_for_later_steps(
     kept = Project.open(tmp_path / "p").config().poses
     assert kept == calls[0]["config"]
     assert kept.pose == str(tmp_path / "net.onnx")
-
-
-def test_an_unknown_network_is_not_kept(calls: list[dict[str, Any]], tmp_path: Path):
-    Project.create(tmp_path)
-    arguments = ["extract-poses", "a.mp4", "--detector", "nonsense", "--project", str(tmp_path)]
-    result = RUNNER.invoke(app, arguments)
-    assert result.exit_code == ExitCode.USAGE
-    assert calls
-    assert Project.open(tmp_path).config().poses.detector == "auto"
 
 
 @pytest.mark.parametrize("name", ["klips", "klips/*.mp4", "empty", "klips/a.mp4"])
@@ -136,17 +126,6 @@ def test_a_new_project_that_another_command_uses_stays(
     assert result.exit_code == ExitCode.USAGE
     assert "no project was created" not in result.stderr
     assert (tmp_path / "p" / "project.toml").exists()
-
-
-def test_what_stands_for_clips(tmp_path: Path):
-    (tmp_path / "deep" / "er").mkdir(parents=True)
-    (tmp_path / "deep" / "er" / "a.mp4").touch()
-    (tmp_path / "still").mkdir()
-    (tmp_path / "still" / "1.png").touch()
-    for name in ("deep", "deep/er/a.mp4", "deep/**/*.mp4", "still"):
-        assert stands_for_clips(str(tmp_path / name)), name
-    assert stands_for_clips("https://host/a.mp4")
-    assert not stands_for_clips(str(tmp_path / "dep"))
 
 
 def test_a_shard_without_clips_is_no_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -63,21 +63,3 @@ def test_each_makes_a_project_with_poses_split_and_phases(tmp_path: Path, name: 
     assert document["command"] == f"import {name}"
     assert [item["status"] for item in document["items"]] == ["cached"]
     assert result.stderr == ""
-
-
-@pytest.mark.parametrize("name", ["ikea-asm", "h2o", "casa-npy", "penn-action", "wide-csv"])
-def test_a_mistyped_folder_makes_no_project(tmp_path: Path, name: str):
-    root = tmp_path / "project"
-    arguments = ["import", name, str(tmp_path / "mistyped"), "--project", str(root)]
-    options = {"casa-npy": ["--fps", "30"], "wide-csv": ["--fps", "30"]}
-    result = CliRunner().invoke(app, [*arguments, *options.get(name, [])])
-    assert result.exit_code in range(2, 9)
-    assert not root.exists()
-    root.mkdir()
-    (root / "notes.txt").write_text("mine")
-    result = CliRunner().invoke(app, [*arguments, *options.get(name, [])])
-    assert "no project was created" in result.stderr
-    assert [path.name for path in root.iterdir()] == ["notes.txt"]
-    Project.create(root)
-    CliRunner().invoke(app, [*arguments, *options.get(name, [])])
-    assert (root / "project.toml").exists()

@@ -15,10 +15,8 @@ from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.formats import READ, WRITTEN
 from la2ds_cli.main import app
-from la2ds_cli.video.writer import write_video
 from tests.formats.file_samples import (
     dlc_rows,
-    mmpose_frames,
     write_json,
     write_openpose,
     write_rows,
@@ -77,20 +75,6 @@ def test_names_told_on_the_command_line(run: Run, project: Project, tmp_path: Pa
     assert "not in the file: left_eye" in result.stderr
     pose, _ = project.read_pose(project.videos()[-1].id)
     assert np.isfinite(pose.xy[:, 15]).all()
-
-
-def test_align_uses_the_imported_poses_of_a_video(run: Run, project: Project, tmp_path: Path):
-    for name, frames in (("anna", 12), ("ben", 15)):
-        images = [np.full((240, 320, 3), 5 * t, np.uint8) for t in range(frames)]
-        write_video(tmp_path / f"{name}.mp4", images, 20)
-        path = write_json(tmp_path / f"{name}.json", mmpose_frames(frames))
-        told = ["--video", str(tmp_path / f"{name}.mp4")]
-        assert run("import", "mmpose-json", str(path), *told).exit_code == 0
-    out = tmp_path / "ab.csv"
-    videos = [str(tmp_path / "anna.mp4"), str(tmp_path / "ben.mp4")]
-    result = run("align", *videos, "--features", "pose", "--out", str(out))
-    assert result.exit_code == 0, result.stderr
-    assert len(out.read_text().splitlines()) > 12
 
 
 def test_export_prints_what_it_wrote(run: Run, document: Document, tmp_path: Path):

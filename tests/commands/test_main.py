@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from la2ds_cli import __version__
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.main import COMMANDS, _app_for, app
+from la2ds_cli.main import app
 
 ROOT = Path(__file__).parents[2]
 RUNNER = CliRunner()
@@ -36,24 +36,6 @@ def test_no_arguments_show_help_with_examples():
     assert result.exit_code == 0
     assert "la2ds extract-poses clips/" in result.stdout
     assert result.stdout.index("extract-poses  ") < result.stdout.index("train  ")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "names"),
-    [
-        (["align", "train", "b"], ["align"]),
-        (["--offline", "train", "--help"], ["train"]),
-        (["import", "csv"], None),
-        (["trian"], None),
-        (["--help"], None),
-        ([], None),
-    ],
-)
-def test_a_command_that_is_named_is_the_only_one_looked_at(arguments, names):
-    alone, whole = _app_for(arguments), [command.name for command in app.registered_commands]
-    assert [command.name for command in alone.registered_commands] == (names or whole)
-    assert (alone is app) == (names is None)
-    assert len(whole) > 15
 
 
 def test_version():
@@ -119,7 +101,7 @@ def test_a_bug_prints_its_traceback_and_no_local_values():
         "from la2ds_cli.health import doctor\n"
         "def examine():\n"
         "    password = 'never shown'\n"
-        "    raise ZeroDivisionError('a bug')\n"
+        "    raise ZeroDivisionError('a bug\\x1b[2J')\n"
         "doctor.examine = examine\n"
         "main.main()\n"
     )
@@ -131,30 +113,8 @@ def test_a_bug_prints_its_traceback_and_no_local_values():
         check=False,
     )
     assert done.returncode == ExitCode.BUG
-    assert "ZeroDivisionError: a bug" in done.stderr
+    assert done.stderr.endswith("ZeroDivisionError: a bug\\x1b[2J\n")
     assert "line 4" not in done.stdout
-
-
-@pytest.mark.parametrize(("chosen", "used"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_waiting_threads_sleep_unless_told_otherwise(chosen: str | None, used: str):
-    script = (
-        "import os\n"
-        "from la2ds_cli import main\n"
-        "from la2ds_cli.health import doctor\n"
-        "doctor.examine = lambda: [doctor.Check('policy', os.environ['OMP_WAIT_POLICY'])]\n"
-        "main.main()\n"
-    )
-    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
-    environment |= {"OMP_WAIT_POLICY": chosen} if chosen else {}
-    done = subprocess.run(
-        [sys.executable, "-c", script, "doctor"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=environment,
-        check=True,
-    )
-    assert done.stdout.splitlines()[-1].split()[-1] == used
 
 
 def test_a_closed_pipe_is_no_error():
@@ -193,12 +153,3 @@ def test_every_line_of_help_fits_80_columns_and_the_first_use_comes_first(path: 
     paragraphs = EVERY[path].help.split("\n\n")
     assert paragraphs[1].startswith("\b\n"), "after the first sentence, the most common use"
     assert f"  la2ds {path}".rstrip() in paragraphs[1]
-
-
-def test_the_list_of_commands_has_every_command_in_its_group():
-    text = RUNNER.invoke(app, ["--help"]).stdout
-    headings = [f"{title}:" for title in COMMANDS]
-    assert [line for line in text.splitlines() if line in headings] == headings
-    for group in COMMANDS.values():
-        for name in group:
-            assert re.search(rf"^  {name} ", text, re.MULTILINE)

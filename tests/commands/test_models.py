@@ -98,15 +98,6 @@ def test_pull_announces_fetches_and_is_done_the_second_time(server: FileServer) 
     assert len(server.asked) == 2
 
 
-def test_pull_all_includes_what_is_bundled() -> None:
-    items = document("pull", "--all")["items"]
-    assert {item["path"]: item["status"] for item in items} == {
-        "a": "ok",
-        "b": "ok",
-        "hrnet-demo": "cached",
-    }
-
-
 def test_pull_goes_on_after_a_failure(server: FileServer) -> None:
     del server.paths["/a.pth"]
     items = document("pull", "a", "b", code=ExitCode.PARTIAL)["items"]
@@ -133,24 +124,6 @@ def test_pull_offline_only_looks(server: FileServer) -> None:
     assert [item["status"] for item in items] == ["cached", "failed"]
     assert "--offline" in items[1]["message"]
     assert [asked.path for asked in server.asked] == ["/a.pth"]
-
-
-def test_pull_mends_what_is_damaged(server: FileServer) -> None:
-    models("pull", "a")
-    (weights_dir() / "a.pth").write_bytes(CONTENT[1:])
-    (item,) = document("pull", "a", "--offline", code=ExitCode.ENVIRONMENT)["items"]
-    assert "damaged" in item["message"]
-    result = models("pull", "a")
-    assert result.exit_code == 0
-    assert "damaged" in result.stderr
-    assert (weights_dir() / "a.pth").read_bytes() == CONTENT
-
-
-def test_pull_into_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "home").write_text("a file where the folder should be")
-    result = models("pull", "a", "b")
-    assert result.exit_code == ExitCode.STORAGE
-    assert "cannot store the weights of a" in result.stderr
 
 
 def test_an_unknown_name_gets_a_suggestion(server: FileServer) -> None:

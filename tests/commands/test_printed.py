@@ -18,7 +18,6 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.experiments import benchmark
 from la2ds_cli.experiments.scores import METHOD_TABLES
 from la2ds_cli.main import app
-from la2ds_cli.video.reader import probe, read_frames
 from tests.commands.conftest import four_clips, squats
 from tests.movement import add_sequence
 from tests.small_runs import TINY, six_clips
@@ -149,22 +148,6 @@ def test_the_document_of_a_command(folder: Folder, line: str, keys: dict[str, An
         assert found["files"] == [line.rpartition(" ")[2].replace("OUT", str(folder.out))]
 
 
-def test_every_kind_of_file_of_a_comparison_replaces_the_old_one(folder: Folder):
-    folder.out.mkdir(exist_ok=True)
-    targets = [folder.out / f"comparison.{suffix}" for suffix in ("png", "svg", "pdf", "csv")]
-    for target in targets:
-        target.write_text("old")
-    outs = " ".join(f"--out {target}" for target in targets)
-    assert folder.run(f"compare clip-0 clip-2 {outs}").exit_code == 0
-    assert all(target.stat().st_size > 1000 for target in targets)
-    assert sorted(folder.out.glob("*comparison*")) == sorted(targets)
-
-
-def test_attempts_are_in_the_order_in_which_they_are_named(folder: Folder):
-    line = "compare clip-0 --attempts clip-2 --attempts clip-1 --out OUT/t.csv"
-    assert [one["video"] for one in folder.document(line)["attempts"]] == ["clip-2", "clip-1"]
-
-
 def test_steps_that_are_done_are_not_done_again(folder: Folder):
     for line, ends in (("cache-heatmaps", ["ok", "cached"]), ("embed", ["cached", "cached"])):
         if line == "embed":
@@ -176,14 +159,6 @@ def test_steps_that_are_done_are_not_done_again(folder: Folder):
     refused = folder.run("train --set train.steps=2")
     assert refused.exit_code == ExitCode.MISMATCH
     assert "--overwrite" in refused.stderr
-
-
-def test_a_batch_with_a_damaged_item_ends_with_8(project: Project, folder: Folder):
-    project.pose_path("clip-1").write_bytes(b"no poses")
-    result = folder.run("cache-heatmaps", project)
-    assert result.exit_code == ExitCode.PARTIAL
-    assert "H002" in result.stdout
-    assert result.stdout.splitlines()[-1] == "3 ok, 1 failed"
 
 
 def test_without_a_run_the_base_model_is_used_and_that_is_said(project: Project, folder: Folder):
@@ -210,18 +185,6 @@ def test_init_leaves_a_project_as_it_is(tmp_path: Path, folder: Folder):
     assert settings.read_text() == 'preset = "demo"  # mine\n'
 
 
-def test_limits_of_what_is_retrieved_from_a_clip(folder: Folder):
-    limits = "--k 6 --per-video 2 --min-gap 0.5"
-    found = folder.document(f"retrieve --query clip-0 {limits} --out OUT/r.json")
-    assert (found["per_video"], found["min_gap"]) == (2, 0.5)
-    for query in found["queries"]:
-        times: dict[str, list[float]] = {}
-        for hit in query["hits"]:
-            times.setdefault(hit["video"], []).append(hit["time"])
-        assert {name: len(of) for name, of in times.items()} == {f"clip-{n}": 2 for n in (1, 2, 3)}
-        assert all(abs(first - second) >= 0.5 - 1e-6 for first, second in times.values())
-
-
 def test_frames_are_retrieved_from_a_store(folder: Folder):
     pytest.importorskip("lancedb", reason="lancedb is not installed (extra lance)")
     exact = folder.document("retrieve --k 5 --out OUT/r.json")
@@ -237,20 +200,6 @@ def test_frames_are_retrieved_from_a_store(folder: Folder):
     assert "of 4 clips of 1 project in model-penn13-" in shown
     assert "exact search, 0 clips added, 0 dropped as project-" in shown
     assert ".png" not in shown
-
-
-def test_phases_stand_beside_the_seconds_of_a_video(project: Project, folder: Folder):
-    """Above the pictures."""
-    pictures = []
-    for labels in ("", "clip-0,0,20,down\nclip-1,0,15,down\n"):
-        project.phases_path.write_text("video,start,end,phase\n" + labels)
-        assert folder.run("sync clip-0 clip-1 --out OUT/p.mp4", project).exit_code == 0
-        assert probe(folder.out / "p.mp4").frames_declared == 40
-        pictures.append(next(read_frames(folder.out / "p.mp4")).image.astype(int))
-    plain, labelled = pictures
-    changed = (np.abs(labelled - plain).max(axis=(1, 2)) > 64).nonzero()[0]
-    assert 0 < len(changed) < len(plain) / 8
-    assert changed.max() < len(plain) / 4
 
 
 # --- repetitions ----------------------------------------------------------------------------------
@@ -291,15 +240,6 @@ def test_the_document_of_a_benchmark_is_its_json_file(folder: Folder):
     results = folder.project.results_dir("benchmark")
     assert found["folder"] == str(results)
     assert json.loads((results / "benchmark.json").read_text())["figures"] == found["figures"]
-
-
-def test_each_project_of_a_benchmark_has_a_table_and_all_a_mean(folder: Folder):
-    other = six_clips(folder.out.parent / "others")
-    projects = f"--project {other.root} --project {folder.project.root}"
-    assert folder.run(f"benchmark {projects} --methods tcc {QUICK}").exit_code == 0
-    page = (other.results_dir("benchmark") / "benchmark.md").read_text()
-    for name in ("others", "project", "mean over projects"):
-        assert f"## Event transfer on trimmed pairs, error in % of the clip: {name}\n" in page
 
 
 @pytest.mark.parametrize(

@@ -74,13 +74,6 @@ def test_write_tells_whose_labels_stayed_and_where_the_file_as_it_was_lies(proje
     assert copy.read_bytes() == before
 
 
-def test_the_tables_go_where_the_user_wants(project: Project, tmp_path: Path):
-    assert run(project, "--from", "clip0", "--out", str(tmp_path / "tables")).exit_code == 0
-    names = sorted(path.name for path in (tmp_path / "tables").iterdir())
-    assert names == ["boundaries.csv", "phases.csv"]
-    assert not project.results_dir("transfer").exists()
-
-
 def test_a_bad_clip_ends_with_8_and_the_others_are_done(project: Project):
     project.pose_path("clip3").write_bytes(b"no poses")
     result = run(project, "--from", "clip0")

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 from rich.console import Console as RichConsole
 
-from la2ds_cli import main
 from la2ds_cli.core import console
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -187,23 +185,6 @@ def test_names_reach_the_terminal_as_text_on_one_line(capsys: pytest.CaptureFixt
     text = capsys.readouterr().out
     assert json.loads(text)["name"] == HOSTILE
     assert all(line.isprintable() for line in text.split("\n"))
-
-
-def test_a_fault_shows_its_traceback_without_control_characters(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-):
-    def broken(**_: object) -> None:
-        raise RuntimeError("a\x1b[2J.mp4")
-
-    monkeypatch.setattr(main, "_app_for", lambda arguments: broken)
-    monkeypatch.setattr(main, "own_process", lambda: None)  # this process is of all tests
-    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
-    with pytest.raises(SystemExit) as caught:
-        main.main()
-    assert caught.value.code == ExitCode.BUG
-    lines = capsys.readouterr().err.splitlines()
-    assert lines[0].startswith("Traceback")
-    assert lines[-1] == r"RuntimeError: a\x1b[2J.mp4"
 
 
 def test_programs_read_events_and_people_do_not(
