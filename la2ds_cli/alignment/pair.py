@@ -49,7 +49,7 @@ def prepare_pair(
 
     a, b: video files, or names of clips of the project. Raises as find_alignment does.
     """
-    from la2ds_cli.poses.verdict import note_weakness
+    from la2ds_cli.poses.quality import note_weakness
     from la2ds_cli.video.reader import has_changed
 
     get_method(request.settings.method)

@@ -27,8 +27,8 @@ from la2ds_cli.formats import READ, WRITTEN, load_format
 from la2ds_cli.formats.file_clip import FileClip, SourceVideo, source_of, to_sequence
 from la2ds_cli.formats.files import FormatError, FramesError, ImportOptions, PoseFileError, shown
 from la2ds_cli.poses.current import follow_files, listed_as
+from la2ds_cli.poses.quality import item_result
 from la2ds_cli.poses.trust import with_trust
-from la2ds_cli.poses.verdict import item_result
 from la2ds_cli.video.media_files import ordered
 
 VERSION = 1  # raised when the same file gives different poses

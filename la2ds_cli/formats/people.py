@@ -15,8 +15,7 @@ from la2ds_cli.core.skeleton import SKELETONS, Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.formats.files import ImportOptions, JointsError, PoseFileError
 from la2ds_cli.poses.subjects import AMBIGUOUS_MARGIN, choose_subject, follow_cuts, rank_people
-from la2ds_cli.poses.tracking import link_detections
-from la2ds_cli.poses.tracks import LEAST_PIECE, MAX_GAP
+from la2ds_cli.poses.tracking import LEAST_PIECE, MAX_GAP, link_detections
 
 PIXELS = 200.0  # of a metre in 3D joints that no camera saw, so that a person is some 300 tall
 
@@ -175,14 +174,14 @@ def choose_people(
     max_gap, least = (max(1, round(seconds * fps)) for seconds in (MAX_GAP, LEAST_PIECE))
     # The tool that wrote the file has applied its own threshold.
     tracks = link_detections([found[at] for at in rows], threshold=0.0, max_gap=max_gap, size=size)
-    best = choose_subject(tracks, size, len(number))
-    subject, cuts = follow_cuts(best.index, tracks, least=least)
+    best, margin = choose_subject(tracks, size, len(number))
+    subject, cuts = follow_cuts(best, tracks, least=least)
     for t, extent in zip(subject.frame, subject.box, strict=True):
         chosen[t] = next(row for row in rows[t] if np.array_equal(box[row], extent))
     return chosen, {
         "people": len(rank_people(tracks, size, len(number))),
-        "margin": round(best.margin, 3),
-        "ambiguous": best.margin < AMBIGUOUS_MARGIN,
+        "margin": round(margin, 3),
+        "ambiguous": margin < AMBIGUOUS_MARGIN,
         "cuts": cuts,
     }
 

@@ -1,5 +1,5 @@
 """A clip in chunks: its frames, read as often as needed, and the results of chunks, kept on disk so
-that a killed run resumes within the clip.
+that a killed run resumes within the clip; and work in several threads.
 
 Frames of a short clip are kept in memory, those of others are decoded again, so that memory does
 not grow with the clip. Results of consecutive chunks are written together every few seconds, each
@@ -9,14 +9,12 @@ group as one artifact. A clip that is done sooner writes nothing.
 from __future__ import annotations
 
 import itertools
-import shutil
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -34,6 +32,7 @@ CLIP_MEMORY = 256 << 20  # a clip of at most this size is decoded once
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Frames = list[Frame]  # consecutive ones: a chunk of a clip
 Chunk = dict[str, np.ndarray]  # the result of a chunk
 _STEP, _VERSION = "poses-partial", 2
 _EVERY = 10.0  # seconds of work that a killed run may lose
@@ -41,14 +40,6 @@ _EVERY = 10.0  # seconds of work that a killed run may lose
 
 class Stopped(Exception):
     """The run ends before the clip is done."""
-
-
-@dataclass(frozen=True)
-class FrameChunk:
-    """Consecutive frames: piece `number` of the clip."""
-
-    number: int
-    frames: list[Frame]
 
 
 class ClipFrames:
@@ -68,121 +59,63 @@ class ClipFrames:
         declared: int = 0,
     ) -> None:
         self._read = read
-        self._frame_bytes = max(3 * size[0] * size[1], 1)
-        self._chunk = max(1, min(_CHUNK_FRAMES, _CHUNK_BYTES // self._frame_bytes))
-        self._memory_bytes = memory_bytes
+        frame_bytes = max(3 * size[0] * size[1], 1)
+        self._chunk = max(1, min(_CHUNK_FRAMES, _CHUNK_BYTES // frame_bytes))
+        self._most_kept = memory_bytes // frame_bytes  # frames
         self._stop = stop or Event()
-        self._fits = declared * self._frame_bytes <= memory_bytes
-        self._in_memory: list[FrameChunk] | None = None  # None = the clip is too large
-        self._complete = False
+        self._fits = declared <= self._most_kept
+        self._memory: list[Frames] = []  # the complete clip, after it was read once
 
-    def chunks(self) -> Iterator[FrameChunk]:
+    def chunks(self) -> Iterator[Frames]:
         """All chunks, from the first. Read them to the end before the next call.
 
         Raises Stopped if the run must end early.
         """
-        for chunk in self._all():
+        for chunk in self._memory or self._decoded():
             if self._stop.is_set():
                 raise Stopped
             yield chunk
 
-    def _all(self) -> Iterator[FrameChunk]:
-        if self._complete and self._in_memory is not None:
-            yield from self._in_memory
-            return
-        self._in_memory, count = [] if self._fits else None, 0
+    def _decoded(self) -> Iterator[Frames]:
+        kept, count = [], 0
         frames = read_ahead(self._read(), self._chunk)
-        for number in itertools.count():
-            part = list(itertools.islice(frames, self._chunk))
-            if not part:
-                break
-            chunk = FrameChunk(number, part)
-            count += len(part)
-            if self._in_memory is not None and count * self._frame_bytes <= self._memory_bytes:
-                self._in_memory.append(chunk)
-            elif self._in_memory is not None:
-                self._in_memory, self._fits = None, False
+        while chunk := list(itertools.islice(frames, self._chunk)):
+            count += len(chunk)
+            self._fits &= count <= self._most_kept
+            kept = [*kept, chunk] if self._fits else []
             yield chunk
-        self._complete = True
+        self._memory = kept
 
 
-class Partial:
-    """Folder of the unfinished work on one clip. key: of the finished poses."""
+class Stage:
+    """Results of one step of the work on a clip, without a gap from the first chunk: `done` are
+    those of earlier runs.
+
+    folder: of the unfinished work on the clip. inputs: what the results depend on besides the name
+    of the step. every: seconds of work after which they are written to disk.
+    """
 
     def __init__(
         self,
         folder: Path,
-        key: str,
+        name: str,
+        inputs: Mapping[str, str],
         every: float = _EVERY,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.folder = folder
-        self.key = key
-        self.every = every
-        self.clock = clock
-
-    def stage(self, name: str, inputs: str = "") -> Stage:
-        """A step of the work, with the results of earlier runs. inputs: digest of the step's inputs
-        besides the clip and its settings."""
-        return Stage(self, name, inputs)
-
-    def clear(self) -> None:
-        """Remove everything: the clip is done."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-class Stage:
-    """Results of one step of the work, without a gap from the first chunk of the clip."""
-
-    def __init__(self, partial: Partial, name: str, inputs: str) -> None:
-        self._partial = partial
-        self._name = name
-        self._inputs = {"poses": partial.key, **({"before": inputs} if inputs else {})}
+        self._folder, self._name, self._inputs = folder, name, dict(inputs)
+        self._every, self._clock = every, clock
         self._unwritten: list[Chunk] = []
-        self._written_at = partial.clock()
+        self._written_at = clock()
         self.done: list[Chunk] = []
-        while chunks := self._read(len(self.done)):
+        while chunks := self._stored(len(self.done)):
             self.done += chunks
         self._next = len(self.done)
 
-    def run(
-        self,
-        work: Callable[[FrameChunk], Chunk],
-        chunks: Iterable[FrameChunk],
-        *,
-        workers: int,
-        progress: Progress,
-        again: bool = False,
-    ) -> list[Chunk]:
-        """Results of all chunks in order: those of earlier runs, then those of `work`, each of
-        which is added.
-
-        again: also process chunks that were done before; only new results are added. progress: is
-        told of the frames. Results that are not on disk when the work ends early are written then.
-        """
-
-        def result_of(chunk: FrameChunk) -> tuple[Chunk, int]:
-            if not again and chunk.number < len(self.done):
-                return self.done[chunk.number], len(chunk.frames)
-            return work(chunk), len(chunk.frames)
-
-        results = []
-        try:
-            for result, frames in ordered_map(result_of, chunks, workers):
-                if len(results) >= len(self.done):
-                    self.add(result)
-                results.append(result)
-                progress.advance(frames)
-        except BaseException:
-            self.flush()
-            raise
-        return results
-
     def add(self, chunk: Chunk) -> None:
-        """Keep the result of the next chunk; it is written to disk within `every` seconds of
-        work."""
+        """Keep the result of the next chunk."""
         self._unwritten.append(chunk)
-        if self._partial.clock() - self._written_at >= self._partial.every:
+        if self._clock() - self._written_at >= self._every:
             self.flush()
 
     def flush(self) -> None:
@@ -198,9 +131,9 @@ class Stage:
         artifact.write_arrays(self._path(self._next), arrays, self._recipe(self._next), facts)
         self._next += len(self._unwritten)
         self._unwritten = []
-        self._written_at = self._partial.clock()
+        self._written_at = self._clock()
 
-    def _read(self, first: int) -> list[Chunk]:
+    def _stored(self, first: int) -> list[Chunk]:
         try:
             arrays, recipe, facts = artifact.read_arrays(self._path(first))
         except ArtifactError:
@@ -217,7 +150,38 @@ class Stage:
         return Recipe(_STEP, _VERSION, {"stage": self._name, "first": first}, self._inputs)
 
     def _path(self, first: int) -> Path:
-        return self._partial.folder / f"{self._name}-{first:06d}.safetensors"
+        return self._folder / f"{self._name}-{first:06d}.safetensors"
+
+
+def run_chunks(
+    work: Callable[[Frames], Chunk],
+    chunks: Iterable[Frames],
+    *,
+    workers: int,
+    progress: Progress,
+    stage: Stage | None = None,
+) -> list[Chunk]:
+    """Results of all chunks in order: those that `stage` has, then those of `work`, which are added
+    to it. progress: is told of the frames. What is not on disk when the work ends early is written
+    then."""
+    done = stage.done if stage else []
+
+    def result_of(item: tuple[int, Frames]) -> tuple[Chunk, int]:
+        number, frames = item
+        return (done[number] if number < len(done) else work(frames)), len(frames)
+
+    results: list[Chunk] = []
+    try:
+        for result, frames in ordered_map(result_of, enumerate(chunks), workers):
+            results.append(result)
+            if stage and len(results) > len(done):
+                stage.add(result)
+            progress.advance(frames)
+    except BaseException:
+        if stage:
+            stage.flush()
+        raise
+    return results
 
 
 # --- several threads ------------------------------------------------------------------------------

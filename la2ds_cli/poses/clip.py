@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -17,11 +18,11 @@ import numpy as np
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
 from la2ds_cli.poses import boxes
-from la2ds_cli.poses.chunks import CLIP_MEMORY, ClipFrames, Partial
+from la2ds_cli.poses.chunks import CLIP_MEMORY, ClipFrames, Stage
 from la2ds_cli.poses.networks import Detector, PoseBackend
-from la2ds_cli.poses.passes import Detections, PersonBoxes, detect_people, estimate_people
+from la2ds_cli.poses.passes import Detections, detect_people, estimate_people
 from la2ds_cli.poses.quality import assess
 from la2ds_cli.poses.sources import ClipSource
 from la2ds_cli.poses.subjects import (
@@ -30,9 +31,16 @@ from la2ds_cli.poses.subjects import (
     describe,
     follow_cuts,
     rank_people,
+    subject_scores,
 )
-from la2ds_cli.poses.tracking import fill_boxes, link_detections
-from la2ds_cli.poses.tracks import LEAST_PIECE, MAX_GAP, Track, make_track
+from la2ds_cli.poses.tracking import (
+    LEAST_PIECE,
+    MAX_GAP,
+    Track,
+    fill_boxes,
+    link_detections,
+    make_track,
+)
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.reader import read_frames
 
@@ -51,12 +59,17 @@ _BRIDGE = 0.25  # seconds; shorter gaps of a joint are interpolated, with score 
 
 @dataclass(frozen=True)
 class ClipTask:
-    """One clip to process. workers: threads; memory: bytes of decoded frames that are kept; stop:
-    set when the run must end early."""
+    """One clip to process.
+
+    folder, key: where unfinished work is kept, and the key of the recipe of the finished poses.
+    workers: threads. memory: bytes of decoded frames that are kept. stop: set when the run must end
+    early.
+    """
 
     source: ClipSource
     config: PosesConfig
-    partial: Partial
+    folder: Path
+    key: str
     workers: int = 1
     memory: int = CLIP_MEMORY
     stop: Event = field(default_factory=Event)
@@ -71,30 +84,13 @@ class ClipTask:
         """(W, H) of the frames in pixels."""
         return self.source.info.width, self.source.info.height
 
-    def decoded(self) -> ClipFrames:
-        """The frames of the clip, which are decoded as they are read."""
-        return ClipFrames(
-            lambda: read_frames(self.source.path, self.source.options),
-            self.size,
-            self.memory,
-            stop=self.stop,
-            declared=self.source.info.frames_declared,
-        )
-
     def frames(self, seconds: float) -> int:
         """A duration as a number of frames, at least 1."""
         return max(1, round(seconds * self.source.info.fps))
 
-    @property
-    def detect_every(self) -> int:
-        """Frames from one pass of the detector to the next."""
-        rate = self.config.detect_rate
-        return max(1, round(self.source.info.fps / rate)) if rate else 1
-
-    @property
-    def rank(self) -> int:
-        """The number of the requested person; 1 for the best."""
-        return int(self.subject) if self.subject.isdecimal() else 1
+    def stage(self, name: str, **before: str) -> Stage:
+        """A step of the work. before: digest of its inputs besides the clip and its settings."""
+        return Stage(self.folder, name, {"poses": self.key, **before})
 
 
 def pose_clip(
@@ -111,47 +107,58 @@ def pose_clip(
     of quality.assess. Raises UserError (exit 4): V002 fewer than config.min_frames frames, V020
     nobody found, V026 fewer people than the subject's rank.
     """
-    progress = progress or Progress()
-    frames = task.decoded()
+    progress, config, source = progress or Progress(), task.config, task.source
+    frames = ClipFrames(
+        lambda: read_frames(source.path, source.options),
+        task.size,
+        task.memory,
+        stop=task.stop,
+        declared=source.info.frames_declared,
+    )
+    every = task.frames(1 / config.detect_rate) if config.detect_rate else 1
     detections = detect_people(
         frames,
         detector,
-        every=task.detect_every,
-        threshold=task.config.detect_threshold,
-        stage=task.partial.stage("detect"),
+        every=every,
+        threshold=config.detect_threshold,
+        stage=task.stage("detect"),
         progress=progress,
         workers=task.workers,
     )
-    _check_length(task, len(detections))
-    tracks = _tracks(task, detections)
-    candidates, others, pieces = _candidates(task, detections, tracks)
+    length, cuts = len(detections), detections.cuts
+    _check_length(task, length)
+    candidates, others, pieces = _candidates(task, detections, _tracks(task, detections, every))
+    gaps = {"max_gap": task.frames(MAX_GAP), "hold": task.frames(_HOLD)}
+    gaps["window"] = task.frames(_STEADY)
     posed = estimate_people(
         frames,
-        [_boxes_to_estimate(task, track, detections) for track in candidates],
+        [fill_boxes(track, length, **gaps, cuts=cuts) for track in candidates],
         backend,
-        partial=task.partial,
+        stage_of=lambda digest: task.stage("pose", before=digest),
         progress=progress,
         workers=task.workers,
     )
-    ranked, margin = _ranked(task, posed, candidates, len(detections))
-    people = ranked[: task.config.subjects]
+    chosen, margin = choose_subject(posed, task.size, length, task.subject)
+    if len(posed) == 1:  # joints of others would tell more than their boxes
+        _, margin = choose_subject(candidates, task.size, length)
+    ranked = [chosen, *(i for i in rank_people(posed, task.size, length) if i != chosen)]
     everybody = [*(posed[i] for i in ranked), *others]
+    people = ranked[: config.subjects]
     info = {
         "people": len(everybody),
         "margin": round(margin, 3),
         "ambiguous": margin < AMBIGUOUS_MARGIN,
         "cuts": pieces,
-        "cut_rows": list(detections.cuts),
-        "candidates": [
-            describe(track, task.size, len(detections)) for track in everybody[:_REPORTED]
-        ],
-        "persons_wanted": task.config.subjects,
+        "cut_rows": list(cuts),
+        "candidates": [describe(track) for track in everybody[:_REPORTED]],
+        "persons_wanted": config.subjects,
+        "persons": len(people),
     }
     sequences = []
     for number, i in enumerate(people, start=1):
-        facts = {**info, "person": number, "persons": len(people)}
-        detected = candidates[i].frame
-        sequences.append(_sequence(task, posed[i], detected, detections, backend.skeleton, facts))
+        seen = np.isin(posed[i].frame, candidates[i].frame)
+        facts = {**info, "person": number}
+        sequences.append(_sequence(task, posed[i], seen, detections, backend.skeleton, facts))
     return sequences
 
 
@@ -172,7 +179,7 @@ def _check_length(task: ClipTask, length: int) -> None:
     )
 
 
-def _tracks(task: ClipTask, detections: Detections) -> list[Track]:
+def _tracks(task: ClipTask, detections: Detections, every: int) -> list[Track]:
     """Everybody in the clip, including on the frames between two passes of the detector.
 
     Raises UserError (exit 4, V020) if nobody was found.
@@ -197,7 +204,7 @@ def _tracks(task: ClipTask, detections: Detections) -> list[Track]:
             exit_code=ExitCode.UNUSABLE,
             code="V020",
         )
-    return [_interpolated(track, task.detect_every, detections.cuts) for track in tracks]
+    return [_interpolated(track, every, detections.cuts) for track in tracks]
 
 
 def _hint_of_nobody(best: float) -> str:
@@ -232,48 +239,25 @@ def _candidates(
     """The people who may be the subject, judged by their boxes alone, best first; the other people;
     and the number of pieces added to the subject over cuts of the film."""
     length = len(detections)
-    choice = choose_subject(tracks, task.size, length, task.subject)
+    index, _ = choose_subject(tracks, task.size, length, task.subject)
     least = task.frames(LEAST_PIECE)
-    subject, pieces = follow_cuts(choice.index, tracks, least=least, cuts=detections.cuts)
-    tracks = [subject, *(track for i, track in enumerate(tracks) if i != choice.index)]
+    subject, pieces = follow_cuts(index, tracks, least=least, cuts=detections.cuts)
+    tracks = [subject, *(track for i, track in enumerate(tracks) if i != index)]
     order = rank_people(tracks, task.size, length)
-    score = choose_subject(tracks, task.size, length).score
+    score = subject_scores(tracks, task.size, length)
     contenders = [i for i in order if score[i] >= _CONTENDER_SHARE * score[order[0]]]
-    chosen = order[: max(task.config.subjects, task.rank, len(contenders[:_MOST_CONTENDERS]))]
+    rank = int(task.subject) if task.subject.isdecimal() else 1
+    chosen = order[: max(task.config.subjects, rank, len(contenders[:_MOST_CONTENDERS]))]
     if 0 not in chosen:
         chosen = [0, *chosen]
     others = [tracks[i] for i in order if i not in chosen]
     return [tracks[i] for i in chosen], others, pieces
 
 
-def _boxes_to_estimate(task: ClipTask, track: Track, detections: Detections) -> PersonBoxes:
-    return fill_boxes(
-        track,
-        len(detections),
-        max_gap=task.frames(MAX_GAP),
-        hold=task.frames(_HOLD),
-        window=task.frames(_STEADY),
-        cuts=detections.cuts,
-    )
-
-
-def _ranked(
-    task: ClipTask, posed: list[Track], candidates: list[Track], length: int
-) -> tuple[list[int], float]:
-    """The distinct people by index, the requested one first, and the margin of that choice: by the
-    joints, or by the boxes if only one person has joints."""
-    order = rank_people(posed, task.size, length)
-    choice = choose_subject(posed, task.size, length, task.subject)
-    ranked = [choice.index, *(i for i in order if i != choice.index)]
-    if len(posed) == 1:
-        choice = choose_subject(candidates, task.size, length)
-    return ranked, choice.margin
-
-
 def _sequence(
     task: ClipTask,
     posed: Track,
-    detected: IntArray,
+    seen: BoolArray,
     detections: Detections,
     skeleton: str,
     info: dict[str, Any],
@@ -281,12 +265,11 @@ def _sequence(
     """The sequence of a person: joints of the frames that show the person, with gaps interpolated,
     and measured.
 
-    A frame shows the person if the detector saw them, or if the joints score at least half of what
-    is usual in the clip.
+    seen: (M,) whether the detector saw the person. Other frames show the person if the joints score
+    at least half of what is usual in the clip.
     """
     config, cuts = task.config, detections.cuts
     mean = posed.joint_score.mean(axis=1)
-    seen = np.isin(posed.frame, detected)
     usual = float(np.median(mean[seen] if seen.any() else mean))
     shown = seen | (mean >= _LOST_SHARE * usual)
 

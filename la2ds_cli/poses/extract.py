@@ -23,7 +23,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import STEP, find_clip, follow_files, is_current, moved_to
 from la2ds_cli.poses.extraction import ClipResult, Extraction, failure, stored_options
-from la2ds_cli.poses.quality import FACTS, clip_facts
+from la2ds_cli.poses.quality import FACTS, clip_facts, verdict
 from la2ds_cli.poses.sources import (
     ClipSource,
     Entry,
@@ -32,7 +32,6 @@ from la2ds_cli.poses.sources import (
     load_source,
 )
 from la2ds_cli.poses.subjects import read_subjects, set_subjects
-from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.video.media_files import content_digest
 from la2ds_cli.video.reader import VideoInfo
 

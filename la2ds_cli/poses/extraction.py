@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.poses.chunks import CLIP_MEMORY, Partial, Stopped, one_thread_each, ordered_map
+from la2ds_cli.poses.chunks import CLIP_MEMORY, Stopped, one_thread_each, ordered_map
 from la2ds_cli.poses.clip import ClipTask, pose_clip
 from la2ds_cli.poses.current import STEP, networks_of, pose_recipe
 from la2ds_cli.poses.networks import (
@@ -36,9 +37,9 @@ from la2ds_cli.poses.networks import (
     resolve_detector,
     resolve_pose,
 )
+from la2ds_cli.poses.quality import item_result
 from la2ds_cli.poses.sources import ClipSource
 from la2ds_cli.poses.subjects import check_subject
-from la2ds_cli.poses.verdict import item_result
 from la2ds_cli.poses.weights import report_to
 
 _COMPLETE = 0.97  # share of the declared frames and seconds; containers round both
@@ -198,9 +199,9 @@ class Extraction:
     def _extract(self, source: ClipSource, workers: int, memory: int) -> list[dict[str, Any]]:
         """Extract the poses of a source and write them to the project, the subject last; returns
         the info of each person."""
-        made_by = self._networks
-        partial = Partial(self.project.partial_poses(source.id()), self.recipe(made_by, source).key)
-        task = ClipTask(source, self.config, partial, workers, memory, self.stop)
+        made_by, folder = self._networks, self.project.partial_poses(source.id())
+        key = self.recipe(made_by, source).key
+        task = ClipTask(source, self.config, folder, key, workers, memory, self.stop)
         poses = pose_clip(task, self.detector, self.backend, self.progress)
         names = {"detector": self.detector_name, "pose": self.pose_name}
         names |= {"device": self.backend.device}
@@ -208,7 +209,7 @@ class Extraction:
         for person in range(len(poses), 0, -1):
             recipe = self.recipe(made_by, source, person)
             self.project.write_pose(source.id(person), poses[person - 1], recipe)
-        partial.clear()
+        shutil.rmtree(folder, ignore_errors=True)
         return [dict(pose.info) for pose in poses]
 
     @cached_property

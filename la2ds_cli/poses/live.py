@@ -22,8 +22,7 @@ from la2ds_cli.poses.extraction import Extraction
 from la2ds_cli.poses.networks import Detector, PoseBackend
 from la2ds_cli.poses.passes import estimate_refined
 from la2ds_cli.poses.subjects import choose_subject
-from la2ds_cli.poses.tracking import CONTINUE_SHARE, MIN_IOU
-from la2ds_cli.poses.tracks import MAX_GAP, make_track
+from la2ds_cli.poses.tracking import CONTINUE_SHARE, MAX_GAP, MIN_IOU, make_track
 from la2ds_cli.poses.weights import report_to
 from la2ds_cli.video.reader import Frame
 
@@ -119,7 +118,7 @@ class LivePoses:
                 return False
             people = zip(box[sure], score[sure], strict=True)
             tracks = [make_track(np.zeros(1), b[None], s[None]) for b, s in people]
-            chosen = box[sure][choose_subject(tracks, size, 1).index]
+            chosen = box[sure][choose_subject(tracks, size, 1)[0]]
         else:
             overlap = boxes.iou(box, self._box)
             overlap[score < CONTINUE_SHARE * self.config.detect_threshold] = 0

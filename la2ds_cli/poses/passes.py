@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.poses import boxes
-from la2ds_cli.poses.chunks import Chunk, ClipFrames, FrameChunk, Partial, Stage
+from la2ds_cli.poses.chunks import Chunk, ClipFrames, Frames, Stage, run_chunks
 from la2ds_cli.poses.cuts import CutDetector
 from la2ds_cli.poses.networks import Detector, PoseBackend, PoseTracker
-from la2ds_cli.poses.tracks import Track
+from la2ds_cli.poses.tracking import Track
 
 _SURE_IOU = 0.6  # of the boxes of two frames, below which the frames between are detected as well
 _LARGE, _CLEAR = 0.3, 0.5  # of the largest area and of the best score, from which a box counts
 _REFINE_IOU = 0.7  # a box that its joints change by more than this is estimated again
 
+_JOINTS = ("person", "row", "box", "xy", "score", "world")  # of a chunk
 PersonBoxes = tuple[IntArray, FloatArray]  # frames (M,) and boxes (M, 4) of one person
 Estimates = tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # box, xy, score, world
 
@@ -61,16 +63,14 @@ def detect_people(
     """
     cuts = CutDetector()
 
-    def watched() -> Iterator[FrameChunk]:
+    def watched() -> Iterator[Frames]:
         for chunk in frames.chunks():
-            for frame in chunk.frames:
+            for frame in chunk:
                 cuts.add(frame.image)
             yield chunk
 
-    def work(chunk: FrameChunk) -> Chunk:
-        return _detect(chunk, detector, every, threshold)
-
-    results = stage.run(work, watched(), workers=workers, progress=progress)
+    work = partial(_detect, detector=detector, every=every, threshold=threshold)
+    results = run_chunks(work, watched(), workers=workers, progress=progress, stage=stage)
     if not results:
         return Detections([], np.zeros(0), np.zeros(0, np.int64), ())
     return Detections(
@@ -85,9 +85,9 @@ def detect_people(
     )
 
 
-def _detect(chunk: FrameChunk, detector: Detector, every: int, threshold: float) -> Chunk:
+def _detect(chunk: Frames, detector: Detector, every: int, threshold: float) -> Chunk:
     """Boxes of all people in a chunk (sum of people, 5), and their number by frame."""
-    images = [frame.image for frame in chunk.frames]
+    images = [frame.image for frame in chunk]
     sampled = sorted({*range(0, len(images), every), len(images) - 1})
     detected = dict(zip(sampled, detector.detect([images[t] for t in sampled]), strict=True))
     between = [
@@ -103,8 +103,8 @@ def _detect(chunk: FrameChunk, detector: Detector, every: int, threshold: float)
     return {
         "box": np.concatenate(rows).astype(np.float32),
         "people": np.array([len(row) for row in rows]),
-        "time": np.array([frame.time for frame in chunk.frames]),
-        "source": np.array([frame.source for frame in chunk.frames]),
+        "time": np.array([frame.time for frame in chunk]),
+        "source": np.array([frame.source for frame in chunk]),
     }
 
 
@@ -134,33 +134,24 @@ def estimate_people(
     people: Sequence[PersonBoxes],
     backend: PoseBackend,
     *,
-    partial: Partial,
+    stage_of: Callable[[str], Stage],
     progress: Progress,
     workers: int,
 ) -> list[Track]:
     """A track with joints for each person, on the given frames and boxes.
 
-    Results in `partial` for the same boxes are not computed again, unless the backend follows
-    people from frame to frame.
+    stage_of: from a digest of the boxes to the results of earlier runs, which are not computed
+    again. A backend that follows people from frame to frame starts from the first frame.
     """
     tracker = getattr(backend, "tracker", None)
     followers = [_Follower(tracker()) for _ in people] if tracker else []
-
-    def work(chunk: FrameChunk) -> Chunk:
-        return _estimate(chunk, people, backend, followers)
-
-    stage = partial.stage("pose", _digest(people))
-    results = stage.run(
-        work,
-        frames.chunks(),
-        workers=1 if followers else workers,
-        progress=progress,
-        again=bool(followers),
-    )
-    names = ("person", "row", "box", "xy", "score", "world")
+    work = partial(_estimate, people=people, backend=backend, followers=followers)
+    stage = None if followers else stage_of(_digest(people))
+    workers = 1 if followers else workers
+    results = run_chunks(work, frames.chunks(), workers=workers, progress=progress, stage=stage)
     # Each is let go of as soon as it is joined.
     person, row, box, xy, score, world = (
-        np.concatenate([result.pop(name) for result in results]) for name in names
+        np.concatenate([result.pop(name) for result in results]) for name in _JOINTS
     )
     tracks = []
     for number in range(len(people)):
@@ -170,17 +161,17 @@ def estimate_people(
 
 
 def _estimate(
-    chunk: FrameChunk,
+    chunk: Frames,
     people: Sequence[PersonBoxes],
     backend: PoseBackend,
     followers: Sequence[_Follower],
 ) -> Chunk:
-    first, last = chunk.frames[0].index, chunk.frames[-1].index
+    first, last = chunk[0].index, chunk[-1].index
     inside = [np.flatnonzero((row >= first) & (row <= last)) for row, _ in people]
     person = np.repeat(np.arange(len(people)), [len(at) for at in inside])
     row = np.concatenate([people[i][0][at] for i, at in enumerate(inside)])
     box = np.concatenate([people[i][1][at] for i, at in enumerate(inside)])
-    images = [chunk.frames[t - first].image for t in row]
+    images = [chunk[t - first].image for t in row]
     if followers:
         parts = []
         for n, follower in enumerate(followers):
@@ -189,14 +180,8 @@ def _estimate(
         box, xy, score, world = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     else:
         box, xy, score, world = estimate_refined(backend, images, box)
-    return {
-        "person": person,
-        "row": row,
-        "box": box,
-        "xy": xy,
-        "score": score,
-        "world": world,
-    }
+    values = (person, row, box, xy, score, world)
+    return dict(zip(_JOINTS, values, strict=True))
 
 
 class _Follower:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, Json
 from la2ds_cli.poses import boxes
-from la2ds_cli.poses.tracks import Track, concatenate, same_person, select_rows, side_by_side
+from la2ds_cli.poses.tracking import Track, concatenate, same_person, select_rows, side_by_side
 
 AMBIGUOUS_MARGIN = 0.25
 _CLOSE_UP = 0.5  # side of the box over that of the frame from which nobody counts as larger
@@ -27,41 +26,6 @@ _SEEN = 0.3  # joints scored below this are not seen
 _PERSON = 0.1  # of the best score: who is a person of the clip at all
 _COMPARABLE = 0.3  # of the usual box area: what may be the subject in another view
 _TOGETHER = 0.2  # share of common frames above which two tracks are side by side
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The chosen track, by index; margin over the runner-up in [0, 1] (0 = equal, 1 = no rival, or
-    named by the user); score: (n,) of every track."""
-
-    index: int
-    margin: float
-    score: FloatArray
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """Facts about a track over the whole clip; every field but motion is in [0, 1].
-
-    share: of the frames. side: of the mean box over that of the frame. closeness: 1 in the middle,
-    0 in a corner. motion: spread of the joints, or of the box corners, in body heights. confidence:
-    mean score, lower if few joints are seen at all.
-    """
-
-    share: float
-    side: float
-    closeness: float
-    motion: float
-    confidence: float
-    first: int
-
-    @property
-    def score(self) -> float:
-        liveliness = _STILL + (1 - _STILL) * (1 - np.exp(-self.motion / _LIVELY))
-        area = min(self.side, _CLOSE_UP)
-        return float(
-            area * self.share * (0.5 + 0.5 * self.closeness) * liveliness * self.confidence
-        )
 
 
 def check_subject(subject: str) -> None:
@@ -79,36 +43,39 @@ def _rank(subject: str) -> int:
     return int(subject) if re.fullmatch(r"[0-9]{1,9}", subject) else 0
 
 
+def subject_scores(tracks: Sequence[Track], size: tuple[int, int], length: int) -> FloatArray:
+    """(n,) how much each track of a clip of `length` frames of size (width, height) is its subject.
+
+    The product, taken over the whole clip, of area: side of the mean box relative to that of the
+    frame, at most 0.5, so that a close-up does not win by size; time: share of the frames;
+    centrality: 1 in the middle to 0.5 in a corner; motion: 0.3 for a person who stands still,
+    approaching 1 for one whose joints move; confidence: mean score of the joints, lower if few are
+    seen at all, or of the boxes before joints are known.
+    """
+    return np.array([_score(track, size, length) for track in tracks])
+
+
 def choose_subject(
     tracks: Sequence[Track], size: tuple[int, int], length: int, subject: str = "auto"
-) -> Choice:
-    """The subject of a clip of `length` frames of size (width, height).
+) -> tuple[int, float]:
+    """The index of the subject of a clip, at least one track, and the margin of that choice over
+    the runner-up in [0, 1]: 0 = equal, 1 = no rival.
 
-    auto: area x time x centrality x motion x confidence, taken over the whole clip. Area: side of
-    the mean box relative to that of the frame, at most 0.5, so that a close-up does not win by
-    size; time: share of the frames; centrality: 1 in the middle to 0.5 in a corner; motion: 0.3 for
-    a person who stands still, approaching 1 for one whose joints move; confidence: mean score of
-    the joints, or of the boxes before joints are known. Tracks that show a part of the chosen
-    person are not runners-up. "1", "2", ...: this rank in the order of `rank_people`, with margin
-    1, since the choice is certain.
-
-    Raises ValueError without tracks; UserError (exit 4, V026) for a rank that the clip does not
-    have.
+    auto: the best of `subject_scores`. Tracks that show a part of the chosen person are not
+    runners-up. "1", "2", ...: this rank in the order of `rank_people`, with margin 1, since the
+    choice is certain. Raises UserError (exit 4, V026) for a rank that the clip does not have.
     """
-    if not tracks:
-        raise ValueError("choose_subject: no tracks")
-    score = np.array([_facts(track, size, length).score for track in tracks])
     if rank := _rank(subject):
-        persons = _distinct(tracks, score)
+        persons = rank_people(tracks, size, length)
         if rank > len(persons):
             raise _no_such_person(rank, len(persons))
-        return Choice(persons[rank - 1], 1.0, score)
+        return persons[rank - 1], 1.0
+    score = subject_scores(tracks, size, length)
     best = int(score.argmax())
     rivals = [i for i, t in enumerate(tracks) if i != best and not same_person(t, tracks[best])]
-    margin = 1.0
-    if rivals:
-        margin = float(1 - score[rivals].max() / score[best]) if score[best] > 0 else 0.0
-    return Choice(best, margin, score)
+    if not rivals:
+        return best, 1.0
+    return best, float(1 - score[rivals].max() / score[best]) if score[best] > 0 else 0.0
 
 
 def _no_such_person(rank: int, number: int) -> UserError:
@@ -122,23 +89,18 @@ def _no_such_person(rank: int, number: int) -> UserError:
     )
 
 
-def _facts(track: Track, size: tuple[int, int], length: int) -> _Facts:
+def _score(track: Track, size: tuple[int, int], length: int) -> float:
     frame_size = np.array(size, np.float64)
     side = np.sqrt(boxes.area(track.box).mean() / frame_size.prod())
     offset = np.abs(boxes.centre(track.box) / frame_size * 2 - 1)
-    away = np.clip(np.linalg.norm(offset, axis=1) / np.sqrt(2), 0, 1).mean()
+    closeness = 1 - np.clip(np.linalg.norm(offset, axis=1) / np.sqrt(2), 0, 1).mean()
     confidence = track.score.mean()
     if track.posed:
         seen = (track.joint_score >= _SEEN).mean()
         confidence = track.joint_score.mean() * min(1, 2 * seen)
-    return _Facts(
-        share=len(track) / length,
-        side=min(float(side), 1.0),
-        closeness=float(1 - away),
-        motion=_motion(track),
-        confidence=float(confidence),
-        first=int(track.frame[0]),
-    )
+    liveliness = _STILL + (1 - _STILL) * (1 - np.exp(-_motion(track) / _LIVELY))
+    area, share = min(float(side), _CLOSE_UP), len(track) / length
+    return float(area * share * (0.5 + 0.5 * closeness) * liveliness * confidence)
 
 
 def _motion(track: Track) -> float:
@@ -161,38 +123,19 @@ def rank_people(tracks: Sequence[Track], size: tuple[int, int], length: int) -> 
     No two show parts of each other, and each has at least a tenth of the best score. [] without
     tracks.
     """
-    return _distinct(tracks, choose_subject(tracks, size, length).score) if tracks else []
-
-
-def _distinct(tracks: Sequence[Track], auto: FloatArray) -> list[int]:
-    """Distinct people in the order of their scores."""
-    order = np.argsort(-auto, kind="stable")
+    score = subject_scores(tracks, size, length)
+    order = np.argsort(-score, kind="stable")
     persons: list[int] = []
-    for i in order[auto[order] >= _PERSON * auto.max()]:
+    for i in order[score[order] >= _PERSON * score.max(initial=0)]:
         if not any(same_person(tracks[i], tracks[j]) for j in persons):
             persons.append(int(i))
     return persons
 
 
-def describe(track: Track, size: tuple[int, int], length: int) -> dict[str, Json]:
-    """JSON facts of a track for a report.
-
-    share: of the frames. side: of the mean box over that of the frame. centrality: 1 in the
-    middle of the frame, 0 in a corner. motion: spread of the joints in body heights. mean_score:
-    of the joints, else of the boxes. first, last: frames. box: mean, xyxy pixels.
-    """
-    facts = _facts(track, size, length)
-    score = track.joint_score.mean() if track.posed else track.score.mean()
-    return {
-        "share": round(facts.share, 4),
-        "side": round(facts.side, 4),
-        "centrality": round(facts.closeness, 4),
-        "motion": round(facts.motion, 4),
-        "mean_score": round(float(score), 4),
-        "first": int(track.frame[0]),
-        "last": int(track.frame[-1]),
-        "box": [round(float(side), 1) for side in track.box.mean(axis=0)],
-    }
+def describe(track: Track) -> dict[str, Json]:
+    """JSON facts of a track: its first and last row of the clip, and its mean box, xyxy pixels."""
+    box = [round(float(side), 1) for side in track.box.mean(axis=0)]
+    return {"first": int(track.frame[0]), "last": int(track.frame[-1]), "box": box}
 
 
 def ranks(count: int, subject: str) -> list[int]:

@@ -9,7 +9,6 @@ moves: it jumps or trembles, which bodies do not do, by second differences.
 long: its limb is longer than this person's limbs are in this clip. Limbs that point at the camera
 become shorter, but none becomes longer; a person who comes nearer grows in all limbs.
 exchanged: left and right change places between two frames, and change back later.
-crossed: elbows or knees are nearer to the other side's shoulder or hip than to their own.
 copied: the limb lies on the other side's for a while, from the elbow or knee on, although shoulders
 or hips are apart. In a true side view these lie on each other, too, and nothing is doubted. If one
 of the two scores clearly less, only that one is doubted.
@@ -44,7 +43,6 @@ _WEIGHT = {
     "trembles": 1.5,
     "long": 5.0,  # fitted 3, at which a limb of three times its length still passes
     "exchanged": 6.0,  # fitted 3.6, at which a limb that rests meanwhile still passes
-    "crossed": 3.0,
     "copied": 6.5,  # set by hand: real clips of the training data have none
 }
 EVIDENCE = tuple(_WEIGHT)
@@ -144,7 +142,6 @@ class _Clip:
             "trembles": np.log1p(self._mean_around(leaps, _TREMBLING) / _STILL),
             "long": _of_limb(_too_long(joints, lengths, skeleton), skeleton),
             "exchanged": exchanged,
-            "crossed": _crossed(joints, skeleton),
             "copied": self._mean_around(self._copied(), _AROUND),
         }
 
@@ -340,21 +337,6 @@ def undone_changes(
 def _mean_distance(a: FloatArray, b: FloatArray) -> FloatArray:
     """(T,) of limbs (T, side, joint, xy); NaN if a joint is not seen."""
     return np.linalg.norm(a - b, axis=-1).mean(axis=(1, 2))
-
-
-def _crossed(joints: FloatArray, skeleton: Skeleton) -> FloatArray:
-    """(T, K) torso lengths by which both limbs would be shorter with their elbows or knees
-    exchanged, for the elbow or knee and the joints beyond it."""
-    crossed = np.zeros(joints.shape[:2])
-    for chain in skeleton.chains.values():
-        a, b = chain[0], chain[1]
-        other_a, other_b = skeleton.flip[a], skeleton.flip[b]
-        if other_a == a or other_b == b:
-            continue
-        own = _apart(joints, a, b) + _apart(joints, other_a, other_b)
-        exchanged = _apart(joints, a, other_b) + _apart(joints, other_a, b)
-        crossed[:, list(chain[1:])] = np.nan_to_num((own - exchanged).clip(0, 2))[:, None]
-    return crossed
 
 
 def _apart(joints: FloatArray, a: int, b: int) -> FloatArray:

@@ -67,7 +67,7 @@ def retrieve(
     Raises UserError if a time lies outside the query's clip (exit 2), if there is no other clip or
     the query has no features (exit 4), and as the extraction of poses, embedding and Store do.
     """
-    from la2ds_cli.poses.verdict import note_weakness
+    from la2ds_cli.poses.quality import note_weakness
 
     progress = progress or Progress()
     limits, device = request.limits, request.device

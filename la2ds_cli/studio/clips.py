@@ -24,9 +24,8 @@ from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.poses.quality import clip_facts
+from la2ds_cli.poses.quality import clip_facts, verdict
 from la2ds_cli.poses.subjects import ranks, read_subjects, subject_of
-from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.studio.film import encoded
 from la2ds_cli.studio.jobs import with_hint
 from la2ds_cli.studio.pages import page

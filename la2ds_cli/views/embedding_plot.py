@@ -122,7 +122,7 @@ def plot_embeddings(
     """
     from la2ds_cli.embedding.embed import ensure_embeddings
     from la2ds_cli.poses.extract import ensure_poses
-    from la2ds_cli.poses.verdict import note_weakness
+    from la2ds_cli.poses.quality import note_weakness
 
     progress = progress or Progress()
     if not 2 <= len(names) <= len(COLOURS):

@@ -19,9 +19,8 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.poses.quality import clip_facts
+from la2ds_cli.poses.quality import clip_facts, verdict
 from la2ds_cli.poses.trust import with_trust
-from la2ds_cli.poses.verdict import verdict
 from la2ds_cli.video.reader import Image, VideoFile, video_file, write_video
 from la2ds_cli.views.figure import letters, printable
 from la2ds_cli.views.film_strip import cut_out, view_boxes

@@ -20,7 +20,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.trained import load_network
 from la2ds_cli.features.heatmap_cache import cache_heatmaps, read_heatmaps
 from la2ds_cli.poses.networks.onnx import open_session
-from la2ds_cli.poses.verdict import verdict
+from la2ds_cli.poses.quality import verdict
 from la2ds_cli.training.checkpoint import load_resume
 from la2ds_cli.video.frame_conversion import FrameConverter
 from la2ds_cli.video.reader import probe

@@ -294,8 +294,7 @@ def _replacing(
 
 def _use_poses(project: Project) -> None:
     """What status and the exporters do with poses, too."""
-    from la2ds_cli.poses.quality import clip_facts
-    from la2ds_cli.poses.verdict import verdict
+    from la2ds_cli.poses.quality import clip_facts, verdict
 
     verdict(clip_facts(project, "clip-0"))
     pose, _ = project.read_pose("clip-0")

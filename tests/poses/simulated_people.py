@@ -8,7 +8,7 @@ import numpy as np
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.poses.tracks import Track, make_track
+from la2ds_cli.poses.tracking import Track, make_track
 
 SIZE = (640, 480)
 COCO = get_skeleton("coco17")

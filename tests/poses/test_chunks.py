@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.poses import networks
-from la2ds_cli.poses.chunks import ClipFrames, Partial, Stopped, one_thread_each, ordered_map
+from la2ds_cli.poses.chunks import ClipFrames, Stage, Stopped, one_thread_each, ordered_map
 from la2ds_cli.poses.networks import Instances
 from la2ds_cli.video.reader import Frame
 
@@ -37,15 +36,8 @@ class Film:
 
 def read(clip: ClipFrames) -> list[list[int]]:
     chunks = list(clip.chunks())
-    assert [c.number for c in chunks] == list(range(len(chunks)))
-    assert all(int(f.image[0, 0, 0]) == f.index for c in chunks for f in c.frames)
-    return [[f.index for f in c.frames] for c in chunks]
-
-
-def test_chunks_hold_all_frames_in_order() -> None:
-    chunks = read(ClipFrames(Film(), SIZE))
-    assert [len(c) for c in chunks] == [16, 16, 8]
-    assert list(itertools.chain(*chunks)) == list(range(40))
+    assert all(int(f.image[0, 0, 0]) == f.index for c in chunks for f in c)
+    return [[f.index for f in c] for c in chunks]
 
 
 def test_a_short_clip_is_decoded_once_and_a_long_one_again() -> None:
@@ -54,6 +46,7 @@ def test_a_short_clip_is_decoded_once_and_a_long_one_again() -> None:
     for clip in (in_memory, ClipFrames(long, SIZE, memory_bytes=39 * 600)):
         assert read(clip) == read(clip)
     assert (short.decoded, long.decoded) == (1, 2)
+    assert [len(c) for c in read(in_memory)] == [16, 16, 8]
 
 
 @pytest.mark.parametrize("declared", [0, 30, 40, 41, 10**9])
@@ -77,56 +70,41 @@ def chunk(n: int) -> dict[str, np.ndarray]:
     return {"box": np.full((n, 5), n, np.float32), "time": np.arange(n) / 25}
 
 
-def numbers(partial: Partial, **inputs: str) -> list[int]:
-    return [len(c["box"]) for c in partial.stage("detect", **inputs).done]
+def numbers(folder: Path, key: str = "key") -> list[int]:
+    """The sizes of what a later run finds."""
+    return [len(c["box"]) for c in Stage(folder, "detect", {"poses": key}).done]
 
 
-def begun(folder: Path, every: float) -> Partial:
+def begun(folder: Path, every: float) -> Path:
     """A clip of which five chunks are done, one second of work each."""
     clock = iter(range(100))
-    partial = Partial(folder, "key", every, lambda: float(next(clock)))
-    stage = partial.stage("detect")
+    stage = Stage(folder, "detect", {"poses": "key"}, every, lambda: float(next(clock)))
     for n in range(1, 6):
         stage.add(chunk(n))
-    return partial
+    return folder
 
 
-def test_a_later_run_finds_what_is_done(tmp_path: Path) -> None:
-    begun(tmp_path / "clip", every=2)
-    (first, second, third, fourth) = Partial(tmp_path / "clip", "key").stage("detect").done
-    np.testing.assert_array_equal(third["box"], chunk(3)["box"])
-    np.testing.assert_array_equal(third["time"], chunk(3)["time"])
-    assert [len(c["time"]) for c in (first, second, fourth)] == [1, 2, 4]
+def test_a_later_run_finds_what_is_done_and_goes_on(tmp_path: Path) -> None:
+    stage = Stage(begun(tmp_path / "clip", every=2), "detect", {"poses": "key"}, 100)
+    np.testing.assert_array_equal(stage.done[2]["box"], chunk(3)["box"])
+    np.testing.assert_array_equal(stage.done[2]["time"], chunk(3)["time"])
+    assert [len(c["time"]) for c in stage.done] == [1, 2, 3, 4]
+    stage.add(chunk(5))
+    stage.flush()
+    assert numbers(tmp_path / "clip") == [1, 2, 3, 4, 5]
+    assert numbers(tmp_path / "clip", "of other settings") == []
 
 
 def test_a_short_clip_writes_nothing(tmp_path: Path) -> None:
-    begun(tmp_path / "clip", every=100)
-    assert not (tmp_path / "clip").exists()
-
-
-def test_going_on_from_what_is_done(tmp_path: Path) -> None:
-    begun(tmp_path / "clip", every=2)
-    again = Partial(tmp_path / "clip", "key", 100)
-    stage = again.stage("detect")
-    assert len(stage.done) == 4
-    stage.add(chunk(5))
-    stage.flush()
-    assert numbers(Partial(tmp_path / "clip", "key")) == [1, 2, 3, 4, 5]
-
-
-def test_work_under_other_settings_is_not_taken(tmp_path: Path) -> None:
-    begun(tmp_path / "clip", every=2)
-    assert numbers(Partial(tmp_path / "clip", "another key")) == []
-    assert numbers(Partial(tmp_path / "clip", "key"), inputs="other boxes") == []
+    assert not begun(tmp_path / "clip", every=100).exists()
 
 
 def test_a_damaged_or_missing_piece_ends_what_is_taken(tmp_path: Path) -> None:
-    begun(tmp_path / "clip", every=2)
-    first, second = sorted((tmp_path / "clip").iterdir())
+    first, second = sorted(begun(tmp_path / "clip", every=2).iterdir())
     second.write_bytes(second.read_bytes()[:50])
-    assert numbers(Partial(tmp_path / "clip", "key")) == [1, 2]
+    assert numbers(tmp_path / "clip") == [1, 2]
     first.unlink()
-    assert numbers(Partial(tmp_path / "clip", "key")) == []
+    assert numbers(tmp_path / "clip") == []
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])

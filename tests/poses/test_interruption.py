@@ -42,9 +42,8 @@ class Killer(Progress):
         if self.done >= frames:
             os.kill(os.getpid(), signal.SIGKILL)
 
-chunks._EVERY = 0.0
 extraction.Extraction.shares = lambda run, sources: (1, 2)
-chunks.Partial.__init__.__defaults__ = (0.0, chunks.time.monotonic)
+chunks.Stage.__init__.__defaults__ = (0.0, chunks.time.monotonic)
 extract_poses(Project.open(Path(sys.argv[1])), [sys.argv[2]], CONFIG, progress=Killer())
 """
 

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.poses.chunks import ClipFrames, Partial
+from la2ds_cli.poses.chunks import ClipFrames, Stage
 from la2ds_cli.poses.passes import Detections, detect_people, estimate_people
-from la2ds_cli.poses.tracks import Track
+from la2ds_cli.poses.tracking import Track
 from la2ds_cli.video.reader import Frame
 from tests.poses.grey_people import SIZE, GreyDetector, scene
 
@@ -27,18 +28,17 @@ class Counting(GreyDetector):
 
 
 def detect(
-    scenes: list[dict], detector=None, *, every: int = 1, partial: Partial | None = None
+    scenes: list[dict], folder: Path, detector: Any = None, *, every: int = 1, pause: float = 1e9
 ) -> Detections:
     frames = ClipFrames(
         lambda: (Frame(t, t / 25, scene(people), t) for t, people in enumerate(scenes)), SIZE
     )
-    partial = partial or Partial(Path("nowhere"), "", every=1e9)
     return detect_people(
         frames,
         detector or Counting(),
         every=every,
         threshold=0.3,
-        stage=partial.stage("detect"),
+        stage=Stage(folder, "detect", {}, pause),
         progress=Progress(),
         workers=2,
     )
@@ -48,57 +48,51 @@ def detected_frames(detections: Detections) -> list[int]:
     return [t for t, boxes in enumerate(detections.boxes) if len(boxes)]
 
 
-def test_every_frame_when_asked(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    detections = detect([STANDING] * 20)
+def test_every_frame_when_asked(tmp_path: Path) -> None:
+    detections = detect([STANDING] * 20, tmp_path)
     assert detected_frames(detections) == list(range(20))
     np.testing.assert_allclose(detections.time, np.arange(20) / 25)
     np.testing.assert_array_equal(detections.source, np.arange(20))
     np.testing.assert_allclose(detections.boxes[7][0, :4], [100, 40, 139, 129], atol=1)
 
 
-def test_who_stands_still_is_detected_now_and_then(tmp_path: Path, monkeypatch) -> None:
+def test_who_stands_still_is_detected_now_and_then(tmp_path: Path) -> None:
     """Chunks of 16 frames, the first and the last of each always."""
-    monkeypatch.chdir(tmp_path)
     detector = Counting()
-    detections = detect([STANDING] * 32, detector, every=5)
+    detections = detect([STANDING] * 32, tmp_path, detector, every=5)
     assert detected_frames(detections) == [0, 5, 10, 15, 16, 21, 26, 31]
     assert detector.seen == 8
 
 
-def test_where_somebody_comes_the_frames_between_are_detected(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_where_somebody_comes_the_frames_between_are_detected(tmp_path: Path) -> None:
     scenes = [{}] * 8 + [STANDING] * 8
-    detections = detect(scenes, every=5)
+    detections = detect(scenes, tmp_path, every=5)
     assert detected_frames(detections) == [8, 9, 10, 15]
 
 
-def test_a_fast_runner_is_detected_in_every_frame(tmp_path: Path, monkeypatch) -> None:
+def test_a_fast_runner_is_detected_in_every_frame(tmp_path: Path) -> None:
     """Ten pixels a frame, a quarter of the width: nothing of the box is common after four."""
-    monkeypatch.chdir(tmp_path)
     scenes = [{200: (10 + 10 * t, 40, 50 + 10 * t, 130)} for t in range(16)]
-    assert detected_frames(detect(scenes, every=5)) == list(range(16))
+    assert detected_frames(detect(scenes, tmp_path, every=5)) == list(range(16))
 
 
-def test_cuts_of_the_film(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_cuts_of_the_film(tmp_path: Path) -> None:
     other = {100: (0, 0, 240, 100), 200: (20, 60, 60, 150)}
-    assert detect([STANDING] * 20 + [other] * 20).cuts == (20,)
+    assert detect([STANDING] * 20 + [other] * 20, tmp_path).cuts == (20,)
 
 
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     scenes = [{200: (40 + t, 40, 80 + t, 130)} for t in range(40)]
     first, second = Counting(), Counting()
-    whole = detect(scenes, first, partial=Partial(tmp_path, "key", every=0))
-    again = detect(scenes, second, partial=Partial(tmp_path, "key", every=0))
+    whole = detect(scenes, tmp_path, first, pause=0)
+    again = detect(scenes, tmp_path, second, pause=0)
     assert (first.seen, second.seen) == (40, 0)
     for a, b in zip(whole.boxes, again.boxes, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_clip_without_frames(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert len(detect([])) == 0
+def test_a_clip_without_frames(tmp_path: Path) -> None:
+    assert len(detect([], tmp_path)) == 0
 
 
 class Tracker:
@@ -128,9 +122,7 @@ class FollowingBackend:
         return Tracker(self.logs[-1])
 
 
-def followed(
-    length: int, people: list[tuple[list[int], tuple]], partial: Partial
-) -> tuple[list[list], list[Track]]:
+def followed(length: int, people: list[tuple[list[int], tuple]]) -> tuple[list[list], list[Track]]:
     frames = ClipFrames(
         lambda: (Frame(t, t / 25, np.full((90, 120, 3), t, np.uint8), t) for t in range(length)),
         (120, 90),
@@ -140,16 +132,21 @@ def followed(
         (np.array(rows), np.tile(np.array(box, float), (len(rows), 1))) for rows, box in people
     ]
     tracks = estimate_people(
-        frames, boxes, backend, partial=partial, progress=Progress(), workers=3
+        frames,
+        boxes,
+        backend,
+        stage_of=lambda _: pytest.fail("read"),
+        progress=Progress(),
+        workers=3,
     )
     return backend.logs, tracks
 
 
-def test_each_person_is_followed_in_order_and_anew_after_a_gap(tmp_path: Path) -> None:
+def test_each_person_is_followed_in_order_and_anew_after_a_gap() -> None:
     """Chunks of 16 frames; the second person is away from frame 10 to 19."""
     away = [*range(10), *range(20, 40)]
     people = [(list(range(40)), (0, 0, 60, 60)), (away, (60, 0, 119, 60))]
-    (first, second), tracks = followed(40, people, Partial(tmp_path, ""))
+    (first, second), tracks = followed(40, people)
     assert first == [list(range(16)), list(range(16, 32)), list(range(32, 40))]
     assert second == [
         *([*range(10)], "reset", list(range(20, 32)), list(range(32, 40))),
@@ -159,24 +156,15 @@ def test_each_person_is_followed_in_order_and_anew_after_a_gap(tmp_path: Path) -
     assert tracks[0].world.shape == (40, 17, 3)
 
 
-def test_a_gap_inside_of_a_chunk_and_at_its_border(tmp_path: Path) -> None:
+def test_a_gap_inside_of_a_chunk_and_at_its_border() -> None:
     rows = [0, 1, 5, 6, 16, 17, 18]
-    ((log,), tracks) = followed(20, [(rows, (0, 0, 60, 60))], Partial(tmp_path, ""))
+    ((log,), tracks) = followed(20, [(rows, (0, 0, 60, 60))])
     assert log == [[0, 1], "reset", [5, 6], "reset", [16, 17, 18]]
     np.testing.assert_array_equal(tracks[0].xy[:, 0, 1], rows)
 
 
-def test_joints_outside_make_the_box_wider(tmp_path: Path) -> None:
+def test_joints_outside_make_the_box_wider() -> None:
     """The joints of frame t lie at (t, t): far out of the box in the last frames."""
-    _, (track,) = followed(80, [(list(range(80)), (0, 0, 20, 20))], Partial(tmp_path, ""))
+    _, (track,) = followed(80, [(list(range(80)), (0, 0, 20, 20))])
     np.testing.assert_allclose(track.box[10], [0, 0, 20, 20])
     np.testing.assert_allclose(track.box[70], [0, 0, 70, 70])
-
-
-def test_an_interrupted_run_follows_from_the_start_again(tmp_path: Path) -> None:
-    people = [(list(range(40)), (0, 0, 60, 60))]
-    partial = Partial(tmp_path, "key", every=0)
-    _, (whole,) = followed(40, people, partial)
-    (log,), (again,) = followed(40, people, Partial(tmp_path, "key", every=0))
-    assert [t for shown in log for t in shown] == list(range(40))
-    np.testing.assert_array_equal(whole.xy, again.xy)

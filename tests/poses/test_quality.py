@@ -1,17 +1,26 @@
+"""Facts about the joints of a clip, and the verdict on them."""
+
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.clips import camera_at, clip_of_joints, joints_seen, performed
 from la2ds_cli.demo.performer import SIDES, forward_kinematics, pose_vector, random_body
-from la2ds_cli.poses.quality import FACTS, assess
-from la2ds_cli.poses.verdict import verdict
-from tests.movement import figure
+from la2ds_cli.poses.extract import write_report
+from la2ds_cli.poses.extraction import ClipResult
+from la2ds_cli.poses.quality import FACTS, assess, clip_facts, item_result, verdict
+from tests.movement import add_sequence, figure, sequence
 
 SKELETON = get_skeleton("penn13")
 TORSO = 60.0  # pixels, of tests.movement.figure at its default scale
@@ -75,16 +84,6 @@ def test_a_gap_is_measured_in_time() -> None:
     assert assess(without(standing(time=time), slice(20, 30)))["longest_gap"] == pytest.approx(1.0)
 
 
-def test_interpolated_joints_are_not_seen() -> None:
-    """A finite joint of score 0 was put there by interpolate_gaps."""
-    pose = standing()
-    score = pose.score.copy()
-    score[:6] = 0
-    facts = assess(replace(pose, score=score))
-    assert facts["coverage"] == 0.9
-    assert facts["longest_gap"] == 0.2
-
-
 # --- noise ------------------------------------------------------------------------------
 
 
@@ -122,15 +121,6 @@ def test_times_of_another_unit_have_no_jitter() -> None:
     assert assess(standing(20, time=np.arange(20) / 1e6))["jitter"] is None
 
 
-def test_jitter_at_irregular_times() -> None:
-    """A steady run across the picture is no noise, whatever the time between its frames."""
-    time = np.cumsum(np.random.default_rng(0).uniform(0.01, 0.06, 400))
-    run = figure(np.zeros(400)) + (400 * time)[:, None, None] * [1, 0]
-    pose = standing(400, time=time, xy=run)
-    assert assess(pose)["jitter"] < 1e-3
-    assert assess(noisy(pose, 1.2))["jitter"] == pytest.approx(0.02, rel=0.1)
-
-
 def test_jitter_leaves_out_gaps_and_cuts() -> None:
     """A person who is elsewhere after every cut, seen for five frames at a time."""
     xy = figure(np.zeros(60)) + 100 * (np.arange(60) // 5 % 2)[:, None, None]
@@ -160,13 +150,6 @@ def test_the_border_cuts_the_feet_off() -> None:
     pressed[:15, feet, 1] = 198
     assert assess(replace(cut, xy=pressed))["crop_share"] == 0.25
     assert assess(replace(cut, xy=pressed, size=(0, 0)))["crop_share"] == 0
-
-
-def test_height_of_people_who_lie_or_have_no_box() -> None:
-    lying = standing(box=np.tile([40.0, 100, 190, 140], (60, 1)))
-    assert assess(lying)["person_height"] == 150
-    bare = standing(box=np.full((60, 4), np.nan))
-    assert assess(bare)["person_height"] == 144  # head to ankles: 2.4 torso lengths
 
 
 # --- which way is up --------------------------------------------------------------------
@@ -298,3 +281,178 @@ def test_unseen_joints_leave_it_open() -> None:
     xy = pose.xy.copy()
     xy[:, 9] = np.nan
     assert assess(turned(replace(pose, xy=xy), 1))["turned"] is None
+
+
+# --- the verdict -----------------------------------------------------------------------------
+
+GOOD: dict[str, Any] = {
+    "frames": 100,
+    "seconds": 4.0,
+    "seconds_declared": 4.0,
+    "truncated": False,
+    "ambiguous": False,
+    "margin": 0.8,
+    "cuts": 0,
+    "coverage": 0.5,
+    "mean_score": 0.7,
+    "longest_gap": 1.4,
+    "jitter": 0.03,
+    "crop_share": 0.25,
+    "person_height": 64.0,
+    "tilt": 61.0,
+    "turned": 0.84,
+    "doubts": [["left leg", 3.0, 3.49], ["left leg", 1.0, 1.3]],
+}
+# The facts that make each weakness, the most serious first.
+WEAK: dict[str, dict[str, Any]] = {
+    "V003": {"truncated": True, "seconds": 3.5},
+    "V013": {"seconds_declared": 0.04},
+    "V031": {"turned": 0.85},
+    "V021": {"ambiguous": True, "margin": 0.1},
+    "V022": {"coverage": 0.49},
+    "V024": {"mean_score": 0.39},
+    "V025": {"crop_share": 0.26},
+    "V027": {"person_height": 63.0},
+    "V023": {"cuts": 1},
+    "V033": {"doubts": [["right arm", 1.2, 1.7], ["right arm", 2.5, 3.0]]},
+    "V028": {"jitter": 0.031},
+}
+
+
+SAID = {
+    "V003": "decoded 100 frames, 3.5 s of the 4.0 s",
+    "V013": "100 frames all have the time of one",
+    "V031": "--rotate 270",
+    "V021": "margin 0.10",
+    "V022": "49%",
+    "V024": "mean score 0.39",
+    "V025": "26%",
+    "V027": "63 pixels",
+    "V023": "2 pieces",
+    "V033": "right arm doubtful for 25% of the clip",
+    "V028": "3.1% of the torso",
+}
+
+
+def codes(info: dict[str, Any]) -> list[str]:
+    return [weakness.code for weakness in verdict(info)]
+
+
+def test_a_clip_just_inside_the_limits_is_ok() -> None:
+    assert verdict(GOOD) == ()
+
+
+@pytest.mark.parametrize("code", WEAK)
+def test_each_weakness_alone(code: str) -> None:
+    (found,) = verdict({**GOOD, **WEAK[code]})
+    assert found.code == code
+    assert SAID[code] in found.message
+    assert found.hint
+
+
+def test_the_most_serious_comes_first_and_all_are_named() -> None:
+    info = dict(GOOD)
+    for code in reversed(WEAK):
+        info |= WEAK[code]
+        assert verdict(info)[0].code == code
+    assert codes(info) == list(WEAK)
+
+
+def test_a_person_who_is_lost_for_long_is_said() -> None:
+    (weakness,) = verdict({**GOOD, "coverage": 0.69, "longest_gap": 4.5})
+    assert weakness.code == "V022"
+    assert weakness.message == (
+        "the subject is seen in 69% of the frames, nobody is followed for 4.5 s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("tilt", "turn", "where"),
+    [
+        (90, 270, "right"),
+        (66, 270, "right"),
+        (-90, 90, "left"),
+        (-120, 90, "left"),
+        (180, 180, "bottom"),
+        (-140, 180, "bottom"),
+    ],
+)
+def test_the_turn_that_puts_a_person_upright(tilt: float, turn: int, where: str) -> None:
+    """--rotate turns clockwise: a head that points to the right (90) is upright after 270 more."""
+    (weakness,) = verdict({**GOOD, "tilt": tilt, "turned": 0.9})
+    assert weakness.code == "V031"
+    assert f"--rotate {turn} " in weakness.message
+    assert f"the {where} of" in weakness.message
+    assert abs((tilt + turn + 180) % 360 - 180) <= 45
+
+
+@pytest.mark.parametrize(
+    ("rotate", "mirror", "head", "right"),
+    [(90, False, 90, 0), (180, False, 180, 0), (0, True, 90, 90), (90, True, -90, 0)],
+)
+def test_the_turn_counts_from_the_file(rotate: int, mirror: bool, head: float, right: int) -> None:
+    """An upright film turned by 90 shows its head on the right, on the left once mirrored: no turn
+    is right. One whose head points to the left and is mirrored shows it on the right: 90 is."""
+    facts = {"tilt": head, "turned": 0.9, "rotate": rotate, "mirror": mirror}
+    (weakness,) = verdict({**GOOD, **facts})
+    assert f"--rotate {right} " in weakness.message
+
+
+def test_nobody_is_one_weakness() -> None:
+    """Without a single joint there is no score to complain about, nor a height."""
+    unknown = {"coverage": 0.0, "mean_score": 0.0, "jitter": None, "person_height": None}
+    assert codes({**GOOD, **unknown, "tilt": None, "turned": None}) == ["V022"]
+
+
+def test_facts_that_are_not_known_raise_nothing() -> None:
+    assert verdict({}) == ()
+    assert codes({"frames": 30, "coverage": 0.2}) == ["V022"]
+    assert codes({**GOOD, "seconds": 0.0, "fps": 0.0}) == []
+
+
+FAILED = ItemResult("b.mp4", "", "failed", code="V001", message="no video", hint="copy it again")
+
+
+def info(**changes) -> dict:
+    pose = sequence(np.linspace(0, 1, 60))
+    return {"frames": 60, "margin": 1.0, "people": 1, **assess(pose), **changes}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project.create(tmp_path / "project")
+
+
+def put(project: Project, name: str, facts: dict) -> None:
+    pose = sequence(np.linspace(0, 1, 60))
+    recipe = Recipe("poses", 2, {"pose": "x"}, {"video": name})
+    project.write_pose(name, type(pose)(**{**vars(pose), "info": facts}), recipe)
+
+
+def test_every_row_has_its_outcome_and_its_facts(project: Project) -> None:
+    weak = info(coverage=0.3, jitter=0.1, pose="net")
+    put(project, "a", weak)
+    items = item_result("a.mp4", "a", weak, cached=False), FAILED
+    again = item_result("a.mp4", "a", weak, cached=True)  # keeps its code
+    assert (again.status, again.code, again.message) == ("cached", "V022", items[0].message)
+    assert item_result("a.mp4", "a", info(), cached=False) == ItemResult("a.mp4", "a", "ok", 60)
+    write_report(project, [ClipResult(None, [item], 1.234) for item in items])
+    with (project.results_dir("extract") / "report.csv").open(newline="") as handle:
+        good, bad = csv.DictReader(handle)
+    assert (good["status"], good["code"], good["codes"]) == ("degraded", "V022", "V022 V028")
+    assert {name: good[name] for name in FACTS if name != "doubts"} == {
+        name: "" if weak[name] is None else str(weak[name]) for name in FACTS if name != "doubts"
+    }
+    assert (good["pose"], good["fps"], good["width"], good["seconds"]) == (
+        *("net", "20.0", "320", "1.23"),
+    )
+    assert (bad["hint"], bad["codes"], bad["jitter"]) == ("copy it again", "V001", "")
+
+
+def test_joints_without_facts_are_measured_for_the_report(project: Project) -> None:
+    """Imported joints carry none."""
+    pose = sequence(np.linspace(0, 1, 60))
+    add_sequence(project, "imported", pose)
+    facts = clip_facts(project, "imported")
+    assert {name: facts[name] for name in FACTS} == assess(pose)
+    assert (facts["frames"], facts["skeleton"], facts["height"]) == (60, "penn13", 240)

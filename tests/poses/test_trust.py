@@ -19,7 +19,6 @@ from la2ds_cli.poses.trust import (
     doubts,
     trust_of,
     trusted,
-    undone_changes,
     with_trust,
 )
 from tests.movement import figure
@@ -77,12 +76,6 @@ def test_a_hidden_limb_is_named_with_its_seconds(fps: float, length: int):
     assert trusted(pose)[:, [OTHER_WRIST, KNEE]].all()
 
 
-def test_scores_are_read_against_what_the_clip_has():
-    low = replace(moving(), score=np.full((90, 13), 0.55))
-    assert trusted(low).all()
-    assert not trusted(replace(moving(), score=np.full((90, 13), 0.1))).any()
-
-
 def test_a_joint_that_leaps_is_not_trusted():
     pose = changed(moving(), slice(40, 41), WRIST, (50, -40))
     assert not trusted(pose)[40, WRIST]
@@ -133,16 +126,6 @@ def test_sides_exchanged_until_the_end_are_doubted_to_there():
     trust = trust_of(replace(pose, xy=xy))
     assert (trust[75:, WRIST] < LEAST_TRUST).all()
     assert (trust[:65] >= LEAST_TRUST).all()
-
-
-def test_sides_that_stay_exchanged_are_doubted_where_they_change():
-    pose = moving(xy=figure(np.full(90, 1.0)))
-    xy = pose.xy.copy()
-    pair = [ELBOW, WRIST, SKELETON.flip[ELBOW], SKELETON.flip[WRIST]]
-    xy[45:, pair] = xy[45:][:, [pair[2], pair[3], pair[0], pair[1]]]
-    trust = trust_of(replace(pose, xy=xy))
-    assert (trust[44:47, WRIST] < LEAST_TRUST).all()
-    assert (trust[:35] >= LEAST_TRUST).all()
 
 
 @pytest.mark.parametrize(
@@ -234,18 +217,6 @@ def test_trust_follows_the_joints():
     clip = with_trust(performed(0, 4, 1)[0])
     body = trust_of(body_joints(clip))
     np.testing.assert_array_equal(body[:, 1:], trust_of(clip)[:, 5:])
-
-
-def test_changes_that_undo_each_other():
-    time = np.array([0.0, 1, 1.5, 4, 4.25, 4.5, 9])
-    pairs, left = undone_changes(np.arange(7), time, 2.0, np.zeros(7))
-    assert sorted(pairs) == [(1, 2), (3, 4)]
-    assert left == [0, 5, 6]
-    pairs, left = undone_changes(np.arange(4), np.array([0.0, 0.75, 1, 1.75]), 2.0, np.zeros(4))
-    assert pairs == [(1, 2), (0, 3)]  # what lay between them is gone
-    assert left == []
-    pairs, _ = undone_changes(np.arange(7), time, 2.0, np.array([0, 0, 1, 1, 1, 1, 1]))
-    assert sorted(pairs) == [(0, 1), (3, 4)]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "drifting"])

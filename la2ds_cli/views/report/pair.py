@@ -18,8 +18,7 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.c3d import SUFFIXES, read_recorded
 from la2ds_cli.formats.files import PoseFileError
 from la2ds_cli.offset.alignment import METHOD
-from la2ds_cli.poses.quality import clip_facts
-from la2ds_cli.poses.verdict import verdict
+from la2ds_cli.poses.quality import clip_facts, verdict
 from la2ds_cli.video.reader import video_file
 from la2ds_cli.views.page import base64_text, render_page
 from la2ds_cli.views.report.frame_images import FrameImages, encode_frames
