@@ -275,7 +275,7 @@ def accuracy(rows: list[tuple[Case, PairOffset]], key: str) -> str:
     for title, of in groups.items():
         off = np.array([frames_off(case, pair) for case, pair in of])
         sure = np.array([pair.sure for _, pair in of])
-        seconds = [abs(p.best.fit.lag - (c.true or 0.0)) <= p.best.within for c, p in of]
+        seconds = [abs(p.best.lag - (c.true or 0.0)) <= p.best.within for c, p in of]
         held = np.array(seconds)[sure]
         cells = [
             str(len(of)),
@@ -292,7 +292,7 @@ def accuracy(rows: list[tuple[Case, PairOffset]], key: str) -> str:
 
 def frames_off(case: Case, pair: PairOffset) -> float:
     period = 1 / min(case.a.fps, case.b.fps)
-    return abs(pair.best.fit.lag - (case.true or 0.0)) / period
+    return abs(pair.best.lag - (case.true or 0.0)) / period
 
 
 def write_csv(out: Path, cases: list[tuple[Case, PairOffset]]) -> None:
@@ -314,7 +314,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.film:
         for title, true, pair in films(given.data, given.work):
-            off, sure = 25 * abs(pair.best.fit.lag - true), "sure" if pair.sure else "unsure"
+            off, sure = 25 * abs(pair.best.lag - true), "sure" if pair.sure else "unsure"
             print(f"| {title} | {off:.2f} | {pair.best.evidence:.1f} | {sure} |", flush=True)
         return
     begun, rows, taken = process_time(), [], 0

@@ -39,8 +39,7 @@ def align_recordings(
     doubts = offsets.doubts()
     for sentence in (*offsets.lags(), *doubts):
         progress.note(sentence)
-    clock, (pair,) = offsets.clocks[1], offsets.pairs
-    assert clock is not None  # one without is refused
+    (_, clock), (pair,) = offsets.placed[1], offsets.pairs  # one without a clock is refused
     reason = (
         f"as recordings of one performance: seconds of A plus {clock.offset:.4f} are seconds of B, "
         "and angles in the picture differ as the cameras do"
@@ -77,7 +76,7 @@ def by_clock(
     seconds = np.array([clock.seconds(moment) for moment in time_a.tolist()])
     edges = frame_edges(time_b, poses[1].fps)
     shown = (seconds >= edges[0]) & (seconds < edges[-1])
-    lags = [0.0, *(one.fit.lag - pair.best.fit.lag for one in pair.rivals)]
+    lags = [0.0, *(one.lag - pair.best.lag for one in pair.rivals)]
     position, low, high = (
         np.where(shown, np.interp(seconds + away, time_b, np.arange(len(time_b))), np.nan)
         for away in (0.0, min(lags) - clock.within, max(lags) + clock.within)

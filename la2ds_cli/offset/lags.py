@@ -50,40 +50,28 @@ def _covariance_at_lags(
     """Frames (L,) in which both values (T, D) have weight at each lag, and the summed products
     (L, D, D) of the coordinates of A and of B about their means over these frames."""
     size = 1 << (len(a[0]) + len(b[0]) - 1).bit_length()
-    of_a, of_b = (np.fft.rfft(_terms(*of), size, axis=0) for of in (a, b))
-    da, db = a[0].shape[1], b[0].shape[1]
+    (one_a, by_a, two_a), (one_b, by_b, two_b) = _terms(*a), _terms(*b)
 
-    def sums(i: int, j: int) -> FloatArray:
-        """(L,) of term i of A times term j of B."""
-        return np.fft.irfft(np.conj(of_a[:, i]) * of_b[:, j], size)[lag]
+    def sums(of_a: FloatArray, of_b: FloatArray) -> FloatArray:
+        """(L, ...) of terms (T, ...) of A times those of B."""
+        both = np.conj(np.fft.rfft(of_a, size, axis=0)) * np.fft.rfft(of_b, size, axis=0)
+        return np.fft.irfft(both, size, axis=0)[lag]
 
-    count = np.round(sums(0, 0))
-    mean = [sums(1 + i, 0) for i in range(da)] + [sums(0, 1 + j) for j in range(db)]
-    found = np.zeros((len(lag), da + db, da + db))
-    for i in range(da + db):
-        for j in range(i, da + db):
-            if j < da:
-                both = sums(1 + da + _number(i, j, da), 0)
-            elif i >= da:
-                both = sums(0, 1 + db + _number(i - da, j - da, db))
-            else:
-                both = sums(1 + i, 1 + j - da)
-            found[:, i, j] = found[:, j, i] = both - mean[i] * mean[j] / np.maximum(count, 1)
-    return count, found
+    count = np.round(sums(one_a, one_b))
+    total = np.concatenate([sums(by_a, one_b[:, None]), sums(one_a[:, None], by_b)], axis=1)
+    own_a, own_b = sums(two_a, one_b[:, None, None]), sums(one_a[:, None, None], two_b)
+    both = sums(by_a[:, :, None], by_b[:, None])
+    products = np.block([[own_a, both], [both.transpose(0, 2, 1), own_b]])
+    means = total[:, :, None] * total[:, None] / np.maximum(count, 1)[:, None, None]
+    return count, products - means
 
 
-def _number(i: int, j: int, dims: int) -> int:
-    """Of the pair i <= j in the order of `_terms`."""
-    return i * dims - i * (i - 1) // 2 + j - i
-
-
-def _terms(value: FloatArray, weight: FloatArray) -> FloatArray:
-    """(T, 1 + D + D (D + 1) / 2): weight, weighted values about their mean, and the weighted
-    products of two of these."""
+def _terms(value: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Weight (T,), weighted values (T, D) about their mean, and the weighted products (T, D, D) of
+    two of these."""
     value = value - weight @ value / max(weight.sum(), 1)
-    dims = value.shape[1]
-    products = [value[:, i] * value[:, j] for i in range(dims) for j in range(i, dims)]
-    return weight[:, None] * np.column_stack([np.ones(len(value)), value, *products])
+    by = weight[:, None] * value
+    return weight, by, by[:, :, None] * value[:, None]
 
 
 def _spread(value: FloatArray, weight: FloatArray) -> FloatArray:

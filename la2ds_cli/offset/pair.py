@@ -1,42 +1,77 @@
 """The lag of two recordings, how sure it is, and the other lags that fit.
 
-Every lag at which two recordings fit well is a candidate. That of one performance agrees to the
-noise of the joints, and it is the same all along the overlap; another take, or the next step of a
-walk, agrees less, and somewhere it is early and elsewhere late. The weights of this evidence were
-fitted on motion capture of walks, rendered performers and golfers, with the errors of pose networks
-(docs/results/offset.md).
+Every lag at which two recordings fit well is a candidate (lags.py). There, the combinations of the
+coordinates of both recordings that agree best are known: y of A and z of B. Where B is late by d,
+y - z is d times their slope in every joint and frame. Least squares gives d, and repeated, the lag
+at which nothing is left to explain, and where the overlap is long, the drift of the clocks.
+
+The lag of one performance agrees to the noise of the joints, and it is the same all along the
+overlap; another take, or the next step of a walk, agrees less, and somewhere it is early and
+elsewhere late. The weights of this evidence were fitted on motion capture of walks, rendered
+performers and golfers, with the errors of pose networks (docs/results/offset.md).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.offset.fit import Fit, fit
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.offset.lags import APART, fit_at_lags, peaks
-from la2ds_cli.offset.signals import signals
+from la2ds_cli.offset.signals import Signal, signals
 
 CANDIDATES = 6
 LEAST_OVERLAP = 1.0  # seconds; what is shorter fits by chance
 SURE = 2.2  # evidence from which it is one performance: of other takes, 1 in 100 has as much
-POSSIBLE = 0.0  # less is refused
 RIVAL = 3.0  # a lag with this much less evidence may be the right one
 WEIGHTS = (-19.81, -2.13, -2.6, 2.45)  # of 1, unlike, spread and overlap in `evidence`
 DRIFT_FROM = 30.0  # seconds of overlap from which the drift is estimated
 NORMAL = 1.5, 4.0  # half a 90 % interval in standard deviations, and more of it for a short overlap
+STEPS = 8
+LONGEST_STEP = 0.1  # seconds
+AGREES = 0.3  # least correlation of a combination that counts
+HUBER = 2.0  # standard deviations from which a joint counts less
+BLOCK = 0.5  # seconds within which errors go together
+OF_A_FRAME = 0.03  # standard deviation of what interpolation between frames errs
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A lag. evidence: log odds that both show one performance at that lag. drifts: whether the
-    drift was estimated."""
+class Fit:
+    """Two recordings at a lag.
 
-    fit: Fit
-    evidence: float
-    drifts: bool
+    lag: seconds of B minus those of A, at `middle` seconds of A.
+    drift: seconds that B's clock gains in a second of A, None = not estimated.
+    deviation, drift_deviation: standard deviations of both.
+    overlap: seconds that both show.
+    correlation: of the combination of coordinates that agrees best.
+    spread: standard deviation of the lag of BLOCKs of the overlap, in seconds.
+    """
+
+    lag: float
+    drift: float | None
+    middle: float
+    deviation: float
+    drift_deviation: float
+    overlap: float
+    correlation: float
+    spread: float
+
+    def lag_at(self, seconds: float) -> float:
+        """The lag at seconds of A."""
+        return self.lag + (self.drift or 0.0) * (seconds - self.middle)
+
+    @property
+    def evidence(self) -> float:
+        """Log odds that both recordings show one performance at this lag."""
+        if self.overlap < LEAST_OVERLAP:
+            return -math.inf
+        unlike, spread = math.log(1 - self.correlation + 1e-3), math.log(self.spread + 2e-3)
+        terms = (1.0, unlike, spread, math.log(self.overlap))
+        return sum(weight * term for weight, term in zip(WEIGHTS, terms, strict=True))
 
     @property
     def probability(self) -> float:
@@ -45,16 +80,16 @@ class Candidate:
     @property
     def within(self) -> float:
         """Seconds by which the lag may be off in nine cases of ten."""
-        return self._deviations * self.fit.deviation
+        return self._deviations * self.deviation
 
     @property
     def drift_within(self) -> float:
         """The same of the drift."""
-        return self._deviations * self.fit.drift_deviation
+        return self._deviations * self.drift_deviation
 
     @property
     def _deviations(self) -> float:
-        return NORMAL[0] + NORMAL[1] / max(self.fit.overlap, LEAST_OVERLAP) ** 2
+        return NORMAL[0] + NORMAL[1] / max(self.overlap, LEAST_OVERLAP) ** 2
 
 
 @dataclass(frozen=True)
@@ -64,13 +99,8 @@ class PairOffset:
 
     a: int
     b: int
-    best: Candidate
-    rivals: tuple[Candidate, ...] = ()
-
-    @property
-    def possible(self) -> bool:
-        """Whether it may be one performance."""
-        return self.best.evidence >= POSSIBLE
+    best: Fit
+    rivals: tuple[Fit, ...] = ()
 
     @property
     def sure(self) -> bool:
@@ -78,13 +108,9 @@ class PairOffset:
 
 
 def pair_offset(
-    poses: tuple[PoseSequence, PoseSequence],
-    numbers: tuple[int, int],
-    names: tuple[str, str],
-    drift: bool | None = None,
+    poses: tuple[PoseSequence, PoseSequence], numbers: tuple[int, int], names: tuple[str, str]
 ) -> PairOffset:
-    """The lag of two recordings. drift: whether clocks may run at different rates, None = if the
-    overlap is long enough to tell.
+    """The lag of two recordings.
 
     Raises UserError (exit 5) for recordings without joints in common, and (exit 4) for one that is
     too short or does not move.
@@ -97,35 +123,125 @@ def pair_offset(
                 hint="use more of the recording",
                 exit_code=ExitCode.UNUSABLE,
             )
-    found = []
-    for lag in peaks(*fit_at_lags(a, b), CANDIDATES):
-        shared = min(a.time[-1], b.time[-1] - lag) - max(a.time[0], b.time[0] - lag)
-        drifts = shared >= DRIFT_FROM if drift is None else drift
-        one = fit(a, b, float(lag), drift=drifts)
-        found.append(Candidate(one, evidence(one), drifts))
+    found = [fit(a, b, float(lag)) for lag in peaks(*fit_at_lags(a, b), CANDIDATES)]
     if not found:
         raise UserError(
             f"{names[0]} and {names[1]} have no lag at which they agree",
             hint="look at the joints with la2ds extract-poses --overlay sheet.png",
             exit_code=ExitCode.UNUSABLE,
         )
-    found.sort(key=lambda one: -one.evidence)
-    return PairOffset(*numbers, found[0], _rivals(found))
-
-
-def evidence(fit: Fit) -> float:
-    """Log odds that both recordings show one performance at this lag."""
-    if fit.overlap < LEAST_OVERLAP:
-        return -math.inf
-    unlike, spread = math.log(1 - fit.correlation + 1e-3), math.log(fit.spread + 2e-3)
-    terms = (1.0, unlike, spread, math.log(fit.overlap))
-    return sum(weight * term for weight, term in zip(WEIGHTS, terms, strict=True))
-
-
-def _rivals(found: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    best = found[0]
-    return tuple(
+    best, *others = sorted(found, key=lambda one: -one.evidence)
+    rivals = (
         one
-        for one in found[1:]
-        if one.evidence > best.evidence - RIVAL and abs(one.fit.lag - best.fit.lag) >= APART
+        for one in others
+        if one.evidence > best.evidence - RIVAL and abs(one.lag - best.lag) >= APART
     )
+    return PairOffset(*numbers, best, tuple(rivals))
+
+
+# --- the lag to a fraction of a frame, and the drift ----------------------------------------------
+
+
+class _Residual(NamedTuple):
+    """What a change of the lag explains. time: (T,) seconds of A. pull, weight: (T, K) of the
+    squared error its gradient and its curvature. seen: (T, K). trust: (T, K) weights of the joints
+    by how far they are off, which the next step uses. correlation: the largest."""
+
+    time: FloatArray
+    pull: FloatArray
+    weight: FloatArray
+    seen: FloatArray
+    trust: FloatArray
+    correlation: float
+
+
+def fit(a: Signal, b: Signal, lag: float) -> Fit:
+    """Start from a lag that is right to about a tenth of a second."""
+    shared = min(a.time[-1], b.time[-1] - lag) - max(a.time[0], b.time[0] - lag)
+    drift = shared >= DRIFT_FROM
+    rate, middle = 0.0, float(a.time[0] + a.time[-1]) / 2
+    left = _residual(a, b, lag, rate, middle)
+    for step in range(STEPS):
+        if step == 0:
+            total = left.seen.sum(axis=1)
+            middle = float(left.time @ total / max(total.sum(), 1))
+        else:
+            left = _residual(a, b, lag, rate, middle, left.trust)
+        from_middle = (left.time - middle)[:, None]
+        terms = np.stack([np.ones_like(from_middle), from_middle * drift])  # (2, T, 1)
+        curvature = np.einsum("itx,jtx,tk->ij", terms, terms, left.weight)
+        inverse = np.linalg.pinv(curvature, hermitian=True)
+        change = inverse @ np.einsum("itx,tk->i", terms, left.pull)
+        lag += float(np.clip(change[0], -LONGEST_STEP, LONGEST_STEP))
+        rate += float(np.clip(change[1], -0.01, 0.01))
+    block = np.floor((left.time - left.time[0]) / BLOCK).astype(np.int64)
+    pulls = _summed(left.pull * terms, block)  # (2, blocks)
+    joints = (left.pull * terms).sum(axis=1)  # (2, K)
+    variance = inverse @ (pulls @ pulls.T + joints @ joints.T) @ inverse
+    weight = _summed(left.weight[None], block)[0]
+    of_block = pulls[0, weight > 0] / weight[weight > 0]
+    weight = weight[weight > 0]
+    off = of_block - weight @ of_block / max(weight.sum(), 1e-12)
+    period = max(a.period, b.period)
+    return Fit(
+        lag,
+        rate if drift else None,
+        middle,
+        float(np.hypot(np.sqrt(variance[0, 0]), OF_A_FRAME * period)),
+        float(np.sqrt(variance[1, 1])),
+        float(left.seen.max(axis=1).sum() * period),
+        left.correlation,
+        float(np.sqrt(weight @ off**2 / max(weight.sum(), 1e-12))),
+    )
+
+
+def _summed(value: FloatArray, block: FloatArray) -> FloatArray:
+    """Value (N, T, K) summed over joints and the frames of each block, (N, blocks)."""
+    return np.stack([np.bincount(block, of.sum(axis=1)) for of in value])
+
+
+def _residual(
+    a: Signal, b: Signal, lag: float, rate: float, middle: float, robust: FloatArray | None = None
+) -> _Residual:
+    """At the frames of the slower recording, between which the faster one is interpolated."""
+    if a.period >= b.period:
+        time = a.time
+        time_b = time + lag + rate * (time - middle)
+    else:
+        time_b = b.time
+        time = middle + (time_b - lag - middle) / (1 + rate)
+    (va, wa), (vb, wb) = a.at(time), b.at(time_b)
+    seen = wa * wb
+    y, z, correlation = _combined(va, vb, seen if robust is None else robust)
+    counts = correlation > min(AGREES, correlation.max() - 1e-9)
+    y, z = y[..., counts], z[..., counts]
+    precision = 1 / (2 * (1 - correlation[counts]) + 1e-3)
+    error, slope = y - z, np.gradient((y + z) / 2, time, axis=0)
+    distance = np.sqrt(error**2 @ precision)
+    usual = np.sqrt((seen * distance**2).sum() / max(seen.sum(), 1)) + 1e-12
+    trust = seen * np.minimum(1, HUBER * usual / np.maximum(distance, 1e-12))
+    pull = trust * ((error * slope) @ precision)
+    weight = trust * (slope**2 @ precision)
+    return _Residual(time, pull, weight, seen, trust, float(correlation.max()))
+
+
+def _combined(
+    va: FloatArray, vb: FloatArray, weight: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Combinations y and z (T, K, D) of the coordinates of both, of variance 1 about the mean of
+    each joint, and their correlations (D,): the canonical ones."""
+    count = np.maximum(weight.sum(axis=0), 1e-9)[:, None]
+    va, vb = (v - (weight[..., None] * v).sum(axis=0) / count for v in (va, vb))
+    of_a, of_b, both = (
+        np.einsum("tk,tki,tkj->ij", weight, one, other) / max(weight.sum(), 1e-9)
+        for one, other in ((va, va), (vb, vb), (va, vb))
+    )
+    white_a, white_b = _whitening(of_a), _whitening(of_b)
+    left, correlation, right = np.linalg.svd(white_a.T @ both @ white_b, full_matrices=False)
+    return va @ white_a @ left, vb @ white_b @ right.T, np.clip(correlation, 0, 1)
+
+
+def _whitening(covariance: FloatArray) -> FloatArray:
+    least = 1e-9 * float(np.trace(covariance)) + 1e-15
+    value, vector = np.linalg.eigh(covariance + least * np.eye(len(covariance)))
+    return vector / np.sqrt(value)

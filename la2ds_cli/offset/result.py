@@ -1,4 +1,4 @@
-"""The clocks of recordings of one performance as data: JSON, CSV, and commands for ffmpeg."""
+"""The clocks of recordings of one performance as data: JSON, and commands for ffmpeg."""
 
 from __future__ import annotations
 
@@ -8,24 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core.clip import VIDEO_SUFFIXES, Video
-from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.resample import frame_period
-from la2ds_cli.offset.pair import PairOffset
-
-COLUMNS = (
-    *("recording", "offset_seconds", "low", "high", "drift_ppm", "at_seconds"),
-    *("overlap_seconds", "sure"),
-)
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A clip, its joints, and its source file."""
-
-    clip: Video
-    pose: PoseSequence
-    file: Path
+from la2ds_cli.offset.pair import Fit, PairOffset
 
 
 @dataclass(frozen=True)
@@ -56,49 +41,58 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class Recording:
+    """A clip, its joints, its source file, and its clock, None if it does not show the performance
+    of the first recording."""
+
+    clip: Video
+    pose: PoseSequence
+    file: Path
+    clock: Clock | None
+
+
+@dataclass(frozen=True)
 class OffsetResult:
-    """recordings: in the order in which they were named. pairs: every two of them. clocks: one for
-    each recording, None for one that does not show the performance of the first. files: written."""
+    """recordings: in the order in which they were named. pairs: every two of them."""
 
     recordings: tuple[Recording, ...]
     pairs: tuple[PairOffset, ...]
-    clocks: tuple[Clock | None, ...]
-    files: tuple[Path, ...] = ()
+
+    @property
+    def placed(self) -> list[tuple[Recording, Clock]]:
+        """The recordings of the performance, with their clocks."""
+        return [(one, one.clock) for one in self.recordings if one.clock is not None]
 
     def name(self, number: int) -> str:
         return self.recordings[number].clip.name
 
-    def overlap(self, number: int) -> float:
+    def overlap(self, recording: Recording) -> float:
         """Seconds that a recording and the first both last, by their clocks."""
-        clock, times = self.clocks[number], self.recordings[number].pose.time
-        if clock is None:
+        if recording.clock is None:
             return 0.0
-        first = self.recordings[0].pose.time
-        start, end = (clock.seconds(float(first[n])) for n in (0, -1))
+        first, times = self.recordings[0].pose.time, recording.pose.time
+        start, end = (recording.clock.seconds(float(first[n])) for n in (0, -1))
         return max(0.0, min(end, float(times[-1])) - max(start, float(times[0])))
 
     def common(self) -> tuple[float, float] | None:
         """Seconds of the first recording that all show; None if there are none."""
-        start, end = -float("inf"), float("inf")
-        for recording, clock in zip(self.recordings, self.clocks, strict=True):
-            if clock is not None:
-                start = max(start, clock.first(float(recording.pose.time[0])))
-                end = min(end, clock.first(float(recording.pose.time[-1])))
+        start = max(clock.first(float(one.pose.time[0])) for one, clock in self.placed)
+        end = min(clock.first(float(one.pose.time[-1])) for one, clock in self.placed)
         return (start, end) if end > start else None
 
     def lags(self) -> list[str]:
         """A sentence on the clock of each recording but the first; another one on its drift."""
         said = []
-        for n, clock in enumerate(self.clocks[1:], start=1):
-            if clock is None:
-                continue
+        for recording, clock in self.placed[1:]:
+            name = recording.clip.name
             said.append(
-                f"{self.name(n)}: seconds of {self.name(0)} plus {clock.offset:.4f}, to within "
-                f"{clock.within:.4f} s in nine cases of ten; {self.overlap(n):.1f} s overlap"
+                f"{name}: seconds of {self.name(0)} plus {clock.offset:.4f}, to within "
+                f"{clock.within:.4f} s in nine cases of ten; {self.overlap(recording):.1f} s "
+                "overlap"
             )
             if clock.drift is not None and clock.drift_within is not None:
                 said.append(
-                    f"the clock of {self.name(n)} gains {1e6 * clock.drift:.0f} parts per million, "
+                    f"the clock of {name} gains {1e6 * clock.drift:.0f} parts per million, "
                     f"to within {1e6 * clock.drift_within:.0f}; the offset is that at "
                     f"{clock.at:.1f} s of {self.name(0)}"
                 )
@@ -107,68 +101,43 @@ class OffsetResult:
     def doubts(self) -> list[str]:
         """Sentences on recordings of another performance, and on lags that are not sure."""
         said = []
-        for n, clock in enumerate(self.clocks):
-            if clock is None:
-                said.append(f"{self.name(n)} does not show the performance of {self.name(0)}")
-            elif n and not clock.sure:
-                said.append(f"unsure whether that is the lag of {self.name(n)}, or one performance")
+        for one in self.recordings[1:]:
+            if one.clock is None:
+                said.append(f"{one.clip.name} does not show the performance of {self.name(0)}")
+            elif not one.clock.sure:
+                said.append(
+                    f"unsure whether that is the lag of {one.clip.name}, or one performance"
+                )
         for pair in self.pairs:
             if pair.rivals:
-                lags = ", ".join(f"{one.fit.lag:.3f}" for one in pair.rivals)
+                lags = ", ".join(f"{one.lag:.3f}" for one in pair.rivals)
                 said.append(
                     f"the movement repeats: {self.name(pair.b)} also fits {self.name(pair.a)} at "
                     f"{lags} s"
                 )
         return said
 
-    def rivals(self, pair: PairOffset) -> list[dict[str, float]]:
-        """Other lags that fit two recordings, the likeliest first."""
-        return [
-            {"offset_seconds": one.fit.lag, "probability": one.probability} for one in pair.rivals
-        ]
-
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON; of two recordings also the keys of their one pair."""
-        rows = [dict(zip(COLUMNS, row, strict=True)) for row in self._rows()]
-        pairs = [
-            {
-                "a": self.recordings[pair.a].clip.id,
-                "b": self.recordings[pair.b].clip.id,
-                "offset_seconds": pair.best.fit.lag,
-                "low": pair.best.fit.lag - pair.best.within,
-                "high": pair.best.fit.lag + pair.best.within,
-                "overlap_seconds": pair.best.fit.overlap,
-                "probability": pair.best.probability,
-                "sure": pair.sure,
-                "others": self.rivals(pair),
-            }
-            for pair in self.pairs
-        ]
-        two = rows[1] if len(rows) == 2 else {}
+        """Plain JSON: the clocks, the lag of each pair with the others that fit, the likeliest
+        first, and the commands."""
+
+        def told(one: Fit) -> dict[str, float]:
+            return {"offset": one.lag, "within": one.within, "probability": one.probability}
+
+        ids = [one.clip.id for one in self.recordings]
         return {
-            **{name: value for name, value in two.items() if name != "recording"},
-            "recordings": rows,
-            "pairs": pairs,
+            "recordings": [
+                {"recording": one.clip.id, "overlap": self.overlap(one)}
+                | (vars(one.clock) if one.clock else {"sure": False})
+                for one in self.recordings
+            ],
+            "pairs": [
+                {"a": ids[pair.a], "b": ids[pair.b], **told(pair.best), "sure": pair.sure}
+                | {"others": [told(one) for one in pair.rivals]}
+                for pair in self.pairs
+            ],
             "ffmpeg": self.ffmpeg(),
-            "files": [str(file) for file in self.files],
         }
-
-    def csv(self) -> str:
-        """A row for each recording."""
-        rows = [["" if value is None else value for value in row] for row in self._rows()]
-        return table_text(COLUMNS, rows)
-
-    def _rows(self) -> list[list[Any]]:
-        rows = []
-        for n, (recording, clock) in enumerate(zip(self.recordings, self.clocks, strict=True)):
-            row: list[Any] = [recording.clip.id, *[None] * 6, False]
-            if clock is not None:
-                low, high = clock.offset - clock.within, clock.offset + clock.within
-                drift = None if clock.drift is None else round(1e6 * clock.drift, 1)
-                shown = [round(value, 5) for value in (clock.offset, low, high)]
-                row[1:] = [*shown, drift, round(clock.at, 5), round(self.overlap(n), 3), clock.sure]
-            rows.append(row)
-        return rows
 
     def ffmpeg(self) -> list[str]:
         """Commands that cut the videos to what all show, at the rate of the slowest: files of as
@@ -176,11 +145,7 @@ class OffsetResult:
         common = self.common()
         if common is None:
             return []
-        shown = [
-            (recording, clock)
-            for recording, clock in zip(self.recordings, self.clocks, strict=True)
-            if clock is not None and recording.file.suffix.lower() in VIDEO_SUFFIXES
-        ]
+        shown = [pair for pair in self.placed if pair[0].file.suffix.lower() in VIDEO_SUFFIXES]
         periods = [frame_period(one.pose.time, one.pose.fps) for one, _ in shown]
         commands = []
         for recording, clock in shown:

@@ -22,6 +22,7 @@ from la2ds_cli.features.resample import frame_period
 from la2ds_cli.offset.pair import PairOffset, pair_offset
 from la2ds_cli.offset.result import Clock, OffsetResult, Recording
 
+POSSIBLE = 0.0  # evidence; less is refused
 CONTRADICTS = 2.0  # times its interval, and a frame: a lag that differs by more is contradicted
 
 
@@ -29,7 +30,6 @@ def find_offsets(
     project: Project,
     names: Sequence[str],
     *,
-    drift: bool | None = None,
     force: bool = False,
     device: DeviceName = "auto",
     progress: Progress | None = None,
@@ -37,7 +37,6 @@ def find_offsets(
     """The clocks of recordings by that of the first one; missing poses are extracted first.
 
     names: two or more video files, or clips of the project.
-    drift: whether clocks may run at different rates, None = if an overlap is long enough to tell.
     force: return what fits best even if it is not one performance.
 
     Raises UserError (exit 2) for fewer than two recordings or one named twice, (exit 4) for one
@@ -53,16 +52,13 @@ def find_offsets(
             hint="la2ds offset a.mp4 b.mp4",
         )
     clips = [clip_of(project, one) for one in ids]
-    recordings = [
-        Recording(clip, project.read_pose(clip.id)[0], project.source(clip)) for clip in clips
-    ]
-    poses = [one.pose for one in recordings]
+    poses = [project.read_pose(clip)[0] for clip in ids]
     pairs = [
-        pair_offset((poses[i], poses[j]), (i, j), (names[i], names[j]), drift)
+        pair_offset((poses[i], poses[j]), (i, j), (names[i], names[j]))
         for i, j in combinations(range(len(ids)), 2)
     ]
-    result = OffsetResult(tuple(recordings), tuple(pairs), solved(poses, pairs, force))
-    if sum(clock is not None for clock in result.clocks) == 1:
+    clocks = solved(poses, pairs, force)
+    if sum(clock is not None for clock in clocks) == 1:
         best = max((pair for pair in pairs if pair.a == 0), key=lambda pair: pair.best.evidence)
         raise UserError(
             f"{names[best.b]} does not show the performance of {names[0]} (probability "
@@ -71,7 +67,11 @@ def find_offsets(
             "that fits best",
             exit_code=ExitCode.OTHER_MOVEMENT,
         )
-    return result
+    recordings = (
+        Recording(clip, pose, project.source(clip), clock)
+        for clip, pose, clock in zip(clips, poses, clocks, strict=True)
+    )
+    return OffsetResult(tuple(recordings), tuple(pairs))
 
 
 def solved(
@@ -84,7 +84,7 @@ def solved(
     """
     used: list[PairOffset] = []
     for pair in sorted(pairs, key=lambda one: (not one.sure, -one.best.evidence)):
-        allowed = pair.possible or force
+        allowed = pair.best.evidence >= POSSIBLE or force
         if pair.sure or (allowed and pair.b not in _reached(used, pair.a)):
             used.append(pair)
     known = sorted(_reached(used, 0))
@@ -92,18 +92,17 @@ def solved(
     at = float(poses[0].time[0] + poses[0].time[-1]) / 2
     offset = np.zeros(len(poses))
     for _ in range(2):  # with drift, the lag of a pair depends on when, which the first round tells
-        lags = [pair.best.fit.lag_at(at + offset[pair.a]) for pair in used]
+        lags = [pair.best.lag_at(at + offset[pair.a]) for pair in used]
         offset, variance = _solved(len(poses), used, lags, [p.best.within for p in used])
-    drifts = [pair.best.fit.drift for pair in used]
-    drift, drift_variance = _solved(
-        len(poses), used, drifts, [max(p.best.drift_within, 1e-9) for p in used]
-    )
+    drifts = [pair.best.drift or 0.0 for pair in used]
+    drift_within = [max(pair.best.drift_within, 1e-9) for pair in used]
+    drift, drift_variance = _solved(len(poses), used, drifts, drift_within)
     sure = [
         pair
         for pair, lag in zip(used, lags, strict=True)
         if pair.sure and abs(offset[pair.b] - offset[pair.a] - lag) <= _allowed(pair, poses)
     ]
-    told = {n for pair in used if pair.best.drifts for n in (pair.a, pair.b)}
+    told = {n for pair in used if pair.best.drift is not None for n in (pair.a, pair.b)}
     return tuple(
         Clock(
             float(offset[n]),

@@ -46,14 +46,11 @@ class Signal:
 
 def signals(a: PoseSequence, b: PoseSequence, names: tuple[str, str]) -> tuple[Signal, Signal]:
     """Both recordings by the joints that they share. Raises UserError (exit 5) for too few."""
-    joints = [get_skeleton(pose.skeleton).joints for pose in (a, b)]
-    shown = [(~np.isnan(pose.xy[..., 0])).mean(axis=0) > SEEN for pose in (a, b)]
-    shared = [
-        name
-        for name in joints[0]
-        if name in joints[1]
-        and all(of[all_of.index(name)] for of, all_of in zip(shown, joints, strict=True))
-    ]
+    shown_a, shown_b = (
+        dict(zip(get_skeleton(pose.skeleton).joints, seen.mean(axis=0) > SEEN, strict=True))
+        for pose, seen in ((pose, ~np.isnan(pose.xy[..., 0])) for pose in (a, b))
+    )
+    shared = [name for name, shown in shown_a.items() if shown and shown_b.get(name)]
     if len(shared) < FEWEST_JOINTS:
         raise UserError(
             f"{names[0]} and {names[1]} show {len(shared)} joints in common, and "
@@ -61,18 +58,14 @@ def signals(a: PoseSequence, b: PoseSequence, names: tuple[str, str]) -> tuple[S
             hint="extract or import both with skeletons that name the same joints",
             exit_code=ExitCode.MISMATCH,
         )
-    found = [
-        _signal(pose, [of.index(name) for name in shared])
-        for pose, of in zip((a, b), joints, strict=True)
-    ]
-    return found[0], found[1]
+    return _signal(a, shared), _signal(b, shared)
 
 
-def _signal(pose: PoseSequence, joints: list[int]) -> Signal:
+def _signal(pose: PoseSequence, joints: list[str]) -> Signal:
     value = np.asarray(pose.xy, np.float64)
     if known_in_3d(pose) and pose.world is not None:
         value = np.concatenate([value, pose.world[..., 2:] * _pixels_per_metre(pose)], axis=2)
-    value = value[:, joints]
+    value = value[:, [get_skeleton(pose.skeleton).index(name) for name in joints]]
     seen = _known(np.asarray(~np.isnan(value).any(axis=2)), pose.time)
     period = frame_period(pose.time, pose.fps)
     value = smoothed(fill_gaps(value, pose.time), max(SMOOTHING / period, LEAST_SMOOTHING))

@@ -87,8 +87,8 @@ def test_a_sure_clock_is_sure_to_within_its_interval(project: Project) -> None:
 def test_what_is_not_sure_holds_its_rivals() -> None:
     poses = film(performed(1), 0, 25), film(performed(1), 40, 30)
     pair = pair_offset(poses, (0, 1), ("a", "b"))
-    away = replace(pair.best, fit=replace(pair.best.fit, lag=pair.best.fit.lag + 1.0))
-    clock = Clock(pair.best.fit.lag, 0.01, None, None, 1.0, sure=False)
+    away = replace(pair.best, lag=pair.best.lag + 1.0)
+    clock = Clock(pair.best.lag, 0.01, None, None, 1.0, sure=False)
     match, sure = by_clock(poses, clock, replace(pair, rivals=(away,)))
     t = 25
     assert sure.confidence[t] <= 0.5

@@ -111,8 +111,9 @@ def test_a_trc_is_placed_as_the_capture_that_it_was_made_of(project: Project, tm
     (path,) = (tmp_path / "trc").iterdir()
     run(project, "import", "trc", str(path))
     told = json.loads(run(project, "offset", "front", path.stem, "--json"))
-    assert told["offset_seconds"] == pytest.approx(LAG, abs=0.02)
-    assert told["sure"]
+    _, capture = told["recordings"]
+    assert capture["offset"] == pytest.approx(LAG, abs=0.02)
+    assert capture["sure"]
 
 
 # --- by a clock that is known ---------------------------------------------------------------------
