@@ -22,7 +22,7 @@ import numpy as np
 from la2ds_cli.alignment.align import PairAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import rounded
-from la2ds_cli.compare.compare import CompareResult, compare, direction, joint_name
+from la2ds_cli.compare.compare import CompareResult, amount, compare, joint_name
 from la2ds_cli.compare.findings import (
     in_episodes,
     joined_runs,
@@ -280,7 +280,7 @@ def series_sentence(series: Series, attempts: int) -> str:
     """What all attempts show, and the first and the last of them that are known."""
     known = series.value[~np.isnan(series.value)]
     usual, first, last = (
-        f"{abs(value):.0f}° {direction(series.joint, value)}" if series.joint else f"{value:.2f}"
+        amount(series.joint, value) if series.joint else f"{value:.2f}"
         for value in (series.usual, *known[[0, -1]].tolist())
     )
     times = "" if series.joint else " times as long"

@@ -27,7 +27,7 @@ from la2ds_cli.compare.findings import (
     Unjudged,
     find_differences,
     find_unjudged,
-    phase_rows,
+    phase_seconds,
     spans_of,
     tempo,
 )
@@ -45,8 +45,7 @@ HOW_TO_READ = (
 )
 MOST = 8  # joints whose differences are listed
 _MOSTLY = 0.5  # share of the reference that can be judged; a note says when it is less
-_MORE = {"shoulder": "further from the trunk", "hip": "straighter"}
-_LESS = {"shoulder": "closer to the trunk", "hip": "more bent"}
+_WORDS = {"shoulder": ("further from the trunk", "closer to the trunk")}
 
 
 @dataclass(frozen=True)
@@ -84,19 +83,11 @@ class CompareResult:
             "other": {"video": self.aligned.b.id, "path": self.aligned.b.path},
             "alignment": {
                 "features": alignment.features,
-                "reason": self.aligned.reason,
-                "run": self.aligned.run if alignment.features == "model" else None,
                 "method": alignment.method,
                 "mirrored": alignment.mirrored,
-                "mean_confidence": self.aligned.mean_confidence,
             },
             "notes": list(self.notes),
-            "view": {
-                "reference": plain_number(self.view.reference),
-                "other": plain_number(self.view.other),
-                "turn": plain_number(self.view.turn),
-                "side_known": self.view.side_known,
-            },
+            "turn": plain_number(self.view.turn),
             "spans": [asdict(span) for span in self.spans],
             "findings": [{**plain(asdict(f)), "sentence": sentence(f)} for f in self.findings],
             "no_findings": self.no_findings,
@@ -129,6 +120,12 @@ def compare(
     view = view_difference(a, b, alignment.position)
     angles = differences(a, b, alignment, view)
     reason = _no_findings(view, angles, a)
+    by_people = project.phases()
+    seconds, other_seconds = (
+        phase_seconds(pose, by_people.get(video.id, []))
+        for video, pose in ((aligned.a, a), (aligned.b, aligned.pose_b))
+    )
+    both = {name: (seconds[name], other_seconds[name]) for name in seconds.keys() & other_seconds}
     return CompareResult(
         aligned,
         tuple(spans),
@@ -136,29 +133,10 @@ def compare(
         angles,
         tuple([] if reason else find_differences(angles, alignment, spans)),
         reason,
-        tuple(tempo(alignment, spans, _labelled(project, aligned))),
+        tuple(tempo(alignment, spans, both)),
         tuple(find_unjudged(angles)),
         tuple(_notes(aligned, view, angles)),
     )
-
-
-def _labelled(project: Project, aligned: AlignResult) -> dict[str, tuple[float, float]]:
-    """Seconds in the two clips of every phase that is labelled in both; NaN if the start or end of
-    a clip cuts it off, since the clip then does not show how long it took."""
-    phases = project.phases()
-    seconds = []
-    for video, pose in ((aligned.a, aligned.pose_a), (aligned.b, aligned.pose_b)):
-        rows = phase_rows(pose, phases.get(video.id, []))
-        seconds.append(
-            {
-                name: float(pose.time[stop] - pose.time[first])
-                if first > 0 and stop < len(pose)
-                else float("nan")
-                for name, (first, stop) in rows.items()
-            }
-        )
-    reference, other = seconds
-    return {name: (reference[name], other[name]) for name in reference if name in other}
 
 
 def _no_findings(view: ViewDifference, angles: Differences, reference: PoseSequence) -> str:
@@ -182,29 +160,22 @@ def _no_findings(view: ViewDifference, angles: Differences, reference: PoseSeque
     return ""
 
 
-def _view_notes(reference: PoseSequence, view: ViewDifference) -> list[str]:
-    if reference.spatial:
-        return [
+def _notes(aligned: AlignResult, view: ViewDifference, angles: Differences) -> list[str]:
+    skeleton, notes = aligned.pose_a.skeleton, []
+    if aligned.pose_a.spatial:
+        notes.append(
             "Angles are those of the joints in 3D, so the sides from which the clips are filmed do "
             "not matter; their accuracy depends on the source of the 3D joints."
-        ]
-    notes = []
-    if SAME_VIEW < view.turn <= OTHER_VIEW:
+        )
+    elif SAME_VIEW < view.turn <= OTHER_VIEW:
         notes.append(
             f"The cameras stand about {view.turn:.0f}° apart: only differences larger than those "
             "that such a turn causes are reported."
         )
-    if np.isnan(view.turn) and not has_trunk(reference.skeleton):
-        notes.append(
-            f"The side from which {reference.skeleton} is filmed is not measured: check it."
-        )
-    elif not view.side_known and 20 < abs(view.reference) < 160:
+    elif np.isnan(view.turn) and not has_trunk(skeleton):
+        notes.append(f"The side from which {skeleton} is filmed is not measured: check it.")
+    if not (aligned.pose_a.spatial or view.side_known) and 20 < abs(view.reference) < 160:
         notes.append("It is unclear whether both clips show the same side, left or right.")
-    return notes
-
-
-def _notes(aligned: AlignResult, view: ViewDifference, angles: Differences) -> list[str]:
-    notes = _view_notes(aligned.pose_a, view)
     if aligned.alignment.view == "mirrored":
         notes.append(
             "The other clip fits better mirrored: its left is compared with the reference's right."
@@ -243,17 +214,10 @@ def joint_name(joint: str) -> str:
     return name[:1].upper() + name[1:]
 
 
-def direction(joint: str, difference: float) -> str:
-    """How the other clip differs: a larger angle is a straighter joint."""
-    part = joint.rsplit("_", 1)[-1]
-    if difference > 0:
-        return _MORE.get(part, "straighter")
-    return _LESS.get(part, "more bent")
-
-
 def amount(joint: str, difference: float) -> str:
-    """`24° straighter`."""
-    return f"{abs(difference):.0f}° {direction(joint, difference)}"
+    """How the other clip differs: `24° straighter`; a larger angle is a straighter joint."""
+    more, less = _WORDS.get(joint.rsplit("_", 1)[-1], ("straighter", "more bent"))
+    return f"{abs(difference):.0f}° {more if difference > 0 else less}"
 
 
 def sentence(finding: Finding) -> str:

@@ -36,7 +36,6 @@ LEAST_ERROR = 0.02
 # Errors of a pose network last for several frames, so they are larger than the jitter: 1.8 times as
 # large on the rendered clips, whose true joints are known.
 _PER_JITTER = 1.8
-_MOST_DOUBT = 4.0  # largest ratio of a joint's error to that of the clip's median joint
 
 # Why nothing is said about a moment; Differences.doubt holds indices of these.
 DOUBTS = (
@@ -114,8 +113,7 @@ def differences(
     floor = _floor(a, b, position, view)
     beyond = np.where(least > floor, least - floor, np.where(most < -floor, most + floor, 0.0))
     beyond = np.where(np.isnan(difference) | np.isnan(floor), np.nan, beyond)
-    before, after = _rows_beside(position, len(b))
-    trust_b = angle_trust(b)
+    _, row = nearest_rows(position, len(b))
     return Differences(
         names,
         a.time,
@@ -125,7 +123,7 @@ def differences(
         beyond,
         _doubt(a, len(b), alignment, view),
         running_median(angle_trust(a), window),
-        running_median(np.minimum(trust_b[before], trust_b[after]), window),
+        running_median(angle_trust(b)[row], window),
     )
 
 
@@ -140,16 +138,6 @@ def _doubt(a: PoseSequence, length_b: int, alignment: Alignment, view: ViewDiffe
         _TURNED: turned,
     }
     return np.select(list(reasons.values()), list(reasons), _MATCHED)
-
-
-def _rows_beside(position: FloatArray, length: int) -> tuple[IntArray, IntArray]:
-    """(N,) and (N,) rows before and after positions among `length` rows; the first row if there is
-    no counterpart."""
-    known = np.where(np.isnan(position), 0, position)
-    before, after = (
-        np.clip(end(known), 0, length - 1).astype(np.int64) for end in (np.floor, np.ceil)
-    )
-    return before, after
 
 
 def interval(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
@@ -233,13 +221,7 @@ def _floor(
 
 def angle_trust(pose: PoseSequence) -> FloatArray:
     """(T, J) in [0, 1], the trust of the least trusted joint of each angle of `joint_angles`."""
-    trust = np.asarray(trust_of(pose), np.float64)
-    return _columns([trust[:, triple].min(axis=1) for triple in _triples(pose)], len(pose))
-
-
-def _usual_score(pose: PoseSequence) -> float:
-    seen = pose.score[pose.score > 0]
-    return float(np.median(seen)) if len(seen) else 1.0
+    return np.asarray(trust_of(pose), np.float64)[:, _triples(pose)].min(axis=2)
 
 
 def angle_noise(pose: PoseSequence) -> FloatArray:
@@ -247,28 +229,16 @@ def angle_noise(pose: PoseSequence) -> FloatArray:
 
     An error of s torso lengths in every direction turns a limb of length l by s / l: short limbs,
     such as those that point at the camera, have uncertain angles. s is estimated from the jitter of
-    the clip, is at least LEAST_ERROR, and grows with the square of the ratio of the clip's median
-    score to the joint's score (scores of two networks mean different things).
+    the clip, and is at least LEAST_ERROR.
     """
     joints = _in_torsos(pose)
-    jitter = _jitter(pose)
-    score = np.asarray(pose.score, np.float64)
-    doubt = np.clip((_usual_score(pose) / np.maximum(score, 1e-3)) ** 2, 1, _MOST_DOUBT)
-    error = max(LEAST_ERROR, _PER_JITTER * jitter) * doubt  # (T, K)
-    columns = []
-    for before, at, after in _triples(pose):
-        first, second = in_plane(
-            joints[:, before] - joints[:, at], joints[:, after] - joints[:, at]
-        )
+    variance = np.empty((len(pose), len(_triples(pose))))
+    for j, (before, at, after) in enumerate(_triples(pose)):
+        limbs = joints[:, before] - joints[:, at], joints[:, after] - joints[:, at]
         # The angle is the difference between the directions of the two limbs.
-        by_first, by_second = _turned_by(first), _turned_by(second)
-        variance = (
-            error[:, before] ** 2 * (by_first**2).sum(axis=1)
-            + error[:, after] ** 2 * (by_second**2).sum(axis=1)
-            + error[:, at] ** 2 * ((by_first - by_second) ** 2).sum(axis=1)
-        )
-        columns.append(np.degrees(np.sqrt(variance)))
-    return _columns(columns, len(pose))
+        first, second = (_turned_by(limb) for limb in in_plane(*limbs))
+        variance[:, j] = (first**2 + second**2 + (first - second) ** 2).sum(axis=1)
+    return np.degrees(max(LEAST_ERROR, _PER_JITTER * _jitter(pose)) * np.sqrt(variance))
 
 
 def turn_sensitivity(pose: PoseSequence) -> FloatArray:
@@ -279,34 +249,26 @@ def turn_sensitivity(pose: PoseSequence) -> FloatArray:
     away from it; the missing length gives its depth, by which turning the camera moves its end
     sideways. The two limbs of an angle count as independent.
     """
-    if pose.spatial:
-        return np.zeros((len(pose), len(_triples(pose))))
-    xy = _in_torsos(pose)
-    columns = []
-    for before, at, after in _triples(pose):
-        changes = [_per_turn(xy[:, end] - xy[:, at]) for end in (before, after)]
-        columns.append(np.hypot(*changes))
-    return _columns(columns, len(pose))
+    xy, sensitivity = _in_torsos(pose), np.zeros((len(pose), len(_triples(pose))))
+    if not pose.spatial:
+        for j, (before, at, after) in enumerate(_triples(pose)):
+            changes = [_per_turn(xy[:, end] - xy[:, at]) for end in (before, after)]
+            sensitivity[:, j] = np.hypot(*changes)
+    return sensitivity
 
 
 def _jitter(pose: PoseSequence) -> float:
-    """Jitter of the joints that are compared, torso lengths; in 3D the larger of the jitters in two
-    planes: that of the image and one along the view."""
-    if not pose.spatial or pose.world is None:
-        return assess(pose)["jitter"] or 0.0
-    flat = [
-        replace(pose, xy=pose.world[..., axes], world=None, spatial=False)
-        for axes in ([0, 1], [2, 1])
-    ]
-    return max(assess(one)["jitter"] or 0.0 for one in flat)
+    """Jitter of the joints that are compared, torso lengths; in 3D that of the plane along the
+    view, which is known less well than the picture's."""
+    if pose.spatial and pose.world is not None:
+        pose = replace(pose, xy=pose.world[..., [2, 1]], world=None, spatial=False)
+    return assess(pose)["jitter"] or 0.0
 
 
-def _triples(pose: PoseSequence) -> list[tuple[int, int, int]]:
-    return list(angle_triples(get_skeleton(pose.skeleton)).values())
-
-
-def _columns(columns: list[FloatArray], length: int) -> FloatArray:
-    return np.stack(columns, axis=1) if columns else np.empty((length, 0))
+def _triples(pose: PoseSequence) -> IntArray:
+    """(J, 3) joints before, at and after each angle."""
+    triples = list(angle_triples(get_skeleton(pose.skeleton)).values())
+    return np.array(triples, np.int64).reshape(-1, 3)
 
 
 def _in_torsos(pose: PoseSequence) -> FloatArray:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from la2ds_cli.poses.trust import LEAST_TRUST
 
 THIRDS = ("beginning", "middle", "end")
 LASTING = 0.1  # seconds: shorter episodes are errors of single frames
-_ALSO = 0.1  # share of the unjudged time from which a clip is named as its cause
 LEAST_FRAMES = 3  # of the reference, for the same reason at low frame rates
 LEAST_CHANGE = 1.1  # a ratio nearer to 1 is no difference of tempo
 _VAGUE = 1.5  # an interval that reaches further from 1 does not show that a tempo is the same
@@ -38,18 +37,25 @@ class Span:
 def spans_of(pose: PoseSequence, phases: Sequence[Phase], matched: BoolArray) -> list[Span]:
     """The labelled phases that lie in the clip, in time order; without labels, equal thirds in time
     of its matched part. A name that occurs twice gets a number. Empty if no frame is matched."""
-    spans = [
-        Span(phase.name, *_rows(pose, phase), labelled=True)
-        for phase in sorted(phases, key=lambda phase: phase.start)
-    ]
-    spans = [span for span in spans if span.stop > span.first]
-    return _numbered(spans) if spans else _thirds(pose.time, matched)
+    spans = []
+    for phase in sorted(phases, key=lambda phase: phase.start):
+        first, stop = np.searchsorted(pose.frame, [phase.start, phase.end]).tolist()
+        if stop > first:
+            spans.append(Span(phase.name, first, stop, labelled=True))
+    names = [span.name for span in spans]
+    for k, span in enumerate(spans):
+        if names.count(names[k]) > 1:
+            spans[k] = replace(span, name=f"{span.name} ({names[: k + 1].count(names[k])})")
+    return spans or _thirds(pose.time, matched)
 
 
-def phase_rows(pose: PoseSequence, phases: Sequence[Phase]) -> dict[str, tuple[int, int]]:
-    """Numbered phase name -> first and stop row in the clip, as `spans_of` names them."""
+def phase_seconds(pose: PoseSequence, phases: Sequence[Phase]) -> dict[str, float]:
+    """Phase, named as by `spans_of` -> how long it lasts; NaN if the start or the end of the clip
+    cuts it off, since the clip then does not show how long it took."""
     return {
-        span.name: (span.first, span.stop)
+        span.name: float(pose.time[span.stop] - pose.time[span.first])
+        if span.first > 0 and span.stop < len(pose)
+        else np.nan
         for span in spans_of(pose, phases, np.zeros(len(pose), bool))
     }
 
@@ -57,22 +63,6 @@ def phase_rows(pose: PoseSequence, phases: Sequence[Phase]) -> dict[str, tuple[i
 def span_at(spans: Sequence[Span], row: int) -> str:
     """Name of the span that contains a row, empty if none does."""
     return next((span.name for span in spans if span.first <= row < span.stop), "")
-
-
-def _rows(pose: PoseSequence, phase: Phase) -> tuple[int, int]:
-    first, stop = np.searchsorted(pose.frame, [phase.start, phase.end])
-    return int(first), int(stop)
-
-
-def _numbered(spans: list[Span]) -> list[Span]:
-    names = [span.name for span in spans]
-    numbered = []
-    for k, span in enumerate(spans):
-        count = names[: k + 1].count(span.name)
-        several = names.count(span.name) > 1
-        name = f"{span.name} ({count})" if several else span.name
-        numbered.append(Span(name, span.first, span.stop, span.labelled))
-    return numbered
 
 
 def _thirds(time: FloatArray, matched: BoolArray) -> list[Span]:
@@ -121,16 +111,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Unjudged:
-    """The time of the reference that could not be judged.
-
-    joint: an angle, or empty for the whole body. reason: why. spans: first and last second of each
-    stretch, in the reference. seconds: total length of the stretches.
-    """
+    """Seconds of the reference that could not be judged. joint: an angle, or empty for the whole
+    body. reason: why."""
 
     joint: str
     reason: str
     seconds: float
-    spans: tuple[tuple[float, float], ...]
 
 
 def find_differences(
@@ -143,7 +129,10 @@ def find_differences(
         for first, stop in _episodes(angles, j):
             beyond = np.where(angles.judged[first:stop, j], angles.beyond[first:stop, j], 0.0)
             row = first + int(np.abs(beyond).argmax())
-            reference, other = _whole_degrees(angles, row, j)
+            # In whole degrees, so that the difference is the one that a reader computes.
+            reference, other = (
+                float(np.round(angle[row, j])) for angle in (angles.reference, angles.other)
+            )
             findings.append(
                 Finding(
                     joint,
@@ -196,56 +185,47 @@ def find_unjudged(angles: Differences) -> list[Unjudged]:
     ]
     joints = []
     for j, joint in enumerate(angles.names):
-        low = [trust[:, j] < LEAST_TRUST for trust in (angles.trust_reference, angles.trust_other)]
         unjudged = angles.sure & ~angles.judged[:, j]
-        by_clip = [(unjudged & here).sum() > _ALSO * unjudged.sum() for here in low]
-        which = {
-            (True, False): "in the reference",
-            (False, True): "in the other clip",
-            (True, True): "in both clips",
-        }.get((bool(by_clip[0]), bool(by_clip[1])))
-        reason = f"not seen well enough {which}" if which else "its angle is not known"
+        low = {
+            clip: int((unjudged & (trust[:, j] < LEAST_TRUST)).sum())
+            for clip, trust in (
+                ("reference", angles.trust_reference),
+                ("other clip", angles.trust_other),
+            )
+        }
+        worse = max(low, key=lambda clip: low[clip])
+        reason = f"not seen well enough in the {worse}" if low[worse] else "its angle is not known"
         joints.append(_unjudged(angles, joint, reason, unjudged))
     joints.sort(key=lambda row: -row.seconds)
-    return [row for row in (*rows, *joints) if row.spans]
+    return [row for row in (*rows, *joints) if row.seconds]
 
 
 def _unjudged(angles: Differences, joint: str, reason: str, rows: BoolArray) -> Unjudged:
-    stretches = [
-        (first, stop)
-        for first, stop in joined_runs(runs_of(rows), angles.time)
-        if _duration(angles.time, first, stop) >= LASTING - 1e-9
-    ]
-    spans = tuple(
-        (float(angles.time[first]), float(angles.time[stop - 1])) for first, stop in stretches
-    )
-    seconds = sum(_duration(angles.time, first, stop) for first, stop in stretches)
-    return Unjudged(joint, reason, seconds, spans)
-
-
-def _whole_degrees(angles: Differences, row: int, j: int) -> tuple[float, float]:
-    """Both angles in whole degrees, so that their difference is the one a reader computes."""
-    return float(np.round(angles.reference[row, j])), float(np.round(angles.other[row, j]))
+    lasting = _lasting(rows, angles.time)
+    return Unjudged(joint, reason, sum(_duration(angles.time, *stretch) for stretch in lasting))
 
 
 def _episodes(angles: Differences, j: int) -> list[tuple[int, int]]:
-    """First and stop rows of the episodes of one joint and one sign that last long enough."""
-    episodes = []
+    """First and stop rows of the episodes of one joint and one sign that last at least LASTING
+    seconds and LEAST_FRAMES frames. The frames of the other clip need not be counted: `beyond`
+    holds for all of its frames around each moment."""
     with np.errstate(invalid="ignore"):
         signs = [angles.judged[:, j] & (sign * angles.beyond[:, j] > 0) for sign in (1, -1)]
-    for beyond in signs:
-        episodes += [
-            (first, stop)
-            for first, stop in joined_runs(runs_of(beyond), angles.time)
-            if _lasts(angles.time, first, stop)
-        ]
-    return episodes
+    return [
+        (first, stop)
+        for beyond in signs
+        for first, stop in _lasting(beyond, angles.time)
+        if stop - first >= LEAST_FRAMES
+    ]
 
 
-def _lasts(time: FloatArray, first: int, stop: int) -> bool:
-    """Whether rows first..stop last at least LASTING seconds and LEAST_FRAMES frames. The frames of
-    the other clip need not be counted: `beyond` holds for all of its frames around each moment."""
-    return stop - first >= LEAST_FRAMES and _duration(time, first, stop) >= LASTING - 1e-9
+def _lasting(rows: BoolArray, time: FloatArray) -> list[tuple[int, int]]:
+    """First and stop rows of the stretches that last at least LASTING seconds."""
+    return [
+        (first, stop)
+        for first, stop in joined_runs(runs_of(rows), time)
+        if _duration(time, first, stop) >= LASTING - 1e-9
+    ]
 
 
 def runs_of(mask: BoolArray) -> list[tuple[int, int]]:
@@ -283,11 +263,11 @@ class Tempo:
 
     reference, other: how long it takes in the two clips, by phases.csv for a phase that both have,
     else by the alignment. ratio: other / reference, above 1 = the other is slower. low, high: a
-    90 % interval of the ratio, NaN by labels. sure: by labels, or the alignment is sure enough at
-    both ends. cut: why the part has no tempo, empty if it has one; if a clip begins or ends in a
-    part, its length only says how the clip was cut. verdict: `slower`,
-    `faster`, `same`; `unclear` if the alignment is not sure or the interval is too wide to tell;
-    `cut` if there is no tempo.
+    90 % interval of the ratio; by labels, the ratio itself. sure: by labels, or the alignment is
+    sure enough at both ends. cut: why the part has no tempo, empty if it has one; if a clip begins
+    or ends in a part, its length only says how the clip was cut. verdict: `slower`, `faster`,
+    `same`; `unclear` if the alignment is not sure or the interval is too wide to tell; `cut` if
+    there is no tempo.
     """
 
     span: str
@@ -311,36 +291,25 @@ def tempo(
     moment = matched_time(alignment.position, alignment.time_b)
     bounds = [matched_time(end, alignment.time_b) for end in interval(alignment)]
     deviation = (bounds[1] - bounds[0]) / 2 / NORMAL
-    return [
-        _labelled_tempo(span, *labelled[span.name])
-        if span.name in labelled
-        else _aligned_tempo(alignment, span, moment, deviation)
-        for span in spans
-    ]
-
-
-def _labelled_tempo(span: Span, reference: float, other: float) -> Tempo:
-    """Labels have no interval: the ratio alone decides."""
-    if np.isnan([reference, other]).any():
-        return Tempo(span.name, cut="one of the clips begins or ends in it")
-    ratio = other / reference
-    verdict = _verdict(ratio, ratio, ratio)
-    return Tempo(span.name, reference, other, ratio, sure=True, verdict=verdict)
-
-
-def _aligned_tempo(
-    alignment: Alignment, span: Span, moment: FloatArray, deviation: FloatArray
-) -> Tempo:
-    if cut := _cut(alignment, span):
-        return Tempo(span.name, cut=cut)
-    first, stop = span.first, span.stop  # a part lasts until the next one begins
-    reference = float(alignment.time_a[stop] - alignment.time_a[first])
-    other = float(moment[stop] - moment[first])
-    wide = NORMAL * float(np.hypot(deviation[first], deviation[stop]))
-    ratio, low, high = other / reference, (other - wide) / reference, (other + wide) / reference
-    sure = bool((alignment.confidence[[first, stop]] >= SURE).all())
-    verdict = _verdict(ratio, low, high) if sure else "unclear"
-    return Tempo(span.name, reference, other, ratio, max(low, 0.0), high, sure, "", verdict)
+    rows = []
+    for span in spans:
+        if span.name in labelled:
+            reference, other = labelled[span.name]
+            cut = "one of the clips begins or ends in it" if np.isnan(reference + other) else ""
+            wide, sure = 0.0, True
+        else:
+            cut = _cut(alignment, span)
+            ends = [span.first, min(span.stop, len(moment) - 1)]  # until the next part begins
+            reference, other = (float(np.ptp(time[ends])) for time in (alignment.time_a, moment))
+            wide = NORMAL * float(np.hypot(*deviation[ends]))
+            sure = bool((alignment.confidence[ends] >= SURE).all())
+        if cut:
+            rows.append(Tempo(span.name, cut=cut))
+            continue
+        ratio, low, high = ((other + by) / reference for by in (0, -wide, wide))
+        verdict, low = _verdict(ratio, low, high) if sure else "unclear", max(low, 0.0)
+        rows.append(Tempo(span.name, reference, other, ratio, low, high, sure, "", verdict))
+    return rows
 
 
 def _verdict(ratio: float, low: float, high: float) -> str:

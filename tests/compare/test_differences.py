@@ -54,16 +54,6 @@ def test_the_noise_is_what_random_errors_make() -> None:
     assert angle_noise(clip)[0, KNEE] == pytest.approx(measured, rel=0.06)
 
 
-def test_a_doubtful_joint_is_noisier() -> None:
-    clip = still()
-    score = np.ones(clip.score.shape)
-    score[5, get_skeleton("coco17").index("left_knee")] = 0.5
-    noise = angle_noise(replace(clip, score=score))[:, KNEE]
-    assert noise[5] > 2 * noise[4]
-    # Only the score beside the clip's usual one counts.
-    np.testing.assert_allclose(angle_noise(replace(clip, score=score / 2))[:, KNEE], noise)
-
-
 def test_a_clip_without_torso_is_measured_by_its_limbs() -> None:
     clip = still()
     skeleton = get_skeleton("coco17")

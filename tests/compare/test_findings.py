@@ -151,7 +151,6 @@ def test_labels_of_both_decide_unless_a_clip_cuts_the_part() -> None:
     first, second = tempo(aligned(position), SPANS, {"first": (0.5, 0.25)})
     assert (first.reference, first.other, first.ratio) == (0.5, 0.25, 0.5)
     assert (first.verdict, first.cut, first.sure) == ("faster", "", True)
-    assert np.isnan([first.low, first.high]).all()
     assert second.verdict == "same"
     cut, _ = tempo(aligned(ROWS), SPANS, {"first": (0.5, np.nan)})
     assert (cut.verdict, cut.cut) == ("cut", "one of the clips begins or ends in it")
@@ -220,9 +219,8 @@ def test_what_cannot_be_judged_is_listed_with_its_seconds() -> None:
     angles = measured(50, 2, doubt=doubt, trust_other=trust, time=np.arange(50) / 25)
     body, knee = find_unjudged(angles)
     assert (body.joint, body.reason) == ("", "no counterpart in the other clip")
-    assert (body.seconds, body.spans) == (pytest.approx(0.4), ((1.6, 1.96),))
+    assert body.seconds == pytest.approx(0.4)
     assert (knee.joint, knee.seconds) == ("left_knee", pytest.approx(0.4))
-    assert knee.spans == ((0.4, 0.76),)
     assert knee.reason == "not seen well enough in the other clip"
-    both = replace(angles, trust_reference=trust)
-    assert find_unjudged(both)[1].reason == "not seen well enough in both clips"
+    worse = replace(angles, trust_reference=np.where(trust < 0.5, 0, trust), trust_other=trust * 2)
+    assert find_unjudged(worse)[1].reason == "not seen well enough in the reference"
