@@ -37,7 +37,7 @@ from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.pages import Notes, page, posted, with_names
 from la2ds_cli.views.film_strip import aspect, cut_out, small_webp, view_boxes, with_joints
 
-LIMITS = Limits(k=24, per_video=2)  # la2ds retrieve has others
+MOST, EACH = 24, 2  # frames in one answer, and of one clip
 _KIND = "search"  # kind of its jobs
 _searching = Lock()
 
@@ -72,10 +72,12 @@ async def _near(request: Request) -> Response:
         project: Project = studio.project
         clip = posed_clip(project, asked["clip"])
         query = f"{clip.id}@{_second(project.read_pose(clip.id)[0], asked['row'])!r}"
+        others = len(project.posed_videos()) - 1
+        limits = Limits(max(min(MOST, EACH * others), 1), EACH)
         said = _Quick()
         try:
             with _searching:
-                result = retrieve(project, RetrievalRequest(query, LIMITS), said)
+                result = retrieve(project, RetrievalRequest(query, limits), said)
         except _TakesLong:
             return None, query
         return found_json(project, result, said.notes), query

@@ -231,10 +231,18 @@ def save_again(seen: Seen, project: Project) -> None:
     assert spans(project) == [(0, 36, "down")]
     with project.tables():
         seen.press("2")
-        seen.wait_for_text("saved", "another command")
+        assert "another la2ds command" in seen.trouble()
         assert spans(project) == [(0, 36, "down")]
     seen.wait_for(SAVED)
     assert spans(project) == [(0, 36, "up")]
+    write_text(project.phases_path, SET)  # by somebody else
+    seen.press("1")
+    assert "changed meanwhile" in seen.trouble()
+    seen.wait_for("document.querySelectorAll('#rows td').length === 0")  # what the file has
+    assert spans(project) == []
+    seen.press("1")
+    seen.wait_for(SAVED)
+    assert spans(project) == [(0, 36, "down")]
 
 
 def open_another_clip(seen: Seen, project: Project) -> None:

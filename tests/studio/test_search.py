@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from la2ds_cli.core.project import Project
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.retrieval.search import Limits
-from la2ds_cli.studio.search import LIMITS, found_json
+from la2ds_cli.studio.search import found_json
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, check_refused, finished
 from tests.views.report.conftest import FIRST, SHADE, two_filmed
@@ -46,10 +46,11 @@ def test_what_is_found_is_what_the_command_finds(project: Project) -> None:
     with asked(project) as client:
         found = near(client, "b", 7)
         assert len(client.get("/jobs").json()) == 1
-    (query,) = retrieve(project, RetrievalRequest(f"b@{7 / 25}", LIMITS)).queries
+    (query,) = retrieve(project, RetrievalRequest(f"b@{7 / 25}", Limits(4, 2))).queries
     told = [(hit["clip"], hit["row"], hit["distance"]) for hit in found["hits"]]
     assert told == [(one.video, one.index, pytest.approx(one.distance)) for one in query.hits]
     assert sorted(clip for clip, _, _ in told) == ["a", "a", "c", "c"]
+    assert found["notes"] == ["no trained model: compared on the base model"]
 
 
 def test_what_is_no_question_is_refused(project: Project) -> None:

@@ -1,4 +1,8 @@
-// Requests to the studio's server: JSON in, JSON out, and errors with hints.
+// Requests to the studio's server: JSON in, JSON out, and errors with hints; and what a page saves.
+
+import { at, trouble } from "./page.js";
+
+const AGAIN_AFTER = 2000; // milliseconds
 
 /** What the server could not do; `hint` says what helps, "" if unknown; `kind`: the name of its exit
  * code; `passing`: whether the same request may succeed later. */
@@ -38,3 +42,36 @@ export const post = (path, content = {}) => asked(path, {
 export const send = (path, file) => asked(path, { method: "PUT", body: file });
 
 export const remove = (path) => asked(path, { method: "DELETE" });
+
+/** What a person changes on a page, stored by one request after another, in the element `saved`. */
+export class Saving {
+  /** refused(): a change will never be stored; the page shows again what is. */
+  constructor(refused) {
+    Object.assign(this, { refused, due: 0, done: Promise.resolve() });
+    window.addEventListener("beforeunload", (event) => { if (this.due) event.preventDefault(); });
+  }
+
+  /** Store a change. send(): its request, made again while the studio does not answer or another
+   * command is writing. `done` resolves when all are stored. */
+  add(send) {
+    const tell = (otherwise) => { at("saved").textContent = this.due ? "not saved yet" : otherwise; };
+    this.due += 1;
+    tell("");
+    this.done = this.done.then(() => this.sent(send)).then(
+      () => { trouble(null); this.due -= 1; tell("saved"); },
+      async (error) => { trouble(error); this.due -= 1; tell("not saved"); await this.refused().catch(trouble); },
+    );
+  }
+
+  async sent(send) {
+    for (;;) {
+      try {
+        return await send();
+      } catch (error) {
+        if (!error.passing) throw error;
+        trouble(error);
+      }
+      await new Promise((resolve) => { setTimeout(resolve, AGAIN_AFTER); });
+    }
+  }
+}

@@ -1,7 +1,7 @@
 // The page of a clip's joints: drag a wrong joint to its place, or mark it as not trusted. Corrections
 // are applied on top of what the network found, as in core/annotations.py.
 
-import { get, post } from "./ask.js";
+import { get, post, Saving } from "./ask.js";
 import { ServedFilm } from "./film.js";
 import { at, button, made, trouble } from "./page.js";
 import { layStage, Player } from "./player.js";
@@ -11,7 +11,6 @@ import { Stage } from "../../views/report/stage.js";
 const NEAR = 16; // page pixels around a joint within which it can be grabbed
 const MOST_FILLED = 100; // frames between two corrections
 const MOST_LISTED = 200;
-const AGAIN_AFTER = 2000; // milliseconds
 const HUE = "#ff4fd8"; // of corrected joints
 const id = at("joints").dataset.clip;
 
@@ -21,6 +20,7 @@ let corrections = new Map(); // "frame joint" -> [x, y] in pixels, null: not tru
 let chosen = 0; // index of the joint in `names`
 const undo = []; // inverse changes, the latest last
 const player = new Player(show);
+const saving = new Saving(async () => { undo.length = 0; await load(); });
 
 // --- positions -----------------------------------------------------------------------------------
 
@@ -82,31 +82,7 @@ function change(changes, back = null) {
     laid(lastUpTo(clip.frame, one.frame), names.indexOf(one.joint));
   }
   tell();
-  save(changes);
-}
-
-let saving = Promise.resolve(), due = 0;
-
-/** Send changes; try again if the studio does not answer or another command is writing. */
-async function sent(changes) {
-  for (;;) {
-    try {
-      return await post("/joints/save", { clip: id, reading, changes });
-    } catch (error) {
-      if (!error.passing) throw error;
-      trouble(error);
-    }
-    await new Promise((resolve) => { setTimeout(resolve, AGAIN_AFTER); });
-  }
-}
-
-function save(changes) {
-  due += 1;
-  at("saved").textContent = "not saved yet";
-  saving = saving.then(() => sent(changes)).then(
-    () => { trouble(null); due -= 1; at("saved").textContent = due ? "not saved yet" : "saved"; },
-    async (error) => { due -= 1; trouble(error); at("saved").textContent = "not saved"; undo.length = 0; await load().catch(trouble); },
-  );
+  saving.add(() => post("/joints/save", { clip: id, reading, changes }));
 }
 
 const one = (row, joint, what) => ({ frame: clip.frame[row], joint: names[joint], ...what });
@@ -268,7 +244,6 @@ function connect() {
   for (const [name, action] of Object.entries(actions)) at(name).addEventListener("click", action);
   at("joint").addEventListener("change", (event) => choose(Number(event.target.value)));
   window.addEventListener("resize", () => { lay(); show(player.row); });
-  window.addEventListener("beforeunload", (event) => { if (due) event.preventDefault(); });
 }
 
 async function load() {

@@ -1,7 +1,7 @@
 // The Phases page: a key begins a phase at the shown frame, boundaries can be dragged, and boundaries
 // propagated from other clips are accepted or moved, the least sure first.
 
-import { get, post } from "./ask.js";
+import { get, post, Saving } from "./ask.js";
 import { ServedFilm } from "./film.js";
 import { edited } from "./labels.js";
 import { at, button, made, tried, trouble } from "./page.js";
@@ -13,8 +13,6 @@ import { Stage } from "../../views/report/stage.js";
 
 const GRIP = 14; // page pixels around a boundary within which it can be grabbed
 const LINE_HIGH = 56;
-const SAVE_AFTER = 250; // milliseconds without another change
-const AGAIN_AFTER = 2000; // milliseconds, if another command is writing
 const MOST_REVIEWED = 12;
 const MOST_UNDONE = 200; // changes
 
@@ -26,7 +24,12 @@ let overview = { clips: [], names: [], palette: ["#888888"], queue: [] };
 let reviewed = null; // the boundary of the queue that is being reviewed
 let opened = at("phases").dataset.clip; // the clip's id
 const player = new Player(show), { clock } = player;
-const saving = { due: 0, changes: 0, busy: null, stuck: false };
+const saving = new Saving(async () => {
+  undo = [];
+  take(await get(dataOf(opened)));
+  tell();
+});
+const dataOf = (id) => `/phases/data?${new URLSearchParams({ clip: id })}`;
 
 // --- times and frames ------------------------------------------------------------------------------
 
@@ -46,16 +49,15 @@ async function open(id, frame = null) {
   const mine = opening;
   let found;
   do { // again if labels change while it is loaded
-    await saved();
-    found = await get(`/phases/data?${new URLSearchParams({ clip: id })}`);
+    await saving.done;
+    found = await get(dataOf(id));
     if (mine !== opening) return;
-  } while (saving.changes && !saving.stuck);
+  } while (saving.due);
   opened = found.id;
   clip = unpacked(found.clip, new ServedFilm(found.clip.pictures));
   ends = found.ends;
   stage = new Stage("a", clip, found.skeleton);
   undo = [];
-  Object.assign(saving, { stuck: false, changes: 0 });
   take(found);
   at("clip-name").textContent = clip.name;
   const address = `/phases?${new URLSearchParams({ clip: id })}`;
@@ -91,11 +93,18 @@ function change(next) {
 }
 
 function keep() {
-  saving.changes += 1;
   tell();
-  clearTimeout(saving.due);
-  saving.due = setTimeout(save, SAVE_AFTER);
-  at("saved").textContent = "not saved yet";
+  saving.add(send);
+}
+
+/** Send the labels, unless what follows sends them, too. */
+async function send() {
+  if (saving.due > 1) return;
+  const found = await post("/phases/save", { clip: opened, rows: labels, version });
+  if (saving.due > 1) { ({ version } = found); return; }
+  take(found);
+  tell();
+  look();
 }
 
 const label = (name) => change(edited.begin(labels, name, here(), ends));
@@ -105,46 +114,6 @@ function takeBack() {
   if (!undo.length) return;
   labels = undo.pop();
   keep();
-}
-
-/** Send what has changed, one request at a time; try again if another command is writing. */
-async function save() {
-  clearTimeout(saving.due);
-  if (saving.busy || saving.stuck || !saving.changes) return saving.busy;
-  saving.busy = sendAll();
-  await saving.busy;
-  return null;
-}
-
-async function sendAll() {
-  const sent = saving.changes;
-  let wait = 0;
-  try {
-    const found = await post("/phases/save", { clip: opened, rows: labels, version });
-    trouble(null);
-    saving.changes -= sent;
-    if (saving.changes) ({ version } = found); else take(found);
-    tell();
-    at("saved").textContent = saving.changes ? "not saved yet" : "saved";
-    if (!saving.changes) look();
-  } catch (error) {
-    saving.stuck = /changed meanwhile/.test(error.message);
-    const waits = /another la2ds command/.test(error.message);
-    if (!waits) trouble(error);
-    at("saved").textContent = saving.stuck ? "not saved"
-      : waits ? "not saved yet: another command is writing labels" : "not saved yet";
-    wait = AGAIN_AFTER;
-  }
-  saving.busy = null;
-  if (saving.changes && !saving.stuck) saving.due = setTimeout(save, wait);
-}
-
-/** Resolves when everything is saved, or cannot be. */
-async function saved() {
-  for (let tries = 0; saving.changes && !saving.stuck && tries < 3; tries += 1) await save();
-  if (saving.changes && !saving.stuck) {
-    throw new Error("the labels of this clip are not saved yet: try again later");
-  }
 }
 
 // --- review ----------------------------------------------------------------------------------------
@@ -191,7 +160,7 @@ function acceptAll() {
 /** Reload labels that have changed on disk; the shown moment stays. */
 async function reopen() {
   await look();
-  if (saving.changes) return;
+  if (saving.due) return;
   const { row } = player;
   await open(opened);
   player.go(row);
@@ -200,7 +169,7 @@ async function reopen() {
 async function carry() {
   at("carry").disabled = true;
   at("carried").textContent = "";
-  const job = await followed(async () => { await saved(); return post("/phases/carry"); }, at("carried"));
+  const job = await followed(async () => { await saving.done; return post("/phases/carry"); }, at("carried"));
   at("carry").disabled = false;
   const merged = job?.result?.merged;
   if (merged) {
@@ -214,7 +183,7 @@ async function carry() {
 /** Save the labels of the clip as a file of another tool. */
 async function exportFile(format) {
   const address = `/phases/files/${format}?${new URLSearchParams({ clip: opened })}`;
-  if (await tried(async () => { await saved(); return get(address); })) location.assign(address);
+  if (await tried(async () => { await saving.done; return get(address); })) location.assign(address);
 }
 
 // --- text on the page ------------------------------------------------------------------------------
@@ -455,9 +424,6 @@ function connect() {
   });
   window.addEventListener("resize", () => { lay(); show(player.row); });
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawLine);
-  window.addEventListener("beforeunload", (event) => {
-    if (saving.changes) { save(); event.preventDefault(); }
-  });
 }
 
 connect();
