@@ -1,10 +1,9 @@
 // Jobs in progress, shown in the bar of every page; other scripts listen to them with `onWork`.
 
 import { post } from "./ask.js";
-import { button, made, tried, trouble } from "./page.js";
+import { at, button, made, relist, tried, trouble } from "./page.js";
 import { connectKeys } from "../../views/report/keys.js";
 
-const line = document.getElementById("work");
 const listeners = new Set();
 const jobs = new Map(); // number -> job
 export const ENDED = ["done", "failed", "cancelled"];
@@ -47,58 +46,35 @@ const PATIENCE = 5000; // milliseconds for the browser to connect again
 
 const running = () => [...jobs.values()].filter((job) => !ENDED.includes(job.state));
 
-// The elements stay while their job does, so that no click and no focus is lost when it goes on.
-const lines = new Map(); // number -> { row, words, bar, stop }
-const waiting = made("details"), count = made("summary"), list = made("ul");
-waiting.append(count, list);
+const cancel = (job) => tried(() => post(`/jobs/${job.number}/cancel`));
 
-/** The elements of a job: what it does, how far it is, and a button to stop it. */
-function lineOf(job) {
-  if (!lines.has(job.number)) {
-    const cancel = () => tried(() => post(`/jobs/${job.number}/cancel`));
-    const parts = { row: made("div"), words: made("span"), bar: made("progress"), stop: button("Cancel", cancel) };
-    parts.bar.setAttribute("aria-label", job.title);
-    parts.row.append(parts.words, parts.bar, parts.stop);
-    lines.set(job.number, parts);
-  }
-  return lines.get(job.number);
-}
-
-/** Put elements into another one; does nothing if they are there. */
-function fill(parent, children) {
-  const same = parent.childNodes.length === children.length && children.every((one, k) => parent.childNodes[k] === one);
-  if (!same) parent.replaceChildren(...children);
-}
-
-function show() {
-  const open = running();
-  for (const number of lines.keys()) if (!open.some((job) => job.number === number)) lines.delete(number);
-  line.hidden = open.length === 0 && lost !== true;
-  if (line.hidden) return;
-  if (lost === true) {
-    line.textContent = "No connection to the studio. If it has ended, start it again and open its new link.";
-    return;
-  }
-  const rows = open.map((job, k) => {
-    const { row, words, bar, stop } = lineOf(job);
-    const task = job.task && !job.title.endsWith(job.task) ? `: ${job.task}` : "";
-    words.textContent = words.title = job.title + task;
-    if (job.share !== null) bar.value = job.share; else bar.removeAttribute("value");
-    bar.hidden = k > 0;
-    stop.setAttribute("aria-label", `Cancel ${job.title}`);
-    return row;
-  });
-  count.textContent = `${rows.length - 1} waiting`;
-  fill(list, rows.slice(1).map((row) => (row.parentNode?.parentNode === list ? row.parentNode : item(row))));
-  fill(line, rows.length > 1 ? [rows[0], waiting] : [rows[0]]);
-}
-
-function item(row) {
+/** A job that waits, with a button to cancel it. */
+function item(job) {
   const element = made("li");
-  element.append(row);
+  element.append(made("span", job.title), button("Cancel", () => cancel(job), { label: `Cancel ${job.title}` }));
   return element;
 }
 
+function show() {
+  const [job, ...others] = running(), waiting = at("work-waiting"), bar = at("work-bar");
+  at("work").hidden = !job && lost !== true;
+  for (const element of [bar, at("work-cancel")]) element.hidden = lost === true;
+  waiting.hidden = lost === true || !others.length;
+  if (lost === true) {
+    at("work-words").textContent = "No connection to the studio. If it has ended, start it again and open its new link.";
+    return;
+  }
+  if (!job) return;
+  const task = job.task && !job.title.endsWith(job.task) ? `: ${job.task}` : "";
+  at("work-words").textContent = at("work-words").title = job.title + task;
+  if (job.share !== null) bar.value = job.share; else bar.removeAttribute("value");
+  bar.setAttribute("aria-label", job.title);
+  at("work-cancel").setAttribute("aria-label", `Cancel ${job.title}`);
+  waiting.querySelector("summary").textContent = `${others.length} waiting`;
+  relist(waiting.querySelector("ul"), others, (one) => String(one.number), item);
+}
+
+at("work-cancel").addEventListener("click", () => cancel(running()[0]));
 connectKeys();
 
 // On a phone the navigation is wider than the bar.

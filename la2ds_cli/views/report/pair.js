@@ -1,7 +1,7 @@
 // One clock, that of the clip that leads, A at first: everything on the page follows it.
 
 import { A, B, counterpart, data, secondsB, takePair, unmatchedA, unmatchedB } from "./clips.js";
-import { at, made, warn } from "./elements.js";
+import { at, warn } from "./elements.js";
 import { bytes, clamp, phaseAt, rowAt, seconds } from "./film.js";
 import { bands, layBand, layMatrix, markBand, markMatrix, matrix } from "./matrix.js";
 import { drawOver, marked, writeAngles } from "./over.js";
@@ -134,8 +134,6 @@ function present(a, b, clock = null) {
     (matched ? `${name} ${seconds(clip.time[row])}` : `no counterpart in ${name}`)).join(", "));
   document.body.dataset.row = String(a.row);
   document.body.dataset.rowB = b.matched ? String(b.row) : "";
-  const phase = A.phases.findIndex(([low, high]) => low <= A.time[a.row] && A.time[a.row] < high);
-  at("phase").selectedIndex = phase;
   at("lead").value = state.leader;
   markTracks(a.row);
   markMatrix(a.row);
@@ -253,16 +251,6 @@ function connectPlayers() {
   for (const { canvas } of trackList) {
     dragged(canvas, (event) => rowAt(A, timeIn(A, shareOf(event, canvas))));
   }
-  at("phase-choice").hidden = !A.phases.length;
-  A.phases.forEach(([low, , name], k) => {
-    const option = made("option", `${name}, ${seconds(Math.max(low, 0))}`);
-    option.value = String(k);
-    at("phase").append(option);
-  });
-  at("phase").addEventListener("change", (event) => {
-    play(false);
-    seek(rowAt(A, A.phases[Number(event.target.value)][0]));
-  });
   at("lead").addEventListener("change", (event) => lead(event.target.value));
   for (const id of ["show-skeleton", "show-film", "show-angles", "overlay"]) at(id).addEventListener("change", again);
   at("film-choice").hidden = A.film.empty && B.film.empty;
