@@ -52,17 +52,11 @@ def list_clips(request: Request) -> Response:
     """All clips, and the copied files that have no joints yet."""
     studio = request.app.state.studio
     project: Project = studio.project
-    config = project.config()
-    subjects = read_subjects(project)
     videos = project.videos()
     said = _said_of_files([job.result for job in list(studio.jobs.jobs.values()) if job.result])
     return JSONResponse(
         {
-            "project": project.root.name,
-            "clips": [
-                about(project, video, subject_of(subjects, video) or config.poses.subject)
-                for video in videos
-            ],
+            "clips": [about(project, video) for video in videos],
             "files": [
                 {"name": path.name, "said": said.get(str(path), "")}
                 for path in unused_files(project, videos)
@@ -71,8 +65,8 @@ def list_clips(request: Request) -> Response:
     )
 
 
-def about(project: Project, video: Video, subject: str) -> dict[str, Any]:
-    """What the page shows about a clip. subject: the policy or rank that chose the person."""
+def about(project: Project, video: Video) -> dict[str, Any]:
+    """What the page shows about a clip. doubts: weaknesses of its joints, None without joints."""
     options = ClipOptions.from_text(video.options)
     said: dict[str, Any] = {
         "id": video.id,
@@ -82,13 +76,11 @@ def about(project: Project, video: Video, subject: str) -> dict[str, Any]:
         "split": video.split,
         "group": video.group,
         "options": options.to_json(),
-        "subject": subject,
         "lost": lost_file(project, video),
         "frames": video.frames,
-        "fps": video.fps,
         "seconds": video.frames / video.fps if video.fps else 0.0,
         "version": "",
-        "verdict": None,
+        "doubts": None,
         "problem": "",
     }
     try:
@@ -97,17 +89,11 @@ def about(project: Project, video: Video, subject: str) -> dict[str, Any]:
     except UserError as error:
         said["problem"] = str(error)
         return said
-    judged = verdict(facts)
-    return said | {
-        "version": recipe.key[:12],
-        "verdict": {
-            "status": "degraded" if judged else "ok",
-            "all": [
-                {"code": weakness.code, "message": weakness.message, "hint": weakness.hint}
-                for weakness in judged
-            ],
-        },
-    }
+    doubts = [
+        {"code": weakness.code, "message": weakness.message, "hint": weakness.hint}
+        for weakness in verdict(facts)
+    ]
+    return said | {"version": recipe.key[:12], "doubts": doubts}
 
 
 def lost_file(project: Project, video: Video) -> str:
@@ -283,7 +269,7 @@ def detail(request: Request) -> Response:
     project: Project = request.app.state.studio.project
     video = clip_of(request)
     subject = subject_of(read_subjects(project), video) or project.config().poses.subject
-    said = about(project, video, subject)
+    said = about(project, video)
     try:
         strip = _strip_of(project, video)
     except UserError as error:  # the clip can still be marked and removed

@@ -15,7 +15,7 @@ from la2ds_cli.compare.compare import told
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.clips import posed_clip, requested_clip
-from la2ds_cli.studio.pages import named_to_command, posted, read_result
+from la2ds_cli.studio.pages import posted, read_result
 from la2ds_cli.studio.pair import PAIR, requested_pair
 
 FOLDER = "compare"  # below results/, where the command writes without --out
@@ -57,9 +57,9 @@ async def _compare(request: Request) -> Response:
     studio = request.app.state.studio
     content = await posted(request, **PAIR)
     a, b, *_ = requested = requested_pair(request, content)
-    ids = named_to_command([a.id, b.id])
     out = f"--out={_folder(studio.project) / f'{a.id}--{b.id}.json'}"
-    arguments = ["compare", *ids, *requested.options, f"--project={studio.project.root}", out]
+    options = [*requested.options, f"--project={studio.project.root}", out]
+    arguments = ["compare", *options, "--", a.id, b.id]
     job = studio.jobs.add(f"comparing {b.title} with {a.title}", arguments)
     return JSONResponse({"number": job.number})
 
@@ -99,10 +99,10 @@ async def _compare_attempts(request: Request) -> Response:
     clips = [posed_clip(studio.project, one) for one in dict.fromkeys(asked["attempts"])]
     if len(clips) < 2 or any(clip.id == reference.id for clip in clips):
         raise UserError("a comparison needs at least two attempts, without the reference")
-    first, *ids = named_to_command([reference.id, *(clip.id for clip in clips)])
-    options = [f"--project={studio.project.root}"]
-    arguments = ["compare", first, f"--attempts={','.join(ids)}", *options]
-    job = studio.jobs.add(f"comparing {len(ids)} attempts with {reference.title}", arguments)
+    options = [f"--attempts={','.join(clip.id for clip in clips)}"]
+    options.append(f"--project={studio.project.root}")
+    arguments = ["compare", *options, "--", reference.id]
+    job = studio.jobs.add(f"comparing {len(clips)} attempts with {reference.title}", arguments)
     return JSONResponse({"number": job.number})
 
 

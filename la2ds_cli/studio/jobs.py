@@ -194,8 +194,9 @@ class Jobs:
         """Run the command of a job and its `on_success`; return the final state."""
         job.state = "running"
         self._changed(job)
+        command, *arguments = job.arguments
         process = await asyncio.create_subprocess_exec(
-            *(*COMMAND, *job.arguments, "--json"),
+            *(*COMMAND, command, "--json", *arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -122,14 +122,3 @@ def with_names(notes: Iterable[str], clips: Iterable[Video]) -> list[str]:
     names = {clip.id: clip.title for clip in clips}
     split = (note.partition(": ") for note in notes)
     return [f"{names.get(clip, clip)}{colon}{rest}" for clip, colon, rest in split]
-
-
-def named_to_command(clips: Iterable[str], marks: str = ",*?[") -> list[str]:
-    """Ids of clips as arguments of a command. marks: characters with which it would read an
-    argument as a list or a pattern. Raises UserError (exit 2) for an id that it would not read as
-    the clip."""
-    ids = list(clips)
-    for name in ids:
-        if name.startswith("-") or any(mark in name for mark in marks):
-            raise UserError(f"{name} has an id that no command accepts", hint="import it again")
-    return ids

@@ -20,7 +20,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.studio.clips import enough_clips, lost_file, posed_clip
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs, How
-from la2ds_cli.studio.pages import named_to_command, page, posted, with_names
+from la2ds_cli.studio.pages import page, posted, with_names
 from la2ds_cli.views.report.frame_images import windows
 from la2ds_cli.views.report.pair_data import pair_json
 
@@ -128,7 +128,6 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
             "size": list(pose.size),
             "turned": turning_of(pose.info),
         }
-    chosen = plain.alignment.features
     notes = [note for note in held.notes if note != plain.reason]  # the page shows it elsewhere
     if held.by_clock:  # they say the lag, which comes first
         data["sureness"] = " ".join([*(f"{note}." for note in notes), data["sureness"]])
@@ -143,7 +142,6 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
         "recorded": held.recorded,
         "warnings": held.warnings + lost,
         "notes": with_names(notes, held.pair.clips),
-        "kind": chosen,
         "reason": plain.reason,
     }
 
@@ -191,8 +189,7 @@ def export_arguments(held: HeldPair, requested: ClipPair, kind: str) -> list[str
         options.append(f"--features={held.plain.alignment.features}")
         options += [f"--anchor={a!r}={b!r}" for a, b in anchors]
     options.append(f"--out={_export_path(project, requested, kind)}")
-    ids = named_to_command((requested.a.id, requested.b.id), "")
-    return [export.command, *ids, *options]
+    return [export.command, *options, "--", requested.a.id, requested.b.id]
 
 
 async def _export(request: Request) -> Response:

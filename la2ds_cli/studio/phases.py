@@ -21,7 +21,7 @@ from la2ds_cli.labels.exchange import export_labels
 from la2ds_cli.labels.files import writer
 from la2ds_cli.studio.clips import posed_clip, requested_clip, requested_or_first_clip
 from la2ds_cli.studio.labels import ROW, Label, end_confidence, row_json, version
-from la2ds_cli.studio.pages import named_to_command, page, posted
+from la2ds_cli.studio.pages import page, posted
 from la2ds_cli.views.figure import PHASE_COLOURS
 from la2ds_cli.views.report.frame_images import windows
 from la2ds_cli.views.report.pair_data import clip_json, skeleton_json
@@ -153,11 +153,10 @@ async def _carry(request: Request) -> Response:
         raise UserError(
             "no clip is labelled by a person yet", hint="label one, or accept propagated phases"
         )
-    named = ",".join(named_to_command(done, ","))
-    options = [f"--from={named}", "--to=all", "--write", "--overwrite"]
+    options = [f"--from={','.join(done)}", "--to=all", "--write", "--overwrite"]
     arguments = ["transfer-labels", *options, f"--project={project.root}"]
     job = studio.jobs.add("propagating the phases to the other clips", arguments)
-    return JSONResponse({"number": job.number, "from": len(done)})
+    return JSONResponse({"number": job.number})
 
 
 def _export(request: Request) -> Response:

@@ -24,7 +24,7 @@ from la2ds_cli.core.view import FLIPPED, VIEWS, View
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.studio.clips import enough_clips, posed_clip
-from la2ds_cli.studio.pages import named_to_command, page, posted, read_result
+from la2ds_cli.studio.pages import page, posted, read_result
 from la2ds_cli.studio.phases import clip_data
 from la2ds_cli.views.timeline_figure import FOLDER
 
@@ -193,16 +193,13 @@ def make_arguments(project: Project, asked: Mapping[str, Any]) -> tuple[str, lis
     ids, first = dict.fromkeys(asked["clips"]), asked["reference"]
     if len(ids) < 2:
         raise UserError("a timeline needs at least two clips", hint="choose another clip")
-    clips = named_to_command(posed_clip(project, one).id for one in ids)
-    options = []
-    if first is not None:
-        (first,) = named_to_command([posed_clip(project, first).id])
-        options.append(f"--reference={first}")
+    clips = [posed_clip(project, one).id for one in ids]
+    options = [] if first is None else [f"--reference={posed_clip(project, first).id}"]
     name = hashlib.sha256("\n".join([*clips, *options]).encode()).hexdigest()[:8]
     name = f"{len(clips)}-clips-{name}"
     folder = project.results_dir(FOLDER)
     files = [f"--out={folder / f'{name}{suffix}'}" for suffix in _WRITTEN]
-    return name, ["timeline", *clips, *options, *files, f"--project={project.root}"]
+    return name, ["timeline", *options, *files, f"--project={project.root}", "--", *clips]
 
 
 ROUTES = [

@@ -56,7 +56,8 @@ def test_the_commands_are_those_of_the_form(project: Project) -> None:
     for clips, first in (("ab", None), ("abc", None), ("ba", None), ("ab", "b"), ("ab", "c")):
         name, command = make_arguments(project, {"clips": [*clips, "a"], "reference": first})
         chosen = [f"--reference={first}"] if first else []
-        assert command[: 1 + len(clips) + len(chosen)] == ["timeline", *clips, *chosen]
+        assert command[: 1 + len(chosen)] == ["timeline", *chosen]
+        assert command[-1 - len(clips) :] == ["--", *clips]
         names.add(name)
     assert len(names) == 5
 

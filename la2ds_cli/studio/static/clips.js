@@ -124,14 +124,9 @@ function copied({ file, job }) {
 
 // --- the grid ------------------------------------------------------------------------------------
 
-const VERDICTS = { ok: "good to use", degraded: "check it" };
-
-function judged(clip) {
-  if (clip.problem) return made("span", clip.problem, "warning");
-  const first = clip.verdict.all[0];
-  const word = made("span", VERDICTS[clip.verdict.status], clip.verdict.status === "ok" ? "good" : "warning");
-  if (first) word.textContent += `: ${first.message}`;
-  return word;
+function judged({ problem, doubts }) {
+  if (problem) return made("span", problem, "warning");
+  return doubts.length ? made("span", `check it: ${doubts[0].message}`, "warning") : made("span", "good to use", "good");
 }
 
 function card(clip) {
@@ -336,10 +331,10 @@ function verdicts(clip) {
   const part = made("section");
   part.append(made("h2", "How good it is"));
   if (clip.problem) part.append(made("p", clip.problem, "warning"));
-  else if (!clip.verdict.all.length) part.append(made("p", "Good to use: no problem was found with its joints.", "good"));
+  else if (!clip.doubts.length) part.append(made("p", "Good to use: no problem was found with its joints.", "good"));
   else {
     const list = made("ul", "", "verdicts");
-    for (const one of clip.verdict.all) {
+    for (const one of clip.doubts) {
       const row = made("li");
       row.append(made("span", one.message, "warning"), document.createTextNode(` ${one.hint} (${one.code})`));
       list.append(row);
