@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from glob import escape
 from pathlib import Path
@@ -208,15 +208,9 @@ def picture(request: Request) -> Response:
     return Response(content, media_type="image/webp", headers=FOR_EVER)
 
 
-@dataclass(frozen=True)
-class Strip:
-    """Pictures of a whole file, rotated and mirrored as in its clip: JPEGs, the second of the file
-    that each shows, and (W, H) of the frames. seconds: duration of the file."""
-
-    pictures: list[bytes]
-    times: list[float]
-    size: tuple[int, int]
-    seconds: float
+Strip = tuple[list[bytes], list[float], tuple[int, int], float]
+"""Pictures of a whole file, rotated and mirrored as in its clip: JPEGs, the second of the file that
+each shows, (W, H) of the frames, and the duration of the file."""
 
 
 @lru_cache(STRIPS_KEPT)
@@ -236,7 +230,7 @@ def _strip(path: Path, options: ClipOptions, _: tuple[int, int]) -> Strip:
         if len(kept) > 2 * STRIP:
             kept, step = kept[::2], 2 * step
     pictures = [encoded(image) for _, image in kept]
-    return Strip(pictures, [t for t, _ in kept], (info.width, info.height), time + 1 / info.fps)
+    return pictures, [t for t, _ in kept], (info.width, info.height), time + 1 / info.fps
 
 
 def _strip_of(project: Project, video: Video) -> Strip | None:
@@ -256,9 +250,9 @@ def strip_picture(request: Request) -> Response:
     """A picture of the strip of a clip."""
     strip = _strip_of(request.app.state.studio.project, clip_of(request))
     number = request.path_params["number"]
-    if strip is None or number >= len(strip.pictures):
+    if strip is None or number >= len(strip[0]):
         raise UserError("there is no such picture")
-    return Response(strip.pictures[number], media_type="image/jpeg", headers=FOR_EVER)
+    return Response(strip[0][number], media_type="image/jpeg", headers=FOR_EVER)
 
 
 # --- one clip -----------------------------------------------------------------------------------
@@ -270,28 +264,22 @@ def detail(request: Request) -> Response:
     video = clip_of(request)
     subject = subject_of(read_subjects(project), video) or project.config().poses.subject
     said = about(project, video)
+    nothing: Strip = [], [], (video.width, video.height), 0.0
     try:
-        strip = _strip_of(project, video)
+        _, times, size, seconds = _strip_of(project, video) or nothing
     except UserError as error:  # the clip can still be marked and removed
-        strip = None
+        _, times, size, seconds = nothing
         said["problem"] = said["problem"] or f"{error.message}: {error.hint}"
     try:
         pose, _ = project.read_pose(video.id)
     except UserError:
         pose = None
-    pictures: list[dict[str, Any]] = [{"time": time} for time in (strip.times if strip else [])]
+    pictures: list[dict[str, Any]] = [{"time": time} for time in times]
     if pose is not None:
         slowmo = ClipOptions.from_text(video.options).slowmo
         for shown in pictures:
             shown["people"] = people(pose, shown["time"] / slowmo, subject)
-    return JSONResponse(
-        said
-        | {
-            "pictures": pictures,
-            "size": strip.size if strip else (video.width, video.height),
-            "file_seconds": strip.seconds if strip else 0.0,
-        }
-    )
+    return JSONResponse(said | {"pictures": pictures, "size": size, "file_seconds": seconds})
 
 
 def people(pose: PoseSequence, time: float, subject: str) -> list[dict[str, Any]]:

@@ -42,44 +42,30 @@ ROW = {
 _LONGEST = 80  # characters of a phase's name that a page gives
 
 
-@dataclass(frozen=True)
-class Label:
-    """A phase as sent by a page. checked: START, END, the ends that a person has checked. carried:
-    nobody has checked both. other: the further cells of its row."""
+def phase_row(
+    given: Mapping[str, Any], video: str, ends: tuple[int, int], columns: Collection[str]
+) -> PhaseRow:
+    """The row of phases.csv of a ROW, whose `checked` are the ends that a person has checked,
+    `carried` says that nobody has checked both, and `other` are further cells.
 
-    start: int
-    end: int
-    name: str
-    checked: frozenset[str]
-    carried: bool = False
-    other: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def from_json(cls, given: Mapping[str, Any]) -> Label:
-        """given: a ROW. Raises UserError (exit 2) for an invalid label."""
-        start, end, checked = given["start"], given["end"], given["checked"]
-        other = dict(given.get("other") or {})
-        if not 0 <= start < end <= MOST_FRAMES:
-            raise UserError("a label must begin before it ends, at frames of the clip")
-        if not all(isinstance(text, str) for text in other.values()):
-            raise UserError("the other cells of a label must be texts")
-        sides = frozenset(checked) & {START, END}
-        return cls(start, end, given["phase"], sides, given.get("carried") is True, other)
-
-    def row(self, video: str, ends: tuple[int, int], columns: Collection[str]) -> PhaseRow:
-        """Its row of phases.csv. ends: frames at which the clip begins and ends; boundaries there
-        need no check. columns: those that the table may have."""
-        other = {name: text for name, text in self.other.items() if name in columns}
-        checked = set(self.checked)
-        checked |= {START} if self.start <= ends[0] else set()
-        checked |= {END} if self.end >= ends[1] else set()
-        propagated = self.carried and not {START, END} <= checked
-        if CHECKED in other or (propagated and self.checked):
-            other[CHECKED] = " ".join(sorted(self.checked, reverse=True)) if propagated else ""
-        if not propagated and other.get(ORIGIN, "").strip().lower() == PROPAGATED:
-            other[ORIGIN] = PERSON
-        phase = Phase(self.start, self.end, self.name, propagated=propagated)
-        return PhaseRow(video, phase, other)
+    ends: frames at which the clip begins and ends; boundaries there need no check. columns: those
+    that the table may have. Raises UserError (exit 2) for an invalid label.
+    """
+    start, end = given["start"], given["end"]
+    if not 0 <= start < end <= MOST_FRAMES:
+        raise UserError("a label must begin before it ends, at frames of the clip")
+    cells = given.get("other") or {}
+    if not all(isinstance(text, str) for text in cells.values()):
+        raise UserError("the other cells of a label must be texts")
+    other = {name: text for name, text in cells.items() if name in columns}
+    by_person = {*given["checked"]} & {START, END}
+    sure = START in by_person or start <= ends[0], END in by_person or end >= ends[1]
+    propagated = given.get("carried") is True and not all(sure)
+    if CHECKED in other or (propagated and by_person):
+        other[CHECKED] = " ".join(sorted(by_person, reverse=True)) if propagated else ""
+    if not propagated and other.get(ORIGIN, "").strip().lower() == PROPAGATED:
+        other[ORIGIN] = PERSON
+    return PhaseRow(video, Phase(start, end, given["phase"], propagated=propagated), other)
 
 
 def _check_name(name: str) -> None:
@@ -130,18 +116,15 @@ class Labels:
     _lock: Lock = field(default_factory=Lock)
 
     def save(
-        self, video: Video, labels: Sequence[Label], known: str, ends: tuple[int, int]
+        self, video: Video, labels: Sequence[Mapping[str, Any]], known: str, ends: tuple[int, int]
     ) -> list[PhaseRow]:
         """Replace the labels of a clip; return its new rows in time order.
 
-        known: version of the rows that the page had. ends: see Label.row. Raises UserError (exit 2)
-        if labels overlap or have a name of no use, (exit 5) if the labels have changed meanwhile or
-        another process has been writing a table for more than WAIT seconds.
+        labels: ROWs. known: version of the rows that the page had. ends: see phase_row. Raises
+        UserError (exit 2) if a label is invalid, has a name of no use or overlaps another, (exit 5)
+        if the labels have changed meanwhile or another process has been writing a table for more
+        than WAIT seconds.
         """
-        labels = sorted(labels, key=lambda label: label.start)
-        for before, after in pairwise(labels):
-            if before.end > after.start:
-                raise UserError(f"{before.name} and {after.name} overlap")
         with self._lock, self.project.tables(wait=WAIT):
             phases = self.project.clip_phases()
             own = phases.by_clip.get(video.id, [])
@@ -152,12 +135,16 @@ class Labels:
                     exit_code=ExitCode.MISMATCH,
                 )
             there = {row.phase.name for row in own}
-            for label in labels:
-                if label.name not in there:  # else the file has it, whoever wrote it
-                    _check_name(label.name)
             name = own[0].video if own else video.id
             columns = {*phases.table.columns, *_ORIGINS} - set(PHASE_COLUMNS)
-            new = [label.row(name, ends, columns) for label in labels]
+            new = [phase_row(label, name, ends, columns) for label in labels]
+            new.sort(key=lambda row: row.phase.start)
+            for phase in (row.phase for row in new):
+                if phase.name not in there:  # else the file has it, whoever wrote it
+                    _check_name(phase.name)
+            for before, after in pairwise(row.phase for row in new):
+                if before.end > after.start:
+                    raise UserError(f"{before.name} and {after.name} overlap")
             table = phases.replaced({video.id: new})
             self.project.write_phase_table(table, backup=not self._copied)
             self._copied = True

@@ -20,7 +20,7 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.labels.exchange import export_labels
 from la2ds_cli.labels.files import writer
 from la2ds_cli.studio.clips import posed_clip, requested_clip, requested_or_first_clip
-from la2ds_cli.studio.labels import ROW, Label, end_confidence, row_json, version
+from la2ds_cli.studio.labels import ROW, end_confidence, row_json, version
 from la2ds_cli.studio.pages import page, posted
 from la2ds_cli.views.figure import PHASE_COLOURS
 from la2ds_cli.views.report.frame_images import windows
@@ -74,12 +74,11 @@ async def _save(request: Request) -> Response:
     """Save the labels of a clip."""
     studio = request.app.state.studio
     given = await posted(request, clip=str, rows=[ROW], version=str)
-    labels = [Label.from_json(row) for row in given["rows"]]
 
     def work() -> dict[str, Any]:
         clip = posed_clip(studio.project, given["clip"])
         ends = _ends(studio.project.read_pose(clip.id)[0])
-        return _labels(studio.labels.save(clip, labels, given["version"], ends))
+        return _labels(studio.labels.save(clip, given["rows"], given["version"], ends))
 
     return JSONResponse(await run_in_threadpool(work))
 
