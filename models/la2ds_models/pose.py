@@ -18,8 +18,6 @@ from safetensors.torch import load_file
 from timm.models.hrnet import HighResolutionNetFeatures, cfg_cls
 from torch import Tensor, nn
 
-from la2ds_models.weight_files import DAMAGE
-
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 DEMO_WEIGHTS = Path(__file__).parent / "weights" / "demo_pose.safetensors"
@@ -159,7 +157,7 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Mapping[str, A
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (FileNotFoundError, UnpicklingError):
         raise
-    except DAMAGE as error:
+    except Exception as error:  # torch raises errors of every kind for damaged files
         said = str(error).strip().partition("\n")[0]
         raise ValueError(f"{path.name} is damaged: {said or type(error).__name__}") from error
     meta: Any = {}

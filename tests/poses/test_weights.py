@@ -17,7 +17,7 @@ from la2ds_cli.poses.weights import (
     report_to,
     weights_identity,
 )
-from la2ds_models import weight_files
+from la2ds_models import download, weight_files
 from la2ds_models.weight_files import WeightFile, own_path, zoo
 from tests.file_server import FileServer, Served
 
@@ -106,16 +106,8 @@ def test_the_bar_follows_a_server_that_starts_over(server: FileServer) -> None:
     half = len(CONTENT) // 2
     server.paths["/net.pth"] = Served(CONTENT, ranges=False, cut=[half])
     told = Told()
-    from la2ds_models import download
-
-    no_wait = download.Patience(sleep=lambda seconds: None)
-    obtain = weight_files.obtain
-
-    def quick(*arguments: object, **keywords: object) -> tuple[Path, str]:
-        return obtain(*arguments, **keywords, patience=no_wait)  # pyright: ignore
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(weight_files, "obtain", quick)
+        patch.setattr(download, "PAUSE", 0.0)
         fetch_weights("net", told)
     assert told.all("begin") == [("net", len(CONTENT))] * 2
     assert sum(n for n in told.all("advance") if isinstance(n, int)) == half + len(CONTENT)
@@ -157,8 +149,7 @@ def test_no_room_is_a_matter_of_storage(
     assert "LA2DS_HOME" in caught.value.hint
 
 
-def test_what_a_network_needs_is_pulled_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weight_files, "installed", lambda member: None)
+def test_what_a_network_needs_is_pulled_with_it() -> None:
     missing = pull(["blazepose"], offline=True)
     assert [(r.path, r.status) for r in missing] == [
         ("blazepose", "failed"),

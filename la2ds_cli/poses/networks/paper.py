@@ -95,12 +95,10 @@ def build_detector(
 
 def _load(name: str, load: Callable[[Path], object]) -> None:
     """Load the weights of a zoo entry. Raises UserError (exit 6) for missing or damaged ones."""
-    from la2ds_models.weight_files import DAMAGE
-
     path = fetch_weights(name)
     try:
         load(path)
-    except DAMAGE as error:
+    except Exception as error:  # torch raises errors of every kind for damaged files
         raise UserError(
             f"{path} does not hold the weights of {name}: {first_line(error)}",
             hint="delete the file and run the same command again",

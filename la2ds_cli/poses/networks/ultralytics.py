@@ -437,8 +437,6 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def _load(path: Path) -> Any:
     import torch
 
-    from la2ds_models.weight_files import DAMAGE
-
     try:
         with _LOADING, _no_safe_globals():
             named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
@@ -451,7 +449,9 @@ def _load(path: Path) -> Any:
                 )
             torch.serialization.add_safe_globals([(_Inert, name) for name in named])
             return torch.load(path, map_location="cpu", weights_only=True)
-    except DAMAGE as error:
+    except UserError:
+        raise
+    except Exception as error:  # torch raises errors of every kind for damaged files
         raise _unfit(path, first_line(error)) from error
 
 
