@@ -28,23 +28,9 @@ def soft_dtw(
     second_length: (B,) integers in [1, N] and [1, M]. A path runs from the first frames to the last
     real ones in steps (1, 1), (1, 0) and (0, 1). gamma > 0, in the unit of cost. The value is the
     minimum, over distributions of paths, of the mean cost minus gamma times the entropy, so it may
-    be negative. float64 stays float64; any other type is computed in float32. Raises ValueError for
-    an invalid gamma, shapes or lengths.
+    be negative. float64 stays float64; any other type is computed in float32.
     """
-    if not gamma > 0:
-        raise ValueError(f"gamma must be more than 0, got {gamma}")
-    if cost.ndim != 3 or not first_length.shape == second_length.shape == cost.shape[:1]:
-        raise ValueError(
-            f"expected cost (B, N, M) and lengths (B,), got {tuple(cost.shape)}, "
-            f"{tuple(first_length.shape)} and {tuple(second_length.shape)}"
-        )
     length = torch.stack([first_length, second_length]).to(cost.device)  # (2, B)
-    most = length.new_tensor([[cost.shape[1]], [cost.shape[2]]])
-    if bool(((length < 1) | (length > most)).any()):
-        raise ValueError(
-            f"lengths must lie in [1, {cost.shape[1]}] and [1, {cost.shape[2]}], got "
-            f"{length.tolist()}"
-        )
     if cost.dtype != torch.float64:
         cost = cost.float()
     row, column = (torch.arange(size, device=cost.device) for size in cost.shape[1:])

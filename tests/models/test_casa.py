@@ -12,8 +12,7 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.training.network import build_network
-from la2ds_models.alignment_network import contrastive_regression
-from la2ds_models.casa import POSITIONS, CasaNetwork, build
+from la2ds_models.casa import CasaNetwork, build
 from la2ds_models.sequence_network import NetworkSettings
 
 SMALL: dict[str, Any] = dict(
@@ -47,33 +46,8 @@ def _batch(*clips: Tensor) -> tuple[None, Tensor, Tensor]:
     return None, torch.cat(clips), torch.arange(int(length.max()))[None] < length[:, None]
 
 
-@pytest.mark.parametrize("position", POSITIONS)
-def test_padded_batch_equals_clips_one_by_one(position: str) -> None:
-    network = _network(temporal_position=position)
-    first, second = _clip(5, 1), _clip(11, 2)
-    together = network.embed(*_batch(first, second))
-    torch.testing.assert_close(together[0, :5], network.embed(*_batch(first))[0], atol=1e-5, rtol=0)
-    torch.testing.assert_close(together[1], network.embed(*_batch(second))[0], atol=1e-5, rtol=0)
-
-
 def _pair(network: CasaNetwork, first: Any, second: Any) -> tuple[Tensor, Tensor]:
     return network.cross(network.encode(*first), network.encode(*second), first[2], second[2])
-
-
-def test_a_padded_pair_equals_the_unpadded_one() -> None:
-    network = _network()
-    clips = [_clip(n, n) for n in (4, 9, 7, 6)]
-    both = _pair(network, _batch(clips[0], clips[1]), _batch(clips[2], clips[3]))
-    alone = _pair(network, _batch(clips[0]), _batch(clips[2]))
-    torch.testing.assert_close(both[0][0, :4], alone[0][0], atol=1e-5, rtol=0)
-    torch.testing.assert_close(both[1][0, :7], alone[1][0], atol=1e-5, rtol=0)
-
-
-def test_swapping_the_clips_swaps_the_features() -> None:
-    network, first, second = _network(), _batch(_clip(4, 1)), _batch(_clip(7, 2))
-    forth, back = _pair(network, first, second), _pair(network, second, first)
-    torch.testing.assert_close(forth[0], back[1])
-    torch.testing.assert_close(forth[1], back[0])
 
 
 def test_the_embedding_is_the_clip_paired_with_itself() -> None:
@@ -125,29 +99,6 @@ def test_position_code_of_an_odd_width_by_hand() -> None:
     torch.testing.assert_close(found, token * 4**0.5 + code)
 
 
-@pytest.mark.parametrize(("width", "factor"), [(75, 76**0.5), (76, 76**0.5), (64, 8.0)])
-def test_tokens_grow_by_the_root_of_the_width_or_of_the_next_even_one(
-    width: int, factor: float
-) -> None:
-    """CASA's code for Penn Action is 75 wide, and multiplies by sqrt(76)."""
-    network = _network(width=width, heads=1, temporal_layers=0, cross_layers=0)
-    joints, mask = _clip(4, 1), torch.ones(1, 4, dtype=torch.bool)
-    token = network.embedding(joints, mask)
-    code = network.embed(None, joints, mask) - factor * token
-    found = code[0, 0]  # frame 0: sines are 0 and cosines 1
-    torch.testing.assert_close(found, torch.arange(width) % 2 * 1.0)
-
-
-@pytest.mark.parametrize("position", POSITIONS)
-def test_without_a_position_code_the_order_of_frames_has_no_influence(position: str) -> None:
-    network = _network(temporal_position=position)
-    joints, mask = _clip(7, 3), torch.ones(1, 7, dtype=torch.bool)
-    order = torch.tensor([4, 0, 6, 2, 1, 5, 3])
-    straight = network.embed(None, joints, mask)[0]
-    shuffled = network.embed(None, joints[order], mask)[0]
-    assert torch.allclose(shuffled, straight[order], atol=1e-5) == (position == "none")
-
-
 def test_a_learned_table_is_cut_to_what_training_showed() -> None:
     network = _network(temporal_position="learned")
     before = network.embed(*_batch(_clip(7, 1)))
@@ -156,23 +107,6 @@ def test_a_learned_table_is_cut_to_what_training_showed() -> None:
     assert len(network.position.table) == 7
     torch.testing.assert_close(network.embed(*_batch(_clip(7, 1))), before)
     assert network.embed(*_batch(_clip(9, 1))).shape == (1, 9, 15)
-
-
-def test_all_parameters_receive_gradient() -> None:
-    network = _network().train()
-    u, v = _batch(_clip(5, 1), _clip(7, 2)), _batch(_clip(4, 3), _clip(6, 4))
-    first, second = _pair(network, u, v)
-    contrastive_regression(
-        (network.project(first), network.project(second)), (u[2], v[2]),
-        torch.arange(6.0).expand(2, 6), temperature=0.1, scaling="casa", normalised=False,
-    ).backward()  # fmt: skip
-    assert not [name for name, p in network.named_parameters() if p.grad is None]
-
-
-def test_without_the_projection_head_the_loss_sees_the_features() -> None:
-    features = torch.randn(1, 4, 15)
-    assert _network(projection_head=False).project(features) is features
-    assert not torch.allclose(_network().project(features), features)
 
 
 @pytest.mark.parametrize("method", ["casa", "stgcn-casa"])

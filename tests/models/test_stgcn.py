@@ -78,18 +78,6 @@ def test_subsets_of_a_chain_by_hand() -> None:
     }  # fmt: skip
 
 
-def test_the_middle_of_bodies_and_of_both_hands() -> None:
-    depth = dict(zip(PENN.joints, from_the_middle(JOINTS, PENN.limbs).tolist(), strict=True))
-    assert [name for name, edges in depth.items() if edges == 0] == [
-        "left_shoulder",
-        "right_shoulder",
-    ]
-    assert depth["left_ankle"] == depth["right_ankle"] == 3
-    hands = get_skeleton("hands42")
-    middle = from_the_middle(42, hands.limbs) == 0
-    assert [hands.joints[k] for k in middle.nonzero()[:, 0]] == ["left_wrist", "right_wrist"]
-
-
 @pytest.mark.parametrize("name", sorted(SKELETONS))
 def test_every_neighbour_is_in_one_subset_and_mirroring_changes_none(name: str) -> None:
     skeleton = SKELETONS[name]
@@ -157,39 +145,9 @@ def test_a_block_reaches_one_limb_and_four_frames() -> None:
     assert reached.any(dim=1).nonzero()[:, 0].tolist() == list(range(3, 12))
 
 
-def test_padded_batch_equals_clips_one_by_one() -> None:
-    network = _network()
-    first, second = _clip(5, 1), _clip(17, 2)
-    together = network.embed(*_batch(first, second))
-    torch.testing.assert_close(together[0, :5], network.embed(*_batch(first))[0], atol=1e-5, rtol=0)
-    torch.testing.assert_close(together[1], network.embed(*_batch(second))[0], atol=1e-5, rtol=0)
-
-
 def test_training_and_use_give_the_same_features() -> None:
     network, batch = _network(), _batch(_clip(5, 1), _clip(9, 2))
     torch.testing.assert_close(network.train().embed(*batch), network.eval().embed(*batch))
-
-
-def test_the_names_of_joints_do_not_matter_and_their_limbs_do() -> None:
-    """Joints in another order, limbs and masks along: the same features."""
-    order = torch.randperm(JOINTS, generator=torch.Generator().manual_seed(3))
-    place = order.argsort().tolist()  # joint k of old stands at place[k]
-    moved = _network(limbs=[(place[a], place[b]) for a, b in PENN.limbs])
-    network, clip = _network(), _clip(9, 1)
-    state = {
-        name: value[:, order][:, :, order] if name.endswith("importance") else value
-        for name, value in network.state_dict().items()
-    }
-    moved.load_state_dict(state)
-    columns = torch.cat(
-        [
-            start + (order[:, None] * n + torch.arange(n)).flatten()
-            for start, n in ((0, 2), (2 * JOINTS, 2), (4 * JOINTS, 1))
-        ]
-    )
-    expected = network.embed(*_batch(clip))
-    torch.testing.assert_close(moved.embed(*_batch(clip[:, columns])), expected, atol=1e-5, rtol=0)
-    assert (moved.embed(*_batch(clip)) - expected).abs().max() > 0.01
 
 
 @pytest.mark.parametrize("kind", get_args(JointKind))
@@ -229,15 +187,3 @@ def test_widths_grow_in_thirds() -> None:
 def test_what_makes_no_graph_network_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="multiple of 4 and at least one spatial layer"):
         _network(**changes)
-
-
-def test_all_parameters_receive_gradient() -> None:
-    network = _network().train()
-    batch = _batch(_clip(5, 1), _clip(7, 2))
-    first = network.encode(*batch)
-    first, second = network.cross(first, first.flip(1), batch[2], batch[2].flip(1))
-    (network.project(first) - 2 * network.project(second)).square().sum().backward()
-    silent = [
-        name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().any()
-    ]
-    assert not silent
