@@ -14,12 +14,13 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.network_input import network_input
 from la2ds_cli.training import checkpoint
-from la2ds_cli.training.data import PairBatch, draw_batch, load_training_set
+from la2ds_cli.training.data import draw_batch, load_training_set
 from la2ds_cli.training.losses import get_method
-from la2ds_cli.training.network import ClipBatch, build_network, embed_input
+from la2ds_cli.training.network import build_network, embed_input
 from la2ds_cli.training.train import TrainOptions, train
 from la2ds_cli.training.validate import nearest_frame
-from la2ds_models.sequence_network import SequenceNetwork, frames_of
+from la2ds_models.sequence_network import SequenceNetwork
+from tests.method_batches import Given, batch_of
 from tests.movement import add_sequence, figure, sequence, warped_phase
 
 PENN = get_skeleton("penn13")
@@ -27,39 +28,10 @@ TILT = 0.5  # radians, of the outermost of the figures
 PHASES = [warped_phase(36, 100 + n) for n in range(6)]  # of figures that no network has seen
 
 
-class AsGiven(SequenceNetwork):
-    """Gives back what it reads as joints: the embeddings of the frames."""
-
-    def encode(
-        self,
-        maps: Tensor | None,
-        joints: Tensor | None,
-        mask: Tensor,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        assert joints is not None
-        return frames_of(joints, mask)
-
-
-def pairs_of(first: Sequence[Tensor], second: Sequence[Tensor]) -> PairBatch:
-    """The batch of these clips (T, D), padded to the longest of each side."""
-
-    def pack(clips: Sequence[Tensor]) -> ClipBatch:
-        count = torch.tensor([len(clip) for clip in clips])
-        mask = torch.arange(int(count.max()))[None] < count[:, None]
-        return ClipBatch(None, torch.cat(list(clips)), mask)
-
-    sides = pack(first), pack(second)
-    frames = sum(map(len, first)), sum(map(len, second))
-    truth = torch.zeros(sides[1].mask.shape)
-    places = tuple(range(len(first)))
-    return PairBatch(*sides, truth, [f"clip{place}" for place in places], places, frames)
-
-
 def loss_of(config: Config, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
     """The loss of the method of `config` on given embeddings."""
     method = get_method(config.train.method)
-    return method.loss(AsGiven(), pairs_of(first, second), config, torch.Generator())
+    return method.loss(Given(), batch_of(first, second), config, torch.Generator())
 
 
 def random_clips(*lengths: int, width: int = 3, seed: int = 0) -> list[Tensor]:

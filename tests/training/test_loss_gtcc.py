@@ -13,12 +13,11 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.training.losses import add_head, gtcc
 from la2ds_cli.training.losses.gtcc import Pair
 from la2ds_cli.training.train import TrainOptions, train
+from tests.method_batches import Given, batch_of
 from tests.training.feature_pairs import (
-    AsGiven,
     assert_gradients_are_those_of,
     errors,
     figures,
-    pairs_of,
     random_clips,
     small,
 )
@@ -30,9 +29,9 @@ def _pair(first: Tensor, second: Tensor) -> Pair:
     return Pair(first[None], second[None], *real)
 
 
-def _network(width: int, seed: int = 0) -> AsGiven:
+def _network(width: int, seed: int = 0) -> Given:
     """Gives embeddings as they are, and has a drop function in float64."""
-    network = AsGiven()
+    network = Given()
     config = load_config(preset="gtcc", overrides=[f"model.width={width}", "model.heads=1"])
     add_head(network, config)
     network.get_submodule("method_head").double()
@@ -125,7 +124,7 @@ def test_loss_and_gradients_are_those_of_loops() -> None:
     """The mixtures are constants of the gradient, as they are in the loss."""
     config = load_config(preset="gtcc", overrides=["train.temperature=0.7"])
     first, second = random_clips(7, 4), random_clips(5, 8, seed=1)
-    network, batch = _network(3), pairs_of(first, second)
+    network, batch = _network(3), batch_of(first, second)
     drop = network.get_submodule("method_head")
     divisor = 0.7 * 3
     before = torch.rand(2, generator=torch.Generator().manual_seed(2)) < 0.5
@@ -154,24 +153,6 @@ def test_loss_and_gradients_are_those_of_loops() -> None:
     assert_gradients_are_those_of(slow, loss, [*first, *second])
 
 
-def test_a_pair_is_as_it_is_alone_in_a_batch_of_other_lengths() -> None:
-    first, second = random_clips(6, 3), random_clips(2, 7, seed=1)
-    first_mask = torch.arange(9)[None] < torch.tensor([6, 3])[:, None]
-    second_mask = torch.arange(8)[None] < torch.tensor([2, 7])[:, None]
-    wide = [torch.zeros(2, frames, 3, dtype=torch.float64) for frames in (9, 8)]
-    for row in range(2):
-        wide[0][row, : len(first[row])] = first[row].detach()
-        wide[1][row, : len(second[row])] = second[row].detach()
-    both = Pair(wide[0], wide[1], first_mask, second_mask)
-    drop, before = _network(3).get_submodule("method_head"), torch.tensor([True, False])
-    error, keep = gtcc.cycle_error(both, 0.5, before), gtcc.keep_share(both, drop)
-    for row, (one, two) in enumerate(zip(first, second, strict=True)):
-        alone = _pair(one.detach(), two.detach())
-        expected = gtcc.cycle_error(alone, 0.5, before[row : row + 1])
-        torch.testing.assert_close(error[row, : len(one)], expected[0])
-        torch.testing.assert_close(keep[row, : len(one)], gtcc.keep_share(alone, drop)[0])
-
-
 # --- cases whose answer is known ---------------------------------------------------------------
 
 
@@ -195,23 +176,6 @@ def test_a_mixture_finds_both_performances_of_a_pose_that_comes_twice() -> None:
     assert float(whole[6:11].sum()) == pytest.approx(0.75, abs=0.01)
     assert float(whole[27:32].sum()) == pytest.approx(0.25, abs=0.01)
     assert float(whole[12:26].sum()) < 0.01  # nobody in between
-
-
-def test_neighbours_of_two_performances_come_back_where_their_mean_does_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The second clip shows the first twice, the second time as seen elsewhere: the mean of both
-    looks like another frame."""
-    angle = torch.linspace(0, 2, 12)
-    curve = torch.stack([angle.cos(), angle.sin()], dim=1)
-    twice = torch.cat([0.5 * curve, 1.5 * curve])
-    value = []
-    for count in (1, 4):
-        monkeypatch.setattr(gtcc, "COMPONENTS", count)
-        value.append(
-            float(gtcc.cycle_error(_pair(curve, twice), 0.01, torch.tensor([True])).mean())
-        )
-    assert value[1] < 0.5 * value[0]
 
 
 def test_a_window_begins_or_ends_at_its_frame_and_stays_in_the_clip() -> None:
@@ -285,25 +249,6 @@ def test_a_background_frame_gets_dropped() -> None:
     assert float(keep[[0, 1, 2, 8, 9, 10]].min()) > 0.5
 
 
-def test_certain_and_undecided_cycles_have_finite_losses_and_gradients() -> None:
-    config = load_config(preset="gtcc")
-    corners = 1e3 * torch.eye(6, dtype=torch.float64)
-    same = torch.ones(6, 6, dtype=torch.float64)
-    for first, second in (
-        (corners, corners),
-        (corners, corners.flip(0)),
-        (corners, -corners),
-        (same, same),
-        (corners[:1], corners),
-    ):
-        clips = [first.clone().requires_grad_(), second.clone().requires_grad_()]
-        batch = pairs_of(clips[:1], clips[1:])
-        loss = gtcc.loss(_network(6), batch, config, torch.Generator())
-        loss.backward()
-        assert torch.isfinite(loss)
-        assert all(clip.grad is not None and torch.isfinite(clip.grad).all() for clip in clips)
-
-
 # As TCC's it depends on the seed and the divisor what cycles learn; whole clips, since a cycle that
 # may end in half of the clip alone tells less from a trimmed one.
 LEARNS = [
@@ -318,11 +263,3 @@ def test_it_learns_what_corresponds(tmp_path: Path) -> None:
     trained, untrained = errors(figures(tmp_path / "p"), small("gtcc", *LEARNS))
     assert untrained > 10
     assert trained < 0.8 * untrained
-
-
-@pytest.mark.heavy
-def test_it_learns_from_every_seed(tmp_path: Path) -> None:
-    for seed in range(3):
-        config = small("gtcc", *LEARNS, f"train.seed={seed}")
-        trained, untrained = errors(figures(tmp_path / str(seed)), config)
-        assert trained < 0.8 * untrained, seed

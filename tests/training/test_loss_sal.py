@@ -8,13 +8,8 @@ import pytest
 import torch
 
 from la2ds_cli.core.config import load_config
-from la2ds_cli.core.project import Project
-from la2ds_cli.embedding.trained import load_embedder
-from la2ds_cli.training import checkpoint
 from la2ds_cli.training.losses import add_head, sal
 from tests.method_batches import Given, batch_of, random_clips
-from tests.movement import sequence, warped_phase
-from tests.small_runs import JOINTS, resumed_run_equals_whole
 
 CONFIG = load_config(preset="sal", overrides=["model.width=6"])
 
@@ -118,14 +113,3 @@ def test_clips_too_short_for_a_tuple_cost_nothing_and_have_gradients() -> None:
     assert value == 0
     assert first[0].grad is not None
     assert (first[0].grad == 0).all()
-
-
-def test_interrupted_run_equals_uninterrupted_one_and_embeds_without_the_classifier(
-    project: Project,
-) -> None:
-    config = project.config(preset="sal", overrides=[*JOINTS, "model.heads=2"])
-    whole = resumed_run_equals_whole(project, config)
-    assert "method_head.0.weight" in whole["network"]
-    weights = checkpoint.load_weights(project.run_dir("whole") / "best.safetensors")[0]
-    assert not any(name.startswith("method_head") for name in weights)
-    assert len(load_embedder(project, "whole", "cpu")([sequence(warped_phase(24, 0))])[0]) == 24

@@ -4,7 +4,6 @@ hand, and what they learn."""
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch
@@ -20,14 +19,6 @@ NPAIRS = load_config(preset="tcn-npairs")
 def _value(clips, others, padding=0, seed=0, config=CONFIG):
     batch = batch_of(clips, others, padding)
     return tcn.loss(Given(), batch, config, torch.Generator().manual_seed(seed))
-
-
-def test_preset_embeds_single_frames_and_keeps_the_copies_of_the_default() -> None:
-    default = load_config(preset="default")
-    assert CONFIG.train.method == "tcn"
-    assert not CONFIG.model.projection_head
-    assert CONFIG.model.temporal_layers == CONFIG.model.context == 0
-    assert CONFIG.augment == default.augment
 
 
 def test_triplets_fulfil_their_definition_and_every_allowed_frame_is_drawn() -> None:
@@ -75,12 +66,6 @@ def test_loss_is_the_mean_of_the_triplets_of_both_sequences() -> None:
     torch.testing.assert_close(value, expected)
     for found, want in zip(torch.autograd.grad(value, leaves), wanted, strict=True):
         torch.testing.assert_close(found, want)
-
-
-def test_the_preset_of_npairs_differs_by_the_method_alone() -> None:
-    assert NPAIRS.train.method == "tcn-npairs"
-    train = replace(CONFIG.train, method="tcn-npairs")
-    assert replace(CONFIG, preset=NPAIRS.preset, train=train) == NPAIRS
 
 
 def test_npairs_of_two_pairs_at_right_angles_by_hand() -> None:

@@ -45,23 +45,6 @@ def _nearest(distances: np.ndarray, i: int) -> int:
     return 1 if i == 1 else int(distances[i - 2].argmin()) + 2
 
 
-@pytest.mark.parametrize("phi", [1.0, 0.7, 0.0])
-def test_priors_are_those_of_a_loop_over_pairs_of_frames(phi: float) -> None:
-    lengths = [(7, 5), (4, 9)]
-    distance = torch.rand(2, 7, 9, generator=torch.Generator().manual_seed(0))
-    masks = _mask([7, 4], 7), _mask([5, 9], 9)
-    distance = distance.masked_fill(~(masks[0][:, :, None] & masks[1][:, None, :]), -1.0)
-    log_prior, moment = vava.priors(distance, *masks, phi)
-    for row, (n, m) in enumerate(lengths):
-        part = distance[row, :n, :m].numpy()
-        for i in range(1, n + 2):
-            for j in range(1, m + 2):
-                q, s = _prior(n + 1, m + 1, i, j, _nearest(part, i), phi)
-                found = float(log_prior[row, i - 1, j - 1].exp())
-                assert found == pytest.approx(q, rel=1e-4, abs=1e-30)
-                assert float(moment[row, i - 1, j - 1]) == pytest.approx(s, rel=1e-5)
-
-
 def _plan(distances: np.ndarray, phi: float) -> tuple[np.ndarray, np.ndarray]:
     """The plan and its distances, in loops and matrix scaling as printed, not in the log domain."""
     n, m = (count + 1 for count in distances.shape)
@@ -127,20 +110,6 @@ def test_plan_is_that_of_loops_and_gives_a_virtual_frame_no_more_than_a_frames_s
     lost = float(plan[1:, 0].sum() / plan[1:].sum()), float(plan[0, 1:].sum() / plan[:, 1:].sum())
     assert 0 < lost[0] <= (1 / (m + 1)) / (n / (n + 1)) + 1e-4
     assert 0 < lost[1] <= (1 / (n + 1)) / (m / (m + 1)) + 1e-4
-
-
-def test_plan_of_clips_of_one_frame_by_hand() -> None:
-    """Two by two with equal marginals: mass p / 2 on the diagonal, p / (1 - p) the root of the
-    ratio of the kernel's products; lambda1 is 1 * 2, lambda2 is 0.1 / 4. At a distance of 4.41 the
-    real frames go to each other and to the virtual ones alike."""
-    for d in (4.35, 4.41, 4.45):
-        plan = vava.transport(torch.tensor([[[d]]]), _mask([1], 1), _mask([1], 1), 0.9)[0][0]
-        away = 15 / 4
-        log_off = -((away * math.sqrt(2)) ** 2) / 8 + (2 / (away**2 + 1) - 0.5) * 40
-        ratio = ((2 - 0.5) * 40 + (2 - d) * 40 - 2 * log_off) / 2
-        p = 1 / (1 + math.exp(-ratio))
-        expected = torch.tensor([[p, 1 - p], [1 - p, p]]) / 2
-        torch.testing.assert_close(plan, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_phi_falls_with_the_root_of_the_step() -> None:

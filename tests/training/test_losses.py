@@ -23,10 +23,10 @@ from tests.method_batches import (
 METHODS = ["gtcc", "lav", "sal", "tcc", "tcn", "tcn-npairs", "vaot", "vava"]
 
 
-def settings(method: str) -> Config:
+def settings(method: str, width: int = 5) -> Config:
     preset = "tcc" if method == "tcc-classification" else method
     name = [f'train.method="{method}"'] * (method != preset)
-    return load_config(preset=preset, overrides=["model.width=5", "model.heads=1", *name])
+    return load_config(preset=preset, overrides=[f"model.width={width}", "model.heads=1", *name])
 
 
 def value(
@@ -66,6 +66,32 @@ def test_a_pair_is_as_it_is_alone_beside_one_of_other_lengths(
     alone = [value(config, [one], [other]) for one, other in zip(first, second, strict=True)]
     expected = (terms[0] * alone[0] + terms[1] * alone[1]) / sum(terms)
     torch.testing.assert_close(value(config, first, second), expected)
+
+
+CORNERS, SAME = 1e3 * torch.eye(30), torch.ones(30, 30)
+
+
+@pytest.mark.parametrize("method", [*METHODS, "tcc-classification"])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (CORNERS, CORNERS),  # every frame is its own nearest by far
+        (CORNERS, CORNERS.flip(0)),
+        (CORNERS, -CORNERS),
+        (SAME, SAME),
+        (0 * SAME, 0 * SAME),
+        (CORNERS[:1], CORNERS),
+    ],
+    ids=["certain", "reversed", "opposite", "alike", "nothing", "one frame"],
+)
+def test_extreme_embeddings_have_finite_losses_and_gradients(
+    method: str, first: Tensor, second: Tensor
+) -> None:
+    clips = [first.clone().requires_grad_(), second.clone().requires_grad_()]
+    found = value(settings(method, width=30), clips[:1], clips[1:])
+    found.backward()
+    assert torch.isfinite(found)
+    assert all(clip.grad is None or torch.isfinite(clip.grad).all() for clip in clips)
 
 
 @pytest.mark.parametrize("method", [*METHODS, "tcc-classification"])
