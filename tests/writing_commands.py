@@ -98,7 +98,10 @@ def other_commands(root: Path) -> dict[str, tuple[list[str], ExitCode]]:
         "export-labels": (["export-labels", "elan", *project, "--out", labels], ExitCode.PARTIAL),
         "import-labels": (["import-labels", "elan", labels, "--overwrite", *project], ExitCode.OK),
         "timeline": (["timeline", *project, "--out", f"{out}/timeline.csv"], ExitCode.OK),
-        "offset": (["offset", *offset, "--force", *project], ExitCode.OK),
+        "offset": (
+            ["offset", *offset, "--force", *project, "--out", f"{out}/offsets.csv"],
+            ExitCode.OK,
+        ),
         "live": (["live", film, film, "--every-frame", *filmed, *_CPU], ExitCode.OK),
         "benchmark": (
             ["benchmark", "--methods", "la2ds", *scored, *project, "--out", out],

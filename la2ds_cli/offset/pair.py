@@ -108,9 +108,14 @@ class PairOffset:
 
 
 def pair_offset(
-    poses: tuple[PoseSequence, PoseSequence], numbers: tuple[int, int], names: tuple[str, str]
+    poses: tuple[PoseSequence, PoseSequence],
+    numbers: tuple[int, int],
+    names: tuple[str, str],
+    drift: bool | None = None,
 ) -> PairOffset:
     """The lag of two recordings.
+
+    drift: whether the clocks may run at different rates, None = if the overlap is long.
 
     Raises UserError (exit 5) for recordings without joints in common, and (exit 4) for one that is
     too short or does not move.
@@ -123,7 +128,7 @@ def pair_offset(
                 hint="use more of the recording",
                 exit_code=ExitCode.UNUSABLE,
             )
-    found = [fit(a, b, float(lag)) for lag in peaks(*fit_at_lags(a, b), CANDIDATES)]
+    found = [fit(a, b, float(lag), drift) for lag in peaks(*fit_at_lags(a, b), CANDIDATES)]
     if not found:
         raise UserError(
             f"{names[0]} and {names[1]} have no lag at which they agree",
@@ -155,10 +160,10 @@ class _Residual(NamedTuple):
     correlation: float
 
 
-def fit(a: Signal, b: Signal, lag: float) -> Fit:
-    """Start from a lag that is right to about a tenth of a second."""
+def fit(a: Signal, b: Signal, lag: float, drift: bool | None = None) -> Fit:
+    """Start from a lag that is right to about a tenth of a second. drift: see pair_offset."""
     shared = min(a.time[-1], b.time[-1] - lag) - max(a.time[0], b.time[0] - lag)
-    drift = shared >= DRIFT_FROM
+    drift = bool(shared >= DRIFT_FROM) if drift is None else drift
     rate, middle = 0.0, float(a.time[0] + a.time[-1]) / 2
     left = _residual(a, b, lag, rate, middle)
     for step in range(STEPS):

@@ -1,4 +1,4 @@
-"""The clocks of recordings of one performance as data: JSON, and commands for ffmpeg."""
+"""The clocks of recordings of one performance as data: JSON, CSV, and commands for ffmpeg."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core.clip import VIDEO_SUFFIXES, Video
+from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.resample import frame_period
 from la2ds_cli.offset.pair import Fit, PairOffset
+
+COLUMNS = (
+    *("recording", "offset_seconds", "low", "high", "drift_ppm", "at_seconds"),
+    *("overlap_seconds", "sure"),
+)
 
 
 @dataclass(frozen=True)
@@ -117,27 +123,37 @@ class OffsetResult:
                 )
         return said
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Of each recording, by the names that files have for them, its clock; None if it does not
+        show the performance of the first."""
+        rows = []
+        for one in self.recordings:
+            row = dict.fromkeys(COLUMNS) | {"recording": one.clip.id, "sure": False}
+            if (clock := one.clock) is not None:
+                row |= _interval(clock.offset, clock.within)
+                row |= {"at_seconds": round(clock.at, 5), "sure": clock.sure}
+                row["overlap_seconds"] = round(self.overlap(one), 3)
+                row["drift_ppm"] = clock.drift and round(1e6 * clock.drift, 1)
+            rows.append(row)
+        return rows
+
+    def csv(self) -> str:
+        """A row for each recording."""
+        cells = [["" if v is None else v for v in row.values()] for row in self.rows()]
+        return table_text(COLUMNS, cells)
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: the clocks, the lag of each pair with the others that fit, the likeliest
-        first, and the commands."""
-
-        def told(one: Fit) -> dict[str, float]:
-            return {"offset": one.lag, "within": one.within, "probability": one.probability}
-
-        ids = [one.clip.id for one in self.recordings]
-        return {
-            "recordings": [
-                {"recording": one.clip.id, "overlap": self.overlap(one)}
-                | (vars(one.clock) if one.clock else {"sure": False})
-                for one in self.recordings
-            ],
-            "pairs": [
-                {"a": ids[pair.a], "b": ids[pair.b], **told(pair.best), "sure": pair.sure}
-                | {"others": [told(one) for one in pair.rivals]}
-                for pair in self.pairs
-            ],
-            "ffmpeg": self.ffmpeg(),
-        }
+        first, and the commands; of two recordings also the clock of the second by itself."""
+        ids, rows = [one.clip.id for one in self.recordings], self.rows()
+        two = rows[1] if len(rows) == 2 else {}
+        pairs = [
+            {"a": ids[pair.a], "b": ids[pair.b], **_fitted(pair.best), "sure": pair.sure}
+            | {"others": [_fitted(one) for one in pair.rivals]}
+            for pair in self.pairs
+        ]
+        told = {name: value for name, value in two.items() if name != "recording"}
+        return {**told, "recordings": rows, "pairs": pairs, "ffmpeg": self.ffmpeg()}
 
     def ffmpeg(self) -> list[str]:
         """Commands that cut the videos to what all show, at the rate of the slowest: files of as
@@ -162,3 +178,14 @@ class OffsetResult:
             arguments += ["-frames:v", str(frames), "-an", f"{file.stem}-synced.mp4"]
             commands.append(shlex.join(arguments))
         return commands
+
+
+def _interval(offset: float, within: float) -> dict[str, float]:
+    """An offset, and the interval that holds it in nine cases of ten."""
+    told = {"offset_seconds": offset, "low": offset - within, "high": offset + within}
+    return {name: round(value, 5) for name, value in told.items()}
+
+
+def _fitted(one: Fit) -> dict[str, float]:
+    told = {"overlap_seconds": round(one.overlap, 3), "probability": one.probability}
+    return _interval(one.lag, one.within) | told

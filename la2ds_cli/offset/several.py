@@ -30,6 +30,7 @@ def find_offsets(
     project: Project,
     names: Sequence[str],
     *,
+    drift: bool | None = None,
     force: bool = False,
     device: DeviceName = "auto",
     progress: Progress | None = None,
@@ -37,6 +38,7 @@ def find_offsets(
     """The clocks of recordings by that of the first one; missing poses are extracted first.
 
     names: two or more video files, or clips of the project.
+    drift: whether clocks may run at different rates, None = where 30 s overlap.
     force: return what fits best even if it is not one performance.
 
     Raises UserError (exit 2) for fewer than two recordings or one named twice, (exit 4) for one
@@ -54,7 +56,7 @@ def find_offsets(
     clips = [clip_of(project, one) for one in ids]
     poses = [project.read_pose(clip)[0] for clip in ids]
     pairs = [
-        pair_offset((poses[i], poses[j]), (i, j), (names[i], names[j]))
+        pair_offset((poses[i], poses[j]), (i, j), (names[i], names[j]), drift)
         for i, j in combinations(range(len(ids)), 2)
     ]
     clocks = solved(poses, pairs, force)

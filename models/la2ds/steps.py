@@ -128,7 +128,9 @@ def align(
     return Aligned.of(result, project._stored)
 
 
-def offset(project: Project, *recordings: str | Path, force: bool = False) -> dict[str, Clock]:
+def offset(
+    project: Project, *recordings: str | Path, drift: bool | None = None, force: bool = False
+) -> dict[str, Clock]:
     """Find the lag between recordings of one performance, as `la2ds offset` does.
 
     Returns the clock of each recording that shows the performance, by the id of its clip: `offset`,
@@ -137,8 +139,9 @@ def offset(project: Project, *recordings: str | Path, force: bool = False) -> di
     estimated; `sure`, whether it shows the performance, at no other lag; and `seconds(first)`, its
     seconds at seconds of the first.
 
-    recordings: two or more video files, or names of clips of the project. force: return what fits
-    best even if no two show one performance.
+    recordings: two or more video files, or names of clips of the project. drift: whether clocks may
+    run at different rates, None = where 30 s overlap. force: return what fits best even if no two
+    show one performance.
 
     Raises UserError as the command does, with exit code 10 for different performances.
     """
@@ -149,6 +152,7 @@ def offset(project: Project, *recordings: str | Path, force: bool = False) -> di
         result = find_offsets(
             project._stored,
             names,
+            drift=drift,
             force=force,
             device=project._device,
             progress=progress,

@@ -14,8 +14,8 @@ from la2ds_cli.offset.pair import PairOffset, pair_offset
 from tests.offset.recordings import film, performed
 
 
-def found(a: PoseSequence, b: PoseSequence) -> PairOffset:
-    return pair_offset((a, b), (0, 1), ("a", "b"))
+def found(a: PoseSequence, b: PoseSequence, drift: bool | None = None) -> PairOffset:
+    return pair_offset((a, b), (0, 1), ("a", "b"), drift)
 
 
 def without_an_arm(pose: PoseSequence) -> PoseSequence:
@@ -68,6 +68,7 @@ def test_a_clock_that_gains_is_measured_where_the_overlap_is_long() -> None:
     assert best.drift == pytest.approx(3e-4, abs=1e-4)
     assert abs(best.drift - 3e-4) <= 2 * best.drift_within
     assert best.lag_at(0.0) == pytest.approx(1.0, abs=0.01)
+    assert found(a, b, drift=False).best.drift is None
     assert found(a, film(points, 50, 59.94, (0, 0.3), lag=1.0)).best.drift is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shlex
 from pathlib import Path
@@ -41,19 +42,21 @@ def run(project: Project, *arguments: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-def test_two_recordings_as_json(project: Project) -> None:
-    code, out, _ = run(project, "front", "side", "--json")
+def test_two_recordings_as_json_and_as_a_table(project: Project, tmp_path: Path) -> None:
+    table = tmp_path / "offsets.csv"
+    code, out, _ = run(project, "front", "side", "--json", "--out", str(table))
     assert code == 0
     told = json.loads(out)
-    first, side = told["recordings"]
-    assert (first["recording"], first["offset"], side["recording"]) == ("front", 0, "side")
-    assert side["offset"] == pytest.approx(1.5, abs=0.01)
-    assert 0 < side["within"] < 0.01
-    assert (side["drift"], side["sure"]) == (None, True)
-    assert side["overlap"] > 3
+    assert told["offset_seconds"] == pytest.approx(1.5, abs=0.01)
+    assert told["low"] < told["offset_seconds"] < told["high"] < told["low"] + 0.02
+    assert (told["drift_ppm"], told["sure"], told["files"]) == (None, True, [str(table)])
+    assert told["overlap_seconds"] > 3
     (pair,) = told["pairs"]
     assert (pair["a"], pair["b"], pair["others"]) == ("front", "side", [])
-    assert pair["offset"] == pytest.approx(side["offset"])
+    assert pair["offset_seconds"] == pytest.approx(told["offset_seconds"])
+    rows = list(csv.DictReader(table.open()))
+    assert [row["recording"] for row in rows] == ["front", "side"]
+    assert float(rows[1]["offset_seconds"]) == pytest.approx(told["offset_seconds"])
 
 
 def test_another_performance_is_refused_and_forced(project: Project) -> None:
