@@ -121,11 +121,11 @@ def _parse(cells: dict[str, str]) -> Annotation:
     at, reading = _moment(cells), cells.get("reading", "").strip()
     given = [moment for moment in (at, other) if moment and moment.seconds is not None]
     if kind in POINTS:
-        value = drawing_value(kind, _points(value))
+        value = drawing_value(kind, points_of(value))
     elif kind == JOINT:
         if at.seconds is None:
             raise ValueError("a corrected joint needs the seconds of its file")
-        value = joint_value(*_joint(value))
+        value = joint_value(*joint_of(value))
     elif kind not in (ANCHOR, NOTE):
         raise ValueError(f"{kind[:40]!a} is not a kind of annotation")
     elif other is None or len(given) < (2 if kind == ANCHOR else 1):
@@ -162,12 +162,8 @@ def drawing_value(kind: str, points: Sequence[Sequence[float]]) -> str:
     return " ".join(written)
 
 
-def points_of(drawing: Annotation) -> list[Point]:
-    """The points x, y of a drawing."""
-    return _points(drawing.value)
-
-
-def _points(value: str) -> list[Point]:
+def points_of(value: str) -> list[Point]:
+    """The points x, y of the value of a drawing; ValueError for another text."""
     sides = [float(side) for side in value.split()]
     if len(sides) % 2:
         raise ValueError("x and y of a point are given together")
@@ -187,12 +183,9 @@ def joint_value(joint: str, at: Point | None) -> str:
     return f"{joint} {at[0]:.{_DIGITS}f} {at[1]:.{_DIGITS}f}"
 
 
-def joint_of(row: Annotation) -> tuple[str, Point | None]:
-    """The name of a corrected joint, and where it is, as in joint_value."""
-    return _joint(row.value)
-
-
-def _joint(value: str) -> tuple[str, Point | None]:
+def joint_of(value: str) -> tuple[str, Point | None]:
+    """The name of a corrected joint, and where it is, as in joint_value; ValueError for another
+    text."""
     name, *sides = value.split() or [""]
     if not name or len(sides) not in (0, 2):
         raise ValueError("a corrected joint is a name, with x and y or without both")
@@ -306,7 +299,7 @@ def corrected_recipe(recipe: Recipe, corrections: Sequence[Annotation]) -> Recip
     joint of a moment, only the last counts, as in `corrected`."""
     if not corrections:
         return recipe
-    named = [(one.at.seconds, *joint_of(one)) for one in corrections]
+    named = [(one.at.seconds, *joint_of(one.value)) for one in corrections]
     last = {(seconds, joint): at or () for seconds, joint, at in named}
     digest = hashlib.sha256(repr(sorted(last.items())).encode()).hexdigest()
     return replace(recipe, inputs={**recipe.inputs, "corrections": digest})
@@ -326,7 +319,7 @@ def corrected(
     trust = None if pose.trust is None else pose.trust.copy()
     world = None if pose.world is None else pose.world.copy()
     for one in corrections:
-        row, (joint, position) = moments.row(one.at), joint_of(one)
+        row, (joint, position) = moments.row(one.at), joint_of(one.value)
         if row is None or joint not in joints:
             continue
         at = row, joints.index(joint)

@@ -13,12 +13,12 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ try:
 except ImportError:  # Windows, which does not delete a file that a process has open
     fcntl = None
 
+T = TypeVar("T")
 SCHEMA = 1
 _HEADER = "la2ds"
 
@@ -100,6 +101,28 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+_TICK = 10**8  # ns; two changes of a file within the clock tick of a file system look like one
+
+
+def once(read: Callable[[Path], T], path: Path) -> T:
+    """What `read`, a function of a module, makes of a file, read again only if it has changed.
+    Raises UserError (exit 3) for a file that the system refuses to look at."""
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return read(path)
+    except OSError as error:
+        raise cannot_read(path, error) from error
+    if time.time_ns() - status.st_mtime_ns <= _TICK:
+        return read(path)
+    return _once(read, path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _once(read: Callable[[Path], Any], path: Path, *_state: int) -> Any:
+    return read(path)
+
+
 _projects: set[Path] = set()  # roots of those in use
 
 
@@ -140,17 +163,6 @@ def cannot_read(path: Path, error: OSError) -> UserError:
         hint="check that it is a file and that you may read it",
         exit_code=ExitCode.UNREADABLE,
     )
-
-
-def check_space(folder: Path, needed: int) -> None:
-    """Raise UserError (exit 7) if a folder has less than `needed` bytes free."""
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise UserError(
-            f"{folder} has {free / 1e6:.0f} MB free, and about {needed / 1e6:.0f} MB are needed",
-            hint="free some space, then run the same command again",
-            exit_code=ExitCode.STORAGE,
-        )
 
 
 def write_bytes(path: Path, content: bytes | Iterable[bytes]) -> None:

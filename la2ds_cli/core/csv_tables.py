@@ -16,25 +16,20 @@ from la2ds_cli.core.untrusted_text import inert, without_mark
 Row = TypeVar("Row")
 
 
-class _Lines:
-    """Collects rows of csv.writer, which calls `write` once for each, with a line feed as their
-    end. The writer itself must end rows with CR LF: before Python 3.13 it quotes a CR or LF only if
-    its line terminator contains it, and the reader takes a bare one for the end of a row."""
+class _Echo:
+    """What csv.writer writes a row to, and returns. The writer must end rows with CR LF: before
+    Python 3.13 it quotes a CR or LF only if its line terminator contains it, and the reader takes a
+    bare one for the end of a row."""
 
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def write(self, row: str) -> None:
-        self.lines.append(row.removesuffix("\r\n") + "\n")
+    def write(self, row: str) -> str:
+        return row.removesuffix("\r\n") + "\n"
 
 
 def table_text(header: Iterable[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table as CSV text; lines end with a line feed on every system. Cells are `inert`."""
-    lines = _Lines()
-    writer = csv.writer(lines, lineterminator="\r\n")
-    writer.writerow([inert(cell) for cell in header])
-    writer.writerows([inert(cell) for cell in row] for row in rows)
-    return "".join(lines.lines)
+    writer = csv.writer(_Echo(), lineterminator="\r\n")
+    lines = (writer.writerow([inert(cell) for cell in row]) for row in (header, *rows))
+    return "".join(lines)  # pyright: ignore[reportArgumentType] (what write returns)
 
 
 def table_of(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:

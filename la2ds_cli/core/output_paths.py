@@ -8,18 +8,6 @@ from pathlib import Path
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 
-
-def check_suffix(path: Path, what: str, suffixes: Sequence[str]) -> None:
-    """Raise UserError (exit 2) if the suffix of `path` is not one of `suffixes` (lower case, with
-    the dot). what: the kind of file for the message, such as `a page`."""
-    if path.suffix.lower() not in suffixes:
-        only = "" if len(suffixes) == 1 else "one of: "
-        raise UserError(
-            f"cannot write {what} to '{path}': unknown file type",
-            hint=f"end the name in {only}{', '.join(suffixes)}",
-        )
-
-
 # Folders whose files commands read again, and in which no result belongs.
 _OWN = (
     *("poses", "heatmaps", "features", "film", "checkpoints", "embeddings", "aside"),
@@ -27,34 +15,32 @@ _OWN = (
 )
 
 
-def spare_project(project: Project, paths: Iterable[Path]) -> None:
-    """Raise UserError (exit 2) for a path that is a clip, a label file or a table of the project,
-    or lies in a folder of images that is a clip, or among what the project has computed. Writing
-    to it would replace or change what the project needs."""
+def checked_outputs(
+    project: Project, paths: Iterable[Path], what: str, suffixes: Sequence[str]
+) -> list[Path]:
+    """The paths. Raises UserError (exit 2) for a suffix that is not one of `suffixes` (lower case,
+    with the dot), and for a path that is a clip, a label file or a table of the project, or lies in
+    a folder of images that is a clip, or among what the project has computed: writing to it would
+    replace or change what the project needs. what: the kind of file, such as `a page`."""
+    targets, clips = list(paths), project.video_list()
     tables = {project.videos_path, project.phases_path, project.subjects_path}
     tables.add(project.annotations_path)
-    clips = project.video_list()
-    for path in paths:
-        if path.resolve() in tables or clips.of_source(path):
+    for path in targets:
+        if path.suffix.lower() not in suffixes:
+            only = "" if len(suffixes) == 1 else "one of: "
             raise UserError(
-                f"{path} belongs to the project and would be lost",
-                hint="write to another file",
+                f"cannot write {what} to '{path}': unknown file type",
+                hint=f"end the name in {only}{', '.join(suffixes)}",
             )
         folder = path.parent.resolve()
+        if path.resolve() in tables or clips.of_source(path):
+            raise UserError(
+                f"{path} belongs to the project and would be lost", hint="write to another file"
+            )
         own = any(folder.is_relative_to(project.root / name) for name in _OWN)
         if own or clips.of_source(folder):
             raise UserError(
                 f"{folder} belongs to the project, which reads its files",
                 hint="write to another folder",
             )
-
-
-def checked_outputs(
-    project: Project, paths: Iterable[Path], what: str, suffixes: Sequence[str]
-) -> list[Path]:
-    """The paths, checked by `check_suffix` and `spare_project`."""
-    targets = list(paths)
-    for path in targets:
-        check_suffix(path, what, suffixes)
-    spare_project(project, targets)
     return targets

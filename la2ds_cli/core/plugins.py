@@ -29,22 +29,14 @@ from types import ModuleType
 from la2ds_cli.core.errors import UserError
 
 
-def plugin_names(package: str, declared: str = "NAMES") -> dict[str, str]:
-    """Plugin name -> dotted module, for every module of `package` that declares such names."""
-    return _declarations(package, declared)
-
-
-def plugin_suffixes(package: str) -> dict[str, str]:
-    """Ending of a model file, such as `.onnx` -> dotted module that reads it."""
-    return _declarations(package, "SUFFIXES")
-
-
 @cache
-def _declarations(package: str, what: str) -> dict[str, str]:
+def plugin_names(package: str, declared: str = "NAMES") -> dict[str, str]:
+    """Plugin name, or what else is declared, such as the ending of a model file, -> dotted module,
+    for every module of `package` that declares such names."""
     modules = {}
     for item in sorted(resources.files(package).iterdir(), key=lambda item: item.name):
         if item.name.endswith(".py") and item.name != "__init__.py":
-            for name in _declared(item.read_text("utf-8"), what):
+            for name in _declared(item.read_text("utf-8"), declared):
                 modules[name] = f"{package}.{item.name[:-3]}"
     return modules
 
@@ -72,7 +64,7 @@ def load_plugin(
     name = setting.partition(":")[0]
     if name in names:
         return importlib.import_module(names[name])
-    for suffix, module in plugin_suffixes(package).items():
+    for suffix, module in plugin_names(package, "SUFFIXES").items():
         if setting.lower().endswith(suffix):
             return importlib.import_module(module)
     if "." in setting and re.fullmatch(r"[\w.]+", setting):

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import math
 import shlex
-import time
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.annotations import (
@@ -46,9 +45,7 @@ from la2ds_cli.core.types import (
 )
 from la2ds_cli.core.video_list import VideoList, placed, read_videos, write_videos
 
-T = TypeVar("T")
 PROJECT_FILE = "project.toml"
-_TICK = 10**8  # ns; two changes of a file within the clock tick of a file system look like one
 _EARLY = 1e-3  # seconds by which the first frame of a part may be before its start
 DEFAULT_RUN = "default"
 BASE_RUN = "la2ds-base"  # stands for the base model where a run is named; no training has this name
@@ -61,7 +58,6 @@ class Project(ProjectFolder):
         super().__init__(root)
         artifact.never_make(root)
         self.settings = settings
-        self._tables: dict[Path, tuple[tuple[int, ...], Any]] = {}  # as read last, see _once
 
     @classmethod
     def create(cls, root: Path, settings: dict[str, Any] | None = None) -> Project:
@@ -102,16 +98,6 @@ class Project(ProjectFolder):
         """The project's settings merged as described in la2ds_cli.core.config."""
         return load_config(self.settings, preset=preset, overrides=overrides)
 
-    def _once(self, path: Path, read: Callable[[Path], T]) -> T:
-        """What `read` makes of a table, read again only if the file has changed."""
-        state = _state(path)
-        if path in self._tables and self._tables[path][0] == state:
-            return self._tables[path][1]
-        value = read(path)
-        if state and time.time_ns() - state[-1] > _TICK:
-            self._tables[path] = state, value
-        return value
-
     # --- videos.csv ----------------------------------------------------------------------
 
     def videos(self) -> list[Video]:
@@ -122,7 +108,7 @@ class Project(ProjectFolder):
     def video_list(self) -> VideoList:
         """The rows of videos.csv, for finding clips; read again if the file has changed. Raises
         UserError as `videos`."""
-        return self._once(self.videos_path, lambda path: VideoList(self.root, read_videos(path)))
+        return artifact.once(_video_list, self.videos_path)
 
     def add_videos(
         self,
@@ -266,7 +252,7 @@ class Project(ProjectFolder):
         self, video: str, recipe: artifact.Recipe, info: Mapping[str, Any]
     ) -> list[Annotation]:
         """The corrections that apply to a clip's current poses."""
-        mine = self._once(self.annotations_path, _corrected_joints).get(family(video))
+        mine = artifact.once(_corrected_joints, self.annotations_path).get(family(video))
         if not mine:
             return []
         reading, part = reading_of(recipe, info), ClipOptions.from_text(_options(recipe))
@@ -300,16 +286,12 @@ class Project(ProjectFolder):
         an unreadable line."""
         return read_annotations(self.annotations_path)
 
-    def change_annotations(
-        self,
-        gone: Collection[Annotation],
-        new: Sequence[Annotation],
-    ) -> None:
-        """Put rows in the place of others; all that has been set meanwhile stays. Raises UserError
+    def change_annotations(self, gone: Collection[Annotation], new: Sequence[Annotation]) -> None:
+        """Put rows in the place of others; what is there is not added again, and all that has been
+        set meanwhile stays. Raises UserError
         as `annotations`, and (exit 7) if the table cannot be written."""
         with self.tables():
-            rows = changed(self.annotations(), gone, new)
-            write_annotations(self.annotations_path, rows)
+            write_annotations(self.annotations_path, changed(self.annotations(), gone, new))
 
     # --- phases.csv ----------------------------------------------------------------------
 
@@ -359,6 +341,10 @@ class Project(ProjectFolder):
         return write_phase_table(self.phases_path, table, folder)
 
 
+def _video_list(path: Path) -> VideoList:
+    return VideoList(path.parent, read_videos(path))
+
+
 def _corrected_joints(path: Path) -> dict[tuple[str, str], list[Annotation]]:
     """The corrections of a table by file and person."""
     rows: dict[tuple[str, str], list[Annotation]] = {}
@@ -405,15 +391,3 @@ def well_formed(path: Path) -> Iterator[None]:
         raise artifact.ArtifactError(f"{path} is damaged: {error} is missing") from error
     except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
         raise artifact.ArtifactError(f"{path} is damaged: {first_line(error)}") from error
-
-
-def _state(path: Path) -> tuple[int, ...] | None:
-    """A value that changes whenever a file does; None if there is no file. Raises UserError if it
-    cannot be read."""
-    try:
-        status = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise artifact.cannot_read(path, error) from error
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from la2ds_cli.core.errors import ExitCode, UserError, did_you_mean
 
@@ -33,21 +32,17 @@ class Skeleton:
     def index(self, joint: str) -> int:
         """Index of a joint by name; raises a UserError (exit 5) that suggests an existing joint."""
         if joint not in self.joints:
-            near = get_close_matches(joint, self.joints, n=1)
             raise UserError(
                 f"skeleton {self.name} has no joint '{joint}'",
-                hint=f"did you mean '{near[0]}'?" if near else f"joints: {', '.join(self.joints)}",
+                hint=f"{did_you_mean(joint, self.joints)}joints: {', '.join(self.joints)}",
                 exit_code=ExitCode.MISMATCH,
             )
         return self.joints.index(joint)
 
 
 def _mirror(name: str) -> str:
-    if name.startswith("left_"):
-        return "right_" + name[5:]
-    if name.startswith("right_"):
-        return "left_" + name[6:]
-    return name
+    side, _, part = name.partition("_")
+    return "_".join(({"left": "right", "right": "left"}.get(side, side), part))
 
 
 def _build(

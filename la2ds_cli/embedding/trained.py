@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache, cached_property, lru_cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -47,19 +47,7 @@ def checkpoint_path(project: Project | None, run: str) -> Path:
 def weights_key(project: Project, run: str) -> str:
     """SHA-256 of the weights of a run (`checkpoint_path`), which identifies them in recipes. Raises
     OSError if the file is missing."""
-    return _of_file(artifact.file_digest, checkpoint_path(project, run))
-
-
-def _of_file(read: Callable[[Path], T], path: Path) -> T:
-    """What `read` finds in a file, read again only when the file has changed, since alignments of
-    many pairs ask for each. Raises OSError if the file is missing."""
-    state = path.stat()
-    return _once(read, path, state.st_ino, state.st_size, state.st_mtime_ns)
-
-
-@lru_cache(maxsize=32)
-def _once(read: Callable[[Path], Any], path: Path, *_state: int) -> Any:
-    return read(path)
+    return artifact.once(artifact.file_digest, checkpoint_path(project, run))
 
 
 def has_model(project: Project, run: str = DEFAULT_RUN) -> bool:
@@ -129,7 +117,7 @@ class RunHeader:
 def run_header(project: Project | None, run: str) -> RunHeader:
     """The header of a run's weights; an empty one if they are missing or damaged."""
     with suppress(FileNotFoundError, artifact.ArtifactError):
-        return _of_file(_read_header, checkpoint_path(project, run))
+        return artifact.once(_read_header, checkpoint_path(project, run))
     return RunHeader()
 
 

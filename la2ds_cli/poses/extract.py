@@ -38,8 +38,6 @@ from la2ds_cli.video.reader import VideoInfo
 Engine = Literal["local", "ray"]
 Shard = tuple[int, int]  # (i, n): the i-th of n parts, i from 1
 ClipListener = Callable[[ItemResult], None]  # called in the thread that calls extract_poses
-_FRAME_BYTES = 1000  # of joints, scores and boxes of a frame; twice that while work is unfinished
-_SPARE_BYTES = 10_000_000
 # Facts of a row beside those of quality.assess.
 _ABOUT = (
     *("margin", "people", "persons", "cuts", "fps", "variable_rate", "width", "height", "hdr"),
@@ -225,7 +223,6 @@ def _run(
 
 def _extracted(run: Extraction, sources: list[ClipSource], engine: Engine) -> Iterator[ClipResult]:
     frames = [source.info.frames_declared for source in sources]
-    artifact.check_space(run.project.root, _SPARE_BYTES + 2 * _FRAME_BYTES * sum(frames))
     label = Path(sources[0].name).name if len(sources) == 1 else f"{len(sources)} clips"
     run.progress.begin(label, 2 * sum(frames) if all(frames) else None)  # in two passes
     yield from _run_on_ray(run, sources) if engine == "ray" else run.run(sources)

@@ -75,8 +75,6 @@ async def upload(request: Request) -> Response:
     project: Project = request.app.state.studio.project
     name = clean_name(request.path_params["name"])
     folder = videos_folder(project)
-    declared = request.headers.get("content-length", "")
-    artifact.check_space(project.root, int(declared) if declared.isdecimal() else 0)
     try:
         with artifact.temporary_beside(folder / name) as temporary:
             with temporary.open("wb") as stream:

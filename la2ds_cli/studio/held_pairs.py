@@ -157,7 +157,9 @@ class HeldPair:
             ],
             "written": notes_json(between(self.project.annotations(), NOTE, *self.moments)),
             "drawings": {
-                side: [{"kind": one.kind, "points": points_of(one)} for one in self.drawn(side)]
+                side: [
+                    {"kind": one.kind, "points": points_of(one.value)} for one in self.drawn(side)
+                ]
                 for side in "ab"
             },
         }

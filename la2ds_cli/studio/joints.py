@@ -78,7 +78,7 @@ def _corrections(
     found = {}
     for row in project.annotations():
         if row.kind == JOINT and row.reading == reading:
-            frame, (joint, at) = moments.frame_at(row.at), joint_of(row)
+            frame, (joint, at) = moments.frame_at(row.at), joint_of(row.value)
             if frame is not None:
                 found[frame, joint] = row, at
     return found

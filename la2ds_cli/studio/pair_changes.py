@@ -134,7 +134,7 @@ def _drawing(held: HeldPair, given: Item) -> Annotation:
     except ValueError as error:
         raise UserError(f"this cannot be drawn: {error}") from error
     row = Annotation(kind, held.moments["ab".index(side)].at(), None, value, turned, now())
-    for point in points_of(row):
+    for point in points_of(row.value):
         for one, length in zip(point, pose.size, strict=True):  # pixel centres are whole numbers
             if length and not -0.5 <= one <= length - 0.5:
                 raise UserError("a drawing must lie within the picture")

@@ -107,7 +107,7 @@ def test_a_clip_shows_its_own_that_were_drawn_as_it_is_turned() -> None:
     assert drawings_on(ROWS, clip("a", 0, 5), "rotate=90") == []
     second = replace(clip("a", 0, 5), person=2)
     assert drawings_on(ROWS, second, "rotate=90") == [ROWS[3]]
-    assert points_of(ROWS[2]) == [(12.5, -0.5), (30.25, 140.0)]
+    assert points_of(ROWS[2].value) == [(12.5, -0.5), (30.25, 140.0)]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.output_paths import check_suffix, checked_outputs
+from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.project import Project
 
 
@@ -47,11 +47,12 @@ def test_results_do_not_replace_what_the_project_has_computed(tmp_path: Path, na
     assert checked_outputs(project, [mine], "a table", [".json"]) == [mine]
 
 
-def test_the_hint_names_the_types_that_can_be_written() -> None:
-    check_suffix(Path("a.PNG"), "a figure", [".png", ".svg"])
+def test_the_hint_names_the_types_that_can_be_written(tmp_path: Path) -> None:
+    project = Project.create(tmp_path)
+    checked_outputs(project, [Path("a.PNG")], "a figure", [".png", ".svg"])
     with pytest.raises(UserError, match=r"cannot write a figure to 'a\.gif'") as refused:
-        check_suffix(Path("a.gif"), "a figure", [".png", ".svg"])
+        checked_outputs(project, [Path("a.gif")], "a figure", [".png", ".svg"])
     assert refused.value.hint == "end the name in one of: .png, .svg"
     with pytest.raises(UserError) as refused:
-        check_suffix(Path("a"), "a page", [".html"])
+        checked_outputs(project, [Path("a")], "a page", [".html"])
     assert refused.value.hint == "end the name in .html"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -174,17 +173,6 @@ def test_a_full_disk_ends_the_run_and_keeps_what_is_done(tmp_path: Path, monkeyp
     results = extract_poses(project, [str(tmp_path / "clips")], CONFIG)
     assert "cached" in [r.status for r in results]
     assert all(r.usable for r in results)
-
-
-def test_too_little_space_is_told_before_work_begins(tmp_path: Path, monkeypatch) -> None:
-    film(tmp_path / "a.mp4", walk(20))
-    project = Project.create(tmp_path / "project")
-    usage = shutil.disk_usage(tmp_path)._replace(free=5_000_000)
-    monkeypatch.setattr(artifact.shutil, "disk_usage", lambda _: usage)
-    monkeypatch.setattr(grey_people, "build_pose", lambda *_: pytest.fail("a network was built"))
-    with pytest.raises(UserError, match="5 MB free, and about 10 MB") as caught:
-        extract_poses(project, [str(tmp_path / "a.mp4")], CONFIG)
-    assert caught.value.exit_code == ExitCode.STORAGE
 
 
 def test_a_project_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch) -> None:
