@@ -18,13 +18,11 @@ from la2ds_cli.compare.compare import (
     told,
 )
 from la2ds_cli.compare.findings import Finding, clearest_joints, in_episodes, span_at
-from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.core.view import View
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.joint_angles import angle_triples
 from la2ds_cli.features.resample import evenly_spaced, frame_edges
 from la2ds_cli.video.reader import Image, video_file
@@ -35,7 +33,9 @@ from la2ds_cli.views.figure import (
     GREY,
     RED,
     axes_at,
+    fitted,
     line_at,
+    phase_colours,
     printable,
     stacked,
 )
@@ -57,7 +57,7 @@ DPI = 150
 REFERENCE, OTHER = "#4a4a4a", GREEN
 MOST = 3  # key frames
 _LEFT, _RIGHT = 0.5, 7.77
-_SENTENCES = 5  # lines
+_SENTENCES, _UNJUDGED = 5, 3  # lines
 _LINE = 0.2  # inches
 _WRAP = 94  # letters of a sentence in a line
 _SMALL_WRAP, _SMALL_LINE = 127, 0.16  # letters and inches of a line of the small print
@@ -68,10 +68,10 @@ _COLOURS = (
 _NAMES = 1.25  # inches for the names of joints
 _ROW = 0.19  # inches per joint
 _MOST_JOINTS = 12
+_NAMED = 6  # parts of the movement, in one line
 _FULL = 45.0  # degrees of the strongest colour
 _UNSURE = "#dedede"
 _PALE = 0.22  # of the colour of a difference that may be explained
-_LETTERS = 80  # that fit above the map
 _PER_FRAME = 2  # findings reported at one key frame
 _APART = 0.08  # of the reference's length, and at least:
 _LEAST_APART = 0.15  # seconds
@@ -116,25 +116,14 @@ def csv_text(result: CompareResult) -> str:
     difference, trust, judged = angles.difference, angles.trust, angles.judged
     rows = []
     for n in range(len(angles.time)):
+        times = number_cell(alignment.time_a[n], 6), number_cell(other_time[n], 6)
+        moment = n, int(alignment.frame_a[n]), *times, span_at(result.spans, n)
+        sure = number_cell(alignment.confidence[n], 4)
         for j, joint in enumerate(angles.names):
-            rows.append(
-                (
-                    n,
-                    int(alignment.frame_a[n]),
-                    number_cell(alignment.time_a[n], 6),
-                    number_cell(other_time[n], 6),
-                    span_at(result.spans, n),
-                    joint,
-                    number_cell(angles.reference[n, j], 2),
-                    number_cell(angles.other[n, j], 2),
-                    number_cell(difference[n, j], 2),
-                    number_cell(angles.floor[n, j], 2),
-                    number_cell(angles.beyond[n, j], 2),
-                    number_cell(trust[n, j], 3),
-                    number_cell(alignment.confidence[n], 4),
-                    int(judged[n, j]),
-                )
-            )
+            values = angles.reference, angles.other, difference, angles.floor, angles.beyond
+            cells = [number_cell(value[n, j], 2) for value in values]
+            judgement = number_cell(trust[n, j], 3), sure, int(judged[n, j])
+            rows.append((*moment, joint, *cells, *judgement))
     return table_text(COLUMNS, rows)
 
 
@@ -151,14 +140,14 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
     lines += [(one["text"], "black") for one in said["differs"]]
     lines += [(line, "black") for line in said["tempo"]]
     lines = [(line, ink) for text, ink in lines for line in textwrap.wrap(text, _WRAP)]
-    small = [*_unjudged_lines(result), f"{HOW_TO_READ} {_COLOURS}"]
+    small = [*said["unjudged"][:_UNJUDGED], f"{HOW_TO_READ} {_COLOURS}"]
     small = [line for text in small for line in textwrap.wrap(text, _SMALL_WRAP)]
     joints = [result.angles.names[j] for j in clearest_joints(result.angles)][:_MOST_JOINTS]
-    column = (_RIGHT - _LEFT - (len(shown) - 1) * _GAP) / max(len(shown), 1)
-    half = (column - _BETWEEN) / 2
+    width = (_RIGHT - _LEFT - (len(shown) - 1) * _GAP) / max(len(shown), 1)
+    half = (width - _BETWEEN) / 2  # of one picture
     shapes = [aspect(pose) for pose in (result.aligned.pose_a, result.aligned.pose_b)]
     tall = min(_TALLEST, half / min(shapes))
-    size = tall, min(half, tall * max(shapes))
+    half = min(half, tall * max(shapes))
     captions = 0.19 + 0.165 * max((len(frame.findings) for frame in shown), default=0)
     rows = stacked(
         {
@@ -173,7 +162,7 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
     figure = Figure(figsize=(WIDTH, top["title"]), dpi=DPI)
     a, b = (printable(video.name, 40) for video in (result.aligned.a, result.aligned.b))
     title = f"{b}  compared with  {a}"
-    font = _fitted(title, 14, _RIGHT - _LEFT, "bold")
+    font = fitted(title, 14, 0.85 * (_RIGHT - _LEFT))  # bold
     line_at(figure, title, _LEFT, top["title"] - 0.35, fontsize=font, fontweight="bold")
     for n, (line, ink) in enumerate(lines):
         y = top["told"] - _LINE * (n + 0.5)
@@ -184,26 +173,21 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
         line_at(figure, text, x + 0.15, top["pictures"] - 0.12, fontsize=9)
     images = key_images(project, result, shown, round(tall * DPI * 1.5), privacy=privacy)
     for n, (frame, pair) in enumerate(zip(shown, images, strict=True)):
-        place = _LEFT + n * (column + _GAP), top["pictures"] - _HEAD
-        _caption(figure, result, n + 1, frame, (*place, column))
-        _pair(figure, result, frame, pair, (place[0], place[1] - captions - tall, *size))
+        left, y = _LEFT + n * (width + _GAP), top["pictures"] - _HEAD
+        for line, text in enumerate([f"{n + 1}   {_moment(result, frame)}", *_told(frame)]):
+            weight, size = ("normal", 8.0) if line else ("bold", 9.5)
+            style = {"fontweight": weight, "fontsize": fitted(text, size, width)}
+            line_at(figure, text, left, y - 0.05 - 0.165 * line, **style)
+        seconds = result.angles.time[frame.row], result.aligned.pose_b.time[frame.other_row]
+        for side, (image, rings) in enumerate(pair):
+            place = left + side * (half + _BETWEEN), y - captions - tall, half, tall
+            colour = (REFERENCE, OTHER)[side]
+            _picture(axes_at(figure, *place), image, rings, colour, f"{seconds[side]:.2f} s")
     _angle_map(figure, top["map"], result, joints, shown)
     for n, line in enumerate(small):
         y = top["small"] - _SMALL_LINE * (n + 0.5)
         line_at(figure, printable(line, 200), _LEFT, y, fontsize=8, color=GREY)
     return figure
-
-
-def _unjudged_lines(result: CompareResult) -> list[str]:
-    """What is not judged, and for how many seconds; the page and the JSON say why and when."""
-    seconds: dict[str, float] = {}
-    for row in result.unjudged:
-        seconds[row.joint] = seconds.get(row.joint, 0.0) + row.seconds
-    named = [
-        f"{joint_name(joint) if joint else 'The whole body'} {total:.1f} s"
-        for joint, total in seconds.items()
-    ]
-    return [f"Not judged: {', '.join(named)}."] if named else []
 
 
 # --- which frames ----------------------------------------------------------------------------
@@ -255,40 +239,13 @@ def _moments_title(result: CompareResult) -> str:
     return "The same moments in both" if result.angles.sure.any() else "Perhaps the same moments"
 
 
-def _pair(
-    figure: Figure,
-    result: CompareResult,
-    frame: KeyFrame,
-    pair: list[tuple[Image, FloatArray]],
-    place: tuple[float, float, float, float],
-) -> None:
-    """Both pictures of a key frame. place: left, bottom, and height and width of each, inches."""
-    left, bottom, tall, half = place
-    seconds = result.angles.time[frame.row], result.aligned.pose_b.time[frame.other_row]
-    for side, (image, rings) in enumerate(pair):
-        axes = axes_at(figure, left + side * (half + _BETWEEN), bottom, half, tall)
-        _picture(axes, image, rings, (REFERENCE, OTHER)[side], f"{seconds[side]:.2f} s")
-
-
-def _caption(
-    figure: Figure,
-    result: CompareResult,
-    number: int,
-    frame: KeyFrame,
-    place: tuple[float, float, float],
-) -> None:
-    """place: left, top and width, inches."""
-    left, top, width = place
+def _moment(result: CompareResult, frame: KeyFrame) -> str:
     span = span_at(result.spans, frame.row)
-    lines = [
-        f"{number}   {result.angles.time[frame.row]:.2f} s"
-        + (f", {printable(span, 24)}" if span else "")
-    ]
-    lines += [f"{joint_name(f.joint)}: {amount(f.joint, f.difference)}" for f in frame.findings]
-    for n, text in enumerate(lines):
-        weight = "bold" if n == 0 else "normal"
-        size = _fitted(text, 9.5 if n == 0 else 8, width, weight)
-        line_at(figure, text, left, top - 0.05 - 0.165 * n, fontsize=size, fontweight=weight)
+    return f"{result.angles.time[frame.row]:.2f} s" + (f", {printable(span, 24)}" if span else "")
+
+
+def _told(frame: KeyFrame) -> list[str]:
+    return [f"{joint_name(f.joint)}: {amount(f.joint, f.difference)}" for f in frame.findings]
 
 
 def key_images(
@@ -297,28 +254,19 @@ def key_images(
     """For each key frame, the picture and the ringed joints (R, 2) of both clips, in pixels of the
     picture."""
     aligned = result.aligned
-    view, rows_b = aligned.alignment.view, [frame.other_row for frame in shown]
-    sides: tuple[tuple[Video, PoseSequence, PoseSequence, View, list[int]], ...] = (
-        (aligned.a, aligned.pose_a, aligned.pose_a, "filmed", [frame.row for frame in shown]),
-        (aligned.b, aligned.pose_b, aligned.shown_b, view, rows_b),
-    )
     columns: list[list[tuple[Image, FloatArray]]] = [[] for _ in shown]
-    for video, pose, as_shown, view, rows in sides:
+    for side, video in enumerate((aligned.a, aligned.b)):
+        filmed, drawn = ((aligned.pose_a,) * 2, (aligned.pose_b, aligned.shown_b))[side]
+        rows = [(frame.row, frame.other_row)[side] for frame in shown]
+        view = aligned.alignment.view if side else "filmed"
         source = None if privacy else video_file(project, video)
-        images = pictures(source, pose, rows, height, view=view)
+        images = pictures(source, filmed, rows, height, view=view)
+        triples, box = angle_triples(get_skeleton(drawn.skeleton)), view_boxes(drawn)
         for column, frame, row, image in zip(columns, shown, rows, images, strict=True):
-            column.append((image, _rings(as_shown, row, frame, image)))
+            joints = [triples[finding.joint][1] for finding in frame.findings]
+            scale = height / (box[row, 3] - box[row, 1])
+            column.append((image, (drawn.xy[row, joints] - box[row, :2]) * scale))
     return columns
-
-
-def _rings(pose: PoseSequence, row: int, frame: KeyFrame, image: Image) -> FloatArray:
-    """(R, 2) pixels of a picture of film_strip.pictures: positions of the joints that differ. pose:
-    as it is shown."""
-    triples = angle_triples(get_skeleton(pose.skeleton))
-    joints = [triples[finding.joint][1] for finding in frame.findings]
-    box = view_boxes(pose)[row]
-    scale = image.shape[0] / (box[3] - box[1])
-    return (pose.xy[row, joints].astype(np.float64) - box[:2]) * scale
 
 
 def _picture(axes: Axes, image: Image, rings: FloatArray, colour: str, label: str) -> None:
@@ -357,7 +305,7 @@ def _angle_map(
     axes.tick_params(axis="y", length=0, labelsize=9)
     axes.hlines(np.arange(1, rows), *edges[[0, -1]], color="white", lw=1.5)
     axes.xaxis.set_major_formatter("{x:g} s")
-    _span_names(axes, result, edges, rows)
+    _parts(axes, result, edges)
     for n, frame in enumerate(shown):
         time = result.angles.time[frame.row]
         axes.vlines(time, 0, rows, color="black", lw=1, ls=(0, (2, 2)))
@@ -382,32 +330,16 @@ def map_colours(result: CompareResult, joints: list[str]) -> np.ndarray:
     return np.where(unknown[..., None], to_rgb(_UNSURE), cell)
 
 
-def _span_names(axes: Axes, result: CompareResult, edges: np.ndarray, rows: int) -> None:
-    """Borders and names of the parts; a name wider than its part takes two lines."""
-    width = np.array([edges[span.stop] - edges[span.first] for span in result.spans])
-    letters = _LETTERS * width / (edges[-1] - edges[0])
-    two_lines = any(len(s.name) > n for s, n in zip(result.spans, letters, strict=True))
-    for n, span in enumerate(result.spans):
-        start, end = edges[span.first], edges[span.stop]
-        axes.vlines([start, end], -0.3, rows, color="#555555", lw=0.9, clip_on=False)
-        # The neighbours' names stand in the other line; half of their place is that of this name,
-        # the other half that of the next one in its line.
-        beside = [letters[k] for k in (n - 1, n + 1) if 0 <= k < len(letters)]
-        room = letters[n] + (min(beside, default=0) if two_lines else 0)
-        axes.text(
-            (start + end) / 2,
-            -1.15 if two_lines and n % 2 else -0.35,
-            printable(span.name, max(int(room), 3)),
-            fontsize=8,
-            ha="center",
-            va="bottom",
-        )
+def _parts(axes: Axes, result: CompareResult, edges: FloatArray) -> None:
+    """A band of the parts of the movement above the map, and their names."""
+    from matplotlib.patches import Patch
 
-
-def _fitted(text: str, size: float, width: float, weight: str = "normal") -> float:
-    """Font size, at most `size` points, at which `text` is at most `width` inches wide."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
-
-    drawn = TextPath((0, 0), text, size=size, prop=FontProperties(weight=weight))
-    return size * min(1.0, 72 * width / max(float(drawn.get_extents().width), 1.0))
+    colours = phase_colours(span.name for span in result.spans)
+    high = 1 + 0.42 / axes.get_ylim()[0]
+    for span in result.spans:
+        start, end = edges[[span.first, span.stop]]
+        axes.axvspan(start, end, 1, high, color=colours[span.name], linewidth=0, clip_on=False)
+    names = [Patch(color=colour, label=printable(name, 11)) for name, colour in colours.items()]
+    style: dict[str, Any] = {"fontsize": 8, "frameon": False, "handlelength": 1, "columnspacing": 1}
+    place = {"loc": "lower left", "bbox_to_anchor": (0, high), "borderaxespad": 0}
+    axes.legend(handles=names[:_NAMED], ncols=_NAMED, **place, **style)

@@ -26,7 +26,6 @@ RED, PURPLE, GREY = "#D55E00", "#CC79A7", "#7a7a7a"
 PHASE_COLOURS = (SKY, ORANGE, GREEN, PURPLE, BLUE, RED, GREY)
 SUFFIXES = (".png", ".svg", ".pdf")
 ABOUT: dict[str, Any] = {"fontsize": 10.5, "color": "#404040"}  # of the line below a title
-_LONGEST = 140  # characters of a line below a title that fit at its usual size
 
 
 def phase_colours(names: Iterable[str]) -> dict[str, str]:
@@ -58,11 +57,16 @@ def line_at(figure: Figure, text: str, left: float, middle: float, **style: Any)
     figure.text(left / wide, middle / high, text, va="center", **style)
 
 
+def fitted(text: str, size: float, width: float) -> float:
+    """Font size, at most `size` points, at which text of usual letters fits into so many inches."""
+    return min(size, 125 * width / max(len(text), 1))
+
+
 def heading(figure: Figure, left: float, title: str, about: str = "") -> None:
     """The figure's title and a smaller line below. left: inches."""
-    high = float(figure.get_figheight())
+    wide, high = figure.get_size_inches().tolist()
     line_at(figure, title, left, high - 0.28, fontsize=14, fontweight="bold")
-    size = ABOUT["fontsize"] * min(1.0, _LONGEST / max(len(about), 1))
+    size = fitted(about, ABOUT["fontsize"], wide - left)
     line_at(figure, about, left, high - 0.58, **{**ABOUT, "fontsize": size})
 
 

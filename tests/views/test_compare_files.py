@@ -86,7 +86,7 @@ def test_the_sheet_is_as_wide_as_a4_and_its_text_is_text(
 
 def renamed(result: CompareResult) -> CompareResult:
     """With long names, those of parts with letters that matplotlib reads as a formula."""
-    long = "W" * 60 + ".mp4"
+    long = "The first-of-many Long_Names " * 3 + ".mp4"
     aligned = result.aligned
     aligned = replace(aligned, a=replace(aligned.a, path=long), b=replace(aligned.b, path=long))
     spans = [replace(span, name=f"Wide $x$ {span.name}" * 3) for span in result.spans]
