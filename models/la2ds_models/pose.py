@@ -132,14 +132,28 @@ def load_pose_weights(network: nn.Module, path: str | Path) -> None:
         for name, value in renamed.items()
         if name in expected or not _CLASSIFICATION.match(name)
     }
+    load_all(network, tensors, path.name)
+
+
+def load_all(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Load ``tensors`` into ``network`` in place; parameters keep their dtype.
+
+    Raises ValueError, naming keys, if one is missing, unknown or of another shape.
+    """
+    wanted = network.state_dict()
     # Old checkpoints predate the step counter, which has no influence on the output.
-    for name, value in expected.items():
-        if name.endswith("num_batches_tracked"):
-            tensors.setdefault(name, value)
-    _check_keys(path, expected, tensors)
-    network.load_state_dict(
-        {name: value.to(expected[name].dtype) for name, value in tensors.items()}
-    )
+    state = {name: v for name, v in wanted.items() if name.endswith("num_batches_tracked")}
+    state |= tensors
+    shapes, given = ({n: tuple(v.shape) for n, v in one.items()} for one in (wanted, state))
+    wrong = sorted(n for n in shapes.keys() | given.keys() if shapes.get(n) != given.get(n))
+    if wrong:
+        listed = [f"{n}: file {given.get(n)}, network {shapes.get(n)}" for n in wrong[:3]]
+        more = ["..."] if len(wrong) > 3 else []
+        raise ValueError(
+            f"{source} does not fit this network: {len(wrong)} of its tensors are missing, unknown "
+            f"or of another shape ({'; '.join([*listed, *more])})"
+        )
+    network.load_state_dict(state)
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
@@ -204,24 +218,3 @@ def _network_name(key: str) -> str:
     name = key.removeprefix("module.")
     name = name.removeprefix("keypoint_head.").removeprefix("head.").removeprefix("backbone.")
     return name if name.startswith("final_layer.") else f"backbone.{name}"
-
-
-def _check_keys(path: Path, expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
-    problem = []
-    if missing := [name for name in expected if name not in tensors]:
-        problem.append(f"{len(missing)} missing ({_some(missing)})")
-    if unknown := [name for name in tensors if name not in expected]:
-        problem.append(f"{len(unknown)} unknown ({_some(unknown)})")
-    mismatch = [
-        f"{name}: file {tuple(tensors[name].shape)}, network {tuple(value.shape)}"
-        for name, value in expected.items()
-        if name in tensors and tensors[name].shape != value.shape
-    ]
-    if mismatch:
-        problem.append(f"{len(mismatch)} of another shape ({_some(mismatch)})")
-    if problem:
-        raise ValueError(f"{path.name} does not fit this pose network: {'; '.join(problem)}")
-
-
-def _some(names: list[str], limit: int = 4) -> str:
-    return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")

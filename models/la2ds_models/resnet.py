@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torchvision.models import resnet50
 
-from la2ds_models.pose import IMAGENET_MEAN, IMAGENET_STD, read_checkpoint
+from la2ds_models.pose import IMAGENET_MEAN, IMAGENET_STD, load_all, read_checkpoint
 
 SIZE = 224  # pixels per side of a frame as it is read
 
@@ -82,17 +82,9 @@ def load_resnet(path: Path) -> Conv4c:
     `pickle.UnpicklingError` if it would run code.
     """
     network = Conv4c()
-    wanted = network.state_dict()
-    tensors = {key: value for key, value in read_checkpoint(path)[0].items() if key in wanted}
-    missing = [key for key in wanted if key not in tensors and not key.endswith("_tracked")]
-    if missing:
-        raise ValueError(f"{path.name} is not a torchvision ResNet-50: it lacks {missing[0]}")
-    for key, value in tensors.items():
-        if value.shape != wanted[key].shape:
-            shapes = f"{tuple(value.shape)} instead of {tuple(wanted[key].shape)}"
-            raise ValueError(f"{path.name} is not a torchvision ResNet-50: {key} has {shapes}")
-    # Old files lack the step counter of the normalisation, which has no influence on the output.
-    network.load_state_dict(wanted | tensors)
+    known = network.state_dict().keys()
+    tensors = {key: value for key, value in read_checkpoint(path)[0].items() if key in known}
+    load_all(network, tensors, path.name)
     network.eval().requires_grad_(False)
     for parameter in network.parameters():
         if parameter.dim() == 4:  # this memory format is a quarter faster on a CPU

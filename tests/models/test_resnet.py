@@ -87,10 +87,10 @@ def test_a_file_of_another_network_is_refused(path: Path, tmp_path: Path) -> Non
     content = torch.load(path, weights_only=True)
     other = tmp_path / "other.pth"
     torch.save({k: v for k, v in content.items() if not k.startswith("layer3.2")}, other)
-    with pytest.raises(ValueError, match=r"lacks layer3\.2\.conv1\.weight"):
+    with pytest.raises(ValueError, match=r"layer3\.2\.\w+\.\w+: file None"):
         load_resnet(other)
     torch.save(content | {"conv1.weight": torch.zeros(32, 3, 7, 7)}, other)
-    with pytest.raises(ValueError, match=r"conv1\.weight has \(32, 3, 7, 7\)"):
+    with pytest.raises(ValueError, match=r"conv1\.weight: file \(32, 3, 7, 7\)"):
         load_resnet(other)
 
 
