@@ -40,9 +40,9 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows
-from la2ds_cli.retrieval.frame_table import FrameTable, StoredClips, clip_condition, project_name
+from la2ds_cli.retrieval.frame_table import FrameTable, StoredClips, project_name
 from la2ds_cli.retrieval.retrieve import QUERY_FRAMES
-from la2ds_cli.retrieval.search import CANDIDATES, Found, Frames, Limits, OtherClips, Search
+from la2ds_cli.retrieval.search import CANDIDATES, Found, Limits, OtherClips, Search
 from la2ds_cli.retrieval.store import Store
 
 WIDTH, LENGTH, RATE = 128, 200, 20.0
@@ -74,10 +74,10 @@ def synthetic(clips: range, data: str) -> Iterator[tuple[str, ClipRows]]:
         yield f"c{clip}", ClipRows.of(value, frame, seconds)
 
 
-def exact(frames: Frames, query: FloatArray) -> list[Found]:
-    """The frames nearest to query (Q, D), of the first clip."""
-    others = OtherClips(frames, 0, {"filmed": query}, lambda clip: query)
-    return [Search(others, {}).nearest(n, LIMITS) for n in range(len(query))]
+def exact(others: OtherClips, query: FloatArray) -> list[Found]:
+    """The frames nearest to query (Q, D)."""
+    search = Search(others.asked({"filmed": query}), {})
+    return [search.nearest(n, LIMITS) for n in range(len(query))]
 
 
 def features_of(clips: int, data: str) -> ClipFeatures:
@@ -107,14 +107,15 @@ def cpu(work: Callable[[], object]) -> float:
 def measure(count: int, data: str, rounds: int) -> None:
     from sklearn.neighbors import NearestNeighbors
 
-    frames = Frames.of(dict(synthetic(range(count // LENGTH), data)))
-    value = frames.value
-    print(f"{data}: {len(frames)} frames of {len(frames.clips)} clips")
+    clips = dict(synthetic(range(count // LENGTH), data))
+    others = OtherClips(clips, "c0", lambda clip: clips[clip].value)
+    value = np.concatenate([rows.value for rows in clips.values()], dtype=np.float32)
+    print(f"{data}: {len(value)} frames of {len(clips)} clips")
     random = np.random.default_rng(1)
     brute = NearestNeighbors(n_neighbors=CANDIDATES * LIMITS.k, algorithm="brute").fit(value)
     query = value[np.sort(random.choice(LENGTH, QUERY_FRAMES, replace=False))]
     contenders: dict[str, Callable[[], object]] = {
-        "exact": lambda: exact(frames, query),
+        "exact": lambda: exact(others, query),
         "products": lambda: value @ query.T,
         "sklearn": lambda: brute.kneighbors(query, return_distance=False),
     }
@@ -156,13 +157,12 @@ def step_of_store(project: Project, name: str, frames: int, data: str) -> None:
         print(f"index: {_told(begun, spent)}", flush=True)
         return
     random = np.random.default_rng(2)
-    wall, used = [], []
+    wall, used, own, exact_search = [], [], project_name(project), name == "exact"
     for number in random.choice(len(clips), 20, replace=False).tolist():
         (rows,) = dict(features.rows([clips[number]])).values()
-        others = f"NOT ({clip_condition(project_name(project), clips[number])})"
         query = rows.value[random.integers(LENGTH)]
         begun, spent = time.time(), time.process_time()
-        asked = StoredClips(table, {"filmed": query[None]}, others, exact=name == "exact")
+        asked = StoredClips(table, {"filmed": query[None]}, own, clips[number], exact=exact_search)
         Search(asked, {}).nearest(0, LIMITS)
         wall.append(1000 * (time.time() - begun))
         used.append(1000 * (time.process_time() - spent))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def retrieve(
-    query: str | None = option("VIDEO[@SECONDS]", "A frame, or several spread over a clip."),
+    query: str = option("VIDEO[@SECONDS]", "A frame, or several spread over a clip.", ...),
     k: int = option("N", "Frames per query.", 7, min=1, max=100_000),
     per_video: int | None = option("N", "At most this many from one clip; default all.", min=1),
     min_gap: float | None = option(
@@ -30,8 +30,6 @@ def retrieve(
     store: str | None = option(
         "FOLDER|URI", "Write the clips to this LanceDB and search those of all projects in it."
     ),
-    group: list[str] | None = option("NAME", "With --store: this group only; repeatable."),
-    phase: list[str] | None = option("NAME", "With --store: this phase only; repeatable."),
     view: Literal["auto", "filmed", "mirrored", "other"] = option(
         "VIEW",
         "How the query is compared: as filmed, mirrored (a left-hander) or from the other side; "
@@ -48,7 +46,7 @@ def retrieve(
     \b
       la2ds retrieve --query anna@1.2 --project swings
       la2ds retrieve --query anna@1.2 --per-video 1 --out sheet.png
-      la2ds retrieve --query anna@1.2 --store s3://bucket/frames --phase impact
+      la2ds retrieve --query anna@1.2 --store s3://bucket/frames
 
     Draws a sheet with the query on the left and its nearest frames beside it. With a phases.csv,
     frames of another phase have a red border. Without --out, a picture and a JSON file are written
@@ -59,7 +57,6 @@ def retrieve(
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.retrieval import retrieve as retrieval
     from la2ds_cli.retrieval.search import Limits
-    from la2ds_cli.retrieval.store import StoreQuery
     from la2ds_cli.views import retrieval_sheet
 
     if store == "":  # of an empty variable of the shell: the project alone is not what was meant
@@ -67,13 +64,19 @@ def retrieve(
     with here.console() as console:
         opened = here.open()
         named = [out] if out else []
-        where, suffixes, what = None, retrieval_sheet.SUFFIXES, "a contact sheet"
+        suffixes, what = retrieval_sheet.SUFFIXES, "a contact sheet"
         if store is not None:
-            where = StoreQuery(store, tuple(group or ()), tuple(phase or ()), index != "exact")
             suffixes, what = (".json",), "the frames of a store"
         targets = checked_outputs(opened, named, what, suffixes)
         request = retrieval.RetrievalRequest(
-            query, Limits(k, per_video, min_gap), how.features, how.run, where, view, how.device
+            query,
+            Limits(k, per_video, min_gap),
+            how.features,
+            how.run,
+            store,
+            index == "approximate",
+            view,
+            how.device,
         )
         result = retrieval.retrieve(opened, request, console.progress)
         result = retrieval_sheet.write(opened, result, targets, console.progress)

@@ -5,5 +5,4 @@ views of the query, the limits of a retrieval, and exact search in memory · sto
 several projects in one LanceDB, and approximate search in it.
 
 Imports core to alignment.
-To add a condition on the frames that are searched: store.StoreQuery holds those of a store.
 """

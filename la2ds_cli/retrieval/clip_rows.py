@@ -29,13 +29,11 @@ class ClipRows:
     """The rows of one clip.
 
     value: (T, D) float32 features.
-    frame: (T,) int64, in the video.
     time: (T,) float64 seconds.
     phase: (T,) labels, None without one.
     """
 
     value: FloatArray
-    frame: IntArray
     time: FloatArray
     phase: np.ndarray
 
@@ -47,7 +45,7 @@ class ClipRows:
         label = np.full(len(frame), None, dtype=object)
         for phase in reversed(phases):
             label[(frame >= phase.start) & (frame < phase.end)] = phase.name
-        return cls(value, frame, time, label)
+        return cls(value, time, label)
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class ClipFeatures:
     keys: for each clip, the key of the poses or the embedding behind its rows.
     views: in which a query can be compared.
     left_out: clips without features, with the reason; `rows` adds those it finds.
-    read: the rows of clips, or the reason why a clip has none, in order.
+    rows: the clips that have features, each with its rows, in order.
     seen: the features (T, D) of poses in a view.
     """
 
@@ -70,7 +68,7 @@ class ClipFeatures:
     keys: Mapping[str, str]
     views: tuple[View, ...]
     left_out: dict[str, str]
-    read: Callable[[Iterable[str]], Iterable[tuple[str, ClipRows | str]]]
+    rows: Callable[[Iterable[str]], Iterator[tuple[str, ClipRows]]]
     seen: Callable[[PoseSequence, View], FloatArray]
 
     def in_view(self, view: View) -> ClipFeatures:
@@ -83,24 +81,16 @@ class ClipFeatures:
             )
         return replace(self, views=(view,))
 
-    def rows(self, clips: Iterable[str]) -> Iterator[tuple[str, ClipRows]]:
-        """The clips that have features, each with its rows, in order."""
-        for clip, rows in self.read(clips):
-            if isinstance(rows, ClipRows):
-                yield clip, rows
-            else:
-                self.left_out[clip] = rows
-
 
 def pose_features(project: Project, skeleton: str) -> ClipFeatures:
     """The movement of the joints (`paced_movement`) of all clips of a skeleton."""
     (keys, left_out), phases = _posed(project, skeleton, "the query"), project.phases()
 
-    def read(clips: Iterable[str]) -> Iterator[tuple[str, ClipRows | str]]:
+    def read(clips: Iterable[str]) -> Iterator[tuple[str, ClipRows]]:
         for clip in clips:
             pose = project.read_pose(clip)[0]
             if np.isnan(pose.xy).all():
-                yield clip, f"no joint was seen in {clip}"
+                left_out[clip] = f"no joint was seen in {clip}"
                 continue
             moving = paced_movement(pose).astype(np.float32)
             yield clip, ClipRows.of(moving, pose.frame, pose.time, phases.get(clip, ()))
@@ -142,13 +132,13 @@ def model_features(
     model, frames = weights_key(project, run), run_frames(project, run)
     keys = {clip: embedding_recipe(model, key, clip, frames).key for clip, key in poses.items()}
 
-    def read(clips: Iterable[str]) -> Iterator[tuple[str, ClipRows | str]]:
+    def read(clips: Iterable[str]) -> Iterator[tuple[str, ClipRows]]:
         wanted = iter(clips)
         while part := list(islice(wanted, _AT_ONCE)):
             found, failed = possible_embeddings(project, run, part, device, progress)
             for clip in part:
                 if clip in failed:
-                    yield clip, failed[clip].message
+                    left_out[clip] = failed[clip].message
                     continue
                 one = found[clip]
                 if one.model != model:

@@ -1,8 +1,8 @@
 """The frames of all projects in a table of a store, which may be larger than memory.
 
 Each project writes its own clips, and a query searches the clips of all projects. From top to
-bottom: the table (the clips of a project, the search, its index), the name of a project, a search
-in the table, and rows in Arrow.
+bottom: the table (the clips of a project, its index), the name of a project, a search in the table,
+and rows in Arrow.
 """
 
 from __future__ import annotations
@@ -33,11 +33,10 @@ _OUTSIDE = 4  # frames inside the index per frame that may stay outside, where a
 PER_LIST = 4096  # frames; with sqrt(frames) lists, k-means took 60 s for 100,000 frames
 NPROBE = 20  # least number of lists of the index that a query searches
 _REFINED = 10  # this times as many frames as requested are compared exactly
-_NUMBERS_PER_CODE = 4  # at least; a code has one byte
+_NUMBERS_PER_CODE = 4  # of one byte
 _WRITTEN = 64 << 20  # bytes of features written at once
 _DELETED = 1000  # clips per delete statement
 _LARGEST = 1e15  # feature; squares of larger ones overflow
-_SMALL_FILES = 64  # number of small files from which they are joined
 _SECONDS = ("start", "time", "end")  # of the first frame of a clip, a frame, and the last
 _FOUND = ["project", "clip", "row", *_SECONDS, "phase", "_distance"]
 
@@ -62,11 +61,7 @@ class FrameTable:
         cannot be written.
         """
         phases = project.phases()
-        groups = {video.id: video.group for video in project.videos()}
-        wanted = {
-            clip: _digest(key, groups.get(clip, ""), phases.get(clip, ()))
-            for clip, key in features.keys.items()
-        }
+        wanted = {clip: _digest(key, phases.get(clip, ())) for clip, key in features.keys.items()}
         name = project_name(project)
         held = self._held(name)
         missing = [clip for clip, digest in wanted.items() if held.get(clip) != digest]
@@ -77,16 +72,11 @@ class FrameTable:
                 progress.begin("writing clips to the store", len(missing))
                 for part in _parts(features.rows(missing)):
                     self._add(
-                        _columns(
-                            rows,
-                            {"project": name, "clip": clip, "digest": wanted[clip]}
-                            | {"group": groups.get(clip) or None},
-                        )
+                        _columns(rows, {"project": name, "clip": clip, "digest": wanted[clip]})
                         for clip, rows in part.items()
                     )
                     added += len(part)
                     progress.advance(len(part))
-                self._join_files(progress)
                 progress.end()
         dropped = len(held.keys() - wanted.keys())
         return {"kept": len(wanted) - len(missing), "added": added, "dropped": dropped}
@@ -94,7 +84,7 @@ class FrameTable:
     def _held(self, project: str) -> dict[str, str]:
         """Digest of each clip of a project in the table; empty if two simultaneous calls have
         written the clip twice."""
-        rows = self._select(f"project = {quoted(project)} AND row = 0", ["clip", "digest"])
+        rows = self.select(f"project = {quoted(project)} AND row = 0", ["clip", "digest"])
         clips = rows["clip"].to_pylist()
         times = Counter(clips)
         pairs = zip(clips, rows["digest"].to_pylist(), strict=True)
@@ -114,66 +104,15 @@ class FrameTable:
         with reported(self.uri, self.table.name, ExitCode.STORAGE):
             self.table.add(pa.Table.from_batches(batches))
 
-    def _join_files(self, progress: Progress) -> None:
-        """Join small files: each call of `update` adds files, and many small ones slow down a
-        search."""
-        try:
-            with reported(self.uri, self.table.name, ExitCode.STORAGE):
-                if self.table.stats()["fragment_stats"]["num_small_fragments"] >= _SMALL_FILES:
-                    self.table.optimize()
-        except UserError as error:  # such as a simultaneous write; the query still works
-            progress.note(f"small files were not joined: {error.message}")
-
-    # --- the search --------------------------------------------------------------------------
-
-    def nearest(self, value: FloatArray, where: str, count: int, *, exact: bool) -> Any:
-        """The `count` frames nearest to value (D,) that satisfy the condition, as a table of
-        _FOUND, nearest first, with squared distances."""
+    def size(self) -> tuple[int, int, int]:
+        """Numbers of all frames, clips and projects."""
         with reported(self.uri, self.table.name):
-            search = self.table.search(value, vector_column_name="vector")
-            search = search.distance_type("l2").where(where, prefilter=True).limit(count)
-            if exact:
-                search = search.bypass_vector_index()
-            else:
-                search = search.minimum_nprobes(NPROBE).maximum_nprobes(0).refine_factor(_REFINED)
-            rows = search.select(_FOUND).to_arrow()
-        numbers = {name: rows[name].to_numpy() for name in ("row", *_SECONDS, "_distance")}
-        start, time, end = (numbers[name] for name in _SECONDS)
-        sound = all(map(_is_sound, numbers.values())) and not (
-            rows["project"].null_count or rows["clip"].null_count or (numbers["row"] < 0).any()
-        )
-        if not sound or not ((start <= time) & (time <= end)).all():
-            raise foreign(self.uri, self.table.name)
-        return rows.take(np.argsort(numbers["_distance"], kind="stable"))
-
-    def samples(self, clips: Sequence[tuple[str, str]]) -> Iterator[tuple[int, Sample]]:
-        """The features of some clips, which also rank the views of a query, by their places in the
-        list."""
-        condition = " OR ".join(clip_condition(*clip) for clip in clips)
-        rows = self._select(condition, ["project", "clip", "row", "time", "vector"])
-        number = {clip: n for n, clip in enumerate(clips)}
-        pairs = zip(rows["project"].to_pylist(), rows["clip"].to_pylist(), strict=True)
-        of = np.array([number.get(pair, -1) for pair in pairs], np.int64)
-        row, time = (rows[name].to_numpy() for name in ("row", "time"))
-        vectors = rows["vector"].combine_chunks().flatten().to_numpy()
-        width = self.table.schema.field("vector").type.list_size
-        if len(vectors) != len(of) * width or not (np.abs(vectors) < _LARGEST).all():
-            raise foreign(self.uri, self.table.name)
-        value = vectors.reshape(-1, width)
-        for n in number.values():
-            own = np.flatnonzero(of == n)
-            own = own[np.argsort(row[own], kind="stable")]
-            if len(own):  # else removed meanwhile
-                yield n, Sample.of(value[own], value[own], time[own])
-
-    def size(self, condition: str | None) -> tuple[int, int, int]:
-        """Numbers of frames that satisfy the condition, of all clips and of all projects."""
-        with reported(self.uri, self.table.name):
-            frames = self.table.count_rows(condition)
-        projects = self._select("row = 0", ["project"])["project"]
+            frames = self.table.count_rows()
+        projects = self.select("row = 0", ["project"])["project"]
         return frames, len(projects), len(projects.unique())
 
-    def _select(self, condition: str, columns: list[str]) -> Any:
+    def select(self, condition: str, columns: list[str]) -> Any:
+        """The rows that satisfy a condition in SQL, in Arrow."""
         with reported(self.uri, self.table.name):
             return self.table.search().where(condition).select(columns).to_arrow()
 
@@ -191,8 +130,7 @@ class FrameTable:
         if frames - inside <= max(LEAST_INDEXED, inside // _OUTSIDE):
             return bool(indices)
         width = self.table.schema.field("vector").type.list_size
-        most = max(1, width // _NUMBERS_PER_CODE)
-        codes = max(n for n in range(1, most + 1) if width % n == 0)
+        codes = 1 if width % _NUMBERS_PER_CODE else width // _NUMBERS_PER_CODE
         lists = max(1, frames // PER_LIST)
         config = IvfPq(distance_type="l2", num_partitions=lists, num_sub_vectors=codes)
         progress.begin("building the index of the store")
@@ -225,53 +163,83 @@ def project_name(project: Project) -> str:
 
 
 class StoredClips:
-    """The clips of a table that satisfy a condition, searched exactly or by its index.
+    """The clips of a table but the query's, searched exactly or by its index.
 
-    query: (Q, D) in each view. clips: project and id of those that were found, by number.
+    query: (Q, D) in each view. video: the clip of the query, of this project.
     """
 
     def __init__(
-        self, table: FrameTable, query: Mapping[View, FloatArray], where: str, *, exact: bool
+        self,
+        table: FrameTable,
+        query: Mapping[View, FloatArray],
+        project: str,
+        video: str,
+        *,
+        exact: bool,
     ) -> None:
-        self._table, self.query, self._where, self._exact = table, query, where, exact
-        self.clips: list[tuple[str, str]] = []
-        self._number: dict[tuple[str, str], int] = {}
+        self._table, self.query, self._exact = table, query, exact
+        self._others = f"NOT ({_clip_condition(project, video)})"
+        self._number: dict[tuple[str, str], int] = {}  # of those that were found
+
+    def named(self, clip: int) -> tuple[str, str]:
+        return list(self._number)[clip]
 
     def nearest(self, view: View, query: int, count: int) -> Found:
-        value = self.query[view][query]
-        rows = self._table.nearest(value, self._where, count, exact=self._exact)
-        pairs = list(zip(rows["project"].to_pylist(), rows["clip"].to_pylist(), strict=True))
-        for pair in pairs:
-            if pair not in self._number:
-                self._number[pair] = len(self.clips)
-                self.clips.append(pair)
-        start, time, end = (rows[name].to_numpy() for name in _SECONDS)
-        return Found(
-            np.sqrt(rows["_distance"].to_numpy().astype(np.float64)),
-            np.array([self._number[pair] for pair in pairs], np.int64),
-            rows["row"].to_numpy(),
-            time,
-            end - start,
-            np.array(rows["phase"].to_pylist(), dtype=object),
+        table = self._table
+        with reported(table.uri, table.table.name):
+            search = table.table.search(self.query[view][query], vector_column_name="vector")
+            search = search.distance_type("l2").where(self._others, prefilter=True).limit(count)
+            if self._exact:
+                search = search.bypass_vector_index()
+            else:
+                search = search.minimum_nprobes(NPROBE).maximum_nprobes(0).refine_factor(_REFINED)
+            rows = search.select(_FOUND).to_arrow()
+        numbers = [rows[name].to_numpy() for name in ("row", *_SECONDS, "_distance")]
+        row, start, time, end, square = numbers
+        sound = all(map(_is_sound, numbers)) and not (
+            rows["project"].null_count or rows["clip"].null_count or (row < 0).any()
         )
+        if not sound or not ((start <= time) & (time <= end)).all():
+            raise foreign(table.uri, table.table.name)
+        pairs = zip(rows["project"].to_pylist(), rows["clip"].to_pylist(), strict=True)
+        clip = [self._number.setdefault(pair, len(self._number)) for pair in pairs]
+        phase = np.array(rows["phase"].to_pylist(), dtype=object)
+        distance = np.sqrt(square.astype(np.float64))
+        found = Found(distance, np.array(clip, np.int64), row, time, end - start, phase)
+        return found.only(np.argsort(distance, kind="stable"))
 
     def samples(self, clips: Sequence[int]) -> Iterator[tuple[int, Sample]]:
-        for place, sample in self._table.samples([self.clips[n] for n in clips]):
-            yield clips[place], sample
+        """By the features, which also rank the views of a query."""
+        table, names = self._table, list(self._number)
+        condition = " OR ".join(_clip_condition(*names[clip]) for clip in clips)
+        rows = table.select(condition, ["project", "clip", "row", "time", "vector"])
+        pairs = zip(rows["project"].to_pylist(), rows["clip"].to_pylist(), strict=True)
+        of = np.array([self._number.get(pair, -1) for pair in pairs], np.int64)
+        row, time = (rows[name].to_numpy() for name in ("row", "time"))
+        vectors = rows["vector"].combine_chunks().flatten().to_numpy()
+        width = table.table.schema.field("vector").type.list_size
+        if len(vectors) != len(of) * width or not (np.abs(vectors) < _LARGEST).all():
+            raise foreign(table.uri, table.table.name)
+        value = vectors.reshape(-1, width)
+        for clip in clips:
+            own = np.flatnonzero(of == clip)
+            own = own[np.argsort(row[own], kind="stable")]
+            if len(own):  # else removed meanwhile
+                yield clip, Sample.of(value[own], value[own], time[own])
 
 
 # --- rows ------------------------------------------------------------------------------------
 
 
-def clip_condition(project: str, clip: str) -> str:
+def _clip_condition(project: str, clip: str) -> str:
     """The SQL condition that a frame belongs to this clip."""
     return f"project = {quoted(project)} AND clip = {quoted(clip)}"
 
 
-def _digest(key: str, group: str, phases: Sequence[Phase]) -> str:
+def _digest(key: str, phases: Sequence[Phase]) -> str:
     """A digest that changes whenever a row of the clip does. key: of its poses or its embedding."""
     labels = [(phase.start, phase.end, phase.name) for phase in phases]
-    return hashlib.sha256(json.dumps([key, group, labels]).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps([key, labels]).encode()).hexdigest()[:32]
 
 
 def _parts(rows: Iterator[tuple[str, ClipRows]]) -> Iterator[dict[str, ClipRows]]:
@@ -286,7 +254,7 @@ def _parts(rows: Iterator[tuple[str, ClipRows]]) -> Iterator[dict[str, ClipRows]
         yield part
 
 
-def _columns(rows: ClipRows, named: Mapping[str, str | None]) -> dict[str, Any]:
+def _columns(rows: ClipRows, named: Mapping[str, str]) -> dict[str, Any]:
     """The columns of a clip. named: those with the same text in all rows."""
     import pyarrow as pa
 
@@ -295,7 +263,6 @@ def _columns(rows: ClipRows, named: Mapping[str, str | None]) -> dict[str, Any]:
     columns = {name: pa.array([text] * count, pa.string()) for name, text in named.items()}
     return columns | {
         "row": pa.array(np.arange(count)),
-        "frame": pa.array(rows.frame),
         "time": pa.array(rows.time),
         "start": pa.array(np.full(count, rows.time[0])),
         "end": pa.array(np.full(count, rows.time[-1])),

@@ -76,7 +76,6 @@ class SearchedStore:
     project: the name of the project there.
     projects: number of projects in the table.
     changes: numbers of the project's clips that were `kept`, `added` and `dropped`.
-    groups, phases: those to which the search was limited, empty = all.
     """
 
     uri: str
@@ -85,8 +84,6 @@ class SearchedStore:
     project: str
     projects: int
     changes: Mapping[str, int]
-    groups: tuple[str, ...]
-    phases: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -17,21 +18,11 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import movements
-from la2ds_cli.retrieval.clip_rows import (
-    ClipFeatures,
-    ClipRows,
-    model_features,
-    pose_features,
-)
-from la2ds_cli.retrieval.frame_table import (
-    FrameTable,
-    StoredClips,
-    clip_condition,
-    project_name,
-)
+from la2ds_cli.retrieval.clip_rows import ClipRows, model_features, pose_features
+from la2ds_cli.retrieval.frame_table import FrameTable, StoredClips, project_name
 from la2ds_cli.retrieval.result import Hit, Query, RetrievalResult, SearchedStore
-from la2ds_cli.retrieval.search import USUAL, Frames, Limits, OtherClips, Search
-from la2ds_cli.retrieval.store import Store, StoreQuery
+from la2ds_cli.retrieval.search import USUAL, Limits, OtherClips, Search
+from la2ds_cli.retrieval.store import Store
 
 QUERY_FRAMES = 5  # of a clip that is named without a time
 
@@ -40,20 +31,22 @@ QUERY_FRAMES = 5  # of a clip that is named without a time
 class RetrievalRequest:
     """What to search for, and where: the options of `la2ds retrieve`.
 
-    query: `VIDEO@SECONDS` for one frame, `VIDEO` for QUERY_FRAMES evenly spaced ones, None for the
-        middle of the first clip; VIDEO is a clip of the project or a video file.
+    query: `VIDEO@SECONDS` for one frame, `VIDEO` for QUERY_FRAMES evenly spaced ones; VIDEO is a
+        clip of the project or a video file.
     features, run: as in AlignRequest.
-    store: a store of frames of several projects, which is searched instead of the project after
-        the project's frames are written to it.
+    store: a folder, or a location in an object store, with frames of several projects, which is
+        searched instead of the project after the project's frames are written to it.
+    approximate: search the index of the store instead of all frames.
     view: in which the query is compared, `auto` = for each clip the nearest of SEARCHED.
     device: where the pose network and the embedding network run.
     """
 
-    query: str | None = None
+    query: str
     limits: Limits = field(default_factory=Limits)
     features: FeatureKind = "auto"
     run: str = DEFAULT_RUN
-    store: StoreQuery | None = None
+    store: str | None = None
+    approximate: bool = False
     view: View | Literal["auto"] = "auto"
     device: DeviceName = "auto"
 
@@ -70,37 +63,52 @@ def retrieve(
     from la2ds_cli.poses.quality import note_weakness
 
     progress = progress or Progress()
-    limits, device = request.limits, request.device
-    store = Store.open(request.store.uri) if request.store else None
+    store = Store.open(request.store) if request.store else None
     choice = choose_features(project, request.run, request.features)
-    video, seconds = _parse(project, request.query, device, progress)
+    video, seconds = _parse(project, request.query, request.device, progress)
     pose = project.read_pose(video)[0]
     choice = choice.on(pose.skeleton, spatial=False)
     run, reason = choice.run(request.run), choice.reason.replace("aligned", "compared")
-    if request.query is not None:
-        note_weakness(progress, video, pose.info)
+    note_weakness(progress, video, pose.info)
     rows = query_rows(pose, seconds)
     if reason:
         progress.note(reason)
     if choice.kind != "pose":
-        features = model_features(project, run, pose.skeleton, device, progress)
+        features = model_features(project, run, pose.skeleton, request.device, progress)
     else:
         features = pose_features(project, pose.skeleton)
     if request.view != "auto":
         features = features.in_view(request.view)
-    if store is None:
-        queries, frames, clips = _search(project, features, pose, rows, limits)
-        looked_up = None
-    else:
-        queries, frames, clips, looked_up = _search_store(
-            project, store, features, pose, rows, request, progress
+    of_clip = dict(features.rows(features.keys if store is None else [video]))
+    if video not in of_clip:
+        raise UserError(
+            f"{video} cannot be compared: {features.left_out.get(video, 'it has no poses')}",
+            hint="--features pose needs no model; la2ds status shows what each clip has",
+            exit_code=ExitCode.UNUSABLE,
         )
-    _note_strange(queries, progress)
-    _note_unsure(queries, progress)
-    if min(len(query.hits) for query in queries) < limits.k:
-        some = f"fewer than {limits.k} frames found"
-        progress.note(f"{some}: the clips are few or short, or limits apply")
-    left_out = features.left_out
+    whole: dict[View, FloatArray] = {
+        view: of_clip[video].value if view == "filmed" else features.seen(pose, view)
+        for view in features.views
+    }
+    asked: dict[View, FloatArray] = {view: value[rows] for view, value in whole.items()}
+    looked_up, usual = None, math.nan
+    if store is None:
+        others = OtherClips(of_clip, video, lambda c: paced_movement(project.read_pose(c)[0]))
+        search = Search(others.asked(asked), movements(pose, features.views))
+        searched = others.size
+        usual = others.usual_distance()
+    else:
+        table = FrameTable(store.uri, store.table(features, of_clip[video].value.shape[1]))
+        changes = table.update(project, features, progress)
+        exact = not (request.approximate and table.ensure_index(progress))
+        name, how = project_name(project), "exact" if exact else "approximate"
+        search = Search(StoredClips(table, asked, name, video, exact=exact), whole)
+        *searched, projects = table.size()
+        looked_up = SearchedStore(store.uri, table.table.name, how, name, projects, changes)
+    queries = _queries(search, of_clip[video], video, rows, request.limits, usual)
+    _note_hits(queries, request.limits.k, progress)
+    frames, clips = searched
+    left_out, limits = features.left_out, request.limits
     return RetrievalResult(
         queries, limits, frames, clips, choice.kind, run, reason, left_out, looked_up
     )
@@ -119,25 +127,15 @@ def parse_query(query: str) -> tuple[str, float | None]:
 
 
 def _parse(
-    project: Project, query: str | None, device: DeviceName, progress: Progress
+    project: Project, query: str, device: DeviceName, progress: Progress
 ) -> tuple[str, float | None]:
     """Video id and seconds of the query. Its poses are extracted if they are missing."""
     from la2ds_cli.poses.extract import ensure_pose
 
-    if query is not None:
-        name, seconds = parse_query(query)
-        if seconds is not None and project.find(query) and not project.find(name):
-            name, seconds = query, None  # a clip whose own name ends in @60
-        return ensure_pose(project, name, project.config().poses, device, progress), seconds
-    for video in project.videos():
-        if project.pose_path(video.id).exists():
-            time = project.read_pose(video.id)[0].time
-            return video.id, float(time[0] + time[-1]) / 2
-    raise UserError(
-        "the project has no poses to search",
-        hint="la2ds extract-poses FOLDER, or la2ds import",
-        exit_code=ExitCode.UNUSABLE,
-    )
+    name, seconds = parse_query(query)
+    if seconds is not None and project.find(query) and not project.find(name):
+        name, seconds = query, None  # a clip whose own name ends in @60
+    return ensure_pose(project, name, project.config().poses, device, progress), seconds
 
 
 def query_rows(pose: PoseSequence, seconds: float | None) -> list[int]:
@@ -160,130 +158,48 @@ def query_rows(pose: PoseSequence, seconds: float | None) -> list[int]:
 # --- the search -----------------------------------------------------------------------------
 
 
-def _in_views(features: ClipFeatures, pose: PoseSequence, rows: ClipRows) -> dict[View, FloatArray]:
-    """Features (T, D) of the query's clip in each view; `rows` are those as filmed."""
-    return {
-        view: rows.value if view == "filmed" else features.seen(pose, view)
-        for view in features.views
-    }
-
-
-def _no_features(features: ClipFeatures, video: str) -> UserError:
-    return UserError(
-        f"{video} cannot be compared: {features.left_out.get(video, 'it has no poses')}",
-        hint="--features pose needs no model; la2ds status shows what each clip has",
-        exit_code=ExitCode.UNUSABLE,
-    )
-
-
-def _search(
-    project: Project,
-    features: ClipFeatures,
-    pose: PoseSequence,
-    rows: Sequence[int],
-    limits: Limits,
-) -> tuple[tuple[Query, ...], int, int]:
-    """The nearest frames of the project's clips, and the numbers of frames and clips searched."""
-    of_clip, video = dict(features.rows(features.keys)), pose.clip
-    if video not in of_clip:
-        raise _no_features(features, video)
-    if len(of_clip) < 2:
-        raise UserError(
-            f"there is no other clip to search for frames of {video}",
-            hint="add clips with la2ds extract-poses or la2ds import; videos.csv lists them",
-            exit_code=ExitCode.UNUSABLE,
-        )
-    frames = Frames.of(of_clip)
-    clip, clips = frames.clips.index(video), frames.clips
-    value = _in_views(features, pose, of_clip[video])
-    asked: dict[View, FloatArray] = {view: of[rows] - frames.mean for view, of in value.items()}
-    others = OtherClips(frames, clip, asked, lambda one: paced_movement(project.read_pose(one)[0]))
-    found = Search(others, movements(pose, features.views))
-    queries = _queries(
-        found, of_clip[video], video, rows, limits, lambda number: (None, clips[number])
-    )
-    usual = frames.usual_distance(clip)
-    if not np.isnan(usual):
-        queries = [
-            replace(query, alike=query.hits[0].distance <= usual) if query.hits else query
-            for query in queries
-        ]
-    return tuple(queries), len(frames), len(clips)
-
-
 def _queries(
-    found: Search,
+    search: Search,
     clip: ClipRows,
     video: str,
     rows: Sequence[int],
     limits: Limits,
-    named: Callable[[int], tuple[str | None, str]],
-) -> list[Query]:
-    """Each query frame with its hits. named: the project, if several are searched, and the id of a
-    clip by its number."""
+    usual: float,
+) -> tuple[Query, ...]:
+    """Each query frame with its hits. usual: distance of what is alike, NaN = not measured. Raises
+    UserError (exit 4) if there is no other clip."""
     queries = []
     for n, row in enumerate(rows):
         phase, hits = clip.phase[row], []
-        columns = (column.tolist() for column in found.nearest(n, limits))
+        columns = (column.tolist() for column in search.nearest(n, limits))
         for distance, number, index, time, _, label in zip(*columns, strict=True):
-            project, name = named(number)
+            project, name = search.clips.named(number)
             same = label == phase if phase is not None and label is not None else None
-            view, unsure = found.choice(number).view, found.unsure(number, n)
+            view, unsure = search.choice(number).view, search.unsure(number, n)
             hits.append(Hit(project, name, index, time, distance, label, same, view, unsure))
-        queries.append(Query(video, row, float(clip.time[row]), phase, None, tuple(hits)))
-    return queries
-
-
-def _search_store(
-    project: Project,
-    store: Store,
-    features: ClipFeatures,
-    pose: PoseSequence,
-    rows: Sequence[int],
-    request: RetrievalRequest,
-    progress: Progress,
-) -> tuple[tuple[Query, ...], int, int, SearchedStore]:
-    """The nearest frames of the clips of all projects in the store, as `_search` returns them, and
-    the store."""
-    asked, video = request.store or StoreQuery(store.uri), pose.clip
-    clip = dict(features.rows([video] if video in features.keys else [])).get(video)
-    if clip is None:
-        raise _no_features(features, video)
-    table = FrameTable(store.uri, store.table(features, clip.value.shape[1]))
-    changes = table.update(project, features, progress)
-    exact = not (asked.approximate and table.ensure_index(progress))
-    frames, clips, projects = table.size(asked.condition)
-    name = project_name(project)
-    where = " AND ".join(filter(None, (f"NOT ({clip_condition(name, video)})", asked.condition)))
-    value = _in_views(features, pose, clip)
-    asked_for: dict[View, FloatArray] = {view: of[rows] for view, of in value.items()}
-    stored = StoredClips(table, asked_for, where, exact=exact)
-    queries = _queries(
-        Search(stored, value),
-        clip,
-        video,
-        rows,
-        request.limits,
-        lambda number: stored.clips[number],
-    )
-    if not any(query.hits for query in queries):
-        raise UserError(
-            f"the store {asked.uri} has no frame of another clip that matches",
-            hint="add clips to a project and search from there, or name another --group or --phase",
-            exit_code=ExitCode.UNUSABLE,
-        )
-    how, table_name = "exact" if exact else "approximate", table.table.name
-    looked_up = SearchedStore(
-        asked.uri, table_name, how, name, projects, changes, asked.groups, asked.phases
-    )
-    return tuple(queries), frames, clips, looked_up
+        if not hits:
+            raise UserError(
+                f"there is no other clip to search for frames of {video}",
+                hint="add clips with la2ds extract-poses or la2ds import; videos.csv lists them",
+                exit_code=ExitCode.UNUSABLE,
+            )
+        alike = None if math.isnan(usual) else hits[0].distance <= usual
+        queries.append(Query(video, row, float(clip.time[row]), phase, alike, tuple(hits)))
+    return tuple(queries)
 
 
 # --- notes ----------------------------------------------------------------------------------
 
 
-def _note_unsure(queries: Sequence[Query], progress: Progress) -> None:
-    """Say how many hits may have to be looked for in another view."""
+def _note_hits(queries: Sequence[Query], k: int, progress: Progress) -> None:
+    """Say of which query frames nothing alike was found, how many hits may have to be looked for in
+    another view, and whether there are fewer than asked for."""
+    strange = [f"{query.time:.2f} s" for query in queries if query.alike is False]
+    if strange:
+        progress.note(
+            f"nothing like {queries[0].video} at {', '.join(strange)} was found: the nearest frame "
+            f"is farther away than for {USUAL:.0%} of the frames of the other clips"
+        )
     unsure = [hit.unsure for query in queries for hit in query.hits]
     if any(unsure):
         progress.note(
@@ -291,13 +207,5 @@ def _note_unsure(queries: Sequence[Query], progress: Progress) -> None:
             "the query is about as near to another moment of their clip; --view filmed, --view "
             "mirrored or --view other says which"
         )
-
-
-def _note_strange(queries: Sequence[Query], progress: Progress) -> None:
-    """Say of which query frames nothing alike was found."""
-    strange = [f"{query.time:.2f} s" for query in queries if query.alike is False]
-    if strange:
-        progress.note(
-            f"nothing like {queries[0].video} at {', '.join(strange)} was found: the nearest frame "
-            f"is farther away than for {USUAL:.0%} of the frames of the other clips"
-        )
+    if min(len(query.hits) for query in queries) < k:
+        progress.note(f"fewer than {k} frames found: the clips are few or short, or limits apply")

@@ -1,16 +1,15 @@
 """The frames nearest to those of a query, each clip in the view that is nearest to the query's clip
 (features/viewpoint.py), under the limits of a retrieval: arrays in, rows out.
 
-`Frames` are those of a project in memory, compared exactly; frame_table has those of a store. Views
-are chosen as in an alignment (alignment/viewpoint.py), for clips among the nearest only: by the
-movement of the joints, or in a store, which holds no joints, by its features.
+`OtherClips` are those of a project in memory, compared exactly; frame_table has those of a store.
+Views are chosen as in an alignment (alignment/viewpoint.py), for clips among the nearest only: by
+the movement of the joints, or in a store, which holds no joints, by its features.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -23,8 +22,6 @@ from la2ds_cli.retrieval.clip_rows import ClipRows
 
 CANDIDATES = 8  # times k: number of frames that are first compared exactly
 MOST = 200  # frames of a clip by which views are ranked
-_AT_ONCE = 1 << 22  # distances computed at once
-_BLOCK = 1 << 11  # rows whose exact distances are computed at once
 
 
 @dataclass(frozen=True)
@@ -100,6 +97,10 @@ class Searched(Protocol):
 
     query: Mapping[View, FloatArray]
 
+    def named(self, clip: int) -> tuple[str | None, str]:
+        """The project of a clip, None if only one is searched; and its id."""
+        ...
+
     def nearest(self, view: View, query: int, count: int) -> Found:
         """The `count` frames nearest to a query frame in a view, fewer if there are no more."""
         ...
@@ -117,7 +118,7 @@ class Search:
     """
 
     def __init__(self, clips: Searched, compared: Mapping[View, FloatArray]) -> None:
-        self._clips, self._value = clips, clips.query
+        self.clips, self._value = clips, clips.query
         self._compared: dict[View, FloatArray] = {v: _thinned(of) for v, of in compared.items()}
         self._known: dict[int, tuple[Sample, ViewChoice]] = {}
 
@@ -131,7 +132,7 @@ class Search:
         count = CANDIDATES * limits.k
         while True:
             lists: dict[View, Found] = {
-                view: self._clips.nearest(view, query, count) for view in self._value
+                view: self.clips.nearest(view, query, count) for view in self._value
             }
             # Beyond the end of one view's list, frames of that view are missing.
             ends = [found.distance[-1] for found in lists.values() if len(found.distance) == count]
@@ -148,7 +149,7 @@ class Search:
         first."""
         every = Found(*map(np.concatenate, zip(*lists.values(), strict=True)))
         new = set(every.clip.tolist()) - self._known.keys() if len(self._value) > 1 else ()
-        for clip, sample in self._clips.samples(sorted(new)) if new else ():
+        for clip, sample in self.clips.samples(sorted(new)) if new else ():
             self._known[clip] = sample, choose_view(sample.compared, self._compared)
         views = [view for view, found in lists.items() for _ in found.distance]
         kept = np.array([self.choice(clip).view for clip in every.clip.tolist()]) == views
@@ -198,86 +199,72 @@ def apply_limits(found: Found, limits: Limits) -> IntArray:
 SAMPLE = 128  # frames of other clips whose nearest distances are measured
 USUAL = 0.99  # share of them that must be nearer to another clip than a query that is like none
 FEWEST_CLIPS = 3  # besides the query's; of fewer, little is known about what is usual
+_AT_ONCE = 8  # of those frames compared with all at once
 
 
-@dataclass(frozen=True)
-class Frames:
-    """All frames of a project that can be searched, clip by clip.
+class OtherClips:
+    """The clips of a project but the query's, searched by comparison with every frame.
 
-    clips: ids.
-    mean: (D,) float32 about which the features are.
-    value: (R, D) float32 features.
-    start: (C + 1,) int64, the row at which each clip begins, then the number of all rows.
-    time: (R,) seconds.
-    phase: (R,) labels, None without one.
+    rows: of all clips, by id. video: the clip of the query. movement: (T, E) of a clip by its id,
+    by which views are ranked.
     """
 
-    clips: tuple[str, ...]
-    mean: FloatArray
-    value: FloatArray
-    start: IntArray
-    time: FloatArray
-    phase: np.ndarray
-
-    @classmethod
-    def of(cls, rows: Mapping[str, ClipRows]) -> Frames:
-        """The frames of these clips."""
+    def __init__(
+        self, rows: Mapping[str, ClipRows], video: str, movement: Callable[[str], FloatArray]
+    ) -> None:
         clips = rows.values()
-        value = np.concatenate([clip.value for clip in clips], dtype=np.float32)
+        self.clips, self._movement = tuple(rows), movement
+        self._value = np.concatenate([clip.value for clip in clips], dtype=np.float32)
         # A mean far from the origin would cost |a|^2 + |b|^2 - 2ab its digits.
-        mean = value[:: len(value) // 1000 + 1].mean(axis=0)
-        value -= mean
-        return cls(
-            tuple(rows),
-            mean,
-            value,
-            np.cumsum([0, *(len(clip.value) for clip in clips)], dtype=np.int64),
-            np.concatenate([clip.time for clip in clips]),
-            np.concatenate([clip.phase for clip in clips]),
-        )
+        self._mean = self._value[:: len(self._value) // 1000 + 1].mean(axis=0)
+        self._value -= self._mean
+        self._square = np.einsum("nd,nd->n", self._value, self._value)
+        self._time = np.concatenate([clip.time for clip in clips])
+        self._phase = np.concatenate([clip.phase for clip in clips])
+        # The row at which each clip begins, then the number of all rows.
+        self._start = np.cumsum([0, *(len(clip.value) for clip in clips)], dtype=np.int64)
+        self._own = self._rows(self.clips.index(video))
 
-    def __len__(self) -> int:
-        return len(self.value)
+    def asked(self, query: Mapping[View, FloatArray]) -> OtherClips:
+        """These, with the query frames (Q, D) in each view."""
+        self.query: Mapping[View, FloatArray] = {v: of - self._mean for v, of in query.items()}
+        self._about = {view: self._distances(of) for view, of in self.query.items()}
+        for about in self._about.values():
+            about[:, self._own] = np.inf
+        return self
 
-    def own(self, clip: int) -> slice:
-        """The rows of a clip."""
-        return slice(*self.start[clip : clip + 2].tolist())
+    @property
+    def size(self) -> tuple[int, int]:
+        """Numbers of all frames and clips, with the query's."""
+        return len(self._value), len(self.clips)
 
-    def clip_of(self, row: IntArray) -> IntArray:
-        """Clip numbers of rows."""
-        return np.searchsorted(self.start, row, side="right") - 1
+    def named(self, clip: int) -> tuple[None, str]:
+        return None, self.clips[clip]
 
-    @cached_property
-    def _square(self) -> FloatArray:
-        """(R,) squared lengths of the features."""
-        return np.einsum("nd,nd->n", self.value, self.value)
-
-    def about(self, query: FloatArray, rows: slice = slice(None)) -> FloatArray:
-        """(Q, N) float32 squared distances of query (Q, D) from rows, up to rounding and without
-        the squared length of the query, which is the same for all rows."""
-        return self._square[rows] - 2 * query @ self.value[rows].T
-
-    def found(self, query: FloatArray, row: IntArray) -> Found:
-        """Rows (C,) at their Euclidean distances from query (D,), nearest first; ties by row.
-
-        Computed from plain differences: rounding in a matrix product would be as large as the
-        distance between near frames.
-        """
-        row = np.sort(row)
-        distance = np.empty(len(row))
-        for block in (slice(n, n + _BLOCK) for n in range(0, len(row), _BLOCK)):
-            gap = self.value[row[block]] - query.astype(np.float64)
-            distance[block] = np.sqrt(np.einsum("nd,nd->n", gap, gap))
+    def nearest(self, view: View, query: int, count: int) -> Found:
+        """Distances are Euclidean; ties go by row."""
+        about = self._about[view][query]
+        count = min(count, len(self._value) - len(self._value[self._own]))
+        row = np.sort(np.argpartition(about, count - 1)[:count])
+        # From plain differences: rounding in a matrix product would be as large as the distance
+        # between near frames.
+        gap = self._value[row] - self.query[view][query]
+        distance = np.sqrt(np.einsum("nd,nd->n", gap, gap, dtype=np.float64))
         order = np.argsort(distance, kind="stable")
         row = row[order]
-        clip = self.clip_of(row)
-        first, last = self.start[clip], self.start[clip + 1] - 1
-        lasts = self.time[last] - self.time[first]
-        return Found(distance[order], clip, row - first, self.time[row], lasts, self.phase[row])
+        clip = self._clip_of(row)
+        first, last = self._start[clip], self._start[clip + 1] - 1
+        lasts = self._time[last] - self._time[first]
+        return Found(distance[order], clip, row - first, self._time[row], lasts, self._phase[row])
 
-    def usual_distance(self, clip: int) -> float:
+    def samples(self, clips: Sequence[int]) -> Iterator[tuple[int, Sample]]:
+        for clip in clips:
+            moving, own = self._movement(self.clips[clip]), self._rows(clip)
+            yield clip, Sample.of(moving, self._value[own], self._time[own])
+
+    def usual_distance(self) -> float:
         """The distance to the nearest frame of another clip that USUAL of the frames do not exceed;
-        NaN with fewer than FEWEST_CLIPS clips besides `clip`, whose frames do not count.
+        NaN with fewer than FEWEST_CLIPS clips besides the query's, whose frames do not count.
 
         A query whose nearest frame is farther away is like nothing in these clips. Of frames of
         Penn Action, 0 to 3 % were farther from 4 or 12 other clips of their action, and 42 to 58 %
@@ -285,51 +272,24 @@ class Frames:
         """
         if len(self.clips) - 1 < FEWEST_CLIPS:
             return float("nan")
-        others = np.delete(np.arange(len(self)), self.own(clip))
+        others = np.delete(np.arange(len(self._value)), self._own)
         rows = others[np.linspace(0, len(others) - 1, min(SAMPLE, len(others))).astype(np.int64)]
-        nearest, least = np.zeros(len(rows), np.int64), np.full(len(rows), np.inf)
-        step = max(1, _AT_ONCE // len(rows))
-        for first in range(0, len(self), step):
-            about = self.about(self.value[rows], slice(first, first + step))
-            for n, number in enumerate(self.clip_of(rows).tolist()):
-                own = self.own(number)
-                about[n, max(own.start - first, 0) : max(own.stop - first, 0)] = np.inf
-            best = about.min(axis=1)
-            nearest = np.where(best < least, first + about.argmin(axis=1), nearest)
-            least = np.minimum(best, least)
-        gap = self.value[nearest] - self.value[rows].astype(np.float64)
-        return float(np.quantile(np.linalg.norm(gap, axis=1), USUAL))
+        nearest: list[int] = []
+        for part in np.split(rows, range(_AT_ONCE, len(rows), _AT_ONCE)):
+            about = self._distances(self._value[part])
+            for line, clip in zip(about, self._clip_of(part).tolist(), strict=True):
+                line[self._rows(clip)] = np.inf
+            nearest += about.argmin(axis=1).tolist()
+        gap = np.linalg.norm(self._value[nearest] - self._value[rows], axis=1)
+        return float(np.quantile(gap, USUAL))
 
+    def _rows(self, clip: int) -> slice:
+        return slice(*self._start[clip : clip + 2].tolist())
 
-class OtherClips:
-    """The clips of a project but the query's, searched by comparison with every frame.
+    def _clip_of(self, row: IntArray) -> IntArray:
+        return np.searchsorted(self._start, row, side="right") - 1
 
-    query: (Q, D) in each view, about the mean of the frames. movement: (T, E) of a clip by its id,
-    by which views are ranked.
-    """
-
-    def __init__(
-        self,
-        frames: Frames,
-        clip: int,
-        query: Mapping[View, FloatArray],
-        movement: Callable[[str], FloatArray],
-    ) -> None:
-        self._frames, self.query, self._movement = frames, query, movement
-        own = frames.own(clip)
-        self._others = len(frames) - (own.stop - own.start)
-        self._about = {view: frames.about(of) for view, of in query.items()}
-        for about in self._about.values():
-            about[:, own] = np.inf
-
-    def nearest(self, view: View, query: int, count: int) -> Found:
-        about = self._about[view][query]
-        count = min(count, self._others)
-        row = np.argpartition(about, count - 1)[:count]
-        return self._frames.found(self.query[view][query], row)
-
-    def samples(self, clips: Sequence[int]) -> Iterator[tuple[int, Sample]]:
-        for clip in clips:
-            own = self._frames.own(clip)
-            moving = self._movement(self._frames.clips[clip])
-            yield clip, Sample.of(moving, self._frames.value[own], self._frames.time[own])
+    def _distances(self, query: FloatArray) -> FloatArray:
+        """(Q, R) float32 squared distances of query (Q, D) from all rows, up to rounding and
+        without the squared length of the query, which is the same for all rows."""
+        return self._square - 2 * query.astype(np.float32) @ self._value.T

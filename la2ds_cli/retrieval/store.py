@@ -2,7 +2,7 @@
 
 Each kind of features has its own table, so that vectors of two networks are never mixed. A store
 may be untrusted: a table is used only if it has the columns, types and metadata that la2ds writes.
-From top to bottom: the query of a store, the store, and its errors.
+From top to bottom: the store, and its errors.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,33 +20,8 @@ from filelock import FileLock
 from la2ds_cli.core.errors import ExitCode, UserError, first_line, optional_import
 from la2ds_cli.retrieval.clip_rows import ClipFeatures
 
-VERSION = 2  # of the tables; also increased when paced_movement returns other values
+VERSION = 3  # of the tables; also increased when paced_movement returns other values
 _FACTS = b"la2ds"  # the one key of a table's metadata
-
-
-@dataclass(frozen=True)
-class StoreQuery:
-    """The store to search instead of the project.
-
-    uri: a folder, or a location in an object store.
-    groups, phases: if any are named, a frame must belong to one of them.
-    approximate: search the table's index instead of all frames.
-    """
-
-    uri: str
-    groups: tuple[str, ...] = ()
-    phases: tuple[str, ...] = ()
-    approximate: bool = False
-
-    @property
-    def condition(self) -> str | None:
-        """The condition in SQL; None if every frame is searched."""
-        parts = [
-            f"`{column}` IN ({', '.join(map(quoted, names))})"
-            for column, names in (("group", self.groups), ("phase", self.phases))
-            if names
-        ]
-        return " AND ".join(parts) or None
 
 
 def quoted(text: str) -> str:
@@ -63,15 +38,10 @@ class Store:
 
     @classmethod
     def open(cls, uri: str) -> Store:
-        """Connect to the store. Raises UserError: exit 2 for the address of a service, 6 without
-        lancedb, or if the store needs the network and la2ds is offline."""
+        """Connect to the store. Raises UserError (exit 6) without lancedb, or if the store needs
+        the network and la2ds is offline."""
         from la2ds_models.weight_files import offline_reason
 
-        if uri.startswith("db://"):
-            raise UserError(
-                f"{uri} is a service, not a location for files",
-                hint="name a folder, or a location in an object store such as s3://BUCKET/frames",
-            )
         if "://" in uri and (reason := offline_reason()):
             raise UserError(f"{uri} cannot be used: {reason}", exit_code=ExitCode.ENVIRONMENT)
         with optional_import(
@@ -93,52 +63,34 @@ class Store:
         parts = features.kind, features.skeleton, features.model[:16], f"v{VERSION}"
         name = "-".join(filter(None, parts))
         schema = _schema(width, features.model)
-        table = self._opened(name)
-        if table is None:
-            table = self._made(name, schema)
+        if "://" in self.uri:
+            with reported(self.uri, name):
+                table = self.connection.create_table(name, schema=schema, exist_ok=True)
+        else:
+            table = self._in_folder(name, schema)
         # Other metadata of a schema can name functions for lancedb to call.
         if not table.schema.equals(schema, check_metadata=True):
             raise foreign(self.uri, name)
         return table
 
-    def _made(self, name: str, schema: Any) -> Any:
-        """A new table, or the one that another project has created meanwhile. In a folder, a lock
-        lets only one project at a time create a table: in lancedb, the second would replace the
-        first."""
-        with reported(self.uri, name, ExitCode.STORAGE), self._lock():
-            if (table := self._opened(name)) is None:
-                table = self.connection.create_table(name, schema=schema)
-        return table
-
-    def _lock(self) -> AbstractContextManager[Any]:
-        """One process at a time, in a folder; an object store has no locks."""
-        if "://" in self.uri:
-            return nullcontext()
-        path = Path(self.uri) / ".la2ds.lock"
-        if path.is_symlink():  # a lock opens its file for writing
-            raise _link(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(path)
-
-    def _opened(self, name: str) -> Any:
-        """The table; None if it does not exist."""
-        if "://" not in self.uri:
-            folder = Path(self.uri) / f"{name}.lance"
-            for path in (folder, *(folder.iterdir() if folder.is_dir() else ())):
-                if path.is_symlink():  # a write would follow it
-                    raise _link(path)
-        with reported(self.uri, name):
-            if name not in self._names():
-                return None
-            return self.connection.open_table(name)
-
-    def _names(self) -> Iterator[str]:
-        """Names of all tables, fetched page by page."""
-        page = self.connection.list_tables()
-        yield from page.tables
-        while page.page_token:
-            page = self.connection.list_tables(page_token=page.page_token)
-            yield from page.tables
+    def _in_folder(self, name: str, schema: Any) -> Any:
+        """The table in a folder. A lock lets only one process at a time create it: in lancedb, the
+        second would replace the first."""
+        folder, lock = Path(self.uri) / f"{name}.lance", Path(self.uri) / ".la2ds.lock"
+        for path in (lock, folder, *(folder.iterdir() if folder.is_dir() else ())):
+            if path.is_symlink():  # a write would follow it
+                raise UserError(
+                    f"{path} is a link",
+                    hint="replace it by a file or folder",
+                    exit_code=ExitCode.MISMATCH,
+                )
+        if folder.is_dir():
+            with reported(self.uri, name):
+                return self.connection.open_table(name)
+        with reported(self.uri, name, ExitCode.STORAGE):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(lock):
+                return self.connection.create_table(name, schema=schema, exist_ok=True)
 
 
 def _schema(width: int, model: str) -> Any:
@@ -151,24 +103,17 @@ def _schema(width: int, model: str) -> Any:
         "clip": text,
         "digest": text,
         "row": pa.int64(),
-        "frame": pa.int64(),
         "time": seconds,
         "start": seconds,
         "end": seconds,
         "vector": pa.list_(pa.float32(), width),
     }
     fields = [pa.field(name, kind, nullable=False) for name, kind in required.items()]
-    fields += [pa.field(name, text) for name in ("group", "phase")]
+    fields.append(pa.field("phase", text))
     return pa.schema(fields, metadata={_FACTS: json.dumps({"model": model})})
 
 
 # --- errors ----------------------------------------------------------------------------------
-
-
-def _link(path: Path) -> UserError:
-    return UserError(
-        f"{path} is a link", hint="replace it by a file or folder", exit_code=ExitCode.MISMATCH
-    )
 
 
 def _delete(uri: str, name: str) -> str:

@@ -25,7 +25,7 @@ NEEDS_PROJECT = [
     ["cache-heatmaps"],
     ["train"],
     ["embed"],
-    ["retrieve"],
+    ["retrieve", "--query", "a"],
     ["evaluate"],
     ["align", "one", "two"],
 ]

@@ -128,8 +128,9 @@ DOCUMENTS = [
     ("sync clip-0 clip-1 --privacy --method linear --height 200 --out OUT/s.mp4",
      {"method": "linear", "features": "base", "run": None, "frames": 40, "fps": 20.0,
       "frames_without_counterpart": 0, "privacy": True}),
-    ("retrieve --features model --out OUT/r.json", {"features": "model", "run": "default"}),
-    ("retrieve --features pose --out OUT/r.json",
+    ("retrieve --query clip-0 --features model --out OUT/r.json",
+     {"features": "model", "run": "default"}),
+    ("retrieve --query clip-0 --features pose --out OUT/r.json",
      {"features": "pose", "run": None, "reason": "", "searched": {"frames": 158, "clips": 4}}),
     ("retrieve --query clip-0 --k 9 --out OUT/r.json", {"k": 9, "per_video": None, "store": None}),
     ("evaluate", {"split": "test"}),
@@ -187,16 +188,14 @@ def test_init_leaves_a_project_as_it_is(tmp_path: Path, folder: Folder):
 
 def test_frames_are_retrieved_from_a_store(folder: Folder):
     pytest.importorskip("lancedb", reason="lancedb is not installed (extra lance)")
-    exact = folder.document("retrieve --k 5 --out OUT/r.json")
-    found = folder.document("retrieve --k 5 --store OUT/store --out OUT/r.json")
+    exact = folder.document("retrieve --query clip-0@0.5 --k 5 --out OUT/r.json")
+    found = folder.document("retrieve --query clip-0@0.5 --k 5 --store OUT/store --out OUT/r.json")
     (query,), (stored,) = exact["queries"], found["queries"]
     places = [(hit["video"], hit["index"]) for hit in query["hits"]]
     assert [(hit["video"], hit["index"]) for hit in stored["hits"]] == places
     assert {hit["project"] for hit in query["hits"]} == {None}
     assert {hit["project"] for hit in stored["hits"]} == {found["store"]["project"]}
-    shown = folder.run('retrieve --store OUT/store --phase "it\'s up" --phase down')
-    assert shown.exit_code == ExitCode.UNUSABLE
-    shown = folder.run("retrieve --store OUT/store").stdout
+    shown = folder.run("retrieve --query clip-0 --store OUT/store").stdout
     assert "of 4 clips of 1 project in model-penn13-" in shown
     assert "exact search, 0 clips added, 0 dropped as project-" in shown
     assert ".png" not in shown

@@ -61,18 +61,6 @@ def of_model(project: Project) -> ClipFeatures:
     return model_features(project, "default", "penn13", "cpu", Progress())
 
 
-@pytest.mark.parametrize("fps", [10.0, 240.0])
-def test_a_clip_of_another_frame_rate_leaves_the_rows_of_others_as_they_are(
-    project: Project, fps: float
-) -> None:
-    before = rows_of(pose_features(project, "penn13"))
-    add(project, "another", 60, 3, fps)
-    after = rows_of(pose_features(project, "penn13"))
-    assert list(after) == ["anna", "ben", "cleo", "another"]
-    for clip, rows in before.items():
-        np.testing.assert_array_equal(after[clip].value, rows.value)
-
-
 def test_a_clip_without_joints_and_a_damaged_one_are_left_out(project: Project) -> None:
     pose = sequence(warped_phase(20, 1))
     add_sequence(project, "nobody", replace(pose, xy=np.full_like(pose.xy, np.nan)))
@@ -122,6 +110,13 @@ def test_an_embedding_of_other_weights_is_refused(
     monkeypatch.setattr(embedding.Embedder, "__call__", swapped)
     with pytest.raises(UserError, match="come from different weights") as caught:
         rows_of(of_model(trained))
+    assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+def test_a_run_that_sees_frames_sees_clips_as_filmed(project: Project) -> None:
+    features = replace(pose_features(project, "penn13"), views=("filmed",))
+    with pytest.raises(UserError, match="video frames") as caught:
+        features.in_view("other")
     assert caught.value.exit_code == ExitCode.MISMATCH
 
 
