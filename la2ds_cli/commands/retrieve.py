@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def retrieve(
-    query: str = option("VIDEO[@SECONDS]", "A frame, or several spread over a clip.", ...),
+    query: str | None = option(
+        "VIDEO[@SECONDS]",
+        "A frame, or several spread over a clip; default the middle of the first clip.",
+    ),
     k: int = option("N", "Frames per query.", 7, min=1, max=100_000),
     per_video: int | None = option("N", "At most this many from one clip; default all.", min=1),
     min_gap: float | None = option(

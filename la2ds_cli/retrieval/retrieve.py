@@ -31,8 +31,8 @@ QUERY_FRAMES = 5  # of a clip that is named without a time
 class RetrievalRequest:
     """What to search for, and where: the options of `la2ds retrieve`.
 
-    query: `VIDEO@SECONDS` for one frame, `VIDEO` for QUERY_FRAMES evenly spaced ones; VIDEO is a
-        clip of the project or a video file.
+    query: `VIDEO@SECONDS` for one frame, `VIDEO` for QUERY_FRAMES evenly spaced ones, None for the
+        middle of the first clip; VIDEO is a clip of the project or a video file.
     features, run: as in AlignRequest.
     store: a folder, or a location in an object store, with frames of several projects, which is
         searched instead of the project after the project's frames are written to it.
@@ -41,7 +41,7 @@ class RetrievalRequest:
     device: where the pose network and the embedding network run.
     """
 
-    query: str
+    query: str | None
     limits: Limits = field(default_factory=Limits)
     features: FeatureKind = "auto"
     run: str = DEFAULT_RUN
@@ -127,11 +127,21 @@ def parse_query(query: str) -> tuple[str, float | None]:
 
 
 def _parse(
-    project: Project, query: str, device: DeviceName, progress: Progress
+    project: Project, query: str | None, device: DeviceName, progress: Progress
 ) -> tuple[str, float | None]:
     """Video id and seconds of the query. Its poses are extracted if they are missing."""
     from la2ds_cli.poses.extract import ensure_pose
 
+    if query is None:
+        video = next(iter(project.posed_videos()), None)
+        if video is None:
+            raise UserError(
+                "the project has no poses to search",
+                hint="la2ds extract-poses FOLDER, or la2ds import",
+                exit_code=ExitCode.UNUSABLE,
+            )
+        time = project.read_pose(video.id)[0].time
+        return video.id, float(time[0] + time[-1]) / 2
     name, seconds = parse_query(query)
     if seconds is not None and project.find(query) and not project.find(name):
         name, seconds = query, None  # a clip whose own name ends in @60

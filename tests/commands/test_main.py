@@ -25,7 +25,7 @@ NEEDS_PROJECT = [
     ["cache-heatmaps"],
     ["train"],
     ["embed"],
-    ["retrieve", "--query", "a"],
+    ["retrieve"],
     ["evaluate"],
     ["align", "one", "two"],
 ]

@@ -132,7 +132,7 @@ DOCUMENTS = [
      {"features": "model", "run": "default"}),
     ("retrieve --query clip-0 --features pose --out OUT/r.json",
      {"features": "pose", "run": None, "reason": "", "searched": {"frames": 158, "clips": 4}}),
-    ("retrieve --query clip-0 --k 9 --out OUT/r.json", {"k": 9, "per_video": None, "store": None}),
+    ("retrieve --k 9 --out OUT/r.json", {"k": 9, "per_video": None, "store": None}),
     ("evaluate", {"split": "test"}),
     ("doctor", {"healthy": True}),
     ("train --run two --set train.steps=2 --max-minutes 5", {"steps": 2, "run": "two"}),

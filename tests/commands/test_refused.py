@@ -62,27 +62,14 @@ ROWS = {
         ("clip-0 no-clip", UNREADABLE, "did you mean 'clip-3'?"),
     ],
     "retrieve": [
-        ("", USAGE, "Missing option '--query'"),
-        ("--query clip-0 --k 0", USAGE, "greater than or equal to 1"),
+        ("--k 0", USAGE, "greater than or equal to 1"),
         ("--query clip-0 --out project/poses/a.json", USAGE, "belongs to the project"),
         ("--query clip-0@99", USAGE, "99 s lies outside the clip"),
         ("--query nobody", UNREADABLE, "no such file: nobody (V006)"),
         ("--query nobody@1", UNREADABLE, "no such file: nobody (V006)"),
-<<<<<<< HEAD
         ("--features model", UNUSABLE, "run 'default' has no trained model"),
         ("--store ''", USAGE, "--store names no folder"),
-        ("--store db://frames", USAGE, "a service, not a location for files"),
         ("--store folder --out sheet.png", USAGE, "unknown file type"),
-=======
-        ("--query clip-0 --per-video 0", USAGE, "greater than or equal to 1"),
-        ("--query clip-0 --min-gap -1", USAGE, "greater than or equal to 0"),
-        ("--query clip-0 --min-gap nan", USAGE, "less than or equal to 1000000"),
-        ("--query clip-0 --index hnsw", USAGE, "not one of 'exact'"),
-        ("--query clip-0 --features video", USAGE, "not one of 'auto'"),
-        ("--query clip-0 --features model", UNUSABLE, "run 'default' has no trained model"),
-        ("--query clip-0 --store ''", USAGE, "--store names no folder"),
-        ("--query clip-0 --store folder --out sheet.png", USAGE, "unknown file type"),
->>>>>>> 6da48d73 (A query is searched among the other clips in memory or in a store, by one search; --group and --phase of a store and retrieve without --query go)
     ],
     "embed": [
         ("--run nope", UNUSABLE, "la2ds train --run nope trains it"),

@@ -244,7 +244,7 @@ def test_files_that_are_no_weights(tmp_path: Path, content: bytes | None, said: 
 def test_a_state_dict_of_another_network(tmp_path: Path) -> None:
     path = tmp_path / "net.pth"
     torch.save({"conv1.weight": torch.zeros(1)}, path)
-    with pytest.raises(UserError, match="bn1.bias: file None"):
+    with pytest.raises(UserError, match=r"bn1\.bias: file None"):
         load_network(str(path), identity_of(str(path)))
 
 
