@@ -133,7 +133,7 @@ def test_an_odd_resume_state_is_none_or_refused(tmp_path: Path, content: Any):
     recipe = Recipe("train", 1, {}, {})
     records = Records(tmp_path, recipe, "coco17", [], network, optimiser)  # pyright: ignore
     with pytest.raises(UserError, match=r"resume\.pt is not the state of this run") as caught:
-        records.resume(writes=True)
+        records.resume()
     assert caught.value.exit_code == ExitCode.UNREADABLE
 
 

@@ -63,7 +63,7 @@ def drawn(project: Project, clip: str) -> list[Shape]:
     """The drawings that a clip shows as it is turned now."""
     turned = turning_of(project.read_pose(clip)[0].info)
     rows = drawings_on(project.annotations(), moments(project, clip), turned)
-    return [Shape(row.kind, points_of(row)) for row in rows]
+    return [Shape(row.kind, points_of(row.value)) for row in rows]
 
 
 class Correction(NamedTuple):
@@ -76,4 +76,4 @@ def corrections(project: Project, clip: str) -> list[Correction]:
     """The joints that have been corrected of a clip, in the order of the table."""
     at = moments(project, clip)
     rows = [row for row in project.annotations() if row.kind == JOINT]
-    return [Correction(at.frame_at(row.at), *joint_of(row)) for row in rows]
+    return [Correction(at.frame_at(row.at), *joint_of(row.value)) for row in rows]
