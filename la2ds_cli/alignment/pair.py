@@ -20,8 +20,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, shared_skeleton
+from la2ds_cli.features.pose_features import in_3d, known_in_3d
 from la2ds_cli.features.resample import frame_period
-from la2ds_cli.features.spatial import in_3d, known_in_3d
 
 
 @dataclass(frozen=True)

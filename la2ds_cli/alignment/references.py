@@ -23,8 +23,8 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, holds
+from la2ds_cli.features.pose_features import known_in_3d
 from la2ds_cli.features.resample import evenly_spaced
-from la2ds_cli.features.spatial import known_in_3d
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import movements, possible_views, seen
 

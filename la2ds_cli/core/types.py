@@ -59,7 +59,7 @@ class PoseSequence:
     the clip has no 3D. The origin is the body's root if a network estimated the joints, and that of
     the file if they were imported: read positions relative to the root. spatial: whether features
     of the joints read `world`, which must be the same for all clips that are compared
-    (features.spatial.in_3d); not written. trust: (T, K) float32 in [0, 1], the probability that a
+    (pose_features.in_3d); not written. trust: (T, K) float32 in [0, 1], the probability that a
     joint is where it seems to be, 0 if it is not seen; None = not computed (poses.trust.trust_of
     computes it). Raises ValueError with expected and actual shape.
     """

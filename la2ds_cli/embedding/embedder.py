@@ -17,8 +17,8 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, body_joints, holds
 from la2ds_cli.features.network_input import NetworkInput, network_input
+from la2ds_cli.features.pose_features import facing_joints, need_3d
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
-from la2ds_cli.features.spatial import facing_joints, need_3d
 from la2ds_cli.features.tempo import sampling_rate
 
 VERSION = 2  # 2: a learned position table is stretched over windows longer than in training

@@ -17,7 +17,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase, PoseSequence
-from la2ds_cli.features.spatial import in_3d
+from la2ds_cli.features.pose_features import in_3d
 
 MOST_CLIPS = 500
 """Most clips that are scored, and most that are used for fitting; if there are more, this many are

@@ -28,8 +28,8 @@ from la2ds_cli.evaluation.aligner import Aligner, Clips, Direct, SeenClip, Throu
 from la2ds_cli.features import pose_features
 from la2ds_cli.features.body_joints import is_body
 from la2ds_cli.features.frame_features import frame_feature_reader
+from la2ds_cli.features.pose_features import in_3d
 from la2ds_cli.features.resample import evenly_spaced
-from la2ds_cli.features.spatial import in_3d
 from la2ds_cli.features.tempo import paced_movement
 
 if TYPE_CHECKING:

@@ -9,16 +9,15 @@ function of its seed alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from la2ds_cli.core.config_sections import AugmentConfig
 from la2ds_cli.core.skeleton import Skeleton
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps
+from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps, turned
 from la2ds_cli.features.resample import at_positions
-from la2ds_cli.features.spatial import turned
 
 MIN_FRAMES = 8  # an augmented copy is never shorter than this, or than a clip that is shorter
 _WARP_KNOT = 8  # frames between the knots of the smooth speed curve
@@ -46,26 +45,64 @@ def augment(
     cell: FloatArray | float,
     config: AugmentConfig,
     rng: np.random.Generator,
+    world: FloatArray | None = None,
 ) -> AugmentedCopy:
     """Draw one augmented copy of S. xy (M, K, 2) pixels, score (M, K); cell: pixels per heatmap
-    cell, the unit of the position noise, as (2,) if its width and height differ."""
+    cell, the unit of the position noise, as (2,) if its width and height differ.
+
+    world: (M, K, 3) metres, facing the camera; then the body is also turned about the vertical, and
+    the camera tilted, by angles that are constant over the clip. A joint without a position in
+    metres is not seen in the copy.
+    """
     smooth, smooth_angle = config.noise == "smooth", config.noise != "independent"
     source = sample_frames(len(xy), config, rng)
-    new_xy, new_score = at_positions(xy, source), at_positions(score, source)
-    new_score = np.where(np.isnan(new_xy).any(axis=-1), 0, new_score)
+    joints, new_score = at_positions(xy, source), at_positions(score, source)
+    metre: FloatArray | float = 1.0
+    if world is not None:
+        joints, path, metre = _about_root(xy, world, source, skeleton)
+    new_score = np.where(np.isnan(joints).any(axis=-1), 0, new_score)
     if rng.random() < config.orientation_probability:
-        new_xy = rotate_limb(new_xy, skeleton, config.orientation_std, rng, smooth=smooth_angle)
+        joints = rotate_limb(joints, skeleton, config.orientation_std, rng, smooth=smooth_angle)
     if config.geometry > 0:
-        new_xy = change_geometry(new_xy, skeleton, config.geometry, rng)
+        joints = change_geometry(joints, skeleton, config.geometry, rng)
     if rng.random() < config.position_probability:
-        new_xy = new_xy + noise(new_xy.shape, config.position_std * cell, rng, smooth=smooth)
+        std = config.position_std * cell / metre
+        joints = joints + noise(joints.shape, std, rng, smooth=smooth)
+    seen = joints
+    if world is not None:
+        joints = turned(joints, rng.normal(0, config.turn))
+        joints = tilted(joints, *rng.normal(0, config.tilt, 2))
+        seen = path + metre * joints[..., :2]
     flipped = rng.random() < config.flip_probability
     if flipped:
-        new_xy, new_score = flip(new_xy, new_score, skeleton, swap=config.flip_swap)
+        joints, _ = flip(joints, new_score, skeleton, swap=config.flip_swap)
+        seen, new_score = flip(seen, new_score, skeleton, swap=config.flip_swap)
     if rng.random() < config.missing_probability:
-        new_xy, new_score = drop_limb(new_xy, new_score, skeleton, rng)
-    xy, score = new_xy.astype(np.float32), new_score.astype(np.float32)
-    return AugmentedCopy(xy, score, source, flipped)
+        seen, new_score = drop_limb(seen, new_score, skeleton, rng)
+    copy = AugmentedCopy(seen.astype(np.float32), new_score.astype(np.float32), source, flipped)
+    if world is None:
+        return copy
+    unknown = np.asarray(np.isnan(seen).any(axis=-1))
+    return replace(
+        copy,
+        score=np.where(unknown, 0, copy.score),
+        world=np.where(unknown[..., None], np.nan, joints).astype(np.float32),
+    )
+
+
+def _about_root(
+    xy: FloatArray, world: FloatArray, source: FloatArray, skeleton: Skeleton
+) -> tuple[FloatArray, FloatArray, float]:
+    """At the positions `source` (N,): joints (N, K, 3) in metres relative to the root, the path
+    (N, 1, 2) of the root in pixels; and pixels per metre, by the torso, whose length in the image
+    depends little on the view."""
+    filled_xy, filled = fill_gaps(xy), fill_gaps(world)
+    in_pixels, in_metres = (
+        at_positions(of, source)[:, list(skeleton.root)].mean(axis=1, keepdims=True)
+        for of in (filled_xy, filled)
+    )
+    metre = centre_and_scale(filled_xy, skeleton)[1] / centre_and_scale(filled, skeleton)[1]
+    return at_positions(world, source) - in_metres, in_pixels, metre
 
 
 def sample_frames(length: int, config: AugmentConfig, rng: np.random.Generator) -> FloatArray:
@@ -180,12 +217,15 @@ def change_limbs(
 
 
 def change_geometry(
-    xy: FloatArray, skeleton: Skeleton, strength: float, rng: np.random.Generator
+    joints: FloatArray, skeleton: Skeleton, strength: float, rng: np.random.Generator
 ) -> FloatArray:
     """Another body (`change_limbs`) seen by another camera, constant over the clip (not in the
-    paper): the entire figure is sheared, stretched and tilted. strength 1: standard deviations of
-    10 % stretch, 0.1 shear, 0.05 rad tilt."""
-    changed = change_limbs(xy, skeleton, strength, rng)
+    paper). joints (T, K, 2): the entire figure is sheared, stretched and tilted; strength 1:
+    standard deviations of 10 % stretch, 0.1 shear, 0.05 rad tilt. (T, K, 3): it is stretched along
+    each axis, also in depth, which a camera shows least."""
+    changed = change_limbs(joints, skeleton, strength, rng)
+    if joints.shape[-1] == 3:
+        return changed * np.exp(rng.normal(0, 0.1 * strength, 3))
     tilt = rng.normal(0, 0.05 * strength)
     shear = rng.normal(0, 0.1 * strength)
     stretch = np.exp(rng.normal(0, 0.1 * strength))
@@ -224,67 +264,6 @@ def drop_limb(
     xy[start : start + span, hidden] = np.nan
     score[start : start + span, hidden] = 0
     return xy, score
-
-
-# --- joints in metres -----------------------------------------------------------------------------
-
-
-def augment_3d(
-    xy: FloatArray,
-    world: FloatArray,
-    score: FloatArray,
-    skeleton: Skeleton,
-    cell: float,
-    config: AugmentConfig,
-    rng: np.random.Generator,
-) -> AugmentedCopy:
-    """Draw one augmented copy of S. xy (M, K, 2) pixels; world (M, K, 3) metres, facing the camera;
-    score (M, K); cell: pixels per heatmap cell on its longer side, the unit of the position noise.
-
-    Like `augment`, and in addition the body is turned about the vertical and the camera is tilted,
-    by angles that are constant over the clip. A joint without a position in metres is not seen in
-    the copy.
-    """
-    smooth, smooth_angle = config.noise == "smooth", config.noise != "independent"
-    source = sample_frames(len(xy), config, rng)
-    joints, seen_score = at_positions(world, source), at_positions(score, source)
-    root = list(skeleton.root)
-    filled, filled_xy = at_positions(fill_gaps(world), source), at_positions(fill_gaps(xy), source)
-    path = filled_xy[:, root].mean(axis=1, keepdims=True)  # of the root, in pixels
-    joints = joints - filled[:, root].mean(axis=1, keepdims=True)
-    metre = _pixels_per_metre(xy, world, skeleton)
-    if rng.random() < config.orientation_probability:
-        joints = rotate_limb(joints, skeleton, config.orientation_std, rng, smooth=smooth_angle)
-    if config.geometry > 0:
-        joints = change_limbs(joints, skeleton, config.geometry, rng)
-        # Also in depth, which a camera shows least.
-        joints = joints * np.exp(rng.normal(0, 0.1 * config.geometry, 3))
-    if rng.random() < config.position_probability:
-        std = config.position_std * cell / metre
-        joints = joints + noise(joints.shape, std, rng, smooth=smooth)
-    joints = turned(joints, rng.normal(0, config.turn))
-    joints = tilted(joints, *rng.normal(0, config.tilt, 2))
-    seen = path + metre * joints[..., :2]
-    flipped = rng.random() < config.flip_probability
-    if flipped:
-        joints, _ = flip(joints, seen_score, skeleton, swap=config.flip_swap)
-        seen, seen_score = flip(seen, seen_score, skeleton, swap=config.flip_swap)
-    if rng.random() < config.missing_probability:
-        seen, seen_score = drop_limb(seen, seen_score, skeleton, rng)
-    unknown = np.asarray(np.isnan(seen).any(axis=-1))
-    return AugmentedCopy(
-        seen.astype(np.float32),
-        np.where(unknown, 0, seen_score).astype(np.float32),
-        source,
-        flipped,
-        world=np.where(unknown[..., None], np.nan, joints).astype(np.float32),
-    )
-
-
-def _pixels_per_metre(xy: FloatArray, world: FloatArray, skeleton: Skeleton) -> float:
-    """Pixels per metre by the torso, whose length in the image depends little on the view."""
-    pixels, metres = (centre_and_scale(fill_gaps(joints), skeleton)[1] for joints in (xy, world))
-    return pixels / metres
 
 
 def tilted(joints: FloatArray, pitch: float, roll: float) -> FloatArray:

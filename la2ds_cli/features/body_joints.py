@@ -10,7 +10,7 @@ import numpy as np
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
-from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.types import FloatArray, PoseSequence
 
 BODY = "penn13"
 FEWEST_JOINTS = 6  # a skeleton that shares fewer of the 13 joints is not a body
@@ -49,11 +49,7 @@ def joint_sources(skeleton: str) -> list[int | None]:
 
 def is_body(skeleton: str) -> bool:
     """Whether joint_sources accepts the skeleton."""
-    try:
-        joint_sources(skeleton)
-    except UserError:
-        return False
-    return True
+    return len(_sources(skeleton, BODY)) - _sources(skeleton, BODY).count(None) >= FEWEST_JOINTS
 
 
 def body_joints(pose: PoseSequence) -> PoseSequence:
@@ -72,12 +68,9 @@ def holds(skeleton: str, target: str) -> bool:
 
 
 def as_skeleton(pose: PoseSequence, target: str) -> PoseSequence:
-    """The sequence with the joints of `target`, all of which its skeleton must have (`holds`).
-    Raises ValueError otherwise."""
+    """The sequence with the joints of `target`, all of which its skeleton must have (`holds`)."""
     if pose.skeleton == target:
         return pose
-    if not holds(pose.skeleton, target):
-        raise ValueError(f"{pose.skeleton} does not hold all joints of {target}")
     return _taken(pose, _sources(pose.skeleton, target), target)
 
 
@@ -89,22 +82,18 @@ def shared_skeleton(names: Collection[str]) -> str | None:
 
 def _taken(pose: PoseSequence, sources: list[int | None], target: str) -> PoseSequence:
     """The joints `sources` of a sequence as those of the target; NaN with score 0 for None."""
-    xy = np.full((len(pose), len(sources), 2), np.nan, dtype=np.float32)
-    score = np.zeros((len(pose), len(sources)), dtype=np.float32)
-    world = np.full((len(pose), len(sources), 3), np.nan, dtype=np.float32)
-    trust = np.zeros_like(score)
-    for k, source in enumerate(sources):
-        if source is not None:
-            xy[:, k], score[:, k] = pose.xy[:, source], pose.score[:, source]
-            if pose.world is not None:
-                world[:, k] = pose.world[:, source]
-            if pose.trust is not None:
-                trust[:, k] = pose.trust[:, source]
+    unknown = np.array([source is None for source in sources])
+    index = np.array([source or 0 for source in sources])
+
+    def taken(value: FloatArray, fill: float) -> FloatArray:
+        shape = (-1, *[1] * (value.ndim - 2))
+        return np.where(unknown.reshape(shape), np.float32(fill), value[:, index])
+
     return replace(
         pose,
-        xy=xy,
-        score=score,
+        xy=taken(pose.xy, np.nan),
+        score=taken(pose.score, 0),
         skeleton=target,
-        world=None if pose.world is None else world,
-        trust=None if pose.trust is None else trust,
+        world=None if pose.world is None else taken(pose.world, np.nan),
+        trust=None if pose.trust is None else taken(pose.trust, 0),
     )

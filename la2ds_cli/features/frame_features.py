@@ -10,17 +10,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import Recipe
-from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName, free_cores, resolve_device
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
@@ -40,8 +38,7 @@ VERSION = 1
 _CACHED_CLIPS = 256  # clips whose features stay in memory
 
 
-@dataclass(frozen=True)
-class FrameFeatures:
+class FrameFeatures(NamedTuple):
     """Features of R frames of a clip. frame: (R,) int64 frames of the file; time: (R,) float64
     seconds; value, mirrored: (R, D) float32, of the frames and of their mirror images."""
 
@@ -49,15 +46,6 @@ class FrameFeatures:
     time: FloatArray
     value: FloatArray
     mirrored: FloatArray
-
-
-def features_recipe(video: Video, pose: PoseSequence, fps: float, weights: str) -> Recipe:
-    """Recipe of a clip's features: the file and how it is read, the times of its poses, the rate
-    and the identity of the weights. The detected joints do not matter."""
-    moments = hashlib.sha256(pose.frame.tobytes() + pose.time.tobytes()).hexdigest()
-    config = {"fps": fps, "options": video.options}
-    inputs = {"video": video.sha256, "moments": moments, "weights": weights}
-    return Recipe(STEP, VERSION, config, inputs)
 
 
 def sampled_rows(pose: PoseSequence, fps: float) -> IntArray:
@@ -89,13 +77,11 @@ class FrameFeatureReader:
         self._weights_name, self.weights = config.model.rgb_weights, weights
         self._device: DeviceName = device
         self._progress = progress or Progress()
-        self._network: Conv4c | None = None
-        self._videos = {video.id: video for video in project.videos()}
         self.read = lru_cache(maxsize=_CACHED_CLIPS)(self._read)
+        self._load = cache(lambda: load_network(self._weights_name, self.weights))
 
     def __call__(self, clip: str, at: FloatArray) -> FloatArray:
-        features = self.read(clip)
-        return interpolate(features.value, features.time, at)
+        return self.with_mirrored(clip, at)[0]
 
     def with_mirrored(self, clip: str, at: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Features (G, 1024) of the frames, and those of their mirror images."""
@@ -108,100 +94,71 @@ class FrameFeatureReader:
         return self._recipe(clip, self._project.read_pose(clip)[0]).key
 
     def check(self, clips: Sequence[str]) -> None:
-        """Check before any work that missing features can be computed.
-
-        Raises the UserError of the first clip that fails, with the number of other such clips.
-        """
-        missing = [clip for clip in clips if self._is_stale(clip)]
-        problems = []
+        """Check before any work that missing features can be computed. Raises the UserError of the
+        first clip that fails."""
+        missing = self._missing(clips)
         for clip in missing:
-            try:
-                self._file(clip)
-            except UserError as error:
-                problems.append(error)
-        if problems:
-            first, more = problems[0], len(problems) - 1
-            rest = f", and {more} more clips have a similar problem" if more else ""
-            raise UserError(f"{first.message}{rest}", hint=first.hint, exit_code=first.exit_code)
+            self._file(clip)
         if missing:
             self._load()
 
     def ensure(self, clips: Sequence[str]) -> None:
         """Compute the features that are missing or stale."""
-        missing = [clip for clip in clips if self._is_stale(clip)]
-        if not missing:
+        if not (missing := self._missing(clips)):
             return
         self._progress.begin("features of video frames", len(missing))
         for clip in missing:
-            self._compute(clip, self._project.read_pose(clip)[0])
+            self.read(clip)
             self._progress.advance()
         self._progress.end()
 
-    def _read(self, clip: str) -> FrameFeatures:
-        pose = self._project.read_pose(clip)[0]
-        path = self._project.features_path(clip)
-        if artifact.staleness(path, self._recipe(clip, pose)) is not None:
-            return self._compute(clip, pose)
-        return FrameFeatures(**artifact.read_arrays(path)[0])
+    def _missing(self, clips: Sequence[str]) -> list[str]:
+        return [clip for clip in clips if self._stale(clip, self._project.read_pose(clip)[0])]
 
-    def _is_stale(self, clip: str) -> bool:
-        recipe = self._recipe(clip, self._project.read_pose(clip)[0])
-        return artifact.staleness(self._project.features_path(clip), recipe) is not None
+    def _stale(self, clip: str, pose: PoseSequence) -> bool:
+        path = self._project.features_path(clip)
+        return artifact.staleness(path, self._recipe(clip, pose)) is not None
 
     def _recipe(self, clip: str, pose: PoseSequence) -> Recipe:
-        return features_recipe(self._video(clip), pose, self._fps, self.weights)
+        """Of a clip's features: the file and how it is read, the times of its poses, the rate and
+        the identity of the weights. The detected joints do not matter."""
+        video = self._project.clip(clip)
+        moments = hashlib.sha256(pose.frame.tobytes() + pose.time.tobytes()).hexdigest()
+        config = {"fps": self._fps, "options": video.options}
+        inputs = {"video": video.sha256, "moments": moments, "weights": self.weights}
+        return Recipe(STEP, VERSION, config, inputs)
 
-    def _video(self, clip: str) -> Video:
-        if clip not in self._videos:
-            raise UserError(
-                f"videos.csv does not list {clip}",
-                hint="extract or import the clip again",
-                exit_code=ExitCode.MISMATCH,
-            )
-        return self._videos[clip]
+    def _read(self, clip: str) -> FrameFeatures:
+        """The stored features of a clip, computed first if they are missing or stale."""
+        pose, path = self._project.read_pose(clip)[0], self._project.features_path(clip)
+        if not self._stale(clip, pose):
+            return FrameFeatures(**artifact.read_arrays(path)[0])
+        file, network = self._file(clip), self._load()
+        row = sampled_rows(pose, self._fps)
+        value, mirrored = compute(network, file, pose.frame[row], self._device)
+        features = FrameFeatures(pose.frame[row], pose.time[row], value, mirrored)
+        artifact.write_arrays(path, features._asdict(), self._recipe(clip, pose))
+        return features
 
     def _file(self, clip: str) -> VideoFile:
         """The file of a clip, if it is still the one behind its poses."""
-        video = self._video(clip)
+        video = self._project.clip(clip)
         path = self._project.source(video)
-        if not path.exists():
-            raise UserError(
-                f"the video of {clip} is gone: {path}",
-                hint="put it back, or use a method that reads joints (--input joints)",
-                exit_code=ExitCode.UNREADABLE,
-            )
         file = video_file(self._project, video)
-        if file is None and not has_changed(self._project, video):
-            raise UserError(
-                f"{clip} has no video frames: its joints come from {path.name}",
-                hint="import it again with --video, or extract-poses from its video; or use "
-                "--input joints",
-                exit_code=ExitCode.UNUSABLE,
-            )
-        if file is None or content_digest(path) != video.sha256:
-            raise UserError(
-                f"the video of {clip} has changed since its poses were extracted: {path}",
-                hint="put the old file back, or run la2ds extract-poses on the new one",
-                exit_code=ExitCode.MISMATCH,
-            )
-        return file
-
-    def _compute(self, clip: str, pose: PoseSequence) -> FrameFeatures:
-        file = self._file(clip)
-        network = self._load()
-        row = sampled_rows(pose, self._fps)
-        frame = pose.frame[row]
-        value, mirrored = compute(network, file, frame, self._device)
-        features = FrameFeatures(frame, pose.time[row], value, mirrored)
-        artifact.write_arrays(
-            self._project.features_path(clip), vars(features), self._recipe(clip, pose)
-        )
-        return features
-
-    def _load(self) -> Conv4c:
-        if self._network is None:
-            self._network = load_network(self._weights_name, self.weights)
-        return self._network
+        if not path.exists():
+            problem, code = f"the video of {clip} is gone: {path}", ExitCode.UNREADABLE
+            hint = "put it back, or use a method that reads joints (--input joints)"
+        elif file is None and not has_changed(self._project, video):
+            problem = f"{clip} has no video frames: its joints come from {path.name}"
+            hint = "import it again with --video, or extract-poses from its video; or use "
+            hint, code = f"{hint}--input joints", ExitCode.UNUSABLE
+        elif file is None or content_digest(path) != video.sha256:
+            problem = f"the video of {clip} has changed since its poses were extracted: {path}"
+            hint = "put the old file back, or run la2ds extract-poses on the new one"
+            code = ExitCode.MISMATCH
+        else:
+            return file
+        raise UserError(problem, hint=hint, exit_code=code)
 
 
 def frame_feature_reader(

@@ -8,8 +8,7 @@ reading a part of a long clip decompresses only the frames around it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -23,7 +22,7 @@ from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.crop import cell_size, clip_box, to_cells
 from la2ds_cli.features.heatmaps import channel_count, render_heatmaps
@@ -69,7 +68,7 @@ def cache_heatmaps(
         except UserError as error:
             if error.exit_code == ExitCode.STORAGE:
                 raise
-            results.append(_unstored(video, "failed", "H002", error))
+            results.append(_unstored(video, "failed", "H002", error.message, error.hint))
         except Exception as error:
             results.append(unexpected(project, video.path, error, video.id))
         progress.advance()
@@ -83,8 +82,8 @@ def _stored(project: Project, video: Video, config: HeatmapConfig, overwrite: bo
     try:
         poses, _ = project.pose_header(video.id)
     except MissingArtifact:
-        missing = UserError("no poses", hint="run la2ds extract-poses on the video")
-        return _unstored(video, "skipped", "H001", missing)
+        hint = "run la2ds extract-poses on the video"
+        return _unstored(video, "skipped", "H001", "no poses", hint)
     recipe = heatmap_recipe(config, poses.key)
     status: Status = "cached"
     if overwrite or artifact.staleness(path, recipe) is not None:
@@ -97,10 +96,8 @@ def _stored(project: Project, video: Video, config: HeatmapConfig, overwrite: bo
     return ItemResult(video.path, video.id, status, frames, message=message)
 
 
-def _unstored(video: Video, status: Status, code: str, error: UserError) -> ItemResult:
-    return ItemResult(
-        video.path, video.id, status, code=code, message=error.message, hint=error.hint
-    )
+def _unstored(video: Video, status: Status, code: str, message: str, hint: str) -> ItemResult:
+    return ItemResult(video.path, video.id, status, 0, code, message, hint)
 
 
 def compress_heatmaps(
@@ -114,41 +111,33 @@ def compress_heatmaps(
     """
     import zstandard
 
-    skeleton = get_skeleton(pose.skeleton)
+    skeleton, size = get_skeleton(pose.skeleton), config.size
     channels = channel_count(skeleton, config.channels)
     box = clip_box(pose.xy, config.crop, config.padding)
+    cells = to_cells(pose.xy, box, size, config.aspect)
+    cell = cell_size(box, size, config.aspect)
     # The checksums reveal a damaged chunk when it is read.
     compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
-    parts = [compressor.compress(maps.tobytes()) for maps in _levels(pose, config, box, channels)]
+    buffer = np.empty((CHUNK, channels, size, size), dtype=np.float32)
+    parts = []
+    for start in range(0, len(pose), CHUNK):
+        part = slice(start, start + CHUNK)
+        out = buffer[: min(CHUNK, len(pose) - start)]
+        maps = render_heatmaps(
+            cells[part], pose.score[part], skeleton.limbs, config, out, cell=cell
+        )
+        maps *= _LEVELS
+        parts.append(compressor.compress(np.rint(maps, out=maps).astype(np.uint8).tobytes()))
     facts = {
         "frames": len(pose),
         "chunk": CHUNK,
         "channels": channels,
-        "size": config.size,
+        "size": size,
         "skeleton": pose.skeleton,
         "box": None if np.isnan(box).any() else box.tolist(),
     }
-    arrays = {
-        "data": np.frombuffer(b"".join(parts), dtype=np.uint8),
-        "offset": np.cumsum([0, *(len(part) for part in parts)], dtype=np.int64),
-    }
-    return arrays, facts
-
-
-def _levels(
-    pose: PoseSequence, config: HeatmapConfig, box: FloatArray, channels: int
-) -> Iterator[np.ndarray]:
-    """Maps (<= CHUNK, C, H, W) uint8, chunk by chunk."""
-    cells = to_cells(pose.xy, box, config.size, config.aspect)
-    cell = cell_size(box, config.size, config.aspect)
-    limbs = get_skeleton(pose.skeleton).limbs
-    buffer = np.empty((CHUNK, channels, config.size, config.size), dtype=np.float32)
-    for start in range(0, len(pose), CHUNK):
-        part = slice(start, start + CHUNK)
-        chunk = buffer[: min(CHUNK, len(pose) - start)]
-        maps = render_heatmaps(cells[part], pose.score[part], limbs, config, chunk, cell=cell)
-        maps *= _LEVELS
-        yield np.rint(maps, out=maps).astype(np.uint8)
+    offset = np.cumsum([0, *map(len, parts)], dtype=np.int64)
+    return {"data": np.frombuffer(b"".join(parts), dtype=np.uint8), "offset": offset}, facts
 
 
 def read_heatmaps(
@@ -161,26 +150,30 @@ def read_heatmaps(
     """
     import zstandard
 
-    with _readable(project, video):
-        arrays, _, facts = artifact.read_arrays(project.heatmap_path(video))
+    path = project.heatmap_path(video)
+    try:
+        arrays, _, facts = artifact.read_arrays(path)
         _check_facts(facts)
         first, last, _ = slice(start, stop).indices(facts["frames"])
         shape = (facts["channels"], facts["size"], facts["size"])
         chunk = facts["chunk"]
-        wanted = range(first // chunk, math.ceil(last / chunk) if last > first else 0)
-        parts = [arrays["data"][slice(*arrays["offset"][n : n + 2])].tobytes() for n in wanted]
-        for index, part in zip(wanted, parts, strict=True):  # before memory is allocated
-            frames = min(chunk, facts["frames"] - index * chunk)
+        maps = [np.empty((0, *shape), np.float32)]
+        for n in range(first // chunk, math.ceil(max(first, last) / chunk)):
+            part = arrays["data"][slice(*arrays["offset"][n : n + 2])].tobytes()
+            frames = min(chunk, facts["frames"] - n * chunk)
             if zstandard.frame_content_size(part) != frames * math.prod(shape):
-                raise ValueError(f"its chunk {index} does not hold {frames} frames")
-        maps = np.empty((max(last - first, 0), *shape), dtype=np.float32)
-        for index, content in zip(wanted, parts, strict=True):
-            raw = zstandard.ZstdDecompressor().decompress(content)
+                raise ValueError(f"its chunk {n} does not hold {frames} frames")
+            raw = zstandard.ZstdDecompressor().decompress(part)
             levels = np.frombuffer(raw, dtype=np.uint8).reshape(-1, *shape)
-            low, high = max(first, index * chunk), min(last, (index + 1) * chunk)
-            part = levels[low - index * chunk : high - index * chunk]
-            np.divide(part, _LEVELS, out=maps[low - first : high - first], dtype=np.float32)
-        return maps
+            wanted = levels[max(first - n * chunk, 0) : max(last - n * chunk, 0)]
+            maps.append(np.divide(wanted, _LEVELS, dtype=np.float32))
+        return np.concatenate(maps)
+    except MissingArtifact:
+        problem, again, code = f"no cached heatmaps of {video}", "", ExitCode.UNUSABLE
+    except (ArtifactError, zstandard.ZstdError, KeyError, TypeError, ValueError) as error:
+        problem = f"the cached heatmaps of {video} are damaged: {error}"
+        again, code = " --overwrite", ExitCode.UNREADABLE
+    raise UserError(problem, hint=f"run la2ds cache-heatmaps{again}", exit_code=code)
 
 
 def _check_facts(facts: Mapping[str, Any]) -> None:
@@ -188,26 +181,3 @@ def _check_facts(facts: Mapping[str, Any]) -> None:
     for name in ("frames", "chunk", "channels", "size"):
         if type(facts.get(name)) is not int or not 0 < facts[name] <= MOST_FRAMES:
             raise ValueError(f"its `{name}` is not an integer from 1 to {MOST_FRAMES:,}")
-    if facts.get("skeleton") not in list(SKELETONS):
-        raise ValueError("its skeleton is unknown")
-
-
-@contextmanager
-def _readable(project: Project, video: str) -> Iterator[None]:
-    """Raises UserError if the file is missing (exit 4) or damaged (exit 3)."""
-    import zstandard
-
-    try:
-        yield
-    except MissingArtifact as error:
-        raise UserError(
-            f"no cached heatmaps of {video}",
-            hint="run la2ds cache-heatmaps",
-            exit_code=ExitCode.UNUSABLE,
-        ) from error
-    except (ArtifactError, zstandard.ZstdError, KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"the cached heatmaps of {video} are damaged: {error}",
-            hint="run la2ds cache-heatmaps --overwrite",
-            exit_code=ExitCode.UNREADABLE,
-        ) from error

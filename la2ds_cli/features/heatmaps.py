@@ -47,7 +47,7 @@ def render_heatmaps(
     `pixels`: sigma and the distances of eq. 1 and 2 are then in pixels, which gives the maps that
     would be drawn in the frame, then cropped and resized (a resized Gaussian is a Gaussian). `out`
     is overwritten and returned: for a large batch, reusing a buffer is faster than allocating one.
-    Raises ValueError for wrong shapes, and if `cell` is missing.
+    Raises ValueError for an `out` that does not fit.
     """
     from la2ds_cli.features.heatmap_kernel import fill_joints, fill_limbs
 
@@ -58,15 +58,7 @@ def render_heatmaps(
         weight = (weight > 0).astype(np.float32)
     unit = np.ones(2, dtype=np.float32)
     if heatmap.sigma_unit == "pixels":
-        if cell is None:
-            raise ValueError("render: sigma is in pixels, and the size of a cell is missing")
         unit = np.asarray(cell, dtype=np.float32)
-    if joints.ndim != 3 or joints.shape[2] != 2 or weight.shape != joints.shape[:2]:
-        raise ValueError(
-            f"render: expected xy (T, K, 2), score (T, K), got {cells.shape}, {score.shape}"
-        )
-    if len(pairs) and not (pairs.min() >= 0 and pairs.max() < joints.shape[1]):
-        raise ValueError(f"render: limbs must index {joints.shape[1]} joints")
     first_limb = joints.shape[1] if "joints" in heatmap.channels else 0
     count = first_limb + (len(pairs) if "limbs" in heatmap.channels else 0)
     shape = (len(joints), count, heatmap.size, heatmap.size)

@@ -85,10 +85,8 @@ def angle_difference(
 
     position: (N,) position of each frame of A among B's frames; angles of B are interpolated. NaN
     if there is no counterpart or a joint is missing. b: in the view that is compared, so that left
-    is compared with left. Raises ValueError for clips of different skeletons.
+    is compared with left.
     """
-    if a.skeleton != b.skeleton:
-        raise ValueError(f"skeletons differ: {a.skeleton} and {b.skeleton}")
     names, angle_a = joint_angles(a)
     _, angle_b = joint_angles(b)
     matched = ~np.isnan(position)

@@ -35,12 +35,6 @@ class NetworkInput:
         return 0 if source is None else len(source)
 
 
-def joint_feature_count(skeleton: Skeleton, kind: JointKind, *, spatial: bool = False) -> int:
-    """Width J of `joint_features`: 2K coordinates of each kind, in the image and relative to the
-    root, and K scores; in 3D, K in the image and 3K relative to the root."""
-    return sum(joint_blocks(kind, spatial=spatial)) * len(skeleton.joints)
-
-
 def joint_blocks(kind: JointKind, *, spatial: bool = False) -> tuple[int, ...]:
     """Layout of `joint_features` in a frame: consecutive blocks, each with this many features of
     every joint in turn. spatial: in 3D."""
@@ -64,7 +58,8 @@ def joint_width(skeleton: Skeleton, model: ModelConfig) -> int:
         return 0
     if model.input == "rgb":
         return FRAME_FEATURE_WIDTH
-    return joint_feature_count(skeleton, model.joints, spatial=model.input == "joints3d")
+    blocks = joint_blocks(model.joints, spatial=model.input == "joints3d")
+    return sum(blocks) * len(skeleton.joints)
 
 
 def joint_features(
@@ -119,19 +114,6 @@ def _seen(xy: FloatArray, score: FloatArray) -> np.ndarray:
     return np.isfinite(xy).all(axis=-1) & (score > 0)
 
 
-def without_unseen(
-    joints: FloatArray, seen: np.ndarray, kind: JointKind, *, spatial: bool = False
-) -> FloatArray:
-    """`joint_features` (T, J) with all features of joints that are not `seen` (T, K) set to 0.
-
-    The features of the other joints do not change: the root, the torso and the unit of movement
-    still come from the filled joints.
-    """
-    counts = joint_blocks(kind, spatial=spatial)
-    known = np.concatenate([np.repeat(seen, count, axis=1) for count in counts], axis=1)
-    return np.where(known, joints, np.float32(0))
-
-
 def network_input(
     xy: FloatArray,
     score: FloatArray,
@@ -145,7 +127,7 @@ def network_input(
 
     xy (T, K, 2) pixels, NaN = not seen; score (T, K) in [0, 1]. frame_features (T, 1024):
     features of the video frames, the only input of `rgb`. world (T, K, 3): joints in metres, facing
-    the camera (features.spatial), for `joints3d`; a joint that is NaN there counts as not seen.
+    the camera (facing_joints), for `joints3d`; a joint that is NaN there counts as not seen.
     Raises ValueError if a required input is missing.
 
     `model.missing` says what happens to joints that are not seen. `imputed`: `impute` fills them
@@ -175,6 +157,9 @@ def network_input(
         in_space = world if spatial else None
         joints = joint_features(cells, score, skeleton, heatmap.size, model.joints, in_space)
         if model.missing == "zero":
-            seen = _seen(xy, score)
-            joints = without_unseen(joints, seen, model.joints, spatial=spatial)
+            # The features of the other joints do not change: the root, the torso and the unit of
+            # movement still come from the filled joints.
+            counts, seen = joint_blocks(model.joints, spatial=spatial), _seen(xy, score)
+            known = np.concatenate([np.repeat(seen, n, axis=1) for n in counts], axis=1)
+            joints = np.where(known, joints, np.float32(0))
     return NetworkInput(maps, joints, drawn)

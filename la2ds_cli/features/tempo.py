@@ -33,12 +33,9 @@ LOWEST_RATE = 2.0  # frames per second
 SPEED_RATE = 60.0
 
 
-def peak_speed(pose: PoseSequence) -> float:
-    """How fast the clip moves in its fast parts, in units of its own movement per second
-    (`both_movements`); 0 for a clip of one frame. Gaps are interpolated."""
-    if len(pose) < 2:
-        return 0.0
-    return float(np.percentile(travel(pose) / np.gradient(pose.time), FAST))
+def speed(pose: PoseSequence) -> FloatArray:
+    """(T,) how fast the clip moves, in units of its own movement per second; 0 for one frame."""
+    return travel(pose) / np.gradient(pose.time) if len(pose) > 1 else np.zeros(len(pose))
 
 
 def travel(pose: PoseSequence) -> FloatArray:
@@ -52,8 +49,8 @@ def travel(pose: PoseSequence) -> FloatArray:
     moved = np.linalg.norm(np.gradient(smooth, axis=0), axis=1)
     if sampled is pose:
         return moved
-    speed = interpolate(moved / np.gradient(sampled.time), sampled.time, pose.time)
-    return speed * np.gradient(pose.time)
+    fast = interpolate(moved / np.gradient(sampled.time), sampled.time, pose.time)
+    return fast * np.gradient(pose.time)
 
 
 REST = 0.1  # of the tempo; slower is a rest
@@ -61,10 +58,8 @@ REST = 0.1  # of the tempo; slower is a rest
 
 def resting(pose: PoseSequence) -> BoolArray:
     """(T,) bool: whether the clip moves slower than the share REST of its tempo."""
-    if len(pose) < 2:
-        return np.zeros(len(pose), bool)
-    speed = travel(pose) / np.gradient(pose.time)
-    return np.asarray(speed < REST * np.percentile(speed, FAST))
+    fast = speed(pose)
+    return np.asarray(fast < REST * np.percentile(fast, FAST))
 
 
 def sampling_rate(pose: PoseSequence, train: TrainConfig) -> float:
@@ -76,7 +71,8 @@ def sampling_rate(pose: PoseSequence, train: TrainConfig) -> float:
     duration = float(pose.time[-1] - pose.time[0])
     least = max(LOWEST_RATE, LEAST_FRAMES / duration)
     in_image = replace(pose, spatial=False)  # one rate, whether clips are compared in 2D or 3D
-    return min(train.fps, max(least, peak_speed(in_image) / train.tempo))
+    fastest = float(np.percentile(speed(in_image), FAST))
+    return min(train.fps, max(least, fastest / train.tempo))
 
 
 TRAVEL = 2.0  # torso lengths; if a body travels farther, a camera probably follows it

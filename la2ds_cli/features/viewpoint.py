@@ -16,8 +16,16 @@ import numpy as np
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import FLIPPED, VIEWS, View
-from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps, flipped, mirror
-from la2ds_cli.features.spatial import heading, known_in_3d, turned
+from la2ds_cli.features.pose_features import (
+    centre_and_scale,
+    fill_gaps,
+    flipped,
+    heading,
+    known_in_3d,
+    known_world,
+    mirror,
+    turned,
+)
 from la2ds_cli.features.tempo import paced_movement
 
 
@@ -83,21 +91,17 @@ def _flipped_movement(value: FloatArray, skeleton: Skeleton, *, exchanged: bool)
 
 def _heads(pose: PoseSequence) -> bool:
     """Whether the joints in metres tell where the body heads: if it turns, so does its heading."""
-    if pose.world is None:
-        return False
-    skeleton = get_skeleton(pose.skeleton)
-    return heading(turned(pose.world, 1.0), skeleton) != heading(pose.world, skeleton)
+    skeleton, world = get_skeleton(pose.skeleton), known_world(pose)
+    return heading(turned(world, 1.0), skeleton) != heading(world, skeleton)
 
 
 def _turned_to(pose: PoseSequence, towards: PoseSequence) -> PoseSequence:
     """The joints in metres, turned and projected along parallel lines onto the picture, about the
     place of the body there, in the size that it has there."""
-    if pose.world is None or towards.world is None:
-        raise ValueError("the view `turned` needs joints in metres of both clips")
-    skeleton = get_skeleton(pose.skeleton)
-    angle = heading(towards.world, get_skeleton(towards.skeleton)) - heading(pose.world, skeleton)
+    skeleton, world = get_skeleton(pose.skeleton), known_world(pose)
+    angle = heading(known_world(towards), get_skeleton(towards.skeleton)) - heading(world, skeleton)
     joints = fill_gaps(pose.xy, pose.time)
-    about_root, _ = centre_and_scale(turned(fill_gaps(pose.world, pose.time), angle), skeleton)
+    about_root, _ = centre_and_scale(turned(fill_gaps(world, pose.time), angle), skeleton)
     _, torso = centre_and_scale(joints, skeleton)
     root = joints[:, list(skeleton.root)].mean(axis=1, keepdims=True)
     if np.cos(angle) < 0:  # the body crosses the picture the other way

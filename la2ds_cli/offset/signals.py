@@ -9,9 +9,8 @@ import numpy as np
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
-from la2ds_cli.features.pose_features import fill_gaps
+from la2ds_cli.features.pose_features import fill_gaps, known_in_3d
 from la2ds_cli.features.resample import frame_period, interpolate, smoothed
-from la2ds_cli.features.spatial import known_in_3d
 
 SMOOTHING = 0.04  # seconds, standard deviation: jitter of estimated joints is not movement
 LEAST_SMOOTHING = 0.7  # frames

@@ -26,13 +26,12 @@ from la2ds_cli.features.augment import (
     MIN_FRAMES,
     AugmentedCopy,
     augment,
-    augment_3d,
     sample_frames,
 )
 from la2ds_cli.features.crop import cell_size, clip_box
 from la2ds_cli.features.network_input import NetworkInput, network_input
+from la2ds_cli.features.pose_features import facing_joints, need_3d
 from la2ds_cli.features.resample import at_positions, evenly_spaced, resample_pose, time_grid
-from la2ds_cli.features.spatial import facing_joints, need_3d
 from la2ds_cli.features.tempo import sampling_rate
 from la2ds_cli.training.losses import get_method
 from la2ds_cli.training.network import PairBatch, collate, different_maps
@@ -263,11 +262,11 @@ def draw_copy(
     shown = clip if twin is None else twin
     box = clip_box(shown.xy, config.heatmap.crop, config.heatmap.padding)
     cell = cell_size(box, config.heatmap.size, config.heatmap.aspect)
-    if config.model.input == "joints3d" and twin is None and clip.world is not None:
-        longer = float(cell.max())  # in space, one unit serves all three axes
-        copy = augment_3d(clip.xy, clip.world, clip.score, skeleton, longer, config.augment, rng)
-    else:
-        copy = augment(shown.xy, shown.score, skeleton, cell, config.augment, rng)
+    deep = config.model.input == "joints3d" and twin is None and clip.world is not None
+    if deep:
+        cell = float(cell.max())  # in space, one unit serves all three axes
+    world = clip.world if deep else None
+    copy = augment(shown.xy, shown.score, skeleton, cell, config.augment, rng, world)
     if twin is not None:
         copy = replace(copy, source=at_positions(twin.source, copy.source))
     features = clip.mirrored if copy.flipped else clip.frame_features

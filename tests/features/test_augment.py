@@ -11,6 +11,7 @@ import pytest
 from la2ds_cli.core.config_sections import AugmentConfig
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.augment import (
+    AugmentedCopy,
     augment,
     change_geometry,
     drop_limb,
@@ -19,11 +20,12 @@ from la2ds_cli.features.augment import (
     rotate_limb,
     sample_frames,
 )
-from tests.movement import figure
+from tests.movement import figure, in_space, warped_phase
 
 OFF = AugmentConfig(
-    drop=0, warp=0, trim=0, position_probability=0, orientation_probability=0, flip_probability=0
-)
+    drop=0, warp=0, trim=0, position_probability=0, orientation_probability=0, flip_probability=0,
+    turn=0, tilt=0,
+)  # fmt: skip
 PENN = get_skeleton("penn13")
 
 
@@ -58,11 +60,6 @@ def test_trimming_alone_keeps_a_contiguous_part() -> None:
     assert 40 <= len(source) < 80
 
 
-def test_source_names_the_frame_that_is_shown(xy: np.ndarray) -> None:
-    copy = _copy(xy, replace(OFF, drop=0.5, trim=0.5), seed=5)
-    np.testing.assert_allclose(copy.xy, xy[copy.source.astype(int)], rtol=1e-6)
-
-
 def test_warp_shows_the_joints_between_frames(xy: np.ndarray) -> None:
     copy = _copy(xy, replace(OFF, warp=0.6), seed=1)
     assert np.any(copy.source % 1 > 0)
@@ -89,19 +86,6 @@ def test_rotation_moves_one_chain_and_keeps_its_bone_lengths(xy: np.ndarray) -> 
         np.testing.assert_allclose(kept, length)
 
 
-def test_flip_swaps_sides(xy: np.ndarray) -> None:
-    flipped, _ = flip(xy, np.ones(xy.shape[:2]), PENN)
-    left, right = PENN.index("left_wrist"), PENN.index("right_wrist")
-    np.testing.assert_allclose(flipped[:, left], xy[:, right] * [-1, 1])
-
-
-def test_the_scores_change_sides_with_the_joints(xy: np.ndarray) -> None:
-    score = np.linspace(0, 1, xy[..., 0].size).reshape(xy.shape[:2])
-    _, flipped = flip(xy, score, PENN)
-    left, right = PENN.index("left_wrist"), PENN.index("right_wrist")
-    np.testing.assert_array_equal(flipped[:, [left, right]], score[:, [right, left]])
-
-
 def test_limbs_are_longer_or_shorter_by_a_tenth() -> None:
     """Two upper legs that hang side by side: the camera changes both alike, so that the logarithm
     of their ratio has the deviation 0.1 of each, in quadrature."""
@@ -126,22 +110,6 @@ def test_dropped_limb_is_missing_and_scoreless(xy: np.ndarray) -> None:
     assert missing.any()
     assert not missing[:, [chain[0] for chain in PENN.chains.values()]].any()
     np.testing.assert_array_equal(gone_score == 0, missing)
-
-
-def test_a_limb_may_be_unseen_for_the_whole_clip() -> None:
-    short = figure(np.linspace(0, 1, 3))
-    score = np.ones(short.shape[:2])
-    gone = {
-        int((drop_limb(short, score, PENN, np.random.default_rng(seed))[1] == 0).any(axis=1).sum())
-        for seed in range(30)
-    }
-    assert gone == {1, 2, 3}
-
-
-def test_the_same_generator_draws_the_same_copy(xy: np.ndarray) -> None:
-    first, second = _copy(xy, AugmentConfig(), 7), _copy(xy, AugmentConfig(), 7)
-    np.testing.assert_array_equal(first.xy, second.xy)
-    assert not np.array_equal(first.source, _copy(xy, AugmentConfig(), 8).source)
 
 
 PAPER = AugmentConfig(trim=0, temporal_probability=0.5)
@@ -202,10 +170,88 @@ def test_smooth_noise_has_the_same_deviation_and_drifts() -> None:
     assert np.abs(np.corrcoef(independent)[0, 1:]).max() < 0.03
 
 
-def test_flip_without_swap_keeps_the_names_of_the_joints(xy: np.ndarray) -> None:
-    score = np.linspace(0, 1, xy.shape[1]).repeat(len(xy)).reshape(xy.shape[1], -1).T
-    kept, kept_score = flip(xy, score, PENN, swap=False)
-    np.testing.assert_allclose(kept, xy * [-1, 1])
-    np.testing.assert_array_equal(kept_score, score)
-    copy = _copy(xy, replace(OFF, flip_probability=1.0, flip_swap=False))
-    np.testing.assert_allclose(copy.xy, kept, rtol=1e-6)
+@pytest.mark.parametrize("swap", [True, False])
+def test_a_flip_negates_x_and_may_exchange_the_sides(xy: np.ndarray, swap: bool) -> None:
+    """Scores go with their joints."""
+    order = list(PENN.flip) if swap else list(range(13))
+    score = np.linspace(0, 1, xy[..., 0].size).reshape(xy.shape[:2])
+    flipped, flipped_score = flip(xy, score, PENN, swap=swap)
+    np.testing.assert_allclose(flipped, xy[:, order] * [-1, 1])
+    np.testing.assert_array_equal(flipped_score, score[:, order])
+    copy = _copy(xy, replace(OFF, flip_probability=1.0, flip_swap=swap))
+    np.testing.assert_allclose(copy.xy, flipped, rtol=1e-6)
+    assert copy.flipped
+
+
+# --- joints in metres -----------------------------------------------------------------------------
+
+CLIP = in_space(warped_phase(40, 0))
+ROOT = list(PENN.root)
+
+
+def _deep(config: AugmentConfig, seed: int = 0) -> AugmentedCopy:
+    assert CLIP.world is not None
+    rng = np.random.default_rng(seed)
+    return augment(CLIP.xy, CLIP.score, PENN, 4.0, config, rng, CLIP.world)
+
+
+def _about_root() -> np.ndarray:
+    assert CLIP.world is not None
+    return CLIP.world - CLIP.world[:, ROOT].mean(axis=1, keepdims=True)
+
+
+def _world(copy: AugmentedCopy) -> np.ndarray:
+    assert copy.world is not None
+    return copy.world
+
+
+def test_everything_off_is_the_identity_about_the_root() -> None:
+    copy = _deep(OFF)
+    np.testing.assert_allclose(_world(copy), _about_root(), atol=1e-6)
+    np.testing.assert_allclose(copy.xy, CLIP.xy, atol=1e-3)
+
+
+def test_frames_are_those_of_the_2d_augmentation() -> None:
+    config = replace(OFF, trim=0.5, drop=0.5)
+    flat = augment(CLIP.xy, CLIP.score, PENN, 4.0, config, np.random.default_rng(3))
+    np.testing.assert_array_equal(_deep(config, 3).source, flat.source)
+
+
+def test_a_turn_keeps_heights_and_lengths() -> None:
+    config = replace(OFF, turn=0.5)
+    copies = [_world(_deep(config, seed)) for seed in range(200)]
+    for copy in copies[:3]:
+        np.testing.assert_allclose(copy[..., 1], _about_root()[..., 1], atol=1e-6)
+        lengths = np.linalg.norm(copy, axis=-1), np.linalg.norm(_about_root(), axis=-1)
+        np.testing.assert_allclose(*lengths, atol=1e-6)
+    across = [
+        c[0, PENN.index("left_shoulder")] - c[0, PENN.index("right_shoulder")] for c in copies
+    ]
+    assert np.std([np.arctan2(v[2], v[0]) for v in across]) == pytest.approx(0.5, rel=0.15)
+
+
+def test_the_image_shows_the_augmented_body_on_the_path_of_its_root() -> None:
+    copy = _deep(replace(OFF, turn=0.8, orientation_probability=1, geometry=1.0), 5)
+    path = CLIP.xy[:, ROOT].mean(axis=1, keepdims=True)
+    np.testing.assert_allclose((copy.xy - path) / 120, _world(copy)[..., :2], atol=1e-4)
+
+
+def test_noise_is_of_the_same_size_in_space_as_in_the_image() -> None:
+    """4 pixels per cell, 120 pixels per metre."""
+    copy = _world(_deep(replace(OFF, position_probability=1, position_std=1.5), 2))
+    assert (copy - _about_root()).std() == pytest.approx(1.5 * 4 / 120, rel=0.05)
+
+
+def test_mirror_image_and_gaps() -> None:
+    assert CLIP.world is not None
+    flipped = _deep(replace(OFF, flip_probability=1))
+    assert flipped.flipped
+    mirrored = _about_root()[:, list(PENN.flip)] * [-1, 1, 1]
+    np.testing.assert_allclose(_world(flipped), mirrored, atol=1e-6)
+    world = CLIP.world.copy()
+    world[5, PENN.index("left_wrist")] = np.nan
+    rng = np.random.default_rng(0)
+    copy = augment(CLIP.xy, CLIP.score, PENN, 4.0, OFF, rng, world)
+    unknown = np.isnan(_world(copy)).any(axis=-1)
+    assert np.argwhere(unknown).tolist() == [[5, PENN.index("left_wrist")]]
+    assert (copy.score == 0).tolist() == unknown.tolist()

@@ -106,16 +106,6 @@ def test_partial_read_decompresses_only_the_chunks_it_needs(project):
     assert "--overwrite" in caught.value.hint
 
 
-def test_header_tells_box_and_channels(project):
-    cache_heatmaps(project, CONFIG)
-    recipe, facts = artifact.read_header(project.heatmap_path("short"))
-    skeleton = get_skeleton("penn13")
-    assert facts["channels"] == len(skeleton.joints) + len(skeleton.limbs)
-    assert (facts["frames"], facts["size"], facts["skeleton"]) == (20, 30, "penn13")
-    np.testing.assert_allclose(facts["box"], clip_box(walk(20).xy, "robust", CONFIG.padding))
-    assert recipe.inputs == {"poses": POSE_RECIPE.key}
-
-
 def test_second_run_keeps_current_files(project):
     first = cache_heatmaps(project, CONFIG)
     written = project.heatmap_path("long").stat().st_mtime_ns
@@ -155,15 +145,6 @@ def test_one_changed_setting_makes_the_maps_stale(project, name):
     assert [r.status for r in cache_heatmaps(project, changed)] == ["cached", "cached"]
     # The poses themselves do not depend on it.
     assert staleness(project.pose_path("short"), POSE_RECIPE) is None
-
-
-def test_cut_file_is_made_again(project):
-    cache_heatmaps(project, CONFIG)
-    path = project.heatmap_path("long")
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    assert [r.status for r in cache_heatmaps(project, CONFIG)] == ["ok", "cached"]
-    assert path.read_bytes() == whole
 
 
 def test_clip_without_poses_is_skipped_and_damaged_poses_fail(project):

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.config_sections import HeatmapConfig
-from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.crop import cell_size, to_cells
-from la2ds_cli.features.heatmaps import channel_count, render_heatmaps
+from la2ds_cli.features.heatmaps import render_heatmaps
 
 LIMBS = ((0, 1), (1, 2), (2, 0))
 
@@ -101,12 +100,6 @@ def test_sigma_in_pixels_draws_as_in_the_frame_cropped_and_resized(distance):
     np.testing.assert_allclose(maps, np.array(expected), atol=0.01)
 
 
-def test_sigma_in_pixels_needs_the_size_of_a_cell():
-    xy, score = sample()
-    with pytest.raises(ValueError, match="size of a cell is missing"):
-        render_heatmaps(xy, score, LIMBS, HeatmapConfig(sigma_unit="pixels"))
-
-
 def test_confidence_one_counts_every_seen_joint_alike():
     xy = np.array([[[2.0, 2.0], [6.0, 2.0], [4.0, 6.0], [np.nan, np.nan]]])
     score = np.array([[0.5, 1.0, 0.0, 0.7]], dtype=np.float32)
@@ -154,22 +147,3 @@ def test_reused_buffer_holds_nothing_of_the_frame_before():
     np.testing.assert_array_equal(buffer, fresh)
     hidden = np.full_like(xy, np.nan)
     assert not rendered(hidden, score, LIMBS, 12, out=buffer).any()
-
-
-def test_channel_counts():
-    coco = get_skeleton("coco17")
-    assert (len(coco.joints), len(coco.limbs)) == (17, 18)
-    assert channel_count(coco, "joints+limbs") == 35
-    assert channel_count(coco, "joints") == 17
-    assert channel_count(coco, "limbs") == 18
-    assert channel_count(get_skeleton("hands42")) == 82  # 42 joints, 40 limbs
-
-
-def test_shapes_that_do_not_fit_are_refused():
-    xy, score = sample()
-    with pytest.raises(ValueError, match=r"expected xy \(T, K, 2\)"):
-        rendered(xy, score[:, :2], LIMBS, 12)
-    with pytest.raises(ValueError, match="limbs must index 3 joints"):
-        rendered(xy, score, [(0, 3)], 12)
-    with pytest.raises(ValueError, match="expected out"):
-        rendered(xy, score, LIMBS, 12, out=np.empty((5, 6, 12, 12)))

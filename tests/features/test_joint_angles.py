@@ -77,25 +77,6 @@ def test_differences_are_read_between_the_frames_of_b() -> None:
     assert np.isnan(found[3]).all()
 
 
-def test_a_short_clip_is_compared_with_the_end_of_a_long_one() -> None:
-    names, found = angle_difference(
-        pose([10, 10]), pose([20, 40, 60, 100, 130]), np.array([2.5, 4.0])
-    )
-    np.testing.assert_allclose(found[:, names.index("left_elbow")], [70, 120], atol=1e-3)
-
-
-def test_a_frame_that_is_met_exactly_needs_no_neighbour() -> None:
-    b = pose([20, 40])
-    b.xy[1] = np.nan
-    names, found = angle_difference(pose([10]), b, np.array([0.0]))
-    assert found[0, names.index("left_elbow")] == pytest.approx(10, abs=1e-3)
-
-
-def test_different_skeletons_cannot_be_compared() -> None:
-    with pytest.raises(ValueError, match="skeletons differ"):
-        angle_difference(pose([1]), pose([1], "penn13"), np.zeros(1))
-
-
 def test_an_angle_in_space_is_the_same_from_any_side() -> None:
     """The elbow of 0 to 180 degrees in a plane that the camera sees from aside."""
     degrees = [0.0, 30, 90, 150, 180]

@@ -102,19 +102,3 @@ def test_mixed_fills_joints_with_score_zero_and_leaves_heatmaps_empty() -> None:
     np.testing.assert_allclose(mixed.joints[GAP, wrist[:4]], seen.joints[GAP, wrist[:4]], atol=1e-5)
     assert not mixed.joints[GAP, wrist[4]].any()
     assert not mixed.maps[GAP, WRIST].any()
-
-
-@pytest.mark.parametrize("missing", ["zero", "imputed"])
-def test_where_nothing_is_missing_all_treatments_are_the_same(missing: MissingJoints) -> None:
-    one, other = read(seen_joints(), missing), read(seen_joints(), "mixed")
-    np.testing.assert_array_equal(one.joints, other.joints)
-    np.testing.assert_array_equal(one.maps, other.maps)
-
-
-def test_joints_that_nobody_ever_saw_are_nothing() -> None:
-    xy, score = np.full((4, COUNT, 2), np.nan), np.zeros((4, COUNT))
-    imputed = read((xy, score), "imputed")
-    assert imputed.joints is not None
-    assert imputed.maps is not None
-    assert np.isfinite(imputed.joints).all()
-    assert not imputed.maps.any()

@@ -10,7 +10,7 @@ import pytest
 from la2ds_cli.core.config_sections import HeatmapConfig, JointKind, ModelConfig
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.network_input import joint_width, map_channels, network_input
-from la2ds_cli.features.spatial import facing_joints
+from la2ds_cli.features.pose_features import facing_joints
 from la2ds_cli.training.network import build_network
 from tests.movement import figure, in_space
 
@@ -89,11 +89,3 @@ def test_a_joint_that_is_not_known_in_metres_counts_as_not_seen() -> None:
         about_root = read.joints[4, JOINTS + 9 : JOINTS + 12]
         assert np.isfinite(about_root).all()
         assert (about_root == 0).all() == (missing == "zero")
-
-
-def test_joints3d_without_joints_in_metres_is_an_error() -> None:
-    xy = figure(np.linspace(0, 1, 5))
-    with pytest.raises(ValueError, match="joints3d"):
-        network_input(
-            xy, np.ones(xy.shape[:2]), PENN, HeatmapConfig(), ModelConfig(input="joints3d")
-        )

@@ -91,10 +91,6 @@ def test_scale_is_the_median_of_the_clip():
     np.testing.assert_allclose(centred[2, PENN.index("head")], [0, -1.5])
 
 
-def test_clip_without_a_torso_has_scale_one():
-    assert body_frame(clip(np.zeros((3, 13, 2))))[1] == 1
-
-
 def test_velocity_by_hand():
     xy = upright(6)
     xy[:, PENN.index("head"), 0] += 10 * np.arange(6)  # 0.1 torso lengths per frame
@@ -121,17 +117,6 @@ def test_mirror_by_hand():
     np.testing.assert_allclose(turned.xy[0, PENN.index("left_hip")], [639 - 90, 200])
     np.testing.assert_allclose(turned.box[0], [639 - 110, 20, 639 - 10, 220])
     assert turned.score[0, PENN.index("left_hip")] == pose.score[0, PENN.index("right_hip")]
-
-
-def test_mirror_in_3d_swaps_sides_and_negates_x():
-    world = np.zeros((3, 13, 3))
-    world[:, PENN.index("left_wrist")] = [0.3, -0.4, 0.5]
-    world[1, PENN.index("right_wrist")] = np.nan
-    turned = mirror(replace(clip(np.zeros((3, 13, 2))), world=world)).world
-    assert turned is not None
-    np.testing.assert_allclose(turned[0, PENN.index("right_wrist")], [-0.3, -0.4, 0.5])
-    assert np.isnan(turned[1, PENN.index("left_wrist")]).all()
-    assert mirror(clip(upright())).world is None
 
 
 def swaying(length: int, extent: float) -> np.ndarray:

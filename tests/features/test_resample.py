@@ -73,19 +73,6 @@ def test_gap_spreads_only_to_points_it_touches():
     np.testing.assert_allclose(mixed[[0, 4, 5, 6]], [0, 2, 2.5, 3])
 
 
-def test_unseen_joints_stay_unseen_with_score_zero():
-    pose = swing(20.0)
-    xy = pose.xy.copy()
-    xy[10:13, 2] = np.nan
-    pose = PoseSequence(**{**vars(pose), "xy": xy})
-    half = resample_pose(pose, pose.time[:-1] + 0.025)
-    hidden = np.isnan(half.xy[:, 2]).any(axis=-1)
-    assert np.flatnonzero(hidden).tolist() == [9, 10, 11, 12]
-    assert not half.score[hidden, 2].any()
-    assert (half.score[~hidden, 2] > 0).all()
-    assert not np.isnan(half.xy[:, 3]).any()
-
-
 def test_frame_is_the_nearest_source_frame():
     pose = swing(10.0)
     sampled = resample_pose(pose, np.array([0.0, 0.12, 0.18, 2.0]))

@@ -16,7 +16,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.features.spatial import heading
+from la2ds_cli.features.pose_features import heading
 from la2ds_cli.formats.c3d import Recorded, read_clips, read_recorded
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions, PoseFileError
