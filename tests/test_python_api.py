@@ -149,20 +149,6 @@ def test_joints_in_memory_are_aligned_without_a_project(pair: la2ds.Project):
         aligned.save()
 
 
-@pytest.mark.parametrize(
-    ("joints", "skeleton", "error", "said"),
-    [
-        (17, "coco18", la2ds.UserError, "coco18"),
-        (13, "coco17", ValueError, r"expected \(T, 17, 2\)|\(\*, 17, 2\)|17"),
-    ],
-)
-def test_joints_that_fit_no_skeleton_are_refused(
-    joints: int, skeleton: str, error: type[Exception], said: str
-):
-    with pytest.raises(error, match=said):
-        la2ds.joints(np.zeros((5, joints, 2)), fps=30, skeleton=skeleton)
-
-
 def test_joints_that_were_never_seen_are_not_aligned():
     nobody = la2ds.joints(np.full((20, 17, 2), np.nan), fps=30)
     with pytest.raises(la2ds.UserError, match="no joint was seen in a") as caught:
@@ -284,14 +270,6 @@ def test_train_and_embed(trained: la2ds.Project):
     # Two steps are not better than the base model.
     assert "run default is not shown to help: no clips were held out" in verdict
     assert la2ds.align(trained, "clip0", "clip1").features == "base"
-
-
-def test_a_competing_method_is_trained_by_its_preset(tmp_path: Path):
-    project = la2ds.open(six_clips(tmp_path / "six").root, device="cpu")
-    la2ds.train(project, run="other", method="tcn", settings=QUICK)
-    text = (project.path / "checkpoints" / "other" / "config.toml").read_text("utf-8")
-    assert 'preset = "tcn"' in text
-    assert 'method = "tcn"' in text
 
 
 def test_evaluate(trained: la2ds.Project):

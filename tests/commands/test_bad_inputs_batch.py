@@ -16,16 +16,12 @@ from la2ds_cli.main import app
 from tests.commands.bad_input_drawing import good
 from tests.commands.bad_input_files import ROWS, duet, zero_bytes
 from tests.commands.bad_input_runs import (
-    GREY,
     batch,
     compare,
-    grey_project,
     item_of,
     outcome,
     report,
 )
-from tests.poses.grey_people import film
-from tests.poses.test_extract import walk
 
 # A search of folders passes these over; they are named.
 NAMED = ("missing file", "folder without videos", "name longer than the system allows")
@@ -113,34 +109,10 @@ def test_one_person_where_two_are_wanted(tmp_path: Path) -> None:
     compare("fewer people than asked for", "batch", item_of(found), tmp_path)
 
 
-def test_sideways_without_metadata(tmp_path: Path) -> None:
-    film(tmp_path / "sideways.mp4", [{200: (40 + t, 60, 160 + t, 110)} for t in range(20)])
-    networks = ("--detector", GREY, "--pose", "tests.commands.lying_people")
-    found = batch(tmp_path / "p", tmp_path / "sideways.mp4", networks=networks)
-    compare("sideways without metadata", "batch", item_of(found), tmp_path)
-
-
-def test_a_very_long_video(tmp_path: Path) -> None:
-    project = grey_project(tmp_path / "p", "max_duration = 1\n")
-    path = tmp_path / "a long one.mp4"
-    film(path, walk(60, step=1))
-    compare("very long video", "batch", item_of(batch(project, path)), tmp_path)
-    assert batch(project, path, "--time-range", ":0.8")["items"][0]["status"] == "ok"
-
-
 @pytest.mark.parametrize("row", ["folder of images", "images of two sizes", "unreadable image"])
 def test_folders_of_images_with_their_rate(tmp_path: Path, row: str) -> None:
     found = batch(tmp_path / "p", ROWS[row](tmp_path), "--fps", "25")
     compare(f"{row}, --fps", "batch", item_of(found), tmp_path)
-
-
-def test_one_name_in_two_folders(tmp_path: Path) -> None:
-    for name, start in (("anna", 40), ("ben", 60)):
-        good(tmp_path / "clips" / name / "clip.mp4", start)
-    found = batch(tmp_path / "p", tmp_path / "clips")
-    assert [item["status"] for item in found["items"]] == ["ok", "ok"]
-    assert len({item["video"] for item in found["items"]}) == 2
-    assert len(Project.open(tmp_path / "p").videos()) == 2
 
 
 def test_a_batch_of_nothing_but_bad_files(tmp_path: Path) -> None:

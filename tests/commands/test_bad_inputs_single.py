@@ -89,26 +89,6 @@ def test_a_person_of_whom_no_joint_is_seen(tmp_path: Path) -> None:
     compare("a person, but no joint", "single", single(project, a, b), tmp_path)
 
 
-def test_the_query_of_a_retrieval_is_told_the_same(tmp_path: Path) -> None:
-    project = grey_project(tmp_path / "p")
-    good(tmp_path / "clips" / "good.mp4")
-    batch(project, tmp_path / "clips", duet(tmp_path))
-    out = tmp_path / "found.json"
-    more = ("--project", project, "--out", out)
-    result = run("retrieve", "--query", "duet", "--k", "2", *more)
-    assert result.exit_code == 0
-    assert "ambiguous subject" in result.stderr
-    result = run("retrieve", "--query", str(tmp_path / "none.mp4"), *more)
-    assert result.exit_code == ExitCode.UNREADABLE
-    assert error_of(result.stderr)["message"] == f"no such file: {tmp_path / 'none.mp4'} (V006)"
-
-
-def test_a_typing_error_in_the_first_command_of_all(tmp_path: Path) -> None:
-    found = single(tmp_path / "p", good(tmp_path / "anna.mp4"), tmp_path / "bem.mp4")
-    compare("missing file, no project", "single", found, tmp_path)
-    assert not (tmp_path / "p").exists()
-
-
 # --- the machine ------------------------------------------------------------------------------
 
 

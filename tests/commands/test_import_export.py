@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from typer.testing import CliRunner, Result
 
 from la2ds_cli.commands.imports import POSE_FILES
@@ -16,10 +15,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.formats import READ, WRITTEN
 from la2ds_cli.main import app
 from tests.formats.file_samples import (
-    dlc_rows,
     write_json,
     write_openpose,
-    write_rows,
 )
 
 Run = Callable[..., Result]
@@ -62,19 +59,6 @@ def test_an_import_without_a_clip_leaves_no_project_and_suggests_nothing(tmp_pat
     assert "no project was created" in result.stderr
     assert "next:" not in result.stderr
     assert not (tmp_path / "project").exists()
-
-
-def test_names_told_on_the_command_line(run: Run, project: Project, tmp_path: Path):
-    joints = ["snout", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow"]
-    joints += ["left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee"]
-    joints += ["foot_l", "foot_r"]
-    path = write_rows(tmp_path / "run.csv", dlc_rows(joints))
-    told = ["--map", "snout=nose", "--map", "foot_l=left_ankle", "--map", "foot_r=right_ankle"]
-    result = run("import", "dlc-csv", str(path), "--fps", "25", *told)
-    assert result.exit_code == 0, result.stderr
-    assert "not in the file: left_eye" in result.stderr
-    pose, _ = project.read_pose(project.videos()[-1].id)
-    assert np.isfinite(pose.xy[:, 15]).all()
 
 
 def test_export_prints_what_it_wrote(run: Run, document: Document, tmp_path: Path):

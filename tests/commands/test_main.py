@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from la2ds_cli import __version__
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.main import app
+from la2ds_cli.main import COMMANDS, app
 
 ROOT = Path(__file__).parents[2]
 RUNNER = CliRunner()
@@ -36,6 +36,8 @@ def test_no_arguments_show_help_with_examples():
     assert result.exit_code == 0
     assert "la2ds extract-poses clips/" in result.stdout
     assert result.stdout.index("extract-poses  ") < result.stdout.index("train  ")
+    headings = [f"{title}:" for title in COMMANDS]
+    assert [line for line in result.stdout.splitlines() if line in headings] == headings
 
 
 def test_version():

@@ -310,18 +310,6 @@ def test_settings(chosen: list[tuple[tuple[str, str], Any]]):
         assert np.isfinite(numbers).all()
 
 
-@given(st.sampled_from(SETTINGS), st.one_of(texts, st.text(), st.floats().map(repr)))
-def test_whatever_is_typed_as_a_setting(setting: tuple[str, str, Any], text: str):
-    section, key, _ = setting
-    override = f"{section}.{key}={text}"
-    refused = refusal(lambda: load_config({}, overrides=[override]))
-    if refused is not None:
-        assert refused.exit_code == ExitCode.USAGE
-        return
-    config = load_config({}, overrides=[override])
-    assert load_config(read_stored(config)) == config
-
-
 LINES = st.sampled_from(
     [
         *(

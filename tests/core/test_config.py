@@ -56,42 +56,6 @@ def test_paper_presets_hold_what_the_paper_prints(name, fps, batch_size, learnin
     assert config.train.steps == pytest.approx(24 * 50 * clips / batch_size, rel=0.03)
 
 
-def test_the_paper_with_casas_choices_differs_from_the_letter_where_this_list_says():
-    """It is what `paper-penn` was up to 0.1.0."""
-    letter, casa = (
-        load_config(preset=name).to_dict() for name in ("paper-penn", "paper-penn-casa")
-    )
-    found = {
-        f"{section}.{key}": value
-        for section, values in casa.items()
-        if section != "preset"
-        for key, value in values.items()
-        if value != letter[section][key]
-    }
-    assert found == {
-        "heatmap.sigma": 0.6,
-        "heatmap.sigma_unit": "cells",
-        "heatmap.distance": "squared",
-        "heatmap.confidence": "score",
-        "model.spatial_layers": 4,
-        "model.heads": 3,
-        "train.scaling": "casa",
-        "train.schedule": "milestones",
-        "train.weight_decay": 0.0,
-        "train.validation_share": 0.15,
-    }
-
-
-def test_casa_compat_switches_what_casa_does_otherwise():
-    casa, paper = load_config(preset="casa-compat"), load_config(preset="paper-penn-casa")
-    assert not casa.augment.flip_swap
-    assert casa.augment.orientation_probability == 0
-    assert casa.augment.temporal_probability == 1
-    assert casa.model.temporal_position == "sinusoid"
-    assert (casa.model.cross_layers, casa.train.learning_rate) == (4, 3e-4)
-    assert (casa.heatmap, casa.train.scaling, casa.train.index) == (paper.heatmap, "casa", "raw")
-
-
 def test_later_sources_win():
     settings = {"preset": "paper-penn-casa", "heatmap": {"sigma": 0.9, "padding": 0.3}}
     assert load_config(settings).heatmap == HeatmapConfig(

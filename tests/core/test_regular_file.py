@@ -19,7 +19,6 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.project_toml import Choice
 from la2ds_cli.poses.subjects import read_subjects
 from la2ds_cli.retrieval.frame_table import project_name
-from la2ds_cli.studio import train as studio_train
 from la2ds_cli.studio.timeline import timeline_json
 from la2ds_cli.training.checkpoint import load_resume, read_weights, run_warnings
 
@@ -57,11 +56,6 @@ READERS: dict[str, tuple[Callable[[Project], Any], Any]] = {
     f"{RUN}/recipe.json": (
         lambda p: artifact.read_recipe(p.run_dir("run") / "recipe.json"),
         artifact.ArtifactError,
-    ),
-    f"{RUN}/config.toml": (lambda p: studio_train._recipe_words(p.run_dir("run")), ""),
-    f"{RUN}/metrics.jsonl": (
-        lambda p: studio_train._rows(p.run_dir("run") / "metrics.jsonl"),
-        [],
     ),
     f"{RUN}/finished.json": (lambda p: run_warnings(p.run_dir("run")), []),
     "results/agreement/base.json": (
