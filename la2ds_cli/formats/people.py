@@ -15,7 +15,7 @@ from la2ds_cli.core.skeleton import SKELETONS, Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.formats.files import ImportOptions, JointsError, PoseFileError
 from la2ds_cli.poses.subjects import AMBIGUOUS_MARGIN, choose_subject, follow_cuts, rank_people
-from la2ds_cli.poses.tracking import LEAST_PIECE, MAX_GAP, link_detections
+from la2ds_cli.poses.tracking import LEAST_PIECE, MAX_GAP, link_detections, link_tracks, make_track
 
 PIXELS = 200.0  # of a metre in 3D joints that no camera saw, so that a person is some 300 tall
 
@@ -167,13 +167,20 @@ def choose_people(
     if not usable.any():
         return chosen, {}
     rows = [a + np.flatnonzero(usable[a:b]) for a, b in zip(first, end, strict=True)]
-    found = np.column_stack([box, _confidence(frames), frames.track])
+    found, identity = np.column_stack([box, _confidence(frames)]), frames.track
     if min(size) <= 0:  # the smallest frame that contains all boxes
         width, height = np.maximum(np.ceil(box[usable, 2:].max(axis=0)), 1)
         size = int(width), int(height)
     max_gap, least = (max(1, round(seconds * fps)) for seconds in (MAX_GAP, LEAST_PIECE))
     # The tool that wrote the file has applied its own threshold.
-    tracks = link_detections([found[at] for at in rows], threshold=0.0, max_gap=max_gap, size=size)
+    unnamed = [found[at[identity[at] < 0]] for at in rows]
+    tracks = link_detections(unnamed, threshold=0.0, max_gap=max_gap, size=size)
+    row, person = np.repeat(np.arange(len(rows)), list(map(len, rows))), np.concatenate(rows)
+    for name in np.unique(identity[person][identity[person] >= 0]):
+        of = np.flatnonzero(identity[person] == name)
+        of = of[np.unique(row[of], return_index=True)[1]]  # once in a frame
+        tracks.append(make_track(row[of], box[person[of]], found[person[of], 4]))
+    tracks = link_tracks(tracks, size, max_gap=max_gap)
     best, margin = choose_subject(tracks, size, len(number))
     subject, cuts = follow_cuts(best, tracks, least=least)
     for t, extent in zip(subject.frame, subject.box, strict=True):

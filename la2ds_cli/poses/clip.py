@@ -2,7 +2,7 @@
 
 First pass: boxes; the whole clip then decides who may be the subject and what the detector missed.
 Second pass: joints of those people only, on boxes made steady over time. Then the joints decide who
-the subject is. Short gaps of a sequence are interpolated, and its quality is measured.
+the subject is, and its quality is measured.
 """
 
 from __future__ import annotations
@@ -52,9 +52,6 @@ _LOST_SHARE = 0.5  # of the clip's usual joint score, below which a frame shows 
 _CUT_OFF = 0.5  # of the declared frames, below which a clip that is too short was cut off
 _REPORTED = 6  # people described in the facts of a clip
 _LEAST_SCORE = 0.1  # of a box that may be a person
-_ELSEWHERE = 0.5  # body lengths: crop.py's measure of a stray, which no interpolation may hide
-_ROUNDING = 1e-9  # seconds
-_BRIDGE = 0.25  # seconds; shorter gaps of a joint are interpolated, with score 0
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ def pose_clip(
     """Joints of the subject of a clip and of the next best people, best first.
 
     At least one sequence and at most config.subjects; frames without the person are NaN, as are
-    joints scored below config.joint_threshold in gaps too long to interpolate. info of each:
+    joints scored below config.joint_threshold. info of each:
     people, persons (sequences returned), person, margin, ambiguous, candidates, cuts, and the facts
     of quality.assess. Raises UserError (exit 4): V002 fewer than config.min_frames frames, V020
     nobody found, V026 fewer people than the subject's rank.
@@ -262,13 +259,11 @@ def _sequence(
     skeleton: str,
     info: dict[str, Any],
 ) -> PoseSequence:
-    """The sequence of a person: joints of the frames that show the person, with gaps interpolated,
-    and measured.
+    """The sequence of a person: joints of the frames that show the person, and what is measured.
 
     seen: (M,) whether the detector saw the person. Other frames show the person if the joints score
     at least half of what is usual in the clip.
     """
-    config, cuts = task.config, detections.cuts
     mean = posed.joint_score.mean(axis=1)
     usual = float(np.median(mean[seen] if seen.any() else mean))
     shown = seen | (mean >= _LOST_SHARE * usual)
@@ -279,20 +274,18 @@ def _sequence(
         whole[posed.frame[shown]] = value[shown]
         return whole
 
-    xy, score = rows(posed.xy, np.nan), rows(posed.joint_score, 0)
-    box, world, time = rows(posed.box, np.nan), None, detections.time
-    xy[(score < config.joint_threshold) | (score <= 0)] = np.nan
+    xy, score, world = rows(posed.xy, np.nan), rows(posed.joint_score, 0), None
+    xy[(score < task.config.joint_threshold) | (score <= 0)] = np.nan
+    score[np.isnan(xy).any(axis=-1)] = 0
     if posed.world.shape[1]:
         world = rows(posed.world, np.nan)
         world[np.isnan(xy).any(axis=-1)] = np.nan
-        world, *_ = interpolate_gaps(world, score, time, box, _BRIDGE, cuts)
-    xy, score, box = interpolate_gaps(xy, score, time, box, _BRIDGE, cuts)
     pose = PoseSequence(
         xy=xy,
         score=score,
-        box=box,
+        box=rows(posed.box, np.nan),
         frame=detections.source,
-        time=time,
+        time=detections.time,
         fps=task.source.info.fps,
         size=task.size,
         skeleton=skeleton,
@@ -301,47 +294,3 @@ def _sequence(
     )
     pose = with_trust(pose)
     return replace(pose, info={**info, **assess(pose)})
-
-
-def interpolate_gaps(
-    xy: FloatArray,
-    score: FloatArray,
-    time: FloatArray,
-    box: FloatArray,
-    max_gap: float,
-    cuts: Sequence[int] = (),
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """(xy, score, box) with the short gaps interpolated linearly in time.
-
-    xy (T, K, 2) pixels or (T, K, 3) metres, NaN = not seen; score (T, K); time (T,) seconds,
-    increasing; box (T, 4) xyxy pixels, NaN = not detected. A gap is filled when the two frames that
-    bound it are at most `max_gap` seconds apart, lie in one shot (`cuts`: rows at which a new shot
-    begins) and show the person in one place (box centres at most half a box's longer side apart).
-    An interpolated joint has a position but score 0, so that it carries no weight. Joints before
-    the first and after the last sighting, and longer gaps, stay NaN. Inputs are not changed.
-    """
-    time = np.asarray(time, np.float64)
-    centre, side = boxes.centre(np.asarray(box, np.float64)), (box[:, 2:] - box[:, :2]).max(axis=1)
-    shot = np.searchsorted(np.sort(np.asarray(cuts, int)), np.arange(len(time)), "right")
-
-    def fill(value: FloatArray, seen: np.ndarray) -> FloatArray:
-        """value (T, K, C) interpolated where seen (T, K) has short gaps."""
-        row = np.arange(len(value))[:, None]
-        before = np.maximum.accumulate(np.where(seen, row, -1), axis=0)
-        after = np.minimum.accumulate(np.where(seen, row, len(value))[::-1], axis=0)[::-1]
-        t, k = np.nonzero(~seen & (before >= 0) & (after < len(value)))
-        low, high = before[t, k], after[t, k]
-        apart = np.linalg.norm(centre[high] - centre[low], axis=1)
-        short = time[high] - time[low] <= max_gap + _ROUNDING
-        short &= ~(apart > _ELSEWHERE * np.fmax(side[low], side[high])) & (shot[low] == shot[high])
-        t, k, low, high = t[short], k[short], low[short], high[short]
-        share = (time[t] - time[low]) / (time[high] - time[low])
-        interpolated = np.array(value)
-        start, end = value[low, k].astype(np.float64), value[high, k]
-        interpolated[t, k] = start + share[:, None] * (end - start)
-        return interpolated
-
-    seen = np.asarray(np.isfinite(xy).all(axis=-1))
-    detected = np.asarray(np.isfinite(box).all(axis=-1))
-    new_box = fill(box[:, None], detected[:, None])[:, 0]
-    return fill(xy, seen), np.where(seen, score, 0).astype(score.dtype), new_box

@@ -15,6 +15,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from la2ds_cli.core import artifact
@@ -27,7 +28,7 @@ from la2ds_cli.core.video_list import VideoList
 from la2ds_cli.poses.subjects import read_subjects, subject_of
 
 STEP = "poses"
-VERSION = 3  # raised when the same settings give other joints
+VERSION = 4  # raised when the same settings give other joints
 _NAMED = 3  # clips that a note names
 _SETTINGS = ("detect_threshold", "detect_rate", "joint_threshold", "subjects")
 
@@ -118,26 +119,17 @@ class PoseRecipes:
     of the networks and subjects.csv are read once."""
 
     def __init__(self, project: Project, config: PosesConfig) -> None:
-        self._config = config
-        self._subjects = read_subjects(project)
-        self._made_by: list[tuple[str, str]] | UserError | None = None
+        self._config, self._subjects = config, read_subjects(project)
+
+    @cached_property
+    def _networks(self) -> list[tuple[str, str]]:
+        return networks_of(self._config)
 
     def of(self, video: Video) -> list[Recipe]:
         """The recipes of a clip; UserError as `extract_poses` for the detector and the network."""
         subject = subject_of(self._subjects, video)
-        networks = self._networks()
         person = {"options": video.options, "subject": subject, "person": video.person}
-        return [pose_recipe(self._config, *each, video.sha256, **person) for each in networks]
-
-    def _networks(self) -> list[tuple[str, str]]:
-        if self._made_by is None:
-            try:
-                self._made_by = networks_of(self._config)
-            except UserError as error:
-                self._made_by = error
-        if isinstance(self._made_by, UserError):
-            raise self._made_by
-        return self._made_by
+        return [pose_recipe(self._config, *each, video.sha256, **person) for each in self._networks]
 
 
 def pose_recipe(

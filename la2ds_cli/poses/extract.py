@@ -7,7 +7,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +22,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import STEP, find_clip, follow_files, is_current, moved_to
-from la2ds_cli.poses.extraction import ClipResult, Extraction, failure, stored_options
+from la2ds_cli.poses.extraction import ClipResult, Extraction, failure
 from la2ds_cli.poses.quality import FACTS, clip_facts, verdict
 from la2ds_cli.poses.sources import (
     ClipSource,
@@ -36,6 +36,7 @@ from la2ds_cli.video.media_files import content_digest
 from la2ds_cli.video.reader import VideoInfo
 
 Engine = Literal["local", "ray"]
+Content = tuple[str, str, str]  # of a ClipSource
 Shard = tuple[int, int]  # (i, n): the i-th of n parts, i from 1
 ClipListener = Callable[[ItemResult], None]  # called in the thread that calls extract_poses
 # Facts of a row beside those of quality.assess.
@@ -117,14 +118,16 @@ def _plan(
 ) -> list[ClipSource | ClipResult]:
     """The clips named by `paths`, probed, or what is wrong with them; named subjects are stored."""
     entries = collect_entries(paths, options.clip or ClipOptions())
-    entries = [replace(entry, subject=entry.subject or options.subject) for entry in entries]
     listed = Counter(Path(entry.name).resolve() for entry in entries)
     if options.shard is not None:
         number, parts = options.shard
         entries = entries[number - 1 :: parts]
-    names = dict.fromkeys(entry.name for entry in entries)
-    run.progress.begin("checking files", 2 * len(names))
-    digests = {name: _digest(run, name) for name in names}
+    digests = dict.fromkeys(entry.name for entry in entries)
+    run.progress.begin("checking files", 2 * len(digests))
+    for name in digests:
+        with suppress(OSError, ValueError):  # as its probe will say
+            digests[name] = content_digest(Path(name).resolve())
+        run.progress.advance()
     files = [(Path(name).resolve(), digest) for name, digest in digests.items() if digest]
     with _rows_lock(run.project, options.shard):
         if note := follow_files(run.project, files):
@@ -132,56 +135,48 @@ def _plan(
     if options.clip is None:
         entries = list(_as_stored(run.project, entries, listed, digests))
     subjects = read_subjects(run.project)
-    probed = []
+    named: dict[str, str] = {}
+    clips = []
     for entry in entries:
-        probed.append(_probe(run, entry, subjects, digests[entry.name]))
-        run.progress.advance(len(names) / len(entries))
+        subject = entry.subject or options.subject
+        clip = _probe(run, replace(entry, subject=subject), digests[entry.name] or "")
+        if isinstance(clip, ClipSource) and subject:
+            named[clip.id()] = subject
+        elif isinstance(clip, ClipSource):
+            clip = replace(clip, subject=subjects.get(clip.id(), ""))
+        clips.append(clip)
+        run.progress.advance(len(digests) / len(entries))
     run.progress.end()
-    named = {
-        source.id(): entry.subject
-        for entry, source in zip(entries, probed, strict=True)
-        if entry.subject and isinstance(source, ClipSource)
-    }
     if named:
         with _rows_lock(run.project, options.shard), run.project.tables():
             set_subjects(run.project, named)
-    return probed
+    return clips
 
 
 def _as_stored(
     project: Project,
     entries: Sequence[Entry],
     listed: Mapping[Path, int],
-    digests: Mapping[str, str],
+    digests: Mapping[str, str | None],
 ) -> Iterator[Entry]:
     """The entries, those that do not say how their file is read once for each part of it that the
     project knows. listed: how often each file is in the whole list; digests: by name."""
     for entry in entries:
         ways = [entry.options]
         if not entry.says_how and entry.options == ClipOptions():
-            ways = stored_options(project, Path(entry.name), digests[entry.name]) or ways
-            if listed[Path(entry.name).resolve()] > 1:  # other entries name its parts
-                ways = [way for way in ways if not way.is_cut] or [entry.options]
-        yield from (replace(entry, options=way) for way in ways)
+            rows = project.video_list()
+            path = Path(entry.name)
+            known = rows.of_content(path, digests[entry.name] or "") or rows.of_source(path)
+            ways = [ClipOptions.from_text(text) for text in dict.fromkeys(r.options for r in known)]
+            if listed[path.resolve()] > 1:  # other entries name its parts
+                ways = [way for way in ways if not way.is_cut]
+        yield from (replace(entry, options=way) for way in ways or [entry.options])
 
 
-def _digest(run: Extraction, name: str) -> str:
-    """SHA-256 of the content of a file; empty if it cannot be read, as its probe will say."""
-    try:
-        return content_digest(Path(name).resolve())
-    except (OSError, ValueError):
-        return ""
-    finally:
-        run.progress.advance()
-
-
-def _probe(
-    run: Extraction, entry: Entry, subjects: Mapping[str, str], digest: str
-) -> ClipSource | ClipResult:
+def _probe(run: Extraction, entry: Entry, digest: str) -> ClipSource | ClipResult:
     try:
         limit = run.config.max_duration
-        source = load_source(run.project, entry, max_duration=limit, digest=digest)
-        return replace(source, subject=entry.subject or subjects.get(source.id(), ""))
+        return load_source(run.project, entry, max_duration=limit, digest=digest)
     except UserError as error:
         return ClipResult(None, [failure(entry.name, error)])
     except Exception as error:
@@ -201,24 +196,27 @@ def _run(
     run: Extraction, clips: Sequence[ClipSource | ClipResult], engine: Engine = "local"
 ) -> Iterator[ClipResult]:
     """The result of each clip, in order. Files with equal content are one clip."""
-    sources = {i: clip for i, clip in enumerate(clips) if isinstance(clip, ClipSource)}
-    done = {i: known for i, source in sources.items() if (known := run.cached(source))}
-    first: dict[tuple[str, str, str], int] = {}  # content -> index
-    for index in done:
-        if not run.is_imported(sources[index]):  # such poses belong to one clip
-            first.setdefault(sources[index].content, index)
-    todo: dict[int, ClipSource] = {}
-    for index, source in sources.items():
-        if index not in done and first.setdefault(source.content, index) == index:
-            todo[index] = source
+    todo: dict[Content, ClipSource] = {}
+    done: dict[Content, ClipResult] = {}
+    for clip in clips:
+        if isinstance(clip, ClipSource) and not (clip.content in done or clip.content in todo):
+            known = run.cached(clip)
+            if known is None:
+                todo[clip.content] = clip
+            else:
+                done[clip.content] = known
     extracted = _extracted(run, list(todo.values()), engine)  # begins with the first of them
-    for index, clip in enumerate(clips):
+    told: set[Content] = set()
+    for clip in clips:
         if isinstance(clip, ClipResult):
             yield clip
-            continue
-        if index in todo:
-            done[index] = next(extracted)
-        yield done[index] if index in done else _same_film(clip, done[first[clip.content]])
+        elif clip.content in told:
+            yield _same_film(clip, done[clip.content])
+        else:
+            told.add(clip.content)
+            if clip.content in todo:
+                done[clip.content] = next(extracted)
+            yield done[clip.content]
 
 
 def _extracted(run: Extraction, sources: list[ClipSource], engine: Engine) -> Iterator[ClipResult]:
@@ -306,8 +304,7 @@ class _Record:
         persons = range(1, run.config.subjects + 1)
         self.results: list[ClipResult] = []
         self._order = [c.id(n) for c in clips if isinstance(c, ClipSource) for n in persons]
-        self._run = run
-        self._shard = shard
+        self._run, self._shard = run, shard
         self._on_clip = on_clip or (lambda result: None)
         self._listed = self._told = 0  # of the results
         self._next = 0.0  # when they are written at the earliest
@@ -334,7 +331,8 @@ class _Record:
         """Announce the results whose rows are written; a failure with a clip is noted, and the
         batch continues."""
         waiting, self._told = self.results[self._told : self._listed], self._listed
-        for item in (item for result in waiting for item in result.items if item.usable):
+        usable = [item for result in waiting for item in result.items if item.usable]
+        for item in usable:
             try:
                 self._on_clip(item)
             except UserError:
@@ -387,15 +385,11 @@ def write_report(project: Project, results: Sequence[ClipResult], suffix: str = 
             codes = [found.code for found in verdict(facts)] or ([item.code] if item.code else [])
             seconds = 0.0 if number else round(result.seconds, 2)
             row = {**facts, **item.to_json(), "codes": " ".join(codes), "seconds": seconds}
-            row["doubts"] = _doubts(row)
+            told = (f"{limb} {start}-{end}" for limb, start, end in row.get("doubts") or [])
+            row["doubts"] = "; ".join(told)  # right arm 1.2-2.0; left leg 3.5-4.1
             rows.append([row.get(column) for column in columns])
     path = project.results_dir("extract") / f"report{suffix}.csv"
     artifact.write_text(path, table_text(columns, rows))
-
-
-def _doubts(row: Mapping[str, Any]) -> str:
-    """`right arm 1.2-2.0; left leg 3.5-4.1`"""
-    return "; ".join(f"{limb} {start}-{end}" for limb, start, end in row.get("doubts") or [])
 
 
 # --- poses that another step needs ----------------------------------------------------------------

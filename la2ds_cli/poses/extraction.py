@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -16,7 +15,6 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.batch import ItemResult, unexpected
-from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, available_cores
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -45,6 +43,7 @@ from la2ds_cli.poses.weights import report_to
 _COMPLETE = 0.97  # share of the declared frames and seconds; containers round both
 _VARIABLE = 0.1  # of the usual frame time, by which frames of a variable rate differ
 _MEMORY = 4 * CLIP_MEMORY  # for the decoded frames of all clips in progress
+_NO_FACTS = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 _RUN_ENDS_WITH = (ExitCode.USAGE, ExitCode.ENVIRONMENT, ExitCode.STORAGE)
 
 
@@ -143,14 +142,8 @@ class Extraction:
     def recipe(self, networks: tuple[str, str], source: ClipSource, person: int = 1) -> Recipe:
         """The recipe of the poses of one person of a source. networks: identities of the pose
         network and the detector."""
-        return pose_recipe(
-            self.config,
-            *networks,
-            source.digest,
-            options=source.options.to_text(),
-            subject=source.subject,
-            person=person,
-        )
+        of = {"options": source.options.to_text(), "subject": source.subject, "person": person}
+        return pose_recipe(self.config, *networks, source.digest, **of)
 
     def cached(self, source: ClipSource) -> ClipResult | None:
         """The result of a source if the poses of all its persons are current, otherwise None.
@@ -168,14 +161,8 @@ class Extraction:
                     return None
                 infos.append(facts["info"])
             return ClipResult(source, _items(source, infos, cached=True))
-        except ArtifactError:
+        except (ArtifactError, *_NO_FACTS):
             return None
-        except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
-            return None
-
-    def is_imported(self, source: ClipSource) -> bool:
-        """Whether the poses of a source, which exist, were not made by this step."""
-        return artifact.read_header(self.project.pose_path(source.id()))[0].step != STEP
 
     def attempt(
         self, source: ClipSource, workers: int = 1, memory: int = CLIP_MEMORY
@@ -268,15 +255,6 @@ def _with_facts(pose: PoseSequence, source: ClipSource, names: dict[str, str]) -
         "variable_rate": bool(steps.max() - steps.min() > _VARIABLE * usual),
         **names,
     }
-    facts |= {"hdr": info.hdr} if info.hdr else {}
-    facts |= {"rotate": options.rotate} if options.rotate else {}
-    facts |= {"mirror": True} if options.mirror else {}
+    read = {"hdr": info.hdr, "rotate": options.rotate, "mirror": options.mirror}
+    facts |= {name: value for name, value in read.items() if value}
     return replace(pose, info={**facts, **pose.info})
-
-
-def stored_options(project: Project, path: Path, digest: str) -> list[ClipOptions]:
-    """How the project reads one of its files, for each of its parts in order; empty for a file that
-    it does not know. digest: of its content; a file with new content is read as before."""
-    listed = project.video_list()
-    rows = listed.of_content(path, digest) or listed.of_source(path)
-    return [ClipOptions.from_text(text) for text in dict.fromkeys(row.options for row in rows)]

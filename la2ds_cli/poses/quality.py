@@ -4,8 +4,8 @@ on them.
 The verdict is computed from the facts whenever it is needed, so a limit changed here also applies
 to clips extracted long ago. Missing facts (imported joints) cause no weakness.
 
-A joint is seen if its score is above 0; a finite joint with score 0 was interpolated (clip.py)
-and counts as not seen. Lengths are in torso lengths, which mean the same at every resolution.
+A joint is seen if its score is above 0. Lengths are in torso lengths, which mean the same at every
+resolution.
 """
 
 from __future__ import annotations

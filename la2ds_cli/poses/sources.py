@@ -162,20 +162,19 @@ def _split(text: str) -> str:
 
 
 # Column -> what reads a cell, and what is allowed in it.
-_OPTIONS: dict[str, tuple[Callable[[str], Any], str]] = {
+_CELLS: dict[str, tuple[Callable[[str], Any], str]] = {
     "start": (_number, "seconds such as 1.5"),
     "end": (_number, "seconds such as 4"),
     "rotate": (int, "0, 90, 180 or 270"),
     "mirror": (_flag, "true, false, 1 or 0"),
     "slowmo": (_number, "a factor such as 8"),
     "fps": (_number, "images per second such as 30"),
-}
-_FACTS: dict[str, tuple[Callable[[str], Any], str]] = {
     "subject": (str, "text"),
     "group": (str, "text"),
     "split": (_split, " or ".join(SPLITS)),
 }
-_COLUMNS = ("path", *_OPTIONS, *_FACTS)
+_FACTS = ("subject", "group", "split")  # the others are options
+_COLUMNS = ("path", *_CELLS)
 _ONE_WAY = "list it once, or give each entry its own start and end"
 _HINT = f"one row per clip, separated by commas; columns: {', '.join(_COLUMNS)}; path is required"
 
@@ -188,8 +187,7 @@ def read_manifest(path: str | Path, options: ClipOptions | None = None) -> list[
     `options`.
 
     Raises UserError: V006 no such file (exit 3); exit 5 for an unknown column or a value that is
-    not allowed, naming file, line and column, and for a part of a file listed twice, also with
-    other options: it would be one clip read in two ways.
+    not allowed, naming file, line and column.
     """
     path = Path(path)
     if not path.is_file():
@@ -198,12 +196,6 @@ def read_manifest(path: str | Path, options: ClipOptions | None = None) -> list[
     entries = read_rows(path, lambda row: _entry(row, path.parent, defaults), _HINT)
     if not entries:
         raise _mismatch(f"{path} lists no clips", _HINT)
-    seen: set[tuple[str, str]] = set()
-    for entry in entries:
-        if (entry.name, entry.options.part) in seen:
-            hint = "give each row its own start and end"
-            raise _mismatch(f"{path} lists the same part of {entry.name} twice", hint)
-        seen.add((entry.name, entry.options.part))
     return entries
 
 
@@ -220,17 +212,18 @@ def _entry(row: dict[str, str], folder: Path, defaults: ClipOptions) -> Entry:
         refuse_url(name)
     except UserError as error:
         raise ValueError(f"column path: {error.message}") from error
-    changed = {c: _read(c, cells[c], *_OPTIONS[c]) for c in _OPTIONS if cells.get(c)}
-    facts = {c: _read(c, cells[c], *_FACTS[c]) for c in _FACTS if cells.get(c)}
+    values = {c: _read(c, cells[c]) for c in _CELLS if cells.get(c)}
+    facts = {c: values.pop(c) for c in _FACTS if c in values}
     try:
-        options = replace(defaults, **changed)
+        options = replace(defaults, **values)
     except UserError as error:
         raise ValueError(f"column {error.message.removeprefix('--')}") from error
-    says_how = bool(changed.keys() - {"fps"})  # a rate changes nothing but folders of images
+    says_how = bool(values.keys() - {"fps"})  # a rate changes nothing but folders of images
     return Entry(str(folder / name), options, **facts, says_how=says_how)
 
 
-def _read(column: str, text: str, parse: Callable[[str], Any], allowed: str) -> Any:
+def _read(column: str, text: str) -> Any:
+    parse, allowed = _CELLS[column]
     try:
         return parse(text)
     except ValueError:
@@ -241,20 +234,15 @@ def _mismatch(message: str, hint: str) -> UserError:
     return UserError(message, hint=hint, exit_code=ExitCode.MISMATCH)
 
 
-@dataclass(frozen=True)
-class ClipSource:
-    """A file that passed the probe. name: as the user gave it. subject: policy or rank only for
-    this clip, empty = that of the settings. group, split: for videos.csv, empty = unchanged.
-    listed_as: the id of the file in the project, empty = that of its name and content."""
+@dataclass(frozen=True, kw_only=True)
+class ClipSource(Entry):
+    """A clip whose file passed the probe. subject: only for this clip, empty = that of the
+    settings. listed_as: the id of the file in the project, empty = that of its name and
+    content."""
 
-    name: str
     path: Path
     info: VideoInfo
     digest: str
-    options: ClipOptions = field(default_factory=ClipOptions)
-    subject: str = ""
-    group: str = ""
-    split: str = ""
     listed_as: str = ""
 
     def id(self, person: int = 1) -> str:
@@ -305,17 +293,8 @@ def load_source(
         )
     path = Path(name).resolve()
     digest = digest or content_digest(path)
-    return ClipSource(
-        name=name,
-        path=path,
-        info=info,
-        digest=digest,
-        options=options,
-        subject=entry.subject,
-        group=entry.group,
-        split=entry.split,
-        listed_as=listed_as(project, path, digest),
-    )
+    listed = listed_as(project, path, digest)
+    return ClipSource(**vars(entry), path=path, info=info, digest=digest, listed_as=listed)
 
 
 def load_single(
@@ -347,18 +326,13 @@ def load_single(
                 "then run the same command again"
             )
         elif error.code == "V006" and not os.path.lexists(name):
-            error.hint = _hint_of_missing(project, name) or error.hint
+            videos = project.videos()
+            stems = [Path(video.path).stem for video in videos]
+            if any(name == str(project.source(video)) for video in videos):
+                error.hint = (
+                    "it is listed in videos.csv, but has no usable joints: put it back, or run "
+                    "la2ds extract-poses on the file where it is now"
+                )
+            elif near := get_close_matches(Path(name).stem, stems, n=1):
+                error.hint = f"did you mean '{near[0]}'? videos.csv lists the clips of the project"
         raise
-
-
-def _hint_of_missing(project: Project, name: str) -> str:
-    """The hint if `name` is not a file: it may be the name of a clip, or meant to be one. Empty if
-    nothing suggests that."""
-    videos = project.videos()
-    if any(name == str(project.source(video)) for video in videos):
-        return (
-            "it is listed in videos.csv, but has no usable joints: put it back, or run la2ds "
-            "extract-poses on the file where it is now"
-        )
-    near = get_close_matches(Path(name).stem, [Path(video.path).stem for video in videos], n=1)
-    return f"did you mean '{near[0]}'? videos.csv lists the clips of the project" if near else ""

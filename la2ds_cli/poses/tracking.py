@@ -97,7 +97,6 @@ class _OpenTrack:
     def __init__(self) -> None:
         self.frame = array("q")
         self.row = array("d")  # five numbers of each detection
-        self.ids: set[int] = set()
         self._state = array("d")  # four numbers of each
         self._velocity = (0.0, 0.0, 0.0, 0.0)
 
@@ -116,6 +115,10 @@ class _OpenTrack:
         self.row.extend(row)
         self._state.extend(state)
 
+    def packed(self) -> Track:
+        rows = np.array(self.row).reshape(-1, 5)
+        return make_track(np.array(self.frame), rows[:, :4], rows[:, 4])
+
     def predict(self, t: int, max_gap: int) -> tuple[float, float, float, float]:
         """Box at frame t: constant velocity, damped over max_gap frames."""
         x, y, width, height = self._state[-4:]
@@ -130,15 +133,10 @@ class _OpenTrack:
 class _Linker:
     """The tracks of one clip, built frame by frame."""
 
-    def __init__(self, threshold: float, max_gap: int, apart: dict[int, set[int]]) -> None:
-        self.threshold, self.max_gap, self.apart = threshold, max(max_gap, 1), apart
+    def __init__(self, threshold: float, max_gap: int) -> None:
+        self.threshold, self.max_gap = threshold, max(max_gap, 1)
         self.tracks: list[_OpenTrack] = []
-        self.open: list[_OpenTrack] = []
-        self.owner: dict[int, _OpenTrack] = {}
-
-    def cut(self) -> None:
-        """A new shot begins: every track ends."""
-        self.open, self.owner = [], {}
+        self.open: list[_OpenTrack] = []  # none after a cut
 
     def step(self, t: int, detected: FloatArray) -> None:
         """Assign the detections of frame t to the tracks they continue or begin."""
@@ -146,58 +144,34 @@ class _Linker:
         scored = detected[:, 4] >= self.threshold * CONTINUE_SHARE
         rows = [tuple(row) for row in detected[scored].tolist()]
         rows.sort(key=lambda row: -row[4])
-        unassigned = [row for row in rows if not self._extend_owner(t, row)]
-        waiting = [track for track in self.open if track.frame[-1] < t]
-        if unassigned and waiting:
-            unassigned = self._extend(t, waiting, unassigned)
-        for row in unassigned:
+        if rows and self.open:
+            rows = self._extend(t, self.open, rows)
+        for row in rows:
             if row[4] >= self.threshold:
                 track = _OpenTrack()
+                track.append(t, row, self.max_gap)
                 self.tracks.append(track)
                 self.open.append(track)
-                self._append(track, t, row)
-
-    def _append(self, track: _OpenTrack, t: int, row: tuple[float, ...]) -> None:
-        track.append(t, row[:5], self.max_gap)
-        if (number := _id(row)) >= 0 and number not in self.owner:
-            self.owner[number] = track
-            track.ids.add(number)
-
-    def _extend_owner(self, t: int, row: tuple[float, ...]) -> bool:
-        track = self.owner.get(_id(row))
-        if track is None or track.frame[-1] == t:
-            return False
-        if track not in self.open:
-            self.open.append(track)
-        self._append(track, t, row)
-        return True
 
     def _extend(
         self, t: int, waiting: list[_OpenTrack], rows: list[tuple[float, ...]]
     ) -> list[tuple[float, ...]]:
         """Give each open track its detection, if there is one; returns the remaining rows."""
-        detected = np.array([row[:5] for row in rows])
+        detected = np.array(rows)
         predicted = np.array([track.predict(t, self.max_gap) for track in waiting])
-        allowed = np.array([[self._may_be(track, row) for row in rows] for track in waiting])
         overlap = boxes.pairwise_iou(predicted, detected[:, :4])
-        pairs = assign(np.where(allowed & (overlap >= MIN_IOU), overlap * detected[:, 4], 0))
+        pairs = assign(np.where(overlap >= MIN_IOU, overlap * detected[:, 4], 0))
         tracks = [i for i in range(len(waiting)) if i not in dict(pairs)]
         columns = [n for n in range(len(rows)) if n not in {n for _, n in pairs}]
         if tracks and columns:
             near = self._nearness(
                 t, [waiting[i] for i in tracks], predicted[tracks], detected[columns]
             )
-            more = assign(near * allowed[np.ix_(tracks, columns)])
-            pairs += [(tracks[i], columns[n]) for i, n in more]
+            pairs += [(tracks[i], columns[n]) for i, n in assign(near)]
         for i, n in pairs:
-            self._append(waiting[i], t, rows[n])
+            waiting[i].append(t, rows[n], self.max_gap)
         used = {n for _, n in pairs}
         return [row for n, row in enumerate(rows) if n not in used]
-
-    def _may_be(self, track: _OpenTrack, row: tuple[float, ...]) -> bool:
-        """Whether the file never shows both at the same time."""
-        number = _id(row)
-        return number < 0 or not (track.ids & self.apart.get(number, set()))
 
     def _nearness(
         self, t: int, tracks: list[_OpenTrack], predicted: FloatArray, detected: FloatArray
@@ -210,10 +184,6 @@ class _Linker:
         strong = detected[:, 4] >= self.threshold
         near = np.maximum(1 - distance / np.maximum(most, 1e-9)[:, None], 0)
         return near * (ratio <= _SAME_SIZE) * strong
-
-
-def _id(row: tuple[float, ...]) -> int:
-    return int(row[5]) if len(row) > 5 else -1
 
 
 def _distance_and_ratio(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -242,11 +212,8 @@ def link_detections(
     size: tuple[int, int],
     cuts: Sequence[int] = (),
 ) -> list[Track]:
-    """Tracks of the detections of every frame: x1 y1 x2 y2 score, in pixels, and optionally an id.
-
-    detections: (n_t, 5) or (n_t, 6) for each frame; empty if the detector did not run. Column 6 is
-    the identity that a file gives the person, -1 = none: detections of one identity within a
-    shot are one track, and identities that were never seen at the same time may be one person, too.
+    """Tracks of the detections (n_t, 5) of every frame: x1 y1 x2 y2 score, in pixels; none if the
+    detector did not run.
 
     Boxes are predicted with constant velocity; the pairs of open track and detection with the
     largest sum of IoU times score are joined, so that a whole body wins over a part of it. The rest
@@ -255,31 +222,15 @@ def link_detections(
     (about one second) is closed. cuts: frames where a new shot begins; tracks end there. Tracks of
     one person who left and came back are linked at the end (`link_tracks`).
     """
-    linker = _Linker(threshold, max_gap, _seen_together(detections))
+    linker = _Linker(threshold, max_gap)
     shots = set(cuts)
     for t, detected in enumerate(detections):
         if t in shots:
-            linker.cut()
+            linker.open = []
         if len(detected):
             linker.step(t, detected)
-    packed = [_pack(track) for track in linker.tracks]
+    packed = [track.packed() for track in linker.tracks]
     return link_tracks(packed, size, max_gap=max_gap, cuts=cuts)
-
-
-def _seen_together(detections: Sequence[FloatArray]) -> dict[int, set[int]]:
-    """For each identity, the identities that share a frame with it."""
-    together: dict[int, set[int]] = {}
-    for detected in detections:
-        if detected.shape[1] > 5:
-            ids = {int(number) for number in detected[:, 5] if number >= 0}
-            for number in ids:
-                together.setdefault(number, set()).update(ids - {number})
-    return together
-
-
-def _pack(track: _OpenTrack) -> Track:
-    rows = np.array(track.row).reshape(-1, 5)
-    return make_track(np.array(track.frame), rows[:, :4], rows[:, 4])
 
 
 def fill_boxes(

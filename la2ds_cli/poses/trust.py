@@ -295,9 +295,14 @@ def _between_changes(
     """(T,) 1 between two changes that undo each other, _OPEN around a change that is not undone and
     up to a near end of its shot; changes: rows at which the names change."""
     rows = np.zeros(len(time))
-    undone, left = undone_changes(changes, time, _SWAP, first)
-    for start, stop in undone:
-        rows[start:stop] = 1.0
+    left = changes
+    while len(left) > 1:  # the nearest two of one shot undo each other
+        gap = np.where(first[left[1:]] == first[left[:-1]], np.diff(time[left]), np.inf)
+        at = int(gap.argmin())
+        if gap[at] > _SWAP:
+            break
+        rows[left[at] : left[at + 1]] = 1.0
+        left = np.delete(left, [at, at + 1])
     for row in left:
         low, high = time[row] - _AROUND, time[row] + _AROUND
         if time[row] - time[first[row]] <= _END:
@@ -308,30 +313,6 @@ def _between_changes(
         stop = min(int(np.searchsorted(time, high, "right")), int(last[row]) + 1)
         rows[start:stop] = np.maximum(rows[start:stop], _OPEN)
     return rows
-
-
-def undone_changes(
-    changes: IntArray, time: FloatArray, most: float, shot: IntArray
-) -> tuple[list[tuple[int, int]], list[int]]:
-    """Pairs of changes that undo each other, and the remaining changes: rows of a clip.
-
-    The nearest two consecutive changes are paired until none are within `most` seconds in one shot
-    (shot (T,): equal within one). Two are paired here as soon as neither has a nearer neighbour.
-    """
-
-    def gap(a: int, b: int) -> float:
-        near = shot[a] == shot[b] and time[b] - time[a] <= most
-        return float(time[b] - time[a]) if near else np.inf
-
-    pairs, left = [], []  # the gaps in `left` become smaller from each to the next
-    rows = [int(row) for row in changes]
-    for row, after in itertools.zip_longest(rows, rows[1:]):
-        left.append(row)
-        while len(left) > 1 and np.isfinite(own := gap(*left[-2:])):
-            if after is not None and gap(left[-1], after) < own:
-                break
-            pairs.append((left.pop(-2), left.pop()))
-    return pairs, left
 
 
 def _mean_distance(a: FloatArray, b: FloatArray) -> FloatArray:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.batch import ItemResult, Status
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 
@@ -178,29 +178,20 @@ def pull(
     Raises UserError: an unknown name (exit 2, before any download), a folder that is full or cannot
     be written (exit 7; finished files are kept).
     """
-    entries = _entries(names)
-    needed = _entries([name for entry in entries for name in (entry.name, *entry.needs)])
-    return [_pull(entry, progress or Progress(), offline) for entry in needed]
-
-
-def _pull(entry: WeightFile, progress: Progress, offline: bool) -> ItemResult:
-    from la2ds_models.weight_files import WeightError, find, origin
-
-    try:
-        path = find(entry)
-    except WeightError:
-        path = None  # damaged: obtain_weights downloads it again, or says why it cannot
-    if path:
-        return ItemResult(entry.name, "", "cached", message=f"{path} ({origin(entry, path)})")
-    try:
-        path, source = obtain_weights(entry.name, progress, offline=offline)
-    except UserError as error:
-        if error.exit_code != ExitCode.ENVIRONMENT:
-            raise
-        return ItemResult(
-            entry.name, "", "failed", code="W001", message=error.message, hint=error.hint
-        )
-    return ItemResult(entry.name, "", "ok", message=f"{path} ({source})")
+    needed = [name for entry in _entries(names) for name in (entry.name, *entry.needs)]
+    results = []
+    for entry in _entries(needed):
+        try:
+            path, source = obtain_weights(entry.name, progress or Progress(), offline=offline)
+        except UserError as error:
+            if error.exit_code != ExitCode.ENVIRONMENT:
+                raise
+            said = error.message, error.hint
+            results.append(ItemResult(entry.name, "", "failed", 0, "W001", *said))
+            continue
+        status: Status = "ok" if source.startswith("downloaded") else "cached"
+        results.append(ItemResult(entry.name, "", status, message=f"{path} ({source})"))
+    return results
 
 
 def pull_exit_code(results: Sequence[ItemResult]) -> ExitCode:

@@ -493,21 +493,6 @@ def test_imported_poses_are_never_touched(project: Project, clips: Path, monkeyp
     assert project.read_pose(made)[1] == imported
 
 
-def test_a_copy_of_an_imported_clip_is_extracted(project: Project, clips: Path) -> None:
-    path = clips / "anna" / "clip.mp4"
-    made = ensure_pose(project, str(path), CONFIG)
-    pose, _ = project.read_pose(made)
-    imported = Recipe("import", 1, {}, {"labels": "0" * 64})
-    project.write_pose(made, replace(pose, xy=pose.xy + 5, info={}), imported)
-    (clips / "anna" / "copy.mp4").write_bytes(path.read_bytes())
-    old, new = extract_poses(project, [str(clips / "anna")], CONFIG)
-    assert (old.status, old.video, new.status) == ("cached", made, "ok")
-    copied, recipe = project.read_pose(new.video)
-    assert recipe.step == "poses"
-    np.testing.assert_array_equal(copied.xy, pose.xy)
-    assert [video.id for video in project.videos()] == [made, new.video]
-
-
 def test_terms_of_both_networks_are_told_once(project: Project, clips: Path, monkeypatch) -> None:
     """Also by a command that makes the poses of its clips one after the other."""
     told = []
@@ -531,7 +516,7 @@ def test_terms_of_both_networks_are_told_once(project: Project, clips: Path, mon
 def test_joints_in_metres_are_kept_beside_the_others(
     project: Project, clips: Path, monkeypatch
 ) -> None:
-    """Hidden for two frames, which is a short gap: depth is interpolated as the joints are."""
+    """Hidden for two frames, of which nothing is known."""
     people = walk(20)
     people[8:10] = [{}] * 2
     film(clips / "anna" / "clip.mp4", people)
@@ -548,7 +533,8 @@ def test_joints_in_metres_are_kept_beside_the_others(
     (result,) = extract_poses(project, [str(clips / "anna")], CONFIG)
     pose, _ = project.read_pose(result.video)
     assert pose.world is not None
-    assert (pose.score == 0).all(axis=1).sum() == 2
-    np.testing.assert_allclose(pose.world[..., 2], pose.xy[..., 0] / 100, atol=1e-5)
-    np.testing.assert_allclose(np.diff(pose.world[:, 5, 2]), 0.02, atol=0.01)
-    np.testing.assert_array_equal(pose.world[..., 0], 0)
+    seen = np.isfinite(pose.xy).all(axis=(1, 2))
+    assert seen.tolist() == [t not in (8, 9) for t in range(20)]
+    np.testing.assert_array_equal(np.isfinite(pose.world).all(axis=(1, 2)), seen)
+    np.testing.assert_allclose(pose.world[seen, :, 2], pose.xy[seen, :, 0] / 100, atol=1e-5)
+    np.testing.assert_array_equal(pose.world[seen][..., 0], 0)

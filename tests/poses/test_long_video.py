@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.trust import undone_changes
 from la2ds_cli.video.reader import Image, write_video
 
 ROOT = Path(__file__).parents[2]
@@ -62,30 +61,6 @@ def _peak(folder: Path, minutes: int) -> tuple[Project, int]:
     )
     assert done.returncode == 0, done.stderr
     return project, int(done.stdout)
-
-
-class _Counted:
-    """Times of frames that count how often one is looked at."""
-
-    def __init__(self, time: np.ndarray) -> None:
-        self.time, self.looks = time, 0
-
-    def __getitem__(self, row: int) -> float:
-        self.looks += 1
-        return self.time[row]
-
-
-def test_sides_that_are_exchanged_all_the_time_take_no_longer_with_every_minute():
-    """The work grows as the number of changes; as its square, half an hour took minutes."""
-    looks = []
-    for count in (1_000, 8_000):
-        rows = np.cumsum(np.random.default_rng(0).integers(1, 9, count))
-        times = _Counted(np.arange(rows[-1] + 1) / 25)
-        pairs, left = undone_changes(rows, times, 0.5, np.zeros(rows[-1] + 1))  # pyright: ignore[reportArgumentType]
-        assert len(pairs) > count / 3
-        assert 2 * len(pairs) + len(left) == count
-        looks.append(times.looks)
-    assert looks[1] < 9 * looks[0]
 
 
 @pytest.mark.heavy

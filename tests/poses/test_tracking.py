@@ -100,32 +100,6 @@ def test_where_one_box_fits_two_people_both_keep_one() -> None:
     assert sorted(len(track) for track in found) == [10, 10]
 
 
-def with_id(x: float, name: int) -> list[float]:
-    return [*person(x), float(name)]
-
-
-def test_an_identity_of_the_detector_is_one_track() -> None:
-    """The two change places in one step: only the identities tell."""
-    rows = [[with_id(200, 4), with_id(280, 9)]] * 10 + [[with_id(280, 4), with_id(200, 9)]] * 10
-    found = link_detections(frames(*rows), **SETTINGS)
-    assert len(found) == 2
-    for track in found:
-        assert abs(centre(track)[0] - centre(track)[-1]) == pytest.approx(80, abs=0.1)
-
-
-def test_a_new_identity_goes_on_with_the_track_it_continues() -> None:
-    rows = [[with_id(300 + t, 4 if t < 10 else 7)] for t in range(20)]
-    (track,) = link_detections(frames(*rows), **SETTINGS)
-    assert len(track) == 20
-
-
-def test_identities_seen_at_the_same_time_are_two_people() -> None:
-    """4 is lost and 7 stands where it was; later both are seen."""
-    rows = [[with_id(300, 4)]] * 5 + [[with_id(305, 7)]] * 5 + [[with_id(300, 4), with_id(330, 7)]]
-    found = link_detections(frames(*rows), **SETTINGS)
-    assert sorted(len(track) for track in found) == [6, 6]
-
-
 def test_a_track_ends_at_a_cut() -> None:
     """After the cut somebody else stands beside the place; without it, it would be one track."""
     rows = [[person(300)]] * 10 + [[person(325)]] * 10
