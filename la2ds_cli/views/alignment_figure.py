@@ -5,8 +5,7 @@ All axes are in seconds."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -53,7 +52,7 @@ Colours = dict[str, str]  # phase name -> colour
 WIDTH = 12.0  # inches; shown 1200 pixels wide, the small print is 12 pixels high
 DPI = 150
 LEFT, RIGHT = 0.8, 11.85  # edges of the strips, inches
-_MATRIX_RIGHT, _CURVES_LEFT = 5.3, 6.75
+_MATRIX_RIGHT, _CURVES_LEFT = 5.5, 6.75
 _PICTURE = 1.45  # wanted height of a picture, inches
 _LINES = 45  # joining lines
 _CELLS = 700  # longest side of the drawn distance matrix
@@ -74,8 +73,9 @@ def draw(project: Project, result: AlignResult) -> Figure:
         project, "B", result.b, result.pose_b, alignment.matched_b, named_b, alignment.view
     )
     colours = phase_colours(name for clip in (a, b) for _, _, name in clip.phases)
-    width = picture_width(a, b)
-    shown = moments(result.alignment, a.pose, b.pose, round((RIGHT - LEFT) / width))
+    count = picture_count(a, b)
+    width = (RIGHT - LEFT) / count
+    shown = moments(result.alignment, a.pose, b.pose, count)
     shown_a, shown_b = zip(*shown, strict=True)
     heights = {
         "title": 0.8,
@@ -125,8 +125,7 @@ def summary(result: AlignResult) -> str:
     return "   ·   ".join(parts)
 
 
-@dataclass(frozen=True)
-class DrawnClip:
+class DrawnClip(NamedTuple):
     """One clip of the figure.
 
     letter: A or B. edges: (T + 1,) seconds at which its frames begin and end. matched: (T,) which
@@ -169,39 +168,41 @@ def drawn_clip(
     """A project clip, or the part of it that `pose` (T frames) holds, for the figure; matched: (T,)
     rows that have a counterpart."""
     edges = frame_edges(pose.time, pose.fps)
-
-    def seconds(frame: int) -> float:
-        return float(edges[np.searchsorted(pose.frame, frame)])
-
-    return DrawnClip(
-        letter,
-        printable(video.name),
-        pose,
-        video_file(project, video),
-        edges,
-        matched,
-        [
-            (seconds(p.start), seconds(p.end), p.name)
-            for p in phases
-            if p.end > pose.frame[0] and p.start <= pose.frame[-1]
-        ],
-        view,
-    )
+    shown = [p for p in phases if p.end > pose.frame[0] and p.start <= pose.frame[-1]]
+    ends = [edges[np.searchsorted(pose.frame, [p.start, p.end])].tolist() for p in shown]
+    named = [(low, high, phase.name) for (low, high), phase in zip(ends, shown, strict=True)]
+    source = video_file(project, video)
+    return DrawnClip(letter, printable(video.name), pose, source, edges, matched, named, view)
 
 
 def _axes(figure: Figure, row: Row, left: float = LEFT, right: float = RIGHT) -> Axes:
     return axes_at(figure, left, row[0], right - left, row[1])
 
 
-def picture_width(*clips: DrawnClip) -> float:
-    """Inches, the same for all clips of a figure, so that pictures below each other belong
-    together. They fill the strip and are as high as wanted on average."""
+def picture_count(*clips: DrawnClip) -> int:
+    """Pictures in a strip, the same for all clips of a figure, so that pictures below each other
+    belong together. They fill the strip and are as high as wanted on average."""
     shape = float(np.exp(np.mean([np.log(aspect(clip.pose)) for clip in clips])))
-    return (RIGHT - LEFT) / max(round((RIGHT - LEFT) / (_PICTURE * shape)), 3)
+    return max(round((RIGHT - LEFT) / (_PICTURE * shape)), 3)
 
 
-def strip(figure: Figure, row: Row, clip: DrawnClip, shown: Sequence[int | None]) -> Axes:
-    """The pictures of these rows beside each other, each with its time; None = an empty place."""
+def even_moments(clip: DrawnClip, count: int) -> list[int]:
+    """The row in the middle of each of `count` equal parts of the clip, so that a picture stands
+    above its time."""
+    start, end = clip.limits
+    middle = start + (np.arange(count) + 0.5) / count * (end - start)
+    return np.abs(clip.pose.time[None] - middle[:, None]).argmin(axis=1).tolist()
+
+
+def strip(
+    figure: Figure,
+    row: Row,
+    clip: DrawnClip,
+    shown: Sequence[int | None],
+    captions: Sequence[str] = (),
+) -> None:
+    """The pictures of these rows beside each other, each with its time or caption; None = an empty
+    place."""
     axes = _axes(figure, row)
     rows = [each for each in shown if each is not None]
     height = round(row[1] * DPI)
@@ -212,7 +213,7 @@ def strip(figure: Figure, row: Row, clip: DrawnClip, shown: Sequence[int | None]
             axes.axvspan(k, k + 1, **box)
             continue
         axes.imshow(next(images), extent=(k, k + 1, 0, 1), aspect="auto")
-        time = f"{clip.pose.time[each]:.2f} s"
+        time = captions[k] if captions else f"{clip.pose.time[each]:.2f} s"
         paper = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.2}
         axes.text(k + 0.04, 0.98, time, fontsize=7.5, va="top", bbox=paper)
     axes.vlines(range(1, len(shown)), 0, 1, color="white", linewidth=1.5)
@@ -220,7 +221,6 @@ def strip(figure: Figure, row: Row, clip: DrawnClip, shown: Sequence[int | None]
     axes.set_ylabel(clip.letter, rotation=0, fontsize=18, weight="bold", va="center", labelpad=18)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    return axes
 
 
 def time_bar(
@@ -270,9 +270,6 @@ def lines(figure: Figure, row: Row, alignment: Alignment, a: DrawnClip, b: Drawn
     axes.add_collection(
         LineCollection(ends, colors=BLUE, alpha=0.12 + 0.88 * sure, linewidths=1.4, clip_on=False)
     )
-    for place, high in ((top, 1), (bottom, 0)):
-        dots: dict[str, Any] = {"alpha": 0.25 + 0.75 * sure, "s": 4, "linewidths": 0.5}
-        axes.scatter(place, np.full(len(place), high), c="black", clip_on=False, **dots)
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.axis("off")
 
@@ -290,7 +287,7 @@ def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: Drawn
     distance = np.sqrt(squared_distance(result.features[0][thin[0]], result.features[1][thin[1]]))
     low, high = np.percentile(distance, [1, 95])
     axes = _axes(figure, row, LEFT, _MATRIX_RIGHT)
-    image = axes.imshow(
+    axes.imshow(
         distance.T,
         extent=(*a.limits, *b.limits),
         origin="lower",
@@ -321,11 +318,7 @@ def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: Drawn
     axes.set_xlabel("A, seconds", fontsize=10)
     axes.set_ylabel("B, seconds", fontsize=10)
     band = f", {NOMINAL:.0%} interval in white" if is_monotone(alignment.path) else ""
-    axes.set_title(f"distance of all pairs of frames, path{band}", fontsize=10.5, loc="left")
-    bar = figure.colorbar(
-        image, cax=_axes(figure, row, _MATRIX_RIGHT + 0.08, _MATRIX_RIGHT + 0.2), extend="both"
-    )
-    bar.ax.tick_params(labelsize=8)
+    axes.set_title(f"all pairs of frames (dark: alike), path{band}", fontsize=10.5, loc="left")
 
 
 def _labelled_moments(axes: Axes, a: DrawnClip, b: DrawnClip) -> None:
@@ -370,10 +363,9 @@ def speed(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, colours: 
     axes.minorticks_off()
     axes.set_yticks(_TICKS, ["≥ 4× faster", "2× faster", "equal", "2× slower", "≥ 4× slower"])
     axes.tick_params(labelbottom=False)
-    if np.isnan(ratio).all():
-        reason = "pairs run back and forth in time" if len(time) > 1 else "A has only one frame"
+    if np.isnan(ratio).all():  # pairs run back and forth, or A has one frame
         middle = {"transform": axes.transAxes, "ha": "center", "va": "center"}
-        axes.text(0.5, 0.75, f"no tempo: {reason}", fontsize=10, color=GREY, **middle)
+        axes.text(0.5, 0.75, "no tempo", fontsize=10, color=GREY, **middle)
 
 
 def certainty(
@@ -398,16 +390,9 @@ def certainty(
 
 def legend(figure: Figure, colours: Colours) -> None:
     """Names of the phases, at the bottom of the figure."""
-    if not colours:
-        return
     from matplotlib.patches import Patch
 
-    figure.legend(
-        handles=[Patch(color=colour, label=printable(name)) for name, colour in colours.items()],
-        loc="lower center",
-        ncols=min(len(colours), 6),
-        fontsize=9.5,
-        frameon=False,
-        title="phases",
-        title_fontsize=9.5,
-    )
+    names = [Patch(color=colour, label=printable(name)) for name, colour in colours.items()]
+    if names:
+        style: dict[str, Any] = {"fontsize": 9.5, "frameon": False, "loc": "lower center"}
+        figure.legend(handles=names, ncols=min(len(names), 6), title="phases", **style)

@@ -14,18 +14,25 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.resample import evenly_spaced
-from la2ds_cli.video.reader import video_file
 from la2ds_cli.views import figure as figures
+from la2ds_cli.views.alignment_figure import (
+    DPI,
+    LEFT,
+    RIGHT,
+    WIDTH,
+    drawn_clip,
+    picture_count,
+    strip,
+)
 from la2ds_cli.views.figure import (
     BLUE,
     GREY,
     ORANGE,
     PURPLE,
-    axes_at,
     only_left_and_bottom,
     printable,
 )
-from la2ds_cli.views.film_strip import aspect, pictures
+from la2ds_cli.views.film_strip import aspect
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,9 +44,6 @@ MOST_JOINTS = 5  # panels of angles; one more shows the timing
 MOST_LINES = 40  # single clips in a panel, evenly spaced among all
 FEWEST = 3  # clips that a mean needs to be drawn
 _SIDES = {"left": ORANGE, "right": BLUE, "": PURPLE}  # left and right as joints are drawn elsewhere
-_PICTURES = 11  # of the reference, above the panels
-_WIDTH, _DPI = 12.0, 150
-_LEFT, _RIGHT = 0.72, 11.82  # inches
 _PERCENT = 100 * GRID
 
 
@@ -62,12 +66,12 @@ def draw(project: Project, result: TimelineResult) -> Figure:
 
     joints = _panels(result)
     rows = -(-(len(joints) + 1) // 3)
-    height = 2.5 + 2.9 * rows
-    figure = Figure(figsize=(_WIDTH, height), dpi=_DPI)
+    height = 2.75 + 2.9 * rows
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI)
     _title(figure, result)
     _pictures(figure, project, result, height)
     grid = figure.add_gridspec(
-        rows, 3, left=0.06, right=0.985, bottom=0.6 / height, top=1 - 2.45 / height,
+        rows, 3, left=0.06, right=0.985, bottom=0.6 / height, top=1 - 2.75 / height,
         hspace=0.32, wspace=0.2,
     )  # fmt: skip
     for number, kind in enumerate(joints):
@@ -77,7 +81,7 @@ def draw(project: Project, result: TimelineResult) -> Figure:
     timing = figure.add_subplot(grid[len(joints) // 3, len(joints) % 3])
     _timing_panel(timing, result)
     position = f"position on the timeline of {printable(result.clock.video.name)}, %"
-    figures.line_at(figure, position, (_LEFT + _RIGHT) / 2, 0.2, ha="center", fontsize=9.5)
+    figures.line_at(figure, position, (LEFT + RIGHT) / 2, 0.2, ha="center", fontsize=9.5)
     return figure
 
 
@@ -90,7 +94,7 @@ def _title(figure: Figure, result: TimelineResult) -> None:
     )
     if result.left_out:
         about += f"   ·   {len(result.left_out)} more left out"
-    figures.heading(figure, _LEFT, f"{count} clips on one timeline", about)
+    figures.heading(figure, LEFT, f"{count} clips on one timeline", about)
 
 
 def _panels(result: TimelineResult) -> dict[str, dict[str, int]]:
@@ -178,19 +182,11 @@ def _finish(axes: Axes, title: str) -> None:
 
 
 def _pictures(figure: Figure, project: Project, result: TimelineResult, height: float) -> None:
-    """The reference at even positions, the first and the last at the ends of the timeline."""
-    pose = project.read_pose(result.clock.video.id)[0]
-    shown = np.linspace(0, 1, _PICTURES)
-    rows = np.rint(result.clock.row_at(shown)).astype(int).tolist()
-    source = video_file(project, result.clock.video)
-    high = min(1.4, 0.9 * (_RIGHT - _LEFT) / _PICTURES / aspect(pose))
-    wide = high * aspect(pose)
-    images = pictures(source, pose, rows, round(2 * high * _DPI))
-    for place, image in zip(shown, images, strict=True):
-        left = _LEFT + place * (_RIGHT - _LEFT - wide)
-        axes = axes_at(figure, left, height - 2.2, wide, high)
-        axes.imshow(image, aspect="auto")
-        paper = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.2}
-        where = {"transform": axes.transAxes, "va": "top", "bbox": paper}
-        axes.text(0.04, 0.97, f"{place:.0%}".replace("%", " %"), fontsize=7.5, **where)
-        axes.axis("off")
+    """The reference in the middles of equal parts of the timeline."""
+    video, pose = result.clock.video, project.read_pose(result.clock.video.id)[0]
+    clip = drawn_clip(project, "", video, pose, np.ones(len(pose), bool), [])
+    count = picture_count(clip)
+    place = (np.arange(count) + 0.5) / count
+    rows = np.rint(result.clock.row_at(place)).astype(int).tolist()
+    high = (RIGHT - LEFT) / count / aspect(pose)
+    strip(figure, (height - 0.8 - high, high), clip, rows, [f"{100 * p:.0f} %" for p in place])
