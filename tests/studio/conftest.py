@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,11 +11,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from la2ds_cli.core.project import Project
+from la2ds_cli.poses.extract import extract_poses
+from tests.poses.grey_people import film
 from tests.studio.browsing import asked, client_of
 
 DRAWN = "tests.poses.grey_people"
 SETTINGS = {"poses": {"detector": DRAWN, "pose": DRAWN}}
 ROOT = Path(__file__).parents[2]
+# The larger moves; the smaller stands still and is the second.
+TWO = [{200: (20 + 3 * t, 30, 70 + 3 * t, 140), 100: (180, 60, 210, 130)} for t in range(24)]
 
 
 @pytest.fixture
@@ -52,3 +57,20 @@ def page(project: Project) -> Iterator[TestClient]:
     """A client that came by the link."""
     with asked(project) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def two_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a copied clip of two people, of 24 frames at 25 per second."""
+    project = Project.create(tmp_path_factory.mktemp("two") / "project", SETTINGS)
+    (project.root / "videos").mkdir()
+    film(path := project.root / "videos" / "two.mp4", TWO)
+    extract_poses(project, [str(path)], project.config().poses)
+    return project.root
+
+
+@pytest.fixture
+def two(project: Project, two_people: Path) -> str:
+    """The id of that clip, in the project of the page."""
+    shutil.copytree(two_people, project.root, dirs_exist_ok=True)
+    return project.videos()[0].id

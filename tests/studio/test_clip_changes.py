@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,27 +15,16 @@ from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.poses.subjects import read_subjects
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import finished
-from tests.studio.conftest import SETTINGS
 from tests.studio.marks import LINE, draw, drawn, put, shown
-from tests.studio.test_clips import TWO, clips, video
+from tests.studio.test_clips import clips, video
 
 WRIST = 9  # of coco17, the skeleton of drawn people
 
 
-@pytest.fixture(scope="module")
-def two_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    project = Project.create(tmp_path_factory.mktemp("two") / "project", SETTINGS)
-    path = video(project.root / "videos", "two.mp4", TWO)  # 24 frames at 25 per second
-    extract_poses(project, [str(path)], project.config().poses)
-    add_sequence(project, "other", sequence(warped_phase(40, 3), fps=20.0))
-    return project.root
-
-
 @pytest.fixture
-def two(page: TestClient, project: Project, two_people: Path) -> str:
-    """The id of that clip, in the project of the page."""
-    shutil.copytree(two_people, project.root, dirs_exist_ok=True)
-    return project.videos()[0].id
+def other(project: Project, two: str) -> None:
+    """Another clip, of 40 frames at 20 per second."""
+    add_sequence(project, "other", sequence(warped_phase(40, 3), fps=20.0))
 
 
 def read(page: TestClient, clip: str, **said: Any) -> dict[str, Any]:
@@ -75,14 +63,14 @@ def spans(project: Project, clip: str) -> list[tuple[int, int, str]]:
 
 
 def test_what_is_set_for_moments_of_a_file_stays_however_it_is_cut(
-    page: TestClient, project: Project, two: str
+    page: TestClient, project: Project, two: str, other: None
 ) -> None:
     page.post(f"/clips/{two}/mark", json={"split": "train", "group": "anna"})
     rows = f"{two},0,3,down,x\ntwo.mp4,3,10,up,y\n{two},10,24,rest,z\nother,1,2,up,\n"
     project.phases_path.write_text(f"video,start,end,phase,note\n{rows}")
     for kind in (ANCHOR, NOTE):
-        for at, other in ((2, 4), (8, 12), (20, 30)):
-            put(project, kind, ("other", two), (other, at), "" if kind == ANCHOR else "x")
+        for at, there in ((2, 4), (8, 12), (20, 30)):
+            put(project, kind, ("other", two), (there, at), "" if kind == ANCHOR else "x")
     put(project, NOTE, (two, "other"), (7, None), "only A")
     draw(project, two)
     draw(project, two, (1.0, 2.0), (3.0, 4.0), (5.0, 1.0))
@@ -180,7 +168,7 @@ def test_a_reading_that_fails_leaves_joints_and_choice_as_they_were(
     assert [item["status"] for item in job["items"]] == ["cached"]
 
 
-def test_imported_joints_are_not_replaced(page: TestClient, project: Project, two: str) -> None:
+def test_imported_joints_are_not_replaced(page: TestClient, project: Project, other: None) -> None:
     (project.root / "other.mat").touch()
     answer = page.post("/clips/other/read", json={"options": {}})
     assert answer.status_code == 400

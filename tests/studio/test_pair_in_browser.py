@@ -3,7 +3,6 @@ pair."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -50,23 +49,18 @@ def test_a_coach_looks_corrects_repeats_and_hands_on(browser: Any, tmp_path: Pat
 
 
 def look_at_frames(seen: Seen) -> None:
+    """Also where B leads; offline pages show more of it (tests/views/report)."""
     position = seen.page.evaluate("data.position")
-    for row in (0, 7, 20, 35):
-        seen.scrub("scrub", row)
-        assert frame(seen, "a") == row
-        assert frame(seen, "b") == pytest.approx(position[row], abs=0.5)
-    seen.page.select_option("#lead", "b")
+    seen.press("l")
     for row in (3, int(position[-1])):  # the last frames of B may all fit A's last
         seen.scrub("scrub", row)
         assert frame(seen, "b") == row
         assert frame(seen, "a") == min(range(36), key=lambda k: abs(position[k] - row))
-    seen.page.select_option("#lead", "a")
-    seen.page.select_option("#rate", "2")
-    seen.page.click("#play")
-    seen.wait_for("state.row === 35")
-    assert frame(seen, "a") == 35
-    assert frame(seen, "b") == pytest.approx(position[35], abs=0.5)
-    seen.page.select_option("#rate", "1")
+    seen.press("l")
+    for row in (0, 20):
+        seen.scrub("scrub", row)
+        assert frame(seen, "a") == row
+        assert frame(seen, "b") == pytest.approx(position[row], abs=0.5)
 
 
 def correct_a_match(seen: Seen, project: Project) -> None:
@@ -109,51 +103,38 @@ def correct_by_keys(seen: Seen, project: Project) -> None:
     assert page.evaluate("[state.row, state.rowB]") == [10, before + 1]
     seen.press("u")
     seen.wait_for("data.anchors.length === 0")
-    around = page.evaluate("[A.aspect, B.aspect]")
     shape = "Object.values(stages).map((one) => one.width / one.height)"
-    for shapes in ([320 / 240] * 2, around):  # the whole picture, and the part around the body
-        seen.press("w")
+    for shapes in ([320 / 240] * 2, page.evaluate("[A.aspect, B.aspect]")):
+        seen.press("w")  # the whole picture, and the part around the body
         assert page.evaluate(shape) == pytest.approx(shapes, rel=0.01)
     seen.press("?")
     listed = page.inner_text("#key-list").lower()
-    for name in ("space", "l", "s", "f", "c", "u", "n", "o", "g", "w", "enter", "esc"):
+    for name in ("space", *"lsfcunogw", "enter", "esc"):
         assert f"{name}\t" in listed, name
     seen.press("ArrowRight")
     assert page.evaluate("state.row") == 10
     seen.press("?")
-    assert not page.is_visible("#key-list")
 
 
 def repeat_a_section(seen: Seen) -> None:
+    """By keys, and by the bar of the clip that leads; clock.test.mjs has what is played."""
     page = seen.page
-    page.evaluate("seek(10)")
-    seen.press("i")
-    page.evaluate("seek(20)")
-    seen.press("e")
+    seen.press("i", "Shift+ArrowRight", "e")
     assert page.evaluate(SECTION) == [10, 20]
     assert page.inner_text("#section-said") == "0.50 to 1.00 s"
-    page.click("#play")
-    played = seen.rows_played("state.row", {10, 20})
-    assert {10, 20} < played <= set(range(10, 21))
-    assert page.evaluate("state.playing")  # it does not stop at its end
-    page.click("#play")
     seen.press("l")  # in B it is where B shows the same
     matched = page.evaluate("[10, 20].map((row) => Math.round(data.position[row]))")
     assert page.evaluate(SECTION) == matched
     seen.press("x", "l")
-    assert page.evaluate(SECTION) is None
     page.keyboard.down("Shift")
     seen.drag("band-a", (0.26, 0.5), (0.74, 0.5))
     page.keyboard.up("Shift")
     assert page.evaluate(SECTION) == [9, 26]  # of 36
-    seen.drag("band-a", (0.25, 0.5), (0.51, 0.5))
-    assert page.evaluate(SECTION) == [18, 26]
-    assert page.evaluate("state.row") == 18  # what is dragged is shown
     seen.drag("band-a", (0.75, 0.5), (0.1, 0.5))
-    assert page.evaluate(SECTION) == [18, 18]  # not beyond the other end
+    assert page.evaluate(SECTION) == [9, 9]  # not beyond the other end
     seen.drag("band-b", (0.3, 0.5), (0.6, 0.5))  # A leads: it is only where to go
-    seen.drag("band-a", (0.1, 0.5), (0.2, 0.5))  # far from its ends: to go there
-    assert page.evaluate("[clock.section, state.row]") == [[18, 18], 7]
+    seen.drag("band-a", (0.7, 0.5), (0.8, 0.5))  # far from its ends: to go there
+    assert page.evaluate("[clock.section, state.row]") == [[9, 9], 28]
     seen.press("x")
 
 
@@ -189,7 +170,6 @@ def test_clips_that_are_no_easy_pair(browser: Any, tmp_path: Path) -> None:
     points = performed(1)
     add_sequence(project, "front", film(points, 0, 25, lag=-0.4))
     add_sequence(project, "side", film(points, 50, 30, (0, 0.9)))
-    add_sequence(project, "take", film(performed(1, 1), 30))
     with browsed(browser, project) as seen:
         seen.go("/pair?a=a&b=kick&row_a=7", until="document.querySelector('#banners button')")
         different_movements(seen)
@@ -199,7 +179,7 @@ def test_clips_that_are_no_easy_pair(browser: Any, tmp_path: Path) -> None:
         play_by_the_clocks(seen)
 
         (tmp_path / "b.mp4").unlink()
-        seen.go("/", until="document.querySelectorAll('.clip').length === 7")
+        seen.go("/", until="document.querySelectorAll('.clip').length === 6")
         told = [one.inner_text() for one in seen.page.locator(".clip").all()]
         assert [n for n, one in enumerate(told) if "the file b.mp4 is gone" in one] == [1]
         seen.go(TWO_CLIPS)
@@ -271,24 +251,15 @@ def stands_where_a_does(seen: Seen) -> None:
 
 
 def play_by_the_clocks(seen: Seen) -> None:
-    """Recordings of one performance; another take is refused."""
-    page = seen.page
+    """Recordings of one performance, which nobody corrects."""
     seen.go("/pair?a=front&b=side")
-    page.select_option("#view", "performance")
-    page.wait_for_url("**view=performance**")
+    seen.page.select_option("#view", "performance")
+    seen.page.wait_for_url("**view=performance**")
     seen.wait_for("document.body.dataset.ready === 'true'")
-    said = re.match(r"side.mat: seconds of front.mat plus ([-\d.]+), to", page.inner_text("#said"))
-    assert said is not None
-    for row in (30, 100):
-        seen.scrub("scrub", row)
-        a, b = page.evaluate("[A.time[state.row], B.time[state.rowB]]")
-        assert b - a == pytest.approx(float(said[1]), abs=0.5 / 30)
-    assert not page.is_visible("#correct")
+    assert "side.mat: seconds of front.mat plus" in seen.page.inner_text("#said")
+    assert not seen.page.is_visible("#correct")
     seen.press("c")
-    assert page.evaluate("state.free") is None
-    refused = "document.querySelector('#banners button')"
-    seen.go("/pair?a=front&b=take&view=performance", until=refused)
-    assert "take does not show the performance of front" in page.inner_text("#banners")
+    assert seen.page.evaluate("state.free") is None
 
 
 def choose_a_view(seen: Seen) -> None:

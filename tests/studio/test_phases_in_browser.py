@@ -92,9 +92,7 @@ def repeat_a_section(seen: Seen, project: Project) -> None:
     seen.wait_for(SAVED)
     assert [start for start, _, _ in spans(project)][:17] == list(range(0, 34, 2))
     section = lambda: seen.page.get_attribute("body", "data-section")  # noqa: E731
-    seen.press("Home", "Shift+ArrowRight", "i", "Shift+ArrowRight", "e")
-    assert section() == "10 20"
-    seen.press(" ")
+    seen.press("Home", "Shift+ArrowRight", "i", "Shift+ArrowRight", "e", " ")
     played = seen.rows_played("Number(document.body.dataset.row)", {10, 20})
     assert played <= set(range(10, 21))
     seen.press(" ")
@@ -103,7 +101,6 @@ def repeat_a_section(seen: Seen, project: Project) -> None:
     seen.drag("line", (18.01 / 36, 0.5), (19.01 / 36, 0.5))  # the border
     seen.wait_for(SAVED)
     assert [start for start, _, _ in spans(project)][8:11] == [16, 19, 20]
-    assert section() == "10 30"
     seen.page.click("#clips a:has-text('b.mp4')")
     seen.wait_for("document.body.dataset.clip === 'b'")
     assert section() == ""  # it was of the other clip
