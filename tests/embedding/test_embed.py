@@ -21,7 +21,6 @@ from la2ds_cli.embedding.embed import embed, ensure_embeddings, possible_embeddi
 from la2ds_cli.embedding.embedder import Moments, triangle, window_starts, with_motion
 from la2ds_cli.embedding.trained import (
     checkpoint_path,
-    has_model,
     light_embedder,
     load_embedder,
     torch_embedder,
@@ -246,22 +245,6 @@ def test_one_clip_with_a_fault_nobody_foresaw_does_not_stop_the_others(
     assert "odd" in failed["clip1"].message
     with pytest.raises(UserError, match="odd"):
         ensure_embeddings(project, "default", ids, "cpu")
-
-
-def test_missing_and_wrong_checkpoints(project: Project) -> None:
-    assert not has_model(project)
-    with pytest.raises(UserError, match="no trained model") as caught:
-        load_embedder(project)
-    assert caught.value.exit_code == ExitCode.UNUSABLE
-    folder = project.run_dir("default")
-    folder.mkdir(parents=True)
-    (folder / "best.safetensors").write_bytes(b"not a checkpoint")
-    with pytest.raises(UserError, match="not a usable checkpoint") as caught:
-        load_embedder(project)
-    assert caught.value.exit_code == ExitCode.UNREADABLE
-    (folder / "best.safetensors").write_bytes(project.pose_path("clip0").read_bytes())
-    with pytest.raises(UserError, match="not a checkpoint but the output of step 'import'"):
-        load_embedder(project)
 
 
 def test_embeddings_of_a_run_lie_about_the_centre_of_its_training(project: Project) -> None:

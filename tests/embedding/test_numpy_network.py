@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.embedding import trained
 from la2ds_cli.embedding.embed import embed, ensure_embeddings
-from la2ds_cli.embedding.numpy_network import gelu, numpy_forward
+from la2ds_cli.embedding.numpy_network import numpy_forward
 from la2ds_cli.features.network_input import NetworkInput, joint_width, network_input
 from la2ds_cli.training.network import build_network, embed_input
 from la2ds_cli.training.train import TrainOptions, train
@@ -93,12 +93,6 @@ def test_weights_of_another_network_are_left_to_torch() -> None:
     assert numpy_forward(config.model, width, more) is None
 
 
-def test_gelu_by_the_definition() -> None:
-    x = np.linspace(-6, 6, 1001, dtype=np.float32)[:, None]
-    exact = [0.5 * v * (1 + math.erf(v / math.sqrt(2))) for v in x[:, 0].tolist()]
-    np.testing.assert_allclose(gelu(x)[:, 0], exact, atol=1e-6)
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     made = clips(tmp_path / "project", count=3)
@@ -135,23 +129,41 @@ def test_where_numpy_does_not_know_the_network_torch_computes(project: Project) 
     assert asked == [(project, "default", "cuda")]
 
 
-def test_what_is_wrong_with_a_run_is_said_as_torch_says_it(project: Project) -> None:
-    path = trained.checkpoint_path(project, "default")
-    content = path.read_bytes()
-    with pytest.raises(UserError, match="no trained model") as caught:
-        trained.light_embedder(project, "absent")
-    assert caught.value.exit_code == ExitCode.UNUSABLE
-    path.write_bytes(content[:-1])
-    with pytest.raises(UserError, match="not a usable checkpoint") as caught:
-        trained.light_embedder(project)
-    assert caught.value.exit_code == ExitCode.UNREADABLE
-    path.write_bytes(content)
+def _without(project: Project, path: Path) -> None:
+    path.unlink()
+
+
+def _cut(project: Project, path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _of_poses(project: Project, path: Path) -> None:
+    path.write_bytes(project.pose_path("clip0").read_bytes())
+
+
+def _of_other_settings(project: Project, path: Path) -> None:
     arrays, recipe, facts = artifact.read_arrays(path)
     other = replace(recipe, config={**recipe.config, "model.temporal_layers": 3})
     artifact.write_arrays(path, arrays, other, facts)
-    with pytest.raises(UserError, match="does not fit the network") as caught:
-        trained.light_embedder(project)
-    assert caught.value.exit_code == ExitCode.MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said", "code"),
+    [
+        (_without, "no trained model", ExitCode.UNUSABLE),
+        (_cut, "not a usable checkpoint", ExitCode.UNREADABLE),
+        (_of_poses, "not a checkpoint but the output of step 'import'", ExitCode.MISMATCH),
+        (_of_other_settings, "does not fit the network", ExitCode.MISMATCH),
+    ],
+)
+def test_what_is_wrong_with_a_run_is_said_with_torch_or_without(
+    project: Project, spoil: Callable[[Project, Path], None], said: str, code: ExitCode
+) -> None:
+    spoil(project, trained.checkpoint_path(project, "default"))
+    for load in (trained.light_embedder, trained.load_embedder):
+        with pytest.raises(UserError, match=said) as caught:
+            load(project)
+        assert caught.value.exit_code == code
 
 
 def test_stored_embeddings_are_read_without_a_network(project: Project) -> None:

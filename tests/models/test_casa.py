@@ -78,16 +78,6 @@ def test_layers_alternate(own: int, between: int, kinds: list[str]) -> None:
     assert (gradient is not None and bool(gradient.abs().sum() > 0)) == (between > 0)
 
 
-def test_without_layers_a_frame_knows_itself_alone() -> None:
-    for layers, others in ((0, False), (1, True)):
-        network = _network(temporal_layers=layers, cross_layers=0)
-        joints = _clip(6, 3).requires_grad_()
-        features = network.embed(None, joints, torch.ones(1, 6, dtype=torch.bool))
-        value = features[0, 2] @ torch.arange(15.0)
-        (gradient,) = torch.autograd.grad(value, joints)
-        assert (gradient.abs().sum(dim=1) > 0).tolist() == [others or t == 2 for t in range(6)]
-
-
 def test_position_code_of_an_odd_width_by_hand() -> None:
     network = _network(width=3, heads=1, temporal_layers=0, cross_layers=0)
     joints = _clip(4, 1)

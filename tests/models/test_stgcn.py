@@ -145,11 +145,6 @@ def test_a_block_reaches_one_limb_and_four_frames() -> None:
     assert reached.any(dim=1).nonzero()[:, 0].tolist() == list(range(3, 12))
 
 
-def test_training_and_use_give_the_same_features() -> None:
-    network, batch = _network(), _batch(_clip(5, 1), _clip(9, 2))
-    torch.testing.assert_close(network.train().embed(*batch), network.eval().embed(*batch))
-
-
 @pytest.mark.parametrize("kind", get_args(JointKind))
 def test_a_joint_is_given_its_own_features(kind: JointKind) -> None:
     """Another place of one joint changes no others' features, where features are not shared."""

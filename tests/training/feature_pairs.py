@@ -14,7 +14,6 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.network_input import network_input
 from la2ds_cli.training import checkpoint
-from la2ds_cli.training.data import draw_batch, load_training_set
 from la2ds_cli.training.losses import get_method
 from la2ds_cli.training.network import build_network, embed_input
 from la2ds_cli.training.train import TrainOptions, train
@@ -120,18 +119,3 @@ def _error(network: SequenceNetwork, config: Config) -> float:
         if a != b
     ]
     return float(100 * np.mean(wrong))
-
-
-def bf16_beside_fp32(config: Config, project: Project) -> list[tuple[Tensor, list[Tensor]]]:
-    """Loss and gradients of one step on `project` in float32 and under bfloat16 autocast."""
-    data = load_training_set(project, config)
-    batch = draw_batch(data.train, data.skeleton, config, 0, torch.device("cpu"))
-    found = []
-    for enabled in (False, True):
-        network = build_network(config.model, config.heatmap, data.skeleton, 0)
-        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            read = batch.read_by(network)
-            loss = get_method(config.train.method).loss(network, read, config, torch.Generator())
-        loss.backward()
-        found.append((loss.detach(), [p.grad for p in network.parameters() if p.grad is not None]))
-    return found

@@ -227,28 +227,6 @@ def test_the_drop_function_follows_the_run_to_its_end(
     assert list(dict.fromkeys(seen)) == pytest.approx(shares)
 
 
-def test_a_background_frame_gets_dropped() -> None:
-    """Frames 4 and 5 show what the other clip lacks; only the drop function is trained."""
-    torch.manual_seed(0)
-    network = _network(16)
-    drop = network.get_submodule("method_head")
-    corners = 3 * torch.eye(16, dtype=torch.float64)
-    clip, other = corners[:12], torch.cat([corners[:4], corners[6:12]])
-    pair = _pair(clip, other)
-    error = gtcc.cycle_error(pair, 0.5, torch.tensor([True]))
-    assert float(error[0, 4:6].min()) > 1 > float(error[0, [0, 1, 2, 8, 9, 10]].max())
-    optimiser = torch.optim.Adam(drop.parameters(), lr=0.01)
-    for _ in range(60):
-        keep = gtcc.keep_share(pair, drop)
-        value = (keep * error + (1 - keep) / (error + gtcc.WITHIN_A_FRAME)).mean()
-        optimiser.zero_grad()
-        value.backward()
-        optimiser.step()
-    keep = gtcc.keep_share(pair, drop)[0].detach()
-    assert float(keep[4:6].max()) < 0.2
-    assert float(keep[[0, 1, 2, 8, 9, 10]].min()) > 0.5
-
-
 # As TCC's it depends on the seed and the divisor what cycles learn; whole clips, since a cycle that
 # may end in half of the clip alone tells less from a trimmed one.
 LEARNS = [

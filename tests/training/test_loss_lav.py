@@ -10,15 +10,12 @@ import torch
 from torch import Tensor
 
 from la2ds_cli.core.config import load_config
-from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.training.losses import lav
-from la2ds_cli.training.network import build_network
 from la2ds_cli.training.validate import relative_variance
 from tests.models.test_soft_dtw import enumerated
 from tests.training.feature_pairs import (
     PHASES,
     assert_gradients_are_those_of,
-    bf16_beside_fp32,
     embeddings,
     figures,
     loss_of,
@@ -78,13 +75,3 @@ def test_the_regularisation_keeps_frames_apart(
         spread.append(min(relative_variance(clip) for clip in value))
     assert spread[0] > 0.2
     assert spread[1] < 0.02
-
-
-def test_vivit_lav_trains_all_of_a_network_that_reads_heatmaps(tmp_path: Path) -> None:
-    config = small("vivit-lav", "model.max_frames=64")
-    (plain, gradients), (rounded, _) = bf16_beside_fp32(config, figures(tmp_path / "p"))
-    network = build_network(config.model, config.heatmap, get_skeleton("penn13"), 0)
-    assert config.model.input == "heatmap"
-    assert len(gradients) == len(list(network.parameters()))
-    assert all(gradient.abs().max() > 0 for gradient in gradients)
-    assert float(rounded) == pytest.approx(float(plain), rel=0.05)

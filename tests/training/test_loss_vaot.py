@@ -123,10 +123,3 @@ def test_a_frame_without_a_counterpart_goes_to_the_virtual_frame_and_the_others_
     assert plan.argmax(dim=1)[kept].tolist() == kept
     assert float(shares[6]) < 0.2
     assert float(shares[kept].min()) > 0.9
-
-
-def test_a_clip_at_half_the_speed_has_two_frames_for_each() -> None:
-    clip = torch.eye(10)
-    slow = clip.repeat_interleave(2, dim=0)
-    plan = vaot.pseudo_labels(slow @ clip.T[None], _mask([20], 20), _mask([10], 10))[0]
-    assert plan.argmax(dim=1).tolist() == [n // 2 for n in range(20)]
