@@ -81,32 +81,21 @@ def test_what_are_no_labels_is_refused(project: Project) -> None:
     with asked(project) as client:
         known = {"clip": "a", "version": rows_of(client, "a")["version"]}
         check_refused(client, "/phases/save", [(known | {"rows": r}, said) for r, said in wrong])
-    assert not project.phases_path.exists()
-
-
-def test_labels_that_changed_meanwhile_are_not_replaced(project: Project) -> None:
-    with asked(project) as client:
-        known = rows_of(client, "a")["version"]
+        assert not project.phases_path.exists()
         write_text(project.phases_path, "video,start,end,phase\na,0,9,down\n")
-        content = {"clip": "a", "rows": [label(0, 3, "x")], "version": known}
-        answer = client.post("/phases/save", json=content)
-    assert answer.status_code == 409
-    assert "changed meanwhile" in answer.json()["error"]
+        meanwhile = [(known | {"rows": [label(0, 3, "x")]}, "changed meanwhile")]
+        check_refused(client, "/phases/save", meanwhile, 409)
     assert project.phases()["a"] == [Phase(0, 9, "down")]
 
 
-def test_a_page_adds_no_column(project: Project) -> None:
+def test_a_name_can_be_of_any_language_and_a_page_adds_no_column(project: Project) -> None:
     with asked(project) as client:
-        save(client, "a", label(0, 9, "down") | {"other": {"phase": "x", "mine": "y"}})
-    assert project.phases_path.read_text() == "video,start,end,phase\na,0,9,down\n"
-
-
-def test_a_name_can_be_of_any_language(project: Project) -> None:
-    with asked(project) as client:
-        for name in ("می\u200cپرد", "saut\u00a0!", "👩\u200d🦽 turn"):
-            assert save(client, "a", label(0, 9, name)).status_code == 200
+        for name in ("می\u200cپرد", "saut\u00a0!", "👩\u200d🦽 turn", "down"):
+            more = {"other": {"phase": "x", "mine": "y"}}
+            assert save(client, "a", label(0, 9, name) | more).status_code == 200
             assert rows_of(client, "a")["rows"][0]["phase"] == name
         assert save(client, "a", label(0, 9, "a\u2028b")).status_code == 400
+    assert project.phases_path.read_text() == "video,start,end,phase\na,0,9,down\n"
 
 
 def test_a_name_that_the_file_has_can_stay_beside_what_is_changed(project: Project) -> None:
