@@ -256,13 +256,16 @@ def torch_embedder(
     import torch
 
     from la2ds_cli.training.network import embed_input
+    from la2ds_models.vivit import TemporalPosition
 
     if device.type == "cpu":
         # Clips are embedded one by one; threads that wait for a busy core cost far more than they
         # save.
         torch.set_num_threads(min(torch.get_num_threads(), free_cores()))
     network = network.to(device).eval()
-    network.keep_shown_positions(config.train.frames)
+    for part in network.modules():
+        if isinstance(part, TemporalPosition):
+            part.keep_shown(config.train.frames)
     return Embedder(
         partial(embed_input, network, device=device), config, skeleton, key, frame_features, moments
     )

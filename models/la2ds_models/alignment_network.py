@@ -173,17 +173,6 @@ class AlignmentNetwork(SequenceNetwork):
         """Latent features z of the paper, used by the matching loss only."""
         return self.head(features)
 
-    def keep_shown_positions(self, frames: int) -> None:
-        """Cut learned position tables to the `frames` positions that training used.
-
-        The others still have their random initial values. A longer clip stretches the table
-        (la2ds_models.vivit.TemporalPosition), just as training thins a longer part of a clip to
-        `frames`.
-        """
-        for position in (self.position, self.cross_position):
-            if position.kind == "learned" and position.table is not None:
-                position.table = nn.Parameter(position.table.detach()[:frames])
-
     def _rotary(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor] | None:
         if self.position.kind != "rotary":
             return None

@@ -2,9 +2,11 @@
 
 Kwon et al., Context-Aware Sequence Alignment using 4D Skeletal Augmentation, CVPR 2022. A small
 perceptron reads the skeleton of each frame, and a fixed sinusoidal code of the frame index is
-added. Layers of linear attention follow, self and cross alternating. A projection head is used by
-the loss only. The loss is the contrastive regression that LA2DS adopted from CASA (its eq. 3-5;
-scaling `casa` and raw indices are CASA's): la2ds_models.alignment_network.contrastive_regression.
+added. Layers of linear attention follow, self and cross alternating: the layer of Sun et al.,
+LoFTR, CVPR 2021, with the attention of Katharopoulos et al., Transformers are RNNs, ICML 2020 (eq.
+4 and 5, and the feature map of eq. 7). A projection head is used by the loss only. The loss is the
+contrastive regression that LA2DS adopted from CASA (its eq. 3-5; scaling `casa` and raw indices are
+CASA's): la2ds_models.alignment_network.contrastive_regression.
 
 Deviations, with reasons:
 
@@ -17,20 +19,84 @@ Deviations, with reasons:
   updated first, so the order of the pair matters, and a clip paired with itself has two embeddings.
 * The width is free; CASA's is three times the number of joints.
 
-Shape legend: B clips, T frames, F real frames of a batch, J joint features, D width. Masks (B, T).
+Shape legend: B clips, T (or N and M) frames, F real frames of a batch, J joint features, D width,
+H heads, d = D / H. Masks (B, T).
 """
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from la2ds_models.linear_attention import LinearAttentionLayer
 from la2ds_models.sequence_network import NetworkSettings, SequenceNetwork, frames_of, two_layers
-from la2ds_models.vivit import TemporalPosition, sinusoid
+from la2ds_models.vivit import TemporalPosition
 
 INPUTS = ("joints", "joints3d")  # supported values of model.input
 POSITIONS = ("sinusoid", "learned", "offset", "none")  # rotary needs dot-product attention
+EPS = 1e-6  # avoids division by zero if all features of a query vanish
+
+
+def feature_map(x: Tensor) -> Tensor:
+    """phi(x) = elu(x) + 1, positive everywhere."""
+    return F.elu(x) + 1
+
+
+def linear_attention(
+    query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor | None = None
+) -> Tensor:
+    """query (B, H, N, d), key and value (B, H, M, d) -> (B, H, N, d) float32.
+
+    Row n is the mean of the values weighted by phi(query n) . phi(key m). key_mask (B, M). Sums are
+    those of float32, because they run over whole clips.
+    """
+    with torch.autocast(query.device.type, enabled=False):
+        query, key, value = feature_map(query.float()), feature_map(key.float()), value.float()
+        if key_mask is not None:
+            key = key * key_mask[:, None, :, None]
+        context = key.transpose(-1, -2) @ value  # (B, H, d, d)
+        weight = query @ key.sum(dim=2)[..., None]  # (B, H, N, 1)
+        return query @ context / (weight + EPS)
+
+
+class LinearAttentionLayer(nn.Module):
+    """x plus what it reads from a source: itself in self-attention, the other clip in cross.
+
+    The attention message is normalised, concatenated with x, passed through two linear layers and
+    normalised again before it is added. Only the norms have biases.
+    """
+
+    def __init__(self, width: int, heads: int, mlp_ratio: int) -> None:
+        """mlp_ratio: hidden features of the two linear layers / width; 2 in LoFTR and CASA."""
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width {width} must be a multiple of heads {heads}")
+        self.heads = heads
+        self.to_query = nn.Linear(width, width, bias=False)
+        self.to_key = nn.Linear(width, width, bias=False)
+        self.to_value = nn.Linear(width, width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.norm_message = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(
+            nn.Linear(2 * width, mlp_ratio * width, bias=False),
+            nn.ReLU(),
+            nn.Linear(mlp_ratio * width, width, bias=False),
+        )
+        self.norm_change = nn.LayerNorm(width)
+
+    def forward(self, x: Tensor, source: Tensor, source_mask: Tensor | None = None) -> Tensor:
+        """x (B, N, D), source (B, M, D), source_mask (B, M) -> (B, N, D)."""
+        mixed = linear_attention(
+            self._split_heads(self.to_query(x)),
+            self._split_heads(self.to_key(source)),
+            self._split_heads(self.to_value(source)),
+            source_mask,
+        )
+        message = self.norm_message(self.out(mixed.transpose(1, 2).flatten(2)))  # (B, N, D)
+        return x + self.norm_change(self.mlp(torch.cat([x, message], dim=-1)))
+
+    def _split_heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, H, N, d)
 
 
 class FrameEmbedding(nn.Module):
@@ -96,13 +162,7 @@ class CasaNetwork(SequenceNetwork):
         """Tokens (B, T, D) with their position code."""
         if joints is None:
             raise ValueError("this network reads joint features, and none were given")
-        tokens = self.embedding(joints, mask)
-        if self.position.kind != "sinusoid":
-            return self.position(tokens, mask, generator)
-        width = tokens.shape[-1]
-        even = width + width % 2  # an odd width uses the code of the next width, less one cosine
-        code = sinusoid(tokens.shape[1], even, tokens.device)[:, :width]
-        return tokens * even**0.5 + code
+        return self.position(self.embedding(joints, mask), mask, generator)
 
     def cross(
         self,
@@ -130,11 +190,6 @@ class CasaNetwork(SequenceNetwork):
         for layer in self.layers:
             features = layer(features, features, mask)
         return features
-
-    def keep_shown_positions(self, frames: int) -> None:
-        """Cut a learned position table to the `frames` positions that training used."""
-        if self.position.kind == "learned" and self.position.table is not None:
-            self.position.table = nn.Parameter(self.position.table.detach()[:frames])
 
 
 def need_joints_alone(settings: NetworkSettings) -> None:

@@ -94,9 +94,6 @@ class SequenceNetwork(nn.Module):
         """Embeddings (B, T, D) for alignment, retrieval and evaluation; maps (F, C, S, S)."""
         return self.encode(None if maps is None else self.read(maps), joints, mask)
 
-    def keep_shown_positions(self, frames: int) -> None:
-        """Cut learned position tables to the `frames` positions that training used."""
-
 
 def is_padded(frames: Tensor, mask: Tensor) -> bool:
     """Whether a batch of packed frames (F, ...) has padding: more entries in `mask` than frames.

@@ -213,6 +213,15 @@ class TemporalPosition(nn.Module):
         table = kind in ("learned", "offset")
         self.table = nn.Parameter(torch.randn(max_frames, width) * 0.02) if table else None
 
+    def keep_shown(self, frames: int) -> None:
+        """Cut a learned table to the `frames` positions that training used.
+
+        The others still have their random initial values. A longer clip stretches the table, just
+        as training thins a longer part of a clip to `frames`.
+        """
+        if self.kind == "learned" and self.table is not None:
+            self.table = nn.Parameter(self.table.detach()[:frames])
+
     def forward(
         self, tokens: Tensor, mask: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
@@ -221,7 +230,9 @@ class TemporalPosition(nn.Module):
         draws in training, is common to all."""
         if self.kind == "sinusoid":
             width = tokens.shape[-1]
-            return tokens * width**0.5 + sinusoid(tokens.shape[1], width, tokens.device)
+            even = width + width % 2  # an odd width has the code of the next, less one cosine
+            code = sinusoid(tokens.shape[1], even, tokens.device)[:, :width]
+            return tokens * even**0.5 + code
         if self.table is None:
             return tokens
         frames = tokens.shape[1]

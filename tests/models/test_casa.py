@@ -92,7 +92,7 @@ def test_position_code_of_an_odd_width_by_hand() -> None:
 def test_a_learned_table_is_cut_to_what_training_showed() -> None:
     network = _network(temporal_position="learned")
     before = network.embed(*_batch(_clip(7, 1)))
-    network.keep_shown_positions(7)
+    network.position.keep_shown(7)
     assert network.position.table is not None
     assert len(network.position.table) == 7
     torch.testing.assert_close(network.embed(*_batch(_clip(7, 1))), before)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from la2ds_models.linear_attention import LinearAttentionLayer, linear_attention
+from la2ds_models.casa import LinearAttentionLayer, linear_attention
 
 HEADS, HEAD_WIDTH = 2, 3
 

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from la2ds_cli.core.config import load_config
-from la2ds_cli.training.losses.tcc import LABEL_SMOOTHING, VARIANCE_WEIGHT
-from la2ds_models.cycle_consistency import cycle_classification
+from la2ds_cli.training.losses.tcc import LABEL_SMOOTHING, VARIANCE_WEIGHT, cycle_classification
 from tests.training.feature_pairs import (
     assert_gradients_are_those_of,
     errors,

@@ -46,6 +46,7 @@ from torch import nn
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.training.losses import projected_pair
+from la2ds_cli.training.losses.tcc import WITHIN_A_FRAME
 from la2ds_cli.training.network import PairBatch
 from la2ds_models.distance import squared_distance
 from la2ds_models.sequence_network import SequenceNetwork
@@ -57,7 +58,6 @@ STEPS = 10  # of expectation-maximisation
 LEAST_VARIANCE = 0.5  # of a component, in squared frames
 WINDOW = 0.5  # delta, share of the clip to which a cycle may return
 DECAY, EPOCHS = 0.95, 50  # gamma; number of epochs to which a run corresponds
-WITHIN_A_FRAME = 1 / 12
 
 
 def head(config: Config) -> nn.Module:

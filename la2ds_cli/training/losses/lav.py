@@ -27,7 +27,6 @@ from torch.nn.functional import normalize
 from la2ds_cli.core.config import Config
 from la2ds_cli.training.losses import projected_pair
 from la2ds_cli.training.network import PairBatch
-from la2ds_models.contrastive_idm import contrastive_idm
 from la2ds_models.distance import squared_distance
 from la2ds_models.sequence_network import SequenceNetwork
 from la2ds_models.soft_dtw import soft_dtw
@@ -49,9 +48,21 @@ def loss(
     frames = [mask.sum(dim=1) for mask in masks]
     gamma = config.train.temperature
     aligned = soft_dtw(squared_distance(first, second), frames[0], frames[1], gamma)
-    apart = [
-        contrastive_idm(side, mask, WINDOW, MARGIN)
-        for side, mask in zip((first, second), masks, strict=True)
-    ]
-    total = aligned + REGULARISATION * (apart[0] + apart[1])
+    apart = contrastive_idm(first, masks[0]) + contrastive_idm(second, masks[1])
+    total = aligned + REGULARISATION * apart
     return (2 * total / (frames[0] + frames[1])).mean()
+
+
+def contrastive_idm(features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """(B,) sum over all pairs of frames i, j of a clip, with W = (i - j)^2 + 1 and D their squared
+    distance: W * max(0, MARGIN - D) if |i - j| > WINDOW, and D / W otherwise.
+
+    features: (B, T, D); mask: (B, T), True = a real frame, padding has no effect.
+    """
+    features = features.masked_fill(~mask[:, :, None], 0)
+    distance = squared_distance(features, features)
+    index = torch.arange(mask.shape[1], dtype=distance.dtype, device=mask.device)
+    gap = (index[:, None] - index[None, :]).abs()
+    weight = gap**2 + 1
+    value = torch.where(gap > WINDOW, weight * (MARGIN - distance).clamp(min=0), distance / weight)
+    return (value * (mask[:, :, None] & mask[:, None, :])).sum(dim=(1, 2))

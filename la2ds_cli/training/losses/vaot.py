@@ -8,7 +8,7 @@ alignment. With unit-length embeddings X and Y of the N and M frames:
   plan T, - sum_ij T_ij log P_ij, with rows of T scaled to sum to 1, mean over i (eq. 7). T is a
   pseudo-label: no gradient flows through it;
 * T is the plan that minimises (1 - alpha) <T, C> + alpha GW(T) minus epsilon times its entropy,
-  with uniform marginals (la2ds_models.gromov_wasserstein);
+  with uniform marginals (la2ds_models.transport);
 * C_ij = 1 - x_i . y_j + rho |i/N - j/M|: corresponding frames look alike and lie at about the same
   share of their clips;
 * GW(T) sums Cx_ik Cy_jl T_ij T_kl. Cx is 1/r for neighbours in X (frames at most r N apart) and 0
@@ -46,9 +46,8 @@ from torch.nn.functional import normalize, pad
 from la2ds_cli.core.config import Config
 from la2ds_cli.training.losses import projected_pair
 from la2ds_cli.training.network import PairBatch
-from la2ds_models.gromov_wasserstein import Space, fused_gromov_wasserstein
 from la2ds_models.sequence_network import SequenceNetwork
-from la2ds_models.sinkhorn import uniform_weight
+from la2ds_models.transport import Space, fused_gromov_wasserstein, uniform_weight
 
 NAMES = ("vaot",)
 PAIRS = "clips"

@@ -14,9 +14,10 @@ squared distance of two frames, zeta that of a virtual frame to any; i and j cou
   moment that rewards mass S = phi / (d_c^2 + 1) + (1 - phi) / (d_o^2 + 1);
 * phi = 0.999^floor(sqrt(step + 1)): nearest frames of an untrained network cannot be trusted;
 * the plan T, with equal weights for all frames, minimises
-  <T, D> - lambda1 (N + M) <T, S> + lambda2 N M / 4 KL(T || Q) (la2ds_models.sinkhorn), and the loss
-  is <T, D>. The virtual frame has the weight of a frame: it takes 1 / (M + 1) of the mass of X. At
-  64 frames lambda2 N M / 4 is 102 and distances are at most 4, so the plan is close to its prior;
+  <T, D> - lambda1 (N + M) <T, S> + lambda2 N M / 4 KL(T || Q) (la2ds_models.transport), and the
+  loss is <T, D>. The virtual frame has the weight of a frame: it takes 1 / (M + 1) of the mass of
+  X. At 64 frames lambda2 N M / 4 is 102 and distances are at most 4, so the plan is close to its
+  prior;
 * intra-video: the mean over all pairs of frames of a clip of max(0, margin - D) if they are more
   than 15 frames apart, else of D / ((i - j)^2 + 1). Without it all frames collapse into one point;
 * inter-video: a frame is nearer to the frame it is aligned with than to others of that clip.
@@ -50,7 +51,7 @@ from la2ds_cli.training.losses import projected_pair
 from la2ds_cli.training.network import PairBatch
 from la2ds_models.distance import squared_distance
 from la2ds_models.sequence_network import SequenceNetwork
-from la2ds_models.sinkhorn import sinkhorn, uniform_weight
+from la2ds_models.transport import sinkhorn, uniform_weight
 
 NAMES = ("vava",)
 PAIRS = "clips"
