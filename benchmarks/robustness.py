@@ -22,7 +22,6 @@ from methods import ACTIONS, TIMED
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.benchmark import NAME, common_config, method_config
-from la2ds_cli.experiments.corruption import ANY
 from la2ds_cli.experiments.reproduce import TREATMENTS, conditions
 from la2ds_cli.experiments.result import Baseline, Result, Row, Rows
 from la2ds_cli.experiments.runner import Bench, Plan, run_table, shared_facts
@@ -38,13 +37,13 @@ HEADINGS = {
 }
 
 
-def rows(project: Project, table: str, limb: str, settings: Sequence[str]) -> Rows:
+def rows(project: Project, table: str, settings: Sequence[str]) -> Rows:
     """Every method with either treatment of missing joints in every condition of a table."""
     made, baselines = [], {}
     for missing in TREATMENTS:
         for preset, label in METHODS.items():
             recipe = partial(method_config, preset, [f"model.missing={missing}"], settings)
-            for one in conditions(table, recipe(project, 0), limb=limb):
+            for one in conditions(table, recipe(project, 0)):
                 if table == "table7" and one.name not in MISSING:
                     continue
                 name, run = f"{preset}-{missing}", f"{NAME}-{preset}"
@@ -53,10 +52,7 @@ def rows(project: Project, table: str, limb: str, settings: Sequence[str]) -> Ro
                 made.append(Row(f"{name}-{one.name}", label_of, recipe, run, joints=joints))
                 pose = Baseline(one.name, f"{one.label}: raw pose", "raw_pose", one.joints)
                 baselines.setdefault(one.name, pose)
-
-    def common(project: Project):
-        return common_config(project, settings)
-
+    common = partial(common_config, settings=settings)
     return Rows(f"{NAME}-robustness", made, common, tuple(baselines.values()))
 
 
@@ -70,18 +66,17 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="K=V")
     given = parser.parse_args()
     settings = (*TIMED, *given.settings)
-    for title, text, table, limb in (
-        ("One limb, drawn in each frame, missing", given.seeds, "table7", ANY),
-        ("The left arm missing", given.seeds, "table7", "left_arm"),
-        ("Noisy joints: trained on → tested on", given.noisy_seeds, "table8", ANY),
+    for title, text, table in (
+        ("One limb, drawn in each frame, missing", given.seeds, "table7"),
+        ("Noisy joints: trained on → tested on", given.noisy_seeds, "table8"),
     ):
         plan = Plan([int(seed) for seed in text.split(",")], given.minutes, settings)
         for action in given.actions.split(","):
             project = Project.open(given.work / action)
-            every = rows(project, table, limb, settings)
+            every = rows(project, table, settings)
             task = Task(table, title, 0, HEADINGS)
             facts = shared_facts(project, plan, every)
-            result = Result(f"{table}-{limb}", title, (task,), facts)
+            result = Result(table, title, (task,), facts)
             bench = Bench(action, project, every, plan, Progress())
             run_table(result, [bench], project.results_dir("robustness"), {})
             print(markdown(result, figures(result)))

@@ -125,21 +125,25 @@ def reproduce(
     is reused and an interrupted one is resumed, so the same command continues a table. Tables 1
     to 3 are la2ds benchmark on one project, by the protocol of the paper.
     """
+    from dataclasses import replace
 
     from la2ds_cli.experiments import reproduce as tables
+    from la2ds_cli.experiments.benchmark import benchmark
     from la2ds_cli.experiments.runner import Plan
+    from la2ds_cli.experiments.scores import METHOD_TABLES
 
     with here.console() as console:
         opened = here.open()
         plan = Plan(**training.arguments())
         with opened.lock():
+            folder, progress = opened.results_dir("reproduce"), console.progress
             if table in METHODS:
-                result = tables.compare_methods(opened, table, plan, console.progress)
+                plan, task = replace(plan, protocol="paper"), METHOD_TABLES[table]
+                result = benchmark([opened], plan, task=task, out=folder, progress=progress)
             else:
                 recipe = preset or tables.DEFAULT_PRESET
-                progress = console.progress
                 result = tables.reproduce(opened, table, plan, preset=recipe, progress=progress)
-            print_result(console, "reproduce", result, opened.results_dir("reproduce"))
+            print_result(console, "reproduce", result, folder)
     raise typer.Exit(result.exit_code())
 
 

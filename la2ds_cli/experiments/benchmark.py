@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from la2ds_cli.core.config import Config, preset_names
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.plugins import trust
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.protocol import get_protocol
@@ -41,14 +40,17 @@ def benchmark(
     task: only this table, and files named by its number in the paper. A failing run does not stop
     the others. engine: `ray` trains and scores in the actors of a Ray cluster that shares the
     projects' folders, one run each; the files are written at the end. Raises UserError (exit 2) for
-    missing or duplicate projects, methods or seeds, an unknown name, and an invalid setting.
+    missing or duplicate methods or seeds, an unknown name, and an invalid setting; `check_projects`
+    comes first.
     """
     check_seeds(plan.seeds)
-    check_projects(projects)
     out = projects[0].results_dir(FOLDER) if out is None else out
     names = shipped_methods() if methods is None else methods
-    _check(projects, names, plan)
     table = method_table(projects[0], names, plan)
+    for project in projects:  # what any of them rejects, before any work
+        get_protocol(plan.protocol, table.common(project).evaluate)
+        for row in table.rows:
+            check_input(row.recipe(project, plan.seeds[0]))
     result = Result(NAME, "Methods side by side", tuple(TASKS.values()), {})
     if task is not None:
         result = Result(f"table{task.number}", task.title, (task,), {})
@@ -75,11 +77,7 @@ def method_table(project: Project, names: Sequence[str], plan: Plan) -> Rows:
         )
         rows.append(replace(row, untrained="") if network in networks else row)
         networks.append(network)
-
-    def common(project: Project) -> Config:
-        return common_config(project, plan.settings)
-
-    return Rows(NAME, rows, common)
+    return Rows(NAME, rows, partial(common_config, settings=plan.settings))
 
 
 def check_projects(projects: Sequence[Project]) -> None:
@@ -92,21 +90,11 @@ def check_projects(projects: Sequence[Project]) -> None:
         )
 
 
-def _check(projects: Sequence[Project], names: Sequence[str], plan: Plan) -> None:
-    """UserError for what any project rejects, before any work."""
-    rows = method_rows(names, plan.settings)
-    for project in projects:
-        get_protocol(plan.protocol, common_config(project, plan.settings).evaluate)
-        for row in rows:
-            check_input(row.recipe(project, plan.seeds[0]))
-
-
 def _labels(projects: Sequence[Project]) -> list[str]:
     """Names of the folders, with the parent folder if two names are equal."""
     names = [project.root.name for project in projects]
-    if len(set(names)) < len(names):
-        return [f"{project.root.parent.name}/{project.root.name}" for project in projects]
-    return names
+    unique = len(set(names)) == len(names)
+    return names if unique else [f"{p.root.parent.name}/{p.root.name}" for p in projects]
 
 
 # --- the methods ------------------------------------------------------------------------------
@@ -164,28 +152,16 @@ def method_rows(names: Sequence[str], settings: Sequence[str] = ()) -> list[Row]
 
 
 def _method_row(name: str, settings: Sequence[str]) -> Row:
-    if name not in (*shipped_methods(), *preset_names()):
-        trust(name)  # the user has named it
-        _check_module(name)
     preset, overrides = method_recipe(name)
-    label = paper_methods()[name].label if name in paper_methods() else name
-    recipe = partial(method_config, preset, overrides, settings)
-    return Row(name, label, recipe, f"benchmark-{name}", f"untrained, {label}")
-
-
-def _check_module(name: str) -> None:
-    """Raise UserError (exit 2) for a dotted path that is not a method, before any training."""
-    try:
-        module = get_method(name)
-    except UserError:
-        raise
-    except Exception as error:  # code of a plugin
-        raise UserError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
-    for part in ("PAIRS", "loss"):
-        if not hasattr(module, part):
+    own = name not in (*shipped_methods(), *preset_names())
+    for part in ("PAIRS", "loss") if own else ():
+        if not hasattr(get_method(name), part):
             raise UserError(
                 f"{name} has no {part}", hint="docs/how-to/extend.md says what it needs"
             )
+    label = paper_methods()[name].label if name in paper_methods() else name
+    recipe = partial(method_config, preset, overrides, settings)
+    return Row(name, label, recipe, f"benchmark-{name}", f"untrained, {label}")
 
 
 # --- over a cluster ---------------------------------------------------------------------------
@@ -228,4 +204,4 @@ class RunWorker:
 
     def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
         (entry, *_) = self._benches[item["project"]].run(self._rows[item["row"]], item["seed"])
-        return {"error": entry.outcome.error}
+        return {"error": entry.error}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -12,31 +12,25 @@ from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import Phase, PoseSequence
+from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.evaluation.clips import clip_generator
-from la2ds_cli.evaluation.events import EvaluationClip, choose_events
 from la2ds_cli.features.crop import clip_box
 from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps
 
-ANY = "any"  # instead of a limb's name: one of the limbs, drawn for every frame
-
 
 def drop_limb_at_test(
-    pose: PoseSequence, chain: str, probability: float, rng: np.random.Generator
+    pose: PoseSequence, probability: float, rng: np.random.Generator
 ) -> PoseSequence:
-    """Hide one limb or finger in each frame with `probability` (paper sec. 4.2.4).
+    """Hide one limb or finger, drawn anew, in each frame with `probability` (paper sec. 4.2.4).
 
-    chain: name of a kinematic chain of the skeleton, or ANY. Its first joint (shoulder, hip,
-    wrist) belongs to the body or to other fingers and stays. Dropped joints become NaN with score
-    0. With the same seed, frames that lose a limb at a lower probability lose the same limb at a
-    higher one. Raises ValueError for an unknown chain.
+    The first joint of a limb (shoulder, hip, wrist) belongs to the body or to other fingers and
+    stays. Dropped joints become NaN with score 0. With the same seed, frames that lose a limb at a
+    lower probability lose the same limb at a higher one.
     """
     skeleton = get_skeleton(pose.skeleton)
     names = sorted(skeleton.chains)
     dropped = rng.random(len(pose)) < probability
     drawn = rng.integers(len(names), size=len(pose))
-    if chain != ANY:
-        drawn = np.full(len(pose), names.index(chain))
     xy, score = pose.xy.copy(), pose.score.copy()
     world = None if pose.world is None else pose.world.copy()
     for number, name in enumerate(names):
@@ -77,29 +71,18 @@ def add_noise(
     return replace(pose, xy=xy, world=world, trust=None)
 
 
-class Corruption(Protocol):
-    """How the joints of a clip are changed. recipe: of the result, from poses with key `source`."""
-
-    def apply(self, video: str, pose: PoseSequence) -> PoseSequence: ...
-
-    def recipe(self, source: str) -> Recipe: ...
-
-
 @dataclass(frozen=True)
 class DroppedLimb:
-    """`drop_limb_at_test` on every clip."""
+    """`drop_limb_at_test` on every clip. recipe: of the result, from poses with key `source`."""
 
-    limb: str
     probability: float
     seed: int
 
     def apply(self, video: str, pose: PoseSequence) -> PoseSequence:
-        return drop_limb_at_test(
-            pose, self.limb, self.probability, clip_generator(video, self.seed)
-        )
+        return drop_limb_at_test(pose, self.probability, clip_generator(video, self.seed))
 
     def recipe(self, source: str) -> Recipe:
-        return Recipe("drop-limb", 1, asdict(self), {"poses": source})
+        return Recipe("drop-limb", 2, asdict(self), {"poses": source})
 
 
 @dataclass(frozen=True)
@@ -116,6 +99,9 @@ class JointNoise:
     def recipe(self, source: str) -> Recipe:
         settings = asdict(self) | {"heatmap": asdict(self.heatmap)}
         return Recipe("joint-noise", 1, settings, {"poses": source})
+
+
+Corruption = DroppedLimb | JointNoise
 
 
 @dataclass(frozen=True)
@@ -148,9 +134,7 @@ class CorruptedProject(Project):
 
     test: corruption of the clips that are scored (split `test`, or all if there is no such split);
     train: of the others; None = none. A run trained through it has a different recipe. Results,
-    embeddings of corrupted joints, and weights of the parts of the distance that were measured with
-    such joints go to results/robustness/LABEL/. Without labels, the events come from the clean
-    joints: corrupted joints must not define the truth by which they are judged.
+    embeddings of corrupted joints go to results/robustness/LABEL/. Labels are those of the project.
     """
 
     def __init__(
@@ -185,25 +169,8 @@ class CorruptedProject(Project):
     def results_dir(self, kind: str) -> Path:
         return self._clean.results_dir(f"robustness/{self._label}")
 
-    def phases(self, *, propagated: bool = False) -> dict[str, list[Phase]]:
-        labels = self._clean.phases(propagated=propagated)
-        poses = {video: self._clean.read_pose(video)[0] for video in _scored(self._clean)}
-        clips, source, _ = choose_events(poses, labels)
-        return {c.id: as_phases(c) for c in clips} if source == "kinematic" else labels
-
 
 def _scored(project: Project) -> list[str]:
     """Ids of the clips with poses that an evaluation scores."""
     videos = [v for v in project.videos() if project.pose_path(v.id).exists()]
     return [v.id for v in videos if v.split == "test"] or [v.id for v in videos]
-
-
-def as_phases(clip: EvaluationClip) -> list[Phase]:
-    """Phases whose starts are the events of the clip, in source frames, so that
-    la2ds_cli.evaluation.events.phase_events returns them; the start of the first is not an
-    event."""
-    events = sorted((int(clip.pose.frame[row]), name) for name, row in clip.events.items())
-    first, last = int(clip.pose.frame[0]), int(clip.pose.frame[-1]) + 1
-    starts = [(first, "start"), *events]
-    ends = [start for start, _ in starts[1:]] + [last]
-    return [Phase(s, max(e, s + 1), name) for (s, name), e in zip(starts, ends, strict=True)]

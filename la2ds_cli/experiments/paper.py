@@ -72,23 +72,12 @@ def find_source(project: Project) -> str:
     empty for others, and if two clips differ."""
     sources = set()
     for video in project.posed_videos():
-        recipe = artifact.read_header(project.pose_path(video.id))[0]
-        sources.add(_source_of(str(recipe.config.get("format", "")), video.path))
+        kind = artifact.read_header(project.pose_path(video.id))[0].config.get("format")
+        stem = re.sub(r"_(train|val|test)$", "", PurePath(video.path).stem)
+        known = (
+            data.name
+            for data in paper_data().values()
+            if kind == data.format or (kind == RECORDS and stem in data.records)
+        )
+        sources.add(next(known, ""))
     return sources.pop() if len(sources) == 1 else ""
-
-
-def _source_of(pose_format: str, path: str) -> str:
-    stem = re.sub(r"_(train|val|test)$", "", PurePath(path).stem)
-    for data in paper_data().values():
-        if pose_format == data.format or (pose_format == RECORDS and stem in data.records):
-            return data.name
-    return ""
-
-
-def same_input(method: str, reads: str) -> bool:
-    """Whether the method's input here (model.input) is the same as in the paper.
-
-    It never is for `rgb`: its base network is frozen, and the paper's RGB methods fine-tune theirs.
-    """
-    known = paper_methods().get(method)
-    return known is not None and known.input == "2D heatmaps" and reads == "heatmap"

@@ -10,19 +10,17 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
-from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import MissingJoints
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.benchmark import benchmark
-from la2ds_cli.experiments.corruption import ANY, CLEAN, DroppedLimb, JointNoise, Joints
+from la2ds_cli.experiments.corruption import CLEAN, DroppedLimb, JointNoise, Joints
 from la2ds_cli.experiments.result import BASELINES, Baseline, Result, Row, Rows
 from la2ds_cli.experiments.runner import Bench, Plan, check_seeds, run_table, shared_facts
-from la2ds_cli.experiments.scores import METHOD_TABLES, ablation_task
+from la2ds_cli.experiments.scores import ablation_task
 
 DEFAULT_PRESET = "paper-penn-casa"  # paper-penn, which follows the text literally, does not learn
-PROTOCOL = "paper"  # of Tables 1 to 3
 TableName = Literal["table4", "table5", "table6", "table7", "table8"]
 PAPER_DATA = "H2O, phase classification with all labels, progression, Kendall's tau"
 TREATMENTS: tuple[MissingJoints, ...] = ("zero", "imputed")  # the same for heatmaps and joints
@@ -103,14 +101,10 @@ ABLATIONS = {
         _ALL,
     ),
 }
-MISSING = {  # Table 7: probability of a missing finger -> classification of LA2DS
-    0.0: 70.12,
-    0.25: 69.54,
-    0.5: 69.02,
-    0.75: None,
-    1.0: 68.94,
-}
-NOISY = {  # Table 8: joints in training, in test -> classification of LA2DS
+# Classification of LA2DS. Table 7: by the probability of a missing finger. Table 8: by the joints
+# in training and in test.
+MISSING = {0.0: 70.12, 0.25: 69.54, 0.5: 69.02, 0.75: None, 1.0: 68.94}
+NOISY = {
     ("clean", "clean"): 70.12,
     ("clean", "noisy"): 68.59,
     ("noisy", "clean"): 68.75,
@@ -118,11 +112,9 @@ NOISY = {  # Table 8: joints in training, in test -> classification of LA2DS
 }
 
 
-def conditions(table: str, config: Config, *, limb: str = ANY) -> list[Variant]:
-    """The rows of Table 7 or 8 for a network of `config`, whatever its treatment of missing joints.
-
-    limb: of the skeleton, or ANY.
-    """
+def conditions(table: str, config: Config) -> list[Variant]:
+    """The rows of Table 7 or 8 for a network of `config`, whatever its treatment of missing
+    joints."""
     seed = config.evaluate.seed
     if table == "table7":
         return [
@@ -130,7 +122,7 @@ def conditions(table: str, config: Config, *, limb: str = ANY) -> list[Variant]:
                 f"p{100 * share:g}",
                 f"limb missing in {share:.0%}",
                 paper={} if figure is None else {"classification": figure},
-                joints=Joints(f"{limb}-{100 * share:g}", test=DroppedLimb(limb, share, seed)),
+                joints=Joints(f"missing-{100 * share:g}", test=DroppedLimb(share, seed)),
             )
             for share, figure in MISSING.items()
         ]
@@ -146,17 +138,6 @@ def conditions(table: str, config: Config, *, limb: str = ANY) -> list[Variant]:
     ]
 
 
-def treated(variant: Variant, missing: str) -> Variant:
-    """The row with one treatment of joints that are not seen. The paper does not state its own, so
-    each is shown with its figure."""
-    return replace(
-        variant,
-        name=f"{variant.name}-{missing}",
-        label=f"{variant.label}, {missing}",
-        settings=(f"model.missing={missing}",),
-    )
-
-
 def left_out(variant: Variant, base: Config, varied: Config) -> str:
     """Why a row would only repeat the full recipe; empty if it is a variant of it.
 
@@ -167,27 +148,6 @@ def left_out(variant: Variant, base: Config, varied: Config) -> str:
     if variant.full or varied != base:
         return ""
     return "the recipe already does this"
-
-
-def changed_settings(base: Config, other: Config) -> list[str]:
-    """Overrides with the values of `other` where the two differ; presets are ignored."""
-    mine = base.to_dict()
-    return [
-        f"{section}.{key}={str(value).lower() if isinstance(value, bool) else value}"
-        for section, values in other.to_dict().items()
-        if section != "preset"
-        for key, value in values.items()
-        if value != mine[section][key]
-    ]
-
-
-def recipe_facts(preset: str, config: Config) -> dict[str, object]:
-    """The preset of a recipe, and every setting in which it differs from it, but the seed."""
-    changed = changed_settings(load_config(preset=preset), config)
-    return {
-        "preset": preset,
-        "overrides": [text for text in changed if not text.startswith("train.seed=")],
-    }
 
 
 def reproduce(
@@ -203,7 +163,8 @@ def reproduce(
     A finished run is reused, an interrupted one is resumed, and the files
     results/reproduce/TABLE.{md,csv,json} are written after every run, so you can interrupt a table
     at any time. A failing run does not stop the others. Raises UserError (exit 2) for no seed or an
-    invalid setting, and (exit 5) for worse joints with a recipe that reads video frames.
+    invalid setting; of worse joints, (exit 4) without labels, and (exit 5) for a recipe that reads
+    video frames.
     """
     check_seeds(plan.seeds)
     variants, baselines = _variants(project, table, preset, plan)
@@ -215,7 +176,7 @@ def reproduce(
     )
     base = rows.common(project)
     result = Result(table, TITLES[table], (ablation_task(table, TITLES[table]),), {})
-    result.facts = shared_facts(project, plan, rows) | recipe_facts(preset, base)
+    result.facts = shared_facts(project, plan, rows)
     result.facts["in the paper"] = PAPER_DATA
     result.paper = {one.name: one.paper for one in variants}
     for one, row in zip(variants, rows.rows, strict=True):
@@ -241,12 +202,29 @@ def _variants(
             hint="name a preset that reads joints or heatmaps",
             exit_code=ExitCode.MISMATCH,
         )
+    if not project.phases():
+        raise UserError(
+            "Tables 7 and 8 need labels: events found in worse joints would be worse events",
+            hint="add the phases of the clips to phases.csv (video,start,end,phase)",
+            exit_code=ExitCode.UNUSABLE,
+        )
     every = conditions(table, config)
     baselines = [
         Baseline(f"raw-pose-{one.name}", f"raw pose, {one.label}", "raw_pose", one.joints)
         for one in every
     ]
-    return [treated(one, missing) for missing in TREATMENTS for one in every], baselines
+    # The paper does not state its treatment of joints that are not seen, so each is shown.
+    rows = [
+        replace(
+            one,
+            name=f"{one.name}-{missing}",
+            label=f"{one.label}, {missing}",
+            settings=(f"model.missing={missing}",),
+        )
+        for missing in TREATMENTS
+        for one in every
+    ]
+    return rows, baselines
 
 
 def _row(variant: Variant, preset: str, settings: Sequence[str]) -> Row:
@@ -268,20 +246,3 @@ def _config(
     """The recipe with more settings; the last one given wins."""
     seeds = [] if seed is None else [f"train.seed={seed}"]
     return project.config(preset=preset, overrides=[*settings, *more, *seeds])
-
-
-def compare_methods(
-    project: Project, table: str, plan: Plan, progress: Progress | None = None
-) -> Result:
-    """A table of `benchmark` for one project, with the definitions of the paper.
-
-    table: a name in METHOD_TABLES. Writes TABLE.md, .csv and .json to results/reproduce; the runs
-    are those of `benchmark`.
-    """
-    return benchmark(
-        [project],
-        replace(plan, protocol=PROTOCOL),
-        task=METHOD_TABLES[table],
-        out=project.results_dir("reproduce"),
-        progress=progress,
-    )

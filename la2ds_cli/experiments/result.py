@@ -14,12 +14,27 @@ import numpy as np
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.evaluation.measure import RESAMPLES
 from la2ds_cli.experiments.corruption import CLEAN, Joints
-from la2ds_cli.experiments.scores import Resamples, Scores, Task
-from la2ds_cli.experiments.significance import Sample
+from la2ds_cli.experiments.scores import COST, Resamples, Scores, Task
 
 SCHEMA_VERSION = 1
+MEAN = "mean over projects"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A figure of a row in one data set.
+
+    values: (S,) of its training runs, one if nothing is trained.
+    resampled: (S, R) of each run in the same resamples of the clips, NaN where undefined.
+    clips: how many contribute to the figure; a clip without a label for it is no observation.
+    """
+
+    values: FloatArray
+    resampled: FloatArray
+    clips: int
 
 
 @dataclass(frozen=True)
@@ -68,30 +83,6 @@ class Rows:
     baselines: Sequence[Baseline] = BASELINES
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """One run of a row. features: the scored feature set. seed, steps, seconds (of training): None
-    if nothing was trained. reused: the run existed before. error: why it has no scores, else empty.
-    collapse: how the embedding has collapsed, empty = it has not."""
-
-    run: str
-    features: str
-    scores: Scores = field(default_factory=dict)
-    seed: int | None = None
-    steps: int | None = None
-    seconds: float | None = None
-    reused: bool = False
-    error: str = ""
-    collapse: str = ""
-
-    def figure(self, metric: str) -> float | None:
-        """A score, or `steps` or `seconds` of training."""
-        if metric in ("steps", "seconds"):
-            cost = getattr(self, metric)
-            return None if cost is None or self.error else float(cost)
-        return self.scores.get(metric)
-
-
 @dataclass
 class DataSet:
     """The clips of a project. source: the data set of the paper that they come from, empty for
@@ -107,17 +98,36 @@ class DataSet:
 class Entry:
     """One run of a row in one data set.
 
-    row: its name. resampled: of the outcome's scores; those that are undefined are missing.
+    row: its name. run: empty for a baseline. features: the scored feature set.
+    seed, steps, seconds (of training): None if nothing was trained. reused: the run existed before.
+    error: why it has no scores, else empty. collapse: how the embedding has collapsed, empty = it
+    has not.
+    resampled: of the scores; those that are undefined are missing.
     clips: metric -> the number of clips behind it, without those that have no label for it.
     """
 
     data: str
     row: str
     label: str
-    outcome: Outcome
+    run: str
+    features: str
     baseline: bool = False
+    seed: int | None = None
+    steps: int | None = None
+    seconds: float | None = None
+    reused: bool = False
+    error: str = ""
+    collapse: str = ""
+    scores: Scores = field(default_factory=dict)
     resampled: Resamples = field(default_factory=dict)
     clips: Mapping[str, int] = field(default_factory=dict)
+
+    def figure(self, metric: str) -> float | None:
+        """A score, or `steps` or `seconds` of training."""
+        if metric in COST:
+            cost = getattr(self, metric)
+            return None if cost is None or self.error else float(cost)
+        return self.scores.get(metric)
 
 
 @dataclass
@@ -148,28 +158,44 @@ class Result:
         """Name -> label of the rows, then of the baselines."""
         return self.labels | {one.row: one.label for one in self.entries}
 
-    def outcomes(self) -> list[Outcome]:
+    def runs(self) -> list[Entry]:
         """The runs of all rows but the baselines."""
-        return [one.outcome for one in self.entries if not one.baseline]
+        return [one for one in self.entries if not one.baseline]
 
     def exit_code(self) -> ExitCode:
         """0 when every run has scores, 8 when some have, 4 when none has."""
-        failed = sum(bool(outcome.error) for outcome in self.outcomes())
-        if self.outcomes() and not failed:
+        failed = sum(bool(one.error) for one in self.runs())
+        if self.runs() and not failed:
             return ExitCode.OK
-        return ExitCode.PARTIAL if failed < len(self.outcomes()) else ExitCode.UNUSABLE
+        return ExitCode.PARTIAL if failed < len(self.runs()) else ExitCode.UNUSABLE
 
-    def samples(self, row: str, data: Sequence[str], metric: str) -> list[Sample]:
-        """The metric of a row in each of the data sets; empty if it is undefined in one of them."""
-        found = [self._sample(row, name, metric) for name in data]
-        return [one for one in found if one is not None] if None not in found else []
+    def groups(self) -> list[str]:
+        """Names of the data sets, and MEAN if there are several."""
+        names = [data.name for data in self.data]
+        return [*names, MEAN] if len(names) > 1 else names
 
-    def _sample(self, row: str, data: str, metric: str) -> Sample | None:
+    def sample(self, row: str, data: str, metric: str) -> Sample | None:
+        """The metric of a row in a data set; None if it is undefined. MEAN: over all data sets,
+        whose clips are drawn independently; None if one of them lacks a run."""
+        if data == MEAN:
+            found = [self.sample(row, one.name, metric) for one in self.data]
+            known = [one for one in found if one is not None]
+            if len(known) < len(found) or len({len(one.values) for one in known}) > 1:
+                return None
+            # Data sets of equally many clips have the same draws in the same order: shuffle them.
+            shuffled = [
+                np.random.default_rng(n).permutation(one.resampled, axis=1)
+                for n, one in enumerate(known)
+            ]
+            values, resampled = (
+                np.mean(each, axis=0) for each in ([one.values for one in known], shuffled)
+            )
+            return Sample(values, resampled, min(one.clips for one in known))
         runs = [
             (one, value)
             for one in self.entries
             if one.row == row and one.data == data
-            if (value := one.outcome.figure(metric)) is not None
+            if (value := one.figure(metric)) is not None
         ]
         if not runs:
             return None
@@ -178,5 +204,4 @@ class Result:
             np.array([value for _, value in runs]),
             np.array([one.resampled.get(metric, unknown) for one, _ in runs]),
             min(one.clips.get(metric, 0) for one, _ in runs),
-            tuple(one.outcome.seed for one, _ in runs),
         )

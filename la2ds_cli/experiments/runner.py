@@ -15,7 +15,7 @@ from functools import partial
 from importlib import metadata
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from la2ds_cli import __version__
 from la2ds_cli.core.batch import fault
@@ -27,9 +27,12 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.corruption import Joints
 from la2ds_cli.experiments.paper import find_source
-from la2ds_cli.experiments.result import DataSet, Entry, Outcome, Result, Row, Rows
+from la2ds_cli.experiments.result import DataSet, Entry, Result, Row, Rows
 from la2ds_cli.experiments.scores import Scored, cached_scores
 from la2ds_cli.experiments.tables import write_result
+
+if TYPE_CHECKING:
+    from la2ds_cli.training.train import TrainResult
 
 UNTRAINED = "untrained"
 Made = TypeVar("Made")
@@ -66,12 +69,10 @@ def machine_facts(device: DeviceName) -> dict[str, Any]:
     import torch
 
     chosen = resolve_device(device).type
-    facts = {"processor": platform.machine(), "cores": available_cores(), "device": chosen}
-    if chosen == "cuda":
-        facts |= {"gpu": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
     return {
-        **facts,
-        "system": platform.system(),
+        "system": platform.platform(),
+        "cores": available_cores(),
+        "device": torch.cuda.get_device_name() if chosen == "cuda" else chosen,
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in ("torch", "numpy", "scikit-learn")},
         "la2ds": __version__,
@@ -95,65 +96,28 @@ def run_name(stem: str, project: Project, config: Config, minutes: float | None 
 
 def train_run(
     project: Project, run: str, config: Config, plan: Plan, progress: Progress
-) -> Outcome:
-    """Train, resume or reuse `run`; the outcome has no scores yet. A limit in minutes is in CPU
-    time on a CPU: other processes must not shorten the budget of a run."""
+) -> TrainResult:
+    """Train, resume or reuse `run`. A limit in minutes is in CPU time on a CPU: other processes
+    must not shorten the budget of a run."""
     from la2ds_cli.training.train import TrainOptions, train
 
     progress.note(f"training {run}")
     clock = time.process_time if resolve_device(plan.device).type == "cpu" else time.monotonic
-    trained = train(
-        project,
-        run=run,
-        config=config,
-        options=TrainOptions(plan.device, plan.minutes, clock=clock),
-        progress=progress,
-    )
-    return Outcome(
-        run,
-        "model",
-        seed=config.train.seed,
-        steps=trained.steps,
-        seconds=trained.seconds,
-        reused=trained.already_finished,
-        collapse=trained.collapse,
-    )
-
-
-def attempt(
-    project: Project, run: str, progress: Progress, work: Callable[[], Made]
-) -> tuple[Made | None, str]:
-    """What the work of one run makes and an empty string, or None and why it failed.
-
-    Errors of memory, shapes, numbers and plugin methods only fail their run, so that they do not
-    stop a long table; the traceback goes to logs/RUN.txt.
-    """
-    try:
-        return work(), ""
-    except UserError as error:
-        reason = f"{error.message} ({error.hint})" if error.hint else error.message
-    except Exception as error:
-        said, log = fault(project, run, error)
-        reason = f"{said} ({log})"
-    progress.note(f"{run} failed: {reason}")
-    return None, reason
+    options = TrainOptions(plan.device, plan.minutes, clock=clock)
+    return train(project, run=run, config=config, options=options, progress=progress)
 
 
 def shared_facts(project: Project, plan: Plan, rows: Rows) -> dict[str, Any]:
     """What the numbers of a table refer to."""
-    configs = {row.name: row.recipe(project, plan.seeds[0]) for row in rows.rows}
     common = rows.common(project)
     budget = f"{common.train.steps} steps for every run"
     if plan.minutes is not None:
         budget = f"at most {plan.minutes:g} minutes of training and {budget}"
     return {
         "budget": budget,
-        "minutes": plan.minutes,
-        "steps": common.train.steps,
-        "pairs of a step": {name: config.train.batch_size for name, config in configs.items()},
         "seeds": list(plan.seeds),
         "settings": list(plan.settings),
-        "presets": {name: config.preset for name, config in configs.items()},
+        "presets": {row.name: row.recipe(project, plan.seeds[0]).preset for row in rows.rows},
         "protocol": plan.protocol,
         "learning rates": dict(plan.rates) or None,
         "alignment": asdict(common.align),
@@ -172,16 +136,14 @@ def run_table(
     has made, by the number of their project, their row and their seed."""
     rows, seeds = benches[0].table.rows, benches[0].plan.seeds
     result.labels |= {row.name: row.label for row in rows}
-    config = {row.name: row.recipe(benches[0].project, seeds[0]) for row in rows}
-    result.reads = {name: one.model.input for name, one in config.items()}
+    first = benches[0].project
+    result.reads = {row.name: row.recipe(first, seeds[0]).model.input for row in rows}
     result.data = [bench.data for bench in benches]
     for bench in benches:
         result.entries += bench.baselines()
         write_result(result, out)
     for seed in seeds:
         for number, bench in enumerate(benches):
-            if len(benches) > 1:
-                bench.progress.note(f"{bench.data.name}, seed {seed}")
             for row in rows:
                 error = finished.get((number, row.name, seed), "")
                 result.entries += bench.run(row, seed, error)
@@ -205,18 +167,11 @@ class Bench:
         for joints, group in groupby(self.table.baselines, key=lambda one: one.joints):
             some = list(group)
             features = [one.features for one in some]
-            scored, error = attempt(
-                self.project,
-                run,
-                self.progress,
-                partial(self._score, run, joints, features, config),
-            )
+            work = partial(self._score, run, joints, features, config)
+            scored, error = self._attempt(run, work)
             for one in some:
-                if scored is None:
-                    failed = Outcome(run, "", error=error)
-                    yield Entry(self.data.name, one.name, one.label, failed, baseline=True)
-                else:
-                    yield self._baseline(one.name, one.label, one.features, scored)
+                entry = Entry(self.data.name, one.name, one.label, run, "", True, error=error)
+                yield entry if scored is None else _baseline(entry, one.features, scored)
 
     def run(self, row: Row, seed: int, error: str = "") -> list[Entry]:
         """Train and score one run, unless it has failed elsewhere with that error."""
@@ -228,30 +183,50 @@ class Bench:
         run = run_name(row.run, seen, config, self.plan.minutes)
         if not error:
             work = partial(self._trained, row, seen, run, config)
-            made, error = attempt(self.project, run, self.progress, work)
+            made, error = self._attempt(run, work)
+        entry = Entry(self.data.name, row.name, row.label, run, "model", seed=seed, error=error)
         if made is None:
-            failed = Outcome(run, "model", seed=seed, error=error)
-            return [Entry(self.data.name, row.name, row.label, failed)]
-        outcome, scored = made
-        outcome = replace(outcome, scores=scored.scores["model"])
-        resampled = scored.resampled["model"]
-        entry = Entry(self.data.name, row.name, row.label, outcome, False, resampled, scored.clips)
+            return [entry]
+        trained, scored = made
+        entry = replace(
+            entry,
+            steps=trained.steps,
+            seconds=trained.seconds,
+            reused=trained.already_finished,
+            collapse=trained.collapse,
+            scores=scored.scores["model"],
+            resampled=scored.resampled["model"],
+            clips=scored.clips,
+        )
         if UNTRAINED not in scored.scores:
             return [entry]
-        name = f"{UNTRAINED}-{row.name}"
-        return [entry, self._baseline(name, row.untrained, UNTRAINED, scored)]
+        untrained = Entry(self.data.name, f"{UNTRAINED}-{row.name}", row.untrained, "", "", True)
+        return [entry, _baseline(untrained, UNTRAINED, scored)]
 
-    def _trained(self, row: Row, seen: Project, run: str, config: Config) -> tuple[Outcome, Scored]:
+    def _attempt(self, run: str, work: Callable[[], Made]) -> tuple[Made | None, str]:
+        """What the work of one run makes and an empty string, or None and why it failed.
+
+        Errors of memory, shapes, numbers and plugin methods only fail their run, so that they do
+        not stop a long table; the traceback goes to logs/RUN.txt.
+        """
+        try:
+            return work(), ""
+        except UserError as error:
+            reason = f"{error.message} ({error.hint})" if error.hint else error.message
+        except Exception as error:
+            said, log = fault(self.project, run, error)
+            reason = f"{said} ({log})"
+        self.progress.note(f"{run} failed: {reason}")
+        return None, reason
+
+    def _trained(
+        self, row: Row, seen: Project, run: str, config: Config
+    ) -> tuple[TrainResult, Scored]:
         """Train and score. seen: the project as the training sees it."""
-        outcome = train_run(seen, run, config, self.plan, self.progress)
+        trained = train_run(seen, run, config, self.plan, self.progress)
         first = row.untrained and config.train.seed == self.plan.seeds[0]
         features = ("model", UNTRAINED) if first else ("model",)
-        return outcome, self._score(run, row.joints, features, config)
-
-    def _baseline(self, name: str, label: str, features: str, scored: Scored) -> Entry:
-        outcome = Outcome("", features, scored.scores[features])
-        resampled = scored.resampled[features]
-        return Entry(self.data.name, name, label, outcome, True, resampled, scored.clips)
+        return trained, self._score(run, row.joints, features, config)
 
     def _score(self, run: str, joints: Joints, features: Sequence[str], config: Config) -> Scored:
         self.progress.note(f"evaluating {run} {joints.label}".strip())
@@ -270,3 +245,10 @@ class Bench:
         known = self.data.warnings
         known += [text for text in scored.warnings if text not in known]
         return scored
+
+
+def _baseline(entry: Entry, features: str, scored: Scored) -> Entry:
+    """With the scores of a feature set."""
+    scores, resampled = scored.scores[features], scored.resampled[features]
+    found = {"scores": scores, "resampled": resampled, "clips": scored.clips}
+    return replace(entry, run="", features=features, **found)

@@ -1,7 +1,7 @@
 """Metrics of a run as columns of tables, and the scores of single runs: the only place where
 experiments use the steps of `la2ds_cli.evaluation`.
 
-One line in METRICS makes a metric of the document of `evaluate` available to every table.
+One line in METRICS makes a metric of `evaluate` available to every table.
 Evaluations are cached with their resamples, so that a resumed table scores no run twice, and the
 interval of a mean over seeds needs no further scoring.
 """
@@ -9,20 +9,23 @@ interval of a mean over seeds needs no further scoring.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
-from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
+from la2ds_cli.evaluation.measure import Key
+
+if TYPE_CHECKING:
+    from la2ds_cli.evaluation.evaluate import Evaluated
 
 VERSION = 3  # 3: the scores instead of the whole document of the evaluation
 FOLDER = "benchmark"
@@ -37,54 +40,33 @@ Scores = dict[str, float | None]
 
 @dataclass(frozen=True)
 class Metric:
-    """name: in CSV and JSON. path: keys below features.NAME in the document of `evaluate`. digits:
-    shown. factor: from the value there to the unit of the column."""
+    """name: in CSV and JSON. key: of its measure in an evaluation. digits: shown. factor: from the
+    value there to the unit of the column."""
 
     name: str
-    path: tuple[str, ...]
+    key: Key
     digits: int = 2
     factor: float = 1.0
 
     @property
     def lower_is_better(self) -> bool:
-        return self.path[:1] == ("event_transfer",)
-
-    def value(self, row: Mapping[str, Any]) -> float | None:
-        """The metric from the row of a feature set; None if this evaluation does not provide it, or
-        if it is undefined."""
-        value: Any = row
-        for key in self.path:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        return None if value is None else self.factor * float(value)
-
-    def clips(self, row: Mapping[str, Any]) -> int:
-        """The number of clips behind the metric, from a row that has it."""
-        entry: Any = row
-        for key in self.path[:-1]:
-            entry = entry[key]
-        return int(entry["clips"])
-
-    def shown(self, value: float | None) -> str:
-        """The value with the digits of the metric, or a dash."""
-        return "–" if value is None else f"{value:.{self.digits}f}"
+        return self.key[0] == "event_transfer"
 
 
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("event_transfer_median", ("event_transfer", "median_percent", "value")),
-        Metric("event_transfer_mean", ("event_transfer", "mean_percent", "value")),
-        Metric("kendalls_tau", ("kendalls_tau", "value"), 4),
-        Metric("classification_10", ("phase_classification", "10 %", "value"), factor=100),
-        Metric("classification_50", ("phase_classification", "50 %", "value"), factor=100),
-        Metric("classification", ("phase_classification", "100 %", "value"), factor=100),
-        Metric("progression", ("phase_progression", "value"), 4),
-        Metric("precision_at_5", ("precision_at_k", "5", "value"), factor=100),
-        Metric("precision_at_10", ("precision_at_k", "10", "value"), factor=100),
-        Metric("precision_at_15", ("precision_at_k", "15", "value"), factor=100),
+        Metric("event_transfer_median", ("event_transfer", "median_percent")),
+        Metric("event_transfer_mean", ("event_transfer", "mean_percent")),
+        Metric("kendalls_tau", ("kendalls_tau", ""), 4),
+        Metric("classification_10", ("phase_classification", "10 %"), factor=100),
+        Metric("classification_50", ("phase_classification", "50 %"), factor=100),
+        Metric("classification", ("phase_classification", "100 %"), factor=100),
+        Metric("progression", ("phase_progression", ""), 4),
+        *(Metric(f"precision_at_{k}", ("precision_at_k", str(k)), factor=100) for k in (5, 10, 15)),
     )
 }
-COST = (Metric("steps", (), 0), Metric("seconds", (), 0))
+COST = {name: Metric(name, ("", ""), 0) for name in ("steps", "seconds")}
 
 
 @dataclass(frozen=True)
@@ -99,8 +81,7 @@ class Task:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        known = METRICS | {metric.name: metric for metric in COST}
-        return tuple(known[name] for name in self.headings)
+        return tuple((METRICS | COST)[name] for name in self.headings)
 
 
 TASKS = {
@@ -183,65 +164,41 @@ def cached_scores(
     """
     path = project.results_dir(FOLDER) / f"{run}-{protocol}.safetensors"
     recipe = _recipe(project, run, config, features, protocol)
-    if artifact.staleness(path, recipe) is None:
-        arrays, _, facts = artifact.read_arrays(path)
-        return Scored(resampled=_by_feature(arrays, facts["scores"]), **facts)
-    from la2ds_cli.evaluation.evaluate import Request, score_request
+    if artifact.staleness(path, recipe) is not None:
+        from la2ds_cli.evaluation.evaluate import Request, score_request
 
-    request = Request(project, config, (run,), protocol, features, device)
-    evaluated = score_request(request, progress=progress)
-    arrays = {
-        f"{name}/{metric.name}": sample
-        for name, by_run in evaluated.scored.items()
-        for metric in METRICS.values()
-        if (sample := _sample(metric, next(iter(by_run.values())).measures)) is not None
+        request = Request(project, config, (run,), protocol, features, device)
+        arrays, facts = _figures(score_request(request, progress=progress))
+        artifact.write_arrays(path, arrays, recipe, facts)
+    arrays, _, facts = artifact.read_arrays(path)
+    resampled = {
+        name: {m: arrays[key] for m in scores if (key := f"{name}/{m}") in arrays}
+        for name, scores in facts["scores"].items()
     }
-    facts = _facts(evaluated.document)
-    artifact.write_arrays(path, arrays, recipe, facts)
-    return Scored(resampled=_by_feature(arrays, facts["scores"]), **facts)
+    return Scored(resampled=resampled, **facts)
 
 
-def _sample(metric: Metric, measures: Any) -> FloatArray | None:
-    """The resamples of a metric; None if it is undefined."""
-    name, part = (*metric.path[:-1], "")[:2]
-    measure = measures.get((name, part))
-    if measure is None or measure.value is None:
-        return None
-    return metric.factor * np.asarray(measure.resampled, np.float64)
-
-
-def _by_feature(arrays: Mapping[str, FloatArray], features: Iterable[str]) -> dict[str, Resamples]:
-    resampled: dict[str, Resamples] = {name: {} for name in features}
-    for key, sample in arrays.items():
-        name, _, metric = key.partition("/")
-        resampled[name][metric] = sample
-    return resampled
-
-
-def _facts(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The other fields of Scored, from the document of an evaluation."""
-    rows = document["features"]
-    return {
-        "scores": {
-            name: {metric.name: metric.value(row) for metric in METRICS.values()}
-            for name, row in rows.items()
-        },
-        "clips": _clips_behind(rows),
+def _figures(evaluated: Evaluated) -> tuple[dict[str, FloatArray], dict[str, Any]]:
+    """The resamples by `FEATURES/METRIC`, and the other fields of Scored, of single runs."""
+    rows = {name: one for name, by_run in evaluated.scored.items() for one in by_run.values()}
+    scores: dict[str, Scores] = {name: dict.fromkeys(METRICS) for name in rows}
+    arrays, clips = {}, {}
+    for name, one in rows.items():
+        for metric in METRICS.values():
+            measure = one.measures.get(metric.key)
+            if measure is not None and measure.value is not None:
+                scores[name][metric.name] = metric.factor * measure.value
+                sample = metric.factor * np.asarray(measure.resampled, np.float64)
+                arrays[f"{name}/{metric.name}"] = sample
+                clips[metric.name] = min(measure.clips, clips.get(metric.name, measure.clips))
+    document = evaluated.document
+    return arrays, {
+        "scores": scores,
+        "clips": clips,
         "facts": {key: document[key] for key in ("split", "clips", "phases", "events", "protocol")},
         "warnings": list(document["warnings"]),
-        "uses": {n: row["uses"] for n, row in rows.items() if "uses" in row},
+        "uses": {name: one.uses for name, one in rows.items() if one.uses},
     }
-
-
-def _clips_behind(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    """Metric -> the number of clips behind it, the lowest of all rows."""
-    counts: dict[str, int] = {}
-    for row in rows.values():
-        for metric in METRICS.values():
-            if metric.value(row) is not None:
-                clips = metric.clips(row)
-                counts[metric.name] = min(clips, counts.get(metric.name, clips))
-    return counts
 
 
 def _recipe(
@@ -266,14 +223,13 @@ def _recipe(
 
 def scored_inputs(project: Project, config: Config) -> dict[str, str]:
     """What every score of the project depends on, as inputs of a recipe: its clips and splits, its
-    labels, the code of the evaluation, and the length below which clips are left out, if it is not
-    the default, so that scores of the default stay current."""
-    least = config.poses.min_frames
+    labels, the code of the evaluation, and the length below which clips are left out."""
     return {
         "clips": _digest(sorted(_clips(project))),
         "phases": _file(project.phases_path),
         "code": _digest(sorted(_sources())),
-    } | ({} if least == PosesConfig().min_frames else {"min_frames": str(least)})
+        "min_frames": str(config.poses.min_frames),
+    }
 
 
 def _clips(project: Project) -> list[str]:

@@ -11,9 +11,12 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embedding
+from la2ds_cli.experiments import benchmark as benchmarks
+from la2ds_cli.experiments.runner import Plan
+from la2ds_cli.training import loop
 from la2ds_cli.training import train as training
 from tests.ray_workers import mortal
-from tests.small_runs import JOINTS, TINY, clips
+from tests.small_runs import JOINTS, TINY, clips, six_clips
 
 CPU = training.TrainOptions("cpu")
 SMALL = [*TINY, "model.input=joints", "align.reference_clips=2"]
@@ -49,6 +52,30 @@ def test_runs_and_embeddings_are_those_of_one_machine(
         assert a.read_bytes() == b.read_bytes()
     again = embedding.embed(spread, run=run, device="cpu", engine="ray")
     assert {result.status for result in again} == {"cached"}
+
+
+@pytest.mark.heavy
+def test_a_benchmark_is_that_of_one_machine(
+    tmp_path: Path, cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = {}
+    for engine in ("local", "ray"):
+        project = six_clips(tmp_path / engine / "six")
+        died = tmp_path / f"{engine}-died"
+        if engine == "ray":
+            worker = mortal(benchmarks.RunWorker, died, lambda item: item.get("seed") == 1)
+            monkeypatch.setattr(benchmarks, "RunWorker", worker)
+            monkeypatch.setattr(loop, "draw_batch", lambda *_: pytest.fail("trained here"))
+        plan = Plan((0, 1), settings=SMALL, device="cpu")
+        results[engine] = benchmarks.benchmark(
+            [project], plan, ("la2ds", "tcc"), out=tmp_path / engine / "out", engine=engine
+        )
+    local, ray = results["local"], results["ray"]
+    assert [o.error for o in local.runs()] == [""] * 4
+    assert died.exists()
+    for a, b in zip(local.entries, ray.entries, strict=True):
+        assert (a.row, a.run, a.scores) == (b.row, b.run, b.scores)
+        assert not b.error
 
 
 @pytest.mark.parametrize("seeds", [[], [1, 1], [-1, 2]])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import statistics
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,10 @@ from la2ds_cli.embedding.trained import checkpoint_path
 from la2ds_cli.evaluation import evaluate as evaluation
 from la2ds_cli.experiments import runner
 from la2ds_cli.experiments.benchmark import benchmark, method_rows
-from la2ds_cli.experiments.result import Result
+from la2ds_cli.experiments.result import MEAN, Result
 from la2ds_cli.experiments.runner import Plan, run_name
 from la2ds_cli.experiments.scores import METRICS, cached_scores
-from la2ds_cli.experiments.significance import nested_resamples
-from la2ds_cli.experiments.tables import MEAN, Figure, all_notes, figures
+from la2ds_cli.experiments.tables import Figure, all_notes, figures, nested_resamples
 from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import TINY, interrupted_at, six_clips
@@ -74,7 +72,7 @@ def _notes(result: Result) -> list[str]:
 
 
 def _scores(result: Result) -> list[Any]:
-    return [(one.data, one.row, one.outcome.seed, one.outcome.scores) for one in result.entries]
+    return [(one.data, one.row, one.seed, one.scores) for one in result.entries]
 
 
 def test_cells_are_the_means_of_the_evaluations(project: Project, result: Result) -> None:
@@ -83,7 +81,9 @@ def test_cells_are_the_means_of_the_evaluations(project: Project, result: Result
         rows = [_evaluated(project, method, seed, "model")["model"] for seed in SEEDS]
         cells = _cells(result, method)
         for metric in METRICS.values():
-            values = [metric.value(row) or 0.0 for row in rows]
+            name, part = metric.key
+            entries = [row[name][part] if part else row[name] for row in rows]
+            values = [metric.factor * entry["value"] for entry in entries]
             assert cells[metric.name].value == pytest.approx(statistics.fmean(values))
             assert cells[metric.name].spread == pytest.approx(statistics.stdev(values))
             assert cells[metric.name].seeds == 2
@@ -120,12 +120,7 @@ def test_intervals_are_over_clips_and_seeds(result: Result) -> None:
 
 def test_a_note_says_what_event_transfer_is_made_of(result: Result) -> None:
     """Here align.reference_clips is 0."""
-    assert "event transfer of a method = network, no other clips" in _notes(result)
-    more = replace(result.data[0], name="more", facts={"method_uses": "network + 40 other clips"})
-    both = replace(result, data=[*result.data, more])
-    notes = all_notes(both, [])
-    assert "event transfer of a method (swings) = network, no other clips" in notes
-    assert "event transfer of a method (more) = network + 40 other clips" in notes
+    assert "swings: event transfer of a method = network, no other clips" in _notes(result)
 
 
 def test_every_encoder_is_scored_untrained(project: Project, result: Result) -> None:
@@ -145,7 +140,7 @@ def test_a_second_call_trains_and_scores_nothing(
     again = _run([copied], copied.root / "out")
     assert len(before) == 4
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
-    assert all(outcome.reused for outcome in again.outcomes())
+    assert all(outcome.reused for outcome in again.runs())
     assert figures(again) == figures(result)
 
 
@@ -213,8 +208,8 @@ def test_an_interrupted_benchmark_keeps_what_it_has_and_goes_on(
     page = (out / "benchmark.md").read_text()
     assert page.count("| TCC | joints | – |") >= 1
     finished = _run([project], out)
-    assert [o.reused for o in finished.outcomes() if "la2ds" in o.run] == [True, False]
-    weights = checkpoint_path(project, finished.outcomes()[0].run)
+    assert [o.reused for o in finished.runs() if "la2ds" in o.run] == [True, False]
+    weights = checkpoint_path(project, finished.runs()[0].run)
     assert read_header(weights)[0].config["train.steps"] == 2
     assert _scores(finished) == _scores(result)
 
@@ -237,7 +232,7 @@ def test_a_method_that_fails_does_not_take_the_others_along(
     methods = ["failing_methods.one", "la2ds"]
     found = _run([project], tmp_path / "out", methods=methods, seeds=(0,))
     assert found.exit_code() == ExitCode.PARTIAL
-    run = found.outcomes()[0].run
+    run = found.runs()[0].run
     log = project.root / "logs" / f"{run}.txt"
     assert "return {}" in log.read_text()
     note = f"swings, {run}: KeyError: 'x|y' ({log})"
@@ -271,12 +266,12 @@ def test_a_method_that_collapses_does_not_do_so_in_silence(
     assert found.exit_code() == ExitCode.OK
     told = [text for text in _notes(found) if "has collapsed" in text]
     assert len(told) == 1
-    assert told[0].startswith(f"swings, {found.outcomes()[0].run}: the embedding has collapsed")
+    assert told[0].startswith(f"swings, {found.runs()[0].run}: the embedding has collapsed")
 
 
 def test_other_clips_are_other_runs(copied: Project, result: Result) -> None:
     """One more to learn from; a clip more to be tested on changes no run."""
-    names = {o.run for o in result.outcomes()}
+    names = {o.run for o in result.runs()}
     config = method_rows(["tcc"], SETTINGS)[0].recipe(copied, 0)
     assert run_name("benchmark-tcc", copied, config) in names
     for split, same in (("test", True), ("train", False)):
@@ -297,7 +292,7 @@ def test_the_mean_over_projects(copied: Project, tmp_path: Path) -> None:
     by_seed = np.array(
         [
             [
-                one.outcome.scores["classification"]
+                one.scores["classification"]
                 for one in found.entries
                 if (one.data, one.row) == (name, "tcc")
             ]

@@ -9,7 +9,7 @@ import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.benchmark import benchmark, method_rows, shipped_methods
+from la2ds_cli.experiments.benchmark import benchmark, check_projects, method_rows, shipped_methods
 from la2ds_cli.experiments.paper import paper_methods
 from la2ds_cli.experiments.runner import Plan
 from la2ds_cli.training.losses import get_method, method_names
@@ -83,4 +83,4 @@ def test_projects_must_be_different(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "p")
     for projects in ([], [project, Project.open(tmp_path / "p")]):
         with pytest.raises(UserError, match="project"):
-            benchmark(projects, Plan(), out=tmp_path / "out")
+            check_projects(projects)

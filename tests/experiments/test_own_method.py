@@ -168,5 +168,5 @@ def test_it_stands_in_a_benchmark_beside_the_shipped_ones(module: str, project: 
     assert list(result.labels.values()) == ["LA2DS", module]
     # Two encoders, so two networks without training.
     assert list(result.rows())[-2:] == ["untrained-la2ds", f"untrained-{module}"]
-    assert result.outcomes()[1].run.startswith(f"benchmark-{module}-")
-    assert project.run_dir(result.outcomes()[1].run).is_dir()
+    assert result.runs()[1].run.startswith(f"benchmark-{module}-")
+    assert project.run_dir(result.runs()[1].run).is_dir()

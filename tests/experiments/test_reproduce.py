@@ -15,7 +15,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments import runner
 from la2ds_cli.experiments.reproduce import reproduce
-from la2ds_cli.experiments.result import Outcome, Result
+from la2ds_cli.experiments.result import Entry, Result
 from la2ds_cli.experiments.runner import Plan
 from tests.small_runs import TINY, six_clips
 
@@ -36,12 +36,12 @@ def _document(project: Project, table: str) -> dict[str, Any]:
     return json.loads((project.results_dir("reproduce") / f"{table}.json").read_text())
 
 
-def _by_row(result: Result, features: str = "model") -> dict[str, Outcome]:
+def _by_row(result: Result, features: str = "model") -> dict[str, Entry]:
     """The first run of each row, or of each baseline of a feature set."""
-    found: dict[str, Outcome] = {}
+    found: dict[str, Entry] = {}
     for one in result.entries:
-        if one.outcome.features == features:
-            found.setdefault(one.row, one.outcome)
+        if one.features == features:
+            found.setdefault(one.row, one)
     return found
 
 
@@ -49,16 +49,16 @@ def test_components_of_two_seeds(project: Project) -> None:
     result = _table(project, "table4", seeds=(0, 1))
     assert result.exit_code() == ExitCode.OK
     names = ("-no-spatial", "-no-temporal", "-no-cross-attention", "-no-position", "-no-projection")
-    assert [_DIGEST.sub("", o.run) for o in result.outcomes()] == [
+    assert [_DIGEST.sub("", o.run) for o in result.runs()] == [
         f"reproduce{name}-s{seed}" for seed in (0, 1) for name in (*names, "")
     ]
-    assert {outcome.steps for outcome in result.outcomes()} == {2}
+    assert {outcome.steps for outcome in result.runs()} == {2}
     assert list(result.rows())[6:] == ["time_only", "raw_pose", "raw_pose_best", "untrained-all"]
     document = _document(project, "table4")
     figures = {(one["row"], one["metric"]): one for one in document["figures"]}
     first = figures["no-spatial", "classification"]
     assert (first["paper"], first["seeds"]) == (68.47, 2)
-    both = [o.figure("kendalls_tau") or 0 for o in result.outcomes() if "no-spatial" in o.run]
+    both = [o.figure("kendalls_tau") or 0 for o in result.runs() if "no-spatial" in o.run]
     tau = figures["no-spatial", "kendalls_tau"]
     assert tau["value"] == pytest.approx(sum(both) / 2)
     assert tau["spread"] == pytest.approx(abs(both[0] - both[1]) / 2**0.5)
@@ -70,17 +70,17 @@ def test_components_of_two_seeds(project: Project) -> None:
 
 
 def test_heatmaps_and_augmentations_share_the_whole_recipe(project: Project) -> None:
-    heatmaps = _table(project, "table5").outcomes()
+    heatmaps = _table(project, "table5").runs()
     result = _table(project, "table6")
     assert result.exit_code() == ExitCode.OK
-    assert result.outcomes()[-1].reused
-    assert result.outcomes()[-1].run == heatmaps[-1].run
+    assert result.runs()[-1].reused
+    assert result.runs()[-1].run == heatmaps[-1].run
     # The copies differ, so do the runs.
-    assert len({o.scores["event_transfer_mean"] for o in result.outcomes()}) > 5
+    assert len({o.scores["event_transfer_mean"] for o in result.runs()}) > 5
     settings = [*TINY, "augment.flip_probability=0.0"]
     result = reproduce(project, "table6", Plan(settings=settings, device="cpu"))
     assert result.left_out == {"w/o flip": "the recipe already does this"}
-    assert not result.outcomes()[-1].reused
+    assert not result.runs()[-1].reused
 
 
 def test_missing_joints(project: Project) -> None:
@@ -135,13 +135,21 @@ def test_worse_joints_leave_the_clean_project_as_it_is(project: Project) -> None
 def test_a_finished_run_is_used_again_and_other_settings_are_another_run(project: Project) -> None:
     first = _table(project, "table5")
     again = _table(project, "table5")
-    assert all(outcome.reused for outcome in again.outcomes())
-    assert [o.scores for o in first.outcomes()] == [o.scores for o in again.outcomes()]
+    assert all(outcome.reused for outcome in again.runs())
+    assert [o.scores for o in first.runs()] == [o.scores for o in again.runs()]
     for more in ({"settings": [*TINY, "heatmap.sigma=0.9"]}, {"minutes": 9.0}):
         other = _table(project, "table5", **more)
         assert other.exit_code() == ExitCode.OK
-        assert not any(outcome.reused for outcome in other.outcomes())
-        assert not {o.run for o in first.outcomes()} & {o.run for o in other.outcomes()}
+        assert not any(outcome.reused for outcome in other.runs())
+        assert not {o.run for o in first.runs()} & {o.run for o in other.runs()}
+
+
+@pytest.mark.parametrize("table", ["table7", "table8"])
+def test_worse_joints_without_labels_are_refused(tmp_path: Path, table: str) -> None:
+    project = six_clips(tmp_path / "project", labels=False)
+    with pytest.raises(UserError, match="Tables 7 and 8 need labels") as caught:
+        _table(project, table)
+    assert caught.value.exit_code == ExitCode.UNUSABLE
 
 
 def _let_fail(monkeypatch: pytest.MonkeyPatch, errors: Mapping[str, BaseException]) -> None:
@@ -185,13 +193,4 @@ def test_an_interrupted_table_keeps_what_it_has_and_goes_on(
     runs = [one["run"] for one in _document(project, "table5")["runs"] if not one["baseline"]]
     assert [_DIGEST.sub("", run) for run in runs] == ["reproduce-limbs-s0"]
     result = _table(project, "table5")
-    assert [outcome.reused for outcome in result.outcomes()] == [True, False, False]
-
-
-def test_the_facts_hold_every_setting_that_is_not_the_presets(project: Project) -> None:
-    seen = Project(project.root, {"preset": "default", "heatmap": {"sigma": 0.7}})
-    given = ["model.width=24", "train.steps=2", "train.seed=5"]
-    facts = _table(seen, "table5", settings=[*TINY, *given], seeds=(7,)).facts
-    assert {"heatmap.sigma=0.7", "model.width=24"} <= set(facts["overrides"])
-    assert not any(text.startswith("train.seed") for text in facts["overrides"])
-    assert (facts["preset"], facts["seeds"]) == ("paper-penn-casa", [7])
+    assert [outcome.reused for outcome in result.runs()] == [True, False, False]

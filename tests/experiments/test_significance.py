@@ -6,19 +6,11 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
 from scipy.stats import ttest_ind, ttest_rel
 
 from la2ds_cli.evaluation.measure import video_counts
-from la2ds_cli.experiments.significance import (
-    LEVEL,
-    Sample,
-    by_seed,
-    difference,
-    holm,
-    mean_interval,
-    nested_resamples,
-)
+from la2ds_cli.experiments.result import Sample
+from la2ds_cli.experiments.tables import LEVEL, difference, holm, nested_resamples
 
 CLIPS = 60
 COUNTS = video_counts(CLIPS, seed=0)
@@ -28,11 +20,11 @@ def _sample(by_clip: np.ndarray, clips: int = CLIPS, counts: np.ndarray = COUNTS
     """The mean over clips of each run (S, clips)."""
     runs = np.atleast_2d(by_clip)
     resampled = np.array([counts @ run / clips for run in runs])
-    return Sample(runs.mean(axis=1), resampled, clips, tuple(range(len(runs))))
+    return Sample(runs.mean(axis=1), resampled, clips)
 
 
 def _p(first: Sample, second: Sample) -> float:
-    return difference([first], [second])[1]
+    return difference(first, second)[1]
 
 
 def _means(by_clip: np.ndarray) -> np.ndarray:
@@ -40,16 +32,18 @@ def _means(by_clip: np.ndarray) -> np.ndarray:
     return COUNTS @ by_clip / CLIPS
 
 
-def test_holm_on_the_example_of_textbooks() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-
-
-def test_holm_is_never_above_one_and_keeps_the_order() -> None:
-    assert holm([0.9, 0.6, 0.5]) == [1, 1, 1]
-    assert holm([]) == []
-    assert holm([0.02, 0.02]) == [0.04, 0.04]
-    adjusted = holm([0.001, 0.0012, 0.2])
-    assert adjusted == pytest.approx([0.003, 0.003, 0.2])
+@pytest.mark.parametrize(
+    ("p", "adjusted"),
+    [
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),  # of textbooks
+        ([0.9, 0.6, 0.5], [1, 1, 1]),
+        ([], []),
+        ([0.02, 0.02], [0.04, 0.04]),
+        ([0.001, 0.0012, 0.2], [0.003, 0.003, 0.2]),
+    ],
+)
+def test_holm_is_never_above_one_and_keeps_the_order(p: list[float], adjusted: list[float]) -> None:
+    assert holm(p) == pytest.approx(adjusted)
 
 
 def test_of_one_training_p_is_nearly_that_of_a_paired_t_test() -> None:
@@ -57,7 +51,7 @@ def test_of_one_training_p_is_nearly_that_of_a_paired_t_test() -> None:
     first = rng.normal(5, 2, CLIPS)
     for shift in (0.0, 0.1, 0.3):
         second = first + rng.normal(shift, 0.5, CLIPS)
-        value, p = difference([_sample(first)], [_sample(second)])
+        value, p = difference(_sample(first), _sample(second))
         assert value == pytest.approx(first.mean() - second.mean())
         expected = ttest_rel(first, second).pvalue
         assert math.log(p) == pytest.approx(math.log(expected), rel=0.15, abs=0.15)
@@ -89,42 +83,6 @@ def test_without_resamples_or_clips_p_is_unknown(clips: int, resampled: float) -
     assert math.isnan(_p(one, other))
 
 
-def test_over_two_data_sets_p_is_that_of_both_variances() -> None:
-    """Equal variances and clips: half the variance of one, and twice its degrees of freedom."""
-    rng = np.random.default_rng(4)
-    first, second = rng.normal(5, 1, CLIPS), rng.normal(5.2, 1, CLIPS)
-    one, other = _sample(first), _sample(second)
-    value, p = difference([one, one], [other, other])
-    paired = first - second
-    t = paired.mean() / math.sqrt(one_variance(one, other) / 2)
-    assert value == pytest.approx(paired.mean())
-    assert p == pytest.approx(2 * stats.t.sf(abs(t), 2 * (CLIPS - 1)))
-
-
-def one_variance(one: Sample, other: Sample) -> float:
-    return float((one.resampled - other.resampled).var(ddof=1)) * CLIPS / (CLIPS - 1)
-
-
-def test_the_mean_over_data_sets_is_over_the_seeds_of_all() -> None:
-    empty = np.zeros((2, 9))
-    one = Sample(np.array([1.0, 3.0]), empty, 5, (0, 1))
-    other = Sample(np.array([7.0, 5.0]), empty, 5, (1, 2))
-    assert by_seed([one, other]) == [5.0]
-    assert by_seed([one]) == [1.0, 3.0]
-
-
-def test_the_interval_over_data_sets_is_narrower_than_that_of_one() -> None:
-    """Their clips are drawn independently, although equally many have the same draws."""
-    one = _sample(np.random.default_rng(0).normal(5, 1, CLIPS))
-    widths = []
-    for samples in ([one], [one, one]):
-        ends = mean_interval(samples)
-        assert ends is not None
-        widths.append(ends[1] - ends[0])
-    assert widths[1] / widths[0] == pytest.approx(math.sqrt(0.5), rel=0.1)
-    assert mean_interval([Sample(np.ones(1), np.full((1, 9), np.nan), 5)]) is None
-
-
 def test_where_nothing_differs_nothing_is_significant() -> None:
     """40 tables of eight rows that differ by chance alone, the best row chosen by looking."""
     wrong = 0
@@ -140,11 +98,6 @@ def test_where_nothing_differs_nothing_is_significant() -> None:
     assert wrong <= 4  # 5 % of 40 are expected
 
 
-def test_one_training_varies_with_its_clips_alone() -> None:
-    resampled = _means(np.random.default_rng(0).normal(size=CLIPS))
-    assert np.array_equal(nested_resamples([resampled], 3), resampled)
-
-
 def test_trainings_add_the_variance_of_their_mean() -> None:
     """Var = that over clips + that over seeds / S: here 0.04 and 1 / 3."""
     rng = np.random.default_rng(0)
@@ -153,3 +106,5 @@ def test_trainings_add_the_variance_of_their_mean() -> None:
     nested = nested_resamples([clips + value for value in values], seed=0)
     assert nested.mean() == pytest.approx(1, abs=0.01)
     assert nested.var() == pytest.approx(0.04 + 1 / 3, rel=0.02)
+    alone = _means(rng.normal(size=CLIPS))
+    assert np.array_equal(nested_resamples([alone]), alone)  # of one training
