@@ -155,7 +155,10 @@ def _value(column: str, text: str) -> Any:
     if "\0" in text:
         raise ValueError(f"{column} contains a null character")
     if column == "options":
-        _check_options(text)
+        try:
+            ClipOptions.from_text(text)
+        except (UserError, ValueError) as error:
+            raise ValueError(f"options are {text[:40]!a}: {error}") from None
     if kind == "str":
         return text
     try:
@@ -167,13 +170,6 @@ def _value(column: str, text: str) -> Any:
         limit = f"most {_LARGEST[column]:,}" if value > 0 else "least 0"
         raise ValueError(f"{column} is {text[:40]!r}, not {expected} of at {limit}")
     return value
-
-
-def _check_options(text: str) -> None:
-    try:
-        ClipOptions.from_text(text)
-    except (UserError, ValueError) as error:
-        raise ValueError(f"options are {text[:40]!a}: {error}") from None
 
 
 def row_of(video: Video) -> dict[str, str]:
@@ -261,15 +257,15 @@ class ClipOptions:
     fps: float = 0.0
 
     def __post_init__(self) -> None:
-        _check(self.start >= 0, "start", "0 s or later", self.start)
-        _check(self.start <= _LATEST, "start", f"at most {_LATEST:g} s", self.start)
-        _check(self.end > self.start, "end", f"later than the start ({self.start:g} s)", self.end)
-        _check(self.rotate % 90 == 0, "rotate", "a multiple of 90 degrees", self.rotate)
-        _check(self.slowmo > 0, "slowmo", "above 0", self.slowmo)
-        _check(self.fps >= 0, "fps", "above 0", self.fps)
-        for name in ("slowmo", "fps"):
-            value = getattr(self, name)
-            _check(value <= _FASTEST, name, f"at most {_FASTEST:g}", value)
+        for name, fits, allowed in (
+            ("start", 0 <= self.start <= _LATEST, f"from 0 to {_LATEST:g} s"),
+            ("end", self.end > self.start, f"later than the start ({self.start:g} s)"),
+            ("rotate", self.rotate % 90 == 0, "a multiple of 90 degrees"),
+            ("slowmo", 0 < self.slowmo <= _FASTEST, f"above 0 and at most {_FASTEST:g}"),
+            ("fps", 0 <= self.fps <= _FASTEST, f"above 0 and at most {_FASTEST:g}"),
+        ):
+            if not fits:
+                raise UserError(f"{name} must be {allowed}, not {getattr(self, name):g}")
         object.__setattr__(self, "rotate", int(self.rotate) % 360)
 
     @property
@@ -321,8 +317,3 @@ def _exact(value: Any) -> str:
     and 0.30000000000000004."""
     text = _text(value)
     return text if isinstance(value, bool) or float(text) == value else repr(value)
-
-
-def _check(valid: bool, option: str, allowed: str, value: float) -> None:
-    if not valid:
-        raise UserError(f"{option} must be {allowed}, not {value:g}")

@@ -58,17 +58,10 @@ class Choice:
 
 def _absolute(value: str | int) -> str | int:
     """Model files by their absolute paths, including those in `plugin:FILE,FILE`."""
-    if not isinstance(value, str):
-        return value
-    plugin, colon, rest = value.partition(":")
-    if not colon:
-        return _absolute_file(value)
-    return f"{plugin}:{','.join(_absolute_file(part) for part in rest.split(','))}"
-
-
-def _absolute_file(name: str) -> str:
-    is_model = name.lower().endswith((".onnx", ".pt", ".pth", ".py", ".tflite"))
-    return str(Path(name).resolve()) if is_model else name
+    parts = re.split("([:,])", value) if isinstance(value, str) else ()
+    model = (".onnx", ".pt", ".pth", ".py", ".tflite")
+    files = (str(Path(p).resolve()) if p.lower().endswith(model) else p for p in parts)
+    return "".join(files) if isinstance(value, str) else value
 
 
 def set_values(text: str, section: str, values: Mapping[str, str | int]) -> str:

@@ -24,6 +24,8 @@ BoolArray = NDArray[np.bool_]
 IntArray = NDArray[Any]
 
 
+_OPTIONAL = ("world", "trust")
+_ARRAYS = ("xy", "score", "box", "frame", "time", *_OPTIONAL)  # of a PoseSequence
 MOST_FPS = 1e6  # frames per second
 MOST_PIXELS = 10**6  # of a side of a frame
 MOST_SECONDS = 1e5  # from the first frame of a clip to its last, 28 hours
@@ -86,32 +88,30 @@ class PoseSequence:
         box = _array(self, "box", np.float32, (length, 4))
         _array(self, "frame", np.int64, (length,))
         time = _array(self, "time", np.float64, (length,))
-        if length > 1 and not np.all(np.diff(time) > 0):
-            raise ValueError("PoseSequence.time: expected strictly increasing seconds")
-        if not np.isfinite(time).all():
-            raise ValueError("PoseSequence.time: expected finite seconds")
-        if not 0 < self.fps <= MOST_FPS:
-            raise ValueError(
-                f"PoseSequence.fps: expected a positive number of at most {MOST_FPS:g}, "
-                f"got {self.fps}"
-            )
-        if not all(0 <= side <= MOST_PIXELS for side in self.size):
-            raise ValueError(
-                f"PoseSequence.size: expected pixels of at least 0 and at most {MOST_PIXELS:,}, "
-                f"got {self.size}"
-            )
-        if not np.isfinite(score).all():
-            raise ValueError("PoseSequence.score: expected finite numbers")
-        if np.isinf(xy).any() or np.isinf(box).any():
-            raise ValueError("PoseSequence.xy, box: expected pixels or NaN, got infinity")
+        expected = {
+            "time: expected strictly increasing seconds": length < 2 or (np.diff(time) > 0).all(),
+            "time: expected finite seconds": np.isfinite(time).all(),
+            f"fps: expected a positive number of at most {MOST_FPS:g}, got {self.fps}": (
+                0 < self.fps <= MOST_FPS
+            ),
+            f"size: expected pixels of at least 0 and at most {MOST_PIXELS:,}, got {self.size}": (
+                all(0 <= side <= MOST_PIXELS for side in self.size)
+            ),
+            "score: expected finite numbers": np.isfinite(score).all(),
+            "xy, box: expected pixels or NaN, got infinity": not (
+                np.isinf(xy).any() or np.isinf(box).any()
+            ),
+        }
         if self.world is not None:
             world = _array(self, "world", np.float32, (length, joints, 3))
-            if np.isinf(world).any():
-                raise ValueError("PoseSequence.world: expected metres or NaN, got infinity")
+            expected["world: expected metres or NaN, got infinity"] = not np.isinf(world).any()
         if self.trust is not None:
             trust = _array(self, "trust", np.float32, (length, joints))
-            if not ((trust >= 0) & (trust <= 1)).all():
-                raise ValueError("PoseSequence.trust: expected numbers from 0 to 1")
+            fits = ((trust >= 0) & (trust <= 1)).all()
+            expected["trust: expected numbers from 0 to 1"] = fits
+        for text, fits in expected.items():
+            if not fits:
+                raise ValueError(f"PoseSequence.{text}")
         missing = np.isnan(xy).any(axis=-1)
         if missing.any() and score[missing].any():
             object.__setattr__(self, "score", np.where(missing, np.float32(0), score))
@@ -126,34 +126,23 @@ class PoseSequence:
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Json]]:
         """Arrays and JSON facts for artifact.write_arrays."""
-        names = ("xy", "score", "box", "frame", "time", "world", "trust")
-        arrays = {n: value for n in names if (value := getattr(self, n)) is not None}
-        facts = {
-            "fps": self.fps,
-            "size": list(self.size),
-            "skeleton": self.skeleton,
-            "info": dict(self.info),
-        }
-        return arrays, facts
+        arrays = {n: value for n in _ARRAYS if (value := getattr(self, n)) is not None}
+        facts = {"fps": self.fps, "size": list(self.size), "skeleton": self.skeleton}
+        return arrays, facts | {"info": dict(self.info)}
 
     @classmethod
     def from_arrays(
         cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Json], clip: str = ""
     ) -> PoseSequence:
         """Inverse of to_arrays. clip: the id of their clip in the project."""
+        given: dict[str, Any] = {n: arrays[n] for n in _ARRAYS if n in arrays or n not in _OPTIONAL}
         return cls(
-            xy=arrays["xy"],
-            score=arrays["score"],
-            box=arrays["box"],
-            frame=arrays["frame"],
-            time=arrays["time"],
+            **given,
             fps=float(facts["fps"]),
             size=(int(facts["size"][0]), int(facts["size"][1])),
             skeleton=facts["skeleton"],
             info=facts.get("info", {}),
             clip=clip,
-            world=arrays.get("world"),
-            trust=arrays.get("trust"),
         )
 
 

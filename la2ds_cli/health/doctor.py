@@ -45,7 +45,6 @@ def examine() -> list[Check]:
         *map(_package, _PACKAGES),
         Check("extras", _extras()),
         _attempt("device", _device),
-        _attempt("onnxruntime providers", _providers),
         _attempt("decoder", _decoder),
         _attempt("weights", _weights),
     ]
@@ -81,12 +80,6 @@ def _device() -> str:
     index = torch.cuda.current_device()
     memory = torch.cuda.get_device_properties(index).total_memory / 2**30
     return f"cuda: {torch.cuda.get_device_name(index)}, {memory:.0f} GiB"
-
-
-def _providers() -> str:
-    import onnxruntime
-
-    return ", ".join(onnxruntime.get_available_providers())
 
 
 def _decoder() -> str:

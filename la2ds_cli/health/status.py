@@ -222,10 +222,10 @@ def _drift(project: Project, config: Config, made_from: Recipe, poses: _Poses) -
     except UserError as error:
         return error.message, ""
     now = checkpoint.training_recipe(config, clips)
-    return (
-        _difference(made_from, replace(made_from, inputs={**made_from.inputs, **now.inputs})),
-        _difference(replace(now, inputs=made_from.inputs), made_from),
-    )
+    other_clips = replace(made_from, inputs={**made_from.inputs, **now.inputs})
+    other_settings = replace(now, inputs=made_from.inputs)
+    difference = artifact.difference
+    return difference(made_from, other_clips), difference(other_settings, made_from)
 
 
 def _training_digest(project: Project, config: Config, poses: _Poses) -> str:
@@ -243,10 +243,6 @@ def _training_digest(project: Project, config: Config, poses: _Poses) -> str:
     return data.clips_digest({clip: poses.keys[clip] for clip in clips})
 
 
-def _difference(old: Recipe, new: Recipe) -> str:
-    return "" if old.key == new.key else artifact.difference(old, new)
-
-
 def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> str:
     """The command for the project's next step; empty if nothing is left to do."""
     poses = next(step for step in steps if step.step == "poses")
@@ -256,7 +252,9 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> s
         return poses.command
     trained = [run.run for run in runs if run.step]
     if not trained:
-        return "la2ds train" if _can_train(project) else ""
+        from la2ds_cli.training.train import FEW_CLIPS
+
+        return "la2ds train" if len(project.videos()) >= FEW_CLIPS else ""
     if not _evaluated(project, trained[0]):
         return f"la2ds evaluate --run {trained[0]}"
     return ""
@@ -271,12 +269,6 @@ def _evaluated(project: Project, run: str) -> bool:
     with suppress(FileNotFoundError):
         return isinstance(scored, dict) and scored.get(run) == weights_key(project, run)
     return False
-
-
-def _can_train(project: Project) -> bool:
-    from la2ds_cli.training.data import FEW_CLIPS
-
-    return len(project.videos()) >= FEW_CLIPS
 
 
 def an_alignment(project: Project) -> str:
