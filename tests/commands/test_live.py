@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,22 +88,6 @@ def test_people_read_a_summary(call: Call, folder: Path):
     assert [Path(video.path).name for video in project.videos()] == ["a.mp4"]  # SOURCE is no clip
 
 
-def test_the_source_may_be_named_as_a_clip_of_the_project(call: Call, folder: Path):
-    assert call("a.mp4", "--json", "--every-frame").exit_code == 0  # it is a clip now
-    line = ["live", "a", "a", "--json", "--every-frame"]
-    result = CliRunner().invoke(app, [*line, "--project", str(folder / "project")])
-    assert result.exit_code == 0, result.stderr
-    assert len(lines(result)[0]) == 50
-
-
-def test_a_file_plays_at_its_pace(call: Call):
-    result = call("source.mp4", "--json")
-    assert result.exit_code == 0, result.stderr
-    rows, summary = lines(result)
-    assert summary["frames"] + summary["skipped"] == 95
-    assert len(rows) == summary["frames"]
-
-
 @pytest.mark.parametrize(
     ("source", "pose", "code", "said"),
     [
@@ -165,23 +147,3 @@ def test_a_file_that_ends_in_the_middle_is_followed_to_there(call: Call, folder:
     assert result.exit_code == 0, result.stderr
     rows, summary = lines(result)
     assert 30 < len(rows) == summary["frames"] < 300
-
-
-def test_live_alignment_needs_no_torch(folder: Path):
-    script = (
-        "import sys\n"
-        "from la2ds_cli.main import main\n"
-        "try:\n    main()\n"
-        "except SystemExit as stop:\n    assert not stop.code, stop.code\n"
-        "heavy = {'torch', 'matplotlib', 'sklearn'} & set(sys.modules)\n"
-        "sys.exit(f'loaded {heavy}' if heavy else 0)\n"
-    )
-    line = [sys.executable, "-c", script, "live", str(folder / "a.mp4")]
-    line += [str(folder / "source.mp4"), "--every-frame", "--device", "cpu"]
-    root = Path(__file__).parents[2]
-    paths = os.pathsep.join([str(root), str(root / "models")])
-    done = subprocess.run(
-        [*line, "--project", str(folder / "project")], capture_output=True, text=True, check=False,
-        env=os.environ | {"PYTHONPATH": paths},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr

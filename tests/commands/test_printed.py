@@ -167,16 +167,6 @@ def test_without_a_run_the_base_model_is_used_and_that_is_said(project: Project,
         assert "no trained model" in folder.run(line, project).stderr
 
 
-def test_status_follows_the_work(project: Project, folder: Folder):
-    found = folder.document("status", project)
-    assert (found["videos"], found["splits"], found["next"]) == (4, {"test": 2, "train": 2}, "")
-    assert folder.run("train", project).exit_code == 0
-    settings = project.root / "project.toml"
-    settings.write_text(settings.read_text().replace("width = 16", "width = 32"))
-    said = "run default has its own settings: model.width: 32 -> 16"
-    assert said in folder.run("status", project).stdout
-
-
 def test_init_leaves_a_project_as_it_is(tmp_path: Path, folder: Folder):
     found = folder.document(f"init {tmp_path}/swings --preset demo")
     assert (found["created"], found["preset"]) == (True, "demo")
@@ -184,21 +174,6 @@ def test_init_leaves_a_project_as_it_is(tmp_path: Path, folder: Folder):
     settings.write_text('preset = "demo"  # mine\n')
     assert "already" in folder.run(f"init {tmp_path}/swings").stdout
     assert settings.read_text() == 'preset = "demo"  # mine\n'
-
-
-def test_frames_are_retrieved_from_a_store(folder: Folder):
-    pytest.importorskip("lancedb", reason="lancedb is not installed (extra lance)")
-    exact = folder.document("retrieve --query clip-0@0.5 --k 5 --out OUT/r.json")
-    found = folder.document("retrieve --query clip-0@0.5 --k 5 --store OUT/store --out OUT/r.json")
-    (query,), (stored,) = exact["queries"], found["queries"]
-    places = [(hit["video"], hit["index"]) for hit in query["hits"]]
-    assert [(hit["video"], hit["index"]) for hit in stored["hits"]] == places
-    assert {hit["project"] for hit in query["hits"]} == {None}
-    assert {hit["project"] for hit in stored["hits"]} == {found["store"]["project"]}
-    shown = folder.run("retrieve --query clip-0 --store OUT/store").stdout
-    assert "of 4 clips of 1 project in model-penn13-" in shown
-    assert "exact search, 0 clips added, 0 dropped as project-" in shown
-    assert ".png" not in shown
 
 
 # --- repetitions ----------------------------------------------------------------------------------

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from tests import writing_commands as w
 from tests.small_runs import TINY, six_clips
 
 ROOT = Path(__file__).parents[2]
@@ -68,36 +65,6 @@ def test_a_missing_library_of_the_system_is_a_sentence(tmp_path: Path):
     assert done.stderr.startswith("error: a library of the system is missing: libGL.so.1")
     assert "libgl1" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-@pytest.mark.heavy
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits address space")
-def test_every_command_in_4_gb_does_its_work_or_says_why_not(tmp_path: Path):
-    """On two cores all do their work; each further core takes some address space."""
-    limit = "ulimit -v 4000000"
-    w.write_sources(tmp_path)
-    table = {name: (line, ExitCode.OK) for name, line in w.commands(tmp_path).items()}
-    table |= w.other_commands(tmp_path)
-    wrong = {}
-    for name, (arguments, expected) in table.items():
-        w.before(tmp_path, name)
-        done = shell(f'{limit}; "$@"', *arguments)
-        refused = done.returncode == ExitCode.ENVIRONMENT and "not enough memory" in done.stderr
-        if "Traceback" in done.stderr or not (done.returncode == expected or refused):
-            wrong[name] = (done.returncode, done.stderr[-800:])
-    assert wrong == {}
-    command = [*LA2DS, "studio", "--no-browser", "--project", str(tmp_path / "project")]
-    line = f"{limit}; exec {shlex.join(command)}"
-    with subprocess.Popen(["sh", "-c", line], cwd=ROOT, stdout=subprocess.PIPE) as studio:
-        assert studio.stdout is not None
-        link = studio.stdout.readline().decode().removeprefix("studio at ").strip()
-        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-        try:
-            with opener.open(link, timeout=60) as answer:
-                assert answer.status == 200
-        finally:
-            studio.terminate()
-    assert studio.returncode == ExitCode.OK
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to send")

@@ -95,13 +95,6 @@ def test_two_clips_show_what_lies_in_both_in_either_order() -> None:
     assert between(rows, NOTE, a, other) == between(rows, ANCHOR, a, b) == []
 
 
-def test_two_parts_of_one_file_can_be_matched() -> None:
-    first, second = clip("x-0123abcd-t0-1", 0, 20), clip("x-0123abcd-t1-2", 1, 20)
-    row = Annotation(ANCHOR, first.at(5), second.at(27))
-    assert between([row], ANCHOR, first, second)[0].frames == (5, 27)
-    assert between([row], ANCHOR, second, first)[0].frames == (27, 5)
-
-
 def test_a_clip_shows_its_own_that_were_drawn_as_it_is_turned() -> None:
     assert drawings_on(ROWS, clip("a", 0, 5), "") == [ROWS[2]]
     assert drawings_on(ROWS, clip("a", 0, 5), "rotate=90") == []

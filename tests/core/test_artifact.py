@@ -111,20 +111,6 @@ def test_missing_file_is_told_apart_from_a_damaged_one(tmp_path):
             read(tmp_path / "no.safetensors")
 
 
-def test_failure_before_the_rename_leaves_the_old_file(path, monkeypatch):
-    old = path.read_bytes()
-
-    def fail(self, target):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(UserError, match="No space left on device") as caught:
-        write_arrays(path, {"xy": np.zeros(1000)}, RECIPE)
-    assert caught.value.exit_code == ExitCode.STORAGE
-    assert path.read_bytes() == old
-    assert [p.name for p in path.parent.iterdir()] == [path.name]  # no temporary file is left
-
-
 def test_failure_while_writing_leaves_the_old_file(path, monkeypatch):
     old = path.read_bytes()
 

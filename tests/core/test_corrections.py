@@ -140,11 +140,3 @@ def test_they_hold_for_each_clip_of_the_file_that_shows_the_moment(project: Proj
         key = project.pose_header(part)[0].key
         assert (key == recipe.key) is (of_part is None)
         assert project.read_pose(part)[1].key == key
-
-
-def test_options_of_a_recipe_that_no_clip_can_have_change_nothing(project: Project):
-    pose, _ = project.read_pose("a")
-    put_right(project, right("a", 4, "head", (12.5, 30.0)))
-    for options in ("start=x", "slowmo=-1", "what", 5):
-        project.write_pose("a", pose, Recipe("import", 1, {"options": options}, {}))
-        assert project.read_pose("a")[0].xy[4, 0].tolist() == [12.5, 30.0]

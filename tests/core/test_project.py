@@ -173,19 +173,6 @@ def test_parts_of_a_file_have_titles_of_their_own(options, title):
 # --- artifacts ---------------------------------------------------------------------------
 
 
-def test_missing_and_damaged_artifacts(project):
-    with pytest.raises(UserError, match="no poses for a") as caught:
-        project.read_pose("a")
-    assert caught.value.exit_code == ExitCode.UNUSABLE
-    with pytest.raises(UserError, match="no embedding of a in run default"):
-        project.read_embedding("default", "a")
-    project.pose_path("a").parent.mkdir()
-    project.pose_path("a").write_bytes(b"cut")
-    with pytest.raises(UserError, match="damaged") as caught:
-        project.read_pose("a")
-    assert caught.value.exit_code == ExitCode.UNREADABLE
-
-
 # --- phases.csv --------------------------------------------------------------------------
 
 

@@ -117,23 +117,6 @@ def _table(tmp_path: Path, *rows: str, header: str = HEADER) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    ("row", "path"),
-    [
-        ("o-3,films/O'Brien.mp4,3,,,,,,,,start=1.5 end=3", "films/O'Brien.mp4"),
-        ('c-3,"films/a,b.mp4",3,,,,,,,,', "films/a,b.mp4"),
-        ("c-3,'=films/c.mp4,3,,,,,,,,", "=films/c.mp4"),
-        ("c-3,file:films/%0A.mp4,3,,,,,,,,", "films/\n.mp4"),
-        (f"ü-3,films/c.mp4,3,,,,,{'g' * 1000},,,", "films/c.mp4"),
-        ("", None),
-    ],
-)
-def test_rows_become_clips(tmp_path: Path, row: str, path: str | None):
-    first, second, *third = video_list.read_videos(_table(tmp_path, *PLAIN, row))
-    assert (first.split, first.fps, second.person, second.split) == ("train", 10.0, 2, "")
-    assert [video.path for video in third] == ([] if path is None else [path])
-
-
 @pytest.mark.parametrize("row", [PLAIN[0], 'a-1,"films/a.mp4",1,26,10,240,320,train,anna,,'])
 def test_an_equal_row_is_the_same_clip(tmp_path: Path, row: str):
     path = _table(tmp_path, *PLAIN, row)
