@@ -142,8 +142,6 @@ def remove(
     people have set for the clips, such as phases, groups and corrected joints: it counts again if
     the same video is extracted again from the same place.
     """
-    from la2ds_cli.core.removal import exported, take_out
-
     with here.console() as console:
         opened = here.open()
         with opened.lock():
@@ -151,9 +149,9 @@ def remove(
             gone = list(dict.fromkeys(clip.id for clip in clips))
             there = any(opened.source(clip).exists() for clip in clips)
             for video in gone:
-                take_out(opened, video)
+                opened.take_out(video)
                 console.line(f"removed {video}")
-        left = sorted({file for video in gone for file in exported(opened, video)})
+        left = sorted({file for video in gone for file in opened.exported(video)})
         console.document("remove", {"project": opened.root, "removed": gone, "exported": left})
         if there:
             console.note(

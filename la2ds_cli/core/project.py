@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 import shlex
+import shutil
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +215,26 @@ class Project(ProjectFolder):
         folders = [self._folder(kind) for kind in ("poses", "heatmaps", "features")]
         folders += sorted(path for path in runs.glob("*") if path.is_dir())
         return [path for folder in folders if (path := folder / name).is_file()]
+
+    def pictures_of(self, video: str) -> list[Path]:
+        """Files that the studio made of a clip, besides its film: thumbnails and manifest."""
+        folder = self.results_dir("studio")
+        return [*(folder / "thumbnails").glob(f"{escape(video)}.*.webp"), folder / f"{video}.csv"]
+
+    def take_out(self, video: str) -> None:
+        """Remove a clip from the list, with what was computed for it and its pictures. What people
+        have set for it stays in their tables, and its row in `aside`; both count again if the same
+        video comes back. Call it with the project locked."""
+        files = [*self.files_of(video), *self.pictures_of(video)]
+        self.add_videos([], [video])
+        for path in files:
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.film_dir(video), ignore_errors=True)
+
+    def exported(self, video: str) -> list[str]:
+        """Files in `results` that show a clip, relative to the project; found by their names."""
+        found = (self.root / "results").rglob(f"*{escape(video)}*")
+        return sorted(path.relative_to(self.root).as_posix() for path in found if path.is_file())
 
     def read_pose(
         self, video: str, *, with_corrections: bool = True

@@ -26,7 +26,6 @@ from la2ds_cli.core.clip import SPLITS, VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.csv_tables import table_of
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.removal import exported, pictures_of, take_out
 from la2ds_cli.poses.current import STEP
 from la2ds_cli.poses.sources import stands_for_clips
 from la2ds_cli.poses.subjects import read_subjects, set_subjects, subject_of
@@ -314,7 +313,7 @@ def _replace(studio: Any, old: Video, new: Sequence[str]) -> None:
             return
         project.replace_videos([video.id for video in gone], new)
         for video in gone:
-            for path in [*project.files_of(video.id), *pictures_of(project, video.id)]:
+            for path in [*project.files_of(video.id), *project.pictures_of(video.id)]:
                 path.unlink(missing_ok=True)
     studio.films.forget(video.id for video in gone)
 
@@ -353,9 +352,9 @@ async def remove(request: Request) -> Response:
 
     def work() -> list[str]:
         with project.lock(wait=WAIT):
-            take_out(project, video.id)
+            project.take_out(video.id)
         studio.films.forget([video.id])
-        return exported(project, video.id)
+        return project.exported(video.id)
 
     left = await run_in_threadpool(work)
     # The browser deletes the pictures, too.

@@ -28,7 +28,6 @@ from la2ds_cli.core.csv_tables import read_rows, table_text
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PHASE_COLUMNS, PhaseRow, PhaseTable, read_phase_table
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.project_toml import set_values
 from la2ds_cli.core.table import Cell, Column, Table, markdown
 from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
 from la2ds_cli.core.untrusted_text import cell_of_path, path_of_cell, printable
@@ -308,40 +307,3 @@ def test_settings(chosen: list[tuple[tuple[str, str], Any]]):
         numbers = [v for part in config.to_dict().values() if isinstance(part, dict)
                    for v in part.values() if isinstance(v, float)]  # fmt: skip
         assert np.isfinite(numbers).all()
-
-
-LINES = st.sampled_from(
-    [
-        *(
-            "[poses]\n",
-            "[poses] # mine\n",
-            "[poses.more]\n",
-            "[[poses]]\n",
-            "[train]\n",
-            "\n",
-            "\r\n",
-        ),
-        *("pose = 'a'\n", '"pose" = "q"\n', "# pose = 2\n", "poses.pose = 'b'\n", "fps = 20\n"),
-        *(
-            "pose = '''\n[poses]\npose = 1\n'''\n",
-            "detector = 'x' # pose = 3\n",
-            "a = [\n[1],\n]\n",
-        ),
-        "b = 1",
-    ]
-)
-
-
-@given(st.lists(LINES, max_size=6).map("".join), texts, st.integers(0, 9))
-def test_a_choice_changes_its_setting_alone(text: str, value: str, number: int):
-    try:
-        before = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return
-    section = before.get("poses", {})
-    if not isinstance(section, dict):
-        return
-    chosen: dict[str, str | int] = {"pose": value, "subjects": number}
-    edited = set_values(text, "poses", chosen)
-    assert tomllib.loads(edited) == {**before, "poses": {**section, **chosen}}
-    assert set_values(edited, "poses", chosen) == edited

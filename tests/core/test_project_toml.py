@@ -1,4 +1,4 @@
-"""project.toml, edited; tests/core/test_any_value_read_again.py sets any value in any layout."""
+"""project.toml, edited."""
 
 from __future__ import annotations
 
