@@ -1,4 +1,4 @@
-"""Joints drawn into a picture of the clip they come from."""
+"""Joints and words drawn into a picture of the clip they come from."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses.trust import trusted
 from la2ds_cli.video.reader import Image
+from la2ds_cli.views.figure import letters
+
+Colour = tuple[int, int, int]
 
 # RGB; the two sides differ in hue and in lightness, so that they read without colour vision.
 LEFT, RIGHT, MIDDLE = (255, 140, 0), (0, 170, 255), (235, 235, 235)
@@ -76,17 +79,31 @@ def other_people(pose: PoseSequence, t: int) -> list[FloatArray]:
 
 def label(image: Image, pose: PoseSequence, t: int) -> Image:
     """Write time and frame number at the bottom left, in place; red if nobody is seen."""
-    import cv2
-
     absent = nobody(pose, t)
     text = f"{pose.time[t]:.2f} s  #{pose.frame[t]}" + ("  nobody" if absent else "")
-    size = min(0.9, 0.3 + image.shape[0] / 1600)
-    font, colour = cv2.FONT_HERSHEY_SIMPLEX, NOBODY if absent else MIDDLE
-    (width, height), below = cv2.getTextSize(text, font, size, 1)
-    top = max(image.shape[0] - height - below - 6, 0)
-    image[top:, : width + 12] //= 3
-    cv2.putText(image, text, (6, top + height + 2), font, size, colour, 1, cv2.LINE_AA)
+    size = max(round(image.shape[0] / 22), 13)
+    image[-2 * size :, : round(letters(size).getlength(text)) + 12] //= 3
+    at = 6, image.shape[0] - size
+    write_text(image, text, at, size, NOBODY if absent else MIDDLE)
     return image
+
+
+def write_text(
+    image: Image, text: str, at: tuple[float, float], size: int, colour: Colour, anchor: str = "lm"
+) -> None:
+    """Write one line into image (H, W, 3) in place; what does not fit is cut off.
+
+    at: x and the middle of the line's height, in pixels; anchor: whether the text begins (`lm`),
+    has its middle (`mm`) or ends (`rm`) at x. size: of the font in pixels.
+    """
+    from PIL import Image as Pictures
+    from PIL import ImageDraw
+
+    rows = slice(max(round(at[1]) - size, 0), max(round(at[1]) + size, 0))
+    line = Pictures.fromarray(image[rows])
+    place = at[0], at[1] - rows.start
+    ImageDraw.Draw(line).text(place, text, fill=colour, font=letters(size), anchor=anchor)
+    image[rows] = np.asarray(line)
 
 
 def nobody(pose: PoseSequence, t: int) -> bool:
@@ -111,18 +128,18 @@ def _to_image(xy: FloatArray, scale: float, corner: tuple[float, float]) -> Floa
     return (xy - corners + 0.5) * scale - 0.5
 
 
-def _rectangle(image: Image, box: FloatArray, colour: tuple[int, int, int], width: int) -> None:
+def _rectangle(image: Image, box: FloatArray, colour: Colour, width: int) -> None:
     import cv2
 
     cv2.rectangle(image, _point(box[:2]), _point(box[2:]), colour, width)
 
 
-def _limb_colour(a: str, b: str) -> tuple[int, int, int]:
+def _limb_colour(a: str, b: str) -> Colour:
     sides = {_colour(a), _colour(b)} - {MIDDLE}
     return sides.pop() if len(sides) == 1 else MIDDLE
 
 
-def _colour(joint: str) -> tuple[int, int, int]:
+def _colour(joint: str) -> Colour:
     return LEFT if joint.startswith("left_") else RIGHT if joint.startswith("right_") else MIDDLE
 
 

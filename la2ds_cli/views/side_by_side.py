@@ -16,18 +16,14 @@ from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.reader import Image, VideoFile, probe
 from la2ds_cli.views.figure import letters, printable
 from la2ds_cli.views.film_strip import PLAIN, view_boxes
-from la2ds_cli.views.pose_drawing import draw_pose
+from la2ds_cli.views.pose_drawing import Colour, draw_pose, write_text
 
-Colour = tuple[int, int, int]
-
-_UPSCALED = 2.0  # pixels shown per pixel of a video, at most
-_ON_PICTURES, _ALONE = 160, 100  # shorter side of the picture by the thickness of a limb
+_THICK = 140  # shorter side of the picture by the thickness of a limb
 _WIDEST = 2.4  # width by height; a wider picture is made smaller
 NO_COUNTERPART, MIRRORED = "no counterpart", "mirrored"
 # RGB.
 _GROUND: Colour = (20, 20, 23)
-_INK, _SOFT, _EMPTY = (240, 240, 240), (165, 165, 170), (62, 62, 68)
-_SURE: Colour = (205, 205, 208)
+_INK, _SOFT = (240, 240, 240), (165, 165, 170)
 
 
 @dataclass(frozen=True)
@@ -53,21 +49,13 @@ class Panel:
     skeleton: bool
 
     def pictures(self, row: IntArray, matched: BoolArray) -> Iterator[Image]:
-        """(height, width, 3) RGB for each of row (F,), in order, grey where matched (F,) is False.
-        The same array is returned again if nothing changes, so do not draw into it."""
-        images: Iterator[Image | None]
-        images = iter([None] * len(row))
+        """(height, width, 3) RGB for each of row (F,), grey where matched (F,) is False."""
+        images: Iterator[Image | None] = iter([None] * len(row))
         if self.source is not None:
             images = shown_frames(self.source, self.pose.frame[row])
-        last: tuple[int, bool] | None = None
-        picture = np.empty((0, 0, 3), np.uint8)
         for t, has_counterpart, image in zip(row.tolist(), matched.tolist(), images, strict=True):
-            if (t, has_counterpart) != last:
-                picture = self.picture(t, image)
-                if not has_counterpart:
-                    picture = greyed(picture)
-                last = t, has_counterpart
-            yield picture
+            picture = self.picture(t, image)
+            yield picture if has_counterpart else greyed(picture)
 
     def picture(self, t: int, image: Image | None) -> Image:
         """Row t, drawn over the frame `image` of the video or on a plain background."""
@@ -81,9 +69,7 @@ class Panel:
             shown = np.array(shown[:, ::-1] if self.mirrored else shown, np.uint8)
         if self.skeleton or image is None:
             x, y = self.corner[t].tolist()
-            thick = max(
-                2, round(min(self.width, self.height) / (_ON_PICTURES, _ALONE)[image is None])
-            )
+            thick = max(2, round(min(self.width, self.height) / _THICK))
             draw_pose(shown, self.pose, t, self.scale, (x, y), thick)
         return shown
 
@@ -91,19 +77,6 @@ class Panel:
         """Above the picture: its seconds, and the phase."""
         phase = self.phase[row] if self.phase else ""
         return f"{self.pose.time[row]:.2f} s" + (f" · {phase}" if phase else "")
-
-
-def frame_size(pose: PoseSequence, source: VideoFile | None) -> tuple[int, int]:
-    """(width, height) of the clip's frames in the pixels of its joints, (0, 0) if unknown."""
-    if source is None or all(pose.size):
-        return pose.size
-    info = probe(source.path, source.options)
-    return info.width, info.height
-
-
-def tallest(pose: PoseSequence, source: VideoFile | None, height: int) -> int:
-    """The height of a picture that shows no pixel of the video more than twice as large."""
-    return height if source is None else min(height, round(_UPSCALED * frame_size(pose, source)[1]))
 
 
 def make_panel(
@@ -121,17 +94,14 @@ def make_panel(
     drawn = replace(shown(known, view), box=np.full_like(pose.box, np.nan), info={})
     if source is None:
         box = view_boxes(drawn)
-        width, high = (box[0, 2:] - box[0, :2]).tolist()
-        scale = height / high
-        size, corner = (round(width * scale), height), box[:, :2]
+        corner, (wide, high) = box[:, :2], (box[0, 2:] - box[0, :2]).tolist()
     else:
-        wide, high = frame_size(pose, source)
-        scale = min(height / high, _UPSCALED, _WIDEST * height / wide)
-        size = max(round(wide * scale), 1), max(round(high * scale), 1)
+        info = None if all(pose.size) else probe(source.path, source.options)
+        wide, high = pose.size if info is None else (info.width, info.height)
         corner = np.zeros((len(pose), 2))
-    return Panel(
-        name, drawn, phase, source, size[0], size[1], scale, corner, view in FLIPPED, skeleton
-    )
+    scale = min(height / high, _WIDEST * height / wide)
+    size = max(round(wide * scale), 1), max(round(high * scale), 1)
+    return Panel(name, drawn, phase, source, *size, scale, corner, view in FLIPPED, skeleton)
 
 
 def shown_frames(file: VideoFile, number: IntArray) -> Iterator[Image]:
@@ -160,37 +130,6 @@ def greyed(image: Image) -> Image:
     return np.repeat((grey[..., None] * 0.35 + 55).astype(np.uint8), 3, axis=2)
 
 
-# --- text: any script that DejaVu has, which OpenCV's fonts do not -----------------------------
-
-
-def write_text(
-    image: Image, text: str, at: tuple[float, float], size: int, colour: Colour, anchor: str = "lm"
-) -> None:
-    """Write one line into image (H, W, 3) in place; what does not fit is cut off.
-
-    at: x and the middle of the line's height, in pixels; anchor: whether the text begins (`lm`),
-    has its middle (`mm`) or ends (`rm`) at x. size: of the font in pixels.
-    """
-    from PIL import Image as Pictures
-    from PIL import ImageDraw
-
-    rows = slice(max(round(at[1]) - size, 0), max(round(at[1]) + size, 0))
-    line = Pictures.fromarray(image[rows])
-    place = at[0], at[1] - rows.start
-    ImageDraw.Draw(line).text(place, text, fill=colour, font=letters(size), anchor=anchor)
-    image[rows] = np.asarray(line)
-
-
-def shortened(name: str, size: int, most: float) -> str:
-    """The name without unprintable characters, shortened in the middle to at most `most` pixels,
-    but at least one character."""
-    for longest in range(len(name), 2, -1):
-        shown = printable(name, longest).replace(r"\$", "$")
-        if letters(size).getlength(shown) <= most:
-            return shown
-    return "…"
-
-
 # --- clips beside each other ---------------------------------------------------------------------
 
 
@@ -199,7 +138,7 @@ class SideBySide:
 
     panels: of the clips. rows: for each clip, the row (F,) that each frame shows, and whether the
     clip shows that moment (F,). below: the words at the left and at the right below the pictures of
-    each frame. level: (F,) height of the bar below them in [0, 1], NaN = striped.
+    each frame.
     """
 
     def __init__(
@@ -207,9 +146,8 @@ class SideBySide:
         panels: Sequence[Panel],
         rows: Sequence[tuple[IntArray, BoolArray]],
         below: Sequence[tuple[str, str]],
-        level: FloatArray,
     ) -> None:
-        self.panels, self.rows, self.below, self.level = panels, rows, below, level
+        self.panels, self.rows, self.below = panels, rows, below
         self.tallest = max(panel.height for panel in panels)
         self.font = max(round(self.tallest / 27), 14)
         self.line = 2 * round(0.85 * self.font)  # of text
@@ -218,13 +156,10 @@ class SideBySide:
         self.widths = [max(14 * self.font, panel.width) for panel in panels]
         self.lefts = [self.gap, 2 * self.gap + self.widths[0]]
         self.end = self.lefts[1] + self.widths[1]
-        above = 2 * self.line + self.tallest + self.gap
-        self.bar = slice(above, above + self.line)
-        height, width = self.bar.stop + self.gap, self.end + self.gap
+        height, width = 2 * self.line + self.tallest + self.gap, self.end + self.gap
         self.base = np.full((height + height % 2, width + width % 2, 3), _GROUND, np.uint8)
         for number, panel in enumerate(panels):
             self._name(number, panel)
-        self._bar()
 
     def frames(self, progress: Progress) -> Iterator[Image]:
         """(H, W, 3) RGB."""
@@ -235,12 +170,10 @@ class SideBySide:
             frame = self.base.copy()
             for number, image in enumerate(images):
                 self._draw(frame, number, image, k)
+            middle = self.line * 1.5 + self.tallest
             left, right = self.below[k]
-            middle = self.bar.start - self.line / 2
             write_text(frame, left, (self.gap, middle), self.font, _INK)
-            write_text(frame, right, (self.end, middle), self.font, _SURE, "rm")
-            at = self.gap + round((k + 0.5) / len(self.level) * (self.end - self.gap))
-            frame[self.bar.start - 2 : self.bar.stop + 2, at - 1 : at + 1] = 255
+            write_text(frame, right, (self.end, middle), self.font, _INK, "rm")
             yield frame
             progress.advance()
 
@@ -252,21 +185,12 @@ class SideBySide:
         return slice(top, top + panel.height), slice(left, left + panel.width)
 
     def _name(self, number: int, panel: Panel) -> None:
+        """What the name, its time and the longest phase need is at most the width of the clip."""
         phase = max(panel.phase, key=len, default="")
         beside = letters(self.font).getlength(f"{panel.pose.time[-1]:.2f} s · {phase}")
-        name = shortened(panel.name, self.font, self.widths[number] - beside - self.font)
+        room = self.widths[number] - beside
+        name = printable(panel.name, max(int(room / (0.55 * self.font)), 3)).replace(r"\$", "$")
         write_text(self.base, name, (self.lefts[number], self.line / 2), self.font, _SOFT)
-
-    def _bar(self) -> None:
-        """How sure each frame is, from below; striped where it has no counterpart."""
-        columns, high = np.arange(self.end - self.gap), self.bar.stop - self.bar.start
-        count = len(self.level)
-        level = self.level[np.minimum(columns * count // len(columns), count - 1)]
-        filled = np.arange(high)[::-1, None] < np.clip(np.nan_to_num(level), 0, 1) * high
-        part = self.base[self.bar, self.gap : self.end]
-        part[:] = np.where(filled[..., None], _SURE, _EMPTY)
-        stripes = (np.add.outer(np.arange(high), columns) // 4) % 2 == 0
-        part[stripes & np.isnan(level)] = _GROUND
 
     def _draw(self, frame: Image, number: int, image: Image, k: int) -> None:
         panel, (row, matched) = self.panels[number], self.rows[number]

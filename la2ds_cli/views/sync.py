@@ -19,7 +19,7 @@ from la2ds_cli.core.view import View
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.video.reader import video_file
 from la2ds_cli.video.writer import write_video
-from la2ds_cli.views.side_by_side import SideBySide, make_panel, tallest
+from la2ds_cli.views.side_by_side import SideBySide, make_panel
 
 SUFFIXES = (".mp4", ".mov", ".mkv")
 HEIGHT = 480
@@ -145,26 +145,22 @@ def side_by_side(
 ) -> SideBySide:
     """The frames of the video. rows: (F,) rows of A and of B that are shown; the rest as in
     write_sync."""
-    pairs: tuple[tuple[Video, PoseSequence, View], ...] = (
-        (result.a, result.pose_a, "filmed"),
-        (result.b, result.pose_b, result.alignment.view),
-    )
     phases = project.phases()
-    sources = [None if privacy else video_file(project, video) for video, _, _ in pairs]
-    high = max(
-        tallest(pose, source, height) for (_, pose, _), source in zip(pairs, sources, strict=True)
+    pairs: tuple[tuple[str, Video, PoseSequence, View], ...] = (
+        ("A", result.a, result.pose_a, "filmed"),
+        ("B", result.b, result.pose_b, result.alignment.view),
     )
     panels = [
         make_panel(
             f"{letter}  {video.name}",
             pose,
-            source,
-            high,
+            None if privacy else video_file(project, video),
+            height,
             view=view,
             skeleton=skeleton,
             phase=phase_names(pose.frame, phases.get(video.id, [])),
         )
-        for letter, (video, pose, view), source in zip("AB", pairs, sources, strict=True)
+        for letter, video, pose, view in pairs
     ]
     alignment, (row_a, row_b) = result.alignment, rows
     matched = alignment.matched_a[row_a]
@@ -179,8 +175,7 @@ def side_by_side(
         for row, known in zip(row_a.tolist(), matched.tolist(), strict=True)
     ]
     shown = (row_a, np.ones(len(row_a), bool)), (row_b, matched)
-    level = np.where(matched, alignment.confidence[row_a], np.nan)
-    return SideBySide(panels, shown, below, level)
+    return SideBySide(panels, shown, below)
 
 
 def tempo_label(ratio: float) -> str:

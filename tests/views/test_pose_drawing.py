@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.views.pose_drawing import draw_pose, label, nobody, other_people, resize
+from la2ds_cli.views.pose_drawing import draw_pose, label, nobody, other_people, write_text
 
 W, H = 240, 160
 
@@ -131,8 +131,24 @@ def test_the_label_says_when_and_whether() -> None:
     assert none[..., 0].max() > 150 > none[..., 2].max()
 
 
-def test_resize_is_a_copy() -> None:
-    image = blank()
-    assert resize(image, 1) is not image
-    assert resize(image, 0.5).shape == (H // 2, W // 2, 3)
-    assert resize(image, 0.001).shape == (1, 1, 3)
+def written(text: str, anchor: str = "lm", at: float = 150, high: int = 40) -> np.ndarray:
+    image = np.zeros((high, 300, 3), np.uint8)
+    write_text(image, text, (at, high / 2), 20, (200, 100, 10), anchor)
+    return image
+
+
+@pytest.mark.parametrize("text", ["ä", "ß", "я", "λ", "…", "×"])
+def test_letters_of_other_scripts_are_drawn_and_not_replaced(text: str) -> None:
+    assert written(text).any()
+    assert not any(np.array_equal(written(text), written(other)) for other in "?□ae\ufffd")
+
+
+@pytest.mark.parametrize(("anchor", "low", "high"), [("lm", 150, 300), ("rm", 0, 150)])
+def test_a_text_begins_or_ends_at_its_place_in_its_colour(anchor: str, low: int, high: int) -> None:
+    image = written("words", anchor)
+    columns = np.flatnonzero(image.any(axis=(0, 2)))
+    assert low <= columns[0]
+    assert columns[-1] <= high
+    assert tuple(image.max(axis=(0, 1))) == (200, 100, 10)
+    assert written("mmmmmm", at=-8, high=10).any()  # what does not fit is cut off
+    assert not written("mm", at=400).any()

@@ -135,12 +135,6 @@ def test_a_clip_whose_file_is_gone_is_drawn(project: Project, tmp_path: Path):
     assert np.ptp(found[0][1].astype(int), axis=2).max() > 100
 
 
-def test_a_part_of_a_film_is_shown_from_its_start(project: Project, tmp_path: Path):
-    part = still_pose(10, time=0.5 + np.arange(10) / 20, frame=np.arange(10, 20))
-    add_film(project, A, part, grey_frames(30), options="start=0.5 end=1")
-    assert [number(a) for a, _ in shown(project, tmp_path)] == list(range(10, 20))
-
-
 def test_an_interrupted_run_leaves_the_old_file(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -175,14 +169,6 @@ def test_alignments_that_no_video_can_follow(
         write_sync(project, aligned(project, (A, B), position), Progress())
     assert refused.value.exit_code == code
     assert not list(project.results_dir("sync").glob("*.mp4"))
-
-
-def test_a_damaged_video_is_told(project: Project, tmp_path: Path):
-    (project.root / "ben.mp4").write_bytes(b"no video")
-    with pytest.raises(UserError) as refused:
-        shown(project, tmp_path)
-    assert refused.value.exit_code == ExitCode.UNREADABLE
-    assert not list(tmp_path.glob("*.mp4"))
 
 
 # --- which frames are shown ----------------------------------------------------------------------
