@@ -152,8 +152,9 @@ def _row(project: Project, video: str, columns: int) -> _Row:
     rows = np.unique(((np.arange(columns) + 0.5) / columns * len(pose)).astype(int)).tolist()
     shown: dict[int, Image] = {}
     box = _views(pose, [weakness.code for weakness in verdict(facts)])
-    row_of = {int(pose.frame[t]): t for t in rows}
-    if (file := video_file(project, _video(project, video))) is not None:
+    source = _video(project, video)
+    if (file := video_file(project, source)) is not None:
+        row_of = {int(pose.frame[t]): t for t in rows}
         for frame in file.frames(row_of):
             t = row_of[frame.source]
             shown[t] = _cell(pose, t, box[t], frame.image)
@@ -163,7 +164,7 @@ def _row(project: Project, video: str, columns: int) -> _Row:
         caption = f"{pose.time[t]:.2f} s   #{pose.frame[t]}" + ("   nobody" if absent else "")
         picture = shown[t] if t in shown else _cell(pose, t, box[t], None)
         cells.append((picture, caption, not absent))
-    return _Row(_video(project, video).name, facts, cells)
+    return _Row(source.name, facts, cells)
 
 
 def _views(pose: PoseSequence, codes: Sequence[str]) -> FloatArray:
@@ -222,18 +223,11 @@ def _describe(pen: ImageDraw, row: _Row, top: int) -> None:
     """The clip's name, verdict, how much of it the subject is seen in, and its length."""
     judged, facts = verdict(row.facts), row.facts
     status = " ".join(["degraded", *(found.code for found in judged)] if judged else ["ok"])
-    known = [
-        form.format(**facts)
-        for name, form in (
-            ("coverage", "seen in {coverage:.0%} of the frames"),
-            ("seconds", "{frames} frames, {seconds:.1f} s"),
-        )
-        if facts.get(name) is not None
-    ]
     lines = [(line, 17, _INK) for line in _wrapped(printable(row.name, 64), 30, 2)]
     lines += [(status, 15, _BAD if judged else _GOOD)]
     lines += [(line, 13, _BAD) for one in judged[:1] for line in _wrapped(one.message, 42, 4)]
-    lines += [(line, 13, _SOFT) for line in known]
+    if facts.get("coverage") is not None:
+        lines.append((f"seen in {facts['coverage']:.0%} of the frames", 13, _SOFT))
     y = top
     for text, size, ink in lines:
         font = letters(size, bold=size == 17)

@@ -16,7 +16,7 @@ import numpy as np
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.retrieval.result import view_words
+from la2ds_cli.retrieval.result import Hit, Query, RetrievalResult, view_words
 from la2ds_cli.video.reader import Image, video_file
 from la2ds_cli.views import figure
 from la2ds_cli.views.figure import ABOUT, GREEN, axes_at, heading, line_at, printable
@@ -25,15 +25,13 @@ from la2ds_cli.views.film_strip import aspect, pictures
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from la2ds_cli.retrieval.result import Hit, Query, RetrievalResult
-
 SUFFIXES = (*figure.SUFFIXES, ".json")
 _WIDTH = 12.0  # inches
 _DPI = 150
 _MARGIN, _GAP = 0.15, 0.12
 _PER_LINE = 10  # neighbours; more go on another line
 _TITLE = 0.85
-_CAPTION = 0.62
+_CAPTION = 0.78
 _LINE = 0.16  # of a caption
 _INK = "#555555"
 RED = "#c00018"
@@ -64,26 +62,24 @@ def draw(project: Project, result: RetrievalResult) -> Figure:
         video.id: Path(video.path).stem + (f"#{video.person}" if video.person > 1 else "")
         for video in project.videos()
     }
-    most = max((len(query.hits) for query in result.queries), default=0) or 1
-    columns = -(-most // -(-most // _PER_LINE))  # lines of equal length
+    columns = min(max((len(query.hits) for query in result.queries), default=0) or 1, _PER_LINE)
     width = min((_WIDTH - 3 * _MARGIN - columns * _GAP) / (columns + 1), 2.2)
     shapes = [image.shape[0] / image.shape[1] for image in images.values()]
     height = width * float(np.clip(np.median(shapes), 0.6, 1.8))
     lines = [-(-max(len(query.hits), 1) // columns) for query in result.queries]
-    views = any(view_words(h.view, h.unsure) for query in result.queries for h in query.hits)
-    step = height + _CAPTION + _LINE * views
+    step = height + _CAPTION
     figure = Figure(figsize=(_WIDTH, _TITLE + sum(lines) * step + _MARGIN), dpi=_DPI)
     first = 2 * _MARGIN + width + _GAP
     _title(figure, result, first)
     y = _TITLE
     for query, count in zip(result.queries, lines, strict=True):
         image = images[query.video, query.index]
-        _cell(figure, (_MARGIN, y, width, height), image, _query_lines(query, names))
+        _cell(figure, (_MARGIN, y, width, height), image, _lines(query, names))
         for n, hit in enumerate(query.hits):
             line, column = divmod(n, columns)
             place = first + column * (width + _GAP), y + line * step, width, height
             image = images[hit.video, hit.index]
-            _cell(figure, place, image, _hit_lines(hit, names), hit.same_phase)
+            _cell(figure, place, image, _lines(hit, names), hit.same_phase)
         y += count * step
     return figure
 
@@ -112,24 +108,12 @@ def _title(figure: Figure, result: RetrievalResult, first: float) -> None:
     missing = " (no trained model)" if result.reason else ""
     heading(figure, _MARGIN, f"nearest frames of other clips by {by}{missing}", "query")
     middle = float(figure.get_figheight()) - 0.58
-    line_at(figure, "nearest first, d = distance" + _limits(result), first, middle, **ABOUT)
+    line_at(figure, "nearest first, d = distance", first, middle, **ABOUT)
     if result.agreement is not None:
         labelled = [h for q in result.queries for h in q.hits if h.same_phase is not None]
         right = sum(bool(hit.same_phase) for hit in labelled)
         text = f"green: the query's phase, {right} of {len(labelled)};  red, dashed: another"
         line_at(figure, text, _WIDTH - _MARGIN, middle, ha="right", **ABOUT)
-
-
-def _limits(result: RetrievalResult) -> str:
-    parts, limits = [], result.limits
-    most = limits.per_video or limits.k
-    if most < limits.k:
-        parts.append(f"at most {most} of one clip")
-    if most > 1 and limits.min_gap is None:
-        parts.append("a tenth of the clip apart")
-    elif most > 1 and limits.min_gap:
-        parts.append(f"at least {limits.min_gap:g} s apart")
-    return "".join(f", {part}" for part in parts)
 
 
 def _cell(
@@ -159,13 +143,10 @@ def _cell(
         line_at(figure, text, x + width / 2, bottom - 0.12 - _LINE * n, ha="center", **style)
 
 
-def _query_lines(query: Query, names: dict[str, str]) -> list[str]:
-    lines = [printable(names[query.video], 20), f"{query.time:.2f} s"]
-    return [*lines, printable(query.phase, 20)] if query.phase else lines
-
-
-def _hit_lines(hit: Hit, names: dict[str, str]) -> list[str]:
-    lines = [printable(names[hit.video], 20), f"{hit.time:.2f} s   d {hit.distance:.2f}"]
-    if seen := view_words(hit.view, hit.unsure):
-        lines.append(seen)
-    return [*lines, printable(hit.phase, 20)] if hit.phase else lines
+def _lines(one: Query | Hit, names: dict[str, str]) -> list[str]:
+    """Name, time and, of a neighbour, distance and view; the phase if it is known."""
+    lines = [printable(names[one.video], 20), f"{one.time:.2f} s"]
+    if isinstance(one, Hit):
+        lines[1] += f"   d {one.distance:.2f}"
+        lines += filter(None, [view_words(one.view, one.unsure)])
+    return [*lines, printable(one.phase, 20)] if one.phase else lines

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from la2ds_cli.alignment.request import features_name
-from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult
+from la2ds_cli.alignment.timeline_result import GRID, TimelineResult
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.views import figure as figures
 from la2ds_cli.views.alignment_figure import (
@@ -26,7 +25,6 @@ from la2ds_cli.views.alignment_figure import (
 )
 from la2ds_cli.views.figure import (
     BLUE,
-    GREY,
     ORANGE,
     PURPLE,
     only_left_and_bottom,
@@ -40,7 +38,7 @@ if TYPE_CHECKING:
 
 A_TIMELINE = "a timeline", (*figures.SUFFIXES, ".csv", ".json")  # for checked_outputs
 FOLDER = "timeline"  # below results/
-MOST_JOINTS = 5  # panels of angles; one more shows the timing
+MOST_JOINTS = 4  # panels of angles
 MOST_LINES = 40  # single clips in a panel, evenly spaced among all
 FEWEST = 3  # clips that a mean needs to be drawn
 _SIDES = {"left": ORANGE, "right": BLUE, "": PURPLE}  # left and right as joints are drawn elsewhere
@@ -61,25 +59,23 @@ def write_timeline(
 
 def draw(project: Project, result: TimelineResult) -> Figure:
     """The figure: the reference at some moments; then, for each kind of joint, its angle over the
-    timeline in every clip, with mean and standard deviation; and the timing of each clip."""
+    timeline in every clip, with mean and standard deviation."""
     from matplotlib.figure import Figure
 
     joints = _panels(result)
-    rows = -(-(len(joints) + 1) // 3)
+    rows = max(-(-len(joints) // 2), 1)
     height = 2.75 + 2.9 * rows
     figure = Figure(figsize=(WIDTH, height), dpi=DPI)
     _title(figure, result)
     _pictures(figure, project, result, height)
     grid = figure.add_gridspec(
-        rows, 3, left=0.06, right=0.985, bottom=0.6 / height, top=1 - 2.75 / height,
-        hspace=0.32, wspace=0.2,
+        rows, 2, left=0.06, right=0.985, bottom=0.6 / height, top=1 - 2.75 / height,
+        hspace=0.32, wspace=0.12,
     )  # fmt: skip
     for number, kind in enumerate(joints):
-        axes = figure.add_subplot(grid[number // 3, number % 3])
+        axes = figure.add_subplot(grid[number // 2, number % 2])
         _angle_panel(axes, result, kind, joints[kind])
-        axes.set_ylabel("degrees" if number % 3 == 0 else "", fontsize=9)
-    timing = figure.add_subplot(grid[len(joints) // 3, len(joints) % 3])
-    _timing_panel(timing, result)
+        axes.set_ylabel("degrees" if number % 2 == 0 else "", fontsize=9)
     position = f"position on the timeline of {printable(result.clock.video.name)}, %"
     figures.line_at(figure, position, (LEFT + RIGHT) / 2, 0.2, ha="center", fontsize=9.5)
     return figure
@@ -145,32 +141,6 @@ def _angle_panel(axes: Axes, result: TimelineResult, kind: str, sides: dict[str,
             loc="lower left", bbox_to_anchor=(0.42, 0.97), ncols=2, frameon=False, fontsize=9,
             handlelength=1.4, columnspacing=1.2, borderaxespad=0.2,
         )  # fmt: skip
-
-
-def _timing_panel(axes: Axes, result: TimelineResult) -> None:
-    """The share of its own time that each clip has used at a position; the diagonal is the
-    reference."""
-    curves = np.stack([_own_time(clip) for clip in result.clips])
-    thin = max(0.12, min(0.5, 4 / len(result.clips)))
-    for curve in evenly_spaced(list(curves), MOST_LINES):
-        axes.plot(_PERCENT, curve, color=GREY, linewidth=0.6, alpha=thin)
-    shown = (~np.isnan(curves)).sum(axis=0) >= min(FEWEST, len(result.clips))
-    known = curves[:, shown]
-    mean, spread = np.nanmean(known, axis=0), np.nanstd(known, axis=0, ddof=min(len(known) - 1, 1))
-    place = _PERCENT[shown]
-    axes.fill_between(place, mean - spread, mean + spread, color=GREY, alpha=0.3, linewidth=0)
-    axes.plot(place, mean, color="#404040", linewidth=2.2)
-    axes.plot([0, 100], [0, 100], color="#404040", linewidth=0.9, linestyle=(0, (4, 3)))
-    _finish(axes, "timing: own time, % (dashed: reference)")
-    axes.set_ylim(-2, 102)
-
-
-def _own_time(clip: PlacedClip) -> FloatArray:
-    """(G,) percent of a clip's time on the timeline that has passed at GRID, NaN outside."""
-    row = clip.row_at(GRID)
-    start, end = clip.seconds
-    seconds = np.interp(np.nan_to_num(row), np.arange(len(clip.time)), clip.time)
-    return np.where(np.isnan(row), np.nan, 100 * (seconds - start) / max(end - start, 1e-9))
 
 
 def _finish(axes: Axes, title: str) -> None:
