@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -74,3 +76,28 @@ def two(project: Project, two_people: Path) -> str:
     """The id of that clip, in the project of the page."""
     shutil.copytree(two_people, project.root, dirs_exist_ok=True)
     return project.videos()[0].id
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start `la2ds studio` with some arguments. browser: command that opens a link."""
+    started: list[subprocess.Popen[str]] = []
+    path = os.pathsep.join([str(ROOT), str(ROOT / "models")])
+
+    def begin(*arguments: str, browser: str = "") -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", "from la2ds_cli.main import main; main()", "studio"]
+        process = subprocess.Popen(
+            [*command, *([] if browser else ["--no-browser"]), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": path, "BROWSER": browser},
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

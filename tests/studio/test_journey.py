@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from la2ds_cli.core.annotations import ANCHOR
 from la2ds_cli.core.project import Project
@@ -17,30 +11,14 @@ from la2ds_cli.demo.clips import write_demo_clips
 from la2ds_cli.video.reader import probe
 from tests.studio.browsing import Seen, watched
 from tests.studio.marks import shown
-from tests.studio.test_command import ROOT, link_of
+from tests.studio.test_command import link_of
 
 NAMES = ("raise", "turn", "rest")
 
 
-@pytest.fixture
-def studio(tmp_path: Path) -> Iterator[str]:
-    """The link of a `la2ds studio` of a new project."""
+def test_from_two_videos_to_one_side_by_side(browser: Any, start: Any, tmp_path: Path) -> None:
     Project.create(tmp_path / "project", {"preset": "demo"})  # its network is there offline
-    path = os.pathsep.join([str(ROOT), str(ROOT / "models")])
-    command = "from la2ds_cli.main import main; main()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", command, "studio", "--no-browser", "--project", "project"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": path},
-    )
-    yield link_of(process)
-    process.terminate()
-    process.wait(20)
-
-
-def test_from_two_videos_to_one_side_by_side(browser: Any, studio: str, tmp_path: Path) -> None:
+    studio = link_of(start("--project", str(tmp_path / "project")))
     videos = [clip.path for clip in write_demo_clips(tmp_path / "filmed", 2)]
     with watched(browser, studio.partition("/?")[0], width=1440) as seen:
         page = seen.page
