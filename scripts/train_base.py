@@ -24,7 +24,8 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.resample import time_grid
 from la2ds_cli.features.tempo import sampling_rate
 from la2ds_cli.training.checkpoint import load_weights, training_recipe
-from la2ds_cli.training.data import Clip, TrainingSet, Twin, clips_digest, to_clip
+from la2ds_cli.training.clips import clips_digest
+from la2ds_cli.training.data import Clip, TrainingSet, Twin, to_clip
 from la2ds_cli.training.loop import LoopOptions, run_loop
 from la2ds_cli.training.network import build_network
 from la2ds_models.weight_files import bundled_path, zoo

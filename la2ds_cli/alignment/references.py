@@ -77,7 +77,7 @@ class References:
         project, settings = self._source.project, self._settings
         if project is None or not settings.uses_references or pair[0] == pair[1]:
             return []
-        from la2ds_cli.training.data import some_training_videos
+        from la2ds_cli.training.clips import some_training_videos
 
         listed = some_training_videos(project, MOST_CANDIDATES)
         names = sorted(video.id for video in listed if video.id not in pair)

@@ -109,7 +109,7 @@ class RunHeader:
     @property
     def split(self) -> tuple[list[str], list[str]]:
         """Ids of the clips that the training held out, and of those that it was trained on."""
-        from la2ds_cli.training.data import held_out
+        from la2ds_cli.training.clips import held_out
 
         return held_out(list(self.clips), self.config.train.validation_share)
 

@@ -49,7 +49,7 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
     Raises UserError: exit 4 for fewer than two test clips; 5 for clips of different skeletons, or a
     source that is in both splits.
     """
-    from la2ds_cli.training.data import training_videos
+    from la2ds_cli.training.clips import training_videos
 
     videos, phases = project.posed_videos(), project.phases()
     without = len(project.videos()) - len(videos)

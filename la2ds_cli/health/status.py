@@ -231,16 +231,18 @@ def _drift(project: Project, config: Config, made_from: Recipe, poses: _Poses) -
 def _training_digest(project: Project, config: Config, poses: _Poses) -> str:
     """The digest of the clips that training would use now. Raises UserError as load_training_set
     does."""
-    from la2ds_cli.training import data
+    from la2ds_cli.training import clips as learned
 
     if config.model.input == "joints3d":  # only the joints show whether they are 3D
-        return data.load_training_set(project, config).digest
-    clips = [video.id for video in data.training_videos(project)]
+        from la2ds_cli.training.data import load_training_set
+
+        return load_training_set(project, config).digest
+    clips = [video.id for video in learned.training_videos(project)]
     for clip in clips:
         if clip not in poses.keys:
             project.read_pose(clip)  # raises the error that says what is wrong
-    data.training_skeleton([poses.skeletons[clip] for clip in clips])
-    return data.clips_digest({clip: poses.keys[clip] for clip in clips})
+    learned.training_skeleton([poses.skeletons[clip] for clip in clips])
+    return learned.clips_digest({clip: poses.keys[clip] for clip in clips})
 
 
 def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> str:

@@ -7,18 +7,15 @@ in which batches go through the clips.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import torch
 
-from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AugmentConfig, TrainConfig
-from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
@@ -31,20 +28,15 @@ from la2ds_cli.features.augment import (
 from la2ds_cli.features.crop import cell_size, clip_box
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.pose_features import facing_joints, need_3d
-from la2ds_cli.features.resample import at_positions, evenly_spaced, resample_pose, time_grid
+from la2ds_cli.features.resample import at_positions, resample_pose, time_grid
 from la2ds_cli.features.tempo import sampling_rate
+from la2ds_cli.training.clips import clips_digest, held_out, training_skeleton, training_videos
 from la2ds_cli.training.losses import get_method
 from la2ds_cli.training.network import PairBatch, collate, different_maps
 
-if TYPE_CHECKING:
-    import torch
-
 MAX_SPEED_UP = 2  # a clip longer than `train.frames` is never shown faster than this
-FEW_CLIPS = 10  # with fewer clips the user is warned
-SMALL_SET = 20  # up to this many nobody can say beforehand whether training helps
 MAX_PAIRS = 8  # of one clip in a batch, so that few clips make small batches
 
-Outlook = Literal["impossible", "unlikely", "possible", "likely"]
 MirroredFeatures = Callable[[str, FloatArray], tuple[FloatArray, FloatArray]]
 """Id of a clip and seconds (G,) -> features (G, D) of its frames and of their mirror images."""
 
@@ -113,34 +105,6 @@ class TrainingSet:
     digest: str
 
 
-def training_videos(project: Project) -> list[Video]:
-    """Videos with poses to train on: those of the split `train` or, if there are none, all that are
-    not in `test`."""
-    return _to_train_on(project.posed_videos())
-
-
-def some_training_videos(project: Project, most: int) -> list[Video]:
-    """At most `most` of `training_videos`, evenly spaced by id if there are more.
-
-    If all chosen clips have poses, the others are not examined, of which there may be 100,000.
-    """
-    chosen = _some(_to_train_on(project.videos()), most)
-    if len(chosen) == most and all(project.pose_path(video.id).exists() for video in chosen):
-        return chosen
-    return _some(training_videos(project), most)
-
-
-def _some(videos: list[Video], most: int) -> list[Video]:
-    """At most `most` of the clips; if there are more, evenly spaced in the order of their ids."""
-    if len(videos) <= most:
-        return videos
-    return evenly_spaced(sorted(videos, key=lambda video: video.id), most)
-
-
-def _to_train_on(videos: list[Video]) -> list[Video]:
-    return [v for v in videos if v.split == "train"] or [v for v in videos if v.split != "test"]
-
-
 def load_training_set(
     project: Project, config: Config, frame_features: MirroredFeatures | None = None
 ) -> TrainingSet:
@@ -165,47 +129,6 @@ def load_training_set(
     return TrainingSet(train, validation, get_skeleton(skeleton), clips_digest(keys))
 
 
-def training_skeleton(skeletons: Sequence[str]) -> str:
-    """The skeleton of all training clips. skeletons: that of each clip.
-
-    Raises UserError for fewer than 2 clips (exit 4) and for different skeletons (exit 5).
-    """
-    if len(skeletons) < 2:
-        raise UserError(
-            f"training needs at least 2 clips with poses, found {len(skeletons)}",
-            hint="la2ds extract-poses FOLDER; two clips align on raw poses without any training",
-            exit_code=ExitCode.UNUSABLE,
-        )
-    names = sorted(set(skeletons))
-    if len(names) > 1:
-        raise UserError(
-            f"the training clips mix the skeletons {', '.join(names)}",
-            hint="use one pose model, or one data set, per project",
-            exit_code=ExitCode.MISMATCH,
-        )
-    return names[0]
-
-
-def outlook(clips: int) -> tuple[Outlook, str]:
-    """Whether training on this many clips is likely to help, and a sentence that says so."""
-    if clips < 2:
-        return "impossible", "training needs at least 2 clips with joints"
-    if clips < FEW_CLIPS:
-        said = f"only {clips} clips to learn from: training is unlikely to help"
-        return "unlikely", f"{said}, and the clips can be aligned without it"
-    if clips <= SMALL_SET:
-        said = f"only {clips} clips to learn from: training may or may not help"
-        return "possible", f"{said}; the verdict of the run says which, an evaluation measures it"
-    said = f"{clips} clips are enough to learn from"
-    return "likely", f"{said}; the verdict of the run says whether it is better than the base model"
-
-
-def clips_digest(keys: Mapping[str, str]) -> str:
-    """Identity of a set of training clips. keys: key of each clip's pose recipe, by video id."""
-    pairs = sorted(f"{video}:{key}" for video, key in keys.items())
-    return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
-
-
 def to_clip(
     video: str, pose: PoseSequence, fps: float, frame_features: MirroredFeatures | None = None
 ) -> Clip:
@@ -222,15 +145,6 @@ def _hold_out(clips: list[Clip], share: float) -> tuple[list[Clip], list[Clip]]:
     by_id = {clip.video: clip for clip in clips}
     held, others = held_out(list(by_id), share)
     return ([by_id[v] for v in others], [by_id[v] for v in held]) if held else (clips, clips)
-
-
-def held_out(videos: Sequence[str], share: float) -> tuple[list[str], list[str]]:
-    """Ids of the clips that training holds out, and of all others: round(share * n) of them, chosen
-    by a hash of the ids, but never all; none of fewer than 7 clips."""
-    ordered = sorted(videos, key=lambda video: hashlib.sha256(video.encode()).hexdigest())
-    most = len(videos) - 1
-    count = min(round(share * len(videos)), most) if len(videos) >= 7 else 0
-    return ordered[:count], ordered[count:]
 
 
 # --- one pair ------------------------------------------------------------------------------------
@@ -343,8 +257,6 @@ def draw_pairs_at(
     device: torch.device,
 ) -> PairBatch:
     """The batch of the pairs at these positions in the stream of clips."""
-    import torch
-
     seed, size = config.train.seed, batch_size(config.train, len(clips))
     shown = [clips[clip_at(seed, len(clips), position)] for position in positions]
     draw = draw_pair

@@ -10,9 +10,9 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from la2ds_cli.core.config_sections import HeatmapConfig, ModelConfig
 from la2ds_cli.core.errors import UserError
@@ -20,12 +20,7 @@ from la2ds_cli.core.plugins import NOT_FOUND, check_trusted
 from la2ds_cli.core.skeleton import Skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.network_input import NetworkInput, joint_blocks, joint_width, map_channels
-
-if TYPE_CHECKING:
-    import torch
-
-    from la2ds_models.sequence_network import SequenceNetwork
-
+from la2ds_models.sequence_network import NetworkSettings, SequenceNetwork
 
 ENCODERS = {
     "casa": "la2ds_models.casa",
@@ -76,8 +71,6 @@ class PairBatch:
 
     def read_by(self, network: SequenceNetwork) -> PairBatch:
         """The batch with both sides' maps as the network reads them, each different frame once."""
-        import torch
-
         if self.rows is None:
             return self
         read = torch.cat([network.read(part) for part in self.maps])
@@ -97,10 +90,6 @@ def build_network(
     Leaves torch's global random state unchanged. Raises UserError (exit 2) if the encoder is
     unknown or cannot be built with the settings.
     """
-    import torch
-
-    from la2ds_models.sequence_network import NetworkSettings
-
     module = _encoder(model.encoder)
     inputs = getattr(module, "INPUTS", (model.input,))
     if model.input not in inputs:
@@ -159,8 +148,6 @@ def _encoder(name: str) -> ModuleType:
 
 def collate(inputs: Sequence[NetworkInput], device: torch.device) -> ClipBatch:
     """Pack the joints of clips into one batch on `device`, without their maps."""
-    import torch
-
     length = [len(item) for item in inputs]
     mask = torch.arange(max(length))[None] < torch.tensor(length)[:, None]
     parts = [item.joints for item in inputs if item.joints is not None]
@@ -173,8 +160,6 @@ def different_maps(
 ) -> tuple[list[torch.Tensor], torch.Tensor | None]:
     """Maps of the different frames of all clips on `device`, in parts, and the row of each frame in
     them (F,); none for inputs without maps."""
-    import torch
-
     row_of: dict[bytes, int] = {}
     rows, maps = [], []
     for item in inputs:
@@ -192,8 +177,6 @@ def different_maps(
 
 def embed_input(network: SequenceNetwork, item: NetworkInput, device: torch.device) -> FloatArray:
     """Embedding (T, D) float32 of one clip by a network in eval mode."""
-    import torch
-
     batch = collate([item], device)
     maps = None if item.maps is None else torch.from_numpy(item.maps).to(device)
     with torch.inference_mode():

@@ -20,7 +20,8 @@ from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.base_weights import base_key, start_from_base
 from la2ds_cli.training.checkpoint import FINISHED, LoopState
-from la2ds_cli.training.data import FEW_CLIPS, MAX_PAIRS, batch_size, load_training_set
+from la2ds_cli.training.clips import FEW_CLIPS
+from la2ds_cli.training.data import MAX_PAIRS, batch_size, load_training_set
 from la2ds_cli.training.loop import LoopOptions, run_loop
 from la2ds_cli.training.losses import add_head, check_input
 from la2ds_cli.training.network import build_network

@@ -13,19 +13,17 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.training.clips import held_out, some_training_videos, training_videos
 from la2ds_cli.training.data import (
     Clip,
     clip_at,
     draw_batch,
     draw_copy,
     draw_pair,
-    held_out,
     limit_frames,
     load_training_set,
     pair_rng,
-    some_training_videos,
     to_clip,
-    training_videos,
 )
 from la2ds_cli.training.losses import get_method
 from la2ds_cli.training.network import PairBatch, build_network
