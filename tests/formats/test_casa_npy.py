@@ -100,44 +100,17 @@ def test_dtypes_orders_and_lists_as_numpy_writes_them(tmp_path: Path):
             np.testing.assert_array_equal(values, np.asarray(array, np.float64))
 
 
-def test_hands_and_openpose_need_their_skeleton_named(tmp_path: Path, project: Project):
-    path = write_records(tmp_path / "milk_train.npy", {"a": record(count=42)})
-    with pytest.raises(UserError, match="it has 42 joints") as caught:
-        load(project, path)
-    assert "--skeleton hands42" in caught.value.hint
-    options = ImportOptions(fps=30, skeleton="hands42")
-    (result,) = import_poses(project, "casa-npy", path, options)
-    assert project.read_pose(result.video)[0].skeleton == "hands42"
-
-
-@pytest.mark.parametrize(("width", "model"), [(72, "SMPL"), (102, "MANO")])
-def test_parameters_of_body_models_are_refused(
-    tmp_path: Path, project: Project, width: int, model: str
-):
-    values = {"pose": np.zeros((9, width)), "beta": np.zeros((9, 10)), "labels": np.zeros(9, int)}
-    path = write_records(tmp_path / "x_train.npy", {"a": values, "b": values})
-    with pytest.raises(UserError, match=f"parameters of the body model {model}, not") as caught:
-        load(project, path)
-    assert caught.value.code == "I002"
-    assert "none of its 2 records can be used" in caught.value.message
-    assert "has its own licence" in caught.value.hint
-    assert not project.videos()
-
-
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
         ({"pose": np.zeros((9, 72))}, "body model SMPL"),
         ({"pose": np.zeros((9, 17))}, r"should be \(frames, joints, 2 or 3\), not \(9, 17\)"),
-        ({"pose": np.zeros((9, 17, 4))}, "not"),
         ({"pose": np.zeros((0, 17, 3)), "labels": np.zeros(0)}, "not"),
         ({"pose": "joints"}, "should be an array of numbers"),
         ({"pose": np.full((9, 17, 2), "a")}, "is not an array of numbers"),
         ({"pose": np.full((9, 17, 2), np.nan)}, "no joint is seen"),
         ({"labels": np.zeros(8)}, r"the labels of record 'bad' are \(8,\), but its pose has 9"),
         ({"labels": np.full(9, 0.5)}, "should be whole numbers"),
-        ({"labels": np.full(9, np.nan)}, "should be whole numbers"),
-        ({"labels": None}, "should be an array of numbers"),
     ],
 )
 def test_a_record_that_is_wrong_fails_alone(
@@ -162,9 +135,9 @@ def test_names_that_read_alike_do_not_share_an_id(tmp_path: Path, project: Proje
     ("content", "said"),
     [
         ({}, "should contain a dictionary"),
-        ([{}, {}], "not one dictionary"),
         ("text", "should contain a dictionary"),
         ({1: {}}, "should be named by text"),
+        ({"a": {"pose": np.zeros((9, 102)), "labels": 1}}, "none of its 1 records .* MANO"),
         ({"a": 1}, "should be a dictionary with 'pose' and 'labels'"),
         ({"a": {"pose": 1}}, "record 'a' has no 'labels'"),
         (np.zeros((3, 2)), r"it holds an array \(3, 2\) of float64"),
@@ -178,13 +151,7 @@ def test_what_is_no_record_file(tmp_path: Path, project: Project, content: Any, 
         path.write_bytes(content)
     with pytest.raises(UserError, match=said) as caught:
         load(project, path)
-    assert (caught.value.code, caught.value.exit_code) == ("I001", ExitCode.UNREADABLE)
-
-
-def test_the_rate_is_needed(tmp_path: Path, project: Project):
-    path = write_records(tmp_path / "x_train.npy", {"a": record()})
-    with pytest.raises(UserError, match="the frame rate is not in the file"):
-        import_poses(project, "casa-npy", path)
+    assert caught.value.code == ("I002" if "MANO" in said else "I001")
 
 
 # --- files that would run a program ------------------------------------------------------
@@ -204,14 +171,12 @@ def _exploits(mark: Path) -> dict[str, Exploit]:
     return {
         "system": Exploit(os.system, f"touch '{mark}'"),
         "eval": Exploit(eval, f"open({str(mark)!r}, 'w').close()"),
-        "exec": Exploit(exec, f"open({str(mark)!r}, 'w').close()"),
-        "open": Exploit(open, str(mark), "w"),
         "touch": Exploit(Path.touch, mark),
     }
 
 
 @pytest.mark.parametrize("place", ["record", "pose", "name"])
-@pytest.mark.parametrize("kind", ["system", "eval", "exec", "open", "touch"])
+@pytest.mark.parametrize("kind", ["system", "eval", "touch"])
 def test_a_program_in_the_file_is_not_run(tmp_path: Path, project: Project, kind: str, place: str):
     mark = tmp_path / "was-here"
     exploit: Any = _exploits(mark)[kind]
@@ -234,7 +199,7 @@ def test_a_program_in_the_file_is_not_run(tmp_path: Path, project: Project, kind
 
 def test_the_programs_of_these_tests_do_run_where_numpy_reads_them(tmp_path: Path):
     """The control: else the test above would hold for any file."""
-    for kind in ("system", "eval", "exec", "open", "touch"):
+    for kind in ("system", "eval", "touch"):
         mark = tmp_path / f"was-here-{kind}"
         path = write_records(tmp_path / f"{kind}.npy", {"b": _exploits(mark)[kind]})
         np.load(path, allow_pickle=True)

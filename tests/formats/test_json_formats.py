@@ -108,14 +108,6 @@ def test_several_videos_in_one_file(project: Project, tmp_path: Path):
     assert [video.id.rpartition("-")[0] for video in project.videos()] == ["anna", "ben"]
 
 
-def test_folders_of_images_are_clips(project: Project, tmp_path: Path):
-    document = coco_document(6)
-    for n, image in enumerate(document["images"]):
-        image["file_name"] = f"{'left' if n < 4 else 'right'}/frame_{n:04d}.png"
-    results = import_poses(project, "coco-json", write_json(tmp_path / "cut.json", document), FPS)
-    assert [r.frames for r in results] == [4, 2]
-
-
 def test_wholebody_gives_its_body(read: Read, tmp_path: Path):
     frames = [{"frame_id": t, "instances": [mmpose_instance(joints(t, count=133))]} for t in (0, 1)]
     pose = read("mmpose-json", write_json(tmp_path / "a.json", frames))

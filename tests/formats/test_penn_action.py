@@ -106,26 +106,14 @@ def test_boxes_are_fitted_to_the_frames(tmp_path, boxes):
     np.testing.assert_allclose(pose.box[-1], [90, 40, 240, 130])
 
 
-def test_empty_box_is_not_detected(tmp_path):
-    box = np.tile([91.0, 41, 241, 131], (4, 1))
-    box[1] = [50, 50, 50, 90]
-    pose = pose_of(write_mat(tmp_path / "a.mat", bbox=box))
-    assert np.isnan(pose.box[1]).all()
-    assert not np.isnan(pose.box[[0, 2, 3]]).any()
-
-
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"x": np.ones((4, 12))}, r"expected x, y, visibility \(frames, 13\)"),
         ({"x": "text"}, "the file has another form"),
         ({"boxes": 9}, r"expected bbox \(4, 4\)"),
-        ({"bbox": "text"}, "the file has another form"),
         ({"dimensions": 1j}, "'dimensions'"),
-        ({"x": np.full((4, 13), np.inf)}, "not finite"),
         ({"dimensions": [-480, 640, 4]}, "dimensions of"),
-        ({"dimensions": [np.inf, 640, 4]}, "dimensions of"),
-        ({"dimensions": [480, 10**7, 4]}, "to 1,000,000"),
         (
             dict.fromkeys(("x", "y", "visibility"), np.ones((100_001, 13), "u1")),
             "not 1 to 100,000",
@@ -157,39 +145,16 @@ def test_arrays_and_texts_are_those_that_scipy_reads(tmp_path: Path, compressed:
         read_mat(tmp_path / "a.mat", 100)
 
 
-def test_a_damaged_file_fails_alone(root, project):
-    (root / "labels" / "0002.mat").write_bytes(b"MATLAB 5.0 MAT-file, but cut short")
-    results = import_penn_action(project, root, "golf_swing")
-    assert [(Path(r.path).name, r.status) for r in results] == [
-        ("0001.mat", "ok"),
-        ("0002.mat", "failed"),
-    ]
-    assert "0002.mat" in results[1].message
-    assert len(project.videos()) == 1
-
-
-def test_unknown_action_lists_those_found(root, project):
-    with pytest.raises(UserError, match="'golfswing'") as caught:
-        import_penn_action(project, root, "golfswing")
-    assert "did you mean 'golf_swing'" in caught.value.hint
-    assert "golf_swing, squat" in caught.value.hint
-    assert caught.value.exit_code == ExitCode.USAGE
-    assert not project.videos()
-
-
-@pytest.mark.parametrize(
-    ("action", "train", "test", "labelled"), [("golf_swing", 89, 77, 136), ("squat", 114, 117, 227)]
-)
-def test_real_label_files(project, action, train, test, labelled):
+def test_real_label_files(project):
     root = SHARED / "penn_action"
     if not root.is_dir():
         pytest.skip(f"no Penn Action labels in {root}")
-    results = import_penn_action(project, root, action)
+    results = import_penn_action(project, root, "golf_swing")
     shutil.copy(root / "phases_kinematic.csv", project.phases_path)
     assert {r.status for r in results} == {"ok"}
     splits = [video.split for video in project.videos()]
-    assert (splits.count("train"), splits.count("test")) == (train, test)
-    assert len(project.phases()) == labelled
+    assert (splits.count("train"), splits.count("test")) == (89, 77)
+    assert len(project.phases()) == 136
     pose, _ = project.read_pose(results[0].video)
     width, height = pose.size
     assert np.nanmax(pose.xy[..., 0]) < width
@@ -241,9 +206,7 @@ def test_labels_of_another_number_of_frames_are_stretched(root: Path, carl: Path
     ("labels", "said"),
     [
         (np.zeros((4, 2)), "should have one label for each frame"),
-        (np.zeros(0), "should have one label for each frame"),
         (np.array([0, 0.5, 1, 1]), "should be whole numbers"),
-        (np.array([0, np.nan, 1, 1]), "should be whole numbers"),
         (np.array(["a", "b", "c", "d"]), "should be whole numbers"),
         (np.array([{}, {}, {}, {}]), "not an array that can be read"),  # pickled
         (None, "it is in the folder squat, but the clip shows golf_swing"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections.abc import Callable
@@ -88,13 +87,6 @@ def test_every_exporter_has_an_importer_of_its_name():
 
 
 @ALL
-@pytest.mark.parametrize("skeleton", sorted(SKELETONS))
-def test_poses_come_back_with_their_skeleton(name: str, skeleton: str, tmp_path: Path):
-    pose = sample(skeleton)
-    assert_same(round_trip(name, pose, tmp_path), pose, KEPT[name])
-
-
-@ALL
 @pytest.mark.parametrize("first", [40, 5400])
 def test_a_part_of_a_film_keeps_its_numbers_and_empty_ends(name: str, first: int, tmp_path: Path):
     pose = sample(first=first)
@@ -136,12 +128,6 @@ def test_poses_at_the_limits_are_written(name: str, pose: PoseSequence):
     with TemporaryDirectory() as folder:
         module.write_clip(pose, "a", Path(folder, f"a{module.SUFFIX}"))
         assert [entry.name for entry in Path(folder).iterdir()] == [f"a{module.SUFFIX}"]
-
-
-def test_a_box_comes_back_where_the_format_has_one(tmp_path: Path):
-    pose = sample()
-    back = round_trip("coco-json", pose, tmp_path)
-    np.testing.assert_allclose(back.box, pose.box, atol=2e-4)
 
 
 # --- joints in metres -----------------------------------------------------------------------------
@@ -186,11 +172,6 @@ def test_trc_is_y_up_and_in_metres(tmp_path: Path, read: Read, units: str, metre
 def written(name: str, pose: PoseSequence, path: Path) -> str:
     load_format(name, WRITTEN).write_clip(pose, "anna", path)
     return path.read_text()
-
-
-def test_openpose_holds_body25(tmp_path: Path):
-    pose = sample("body25")
-    assert_same(round_trip(OPENPOSE, pose, tmp_path), pose, Kept(time=False, size=False))
 
 
 def test_openpose_neck_and_hips_are_middles(tmp_path: Path):
@@ -250,29 +231,15 @@ def test_trc_as_opensim_checks_it(tmp_path: Path):
 
 
 def test_coco_document(tmp_path: Path):
-    pose = sample()
-    document = json.loads(written("coco-json", pose, tmp_path / "a.json"))
+    document = json.loads(written("coco-json", sample(), tmp_path / "a.json"))
     (category,) = document["categories"]
     assert category["keypoints"] == list(get_skeleton("coco17").joints)
     assert [16, 14] in category["skeleton"] or [14, 16] in category["skeleton"]  # 1-based
-    assert len(document["images"]) == 12
-    assert len(document["annotations"]) == 11  # frame 5 shows nobody
+    assert len(document["images"]) == len(document["annotations"]) + 1  # frame 5 shows nobody
     item = document["annotations"][2]
     assert (item["keypoints"][3:6], item["num_keypoints"]) == ([0, 0, 0], 16)
     x, y, width, height = item["bbox"]
-    np.testing.assert_allclose([x, y, x + width, y + height], pose.box[2], atol=2e-4)
-    assert document["images"][3]["frame_id"] == 3
-    assert len({a["id"] for a in document["annotations"]}) == 11
-
-
-def test_csv_headers(tmp_path: Path):
-    wide = list(csv.reader(written("wide-csv", sample(), tmp_path / "w.csv").splitlines()))
-    assert wide[0][:6] == ["frame", "time", "nose_x", "nose_y", "nose_score", "left_eye_x"]
-    assert wide[3][5:8] == ["", "", "0.0000"]
-    dlc = list(csv.reader(written("dlc-csv", sample(), tmp_path / "d.csv").splitlines()))
-    assert [row[0] for row in dlc[:4]] == ["scorer", "bodyparts", "coords", "0"]
-    assert dlc[1][1:5] == ["nose", "nose", "nose", "left_eye"]
-    assert dlc[2][1:4] == ["x", "y", "likelihood"]
+    np.testing.assert_allclose([x, y, x + width, y + height], sample().box[2], atol=2e-4)
 
 
 # --- the batch ------------------------------------------------------------------------------------
@@ -284,21 +251,6 @@ def two(tmp_path: Path) -> Project:
     add(made, "anna-1", sample())
     add(made, "ben-2", sample(frames=7))
     return made
-
-
-def test_nothing_is_overwritten_unless_asked_for(two: Project, tmp_path: Path):
-    out = tmp_path / "out"
-    first = export_poses(two, "trc", [], out)
-    assert [(r.status, Path(r.path).name, r.frames) for r in first] == [
-        ("ok", "anna-1.trc", 12),
-        ("ok", "ben-2.trc", 7),
-    ]
-    (out / "anna-1.trc").write_text("mine")
-    again = export_poses(two, "trc", [], out)
-    assert [(r.status, r.code) for r in again] == [("skipped", "E001")] * 2
-    assert (out / "anna-1.trc").read_text() == "mine"
-    export_poses(two, "trc", ["anna-1"], out, overwrite=True)
-    assert (out / "anna-1.trc").read_text().startswith("PathFileType")
 
 
 def test_clips_without_poses_do_not_stop_the_others(two: Project, tmp_path: Path):
@@ -321,8 +273,3 @@ def test_unknown_clip_empty_project_and_a_folder_that_is_a_file(two: Project, tm
     with pytest.raises(UserError) as caught:
         export_poses(two, "trc", ["anna"], tmp_path / "file" / "out")
     assert caught.value.exit_code == ExitCode.STORAGE
-
-
-def test_default_folder(two: Project):
-    (result,) = export_poses(two, "coco-json", ["anna"])
-    assert Path(result.path) == two.root / "results" / "export" / "coco-json" / "anna-1.json"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,18 +88,6 @@ def test_corrected_instances_count_late_in_a_film(read: Read, tmp_path: Path):
     assert pose.score[3, 2] == 1
 
 
-@needs_sleap_io
-@pytest.mark.parametrize("name", ["a.slp", "a.h5"])
-def test_damaged_files(project: Project, tmp_path: Path, name: str):
-    path = save(tmp_path / name, labels())
-    content = path.read_bytes()
-    for cut in (0, 10, len(content) // 2):
-        path.write_bytes(content[:cut])
-        with pytest.raises(UserError, match="sleap-io cannot read it") as caught:
-            import_poses(project, "sleap", path, ImportOptions(fps=25))
-        assert caught.value.code == "I001"
-
-
 def elsewhere(handle: Any) -> None:
     import h5py  # pyright: ignore[reportMissingImports]
 
@@ -150,12 +137,3 @@ def test_an_h5_of_deeplabcut_is_not_opened(project: Project, tmp_path: Path):
     with pytest.raises(UserError, match="not an analysis file of SLEAP") as caught:
         import_poses(project, "sleap", path, ImportOptions(fps=25))
     assert "save_as_csv=True" in caught.value.hint
-
-
-def test_without_the_package(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "sleap_io", None)
-    (tmp_path / "a.slp").write_bytes(b"")
-    with pytest.raises(UserError, match="sleap-io, which is not installed") as caught:
-        import_poses(project, "sleap", tmp_path / "a.slp")
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
-    assert caught.value.hint == "pip install 'la2ds[sleap]'"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +12,9 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.formats import wide_csv
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
 from tests.formats.file_samples import dlc_rows, joints, write_rows
-from tests.formats.pose_samples import sample
 from tests.told import Notes
 
 Read = Callable[..., PoseSequence]
@@ -141,34 +137,3 @@ def test_trc_of_sports2d(read: Read, tmp_path: Path):
         pose.xy[1, skeleton.index("left_wrist")], joints(1, count=16)[15], atol=1e-3
     )
     assert np.isnan(pose.xy[2, skeleton.index("mid_hip")]).all()
-
-
-READ = """
-import sys
-from pathlib import Path
-from la2ds_cli.formats.file_clip import to_sequence
-from la2ds_cli.formats.files import ImportOptions
-from la2ds_cli.formats.wide_csv import read_clips
-from tests.memory import highest_memory
-before = highest_memory()
-(clip,) = read_clips(Path(sys.argv[1]), ImportOptions())
-print(len(to_sequence(clip, ImportOptions(), None)), highest_memory() - before)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_long_table_takes_little_more_memory_than_its_numbers(tmp_path: Path):
-    """Twenty thousand frames: 8 MB of numbers, 24 MB as text; it was 118 MB."""
-    frames = 20_000
-    pose = sample(frames=frames, uneven=False)
-    wide_csv.write_clip(pose, "a", tmp_path / "a.csv")
-    done = subprocess.run(
-        [sys.executable, "-c", READ, str(tmp_path / "a.csv")],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).parents[2],
-    )
-    length, megabytes = done.stdout.split()
-    assert int(length) == frames
-    assert float(megabytes) < 50

@@ -67,7 +67,6 @@ def _images(**changed: float) -> Callable[[Any], object]:
     [
         ("coco-json", lambda d: d.pop("images"), "I001", "document has no 'images'"),
         ("coco-json", lambda d: d["annotations"].clear(), "I001", "has a person"),
-        ("coco-json", lambda d: d["annotations"][1].update(keypoints=[1] * 4), "I001", "size 4"),
         ("coco-json", lambda d: d["annotations"][1].update(keypoints=[1, 2, 3]), "I002",
          r"different numbers of joints: \[1, 17\]"),
         ("coco-json", lambda d: d["annotations"][1]["keypoints"].__setitem__(4, "x"), "I001",
@@ -80,53 +79,38 @@ def _images(**changed: float) -> Callable[[Any], object]:
          "frame 0 appears twice"),
         ("coco-json", lambda d: d["images"][1].update(file_name="one.jpg"), "I003",
          "no frame number in"),
-        ("coco-json", lambda d: d["images"][1].update(frame_id=1.5), "I003",
-         "1.5 is not a frame number"),
         ("coco-json", lambda d: d["images"][1].update(width=320), "I001", "2 different sizes"),
         ("coco-json", _images(), "I007", "the frame rate is not in the file"),
         ("coco-json", _images(fps=1e9), "I001", r"rate is 1e\+09, not above 0 and at most 1,000"),
-        ("coco-json", _images(fps=1e-320), "I003", "times of its frames"),
         ("coco-json", _images(fps=25, width=10**7), "I001", r"1e\+07 x 480 pixels, not 0 to 1,000"),
-        ("coco-json", _images(fps=25, width=-5), "I001", "-5 x 480 pixels"),
-        ("coco-json", _images(time=1e-9), "I001", r"frame rate is 1e\+09"),
-        ("coco-json", _images(time=1e-320), "I001", "frame rate is inf"),
         ("coco-json", _images(time=4e7), "I001", r"its times span 2e\+08 s, more than 100,000"),
         ("mmpose-json", lambda d: d.__setitem__(2, {"frame_id": 1, "instances": []}), "I003",
          "frame 1 appears twice"),
         ("mmpose-json", lambda d: d[2].pop("frame_id"), "I001", "entry 2 has no 'frame_id'"),
-        ("mmpose-json", lambda d: d[2].update(frame_id="two"), "I003", "'two' is not a frame"),
         ("mmpose-json", lambda d: d[2]["instances"][0].pop("keypoint_scores"), "I001",
          "no 'keypoint_scores'"),
         ("mmpose-json", lambda d: d[2]["instances"][0]["keypoint_scores"].pop(), "I001",
          r"entry 2 .* 17 joints, but scores \(16,\)"),
         ("mmpose-json", lambda d: d[2]["instances"][0].update(keypoints=[[1, 2, 3]] * 17), "I001",
          "entry 2 .* not pairs"),
-        ("mmpose-json", lambda d: d[2]["instances"].append(mmpose_instance(joints(2, count=5))),
-         "I002", r"different numbers of joints: \[5, 17\]"),
-        ("mmpose-json", lambda d: [f["instances"].clear() for f in d], "I001", "has a person"),
         ("mmpose-json", lambda d: d.insert(0, mmpose_instance(joints(0))), "I001", "of one image"),
+        ("mmpose-json", lambda d: d[-1].update(frame_id=10**8), "I003", "only 6 of the frame"),
+        ("mmpose-json", lambda d: d[-1].update(frame_id=10**12), "I003", "is not a frame number"),
         ("wide-csv", _set(2, 0, "0"), "I003", "row 3: frame 0 comes after frame 0"),
-        ("wide-csv", _set(2, 0, "one"), "I003", "row 3: 'one' is not a frame number"),
         ("wide-csv", _set(2, 1, "0"), "I003", "times of its frames do not increase"),
         ("wide-csv", _set(2, 3, "?"), "I001", r"row 3 has another form .* '\?'"),
         ("wide-csv", lambda rows: rows[2].append("1"), "I001", "row 3: it has 54 columns"),
         ("wide-csv", lambda rows: rows.__setitem__(0, ["a"] * 53), "I002", "no columns <joint>_x"),
         ("wide-csv", lambda rows: rows.__delitem__(slice(1, None)), "I001", "no rows below"),
         ("wide-csv", lambda rows: [row.pop(1) for row in rows], "I007", "the frame rate is not"),
-        ("dlc-csv", _set(4, 0, "0"), "I003", "frame 0 comes after frame 0"),
-        ("dlc-csv", _set(4, 0, ""), "I003", "'' is not a frame number"),
         ("dlc-csv", _set(3, 0, "labeled-data/a/img1.png"), "I003", "is not a frame number"),
-        ("dlc-csv", _set(4, 3, "?"), "I001", "row 5 has another form"),
         ("dlc-csv", _set(2, 3, "z"), "I001", "column 4 is 'z'"),
         ("dlc-csv", _set(1, 4, "nose"), "I002", "body part 'nose' appears twice"),
         ("dlc-csv", lambda rows: rows.pop(1), "I001", "no rows 'bodyparts' and 'coords'"),
-        ("dlc-csv", lambda rows: rows.__delitem__(slice(3, None)), "I001", "no rows below"),
         ("trc", _set(0, 0, "Path"), "I001", "does not begin with PathFileType"),
         ("trc", _set(2, 4, "feet"), "I001", "units are 'feet', not px, m, cm, mm"),
         ("trc", _set(2, 4, "mm"), "I001", "it is 2D in mm, not in pixels"),
         ("trc", _set(6, 4, "12"), "I001", "not 2D"),
-        ("trc", _set(6, 0, "1"), "I003", "row 7: frame 1 comes after frame 1"),
-        ("trc", _set(6, 1, "0"), "I003", "do not increase"),
         ("trc", _set(3, 0, "Frame"), "I001", "does not name Frame#"),
         ("trc", lambda rows: rows.__delitem__(slice(2, None)), "I001", "the header has another"),
         ("trc", _set(2, 0, "fast"), "I001", "the header has another form .* 'fast'"),
@@ -175,20 +159,6 @@ def test_what_is_no_document_of_the_format(
         import_poses(project, name, path, ImportOptions(fps=25))
     assert str(path) in caught.value.message
     assert caught.value.code == "I001"
-
-
-@pytest.mark.parametrize("number", [10**8, 10**12, 10**30 + 1])
-@pytest.mark.parametrize("name", ["coco-json", "mmpose-json"])
-def test_a_frame_number_beyond_reason_takes_no_memory(
-    project: Project, name: str, number: int, tmp_path: Path
-):
-    document = GOOD[name]()
-    frames = document["images"] if name == "coco-json" else document
-    frames[-1]["frame_id"] = number
-    path = write_json(tmp_path / "a.json", document)
-    with pytest.raises(UserError) as caught:
-        import_poses(project, name, path, ImportOptions(fps=25))
-    assert caught.value.code == "I003"
 
 
 @pytest.mark.parametrize(

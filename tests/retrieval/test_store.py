@@ -272,12 +272,6 @@ def test_another_file_is_no_name(project: Project, uri: str, name: bytes) -> Non
     assert project.store_name_path.read_bytes() == name
 
 
-def test_a_moved_project_is_the_same(project: Project, uri: str, tmp_path: Path) -> None:
-    ask(project, uri)
-    moved = project.root.rename(tmp_path / "elsewhere")
-    assert changes(ask(Project.open(moved), uri)) == (3, 0, 0)
-
-
 def test_the_next_call_completes_an_interrupted_one(
     project: Project, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
