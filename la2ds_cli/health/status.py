@@ -254,7 +254,7 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> s
         return poses.command
     trained = [run.run for run in runs if run.step]
     if not trained:
-        from la2ds_cli.training.train import FEW_CLIPS
+        from la2ds_cli.training.clips import FEW_CLIPS
 
         return "la2ds train" if len(project.videos()) >= FEW_CLIPS else ""
     if not _evaluated(project, trained[0]):

@@ -186,8 +186,9 @@ def pull(
         except UserError as error:
             if error.exit_code != ExitCode.ENVIRONMENT:
                 raise
-            said = error.message, error.hint
-            results.append(ItemResult(entry.name, "", "failed", 0, "W001", *said))
+            results.append(
+                ItemResult(entry.name, "", "failed", 0, "W001", error.message, error.hint)
+            )
             continue
         status: Status = "ok" if source.startswith("downloaded") else "cached"
         results.append(ItemResult(entry.name, "", status, message=f"{path} ({source})"))

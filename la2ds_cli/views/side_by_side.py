@@ -100,8 +100,8 @@ def make_panel(
         wide, high = pose.size if info is None else (info.width, info.height)
         corner = np.zeros((len(pose), 2))
     scale = min(height / high, _WIDEST * height / wide)
-    size = max(round(wide * scale), 1), max(round(high * scale), 1)
-    return Panel(name, drawn, phase, source, *size, scale, corner, view in FLIPPED, skeleton)
+    wide, high = max(round(wide * scale), 1), max(round(high * scale), 1)
+    return Panel(name, drawn, phase, source, wide, high, scale, corner, view in FLIPPED, skeleton)
 
 
 def shown_frames(file: VideoFile, number: IntArray) -> Iterator[Image]:
