@@ -134,14 +134,10 @@ def _read_poses(project: Project, config: Config, videos: Iterable[Video]) -> _P
 
 def _compare(step: str, reasons: dict[str, str | None], command: str, run: str = "") -> StepStatus:
     """Sort the answers of artifact.staleness into current, stale and missing."""
-    return StepStatus(
-        step=step,
-        current=sum(reason is None for reason in reasons.values()),
-        stale={v: r for v, r in reasons.items() if r not in (None, "missing")},
-        missing=[v for v, r in reasons.items() if r == "missing"],
-        command=command,
-        run=run,
-    )
+    current = sum(reason is None for reason in reasons.values())
+    stale = {v: r for v, r in reasons.items() if r not in (None, "missing")}
+    missing = [v for v, r in reasons.items() if r == "missing"]
+    return StepStatus(step, current, stale, missing, command, run)
 
 
 def _poses(project: Project, videos: list[Video], poses: _Poses) -> StepStatus:
@@ -203,14 +199,8 @@ def _run_status(project: Project, config: Config, run: str, poses: _Poses) -> Ru
             reached, error = max(reached, int(facts["step"])), facts["validation_error"]
         except (*artifact.FOREIGN, ArtifactError):
             continue
-    return RunStatus(
-        run=run,
-        step=reached,
-        steps=made_from.config.get("train.steps", 0) if made_from else 0,
-        validation_error=error,
-        stale=stale,
-        settings=settings,
-    )
+    steps = made_from.config.get("train.steps", 0) if made_from else 0
+    return RunStatus(run, reached, steps, error, stale, settings)
 
 
 def _drift(project: Project, config: Config, made_from: Recipe, poses: _Poses) -> tuple[str, str]:

@@ -149,13 +149,9 @@ def offset(
 
     names = [str(one) for one in recordings]
     with _progress(project) as progress:
+        stored, device = project._stored, project._device
         result = find_offsets(
-            project._stored,
-            names,
-            drift=drift,
-            force=force,
-            device=project._device,
-            progress=progress,
+            stored, names, drift=drift, force=force, device=device, progress=progress
         )
     return {one.clip.id: clock for one, clock in result.placed}
 
