@@ -56,12 +56,7 @@ class Recipe:
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict, inverse of from_json."""
-        return {
-            "step": self.step,
-            "version": self.version,
-            "config": dict(self.config),
-            "inputs": dict(self.inputs),
-        }
+        return {**vars(self), "config": dict(self.config), "inputs": dict(self.inputs)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Recipe:

@@ -7,6 +7,7 @@ person shows the part that lies within its own frames, so nothing has to change 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -103,11 +104,8 @@ def _parse(cells: dict[str, str]) -> PhaseRow:
 
 
 def _frame(cells: dict[str, str], column: str) -> int:
-    text = cells[column]
-    try:
-        frame = int(text)
-    except ValueError:
-        raise ValueError(f"{column} is {text[:40]!a}, not a frame number") from None
+    text = cells[column].strip()
+    frame = int(text) if re.fullmatch(r"-?\d{1,10}", text) else MOST_FRAMES + 1
     if frame > MOST_FRAMES:
         raise ValueError(
             f"{column} is {text[:40]!a}, not a frame number of at most {MOST_FRAMES:,}"

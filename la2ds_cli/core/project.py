@@ -245,7 +245,7 @@ class Project(ProjectFolder):
         otherwise as in the file.
         """
         path = self.pose_path(video)
-        with _called(f"no poses for {video}"), well_formed(path):
+        with well_formed(path, f"no poses for {video}"):
             arrays, recipe, facts = artifact.read_arrays(path)
             pose = PoseSequence.from_arrays(arrays, facts, video)
             if not len(pose):
@@ -260,8 +260,9 @@ class Project(ProjectFolder):
     def pose_header(self, video: str) -> tuple[artifact.Recipe, dict[str, Any]]:
         """The recipe and the facts of a clip's poses with their corrections, without the joints;
         raises UserError as read_pose."""
-        with _called(f"no poses for {video}"):
-            recipe, facts = artifact.read_header(self.pose_path(video))
+        path = self.pose_path(video)
+        with well_formed(path, f"no poses for {video}"):
+            recipe, facts = artifact.read_header(path)
         return self.with_corrections(video, recipe, facts), facts
 
     def with_corrections(
@@ -291,7 +292,7 @@ class Project(ProjectFolder):
     def read_embedding(self, run: str, video: str) -> tuple[EmbeddingSequence, artifact.Recipe]:
         """Embedding of a video id and its recipe; raises UserError (exit 4) if there is none."""
         path = self.embedding_path(run, video)
-        with _called(f"no embedding of {video} in run {run}"), well_formed(path):
+        with well_formed(path, f"no embedding of {video} in run {run}"):
             arrays, recipe, facts = artifact.read_arrays(path)
             return EmbeddingSequence.from_arrays(arrays, facts), recipe
 
@@ -395,20 +396,13 @@ def _with_what_was_set(video: Video, old: Video | None) -> Video:
 
 
 @contextmanager
-def _called(missing: str) -> Iterator[None]:
-    """Says in these words that a file is missing."""
+def well_formed(path: Path, missing: str = "") -> Iterator[None]:
+    """Turns a readable file whose arrays or facts are not those of its kind into an ArtifactError
+    (exit 3). missing: what to say of a file that is missing."""
     try:
         yield
     except artifact.MissingArtifact as error:
-        raise artifact.MissingArtifact(missing) from error
-
-
-@contextmanager
-def well_formed(path: Path) -> Iterator[None]:
-    """Turns a readable file whose arrays or facts are not those of its kind into an ArtifactError
-    (exit 3)."""
-    try:
-        yield
+        raise artifact.MissingArtifact(missing or error.message) from error
     except KeyError as error:
         raise artifact.ArtifactError(f"{path} is damaged: {error} is missing") from error
     except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
