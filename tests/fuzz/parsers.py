@@ -20,12 +20,14 @@ from la2ds_cli.core.annotations import Annotation, Moment, write_annotations
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.features.heatmap_cache import cache_heatmaps, read_heatmaps
 from la2ds_cli.formats import WRITTEN, coco_json, load_format
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.h2o import import_h2o
 from la2ds_cli.formats.ikea_asm import import_ikea_asm
 from la2ds_cli.formats.penn_action import import_penn_action
+from la2ds_cli.poses.subjects import read_subjects, set_subjects
 from tests.formats import data_set_samples as sets
 from tests.formats import file_samples as samples
 from tests.formats.c3d_files import C3dFile, event_group
@@ -273,7 +275,10 @@ def _ikea_segments(root: Path) -> None:
 
 
 def _replacing(
-    file: str, mutate: Mutate, read: Callable[[Project], object], write: Callable[[Project], object]
+    file: str,
+    mutate: Mutate,
+    read: Callable[[Project], object],
+    write: Callable[[Project], object] = lambda project: None,
 ) -> Any:
     """A file of a project, named by a pattern, read as the project reads it."""
 
@@ -301,6 +306,10 @@ def _use_poses(project: Project) -> None:
     coco_json.write_clip(pose, "clip-0", project.root / "a.json")
 
 
+def _heatmaps(project: Project) -> None:
+    cache_heatmaps(project, load_config({"heatmap": {"size": 6}}).heatmap)
+
+
 def _write_embedding(project: Project) -> None:
     from la2ds_cli.core.types import EmbeddingSequence
 
@@ -309,25 +318,7 @@ def _write_embedding(project: Project) -> None:
     project.write_embedding("default", "clip-0", value, recipe)
 
 
-def _write_heatmaps(project: Project) -> None:
-    from la2ds_cli.features.heatmap_cache import cache_heatmaps
-
-    cache_heatmaps(project, load_config({"heatmap": {"size": 6}}).heatmap)
-
-
-def _read_heatmaps(project: Project) -> None:
-    from la2ds_cli.features.heatmap_cache import read_heatmaps
-
-    read_heatmaps(project, "clip-0")
-
-
-def _made(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
-
-
 def _small_weights(project: Project) -> None:
-    from la2ds_cli.core.skeleton import get_skeleton
     from la2ds_cli.training.checkpoint import save_weights, training_recipe
     from la2ds_cli.training.network import build_network
 
@@ -338,7 +329,8 @@ def _small_weights(project: Project) -> None:
     network = build_network(config.model, config.heatmap, skeleton, 0)
     facts = {"skeleton": "penn13", "step": 4, "videos": [], "spread": 0.5}
     recipe = training_recipe(config, "digest")
-    save_weights(_made(project.run_dir("default") / "best.safetensors"), network, recipe, facts)
+    project.run_dir("default").mkdir(parents=True)
+    save_weights(project.run_dir("default") / "best.safetensors", network, recipe, facts)
 
 
 def _read_weights(project: Project) -> None:
@@ -356,18 +348,6 @@ def _documents(project: Project) -> None:
 def _write_recipe(project: Project) -> None:
     recipe = artifact.Recipe("train", 1, {"model": {"width": 8}}, {"data": "a"})
     artifact.write_json(project.run_dir("default") / "recipe.json", recipe.to_json())
-
-
-def _subjects(project: Project) -> None:
-    from la2ds_cli.poses.subjects import read_subjects
-
-    read_subjects(project)
-
-
-def _write_subjects(project: Project) -> None:
-    from la2ds_cli.poses.subjects import set_subjects
-
-    set_subjects(project, {"clip-0": "2", "clip-1": "auto"})
 
 
 def _write_annotations(project: Project) -> None:
@@ -443,17 +423,6 @@ def _manifest(folder: Path) -> Parser:
     return Parser("list.csv", ("\n".join(rows) + "\n").encode(), read_manifest, of_bytes)
 
 
-def _settings_typed(folder: Path) -> Parser:
-    def parse(path: Path) -> None:
-        load_config({}, overrides=[path.read_bytes().decode("utf-8", "surrogateescape")])
-
-    return Parser("typed", b"train.fps=20.5", parse, of_bytes)
-
-
-def _unread(project: Project) -> None:
-    """The file is there."""
-
-
 MAKERS: dict[str, Callable[[Path], Parser]] = {
     "mp4": _film("a.mp4", "libx264"),
     "mkv": _film("a.mkv", "libx264"),
@@ -506,10 +475,11 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "onnx pose network": _onnx_pose,
     "resume state": _resume,
     "project.toml": _replacing("project.toml", of_bytes, _read_settings, _write_settings),
-    "a setting": _settings_typed,
-    "videos.csv": _replacing("videos.csv", of_bytes, _rows, _unread),
-    "phases.csv": _replacing("phases.csv", of_bytes, _labels, _unread),
-    "subjects.csv": _replacing("subjects.csv", of_bytes, _subjects, _write_subjects),
+    "videos.csv": _replacing("videos.csv", of_bytes, _rows),
+    "phases.csv": _replacing("phases.csv", of_bytes, _labels),
+    "subjects.csv": _replacing(
+        "subjects.csv", of_bytes, read_subjects, lambda p: set_subjects(p, {"clip-0": "2"})
+    ),
     "annotations.csv": _replacing(
         "annotations.csv", of_bytes, lambda project: project.annotations(), _write_annotations
     ),
@@ -520,7 +490,7 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "boris table": _label_file("boris", of_bytes, _BORIS_TABLE),
     "via 3": _label_file("via3", of_json),
     "recipe": _replacing("checkpoints/default/recipe.json", of_json, _documents, _write_recipe),
-    "poses": _replacing("poses/clip-0.safetensors", of_safetensors, _use_poses, _unread),
+    "poses": _replacing("poses/clip-0.safetensors", of_safetensors, _use_poses),
     "embedding": _replacing(
         "embeddings/default/clip-0.safetensors",
         of_safetensors,
@@ -528,7 +498,10 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
         _write_embedding,
     ),
     "heatmaps": _replacing(
-        "heatmaps/clip-0.safetensors", of_safetensors, _read_heatmaps, _write_heatmaps
+        "heatmaps/clip-0.safetensors",
+        of_safetensors,
+        lambda project: read_heatmaps(project, "clip-0"),
+        _heatmaps,
     ),
     "weights": _replacing(
         "checkpoints/default/best.safetensors", of_safetensors, _read_weights, _small_weights
