@@ -8,7 +8,6 @@ of A then gets its confidence (confidence.py), less where other matches are as g
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,12 +30,10 @@ from la2ds_cli.alignment.same_movement import (
     sameness,
 )
 from la2ds_cli.alignment.viewpoint import IN_WORDS, compared_views
-from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.core.view import View
-from la2ds_cli.features.tempo import travel
 from la2ds_cli.features.viewpoint import seen
 
 
@@ -82,10 +79,6 @@ class PairAligner:
         judge_movement(result.same_movement, pair.names, request, progress)
         if result.unclear:
             progress.note(result.unclear)
-        if slow := slow_motion(result, pair.names):
-            progress.note(
-                f"{slow} --slowmo of extract-poses, or --fps of import, gives its true times"
-            )
         return result
 
     def align(self, pair: PreparedPair, anchors: Sequence[tuple[float, float]] = ()) -> AlignResult:
@@ -202,35 +195,3 @@ def judge_movement(
     note = doubt(same, names)
     if note:
         progress.note(note)
-
-
-SLOW_MOTION = 2.5
-"""Ratio of durations. At real speed, 1 % of the pairs of golf swings, none of squats and 12 % of
-pull-ups (some people take their time) differ by so much; of golf swings at real speed paired with
-slow motion, half do."""
-
-
-def slow_motion(result: AlignResult, names: tuple[str, str]) -> str:
-    """The beginning of a sentence if one clip seems to be slow motion compared with the other, and
-    its options do not say so; otherwise empty. names: of A and of B."""
-    ratio = moving_ratio(result)
-    if np.isnan(ratio) or 1 / SLOW_MOTION < ratio < SLOW_MOTION:
-        return ""
-    slow = 1 if ratio > 1 else 0
-    if ClipOptions.from_text((result.a, result.b)[slow].options).slowmo != 1:
-        return ""
-    than = f"{max(ratio, 1 / ratio):.1f} times slower than {names[1 - slow]}"
-    return f"{names[slow]} moves {than}: if it was filmed in slow motion,"
-
-
-def moving_ratio(result: AlignResult) -> float:
-    """Seconds of B per second of A while A moves: the median of the speed ratio, with frames
-    weighted by how far the joints move in them, because the duration of rests is arbitrary. NaN if
-    nothing moves, or if pairs run back and forth in time."""
-    ratio = result.speed_ratio
-    known = np.flatnonzero(ratio > 0)  # False for NaN
-    order = known[np.argsort(ratio[known])]
-    passed = np.cumsum(travel(result.pose_a)[order])
-    if not len(passed) or passed[-1] == 0:
-        return math.nan
-    return float(ratio[order][np.searchsorted(passed, passed[-1] / 2)])

@@ -50,11 +50,8 @@ class OneDistance:
     @classmethod
     def of(cls, spread: float, settings: AlignConfig, base_spread: float = 0.0) -> OneDistance:
         """The distance that the settings ask for; base_spread: 0 = no base model."""
-        if not spread:
-            return cls(0.0)
-        if not base_spread:
-            return cls(spread, settings.movement)
-        return cls(spread, settings.movement, settings.base, base_spread)
+        base = settings.base if spread and base_spread else 0.0
+        return cls(spread, settings.movement if spread else 0.0, base, base_spread or 1.0)
 
     @classmethod
     def of_run(
@@ -63,9 +60,8 @@ class OneDistance:
         """The distance that the settings ask for, with a run's embeddings of clips like `pose`. The
         base model is left out if it is the run itself, if it does not read the skeleton, and if
         joints are compared in 3D, since it reads joints in the image."""
-        with_base = settings.base and run != BASE_RUN and is_body(pose.skeleton)
-        with_base = with_base and not pose.spatial
-        base_spread = run_header(project, BASE_RUN).spread if with_base else 0.0
+        read = run != BASE_RUN and is_body(pose.skeleton) and not pose.spatial
+        base_spread = run_header(project, BASE_RUN).spread if settings.base and read else 0.0
         return cls.of(run_header(project, run).spread, settings, base_spread)
 
     def features(
@@ -130,7 +126,6 @@ class FeatureSource:
         self._sees_frames = kind == "model" and run_header(project, self.run).input == "rgb"
         self._stored: dict[tuple[str, str], EmbeddingSequence] = {}
         self._embedders: dict[str, Embedder] = {}
-        self._last: PoseSequence | None = None
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -194,12 +189,5 @@ class FeatureSource:
                 light_base() if project is None else light_embedder(project, run, self.device)
             )
         if pose.clip and not part and self.project is not None:
-            pose = self._whole(self.project, pose.clip)
+            pose = self.project.read_pose(pose.clip)[0]  # with all joints; others may lack some
         return self._embedders[run]([pose if as_filmed else seen(pose, view, towards)])[0]
-
-    def _whole(self, project: Project, clip: str) -> PoseSequence:
-        """A clip with all of its joints, of which others may not have all. The last one is kept,
-        since a pair is compared in several views."""
-        if self._last is None or self._last.clip != clip:
-            self._last = project.read_pose(clip)[0]
-        return self._last

@@ -55,7 +55,7 @@ def prepare_pair(
     get_method(request.settings.method)
     choice = choose_features(project, request.run, request.features)
     ids = with_poses(project, (a, b), request.config.poses, request.device, progress)
-    clips = [clip_of(project, video) for video in ids]
+    clips = [project.clip(video) for video in ids]
     poses = [project.read_pose(video)[0] for video in ids]
     for name, clip, pose in zip((a, b), clips, poses, strict=True):
         note_weakness(progress, name, pose.info)
@@ -102,18 +102,6 @@ def with_poses(
     from la2ds_cli.poses.extract import ensure_poses
 
     return ensure_poses(project, names, config, device, progress)
-
-
-def clip_of(project: Project, video_id: str) -> Video:
-    """The row of a clip in videos.csv. Raises UserError (exit 5) if it has none."""
-    clip = project.find(video_id)
-    if clip is None:
-        raise UserError(
-            f"videos.csv does not list {video_id}",
-            hint="extract or import the clip again",
-            exit_code=ExitCode.MISMATCH,
-        )
-    return clip
 
 
 def in_one_skeleton(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -42,7 +43,6 @@ class References:
         self._poses: dict[str, PoseSequence] = {}
         self._features: dict[str, FloatArray] = {}  # each in the view that is nearest to A
         self._paths: dict[str, PairwisePath] = {}  # from A
-        self._judges = None
 
     @cached_property
     def movement(self) -> FloatArray:
@@ -79,39 +79,28 @@ class References:
             return []
         from la2ds_cli.training.clips import some_training_videos
 
+        read = lru_cache(MOST_CANDIDATES)(lambda video: project.read_pose(video)[0])
         listed = some_training_videos(project, MOST_CANDIDATES)
         names = sorted(video.id for video in listed if video.id not in pair)
-        read: dict[str, PoseSequence] = {}  # poses of the clips that are not used are not kept
-
-        def pose_of(video: str) -> PoseSequence:
-            if video not in read:
-                read[video] = project.read_pose(video)[0]
-            return read[video]
-
         for video in names:
             if video not in self._usable:
-                try:
-                    self._usable[video] = self._comparable(pose_of(video))
-                except UserError:
+                with suppress(UserError):  # which stays False
                     self._usable[video] = False
+                    self._usable[video] = self._comparable(read(video))
         usable = [video for video in names if self._usable[video]]
         if len(usable) < FEWEST_REFERENCES:
             return []
-
-        def of_the_movement(count: int) -> list[str]:
-            judged = evenly_spaced(usable, count)
-            for video in judged:
-                if video not in self._shows:
-                    self._shows[video] = self._may_show(pose_of(video))
-            return [video for video in judged if self._shows[video]]
-
-        fitting = of_the_movement(settings.reference_clips)
-        if len(fitting) < settings.reference_clips:
-            fitting = of_the_movement(JUDGED * settings.reference_clips)
+        fitting: list[str] = []
+        for count in (settings.reference_clips, JUDGED * settings.reference_clips):
+            if len(fitting) < settings.reference_clips:
+                judged = evenly_spaced(usable, count)
+                new = (video for video in judged if video not in self._shows)
+                self._shows |= {video: self._may_show(read(video)) for video in new}
+                fitting = [video for video in judged if self._shows[video]]
         chosen = choose_references(fitting, settings)
         for video in chosen:
             if video not in self._poses:
-                pose = as_skeleton(pose_of(video), self._pose.skeleton)
+                pose = as_skeleton(read(video), self._pose.skeleton)
                 self._poses[video] = replace(pose, spatial=self._pose.spatial)
         return chosen
 
@@ -122,13 +111,15 @@ class References:
     def _may_show(self, pose: PoseSequence) -> bool:
         """Whether a clip may show the movement of A, in whatever view; True if that cannot be
         judged."""
-        if self._judges is None:
-            own = self._pose
-            others = possible_views(own, own)[1:]  # the first is as filmed
-            self._judges = [self.described, *(describe(seen(own, view, own)) for view in others)]
         described = describe(pose)
         found = likeliest(sameness(judge, described) for judge in self._judges)
         return found is None or not found.refused
+
+    @cached_property
+    def _judges(self) -> list[Described | None]:
+        own = self._pose
+        others = possible_views(own, own)[1:]  # the first is as filmed
+        return [self.described, *(describe(seen(own, view, own)) for view in others)]
 
     def features(self, names: Sequence[str]) -> dict[str, FloatArray]:
         """Features (T, E) of references, by id, each in the view that is nearest to A."""

@@ -18,8 +18,8 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -63,21 +63,13 @@ Outcome = Literal["better", "not shown", "worse"]
 # --- the three outcomes, in words ---------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Gain:
+class Gain(NamedTuple):
     """By how many percent the error of a run is below that of the base model, with the ends of its
     95 % interval."""
 
     percent: float
     low: float
     high: float
-
-    @classmethod
-    def of(cls, ratio: float, ratios: FloatArray) -> Gain:
-        """From the ratio of the two errors and its resamples (R,)."""
-        tail = 50 * (1 - LEVEL)
-        low, high = 100 * (1 - np.percentile(ratios, [100 - tail, tail]))
-        return cls(100 * (1 - ratio), float(low), float(high))
 
     @property
     def outcome(self) -> Outcome:
@@ -127,7 +119,11 @@ class Verdict:
 
     def to_json(self, run: str) -> dict[str, Any]:
         """The outcome, its figures and the sentence."""
-        return {**asdict(self), "outcome": self.outcome, "text": self.sentence(run)}
+        return {**self.stored(), "outcome": self.outcome, "text": self.sentence(run)}
+
+    def stored(self) -> dict[str, Any]:
+        """Plain values, of which `read_verdict` makes a verdict."""
+        return {**vars(self), "gain": self.gain and self.gain._asdict()}
 
 
 # --- judging a run --------------------------------------------------------------------------------
@@ -154,7 +150,7 @@ def judge_run(
     Raises UserError as load_network does.
     """
     verdict = _judged(project, run, device, progress or Progress())
-    content = {"model": weights_key(project, run), "version": VERSION, **asdict(verdict)}
+    content = {"model": weights_key(project, run), "version": VERSION, **verdict.stored()}
     artifact.write_json(project.run_dir(run) / VERDICT, content)
     return verdict
 
@@ -167,14 +163,14 @@ def read_verdict(project: Project, run: str) -> Verdict | None:
         if (stored["model"], stored["version"]) != (weights_key(project, run), VERSION):
             return None
         known = stored["gain"]
-        gain = known and Gain(*(float(known[name]) for name in ("percent", "low", "high")))
+        gain = known and Gain(*(float(known[name]) for name in Gain._fields))
         return Verdict(int(stored["clips"]), gain, str(stored["why_not"]))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError:
-        raise
-    except artifact.FOREIGN:  # not written by la2ds
-        return None
+    except artifact.FOREIGN as error:
+        if isinstance(error, OSError):
+            raise
+        return None  # not written by la2ds
 
 
 def _judged(project: Project, run: str, device: DeviceName, progress: Progress) -> Verdict:
@@ -282,7 +278,10 @@ def _gain(
     sums = weights @ errors
     sums = sums[sums[:, 1] > 0]
     run, base = errors.mean(axis=0)
-    return Gain.of(run / base, sums[:, 0] / sums[:, 1]) if base > 0 and len(sums) else None
+    if base <= 0 or not len(sums):
+        return None
+    ends = np.percentile(sums[:, 0] / sums[:, 1], [50 * (1 + LEVEL), 50 * (1 - LEVEL)])
+    return Gain(*(100 * (1 - float(ratio)) for ratio in (run / base, *ends)))
 
 
 Paths = dict[tuple[int, int], PairwisePath]

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.align import SLOW_MOTION
 from la2ds_cli.alignment.result import rounded
 from la2ds_cli.alignment.same_movement import DOUBTED
 from la2ds_cli.core.clip import Video
@@ -112,13 +111,6 @@ class TimelineResult:
         first, last = clip.seconds
         return (last - first) / length if length > 0 else float("nan")
 
-    @property
-    def slow(self) -> list[PlacedClip]:
-        """Clips that take at least SLOW_MOTION times as long as the median clip."""
-        ratio = np.array([self.times_as_long(clip) for clip in self.clips])
-        usual = float(np.nanmedian(ratio))
-        return [c for c, r in zip(self.clips, ratio, strict=True) if r >= SLOW_MOTION * usual]
-
     def bands(self) -> tuple[FloatArray, FloatArray, IntArray]:
         """Mean and standard deviation (G, J) in degrees of the joint angles over the clips at GRID,
         NaN where fewer than two clips show the angle, and how many clips (G, J) show it."""
@@ -137,17 +129,14 @@ class TimelineResult:
         """Everything except the positions of single frames, which are in the table
         (docs/how-to/many-clips.md)."""
         mean, spread, count = self.bands()
-        reference, slow = self.clock.video, self.slow
+        reference = self.clock.video
         return {
             "schema_version": SCHEMA_VERSION,
             "reference": {"video": reference.id, "path": reference.path, "named": self.named},
             "features": self.features,
             "reason": self.reason,
             "run": self.run if self.features == "model" else None,
-            "clips": [
-                self._clip_json(clip) | {"slow": any(clip is one for one in slow)}
-                for clip in self.clips
-            ],
+            "clips": [self._clip_json(clip) for clip in self.clips],
             "left_out": dict(self.left_out),
             "angles": {
                 "position": rounded(GRID),

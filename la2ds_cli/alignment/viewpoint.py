@@ -13,7 +13,7 @@ their mirror images, and training clips of Penn Action; docs/results/camera.md h
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from la2ds_cli.alignment.distance import mean_pair_squared
 from la2ds_cli.alignment.methods.dtw import align_each
@@ -32,8 +32,7 @@ views match other moments, 1 in 1,000 of those beyond it was wrong, and 1 in 15 
 _CLOSED = AlignConfig(method="dtw", open_ends=False)
 
 
-@dataclass(frozen=True)
-class ViewChoice:
+class ViewChoice(NamedTuple):
     """view: the nearest one. rivals: views that are about as near, the nearest first."""
 
     view: View = "filmed"

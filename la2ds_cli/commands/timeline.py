@@ -79,7 +79,6 @@ def _show(console: Console, result: TimelineResult) -> None:
     if len(result.left_out) > _LISTED:
         console.line(f"left out: {len(result.left_out)} in all (--json lists them)", "yellow")
     _say(console, "may not show the same movement", [c.video.id for c in result.doubtful])
-    _say(console, "seems to be slow motion", [c.video.id for c in result.slow])
     _say(
         console,
         "has several repetitions; the one nearest to the reference is placed",

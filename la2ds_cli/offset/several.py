@@ -12,7 +12,7 @@ from itertools import combinations
 
 import numpy as np
 
-from la2ds_cli.alignment.pair import clip_of, with_poses
+from la2ds_cli.alignment.pair import with_poses
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
@@ -53,7 +53,7 @@ def find_offsets(
             "an offset needs two recordings or more, each named once",
             hint="la2ds offset a.mp4 b.mp4",
         )
-    clips = [clip_of(project, one) for one in ids]
+    clips = [project.clip(one) for one in ids]
     poses = [project.read_pose(clip)[0] for clip in ids]
     pairs = [
         pair_offset((poses[i], poses[j]), (i, j), (names[i], names[j]), drift)

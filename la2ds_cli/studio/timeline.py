@@ -151,7 +151,6 @@ def _remarks(clip: Mapping[str, Any]) -> str:
     said = {
         "perhaps another movement": clip.get("doubtful"),
         "mirrored": clip.get("mirrored"),
-        "slow motion": clip.get("slow"),
         f"the nearest of {clip.get('repetitions')} repetitions": clip.get("repetitions", 1) > 1,
     }
     return ", ".join(text for text, true in said.items() if true)

@@ -200,33 +200,3 @@ def test_align_hints_at_repetitions(project: Project, pair: tuple[str, str], sev
     align(project, *pair, config=CONFIG, features="pose", out=out, progress=notes)
     told = f"{several}: --repetition all aligns each one of B with one of A"
     assert notes.lines == ([told] if several else [])
-
-
-def test_a_model_sees_each_repetition_alone(project: Project, monkeypatch) -> None:
-    from la2ds_cli.alignment import clip_features
-    from la2ds_cli.core.types import EmbeddingSequence
-    from la2ds_cli.embedding import embed as stored
-    from la2ds_cli.embedding import trained
-
-    seen: list[int] = []
-
-    def embed(pose: PoseSequence) -> FloatArray:
-        seen.append(len(pose))
-        about = pose.xy - pose.xy.mean(axis=1, keepdims=True)
-        return about.reshape(len(pose), -1).astype(np.float32) / 60
-
-    def embeddings(project, run, videos) -> dict[str, EmbeddingSequence]:
-        poses = {video: project.read_pose(video)[0] for video in videos}
-        return {v: EmbeddingSequence(embed(p), p.frame, p.time, "w") for v, p in poses.items()}
-
-    def embedder(project, run, device):
-        return lambda poses: [embed(pose) for pose in poses]
-
-    monkeypatch.setattr(trained, "has_model", lambda project, run: run == "tuned")
-    monkeypatch.setattr(stored, "_current_embeddings", embeddings)
-    monkeypatch.setattr(clip_features, "light_embedder", embedder)
-    result = run(project, run="tuned", repetition="2")
-    part, span = result.best.aligned, result.best.span
-    assert part.alignment.features == "model"
-    assert seen[-2:] == [44, span.stop - span.start]
-    assert len(part.features[1]) == span.stop - span.start

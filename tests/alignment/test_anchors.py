@@ -1,21 +1,19 @@
-"""What a person can say about a pair: moments that must meet, and the tempo; and what is asked."""
+"""What a person can say about a pair: moments that must meet."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.align import find_alignment, moving_ratio, slow_motion
+from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.consensus import located
 from la2ds_cli.alignment.request import AlignRequest, parsed_anchors
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.told import Notes
 
 PHASE_A, PHASE_B = warped_phase(40, 1), warped_phase(66, 2)
 
@@ -91,26 +89,3 @@ def test_impossible_anchors_are_refused(pair: Project, anchors, message: str) ->
 def test_an_anchor_is_two_times(text: str) -> None:
     with pytest.raises(UserError, match="an anchor is two times in seconds"):
         parsed_anchors([text])
-
-
-def test_slow_motion_is_pointed_out_where_nothing_says_so(tmp_path: Path) -> None:
-    """Six times as slow, however long the fast one rests at its start."""
-    project = Project.create(tmp_path)
-    fast = np.concatenate([np.zeros(200), warped_phase(40, 1)])
-    add_sequence(project, "fast", sequence(fast, fps=25.0))
-    add_sequence(project, "slow", sequence(warped_phase(240, 1), fps=25.0, scale=45.0))
-    request = AlignRequest(project.config(), features="pose")
-    for a, b, ratio in (("fast", "slow", 6.0), ("slow", "fast", 1 / 6)):
-        found = find_alignment(project, a, b, request)
-        assert moving_ratio(found) == pytest.approx(ratio, rel=0.1)
-        slower = max(moving_ratio(found), 1 / moving_ratio(found))
-        assert slow_motion(found, (a, b)) == (
-            f"slow moves {slower:.1f} times slower than fast: if it was filmed in slow motion,"
-        )
-    told = replace(found, a=replace(found.a, options="slowmo=6"))
-    assert slow_motion(told, ("slow", "fast")) == ""
-    notes = Notes()
-    find_alignment(project, "fast", "slow", request, notes)
-    assert any("--slowmo of extract-poses" in note for note in notes.lines)
-    same = find_alignment(project, "fast", "fast", request)
-    assert slow_motion(same, ("fast", "fast")) == ""

@@ -60,17 +60,6 @@ def test_a_clip_in_which_no_joint_was_seen_is_refused() -> None:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_without_a_network_the_features_are_the_movement(project: Project, view: View) -> None:
-    source = source_of(project, "pose")
-    moving = movements(B, (view,), A)[view]
-    assert source.runs == ()
-    assert source.load(["a", "absent"]) == {}
-    found = source.features(B, moving, view, A)
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, moving.astype(np.float32))
-
-
-@pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("part", [False, True])
 def test_a_network_embeds_a_clip_as_it_is_seen(project: Project, view: View, part: bool) -> None:
     """As filmed, the embedding of the whole clip is stored; it is that of the clip's joints."""
@@ -84,15 +73,6 @@ def test_a_network_embeds_a_clip_as_it_is_seen(project: Project, view: View, par
     np.testing.assert_allclose(found, expected, atol=1e-5)
     stored = project.embedding_path(BASE_RUN, "b").exists()
     assert stored == (view == "filmed" and not part)
-
-
-def test_a_part_of_a_clip_is_embedded_without_the_rest(project: Project) -> None:
-    source, pose = source_of(project, "base"), project.read_pose("b")[0]
-    part = pose.cut(10, 40)
-    found = source.features(part, paced_movement(part), part=True)
-    assert len(found) == 30
-    whole = source.features(pose, paced_movement(pose))[10:40]
-    assert np.abs(found - whole).max() > 0.01
 
 
 @pytest.mark.parametrize("view", ["filmed", "mirrored"])
@@ -175,15 +155,3 @@ def test_the_base_model_stands_beside_other_runs_of_bodies(tmp_path: Path) -> No
     assert OneDistance.of(2.0, settings, base.spread).base == 1
     with pytest.raises(ValueError, match="base model"):
         OneDistance.of(2.0, settings, base.spread).features(paced_movement(pose), np.ones((30, 5)))
-
-
-def test_the_base_model_which_reads_the_image_is_left_out_in_3d(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(clip_features, "run_header", lambda project, run: RunHeader(spread=2.0))
-    project = Project.create(tmp_path)
-    settings = AlignConfig(movement=1.0, base=1.0)
-    pose = in_space(warped_phase(30, 1))
-    for spatial, base in ((False, 1.0), (True, 0.0)):
-        distance = OneDistance.of_run(project, "run", replace(pose, spatial=spatial), settings)
-        assert (distance.base, distance.movement) == (base, 1.0)

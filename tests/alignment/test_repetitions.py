@@ -19,7 +19,6 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.demo.clips import performed
-from la2ds_cli.features.pose_features import limb_extension
 from la2ds_cli.features.resample import seconds_at
 from la2ds_cli.formats.file_clip import to_sequence
 from la2ds_cli.formats.files import ImportOptions
@@ -172,11 +171,6 @@ def test_a_clip_is_cut_where_the_performer_stands(start: float, first: int) -> N
     assert len(whole) == (5 if not first else 4)
 
 
-def test_a_small_bounce_between_two_repetitions_is_none() -> None:
-    phase = np.concatenate([cycle(40), 0.25 * cycle(20)] * 5) / 2
-    assert len(cut_clip(sequence(phase))) == 5
-
-
 def test_two_sets_with_another_movement_between_them() -> None:
     """Five squats, a walk out of the picture and back with both arms up, five faster ones."""
     between = sequence(0.5 + cycle(90) / 2, tilt=0.2)
@@ -193,27 +187,6 @@ def test_repetitions_filmed_from_two_sides_are_counted_together() -> None:
     far = (near.xy - middle) * np.array([0.4, 1.0]) + middle + 40
     pose = replace(sequence(np.zeros(432)), xy=np.concatenate([near.xy, far]))
     assert len(cut_clip(pose)) in (11, 12, 13)
-
-
-def test_a_camera_that_stands_elsewhere_after_a_cut_does_no_harm() -> None:
-    pose = repeated((40, 40, 40, 40))
-    xy = pose.xy.copy()
-    xy[80:] = xy[80:] * 0.5 + np.array([300, 20], np.float32)
-    found = cut_clip(replace(pose, xy=xy, info={"cut_rows": [80]}))
-    assert_cut_at(found, [0, 40, 80, 120, 160], tolerance=4)
-
-
-def test_how_far_limbs_are_extended_does_not_depend_on_the_picture() -> None:
-    pose = squats([40, 40])
-    arms, legs = limb_extension(pose)
-    assert arms.shape == legs.shape == (80, 2)
-    assert legs[0].min() > 0.97
-    assert legs[20].max() < legs[0].min() - 0.1
-    larger = replace(pose, xy=3 * pose.xy + 50)
-    np.testing.assert_allclose(limb_extension(larger)[1], legs, rtol=1e-5)
-    nobody = replace(pose, xy=np.full_like(pose.xy, np.nan))
-    assert (np.stack(limb_extension(nobody)) == 0).all()
-    assert cut_clip(nobody) == []
 
 
 # --- real clips ------------------------------------------------------------------------------

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment import run_verdict as module
-from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.request import AlignRequest, FeatureChoice, choose_features
+from la2ds_cli.alignment.request import FeatureChoice, choose_features
 from la2ds_cli.alignment.run_verdict import (
     FEWEST_HELD_OUT,
     Gain,
@@ -19,14 +18,10 @@ from la2ds_cli.alignment.run_verdict import (
     read_verdict,
 )
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding import trained
 from la2ds_cli.features.pose_features import movement, time_only
-from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
-from la2ds_cli.retrieval.search import Limits
 from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -131,26 +126,6 @@ def test_auto_takes_the_base_model_wherever_it_reads_the_joints(
     assert ("aligned on raw poses" in choice.reason) == (kind == "pose")
     asked = choose_features(project, "default", "base")
     assert asked.on(skeleton, spatial=spatial) == FeatureChoice("base", "")
-
-
-def test_a_run_that_was_named_is_not_replaced(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="run 'mine' has no trained model"):
-        choose_features(filled(tmp_path, 8), "mine", "auto")
-
-
-def test_the_base_model_aligns_and_retrieves_where_it_is_asked_for(tmp_path: Path) -> None:
-    project = filled(tmp_path, 3)
-    choice = choose_features(project, "default", "base")
-    assert choice == FeatureChoice("base", "")
-    assert (choice.run("default"), FeatureChoice("pose", "").run("x")) == (BASE_RUN, "x")
-    request = AlignRequest(project.config(), features="base", device="cpu")
-    result = find_alignment(project, "clip0", "clip1", request, Progress())
-    truth = np.interp(PHASES[0], PHASES[1], np.arange(len(PHASES[1])))
-    assert np.nanmean(np.abs(result.alignment.position - truth)) < 0.04 * len(truth)
-    document = result.to_json()
-    assert (document["features"], document["run"]) == ("base", None)
-    hits = retrieve(project, RetrievalRequest("clip0@1", Limits(2), "base", device="cpu"))
-    assert (hits.features, len(hits.queries[0].hits)) == ("base", 2)
 
 
 # --- a run of a project ---------------------------------------------------------------------------

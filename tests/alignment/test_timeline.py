@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from la2ds_cli.alignment import consensus, timeline
+from la2ds_cli.alignment import consensus
 from la2ds_cli.alignment.request import FEW_REFERENCES, AlignRequest
-from la2ds_cli.alignment.same_movement import DOUBTED
 from la2ds_cli.alignment.timeline import align_all, clips_of, most_central
 from la2ds_cli.alignment.timeline_result import COLUMNS, GRID, TimelineResult
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.main import app
-from la2ds_cli.training.train import train
-from tests.movement import add_sequence, in_skeleton, in_space, sequence, warped_phase
-from tests.small_runs import TINY
+from tests.movement import add_sequence, sequence, warped_phase
 
 LENGTHS = (40, 52, 64, 47, 80, 58)
 RATES = (20.0, 26.0, 32.0, 20.0, 40.0, 29.0)  # unequal, as the lengths are
@@ -62,21 +58,6 @@ def test_the_named_reference_is_the_clock(project: Project):
     np.testing.assert_allclose(result.clock.position, np.linspace(0, 1, LENGTHS[3]), atol=1e-9)
 
 
-def test_what_is_slow_and_what_is_doubtful(project: Project):
-    result = put(project, reference="clip0")
-    *others, last = result.clips
-
-    def told(times: float, probability: float) -> TimelineResult:
-        ratio = result.times_as_long(last) / np.median([result.times_as_long(c) for c in others])
-        changed = replace(last, time=last.time * times / ratio, probability=probability)
-        return replace(result, clips=(*others, changed))
-
-    below, above = told(2.4, DOUBTED + 0.01), told(2.6, DOUBTED - 0.01)
-    assert (below.slow, below.doubtful) == ([], [])
-    assert [clip.video.id for clip in above.slow] == ["clip5"]
-    assert [clip.video.id for clip in above.doubtful] == ["clip5"]
-
-
 def once(frames: int) -> np.ndarray:
     """The phase of a repetition: out and back."""
     return (1 - np.cos(2 * np.pi * np.arange(frames) / frames)) / 2
@@ -110,21 +91,6 @@ def test_of_several_repetitions_the_nearest_is_placed(tmp_path: Path):
     )
 
 
-def test_clips_of_several_repetitions_are_placed_whole_where_the_reference_has_several(
-    tmp_path: Path,
-):
-    project = Project.create(tmp_path / "p", {"align": {"open_ends": False}})
-    for name, lengths, fps in (("a", (40, 30, 55), 25.0), ("b", (50, 45, 35), 30.0)):
-        phase = np.concatenate([once(n) for n in lengths])
-        add_sequence(project, name, sequence(phase, fps=fps))
-    result = put(project, reference="a")
-    assert [clip.repetitions for clip in result.clips] == [1, 1]
-    other = result.clips[1].position
-    assert np.isnan(other).sum() <= 4
-    # Each repetition lies where the reference has the one of its number.
-    assert other[[25, 72, 112]] == pytest.approx(np.array([20, 55, 97.5]) / 124, abs=0.03)
-
-
 def test_a_mirrored_clip_is_placed_as_its_mirror_image(project: Project):
     warp = warped_phase(70, seed=9)
     add_sequence(project, "mirrored", mirror(sequence(warp, fps=35.0)))
@@ -138,61 +104,6 @@ def test_a_mirrored_clip_is_placed_as_its_mirror_image(project: Project):
         number = result.joints.index(f"{side}_shoulder")
         assert np.nanmax(np.abs(clip.angles[:, number] - result.clock.angles[:, number])) < 12
     assert result.to_json()["clips"][-1]["mirrored"] is True
-
-
-def test_joints_in_3d_do_not_depend_on_the_side_a_clip_was_filmed_from(tmp_path: Path):
-    project = Project.create(tmp_path / "p")
-    turns = (0.0, 0.5, -0.6, 1.0, -1.1, 0.2)
-    for number, turn in enumerate(turns):
-        pose = in_space(phases(number), turn=turn, fps=RATES[number])
-        add_sequence(project, f"clip{number}", pose)
-    config = project.config(overrides=["align.joints=3d"])
-    request = AlignRequest(config, features="pose", same_only=True)
-    result = align_all(project, clips_of(project), request, reference="clip0")
-    assert result.left_out == {}
-    for number, clip in enumerate(result.clips):
-        expected = np.interp(phases(number), phases(0), np.linspace(0, 1, LENGTHS[0]))
-        assert np.nanmax(np.abs(clip.position - expected)) < 2.5 / LENGTHS[0], number
-        np.testing.assert_allclose(
-            clip.angles[10:91], result.clock.angles[10:91], atol=25, err_msg=str(number)
-        )
-
-
-def test_clips_that_a_run_cannot_embed_are_left_out(tmp_path: Path):
-    """One has too few joints, and of another the joints in 3D are missing that the run reads."""
-    project = Project.create(tmp_path / "p")
-    for number in range(6):
-        pose = in_space(phases(number), fps=RATES[number])
-        add_sequence(project, f"clip{number}", pose)
-    settings = [*TINY, "model.input=joints3d", "align.joints=2d"]
-    train(project, run="mine", config=project.config(overrides=settings))
-    add_sequence(project, "flat", sequence(phases(6), fps=20.0))
-    add_sequence(project, "hand", in_skeleton(sequence(phases(7), fps=20.0), "hand21", far=False))
-    config = project.config(overrides=settings)
-    request = AlignRequest(config, run="mine", features="model")
-    result = align_all(project, clips_of(project), request)
-    assert {clip.video.id for clip in result.clips} == {f"clip{n}" for n in range(6)}
-    assert result.left_out == {
-        "flat": "flat has no joints in 3D, which model.input=joints3d reads",
-        "hand": f"{result.clock.video.id} has the skeleton penn13 and hand has hand21",
-    }
-
-
-def test_how_many_clips_the_reference_is_chosen_of(monkeypatch, tmp_path: Path):
-    project = Project.create(tmp_path / "p")
-    for number in range(30):
-        length, fps = 40 + number, 20.0 + number % 4
-        add_sequence(project, f"clip{number:02}", sequence(phases(number)[:length], fps=fps))
-    sizes: list[int] = []
-    real = timeline.costs
-
-    def costs(sample, config):
-        sizes.append(len(sample))
-        return real(sample, config)
-
-    monkeypatch.setattr(timeline, "costs", costs)
-    put(project)
-    assert sizes == [24]
 
 
 def test_another_movement_is_left_out_and_said(project: Project):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,6 @@ import torch
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import ClipOptions
-from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features import frame_features
@@ -24,9 +22,7 @@ from la2ds_cli.features.frame_features import (
     frame_feature_reader,
     identity_of,
     load_network,
-    sampled_rows,
 )
-from la2ds_cli.features.resample import time_grid
 from la2ds_cli.video.reader import VideoFile
 from tests.drawn_clips import grey_steps, quadrants
 from tests.filmed_clips import SIDE, Thumbnail, brightness, film, use_thumbnails
@@ -72,14 +68,6 @@ def test_the_rows_are_those_of_the_moments_of_the_poses(
     assert (found.frame[0], found.frame[-1]) == (pose.frame[0], pose.frame[-1])
     np.testing.assert_allclose(brightness(found.value), STEP * found.frame, atol=4)
     np.testing.assert_allclose(found.time, found.frame / fps, atol=1e-6)
-
-
-def test_no_frame_is_computed_twice(project: Project, settings: list[str]) -> None:
-    film(project, "slow", grey_steps(9), fps=8)
-    film(project, "fast", grey_steps(24), fps=60)
-    slow, fast = (project.read_pose(name)[0] for name in ("slow", "fast"))
-    assert sampled_rows(slow, 20).tolist() == list(range(9))
-    assert len(sampled_rows(fast, 20)) == len(time_grid(fast.time, 20)) == 9
 
 
 def test_turned_and_mirrored_as_the_clip_is_read(project: Project, settings: list[str]) -> None:
@@ -231,18 +219,3 @@ def test_an_unknown_name_is_a_wrong_setting() -> None:
         identity_of("resnet51")
     assert caught.value.exit_code == ExitCode.USAGE
     assert "resnet50-imagenet" in caught.value.hint
-
-
-def test_without_network_the_default_says_where_the_file_belongs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for name in ("LA2DS_HOME", "TORCH_HOME"):
-        monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.setenv("LA2DS_OFFLINE", "1")
-    name = Config().model.rgb_weights
-    assert re.fullmatch(r"resnet50-imagenet:11ad3fa6", identity_of(name))
-    with pytest.raises(UserError, match="cannot be downloaded") as caught:
-        load_network(name, identity_of(name))
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
-    for part in ("resnet50-11ad3fa6.pth", "https://download.pytorch.org/models/", "rgb_weights"):
-        assert part in caught.value.hint

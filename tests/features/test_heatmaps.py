@@ -131,14 +131,6 @@ def test_limb_of_length_zero_is_the_map_of_its_point_with_the_lower_score():
     assert maps[2].max() == pytest.approx(0.4 * math.exp(-(0.3**2 + 0.1**2) / 1.28), abs=1e-5)
 
 
-def test_joint_far_outside_leaves_no_trace_but_its_limb_crosses_the_grid():
-    xy = np.array([[[-40.0, 5.0], [50.0, 5.0]]], dtype=np.float32)
-    maps = rendered(xy, np.ones((1, 2)), [(0, 1)], 10)[0]
-    assert not maps[:2].any()
-    np.testing.assert_allclose(maps[2, 5], 1, atol=1e-5)
-    assert not maps[2, 0].any()
-
-
 def test_reused_buffer_holds_nothing_of_the_frame_before():
     xy, score = sample()
     fresh = rendered(xy, score, LIMBS, 12)

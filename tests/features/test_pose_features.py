@@ -134,13 +134,6 @@ def test_movement_forgets_build_place_and_extent():
     assert (far**2).sum(axis=1).mean() == pytest.approx(1, abs=0.02)  # root mean square 1
 
 
-def test_a_held_pose_does_not_shift_movement():
-    """Ranges do not see how long a pose is held; a mean would."""
-    moving = swaying(200, 1.0)
-    held = np.concatenate([moving, np.repeat(moving[-1:], 200, axis=0)])
-    np.testing.assert_allclose(movement_of(held)[:200], movement_of(moving), atol=0.02)
-
-
 def test_jitter_of_a_still_clip_is_not_blown_up():
     still = np.random.default_rng(0).normal(0, 0.001, (50, 3, 2))
     assert np.abs(movement_of(still)).max() < 0.1

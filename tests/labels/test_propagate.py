@@ -171,11 +171,6 @@ def test_a_clip_does_not_vote_on_itself(tmp_path: Path):
     assert voters == {"clip0": 2, "clip6": 3}
 
 
-def test_the_only_labelled_clip_cannot_label_itself(project: Project):
-    (item,) = propagate(project, targets=["clip0"]).items
-    assert (item.status, item.code) == ("failed", "L002")
-
-
 def test_bad_clips_cost_themselves_only(project: Project):
     project.pose_path("clip2").write_bytes(b"no poses")
     project.pose_path("clip3").unlink()
@@ -230,12 +225,6 @@ def test_what_cannot_be_propagated(project: Project, names, rows, message: str, 
     with pytest.raises(UserError, match=message) as refused:
         propagate(project, names)
     assert refused.value.exit_code == code
-
-
-def test_an_empty_phases_csv_labels_nothing(project: Project):
-    write_text(project.phases_path, "")
-    with pytest.raises(UserError, match="no clip of the project has phases"):
-        propagate(project)
 
 
 def test_propagated_labels_are_no_source(project: Project):
@@ -330,22 +319,3 @@ def test_boundaries_of_low_confidence_are_withheld(
     assert items["noise"].status == "skipped"
     assert items["clip2"].status == "ok"
     assert merge(project, result).withheld == ["noise"]
-
-
-def test_a_phase_that_most_labelled_clips_lack_is_no_reason_to_withhold(tmp_path: Path):
-    project = swings(tmp_path, labelled=3)
-    first = true_starts(clip_phase(0))[0]
-    text = project.phases_path.read_text()
-    text = text.replace(f"clip0,0,{first},begin", f"clip0,0,3,waggle\nclip0,3,{first},begin")
-    write_text(project.phases_path, text)
-    result = propagate(project, ["labelled"], ["clip5"])
-    assert result.clips["clip5"].left_out == ("waggle",)
-    assert (result.items[0].status, result.items[0].code) == ("degraded", "L001")
-    assert merge(project, result).written == ["clip5"]
-
-
-def test_rows_by_file_name_count_as_those_of_the_clip(project: Project):
-    text = project.phases_path.read_text()
-    write_text(project.phases_path, text + "clip3.mat,0,20,begin\n")
-    assert merge(project, propagate(project)).kept == ["clip3"]
-    assert project.phases(propagated=True)["clip3"] == [Phase(0, 20, "begin")]

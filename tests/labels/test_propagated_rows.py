@@ -10,7 +10,6 @@ import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import (
-    PhaseRow,
     PhaseTable,
     read_phase_table,
 )
@@ -72,11 +71,6 @@ def test_a_column_that_appears_twice_is_refused_and_stays_in_the_table(project: 
         merge_phases(project, {"c": [Phase(2, 8, "up")]}, Progress())
     assert caught.value.exit_code == ExitCode.MISMATCH
     assert project.phases_path.read_text() == text
-
-
-def test_the_column_is_left_out_where_all_is_by_hand():
-    text = PhaseTable((PhaseRow("a", Phase(0, 5, "down")),)).text()
-    assert text == "video,start,end,phase\na,0,5,down\n"
 
 
 def test_a_change_leaves_a_numbered_copy_and_no_change_leaves_none(project: Project):

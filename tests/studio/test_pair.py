@@ -367,15 +367,6 @@ def test_how_sure_it_is_in_plain_words(
     assert sureness(cast(AlignResult, result)) == said
 
 
-def test_slow_motion_is_told_with_what_to_do_in_the_studio(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
-    for name, count in (("a", 40), ("b", 160)):
-        add_sequence(project, name, sequence(warped_phase(count, 1), fps=20.0))
-    (note,) = [each for each in HeldPair.prepared(project, "a", "b").notes if "slow" in each]
-    assert re.match(r"b\.mat moves [34]\.\d times slower than a\.mat: if it was filmed", note)
-    assert "Clips page" in note
-
-
 def test_recordings_of_one_performance_are_played_by_their_clocks(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "project")
     points = performed(1)

@@ -10,7 +10,7 @@ never stored all at once.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -47,7 +47,7 @@ def align_each(a: FloatArray, clips: Sequence[FloatArray], config: AlignConfig) 
     # Products of one block are too small for two threads: waiting at barriers costs more.
     with one_blas_thread():
         if compiling_pays(STEP * steps + PAIR * len(clips) + CELL * sum(cells)):
-            return [_by_kernels(pair, config) for pair in _centred(a, clips, _moved_by_kernel)]
+            return [_by_kernels(pair, config) for pair in _centred(a, clips)]
         tables = (_Together(a, clips[part], config) for part in _parts(cells))
         return [path for together in tables for path in together.paths()]
 
@@ -83,19 +83,14 @@ class _Centred(NamedTuple):
         return config.skip_cost * unmatched if unmatched else math.inf
 
 
-def _centred(
-    a: FloatArray, clips: Sequence[FloatArray], move: Callable[..., tuple[FloatArray, FloatArray]]
-) -> Iterator[_Centred]:
-    """A with each of the clips. move: `_moved` or its kernel.
-
-    Raises ValueError as `distance.centred` does.
-    """
+def _centred(a: FloatArray, clips: Sequence[FloatArray]) -> Iterator[_Centred]:
+    """A with each of the clips. Raises ValueError as `distance.centred` does."""
     dtype = np.result_type(np.float32, a, *clips)
     a, _ = as_features(a, a)
     mean = a.mean(axis=0, dtype=np.float64)
-    own, square_a = move(a, mean, dtype)
+    own, square_a = _moved(a, mean, dtype)
     for clip in clips:
-        other, square_b = move(as_features(a, clip)[1], mean, dtype)
+        other, square_b = _moved(as_features(a, clip)[1], mean, dtype)
         check_finite(square_a, square_b)
         yield _Centred(own, other, square_a, square_b)
 
@@ -163,26 +158,6 @@ def _by_kernels(pair: _Centred, config: AlignConfig) -> IntArray:
         last_column[part] = _advance(products(part), square, above_part, above, direction[part])
     i, j = _best_end(last_column, above, skip)
     return _walk_back(direction.ravel(), columns, 1, i, j)
-
-
-def _moved_by_kernel(
-    frames: FloatArray, mean: FloatArray, dtype: np.dtype
-) -> tuple[FloatArray, FloatArray]:
-    moved, square = np.empty(frames.shape, dtype), np.empty(len(frames))
-    _move(frames, mean, moved, square)
-    return moved, square
-
-
-@compiled(fastmath={"reassoc", "nsz"})
-def _move(frames, mean, moved, square):
-    """`_moved` in one pass: for short clips, the steps of numpy take as long as the recurrence."""
-    for i in range(len(frames)):
-        total = 0.0
-        for d in range(len(mean)):
-            value = frames[i, d] - mean[d]
-            moved[i, d] = value
-            total += value * value
-        square[i] = total
 
 
 @compiled()
@@ -259,7 +234,7 @@ class _Together:
             table[2:, 1:], (self.rows, columns, count), (along + down, along, across)
         )
         self.skip = np.full(count, math.inf)
-        for k, pair in enumerate(_centred(a, clips, _moved)):
+        for k, pair in enumerate(_centred(a, clips)):
             cost = pair.cost()
             if config.open_ends:
                 self.skip[k] = pair.skip(cost.min(axis=1), cost.min(axis=0), config)
