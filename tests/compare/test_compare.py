@@ -15,9 +15,10 @@ from la2ds_cli.compare.compare import (
     compare,
     sentence,
     told,
+    unjudged_line,
 )
 from la2ds_cli.compare.differences import differences, held_ends
-from la2ds_cli.compare.findings import clearest_joints, find_differences
+from la2ds_cli.compare.findings import find_differences
 from la2ds_cli.compare.viewpoint import view_difference
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.skeleton import get_skeleton
@@ -107,21 +108,50 @@ def test_a_knee_seen_from_the_side_differs_by_what_was_built(tmp_path: Path) -> 
     assert sentence(first).startswith("Left knee: 30° more bent at 1.7")
 
 
-def test_an_unaltered_clip_shows_no_fault(tmp_path: Path) -> None:
-    found = compared(tmp_path, performance(PHASE, noise=1), trainee(noise=1, seed=9))
-    assert found.findings == ()
-    assert found.no_findings == ""
-    assert found.notes == ()
-    assert found.unjudged == ()
-    assert all(row.verdict in ("same", "unclear", "cut") for row in found.tempo)
+def hidden(pose: PoseSequence, joint: str, trust: float, rows: slice) -> PoseSequence:
+    """A joint that can be trusted no more than so much for some frames."""
+    known = np.ones(pose.score.shape)
+    known[rows, get_skeleton(pose.skeleton).index(joint)] = trust
+    return replace(pose, trust=known)
 
 
-@pytest.mark.parametrize("azimuth", [AZIMUTH, 0.0, 0.6])
-def test_another_build_and_camera_distance_are_no_fault(tmp_path: Path, azimuth: float) -> None:
-    other = trainee(build=body(7), distance=8.0, azimuth=azimuth, noise=0.5, seed=5)
+def guessed(pose: PoseSequence) -> PoseSequence:
+    """A limb behind the body, as networks score it, without stored trust."""
+    score = np.asarray(pose.score).copy()
+    score[:, get_skeleton("coco17").index("right_ankle")] = 0.2
+    return replace(pose, score=score)
+
+
+def without_shoulders(pose: PoseSequence) -> PoseSequence:
+    xy = np.asarray(pose.xy).copy()
+    xy[:, [5, 6]] = np.nan
+    return replace(pose, xy=xy)
+
+
+ANOTHER: dict[str, Any] = {"build": body(7), "distance": 8.0, "noise": 0.5, "seed": 5}
+FAULT: dict[str, Any] = {"change": "right_knee", "degrees": -40, "noise": 0.5, "seed": 5}
+
+
+@pytest.mark.parametrize(
+    ("azimuth", "other", "said"),
+    [
+        (AZIMUTH, trainee(noise=1, seed=9), ""),
+        *((azimuth, trainee(azimuth=azimuth, **ANOTHER), "") for azimuth in (AZIMUTH, 0.0, 0.6)),
+        (AZIMUTH, trainee(azimuth=AZIMUTH + 0.4), "The cameras stand about 2"),
+        (AZIMUTH, trainee(azimuth=AZIMUTH + 0.8), "filmed from sides that lie about 4"),
+        (AZIMUTH, without_shoulders(trainee(**FAULT)), "It is unknown from which sides"),
+        (AZIMUTH, guessed(trainee(**FAULT)), "Right knee: 3.03 s not judged, not seen well"),
+    ],
+)
+def test_no_fault_is_stated(tmp_path: Path, azimuth: float, other: PoseSequence, said: str) -> None:
+    """Of another body, camera distance or side, or where joints are hidden."""
     found = compared(tmp_path, performance(PHASE, azimuth=azimuth, noise=0.5), other)
     assert found.findings == ()
-    assert found.no_findings == ""
+    told_of = [*found.notes, found.no_findings, *map(unjudged_line, found.unjudged)]
+    assert said in " ".join(told_of)
+    if not said:
+        assert told_of == [""]
+        assert all(row.verdict in ("same", "unclear", "cut") for row in found.tempo)
 
 
 @pytest.mark.parametrize("phase", ["squat", "rise", "throw"])
@@ -139,13 +169,6 @@ def test_a_slow_phase_is_slow_and_no_other(tmp_path: Path, phase: str, labelled:
     assert row.reference == pytest.approx(share * (len(PHASE) - 1) / FPS, abs=1.01 / FPS)
     assert row.ratio == pytest.approx(1.6, abs=0.12 if labelled else 0.3)
     assert labelled or row.low < 1.6 < row.high
-
-
-def test_clips_filmed_from_different_sides_are_warned_of_and_not_judged(tmp_path: Path) -> None:
-    found = compared(tmp_path, performance(PHASE), trainee(azimuth=AZIMUTH + 0.8))
-    assert found.view.turn == pytest.approx(np.degrees(0.8), abs=10)
-    assert found.findings == ()
-    assert "filmed from sides that lie about" in found.no_findings
 
 
 def in_space(root: Path, reference: PoseSequence, other: PoseSequence) -> CompareResult:
@@ -170,15 +193,6 @@ def test_angles_in_space_are_compared_from_any_side(tmp_path: Path) -> None:
     assert abs(first.difference) == pytest.approx(35, rel=0.2)
 
 
-def test_a_small_turn_of_the_camera_raises_the_floor(tmp_path: Path) -> None:
-    straight = compared(tmp_path / "a", performance(PHASE), trainee())
-    turned = compared(tmp_path / "b", performance(PHASE), trainee(azimuth=AZIMUTH + 0.4))
-    assert turned.view.turn == pytest.approx(np.degrees(0.4), abs=8)
-    assert np.nanmedian(turned.angles.floor) > np.nanmedian(straight.angles.floor) + 3
-    assert "The cameras stand about" in turned.notes[0]
-    assert turned.findings == ()
-
-
 def test_a_mirrored_clip_is_compared_side_for_side(tmp_path: Path) -> None:
     other = mirror(trainee(change="right_knee", degrees=-40))
     found = compared(tmp_path, performance(PHASE), other)
@@ -198,19 +212,6 @@ def test_nothing_is_said_where_the_alignment_is_not_sure(tmp_path: Path) -> None
         assert len(find_differences(angles, alignment, [])) == expected
 
 
-def test_a_finding_agrees_with_its_own_numbers(tmp_path: Path) -> None:
-    other = trainee(change="right_knee", degrees=-40, noise=1, seed=5)
-    found = compared(tmp_path, performance(PHASE, noise=1), other)
-    angles = found.angles
-    for finding in found.findings:
-        j = angles.names.index(finding.joint)
-        assert finding.difference == finding.other - finding.reference
-        assert finding.reference == round(angles.reference[finding.row, j])
-        assert finding.other == round(angles.other[finding.row, j])
-        assert 0 <= finding.other <= 180
-    assert angles.names[clearest_joints(angles)[0]] == found.findings[0].joint == "right_knee"
-
-
 @pytest.mark.parametrize("which", ["reference", "other"])
 @pytest.mark.parametrize("frames", [1, 2])
 def test_bad_frames_of_a_clip_of_few_a_second_are_no_fault(
@@ -227,24 +228,6 @@ def test_bad_frames_of_a_clip_of_few_a_second_are_no_fault(
     assert "right_knee" not in {finding.joint for finding in found.findings}
 
 
-def unseen(pose: PoseSequence, joint: str, trust: float, rows: slice) -> PoseSequence:
-    """A joint that can be trusted no more than so much for some frames."""
-    known = np.ones(pose.score.shape)
-    known[rows, get_skeleton(pose.skeleton).index(joint)] = trust
-    return replace(pose, trust=known)
-
-
-def test_a_hidden_joint_is_known_by_its_score_where_no_trust_was_stored(tmp_path: Path) -> None:
-    """As networks score limbs that they guess behind the body."""
-    other = trainee(change="right_knee", degrees=-40, noise=0.5, seed=5)
-    score = np.asarray(other.score).copy()
-    score[:, get_skeleton("coco17").index("right_ankle")] = 0.2
-    found = compared(tmp_path, performance(PHASE, noise=0.5), replace(other, score=score))
-    assert found.findings == ()
-    assert "right_knee" in [row.joint for row in found.unjudged]
-    assert not [row for row in found.unjudged if row.joint.startswith("left")]
-
-
 @pytest.mark.parametrize("where", ["reference", "other clip"])
 @pytest.mark.parametrize("joint", ["right_hip", "right_knee", "right_ankle"])
 def test_a_difference_that_rests_on_a_guessed_joint_is_not_stated(
@@ -252,45 +235,15 @@ def test_a_difference_that_rests_on_a_guessed_joint_is_not_stated(
 ) -> None:
     clips = {
         "reference": performance(PHASE, noise=0.5),
-        "other clip": trainee(change="right_knee", degrees=-40, noise=0.5, seed=5),
+        "other clip": trainee(**FAULT),
     }
-    clips[where] = unseen(clips[where], joint, 0.5, slice(0, 60))
+    clips[where] = hidden(clips[where], joint, 0.5, slice(0, 60))
     found = compared(tmp_path, clips["reference"], clips["other clip"])
     assert found.findings == ()
     rows = {row.joint: row for row in found.unjudged}
     assert rows["right_knee"].reason == f"not seen well enough in the {where}"
     assert rows["right_knee"].seconds > 1.8
     assert "left_knee" not in rows
-
-
-def test_a_joint_that_is_hidden_at_another_moment_is_judged_at_this_one(tmp_path: Path) -> None:
-    other = trainee(change="right_knee", degrees=-40, noise=0.5, seed=5)
-    found = compared(
-        tmp_path, performance(PHASE, noise=0.5), unseen(other, "right_ankle", 0.5, slice(55, 70))
-    )
-    assert [finding.joint for finding in found.findings] == ["right_knee"]
-    (row,) = found.unjudged
-    assert (row.joint, row.seconds) == ("right_knee", pytest.approx(15 / FPS_B, abs=0.1))
-
-
-def test_a_finding_is_trusted_as_far_as_its_least_trusted_joint(tmp_path: Path) -> None:
-    other = trainee(change="right_knee", degrees=-40, noise=0.5, seed=5)
-    doubted = compared(
-        tmp_path, performance(PHASE, noise=0.5), unseen(other, "right_ankle", 0.8, slice(0, 76))
-    ).findings
-    assert doubted[0].trust == pytest.approx(0.8)
-
-
-def test_a_clip_that_begins_later_has_no_tempo_of_the_part_it_begins_in(tmp_path: Path) -> None:
-    """The coach stands for five seconds before the movement, the trainee hardly."""
-    long = np.concatenate([np.zeros(150), PHASE])
-    found = compared(tmp_path, performance(long), trainee(PHASE_B[4:]), labels=long)
-    rows = {row.span: row for row in found.tempo}
-    assert rows["stand"].verdict == "cut"
-    assert "stand" not in " ".join(
-        row.span for row in found.tempo if row.verdict in ("slower", "faster")
-    )
-    assert rows["rise"].verdict == "same"
 
 
 @pytest.mark.parametrize(("fps", "held"), [(20, [0, 1, 2, 3, 7, 8, 9, 10]), (40, [])])
@@ -304,7 +257,7 @@ def test_what_lies_at_an_end_of_the_other_clip_for_a_tenth_of_a_second_is_not_sh
 
 
 def test_hands_are_compared_and_the_unmeasured_side_is_said(tmp_path: Path) -> None:
-    """The middle joint of one finger bends by 80 degrees more in the middle of the clip."""
+    """The last two joints of a finger turn by 80 degrees about its middle one half way through."""
     skeleton = get_skeleton("hand21")
 
     def hand(bend: float, fps: float) -> PoseSequence:
@@ -312,20 +265,16 @@ def test_hands_are_compared_and_the_unmeasured_side_is_said(tmp_path: Path) -> N
         rng = np.random.default_rng(0)
         place, start = rng.uniform(100, 300, (21, 2)), rng.uniform(0, 6, (21, 2))
         xy = place + 40 * np.sin(2 * time[:, None, None] + start)
-        before, at = (xy[:, skeleton.index(f"index{n}")] for n in (1, 2))
-        line = (at - before) / np.linalg.norm(at - before, axis=1)[:, None]
         turn = np.radians(bend) * np.exp(-(((time - 1) / 0.4) ** 2))
-        cos, sin = np.cos(turn), np.sin(turn)
-        on = np.stack([cos * line[:, 0] - sin * line[:, 1], sin * line[:, 0] + cos * line[:, 1]], 1)
-        xy[:, skeleton.index("index3")] = at + 80 * on
-        xy[:, skeleton.index("index4")] = at + 140 * on
-        return PoseSequence(
+        middle = xy[:, skeleton.index("index2")]
+        line = np.exp(1j * turn) * ((middle - xy[:, skeleton.index("index1")]) @ [1, 1j])
+        line *= 80 / np.abs(line)
+        for joint, times in (("index3", 1), ("index4", 2)):
+            xy[:, skeleton.index(joint)] = middle + times * np.stack([line.real, line.imag], axis=1)
+        return replace(
+            performance(steady(len(time)), fps=fps),
             xy=xy,
             score=np.ones(xy.shape[:2]),
-            box=np.full((len(time), 4), np.nan),
-            frame=np.arange(len(time)),
-            time=time,
-            fps=fps,
             size=(400, 400),
             skeleton="hand21",
         )
@@ -336,14 +285,6 @@ def test_hands_are_compared_and_the_unmeasured_side_is_said(tmp_path: Path) -> N
     # Where it bends furthest the moment is not sure: the finger is much of what moves in a hand.
     assert (first.joint, first.difference) == ("index2", pytest.approx(-70, abs=12))
     assert first.time == pytest.approx(1, abs=0.3)
-
-
-def test_clips_that_hide_the_trunk_are_not_judged(tmp_path: Path) -> None:
-    hidden = trainee(change="right_knee", degrees=-40)
-    hidden.xy[:, [5, 6]] = np.nan
-    found = compared(tmp_path, performance(PHASE), hidden)
-    assert found.findings == ()
-    assert "It is unknown from which sides" in found.no_findings
 
 
 KNEE = {"joint": "left_knee", "sentence": "Left knee: 24° straighter at 1.32 s", "time": 1.32}

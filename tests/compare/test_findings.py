@@ -156,19 +156,6 @@ def test_labels_of_both_decide_unless_a_clip_cuts_the_part() -> None:
     assert (cut.verdict, cut.cut) == ("cut", "one of the clips begins or ends in it")
 
 
-def test_a_part_that_ends_where_the_other_clip_does_has_no_tempo() -> None:
-    found = aligned(ROWS)
-    last = int(np.ceil(found.position[35]))
-    short = replace(
-        found,
-        path=np.minimum(found.path, [[100, last]]),
-        position=np.minimum(found.position, last),
-        time_b=found.time_b[: last + 1],
-        frame_b=found.frame_b[: last + 1],
-    )
-    assert [row.cut for row in tempo(short, SPANS, {})] == ["", "the other clip ends in it"]
-
-
 def measured(count: int, joints: int, **known: np.ndarray) -> Differences:
     """Differences of 23 degrees at 30 frames a second that are explained and trusted, but for
     `known`."""

@@ -167,23 +167,6 @@ def test_what_has_no_counterpart_is_greyed_everywhere(drawn) -> None:
             assert any(np.allclose(edge, wanted, atol=1e-6) for edge in edges)
 
 
-def test_pictures_of_b_stand_below_the_moments_of_a_that_they_match(drawn) -> None:
-    result, figure = drawn
-    strips = {axes.get_ylabel(): axes for axes in figure.axes if axes.texts and axes.get_ylabel()}
-    assert list(strips) == ["A", "B"]
-    places = [[int(text.get_position()[0]) for text in axes.texts] for axes in strips.values()]
-    times = [[text.get_text() for text in axes.texts] for axes in strips.values()]
-    below = dict(zip(places[1], times[1], strict=True))
-    found = result.alignment
-    matched = {
-        (f"{found.time_a[i]:.2f} s", f"{found.time_b[j]:.2f} s") for i, j in found.path.tolist()
-    }
-    both = [(time, below[k]) for k, time in zip(places[0], times[0], strict=True) if k in below]
-    assert len(both) >= 4
-    assert set(both) <= matched
-    assert len(strips["A"].images) == len(places[0])
-
-
 def test_lines_join_matched_moments_and_are_darker_where_surer(drawn) -> None:
     from matplotlib.collections import LineCollection
 

@@ -73,18 +73,6 @@ def test_joints_that_are_interpolated_or_not_trusted_are_hollow(doubted: str, va
     assert image[80, 50, 2] == 255
 
 
-def test_limbs_of_interpolated_joints_are_thin() -> None:
-    """A shin of 100 pixels, measured half way between knee and ankle."""
-    xy, score = np.full((1, 17, 2), np.nan), np.ones((1, 17))
-    xy[0, 13], xy[0, 15] = [150, 20], [150, 120]
-    pose = sequence(xy=xy, box=np.full((1, 4), np.nan))
-    score[0, 15] = 0
-    bridged = sequence(xy=xy, box=pose.box, score=score)
-    whole, thin = (draw_pose(blank(), p, 0, thick=6)[70, :, 0].sum() / 255 for p in (pose, bridged))
-    assert 5.5 < whole < 7.5
-    assert 0 < thin < whole - 1
-
-
 def test_scale_and_corner_place_the_drawing() -> None:
     """A part of the picture, twice as large: joint (50, 148) at ((50 - 30 + 0.5) 2 - 0.5, ...)."""
     xy = np.full((1, 17, 2), np.nan)

@@ -15,10 +15,8 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.view import VIEWS
 from la2ds_cli.video.reader import Image, VideoFile, probe, read_frames
 from la2ds_cli.views import sync as step
-from la2ds_cli.views.side_by_side import SideBySide
 from la2ds_cli.views.sync import FASTEST, clock, timeline, write_sync
 from tests.drawn_clips import write_stamped
 from tests.views.synced import add_film, aligned, grey_frames, halves, number, still_pose
@@ -89,17 +87,6 @@ def test_uneven_frames_of_a_become_a_constant_rate(project: Project, tmp_path: P
         assert number(a) == np.searchsorted(time, k / 20 + 0.025) - 1
 
 
-def test_b_is_flipped_as_it_was_compared(project: Project, tmp_path: Path):
-    wedge = np.repeat(np.tile(np.linspace(0, 250, 320), (240, 1))[..., None], 3, axis=2)
-    add_film(project, B, still_pose(40), [wedge.astype(np.uint8)] * 40)
-    for view in VIEWS:
-        result = aligned(project, (A, B), list(range(40)), view)
-        write_sync(project, result, Progress(), out=tmp_path / "side.mp4", skeleton=False)
-        picture = halves(project, result, tmp_path / "side.mp4")[3][1]
-        row = picture[picture.shape[0] // 2].mean(axis=1)
-        assert (row[0] > row[-1]) == (view in ("mirrored", "other"))
-
-
 def noise(count: int, seed: int) -> list[Image]:
     rng = np.random.default_rng(seed)
     return [rng.integers(0, 255, (240, 320, 3), np.uint8) for _ in range(count)]
@@ -133,26 +120,6 @@ def test_a_clip_whose_file_is_gone_is_drawn(project: Project, tmp_path: Path):
     found = shown(project, tmp_path)
     assert [number(a) for a, _ in found] == list(range(40))
     assert np.ptp(found[0][1].astype(int), axis=2).max() > 100
-
-
-def test_an_interrupted_run_leaves_the_old_file(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    out = tmp_path / "s.mp4"
-    out.write_bytes(b"old")
-    real = SideBySide.frames
-
-    def broken(self: SideBySide, progress: Progress):
-        for k, frame in enumerate(real(self, progress)):
-            if k == 20:
-                raise KeyboardInterrupt
-            yield frame
-
-    monkeypatch.setattr(SideBySide, "frames", broken)
-    with pytest.raises(KeyboardInterrupt):
-        shown(project, tmp_path)
-    assert [path.name for path in tmp_path.glob("*s.mp4*")] == ["s.mp4"]
-    assert out.read_bytes() == b"old"
 
 
 @pytest.mark.parametrize(

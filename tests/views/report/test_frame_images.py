@@ -44,14 +44,6 @@ def test_every_frame_has_its_picture(tmp_path: Path) -> None:
     np.testing.assert_allclose(shades, range(24), atol=0.4)
 
 
-def test_a_part_of_the_file_shows_its_own_frames(tmp_path: Path) -> None:
-    part = POSE.cut(5, 9)
-    made = encode_frames(VideoFile(shaded_video(tmp_path / "a.mp4", 24)), part, Progress())
-    assert made.row == [0, 1, 2, 3]
-    shades = [(decoded(picture).mean() - FIRST) / SHADE for picture in made.pictures]
-    np.testing.assert_allclose(shades, [5, 6, 7, 8], atol=0.4)
-
-
 def test_joints_lie_on_what_they_are_in_the_picture(tmp_path: Path) -> None:
     """A white square at the head of frame 0 is where the window says the head is."""
     head = POSE.xy[0, 0]

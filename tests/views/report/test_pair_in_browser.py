@@ -13,9 +13,7 @@ import pytest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.views.report.pair import pair_page
-from tests.movement import add_sequence, sequence, warped_phase
 from tests.views.report.conftest import Opened, Report, counterpart, drawn, report_pair
 
 Open = Callable[..., Opened]
@@ -145,31 +143,6 @@ def test_the_path_and_the_phases_are_drawn_where_they_are(pair: Report, open_pag
     carried = float((pair.result.alignment.position >= 9.5).argmax()) / 36
     assert opened.pixel("track-phases-b", carried - 0.06, 0.1) == down
     assert opened.pixel("track-phases-b", carried + 0.06, 0.1) == up
-
-
-def test_the_strip_of_joints_has_the_colour_of_the_difference(
-    tmp_path: Path, open_page: Open
-) -> None:
-    project = Project.create(tmp_path / "project")
-    pose = sequence(warped_phase(30, 3))
-    add_sequence(project, "a", pose)
-    bent = pose.xy.copy()
-    index = get_skeleton(pose.skeleton).index
-    wrist, elbow, shoulder = (index(f"left_{name}") for name in ("wrist", "elbow", "shoulder"))
-    # The fore-arm is folded back onto the upper arm: the left elbow differs by -180 degrees.
-    bent[:, wrist] = bent[:, elbow] + 0.9 * (bent[:, shoulder] - bent[:, elbow])
-    add_sequence(project, "b", replace(pose, xy=bent))
-    made = report_pair(project, "a", "b", method="linear")
-    opened = open_page(made.file)
-    names = opened.page.evaluate("data.angles.names")
-    at = names.index("left elbow")
-    for share in (0.1, 0.5, 0.9):
-        assert opened.pixel("track-angles", share, (at + 0.5) / len(names)) == [179, 88, 6]
-        other = opened.pixel("track-angles", share, (names.index("left knee") + 0.5) / len(names))
-        assert other == [247, 247, 247]
-    shown = opened.page.locator(".value.rows div").nth(at).inner_text()
-    assert shown == "−180°"
-    opened.harmless()
 
 
 def page_of(project: Project, result: AlignResult, file: Path) -> Path:
