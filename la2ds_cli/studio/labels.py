@@ -77,15 +77,13 @@ def _check_name(name: str) -> None:
 
 
 def row_json(row: PhaseRow) -> dict[str, Any]:
-    """A row for a page, with who set it and where it comes from."""
+    """A row for a page, with who set it and, in its other cells, where it comes from."""
     return {
         "start": row.phase.start,
         "end": row.phase.end,
         "phase": row.phase.name,
         "carried": row.phase.propagated,
         "checked": sorted(row.checked),
-        "clips": row.other.get(ORIGIN_CLIPS, ""),
-        "time": row.other.get(ORIGIN_TIME, ""),
         "other": dict(row.other),
     }
 

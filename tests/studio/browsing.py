@@ -173,18 +173,6 @@ class Seen:
             canvas,
         )
 
-    def rows_played(self, row: str, wanted: set[int]) -> set[int]:
-        """Rows that are shown while it plays, from one look after the other: 60, and more until the
-        `wanted` rows have been seen, which a busy machine may leave out for some rounds."""
-        rows: set[int] = set()
-        for look in range(600):
-            rows.add(
-                self.page.evaluate(f"new Promise((done) => setTimeout(() => done({row}), 40))")
-            )
-            if look >= 60 and wanted <= rows:
-                break
-        return rows
-
 
 @contextlib.contextmanager
 def browsed(browser: Any, project: Project, width: int = 1200, **options: Any) -> Iterator[Seen]:

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { inWords, lasting, marks, range } from "../../la2ds_cli/studio/static/curves.js";
+import { inWords, marks, range } from "../../la2ds_cli/studio/static/curves.js";
 
 test("marks are round and inside", () => {
   assert.deepEqual(marks(0, 400, 4), [0, 100, 200, 300, 400]);
@@ -26,8 +26,7 @@ test("a range holds its points, and is never empty", () => {
   assert.ok(none[1] > none[0]);
 });
 
-test("times and curves in words", () => {
-  assert.deepEqual([0, 89, 90, 3600, 5400, 7500].map(lasting), ["0 s", "89 s", "2 min", "60 min", "1 h 30 min", "2 h 5 min"]);
+test("curves in words", () => {
   assert.equal(inWords("Loss", []), "Loss: nothing yet");
   assert.equal(inWords("Loss", [[10, 1.23456]]), "Loss: 1.23 at step 10");
   assert.equal(inWords("Error", [[10, 30], [20, 5]], " %"), "Error: from 30 % at step 10 to 5 % at step 20");

@@ -6,7 +6,7 @@ import { edited } from "../../la2ds_cli/studio/static/labels.js";
 
 const ENDS = [0, 100];
 const one = (start, end, phase, checked = ["end", "start"], carried = false) =>
-  ({ start, end, phase, checked, carried, clips: carried ? "x" : "", time: "" });
+  ({ start, end, phase, checked, carried, other: carried ? { origin_clips: "x" } : {} });
 const short = (labels) => labels.map(({ start, end, phase }) => [start, end, phase]);
 
 test("keys while it plays cut what runs", () => {

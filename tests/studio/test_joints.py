@@ -89,7 +89,6 @@ def test_joints_are_dragged_doubted_filled_in_and_kept(browser: Any, tmp_path: P
     with browsed(browser, project) as seen:
         open_joints(seen, "a")
         drag_a_wrist(seen, project)
-        keep_until_the_studio_answers(seen, project)
         open_joints(seen, "b")
         fill_in_a_knee(seen, project)
         seen.go("/joints?clip=b")
@@ -115,24 +114,6 @@ def drag_a_wrist(seen: Seen, project: Project) -> None:
     seen.wait_for(SAVED)
     assert project.annotations() == []
     seen.check()
-
-
-def keep_until_the_studio_answers(seen: Seen, project: Project) -> None:
-    seen.page.route("**/joints/save", lambda route: route.abort())
-    seen.press("x")
-    seen.trouble()
-    assert seen.page.inner_text("#saved") == "not saved yet"
-    leaving = "!dispatchEvent(new Event('beforeunload', { cancelable: true }))"
-    assert seen.page.evaluate(leaving)
-    assert seen.page.locator("#corrections li").count() == 1
-    seen.page.unroute("**/joints/save")
-    with project.tables():  # now another command is writing
-        seen.wait_for_text("problem", "another la2ds")
-    seen.wait_for(SAVED)
-    assert not seen.page.is_visible("#problem")
-    assert [(one.frame, one.at) for one in corrections(project, "a")] == [(11, None)]
-    seen.press("u")
-    seen.wait_for(SAVED)
 
 
 def fill_in_a_knee(seen: Seen, project: Project) -> None:

@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
-from la2ds_cli.core.annotations import ANCHOR, NOTE, Annotation, Moment
+from la2ds_cli.core.annotations import ANCHOR, NOTE
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.offset.alignment import align_recordings
@@ -32,7 +32,7 @@ from tests.movement import add_sequence, sequence, warped_phase
 from tests.offset.recordings import film, performed
 from tests.studio.browsing import asked, check_refused, finished
 from tests.studio.four_clips import four_clips
-from tests.studio.marks import drawing, drawn, put, shown
+from tests.studio.marks import drawing, drawn, put
 from tests.views.report.conftest import two_filmed
 
 PAIR, SWAPPED = {"a": "a", "b": "b"}, {"a": "b", "b": "a"}
@@ -210,19 +210,6 @@ def test_what_cannot_be_set_is_refused_and_nothing_is_kept(project: Project) -> 
             text = json.dumps(PAIR | {"old": [], "new": [line([1, 2], [3, number])]})
             assert client.post("/pair/change", content=text).status_code == 400
         assert project.annotations_path.read_bytes() == before
-
-
-def test_anchors_of_other_pairs_and_of_frames_that_are_not_shown_stay(project: Project) -> None:
-    others = [
-        Annotation(ANCHOR, Moment("x", 1, 1.0), Moment("y", 1, 2.0)),
-        Annotation(ANCHOR, Moment("a", 1, 25.0), Moment("b", 1, 24.0)),  # of a longer cut
-    ]
-    project.change_annotations([], others)
-    with asked(project) as client:
-        assert client.get("/pair/data", params=PAIR).json()["anchors"] == []
-        change(client, [], [anchor(10, 8)])
-    assert shown(project, ANCHOR, "a", "b") == [((10, 8), "")]
-    assert project.annotations()[:2] == others
 
 
 def test_a_pair_is_two_clips_with_joints(project: Project) -> None:

@@ -139,7 +139,7 @@ def test_what_was_carried_becomes_a_persons_when_both_ends_are_checked(project: 
             label(0, 9, "down", "end"), label(9, 20, "up", "start"), label(20, 30, "rest"),
         ).json()  # fmt: skip
         assert [row["carried"] for row in one["rows"]] == [False, True, True]
-        assert one["rows"][0]["clips"] == "a"  # where it came from stays
+        assert one["rows"][0]["other"]["origin_clips"] == "a"  # where it came from stays
         queue = client.get("/phases/overview").json()["queue"]
         assert [one["frame"] for one in queue] == [20]
         assert project.phases()["b"] == [Phase(0, 9, "down")]

@@ -15,7 +15,6 @@ from starlette.testclient import TestClient
 from la2ds_cli.core.project import Project
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.retrieval.search import Limits
-from la2ds_cli.studio.search import found_json
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, check_refused, finished
 from tests.views.report.conftest import FIRST, SHADE, two_filmed
@@ -88,11 +87,3 @@ def test_a_picture_is_of_its_frame(project: Project) -> None:
         drawn = client.get("/search/picture/c/3")  # no film: the joints alone
         assert drawn.status_code == 200
         assert drawn.content[:4] == b"RIFF"
-
-
-def test_notes_name_clips_as_the_page_does(project: Project) -> None:
-    clips = project.posed_videos()
-    result = retrieve(project, RetrievalRequest("a@0.5", Limits(2)))
-    found = found_json(project, result, ["b: its joints tremble", "no clip: of this note"])
-    assert {clip.id: clip.name for clip in clips}["b"] == "b.mp4"
-    assert found["notes"] == ["b.mp4: its joints tremble", "no clip: of this note"]

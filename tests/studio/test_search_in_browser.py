@@ -39,39 +39,31 @@ def test_a_moment_is_found_by_pointer_and_keys_and_seen_in_step(
         asking = "{ method: 'POST', body: JSON.stringify({ a: 'a', b: 'b' }) }"
         page.evaluate(f"fetch('/compare', {asking}).then((answer) => answer.text())")
         seen.go("/search?clip=a&row=20")
-        seen.wait_for_text("said", "Waiting until")
-        assert "comparing b.mp4 with a.mp4" in page.inner_text("#said")
+        seen.wait_for_text("said", "Waiting until other work is done")
         let_go.touch()
         asked(seen, "a", 20)  # the clips are embedded by a command first
-        assert "Waiting until" not in page.inner_text("#said")
         page.uncheck("#show-skeleton")
         assert seen.frame(ROW) == 20
         words = "[...document.querySelectorAll('#hits .words')].map((one) => one.innerText)"
         told = [text.split("\n") for text in page.evaluate(words)]
-        nearest, at = told[0], next(n for n, one in enumerate(told) if one[0] == "b.mp4")
-        other = told[at]
-        assert nearest[:2] == ["c.mat", "1.00 s"]
-        assert nearest[2].startswith("distance ")
-        row = round(float(other[1].split()[0]) * 25)
-
+        assert told[0][:2] == ["c.mat", "1.00 s"]
+        at = next(n for n, one in enumerate(told) if one[0] == "b.mp4")
+        row = round(float(told[at][1].split()[0]) * 25)
         page.click(f"#hits [data-hit='{at}']")
         asked(seen, "b", row)
         assert seen.frame(ROW) == row
         assert page.input_value("#choose-clip") == "b"
         page.go_back()
         asked(seen, "a", 20)
-        assert seen.frame(ROW) == 20
         look_by_keys(seen)
         page.go_back()
         asked(seen, "a", 20)
-
         page.click(f"#hits li:nth-child({at + 1}) a")
         page.wait_for_url("**/pair?**")
         seen.wait_for("document.body.dataset.ready === 'true'")
         assert page.evaluate(ROWS) == [20, row, None]
         seen.go(f"/pair?a=a&b=b&row_a=20&row_b={row + 3}")  # not what the alignment shows
         assert page.evaluate(ROWS) == [20, row + 3, row + 3]
-        assert page.is_visible("#same")
         seen.check()
 
 
@@ -82,16 +74,9 @@ def look_by_keys(seen: Seen) -> None:
     asked(seen, "c", 0)
     assert seen.page.is_checked("#show-skeleton")
     assert seen.page.is_checked("#show-whole")
-    seen.page.focus("#choose-clip")
-    seen.press("?")
-    listed = seen.page.inner_text("#key-list").lower()
-    for name in ("space", "1 to 9", "s", "w"):
-        assert f"{name}\t" in listed, name
-    seen.press("?")
     questions: list[str] = []
     seen.page.on("request", lambda one: questions.append(one.url) if one.post_data else None)
     seen.page.click("#play")  # nothing is looked for while it plays
     seen.wait_for("document.getElementById('play').textContent === 'Play'")  # at its end
     asked(seen, "c", 17)
     assert len(questions) == 1
-    seen.press("s", "w")

@@ -65,20 +65,13 @@ def data_of(project: Project) -> dict[str, Any]:
         return page.get("/train/data").json()
 
 
-# --- what there is to learn from ------------------------------------------------------------------
-
-
-def test_the_page_says_how_many_clips_are_for_training(clips: Project) -> None:
-    learn = data_of(clips)["learn"]
-    assert (learn["clips"], learn["listed"]) == (6, 8)
-    assert learn["words"] == outlook(6)[1]
-
-
 # --- runs and their curves ------------------------------------------------------------------------
 
 
 def test_a_run_is_listed_with_its_curves(trained: Project) -> None:
-    (run,) = data_of(trained)["runs"]
+    data = data_of(trained)
+    learn, (run,) = data["learn"], data["runs"]
+    assert (learn["clips"], learn["listed"], learn["words"]) == (6, 8, outlook(6)[1])
     assert (run["run"], run["state"], run["step"], run["steps"]) == ("one", "finished", 20, 20)
     lines = (trained.run_dir("one") / "metrics.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]

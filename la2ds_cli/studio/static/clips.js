@@ -1,7 +1,7 @@
 // The Clips page: add files, find their joints, and view and change each clip.
 
 import { get, post, remove, send } from "./ask.js";
-import { at, button, fetched, made, relist, tried, trouble } from "./page.js";
+import { at, button, made, relist, tried, trouble } from "./page.js";
 import { Trim, briefly } from "./trim.js";
 import { ENDED, onWork } from "./work.js";
 
@@ -200,7 +200,7 @@ function offers() {
 }
 
 async function load() {
-  const next = await fetched(() => get("/clips"));
+  const next = await get("/clips").catch(trouble);
   if (!next) return;
   known = next;
   relist(at("clips"), known.clips, JSON.stringify, card);

@@ -22,15 +22,6 @@ export function range(points, also = []) {
   return [low >= 0 ? Math.max(low - margin, 0) : low - margin, high + margin];
 }
 
-/** A time in words: 45 s, 12 min, 2 h 5 min. */
-export function lasting(seconds) {
-  if (seconds < 90) return `${Math.round(seconds)} s`;
-  const minutes = Math.round(seconds / 60);
-  if (minutes < 90) return `${minutes} min`;
-  const rest = minutes % 60;
-  return `${Math.floor(minutes / 60)} h${rest ? ` ${rest} min` : ""}`;
-}
-
 /** A description of a curve for screen readers. */
 export function inWords(name, points, unit = "") {
   if (!points.length) return `${name}: nothing yet`;

@@ -13,7 +13,7 @@ function begin(labels, phase, frame, ends) {
   const following = inOrder(labels).find((one) => one.start > frame);
   const added = {
     phase, start: frame, end: there ? there.end : following ? following.start : ends[1],
-    carried: false, clips: "", time: "",
+    carried: false, other: {},
     checked: there && !there.checked.includes("end") ? ["start"] : ["end", "start"],
   };
   return joined([...none(labels, frame), added]);
@@ -38,7 +38,7 @@ function joined(labels) {
     const last = found[found.length - 1];
     if (!last || last.phase !== one.phase || last.end !== one.start) { found.push(one); continue; }
     const checked = [...last.checked.filter((side) => side === "start"), ...one.checked.filter((side) => side === "end")];
-    found[found.length - 1] = { ...(last.clips ? last : one), start: last.start, end: one.end, checked: checked.sort() };
+    found[found.length - 1] = { ...(last.other?.origin_clips ? last : one), start: last.start, end: one.end, checked: checked.sort() };
   }
   return found;
 }

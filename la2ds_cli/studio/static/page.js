@@ -23,12 +23,6 @@ export function trouble(error) {
   if (error) at("problem").textContent = error.hint ? `${error.message}: ${error.hint}` : error.message;
 }
 
-/** Load data that the user did not request directly. If that fails, shows why and returns null.
- * An earlier error stays on the page. */
-export async function fetched(action) {
-  try { return await action(); } catch (error) { trouble(error); return null; }
-}
-
 /** Do something that the server may refuse. If it does, closes any dialog, shows why and returns
  * null. */
 export async function tried(action) {

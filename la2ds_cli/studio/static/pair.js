@@ -3,7 +3,7 @@
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
 import { Drawings } from "./drawings.js";
-import { at, button, fetched, made, tried, trouble, warn, whenCompared } from "./page.js";
+import { at, button, made, tried, trouble, warn, whenCompared } from "./page.js";
 import { followed } from "./work.js";
 import { A, B, data, findUnmatched } from "../../views/report/clips.js";
 import { clamp, rowAt, seconds } from "../../views/report/film.js";
@@ -120,7 +120,6 @@ function tell() {
 
 function tellAnchors() {
   at("no-anchors").hidden = data.anchors.length > 0;
-  at("sheet-note").hidden = !data.anchors.length;
   at("anchors").replaceChildren(...data.anchors.map(({ frames, seconds: [a, b] }) => {
     const item = made("li"), words = `A ${seconds(a)} is B ${seconds(b)}`;
     item.append(
@@ -150,7 +149,7 @@ async function compare() {
 }
 
 async function lookAtDifferences() {
-  const found = await fetched(() => get(`/compare/found?${queried()}`));
+  const found = await get(`/compare/found?${queried()}`).catch(trouble);
   if (!found) return;
   at("compared").textContent = whenCompared(found);
   at("compare").textContent = "Compare again";

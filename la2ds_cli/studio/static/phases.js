@@ -14,7 +14,6 @@ import { Stage } from "../../views/report/stage.js";
 const GRIP = 14; // page pixels around a boundary within which it can be grabbed
 const LINE_HIGH = 56;
 const MOST_REVIEWED = 12;
-const MOST_UNDONE = 200; // changes
 
 let clip = null, stage = null, ends = [0, 0];
 let labels = []; // in time order, see labels.js
@@ -86,7 +85,6 @@ async function look() {
 function change(next) {
   if (JSON.stringify(next) === JSON.stringify(labels)) return false;
   undo.push(labels);
-  if (undo.length > MOST_UNDONE) undo.shift();
   labels = next;
   keep();
   return true;
@@ -256,10 +254,10 @@ function tellRows() {
   const time = (frame) => (clip ? seconds(Math.max(timeOf(frame), 0)) : "");
   at("rows").tBodies[0].replaceChildren(...labels.map((one) => {
     const row = made("tr");
-    const by = one.carried ? "propagated" : "you";
-    const from = one.clips ? ` from ${one.clips.split(" ").length === 1 ? one.clips : `${one.clips.split(" ").length} clips`}` : "";
+    const clips = one.other?.origin_clips?.split(" ") ?? [], from = clips.length > 1 ? `${clips.length} clips` : clips[0];
+    const by = one.carried ? "propagated" : from ? "you, first propagated" : "you";
     row.append(made("td", one.phase), made("td", time(one.start), "number"), made("td", time(one.end), "number"),
-      made("td", one.carried || !from ? `${by}${from}` : `you, first propagated${from}`));
+      made("td", from ? `${by} from ${from}` : by));
     return row;
   }));
 }

@@ -3,7 +3,7 @@
 
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./film.js";
-import { at, fetched, lines, made, trouble, whenCompared } from "./page.js";
+import { at, lines, made, trouble, whenCompared } from "./page.js";
 import { Player } from "./player.js";
 import { followed } from "./work.js";
 import { seconds, unpacked } from "../../views/report/film.js";
@@ -18,7 +18,7 @@ let order = [], reference = ""; // ids of all clips, and of the one whose clock 
 
 // --- players ---------------------------------------------------------------------------------------
 
-const options = () => ({ skeleton: at("show-skeleton").checked, film: at("show-film").checked, whole: at("show-whole").checked });
+const options = () => ({ skeleton: at("show-skeleton").checked, film: true, whole: at("show-whole").checked });
 
 /** Show all clips at the moment of a row of the reference. */
 function show(row) {
@@ -96,7 +96,6 @@ async function open() {
   at("about").textContent = found.about;
   lines("left-out", Object.entries(found.left_out).map(([one, why]) => `Left out: ${one}: ${why}`), "warning");
   cells = clips.map((one, number) => cell(one, number, clips.length));
-  at("film-choice").hidden = cells.every(({ stage }) => stage.clip.film.empty);
   const said = [
     more ? `${clips.length} of ${clips.length + more} clips are shown, evenly spaced among all.` : "",
     changed.length ? `Changed since they were put on the timeline, and not shown: ${changed.join(", ")}.` : "",
@@ -108,11 +107,10 @@ async function open() {
   const again = () => { lay(); player.go(player.row); };
   player.connect({
     s: () => at("show-skeleton").click(),
-    f: () => { if (!at("film-choice").hidden) at("show-film").click(); },
     w: () => at("show-whole").click(),
   });
   at("show-whole").addEventListener("change", again);
-  for (const id of ["show-skeleton", "show-film"]) at(id).addEventListener("change", () => player.go(player.row));
+  at("show-skeleton").addEventListener("change", () => player.go(player.row));
   window.addEventListener("resize", again);
   at("compare").addEventListener("click", compare);
   await lookAtDifferences();
@@ -129,7 +127,7 @@ async function compare() {
 }
 
 async function lookAtDifferences() {
-  const asked = new URLSearchParams({ reference }), found = await fetched(() => get(`/attempts/found?${asked}`));
+  const asked = new URLSearchParams({ reference }), found = await get(`/attempts/found?${asked}`).catch(trouble);
   if (!found) return;
   const { sentences, attempts, left_out } = found;
   at("compared").textContent = whenCompared(found);

@@ -1,10 +1,10 @@
 // The Train page: the training clips, and runs with their curves while they train.
 
 import { get, post } from "./ask.js";
-import { inWords, lasting, marks, range } from "./curves.js";
-import { at, button, fetched, made, tried, trouble } from "./page.js";
+import { inWords, marks, range } from "./curves.js";
+import { at, button, made, tried, trouble } from "./page.js";
 import { ENDED, onWork } from "./work.js";
-import { clamp, colour, curve, sized } from "../../views/report/film.js";
+import { clamp, colour, curve, seconds, sized } from "../../views/report/film.js";
 
 const HIGH = { loss: 170, validation: 110 }; // page pixels
 const LOOK_EVERY = 1000; // milliseconds
@@ -19,7 +19,7 @@ let shown = null; // the run whose curves are shown
 // --- loading ---------------------------------------------------------------------------------------
 
 async function load() {
-  const found = await fetched(() => get("/train/data"));
+  const found = await get("/train/data").catch(trouble);
   if (!found) return;
   known = found;
   known.runs.forEach(take);
@@ -85,7 +85,7 @@ const percent = (value) => `${value.toFixed(2)} %`;
 
 function facts(run) {
   const found = [];
-  if (run.step) found.push(`step ${run.step}${run.steps ? ` of ${run.steps}` : ""}`, `${lasting(run.seconds)} of training`);
+  if (run.step) found.push(`step ${run.step}${run.steps ? ` of ${run.steps}` : ""}`, `${seconds(run.seconds, 0)} of training`);
   if (run.best) found.push(`validation error ${percent(run.best[1])}`);
   if (run.when) found.push(new Date(1000 * run.when).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }));
   if (run.recipe) found.push(run.recipe);
@@ -110,7 +110,6 @@ function card(run) {
 }
 
 function tellRuns() {
-  at("no-runs").hidden = known.runs.length > 0;
   const focus = document.activeElement?.closest?.("#runs li")?.dataset.run;
   const kind = document.activeElement?.getAttribute?.("aria-label");
   at("runs").replaceChildren(...[...known.runs].sort((x, y) => y.when - x.when).map(card));
@@ -133,7 +132,7 @@ function tellCourse() {
   if (!course) return;
   at("curves-heading").textContent = `Curves of ${course.run}`;
   at("course").textContent = course.step
-    ? `${stateOf(course)}: step ${course.step}${course.steps ? ` of ${course.steps}` : ""}, ${lasting(course.seconds)}`
+    ? `${stateOf(course)}: step ${course.step}${course.steps ? ` of ${course.steps}` : ""}, ${seconds(course.seconds, 0)}`
     : `${stateOf(course)}: no step yet`;
   draw("loss", course.loss, course);
   draw("validation", course.validation, course, [GUESSING]);
