@@ -23,7 +23,7 @@ from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.resample import time_grid
 from la2ds_cli.features.tempo import sampling_rate
-from la2ds_cli.training.checkpoint import load_weights, training_recipe
+from la2ds_cli.training.checkpoint import read_weights, training_recipe
 from la2ds_cli.training.clips import clips_digest
 from la2ds_cli.training.data import Clip, TrainingSet, Twin, to_clip
 from la2ds_cli.training.loop import LoopOptions, run_loop
@@ -105,8 +105,8 @@ def train(config: Config, data: TrainingSet, facts: dict[str, object], out: Path
     with tempfile.TemporaryDirectory() as folder:
         options = LoopOptions(torch.device("cpu"))
         state = run_loop(network, data, config, Path(folder), recipe, options)
-        weights, recipe, trained = load_weights(Path(folder) / "last.safetensors")
-    arrays = {name: value.numpy().astype(np.float16) for name, value in weights.items()}
+        weights, recipe, trained = read_weights(Path(folder) / "last.safetensors")
+    arrays = {name: value.astype(np.float16) for name, value in weights.items()}
     kept = {name: trained[name] for name in FACTS}
     print(f"{state.seconds:.0f} s, raw poses {state.raw_pose_error:.2f} %, {kept}", flush=True)
     artifact.write_arrays(out, arrays, recipe, kept | facts)

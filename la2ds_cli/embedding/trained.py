@@ -6,7 +6,7 @@ embedders of a trained and of an untrained network.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
@@ -168,13 +168,19 @@ def load_network(project: Project, run: str) -> tuple[SequenceNetwork, StoredWei
     config, skeleton = stored.header.config, get_skeleton(stored.header.skeleton)
     settings = config.model, config.heatmap, skeleton, config.train.seed
     weights = {name: torch.from_numpy(value).float() for name, value in stored.weights.items()}
+    _check_code(path, config.model.encoder, stored.header.code)
     try:
-        _check_shapes(build_network, settings, weights)
-        _check_code(path, config.model.encoder, stored.header.code)
+        planned = weights
+        # On this device arrays take no memory, of which such settings might ask for more than there
+        # is. An encoder that cannot be built on it is not checked.
+        with suppress(NotImplementedError), torch.device("meta"):
+            planned = build_network(*settings).state_dict()
+        shapes, found = ({n: v.shape for n, v in one.items()} for one in (planned, weights))
+        if shapes != found:
+            raise RuntimeError("other weights")
         network = build_network(*settings)
         network.load_state_dict(weights)
     except (RuntimeError, TypeError) as error:
-        _check_code(path, config.model.encoder, stored.header.code)
         raise UserError(
             f"{path} does not fit the network its settings describe",
             hint="train again with --overwrite, or restore the file",
@@ -219,25 +225,6 @@ def _check_code(path: Path, encoder: str, known: Mapping[str, str]) -> None:
             hint="train again with --overwrite or another --run, or restore its file",
             exit_code=ExitCode.MISMATCH,
         )
-
-
-def _check_shapes(
-    build: Callable[..., SequenceNetwork], settings: tuple[Any, ...], weights: Mapping[str, Any]
-) -> None:
-    """Raise RuntimeError if the network of these settings has other weights than the file: such
-    settings might ask for more memory than there is. The network is built on torch's `meta` device,
-    which allocates no memory; an encoder that cannot be built there is not checked."""
-    import torch
-
-    try:
-        with torch.device("meta"):
-            planned = build(*settings).state_dict()
-    except NotImplementedError:
-        return
-    if {name: value.shape for name, value in planned.items()} != {
-        name: value.shape for name, value in weights.items()
-    }:
-        raise RuntimeError("other weights")
 
 
 # --- embedders -----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, load_config
@@ -53,15 +53,17 @@ def base_key() -> str:
     return digest
 
 
-def load_base() -> tuple[dict[str, torch.Tensor], Config, dict[str, Any]]:
-    """float32 tensors by name, the settings they were trained with, and the facts of the file.
+def load_base() -> tuple[dict[str, torch.Tensor], Config]:
+    """float32 tensors by name, and the settings they were trained with.
 
     Raises UserError (exit 3) as base_key does.
     """
+    import torch
+
     base_key()
-    weights, recipe, facts = checkpoint.load_weights(base_path())
+    weights, recipe, _ = checkpoint.read_weights(base_path())
     config = load_config(checkpoint.settings_of(recipe))
-    return {name: value.float() for name, value in weights.items()}, config, facts
+    return {name: torch.from_numpy(value).float() for name, value in weights.items()}, config
 
 
 def start_from_base(network: SequenceNetwork, config: Config, skeleton: Skeleton) -> None:
@@ -71,7 +73,7 @@ def start_from_base(network: SequenceNetwork, config: Config, skeleton: Skeleton
     that both have; the other joints start with small random weights. Raises UserError (exit 5) if
     the settings describe another network, or if the skeleton is not that of a body.
     """
-    weights, base, _ = load_base()
+    weights, base = load_base()
     _check_model(config.model, base.model)
     if skeleton.name != BODY:
         weights[FIRST_LAYER] = _for_skeleton(

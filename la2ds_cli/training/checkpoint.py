@@ -92,14 +92,6 @@ def save_weights(
     artifact.write_arrays(path, arrays, recipe, facts)
 
 
-def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], Recipe, dict[str, Any]]:
-    """Tensors by name, recipe and facts of a checkpoint. Raises UserError as read_weights does."""
-    import torch
-
-    arrays, recipe, facts = read_weights(path)
-    return {name: torch.from_numpy(array) for name, array in arrays.items()}, recipe, facts
-
-
 def read_weights(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
     """Arrays by name, recipe and facts of a checkpoint.
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.embedding.trained import load_network
 from la2ds_cli.features.network_input import network_input
-from la2ds_cli.training import checkpoint
 from la2ds_cli.training.losses import get_method
 from la2ds_cli.training.network import build_network, embed_input
 from la2ds_cli.training.train import TrainOptions, train
@@ -85,10 +85,7 @@ def small(preset: str, *settings: str) -> Config:
 def trained_network(project: Project, config: Config) -> SequenceNetwork:
     """The network trained on `project`, ready to embed."""
     train(project, run="trained", config=config, options=TrainOptions("cpu"))
-    weights, _, _ = checkpoint.load_weights(project.run_dir("trained") / "best.safetensors")
-    network = build_network(config.model, config.heatmap, PENN, config.train.seed).eval()
-    network.load_state_dict(weights)
-    return network
+    return load_network(project, "trained")[0].eval()
 
 
 def errors(project: Project, config: Config) -> tuple[float, float]:

@@ -82,7 +82,7 @@ def test_a_run_says_what_it_began_with(tmp_path: Path) -> None:
     for n in range(3):
         add_sequence(project, f"clip{n}", sequence(warped_phase(40 + 7 * n, n), fps=20.0 + 5 * n))
     result = train(project, run="tuned", config=BASE, options=TrainOptions("cpu", from_base=True))
-    recipe = checkpoint.load_weights(result.checkpoint)[1]
+    recipe = checkpoint.read_weights(result.checkpoint)[1]
     assert recipe.inputs["start"] == base_key()
     with pytest.raises(UserError, match="input start changed"):
         train(project, run="tuned", config=BASE, options=TrainOptions("cpu"))

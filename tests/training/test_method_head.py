@@ -47,7 +47,7 @@ def test_head_is_trained_resumed_and_left_out_of_the_weights(project: Project, m
     name = "method_head.weight"
     assert not torch.equal(whole["network"][name], fresh.state_dict()[name])
 
-    weights = checkpoint.load_weights(project.run_dir("whole") / "best.safetensors")[0]
+    weights = checkpoint.read_weights(project.run_dir("whole") / "best.safetensors")[0]
     assert whole["network"].keys() - weights.keys() == {name, "method_head.bias"}
     pose = sequence(warped_phase(24, 0))
     one, two = (load_embedder(project, run, "cpu")([pose])[0] for run in ("whole", "parts"))

@@ -29,8 +29,7 @@ EVERYTHING = [
 
 
 def _weights(project: Project, run: str) -> dict[str, np.ndarray]:
-    tensors, _, _ = checkpoint.load_weights(project.run_dir(run) / "last.safetensors")
-    return {name: tensor.numpy() for name, tensor in tensors.items()}
+    return checkpoint.read_weights(project.run_dir(run) / "last.safetensors")[0]
 
 
 def _assert_same_state(project: Project, run: str, other: str) -> None:

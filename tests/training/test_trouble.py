@@ -60,6 +60,6 @@ def test_a_collapsed_network_is_told_once_and_marked(
     assert len(told) == 1
     assert "Lower train.learning_rate" in told[0]
     assert result.collapse == "all frames have the same embedding"
-    facts = checkpoint.load_weights(project.run_dir("default") / "last.safetensors")[2]
+    facts = checkpoint.read_weights(project.run_dir("default") / "last.safetensors")[2]
     assert facts["collapsed"] is True
     assert "has collapsed" in "".join(run_warnings(project.run_dir("default")))
