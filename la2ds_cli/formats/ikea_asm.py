@@ -117,14 +117,10 @@ def _predictions(folder: Path) -> dict[int, list[Person]]:
         for frame, path in paths.items():
             # In a frame without a person all numbers are 0.
             seen = [person for person in read_people(path) if np.isfinite(person.xy).any()]
-            people[frame] = [max(seen, key=_mean_score)] if seen else []
+            people[frame] = sorted(seen, key=lambda p: -np.nan_to_num(p.score).mean())[:1]
     if not people:
         raise PoseFileError("it contains no scan_video_000000000000_keypoints.json")
     return people
-
-
-def _mean_score(person: Person) -> float:
-    return float(np.mean(np.nan_to_num(person.score)))
 
 
 # --- the split of each scan, and the actions in it ------------------------------------------------

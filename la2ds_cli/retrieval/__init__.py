@@ -5,4 +5,5 @@ views of the query, the limits of a retrieval, and exact search in memory · sto
 several projects in one LanceDB, and approximate search in it.
 
 Imports core to alignment.
+To add another place for frames: a class as search.Searched says.
 """

@@ -115,19 +115,10 @@ def model_features(
         possible_embeddings,
         trained_meanwhile,
     )
-    from la2ds_cli.embedding.trained import (
-        checkpoint_path,
-        light_embedder,
-        load_embedder,
-        run_frames,
-        weights_key,
-    )
+    from la2ds_cli.embedding.trained import light_embedder, run_frames, weights_key
 
     if run != BASE_RUN:
-        try:
-            skeleton = str(artifact.read_header(checkpoint_path(project, run))[1]["skeleton"])
-        except (artifact.ArtifactError, KeyError):
-            skeleton = load_embedder(project, run, device).skeleton
+        skeleton = light_embedder(project, run, device).skeleton
     (poses, left_out), phases = _posed(project, skeleton, "the model"), project.phases()
     model, frames = weights_key(project, run), run_frames(project, run)
     keys = {clip: embedding_recipe(model, key, clip, frames).key for clip, key in poses.items()}

@@ -21,7 +21,6 @@ from la2ds_cli.core.errors import ExitCode, UserError, first_line, optional_impo
 from la2ds_cli.retrieval.clip_rows import ClipFeatures
 
 VERSION = 3  # of the tables; also increased when paced_movement returns other values
-_FACTS = b"la2ds"  # the one key of a table's metadata
 
 
 def quoted(text: str) -> str:
@@ -110,7 +109,7 @@ def _schema(width: int, model: str) -> Any:
     }
     fields = [pa.field(name, kind, nullable=False) for name, kind in required.items()]
     fields.append(pa.field("phase", text))
-    return pa.schema(fields, metadata={_FACTS: json.dumps({"model": model})})
+    return pa.schema(fields, metadata={b"la2ds": json.dumps({"model": model})})
 
 
 # --- errors ----------------------------------------------------------------------------------
