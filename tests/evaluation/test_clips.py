@@ -128,16 +128,6 @@ def test_overlapping_phases_and_other_skeletons_are_refused(tmp_path: Path) -> N
     assert "hand21" in error.message
 
 
-def test_fitted_clips_keep_the_order_of_the_file_and_scored_ones_are_sorted(
-    tmp_path: Path,
-) -> None:
-    project = Project.create(tmp_path)
-    for name, split in (("z", "train"), ("y", "test"), ("b", "train"), ("a", "test")):
-        add_sequence(project, name, sequence(warped_phase(30, ord(name))), split)
-    selection = select_clips(project, Config(), [])
-    assert (list(selection.fit), list(selection.test)) == (["z", "b"], ["a", "y"])
-
-
 def test_of_very_many_clips_some_are_drawn_and_labelled_ones_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

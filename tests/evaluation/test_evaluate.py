@@ -316,27 +316,6 @@ def test_protocols_have_their_own_files_and_figures(ours: Made, protocol: str) -
     assert "Event transfer" not in shown(result)
 
 
-def test_a_progression_far_below_zero_is_clipped_and_flagged_by_ours_alone(tmp_path: Path) -> None:
-    """The test clips are labelled the other way round, so that the fitted clock is far off."""
-    project = labelled_project(tmp_path, train=3, test=3)
-    for n in range(3):
-        text = project.phases_path.read_text().splitlines()
-        rows = [row.split(",") for row in text if row.startswith(f"test{n},")]
-        length = int(rows[-1][2])
-        relabel(project, f"test{n},0,{rows[0][2]},", f"test{n},0,{length - 2},")
-        relabel(project, ",".join(rows[1]), f"test{n},{length - 2},{length - 1},middle")
-        relabel(project, ",".join(rows[2]), f"test{n},{length - 1},{length},end")
-    results = {
-        name: evaluated(project, protocol=name, features=["time_only"])
-        for name in ("la2ds", "paper")
-    }
-    clipped, raw = (r["features"]["time_only"]["phase_progression"] for r in results.values())
-    assert raw["value"] == raw["mean_unclipped"] == clipped["mean_unclipped"] < -1
-    assert (raw["clipped"], clipped["clipped"]) == (0, 2)
-    assert clipped["value"] == -1
-    assert "-1.000*" in shown(results["la2ds"])
-
-
 def test_background_is_left_out(tmp_path: Path) -> None:
     project = labelled_project(tmp_path)
     relabel(project, ",begin", ",background")
@@ -379,20 +358,15 @@ def test_what_limits_the_labels_is_said(tmp_path: Path) -> None:
 # --- clips of people ----------------------------------------------------------------------------
 
 
-def penn(root: Path, action: str) -> Project:
-    from la2ds_cli.formats.penn_action import import_penn_action
-
-    project = Project.create(root)
-    import_penn_action(project, PENN, action)
-    shutil.copy(PENN / "phases_kinematic.csv", project.phases_path)
-    return project
-
-
 @needs_penn
 def test_golf_baselines_agree_with_an_independent_implementation(tmp_path: Path) -> None:
     """Reference: 2.63/4.80 raw DTW, 7.84/8.72 time only (median/mean percent), other trims."""
+    from la2ds_cli.formats.penn_action import import_penn_action
+
+    project = Project.create(tmp_path)
+    import_penn_action(project, PENN, "golf_swing")
+    shutil.copy(PENN / "phases_kinematic.csv", project.phases_path)
     config = load_config(overrides=["evaluate.pairs=150", "evaluate.trim_draws=1"])
-    project = penn(tmp_path, "golf_swing")
     features = evaluated(project, config=config, features=BASELINES[:3])["features"]
     raw, best, clock = (
         features[n]["event_transfer"] for n in ("raw_pose", "raw_pose_best", "time_only")
@@ -403,22 +377,10 @@ def test_golf_baselines_agree_with_an_independent_implementation(tmp_path: Path)
     assert clock["median_percent"]["value"] == pytest.approx(7.84, abs=1.5)
     assert clock["mean_percent"]["value"] == pytest.approx(8.72, abs=1.5)
     assert features["time_only"]["kendalls_tau"]["value"] > 0.99
-
-
-@needs_penn
-@pytest.mark.parametrize(
-    ("action", "phases"),
-    [
-        ("golf_swing", ["backswing", "downswing", "follow_through"]),
-        ("squat", ["stand", "down", "up", "end"]),
-    ],
-)
-def test_kinematic_phases_of_penn_action(tmp_path: Path, action: str, phases: list[str]) -> None:
-    result = evaluated(penn(tmp_path, action), protocol="paper", features=["time_only"])
-    assert result["phases"] == phases
+    result = evaluated(project, protocol="paper", features=["time_only"])
+    assert result["phases"] == ["backswing", "downswing", "follow_through"]
     row = result["features"]["time_only"]
     # Clips are trimmed to the movement, so a clock tells most phases: why it stands in every table.
     assert 0.7 < row["phase_classification"]["100 %"]["value"] < 0.97
     assert row["phase_progression"]["value"] > 0.8
-    assert row["kendalls_tau"]["value"] > 0.99
     assert 0.7 < row["precision_at_k"]["5"]["value"] < 0.97

@@ -76,11 +76,7 @@ def test_no_augmentation_leaves_the_clip_as_it_is() -> None:
             rng = np.random.default_rng(seed)
             copy = augment(xy, np.ones(xy.shape[:2]), get_skeleton("penn13"), 5.0, config, rng)
             np.testing.assert_allclose(copy.xy, xy, rtol=1e-6)
-
-
-def test_no_augmentation_turns_no_camera_about_joints_in_metres() -> None:
-    varied = load_config(overrides=["model.input=joints3d", *_rows("table6")["none"].settings])
-    assert (varied.augment.turn, varied.augment.tilt) == (0.0, 0.0)
+        assert (config.turn, config.tilt) == (0.0, 0.0)  # of joints in metres
 
 
 def test_the_figures_are_those_the_paper_prints() -> None:

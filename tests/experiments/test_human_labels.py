@@ -154,65 +154,28 @@ def test_pairs_of_each_kind_are_drawn_by_themselves(people: Any, tmp_path: Path)
 
 
 WHOLE = ("evaluate.max_trim=0", "evaluate.trim_draws=1")
-SOME = ["raw_pose", "raw_pose_best", "time_only"]
-
-
-def test_copies_give_no_error_by_raw_poses_and_some_by_the_clock(
-    people: Any, labels: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(labels, "BASELINES", SOME)
-    figured = labels.figures(folds_of(people, tmp_path), (), (), (), 8)
-    rows = figured["ski jump"]
-    assert rows["raw_pose_best"][0] == 0
-    assert rows["time_only"][0] > 2
-    assert "| raw_pose | 0.00 / " in labels.table(figured)
-
-
-def test_a_late_label_is_off_by_its_share_of_clip_b(
-    people: Any, labels: Any, tmp_path: Path
-) -> None:
-    (fold, _) = folds_of(people, tmp_path)
-    late = next(clip for clip in fold.info if fold.info[clip]["video"] in ("jump2", "jump3"))
-    for number, fold in enumerate(folds_of(people, tmp_path / "again")):
-        project = fold.project
-        text = project.phases_path.read_text()
-        lines = []
-        for line in text.splitlines():
-            video, start, end, *name = line.split(",")
-            if video == late and name == ["flight"]:
-                line = f"{video},{int(start) + 4},{end},flight"
-            elif video == late and name == ["in_run"]:
-                line = f"{video},{start},{int(end) + 4},in_run"
-            lines.append(line)
-        project.phases_path.write_text("\n".join(lines) + "\n")
-        config = project.config(overrides=[*WHOLE, "align.reference_clips=0"])
-        found = labels.transfers(fold, config, ["raw_pose"])
-        percent = found["percent"]["raw_pose"][0]
-        length = {v.id: v.frames for v in project.videos()}
-        for (_, _, a, b, event), error in zip(found["events"], percent, strict=True):
-            off = 4 if (event == "flight" and late in (a, b)) else 0
-            assert error == pytest.approx(100 * off / length[b], abs=1e-4), number
 
 
 def test_a_model_is_trained_once_for_each_seed_and_half(
     people: Any, labels: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labels, "BASELINES", SOME)
+    monkeypatch.setattr(labels, "BASELINES", ["raw_pose_best", "time_only"])
     folds = folds_of(people, tmp_path)
     # Networks of two steps would weigh next to nothing beside the movement.
     settings = (*TINY, "align.reference_clips=0")
 
     def shown(*seeds: str) -> Any:
-        return labels.figures(folds, ["default"], seeds, settings, 300)["ski jump"]
+        return labels.figures(folds, ["default"], seeds, settings, 8)["ski jump"]
 
     both = shown("0", "1")
-    assert list(both) == [*SOME, "model, default"]
+    assert both["raw_pose_best"][0] == 0  # jumps are copies of each other
+    assert both["time_only"][0] > 2
     for fold in folds:
         assert len(list((fold.project.root / "checkpoints").iterdir())) == 2
     monkeypatch.setattr(labels, "transfer_events", lambda *_: pytest.fail("measured again"))
     alone = [shown(seed)["model, default"] for seed in ("0", "1")]
-    assert alone[0] != alone[1]
     assert both["model, default"] == pytest.approx(np.mean(alone, axis=0))
+    assert "| raw_pose_best | 0.00 / " in labels.table({"ski jump": both})
 
 
 def test_folds_are_pooled_by_kind_and_each_figure_takes_its_best_variant(labels: Any) -> None:
@@ -227,30 +190,14 @@ def test_folds_are_pooled_by_kind_and_each_figure_takes_its_best_variant(labels:
     assert labels.figure(folds, "raw", "y") == (0.0, 0.0)
 
 
-def rows(folder: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader((folder / "clips.csv").read_text("utf-8").splitlines()))
-
-
 @needs_data
 def test_the_shared_sets_have_halves_and_their_kinds(people: Any) -> None:
     for data in people.SETS.values():
-        clips = rows(DATA / data.folder)
+        text = (DATA / data.folder / "clips.csv").read_text("utf-8")
+        clips = list(csv.DictReader(text.splitlines()))
         first, second = people.halves({row[data.person] for row in clips}, 0)
         assert not set(first) & set(second)
-        pairs = [(a, b, data.pair(a, b)) for a in clips for b in clips]
-        assert {kind for *_, kind in pairs} - {""} == set(data.kinds)
-        if data.name == "golf":
-            assert all(a["youtube_id"] != b["youtube_id"] for a, b, kind in pairs if kind)
-
-
-@needs_data
-def test_the_squats_are_imported_with_one_event_each(people: Any, tmp_path: Path) -> None:
-    for fold in people.make_folds(people.SETS["squat"], DATA, tmp_path):
-        phases = fold.project.phases()
-        assert len(phases) == len(fold.project.videos()) == 25
-        assert all(len(each) == 2 for each in phases.values())
-        pairs = [(a, b) for a in fold.info for b in fold.info if fold.kind(a, b)]
-        assert all(fold.person(a) != fold.person(b) for a, b in pairs)
+        assert {data.pair(a, b) for a in clips for b in clips} - {""} == set(data.kinds)
 
 
 def test_the_rates_on_file_are_of_all_methods_of_the_page(scripts: dict[str, Any]) -> None:

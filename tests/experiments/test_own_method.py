@@ -11,20 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from la2ds_cli.core.artifact import write_text
-from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
 from la2ds_cli.experiments.benchmark import benchmark, method_rows
 from la2ds_cli.experiments.runner import Plan
 from la2ds_cli.main import app
-from la2ds_cli.training.losses import method_recipe
-from la2ds_cli.training.network import build_network
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import clips
 
@@ -132,26 +127,6 @@ def test_it_trains_embeds_and_evaluates_by_its_dotted_name(module: str, project:
     untrained = untrained_embedder(embedder.config, "penn13", seed=0, device="cpu")
     learned, before = (_moment_error(e(poses), phases) for e in (embedder, untrained))
     assert learned < 0.7 * before
-
-
-def test_its_settings_come_with_it_and_can_be_overridden(module: str) -> None:
-    preset, overrides = method_recipe(module)
-    config = load_config(preset=preset, overrides=overrides)
-    assert (config.train.method, config.model.encoder) == (module, module)
-    config = load_config(overrides=[*overrides, "model.encoder=vivit"])
-    assert (config.train.method, config.model.encoder) == (module, "vivit")
-    assert method_recipe("tcc") == ("tcc", [])
-    assert method_recipe(None) == (None, [])
-
-
-def test_padding_never_reaches_a_real_frame(module: str) -> None:
-    config = load_config(overrides=method_recipe(module)[1])
-    network = build_network(config.model, config.heatmap, get_skeleton("penn13"), 0)
-    width = next(network.parameters()).shape[1]
-    joints = torch.randn(9 + 5, width, generator=torch.Generator().manual_seed(0))
-    mask = torch.arange(9)[None] < torch.tensor([9, 5])[:, None]
-    alone = network.embed(None, joints[9:], mask[1:, :5])
-    assert torch.allclose(network.embed(None, joints, mask)[1, :5], alone[0], atol=1e-6)
 
 
 def test_it_stands_in_a_benchmark_beside_the_shipped_ones(module: str, project: Project) -> None:

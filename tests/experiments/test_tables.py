@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 from scipy.stats import ttest_rel
 
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.table import terminal
 from la2ds_cli.evaluation.measure import interval, video_counts
 from la2ds_cli.experiments.reproduce import ABLATIONS
@@ -199,6 +200,11 @@ def test_a_failed_run_has_a_line_with_its_error(tmp_path: Path) -> None:
     found = figures(result)
     assert column(found, "swings")["best"].seeds == 3
     assert all_notes(result, found)[0] == "swings, r9: a|b <i> & 5 %"
+    assert result.exit_code() == ExitCode.PARTIAL
+    alone = replace(result, entries=result.entries[-1:])
+    assert alone.exit_code() == ExitCode.UNUSABLE
+    alone.entries.append(replace(result.entries[0], collapse="of rank 1"))
+    assert "swings, run: the embedding has collapsed, of rank 1" in all_notes(alone, [])
     _, path, _ = write_result(result, tmp_path)
     last = list(csv.DictReader(io.StringIO(path.read_text())))[-1]
     assert (last["run"], last["metric"], last["error"]) == ("r9", "", "a|b <i> & 5 %")
