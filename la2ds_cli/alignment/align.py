@@ -30,10 +30,12 @@ from la2ds_cli.alignment.same_movement import (
     sameness,
 )
 from la2ds_cli.alignment.viewpoint import IN_WORDS, compared_views
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.core.view import View
+from la2ds_cli.features.tempo import travel
 from la2ds_cli.features.viewpoint import seen
 
 
@@ -79,6 +81,10 @@ class PairAligner:
         judge_movement(result.same_movement, pair.names, request, progress)
         if result.unclear:
             progress.note(result.unclear)
+        if slow := slow_motion(result, pair.names):
+            progress.note(
+                f"{slow} --slowmo of extract-poses, or --fps of import, gives its true times"
+            )
         return result
 
     def align(self, pair: PreparedPair, anchors: Sequence[tuple[float, float]] = ()) -> AlignResult:
@@ -195,3 +201,28 @@ def judge_movement(
     note = doubt(same, names)
     if note:
         progress.note(note)
+
+
+SLOW_MOTION = 2.5
+"""Ratio of durations. At real speed, 1 % of the pairs of golf swings, none of squats and 12 % of
+pull-ups (some people take their time) differ by so much; of golf swings at real speed paired with
+slow motion, half do."""
+
+
+def slow_motion(result: AlignResult, names: tuple[str, str]) -> str:
+    """The beginning of a sentence if one clip seems to be slow motion compared with the other, and
+    its options do not say so; otherwise empty. names: of A and of B."""
+    ratio = result.speed_ratio
+    known = np.flatnonzero(ratio > 0)  # False for NaN
+    order = known[np.argsort(ratio[known])]
+    # Frames count by how far the joints move in them, because the duration of rests is arbitrary.
+    passed = np.cumsum(travel(result.pose_a)[order])
+    if not len(passed) or passed[-1] == 0:
+        return ""
+    usual = float(ratio[order][np.searchsorted(passed, passed[-1] / 2)])
+    slow = 1 if usual > 1 else 0
+    told = ClipOptions.from_text((result.a, result.b)[slow].options).slowmo != 1
+    if told or 1 / SLOW_MOTION < usual < SLOW_MOTION:
+        return ""
+    than = f"{max(usual, 1 / usual):.1f} times slower than {names[1 - slow]}"
+    return f"{names[slow]} moves {than}: if it was filmed in slow motion,"

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from la2ds_cli.alignment.align import PairAligner
+from la2ds_cli.alignment.align import PairAligner, slow_motion
 from la2ds_cli.alignment.aligned_repetitions import hint_of_repetitions
 from la2ds_cli.alignment.clip_features import ChosenKind
 from la2ds_cli.alignment.pair import PreparedPair, prepare_pair
@@ -81,6 +81,10 @@ class HeldPair:
         plain = aligner.align(pair)
         doubts = doubt(plain.same_movement, pair.names), plain.unclear
         warnings = [f"{each}." for each in doubts if each]
+        if slow := slow_motion(plain, pair.names):
+            said.note(
+                f"{slow} open it on the Clips page and say by which factor it was slowed down"
+            )
         if several := hint_of_repetitions(pair.poses, pair.names):
             said.note(several)
         return cls(project, pair, aligner, plain, None, warnings, said.notes)

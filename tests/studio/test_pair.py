@@ -76,6 +76,15 @@ def lines_of(found: dict[str, Any], side: str = "a") -> list[Any]:
     return [{**one, "side": side} for one in found["drawings"][side]]
 
 
+def test_slow_motion_is_told_with_what_to_do_in_the_studio(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    for name, count in (("a", 40), ("b", 160)):
+        add_sequence(project, name, sequence(warped_phase(count, 1), fps=20.0))
+    (note,) = [each for each in HeldPair.prepared(project, "a", "b").notes if "slow" in each]
+    assert re.match(r"b\.mat moves [34]\.\d times slower than a\.mat: if it was filmed", note)
+    assert "Clips page" in note
+
+
 def test_the_page_shows_what_a_command_finds(project: Project) -> None:
     with asked(project) as client:
         data = client.get("/pair/data", params=PAIR).json()
