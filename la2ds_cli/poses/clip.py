@@ -148,7 +148,6 @@ def pose_clip(
         "cuts": pieces,
         "cut_rows": list(cuts),
         "candidates": [describe(track) for track in everybody[:_REPORTED]],
-        "persons_wanted": config.subjects,
         "persons": len(people),
     }
     sequences = []
@@ -163,11 +162,10 @@ def _check_length(task: ClipTask, length: int) -> None:
     """Raises UserError (exit 4, V002) for a clip with fewer frames than the settings require."""
     if length >= task.config.min_frames:
         return
+    longer = "choose a longer --time-range" if task.source.options.is_cut else "film longer"
+    hint = f"{longer}, or set min_frames = N under [poses] in project.toml"
     if length < _CUT_OFF * task.source.info.duration * task.source.info.fps:
         hint = "the file is cut off or damaged; copy or export it again"
-    else:
-        what = "choose a longer --time-range" if task.source.options.is_cut else "film longer"
-        hint = f"{what}, or set min_frames = N under [poses] in project.toml"
     raise UserError(
         f"{task.source.path} has {length} frames, but a clip needs {task.config.min_frames}",
         hint=hint,
@@ -194,26 +192,22 @@ def _tracks(task: ClipTask, detections: Detections, every: int) -> list[Track]:
     )
     if not tracks:
         best = float(max((box[:, 4].max() for box in clipped if len(box)), default=0.0))
+        lower = int(20 * best) / 20
+        hint = f"check the clip, or set detect_threshold = {lower:g} under [poses] in project.toml"
+        if best < _LEAST_SCORE:  # no threshold finds what the detector did not see
+            hint = (
+                "check that the clip shows a whole person with the head, not too small and in good "
+                "light; if the picture is turned, use --rotate 90 or 270; or try another network "
+                "with --detector"
+            )
         raise UserError(
             f"no person found in the {len(clipped)} frames of {task.source.path} (best score "
             f"{best:.2f})",
-            hint=_hint_of_nobody(best),
+            hint=hint,
             exit_code=ExitCode.UNUSABLE,
             code="V020",
         )
     return [_interpolated(track, every, detections.cuts) for track in tracks]
-
-
-def _hint_of_nobody(best: float) -> str:
-    """What may help if nobody was found. best: the highest score of a box, 0 without any."""
-    if best < _LEAST_SCORE:  # no threshold finds what the detector did not see
-        return (
-            "check that the clip shows a whole person with the head, not too small and in good "
-            "light; if the picture is turned, use --rotate 90 or 270; or try another network with "
-            "--detector"
-        )
-    lower = int(20 * best) / 20
-    return f"check the clip, or set detect_threshold = {lower:g} under [poses] in project.toml"
 
 
 def _interpolated(track: Track, every: int, cuts: Sequence[int]) -> Track:

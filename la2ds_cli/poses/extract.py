@@ -41,7 +41,7 @@ Shard = tuple[int, int]  # (i, n): the i-th of n parts, i from 1
 ClipListener = Callable[[ItemResult], None]  # called in the thread that calls extract_poses
 # Facts of a row beside those of quality.assess.
 _ABOUT = (
-    *("margin", "people", "persons", "cuts", "fps", "variable_rate", "width", "height", "hdr"),
+    *("margin", "people", "persons", "cuts", "fps", "width", "height", "hdr"),
     *("skeleton", "detector", "pose"),
 )
 _ROWS_PAUSE = 10  # times as long as writing rows took, others wait before they are written

@@ -10,8 +10,6 @@ from functools import cached_property, partial
 from threading import Event
 from typing import Any
 
-import numpy as np
-
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.batch import ItemResult, unexpected
@@ -41,7 +39,6 @@ from la2ds_cli.poses.subjects import check_subject
 from la2ds_cli.poses.weights import report_to
 
 _COMPLETE = 0.97  # share of the declared frames and seconds; containers round both
-_VARIABLE = 0.1  # of the usual frame time, by which frames of a variable rate differ
 _MEMORY = 4 * CLIP_MEMORY  # for the decoded frames of all clips in progress
 _NO_FACTS = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 _RUN_ENDS_WITH = (ExitCode.USAGE, ExitCode.ENVIRONMENT, ExitCode.STORAGE)
@@ -241,18 +238,15 @@ def _with_facts(pose: PoseSequence, source: ClipSource, names: dict[str, str]) -
     names: detector, pose and device.
     """
     info, options = source.info, source.options
-    steps = pose.time[1:] - pose.time[:-1] if len(pose) > 1 else np.array([1 / pose.fps])
     seconds = float(pose.time[-1] - pose.time[0] + 1 / pose.fps)
     # Edit lists leave declared frames out, sound may outlast the picture: both must be short.
     counted = info.frames_declared == 0 or len(pose) < _COMPLETE * info.frames_declared
-    usual = float(sorted(steps)[len(steps) // 2])
     facts = {
         "frames": len(pose),
         "frames_declared": info.frames_declared,
         "seconds": round(seconds, 3),
         "seconds_declared": round(info.duration, 3),
         "truncated": counted and seconds < _COMPLETE * info.duration,
-        "variable_rate": bool(steps.max() - steps.min() > _VARIABLE * usual),
         **names,
     }
     read = {"hdr": info.hdr, "rotate": options.rotate, "mirror": options.mirror}

@@ -52,18 +52,12 @@ def live_poses(
 
     Raises UserError as `extract_poses` for networks.
     """
-    config = replace(_networks_of(config, reference), batch_size=1)
-    run = Extraction(project, config, device, progress)
+    pose, detector = (str(reference.info.get(name, "")) for name in ("pose", "detector"))
+    if config.pose == "auto" and pose and detector:
+        config = replace(config, pose=pose, detector=detector)
+    run = Extraction(project, replace(config, batch_size=1), device, progress)
     with report_to(progress):
         return LivePoses(run.detector, run.backend, config)
-
-
-def _networks_of(config: PosesConfig, reference: PoseSequence) -> PosesConfig:
-    pose = str(reference.info.get("pose", ""))
-    detector = str(reference.info.get("detector", ""))
-    if config.pose != "auto" or not pose or not detector:
-        return config
-    return replace(config, pose=pose, detector=detector)
 
 
 class LivePoses:

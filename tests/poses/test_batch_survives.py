@@ -17,8 +17,8 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embed_step
 from la2ds_cli.features import heatmap_cache
-from la2ds_cli.formats import coco_json, wide_csv
-from la2ds_cli.formats.exchange import export_poses, import_poses
+from la2ds_cli.formats import wide_csv
+from la2ds_cli.formats.exchange import export_poses
 from la2ds_cli.main import app
 from la2ds_cli.poses import extract, extraction
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
@@ -154,18 +154,6 @@ def test_a_pose_file_that_fails_unexpectedly_fails_alone(
     assert done.output.count("X001") == 1
     assert len(project.videos()) == 2
     assert "Traceback" in next((project.root / "logs").glob("error-*.txt")).read_text()
-
-
-def test_a_pose_file_that_may_not_be_read_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def broken(path, options):
-        raise PermissionError(errno.EACCES, "Permission denied", str(path))
-
-    monkeypatch.setattr(coco_json, "read_clips", broken)
-    for name in ("a.json", "b.json"):
-        (tmp_path / name).write_text("[]")
-    project = Project.create(tmp_path / "p")
-    results = import_poses(project, "coco-json", tmp_path)
-    assert [(r.code, "Permission denied" in r.message) for r in results] == [("I001", True)] * 2
 
 
 def test_exports_heatmaps_and_embeddings_of_other_clips_are_made(

@@ -62,26 +62,6 @@ def test_the_same_person_before_the_same_white_wall() -> None:
     assert rows([*front, *side]) == [20]
 
 
-def test_cuts_near_the_ends() -> None:
-    assert rows([*shot(1, 2), *shot(2, 20), *shot(3, 2)]) == [2, 22]
-
-
-def test_short_shots() -> None:
-    shots = [shot(seed, 6) for seed in range(6)]
-    assert rows(itertools.chain(*shots)) == [6, 12, 18, 24, 30]
-
-
-def test_the_rows_may_be_asked_for_at_any_time() -> None:
-    detector = CutDetector()
-    assert detector.rows() == []
-    for image in [*shot(1, 10), *shot(2, 3)]:
-        detector.add(image)
-    assert detector.rows() == detector.rows() == [10]
-    for image in shot(2, 10, 69):
-        detector.add(image)
-    assert detector.rows() == [10]
-
-
 # --- no cuts ----------------------------------------------------------------------------
 
 
@@ -105,22 +85,10 @@ def test_a_flash_is_no_cut(length: int) -> None:
     assert rows(images) == []
 
 
-def test_a_pan_of_the_camera_is_no_cut() -> None:
-    wide = room(1, 320 * 8)
-    places = [*[0] * 15, *range(0, 320 * 6, 80), *[320 * 6] * 15]
-    assert rows(wide[:, x : x + 320] for x in places) == []
-
-
 def test_repeated_frames_are_no_cuts() -> None:
     """24 frames per second of fast movement in a file of 60."""
     images = shot(1, 20, 0, 14)
     assert rows(images[t * 24 // 60] for t in range(50)) == []
-
-
-def test_a_person_who_enters_and_leaves_is_no_cut() -> None:
-    wall = np.full((180, 320, 3), 250, np.uint8)
-    there = [with_person(wall, x, 40) for x in range(-40, 320, 8)]
-    assert rows([*[wall] * 10, *there, *[wall] * 10, *there[::-1]]) == []
 
 
 # --- fades ------------------------------------------------------------------------------

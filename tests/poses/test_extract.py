@@ -145,15 +145,6 @@ def test_all_names_are_checked_before_the_first_clip_is_extracted(
     assert caught.value.exit_code == ExitCode.UNREADABLE
 
 
-def test_a_clip_that_is_done_stays_where_the_other_fails(project: Project, clips: Path) -> None:
-    film(clips / "nobody.mp4", [{}] * 20)
-    anna = str(clips / "anna" / "clip.mp4")
-    with pytest.raises(UserError, match=r"nobody\.mp4") as caught:
-        ensure_poses(project, [anna, str(clips / "nobody.mp4")], CONFIG)
-    assert caught.value.code == "V020"
-    assert [video.id for video in project.videos()] == [ensure_pose(project, anna, CONFIG)]
-
-
 def test_names_that_fail_are_left_out_of_many(project: Project, clips: Path) -> None:
     film(clips / "nobody.mp4", [{}] * 20)
     anna, ben, nobody = (
@@ -343,7 +334,6 @@ def test_the_shortest_clips(project: Project, tmp_path: Path, count: int) -> Non
         assert result.usable
     pose, _ = project.read_pose(ensure_pose(project, "short", config))
     assert len(pose) == count
-    assert pose.info["variable_rate"] is False
     for pair in (["short", "long"], ["long", "short"]):
         arguments = [*pair, "--features", "pose", "--project", str(project.root)]
         ran = CliRunner().invoke(app, ["align", *arguments])
@@ -404,17 +394,6 @@ def test_what_concerns_the_whole_run_is_raised(project: Project, clips: Path) ->
 
 
 # --- one clip for a later step ----------------------------------------------------------
-
-
-def test_ensure_pose_takes_a_path_or_any_name_of_the_clip(
-    project: Project, clips: Path, monkeypatch
-) -> None:
-    path = str(clips / "anna" / "clip.mp4")
-    made = ensure_pose(project, path, CONFIG)
-    assert project.read_pose(made)[0].info["coverage"] == 1
-    no_networks(monkeypatch)
-    for name in (path, made, made[:12], "clip.mp4", "clip"):
-        assert ensure_pose(project, name, CONFIG) == made
 
 
 def test_a_file_of_the_same_name_is_another_clip(
@@ -491,26 +470,6 @@ def test_imported_poses_are_never_touched(project: Project, clips: Path, monkeyp
     assert result.status == "cached"
     assert project.videos() == rows
     assert project.read_pose(made)[1] == imported
-
-
-def test_terms_of_both_networks_are_told_once(project: Project, clips: Path, monkeypatch) -> None:
-    """Also by a command that makes the poses of its clips one after the other."""
-    told = []
-
-    class Telling(Progress):
-        def note(self, text: str) -> None:
-            told.append(text)
-
-    monkeypatch.setattr(grey_people.GreyDetector, "notice", "terms", raising=False)
-    monkeypatch.setattr(grey_people.GreyPose, "notice", "terms", raising=False)
-    progress = Telling()
-    path = str(clips / "anna" / "clip.mp4")
-    for name in ("anna", "ben"):
-        path = str(clips / name / "clip.mp4")
-        ensure_pose(project, path, CONFIG, "cpu", progress)
-    assert told == ["terms"]
-    ensure_pose(Project.create(clips / "other"), path, CONFIG, "cpu", Telling())
-    assert told == ["terms", "terms"]  # another command
 
 
 def test_joints_in_metres_are_kept_beside_the_others(

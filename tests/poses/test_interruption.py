@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import signal
 import subprocess
 import sys
@@ -11,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.core import artifact
-from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import extract_poses
@@ -121,69 +117,3 @@ def test_ctrl_c_keeps_what_is_done_inside_a_clip(tmp_path: Path, monkeypatch) ->
     assert list((project.root / "poses" / "partial").rglob("detect-*.safetensors"))
     (result,) = extract_poses(project, [str(tmp_path / "long.mp4")], CONFIG)
     assert result.status == "ok"
-
-
-def test_two_runs_on_one_project_are_refused(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
-    hold = (
-        "import sys\n"
-        "sys.path[:0] = ['.', 'models']\n"
-        "from pathlib import Path\n"
-        "from la2ds_cli.core.project import Project\n"
-        "with Project.open(Path(sys.argv[1])).lock():\n"
-        "    print('held', flush=True)\n"
-        "    sys.stdin.read()\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", hold, str(project.root)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "held\n"
-        with pytest.raises(UserError, match="another la2ds command") as caught, project.lock():
-            pass
-        assert caught.value.exit_code == ExitCode.MISMATCH
-        other.kill()
-    with project.lock():
-        pass
-
-
-def test_a_full_disk_ends_the_run_and_keeps_what_is_done(tmp_path: Path, monkeypatch) -> None:
-    for number in range(3):
-        film(tmp_path / "clips" / f"{number}.mp4", walk(20, start=40 + 10 * number))
-    project = Project.create(tmp_path / "project")
-    written = []
-    original = os.fsync
-
-    def fsync(handle: int) -> None:
-        written.append(handle)
-        if len(written) > 3:  # the poses of one clip and the tables around it
-            raise OSError(errno.ENOSPC, "No space left on device")
-        original(handle)
-
-    monkeypatch.setattr(artifact.os, "fsync", fsync)
-    with pytest.raises(UserError, match="No space left") as caught:
-        extract_poses(project, [str(tmp_path / "clips")], CONFIG)
-    assert caught.value.exit_code == ExitCode.STORAGE
-    assert not list(project.root.rglob(".tmp-*"))
-    monkeypatch.setattr(artifact.os, "fsync", original)
-    results = extract_poses(project, [str(tmp_path / "clips")], CONFIG)
-    assert "cached" in [r.status for r in results]
-    assert all(r.usable for r in results)
-
-
-def test_a_project_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch) -> None:
-    film(tmp_path / "a.mp4", walk(20))
-    project = Project.create(tmp_path / "project")
-
-    def refuse(**_: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr(artifact.tempfile, "mkstemp", refuse)
-    with pytest.raises(UserError, match="Permission denied") as caught:
-        extract_poses(project, [str(tmp_path / "a.mp4")], CONFIG)
-    assert caught.value.exit_code == ExitCode.STORAGE
-    assert "choose a writable folder" in caught.value.hint

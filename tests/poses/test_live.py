@@ -50,12 +50,6 @@ def test_a_person_is_followed_and_a_larger_one_who_comes_later_is_not():
     assert np.abs(np.array(found)[:, 0] - middle).max() < 4
 
 
-def test_the_first_is_chosen_as_extraction_chooses():
-    both = {150: (100, 30, 140, 130), 250: (2, 2, 12, 40)}  # in the middle; small in a corner
-    (found,) = watch([both])
-    assert 90 < found[0] < 150
-
-
 def test_who_has_left_is_nobody_and_after_a_second_another_may_come():
     stands = {150: (40, 40, 70, 120)}
     other = {250: (170, 40, 200, 120)}
@@ -79,9 +73,3 @@ def test_the_joints_bridge_what_the_detector_does_not_see():
     detector = Blind(blind=(3, 4))
     assert all(place is not None for place in watch(scenes, detector, detect_rate=10.0))
     assert detector.looks == 8  # of 16 frames at 20 per second
-
-
-def test_joints_of_low_score_are_not_seen():
-    poses = LivePoses(GreyDetector(), GreyPose(), PosesConfig(joint_threshold=0.99))
-    found = poses.joints(Frame(0, 0.0, scene({150: (40, 40, 70, 120)}), 0))
-    assert found is None or (found.score[np.isnan(found.xy).any(axis=1)] == 0).all()

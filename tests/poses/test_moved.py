@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.project import Project
@@ -16,8 +14,7 @@ from la2ds_cli.formats import wide_csv
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.poses import extract
-from la2ds_cli.poses.current import current_clip
-from la2ds_cli.poses.extract import ExtractOptions, ensure_pose
+from la2ds_cli.poses.extract import ExtractOptions
 from tests.movement import sequence, warped_phase
 from tests.poses.grey_people import film
 from tests.poses.test_extract import CONFIG, clips, no_networks, project, walk
@@ -78,21 +75,6 @@ def test_the_parts_and_people_of_a_moved_video_stay_with_it(project: Project, tm
     assert third == f"ok {ids[0]}-t0.4-"
 
 
-def test_a_copy_of_a_video_that_is_still_there_is_the_same_clip(project: Project, clips: Path):
-    anna = clips / "anna" / "clip.mp4"
-    extracted(project, anna)
-    (clips / "anna" / "copy.mp4").write_bytes(anna.read_bytes())
-    found, notes = extracted(project, clips / "anna")
-    assert (len(set(found)), notes) == (1, [])
-    # Of two copies that both appear for one that is gone, one is that clip.
-    first = project.videos()[0].id
-    anna.rename(clips / "anna" / "b.mp4")
-    (clips / "anna" / "a.mp4").write_bytes((clips / "anna" / "b.mp4").read_bytes())
-    found, notes = extracted(project, clips / "anna")
-    assert len(set(found)) == 1
-    assert notes == [f"renamed or moved: {first} is now a.mp4"]
-
-
 PHASES = "video,start,end,phase,by\nclip,0,8,up,me\nclip.mp4,8,12,down,\n{ben},0,5,up,\n"
 
 
@@ -147,24 +129,6 @@ def test_two_files_that_exchange_their_names(project: Project, clips: Path, monk
     assert {v.id: project.source(v) for v in project.videos()} == dict(
         zip(before, (ben, anna), strict=True)
     )
-
-
-@pytest.mark.parametrize("name", ["b.mp4", "b.mp4#2"])
-def test_a_command_for_single_clips_finds_a_renamed_video(
-    project: Project, tmp_path: Path, monkeypatch, name: str
-):
-    path = tmp_path / "a.mp4"
-    film(path, DUET)
-    two = replace(CONFIG, subjects=2)
-    extracted(project, path, config=two, clip=ClipOptions(slowmo=4))
-    first, second = (video.id for video in project.videos())
-    path.rename(tmp_path / "b.mp4")
-    no_networks(monkeypatch)
-    monkeypatch.chdir(tmp_path)
-    assert current_clip(project, name, two) is None  # its row must be written
-    assert ensure_pose(project, name, two) == (second if "#" in name else first)
-    assert {file for file, *_ in rows(project).values()} == {"b.mp4"}
-    assert current_clip(project, name, two) == (second if "#" in name else first)
 
 
 def test_imported_poses_follow_their_renamed_video(project: Project, tmp_path: Path):

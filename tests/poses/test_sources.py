@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
 from pathlib import Path
 
 import pytest
@@ -33,18 +32,6 @@ def names(paths: list[str], folder: Path) -> list[str]:
 def test_a_folder_is_searched_to_the_bottom(folder: Path) -> None:
     found = clips([str(folder)])
     assert names(found, folder) == ["clip2.MP4", "clip10.mp4", "deep/er/clip1.mov"]
-
-
-def test_a_file_whose_name_looks_like_a_pattern_is_a_file(folder: Path) -> None:
-    odd = folder / "take[1].mp4"
-    odd.touch()
-    assert clips([str(odd)]) == [str(odd)]
-
-
-def test_files_keep_their_order_and_come_once(folder: Path) -> None:
-    ten, two = str(folder / "clip10.mp4"), str(folder / "clip2.MP4")
-    assert clips([ten, two, ten]) == [ten, two]
-    assert clips([ten, str(folder)])[:2] == [ten, two]
 
 
 def test_what_is_not_there_stays_in_the_list(folder: Path) -> None:
@@ -92,14 +79,6 @@ def test_folders_of_images_are_found_among_videos(tmp_path: Path) -> None:
     assert found == ["take9/left", "take9/right", "take10", "with video/clip.mp4"]
 
 
-def test_a_pattern_finds_folders_of_images(tmp_path: Path) -> None:
-    images(tmp_path / "take10", "1.png", "2.png")
-    images(tmp_path / "take9", "1.png", "2.png")
-    (tmp_path / "empty").mkdir()
-    found = clips([str(tmp_path / "*")])
-    assert names(found, tmp_path) == ["take9", "take10"]
-
-
 def test_links_are_followed_and_name_no_second_clip(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "deep" / "links"
     other.mkdir()
@@ -119,19 +98,7 @@ def test_links_are_followed_and_name_no_second_clip(folder: Path, tmp_path: Path
     assert clips([link, str(outside / "clip1.mov")]) == [link]
 
 
-def test_names_longer_than_the_system_allows_stay(tmp_path: Path) -> None:
-    odd = [str(tmp_path / f"{'x' * 300}.mp4"), str(tmp_path / f"{'x' * 300}[1].mp4")]
-    assert clips(odd) == odd
-
-
 # --- entries ----------------------------------------------------------------------------
-
-
-def test_entries_of_files_have_the_options_given(folder: Path) -> None:
-    options = ClipOptions(rotate=90)
-    found = collect_entries([str(folder)], options)
-    assert found == [Entry(name, options) for name in clips([str(folder)])]
-    assert collect_entries([str(folder / "none.mp4")]) == [Entry(str(folder / "none.mp4"))]
 
 
 def test_the_rate_is_kept_for_folders_of_images(folder: Path) -> None:
@@ -212,14 +179,6 @@ def test_every_column(tmp_path: Path) -> None:
             says_how=True,
         ),
     ]
-
-
-def test_empty_cells_leave_what_was_given(tmp_path: Path) -> None:
-    path = write(tmp_path, "path,start,mirror\na.mp4,,\nb.mp4,0,false\n")
-    given = ClipOptions(start=2, mirror=True, slowmo=4)
-    one, two = read_manifest(path, given)
-    assert one.options == given
-    assert two.options == ClipOptions(start=0, end=inf, mirror=False, slowmo=4)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from PIL import Image as PillowImage
 
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import PosesConfig
@@ -143,11 +142,3 @@ def test_frames_that_all_have_one_time_are_taken_at_the_rate_of_the_stream(
     pose, _ = project.read_pose(result.video)
     assert pose.fps == 30
     np.testing.assert_allclose(np.diff(pose.time)[1:], 1 / 30)
-
-
-def test_a_folder_of_images(tmp_path: Path) -> None:
-    (tmp_path / "frames").mkdir()
-    for t, image in enumerate(drawn(np.arange(SECONDS * 30) / 30)):
-        PillowImage.fromarray(image).save(tmp_path / "frames" / f"{t}.png")
-    pose = poses(tmp_path, tmp_path / "frames", ClipOptions(fps=30))
-    assert_is_the_movement(pose, SECONDS - 0.05)

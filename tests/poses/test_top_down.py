@@ -62,15 +62,6 @@ class Brightest:
         return np.repeat(np.exp(-square / 8).astype(np.float32)[:, None], 17, axis=1)
 
 
-def test_a_blob_comes_back_to_its_pixel() -> None:
-    """Through crop, heatmap and back, to a quarter of a cell, which is five image pixels."""
-    v, u = np.mgrid[:100, :120]
-    blob = np.rint(255 * np.exp(-((u - 44.3) ** 2 + (v - 41.8) ** 2) / 18)).astype(np.uint8)
-    backend = TopDownBackend(Brightest(), (64, 48), "coco17", "cpu")
-    xy, _, _ = backend.estimate([np.repeat(blob[..., None], 3, axis=2)], BOX)
-    np.testing.assert_allclose(xy[0, 0], [44.3, 41.8], atol=1.3)
-
-
 def test_crops_are_normalised_rgb() -> None:
     network = Brightest()
     image = np.full((100, 120, 3), (255, 0, 0), np.uint8)
@@ -125,16 +116,3 @@ def test_a_map_without_a_positive_value_shows_no_joint() -> None:
     assert score[0].tolist() == pytest.approx([0.9, 0, 0, 0.8])
     assert np.abs(xy[0, 0] - (80, 120)).max() < 4
     assert np.abs(xy[0, 3] - (0, 132)).max() < 4
-
-
-@pytest.mark.heavy
-def test_joints_are_those_that_mmpose_makes() -> None:
-    pytest.importorskip("mmpose", reason="compares with MMPose: pip install 'la2ds[mmpose]'")
-
-    for heatmap in (reference.seeded_heatmaps(), reference.empty_heatmaps()):
-        xy, score = joints(heatmap)
-        expected = reference.mmpose_joints(heatmap)
-        np.testing.assert_allclose(xy, expected[0], rtol=0, atol=1e-3)
-        np.testing.assert_allclose(score, np.clip(expected[1], 0, 1), atol=1e-6)
-    expected = [reference.mmpose_matrix(box) for box in reference.BOXES]
-    np.testing.assert_allclose(MATRICES, expected, rtol=1e-5, atol=2e-4)

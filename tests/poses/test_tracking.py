@@ -8,14 +8,12 @@ import pytest
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.tracking import (
     Track,
-    assign,
     fill_boxes,
     link_detections,
     link_tracks,
     make_track,
     pose_oks,
     same_person,
-    side_by_side,
 )
 from tests.poses.simulated_people import SIZE, frames, moving, person, walker, with_joints
 
@@ -57,19 +55,6 @@ def test_a_sprinter_is_followed_where_few_frames_are_looked_at(stride: int) -> N
     assert track.frame.tolist() == list(range(0, 46, stride))
 
 
-def test_two_sprinters_one_behind_the_other_are_not_mixed_up() -> None:
-    """At each look the second is where the first was at the last one."""
-    rows = [[person(40 + 10 * t), person(100 + 10 * t)] if t % 6 == 0 else [] for t in range(49)]
-    rows = [[]] * 6 + rows
-    for t in range(6):  # the first look is followed by two near ones, which tell the speed
-        rows[t] = [person(-20 + 10 * t), person(40 + 10 * t)]
-    found = link_detections(frames(*rows), threshold=0.3, max_gap=30, size=(700, 480))
-    long = [track for track in found if len(track) > 10]
-    assert len(long) == 2
-    for track in long:
-        np.testing.assert_allclose(np.diff(centre(track)) / np.diff(track.frame), 10, atol=0.1)
-
-
 def test_the_box_of_somebody_who_comes_nearer_is_predicted_to_grow() -> None:
     rows = [[person(300, 80 * 1.03**t)] if t % 6 == 0 else [] for t in range(49)]
     (track,) = link_detections(frames(*rows), threshold=0.3, max_gap=30, size=SIZE)
@@ -79,16 +64,6 @@ def test_the_box_of_somebody_who_comes_nearer_is_predicted_to_grow() -> None:
 def test_nobody_jumps_to_somebody_else_far_away() -> None:
     rows = [[person(100)] for _ in range(10)] + [[person(400)] for _ in range(10)]
     assert len(link_detections(frames(*rows), threshold=0.3, max_gap=30, size=SIZE)) == 2
-
-
-def test_the_best_pairs_together_win_over_the_best_single_pair() -> None:
-    """The best single pair, 0.7, would leave the second row with nothing."""
-    value = np.array([[0.6, 0.7], [0.0, 0.6]])
-    assert assign(value) == [(0, 0), (1, 1)]
-    assert assign(np.array([[0.0, 0.5], [0.0, 0.4]])) == [(0, 1)]
-    assert assign(np.zeros((1, 1))) == []
-    assert assign(np.array([[0.2, 0.5, 0.5]])) == [(0, 1)]
-    assert assign(np.array([[0.2], [0.5]])) == [(1, 0)]
 
 
 def test_where_one_box_fits_two_people_both_keep_one() -> None:
@@ -224,13 +199,6 @@ def test_joints_tell_two_people_whose_boxes_lie_in_each_other() -> None:
     assert not same_person(front, behind)
     unposed = [make_track(t.frame, t.box, t.score) for t in (front, behind)]
     assert same_person(*unposed)
-
-
-def test_who_stands_beside_is_somebody_else() -> None:
-    subject = moving(200, 200, 50, 0.1)
-    assert side_by_side(subject, moving(400, 200, 50, 0.1))
-    assert not side_by_side(subject, moving(400, 200, 50, 0.1, start=42))
-    assert not side_by_side(subject, moving(200, 120, 50, 0.1))
 
 
 def test_iou_known_answers() -> None:

@@ -119,15 +119,6 @@ def test_exchanged_sides_are_not_trusted_while_they_are():
     assert (trust[54:, pair] >= LEAST_TRUST).all()
 
 
-def test_sides_exchanged_until_the_end_are_doubted_to_there():
-    pose = moving(xy=figure(np.full(90, 1.0)))
-    xy = pose.xy.copy()
-    xy[75:] = xy[75:][:, list(SKELETON.flip)]
-    trust = trust_of(replace(pose, xy=xy))
-    assert (trust[75:, WRIST] < LEAST_TRUST).all()
-    assert (trust[:65] >= LEAST_TRUST).all()
-
-
 @pytest.mark.parametrize(
     ("scores", "doubted"),
     [((0.9, 0.9), {"left arm", "right arm"}), ((0.65, 0.9), {"left arm"})],

@@ -110,15 +110,6 @@ def test_a_manifest_can_take_options_back(project: Project, tmp_path: Path, clip
     assert [video.options for video in project.videos()] == [""]
 
 
-def test_a_long_video_asks_for_the_part_that_matters(project: Project, clip: str) -> None:
-    short = replace(CONFIG, max_duration=1.5)
-    (result,) = extract_poses(project, [clip], short)
-    assert (result.status, result.code) == ("skipped", "V032")
-    assert "--time-range" in result.hint
-    (part,) = extract_poses(project, [clip], short, ExtractOptions(clip=ClipOptions(end=1)))
-    assert part.usable
-
-
 def test_shards_together_are_the_whole(tmp_path: Path) -> None:
     for number in range(5):
         film(tmp_path / "clips" / f"{number}.mp4", walk(12, start=20 + 10 * number))

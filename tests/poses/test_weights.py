@@ -17,7 +17,7 @@ from la2ds_cli.poses.weights import (
     report_to,
     weights_identity,
 )
-from la2ds_models import download, weight_files
+from la2ds_models import weight_files
 from la2ds_models.weight_files import WeightFile, own_path, zoo
 from tests.file_server import FileServer, Served
 
@@ -83,13 +83,6 @@ def test_size_and_licence_are_told_before_the_bytes(server: FileServer) -> None:
     assert sum(n for n in told.all("advance") if isinstance(n, int)) == len(CONTENT)
 
 
-def test_nothing_is_told_of_what_is_here(server: FileServer) -> None:
-    fetch_weights("net")
-    told = Told()
-    fetch_weights("net", told)
-    assert told.calls == []
-
-
 def test_a_backend_reports_to_whoever_listens(server: FileServer) -> None:
     told = Told()
     with report_to(told):
@@ -100,18 +93,6 @@ def test_a_backend_reports_to_whoever_listens(server: FileServer) -> None:
     before = len(told.calls)
     fetch_weights("net")
     assert len(told.calls) == before
-
-
-def test_the_bar_follows_a_server_that_starts_over(server: FileServer) -> None:
-    half = len(CONTENT) // 2
-    server.paths["/net.pth"] = Served(CONTENT, ranges=False, cut=[half])
-    told = Told()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(download, "PAUSE", 0.0)
-        fetch_weights("net", told)
-    assert told.all("begin") == [("net", len(CONTENT))] * 2
-    assert sum(n for n in told.all("advance") if isinstance(n, int)) == half + len(CONTENT)
-    assert len([n for n in told.all("note") if "downloading" in str(n)]) == 1
 
 
 def test_missing_weights_name_every_way_out() -> None:

@@ -248,6 +248,16 @@ def crop_matrix(box: FloatArray, input_size: tuple[int, int]) -> FloatArray:
     return np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
 
 
+def cut_out(image: Image, matrix: FloatArray, size: tuple[int, int], border: int = 0) -> Image:
+    """The crop of size (H, W) that a `crop_matrix` makes; border: grey outside the image."""
+    import cv2
+
+    height, width = size
+    flags, grey = cv2.INTER_LINEAR, (border, border, border)
+    cut = cv2.warpAffine(image, matrix, (width, height), flags=flags, borderValue=grey)
+    return np.asarray(cut, np.uint8)
+
+
 def to_image(xy: FloatArray, matrix: FloatArray) -> FloatArray:
     """Input pixels xy (n, K, 2) back to image pixels by the inverses of matrix (n, 2, 3)."""
     linear, shift = matrix[:, :, :2], matrix[:, :, 2]
@@ -327,15 +337,8 @@ class TopDownBackend:
 
     def _crops(self, images: Sequence[Image], matrix: FloatArray) -> FloatArray:
         """Normalised crops (n, 3, H, W) float32; pixels outside an image are black."""
-        import cv2
-
-        height, width = self.input_size
-        cut = np.stack(
-            [
-                cv2.warpAffine(image, m, (width, height), flags=cv2.INTER_LINEAR)
-                for image, m in zip(images, matrix, strict=True)
-            ]
-        )
+        pairs = zip(images, matrix, strict=True)
+        cut = np.stack([cut_out(image, m, self.input_size) for image, m in pairs])
         mean, std = np.array(_MEAN, np.float32), np.array(_STD, np.float32)
         normalised = (cut.astype(np.float32) / 255 - mean) / std
         return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))

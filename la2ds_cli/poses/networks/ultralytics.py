@@ -43,6 +43,7 @@ from la2ds_cli.poses.networks import (
     Joints,
     PoseBackend,
     crop_matrix,
+    cut_out,
     gpu_memory,
     letterbox,
     no_joints,
@@ -114,34 +115,24 @@ class UltralyticsBackend:
     def __init__(self, model: YoloModel, least_score: float = _LEAST_SCORE) -> None:
         self.model = model
         self.least_score = least_score
+        self.device = model.device
         height = model.image_size
         self.input_size = height, -(-round(height * _ASPECT) // _STRIDE) * _STRIDE
-
-    @property
-    def device(self) -> str:
-        return self.model.device
 
     def estimate(self, images: Sequence[Image], boxes: FloatArray) -> Joints:
         """As PoseBackend.estimate; score is the network's visibility, 0 if nobody is found."""
         xy, score, world = no_joints(len(boxes), _JOINTS)
         matrix = [crop_matrix(box, self.input_size) for box in boxes]
-        crop = [self._crop(image, m) for image, m in zip(images, matrix, strict=True)]
-        for i, people in enumerate(self.model.detect(crop, self.least_score)):
+        crops = [
+            cut_out(image, m, self.input_size, GREY)
+            for image, m in zip(images, matrix, strict=True)
+        ]
+        for i, people in enumerate(self.model.detect(crops, self.least_score)):
             person = best_match(people, to_crop(boxes[i], matrix[i]))
             if person >= 0:
                 joint, score[i] = read_joints(people[person])
                 xy[i] = to_image(joint[None], matrix[i][None])[0]
         return xy, score, world
-
-    def _crop(self, image: Image, matrix: FloatArray) -> Image:
-        import cv2
-
-        height, width = self.input_size
-        grey = (GREY, GREY, GREY)
-        cut = cv2.warpAffine(
-            image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderValue=grey
-        )
-        return np.asarray(cut, np.uint8)
 
 
 def to_crop(box: FloatArray, matrix: FloatArray) -> FloatArray:

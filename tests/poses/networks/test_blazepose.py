@@ -25,7 +25,6 @@ from la2ds_cli.poses.networks.blazepose import (
     Person,
     Region,
     SteadyAxis,
-    anchor_centres,
     body_region,
     decode,
     find,
@@ -133,16 +132,6 @@ def test_a_person_is_searched_for_once(backend: BlazePoseBackend, network: SpotF
     assert network.detections == 1
 
 
-def test_after_a_reset_it_is_searched_for_again(
-    backend: BlazePoseBackend, network: SpotFinder
-) -> None:
-    tracker = backend.tracker()
-    tracker.estimate([picture((100, 100))], box_at(100, 100)[None])
-    tracker.reset()
-    tracker.estimate([picture((100, 100))], box_at(100, 100)[None])
-    assert network.detections == 2
-
-
 def test_a_person_that_leaps_is_found_in_its_box(backend: BlazePoseBackend) -> None:
     tracker = backend.tracker()
     images = [picture((60, 100)), picture((240, 100))]
@@ -235,13 +224,6 @@ def test_the_box_is_around_the_visible_landmarks() -> None:
     seen = person((20, 10), (40, 110), (60, 60), (190, 5), hidden=1)
     # 40 x 100 pixels, and 5 % of the longer side around them
     np.testing.assert_allclose(person_box(seen, (300, 200)), [15, 5, 65, 115])
-
-
-def test_the_box_ends_at_the_frame_and_needs_three_landmarks() -> None:
-    wide = person((-30, 10), (310, 50), (60, 250))
-    np.testing.assert_allclose(person_box(wide, (300, 200)), [0, 0, 299, 199])
-    few = person((20, 10), (40, 110), (60, 60), hidden=1)
-    assert np.isnan(person_box(few, (300, 200))).all()
 
 
 class Crowd:
@@ -358,17 +340,6 @@ def test_the_first_steps_of_the_filter() -> None:
     np.testing.assert_allclose(steady.add(second)[:, 1], [0, -50])
 
 
-def test_anchors_lie_in_the_middle_of_their_cells_row_by_row() -> None:
-    anchors = anchor_centres()
-    assert anchors.shape == (2254, 2)  # as of the published network
-    half = 0.5 / 28
-    np.testing.assert_allclose(anchors[:3], [[half, half], [half, half], [3 * half, half]])
-    coarse = anchors[-7 * 7 * 6 :]  # three layers of stride 32 share one grid
-    np.testing.assert_allclose(coarse[:6], np.full((6, 2), 0.5 / 7))
-    np.testing.assert_allclose(coarse[6], [1.5 / 7, 0.5 / 7])
-    np.testing.assert_allclose(anchors[-1], [6.5 / 7, 6.5 / 7])
-
-
 def test_boxes_and_points_are_relative_to_the_anchor() -> None:
     raw, logit = np.zeros((2254, 8)), np.full(2254, -2.0)
     raw[2], logit[2] = [1, 2, 10, 20, -5, 0, 3, 4], 2.0  # the anchor at (12, 4)
@@ -389,20 +360,6 @@ def test_overlapping_detections_are_averaged_by_their_scores() -> None:
     assert [len(found) for found in suppress(box[:0], body[:0], score[:0])] == [0, 0]
 
 
-@pytest.mark.parametrize("angle", [0, 0.4, -2.5, np.pi / 2])
-def test_points_go_to_the_crop_and_back(angle: float) -> None:
-    region = Region(120.5, 80, 64, angle)
-    xy = np.array([[0, 0], [31.5, 7], [63, 64.0]])
-    image = region.to_image(xy, 64)
-    back = np.linalg.solve(
-        region.matrix(64)[:, :2], (image - region.matrix(64)[:, 2]).T
-    ).T  # the inverse map
-    np.testing.assert_allclose(back, xy, atol=1e-9)
-    np.testing.assert_allclose(region.to_image(np.array([32.0, 32]), 64), [120.5, 80])
-    sides = np.linalg.norm(np.diff(region.to_image(np.array([[0, 0], [64, 0]]), 64), axis=0))
-    assert sides == pytest.approx(64)
-
-
 def test_a_crop_shows_what_its_points_say() -> None:
     image = np.zeros((100, 140, 3), np.uint8)
     image[29:32, 89:92] = 255  # around (90, 30)
@@ -415,16 +372,6 @@ def test_a_crop_shows_what_its_points_say() -> None:
     # On the way from the centre to the end of the axis, which is straight up in the crop.
     assert abs(x.mean() - 64) < 1
     assert y.mean() < 64
-
-
-@pytest.mark.parametrize(
-    ("end", "angle"), [((50, 40), 0), ((50, 80), -np.pi), ((70, 60), np.pi / 2)]
-)
-def test_the_end_of_the_axis_is_straight_up_in_the_crop(end, angle: float) -> None:
-    region = body_region(np.array([[50.0, 60], end]))
-    assert (region.x, region.y, region.side) == (50, 60, 50)
-    assert region.angle == pytest.approx(angle)
-    np.testing.assert_allclose(region.to_image(np.array([25.0, 5]), 50), end)
 
 
 def test_outside_of_the_image() -> None:

@@ -10,7 +10,6 @@ import importlib
 import importlib.util
 import re
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.plugins import trust
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.poses.chunks import one_thread_each
 from la2ds_cli.poses.networks import TopDownBackend, pose_identities, resolve_detector, resolve_pose
 from la2ds_cli.poses.networks.openmmlab import (
     INSTALL,
@@ -356,22 +354,6 @@ def test_the_boxes_are_those_of_mmdetection(tmp_path: Path, alias: str) -> None:
         assert len(boxes) > 0
         np.testing.assert_allclose(boxes[:, :4], expected.bboxes.numpy()[person], atol=1e-3)
         np.testing.assert_allclose(boxes[:, 4], expected.scores.numpy()[person], atol=1e-6)
-
-
-@needs_mmlab
-@pytest.mark.heavy
-def test_threads_get_their_own_boxes(tmp_path: Path) -> None:
-    detector = detector_of(random_detector(RTMDET, tmp_path))
-    images = [picture(), picture()[::-1], picture()[:, ::-1]]
-    # As an extraction runs them: one thread per call. With random weights many scores nearly tie,
-    # so that the order of the boxes hangs on the last bits of sums, and these on the number of
-    # threads, which torch keeps for each thread of Python apart.
-    with one_thread_each(3), ThreadPoolExecutor(3) as pool:
-        alone = [detector.detect([image])[0] for image in images]
-        together = list(pool.map(lambda image: detector.detect([image])[0], images))
-    assert all(len(boxes) for boxes in alone)
-    for one, other in zip(alone, together, strict=True):
-        np.testing.assert_array_equal(one, other)
 
 
 @needs_mmlab

@@ -31,7 +31,6 @@ from la2ds_cli.poses.networks.ultralytics import (
     UltralyticsDetector,
     best_match,
     import_part,
-    input_size,
     load_model,
     model_name,
     read_checkpoint,
@@ -308,14 +307,6 @@ def test_the_person_in_the_box_is_taken() -> None:
     ] * 3
 
 
-def test_somebody_else_in_the_crop_does_not_count() -> None:
-    model: Any = TwoPeople()
-    image = np.zeros((200, 300, 3), np.uint8)
-    xy, score, _ = UltralyticsBackend(model).estimate([image], np.array([[100, 60, 140, 140.0]]))
-    np.testing.assert_array_equal(score, 0)
-    assert xy.shape == (1, 17, 2)
-
-
 def test_the_best_match() -> None:
     found = np.array([[0, 0, 10, 10, 0.9], [10, 0, 20, 10, 0.3], [12, 0, 22, 10, 0.3]])
     assert best_match(found, np.array([11, 0, 21, 10])) == 1  # equal overlap: the first
@@ -380,20 +371,6 @@ def bright(shape: tuple[int, int], x1: int, y1: int, x2: int, y2: int) -> np.nda
     image = np.zeros((*shape, 3), np.uint8)
     image[y1:y2, x1:x2] = 255
     return image
-
-
-@pytest.mark.parametrize(
-    ("shape", "expected"),
-    [
-        ((480, 854), (384, 640)),
-        ((1280, 720), (640, 384)),
-        ((640, 640), (640, 640)),
-        ((10, 2000), (32, 640)),
-        ((481, 854), (384, 640)),
-    ],
-)
-def test_the_input_is_as_small_as_the_aspect_allows(shape, expected) -> None:
-    assert input_size(shape, 640) == expected
 
 
 def test_boxes_come_back_to_pictures_of_several_sizes() -> None:
