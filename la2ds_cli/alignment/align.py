@@ -17,7 +17,7 @@ from la2ds_cli.alignment.confidence import DOUBTFUL, certainty, tolerance_of
 from la2ds_cli.alignment.consensus import located
 from la2ds_cli.alignment.doubts import a_repetition_away, differs, doubted
 from la2ds_cli.alignment.pair import PreparedPair, anchored_frames, prepare_pair
-from la2ds_cli.alignment.path import is_monotone, speed_ratio
+from la2ds_cli.alignment.path import speed_ratio
 from la2ds_cli.alignment.references import References
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult, dense, overall_ratio
@@ -139,8 +139,6 @@ class PairAligner:
         same = sameness(references.described, describe(seen(pose_b, choice.view, pose_a)))
         sure = if_same(sure, same)
 
-        ordered = is_monotone(found.path)
-        tempo = speed_ratio(position, pose_a.time, pose_b.time)
         return AlignResult(
             a=pair.clips[0],
             b=pair.clips[1],
@@ -150,7 +148,7 @@ class PairAligner:
                 found, sure, pair.poses, (a, b), pair.choice.kind, settings.method, choice.view
             ),
             features=(a, b),
-            speed_ratio=tempo if ordered else np.full(len(pose_a), np.nan),
+            speed_ratio=speed_ratio(position, pose_a.time, pose_b.time),
             overall_ratio=overall_ratio(found, pose_a.time, pose_b.time),
             run=pair.choice.run(request.run),
             reason=pair.choice.reason,

@@ -76,16 +76,6 @@ def mean_pair_squared(a: FloatArray, b: FloatArray, path: IntArray) -> float:
     return float(np.mean(pair_distance(a, b, path) ** 2))
 
 
-def nearest(a: FloatArray, b: FloatArray) -> tuple[IntArray, FloatArray]:
-    """The index (N,) int64 of the nearest frame of B for each frame of A, and its distance (N,)."""
-    index, squared = [], []
-    for _, block in squared_blocks(a, b):
-        closest = block.argmin(axis=1)
-        index.append(closest)
-        squared.append(block[np.arange(len(block)), closest])
-    return np.concatenate(index), np.sqrt(np.concatenate(squared).astype(np.float64))
-
-
 def mean_nearest_squared(a: FloatArray, b: FloatArray) -> float:
     """Mean squared distance of a frame to the nearest frame of the other clip: the mean over A's
     frames and the mean over B's, averaged. The unit of skip costs and of soft-DTW's gamma."""

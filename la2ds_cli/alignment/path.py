@@ -18,11 +18,6 @@ def speed_window(time_a: FloatArray) -> float:
     return max(0.4, float(time_a[-1] - time_a[0]) / 50)
 
 
-def is_monotone(path: IntArray) -> bool:
-    """Whether time never runs backwards in either clip along the path."""
-    return bool((np.diff(path, axis=0) >= 0).all())
-
-
 def invert(path: IntArray) -> IntArray:
     """The path of B against A, rows (j, i) sorted by j then i."""
     swapped = path[:, ::-1]
@@ -53,14 +48,13 @@ def smooth_match(path: IntArray, length: int) -> FloatArray:
     It is mean_match, smoothed over neighbouring frames of A (Gaussian, SMOOTHING frames). A path
     moves by whole frames but the movement is continuous, so the mean over several steps is more
     accurate than a single one. A straight path does not change, and time never runs backwards. NaN
-    where a frame of A has no pair. A path that is not monotone is not smoothed, because its jumps
-    are meaningful.
+    where a frame of A has no pair.
     """
     position = mean_match(path, length)
     rows = np.flatnonzero(~np.isnan(position))
     last, middle = len(rows) - 1, len(_KERNEL) // 2
     reach = min(middle, last)
-    if reach < 1 or not is_monotone(path):
+    if reach < 1:
         return position
     steps = position[rows]
     straight = steps[0] + np.arange(len(rows)) * ((steps[last] - steps[0]) / last)

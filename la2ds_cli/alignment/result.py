@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.confidence import (
-    NEAR,
-    NOMINAL,
     WORDS,
     Certainty,
     certainty_text,
@@ -24,7 +22,7 @@ from la2ds_cli.alignment.confidence import (
 )
 from la2ds_cli.alignment.consensus import Located
 from la2ds_cli.alignment.distance import pair_distance
-from la2ds_cli.alignment.path import is_monotone, matched_time
+from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.alignment.same_movement import Sameness
 from la2ds_cli.alignment.viewpoint import unclear_view
 from la2ds_cli.core.clip import Video
@@ -47,8 +45,7 @@ class AlignResult:
     a, b: rows of videos.csv. pose_a, pose_b: the clips' joints.
     alignment: the dense correspondence.
     features: (N, D) of A and (M, D) of B as they were compared.
-    speed_ratio: (N,) seconds of B per second of A, NaN where unmatched and for paths that are not
-        monotone.
+    speed_ratio: (N,) seconds of B per second of A, NaN where unmatched.
     overall_ratio: the same between the first and the last match, NaN for one frame of A.
     reason: why the base model or raw poses were used, empty if they were requested or a run was
         used.
@@ -145,8 +142,6 @@ class AlignResult:
             "reason": self.reason,
             "run": self.run if alignment.features == "model" else None,
             "method": alignment.method,
-            "open_ends": self.settings.open_ends and alignment.method == "dtw",
-            "skip_cost": self.settings.skip_cost,
             "others": self.references,
             "others_left_out": self.strangers,
             "view": alignment.view,
@@ -155,8 +150,6 @@ class AlignResult:
             "mirrored": alignment.mirrored,
             "mean_cost": float(alignment.cost.mean()),
             "mean_confidence": self.mean_confidence,
-            "confidence_is": f"probability of being right to {NEAR:.0%} of B's length",
-            "interval": NOMINAL,
             "within": rounded([self.within])[0],
             "certainty": {word.replace(" ", "_"): count for word, count in self.certainty.items()},
             "speed_ratio": rounded([self.overall_ratio])[0],
@@ -209,8 +202,7 @@ def dense(
 
 
 def overall_ratio(found: Located, time_a: FloatArray, time_b: FloatArray) -> float:
-    """Seconds of B per second of A between the first and the last pair; NaN for one frame of A and
-    for paths that are not monotone.
+    """Seconds of B per second of A between the first and the last pair; NaN for one frame of A.
 
     Of a consensus, these are the ends of the direct path, seen from both clips: a consensus of the
     frames of B ends at other moments, but swapped clips must have the inverse ratio.
@@ -223,7 +215,7 @@ def overall_ratio(found: Located, time_a: FloatArray, time_b: FloatArray) -> flo
         return math.sqrt(there / back) if there > 0 and back > 0 else math.nan
     first, last = found.path[0], found.path[-1]
     seconds_a, seconds_b = time_a[last[0]] - time_a[first[0]], time_b[last[1]] - time_b[first[1]]
-    return float(seconds_b / seconds_a) if seconds_a > 0 and is_monotone(found.path) else math.nan
+    return float(seconds_b / seconds_a) if seconds_a > 0 else math.nan
 
 
 def _ratio(position: FloatArray, time: FloatArray, other: FloatArray) -> float:

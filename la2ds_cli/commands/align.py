@@ -89,7 +89,7 @@ def _show(console: Console, result: AlignResult) -> None:
     if missing := int((~alignment.matched_b).sum()):
         frames = f"{missing} frames of B have" if missing > 1 else "1 frame of B has"
         console.line(f"{frames} no counterpart")
-    if result.overall_ratio == result.overall_ratio:  # NaN where pairs run back and forth in time
+    if result.overall_ratio == result.overall_ratio:  # NaN of a single frame
         console.line(f"B takes {result.overall_ratio:.2f} times as long as A")
     console.line(f"{result.sureness}; the seconds hold in nine cases out of ten")
     console.files(result.files)

@@ -50,7 +50,7 @@ DEVICE = option(
     "|".join(get_args(DeviceName)), "Where to compute; cuda fails if there is no GPU.", "auto"
 )
 RUN = option("NAME", "Name of the training run.", "default")
-METHOD = option("NAME", "dtw, nearest or linear; default the project's, usually dtw.")
+METHOD = option("NAME", "dtw or linear; default the project's, usually dtw.")
 SETTINGS = option(
     "SECTION.KEY=VALUE", "Change a setting, such as train.steps=4000; repeatable.", None, "--set"
 )

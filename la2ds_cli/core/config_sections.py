@@ -175,7 +175,7 @@ class TrainConfig:
 class AlignConfig:
     """Alignment of two clips."""
 
-    method: str = "dtw"  # dtw, nearest, linear, or the dotted path of a module
+    method: str = "dtw"  # dtw, linear, or the dotted path of a module
     open_ends: bool = False  # dtw: the clips may start and end at different moments
     skip_cost: float = 1.5  # cost of an unmatched end frame, in mean nearest-frame costs
     reference_clips: Few = 0  # dtw: number of clips of a consensus; 0 = the direct path alone

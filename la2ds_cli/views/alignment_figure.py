@@ -17,7 +17,7 @@ from la2ds_cli.alignment.confidence import (
     seconds_within,
 )
 from la2ds_cli.alignment.distance import squared_distance
-from la2ds_cli.alignment.path import is_monotone, matched_time
+from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.viewpoint import IN_WORDS
 from la2ds_cli.core.clip import Video
@@ -300,15 +300,10 @@ def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: Drawn
     axes.plot(a.limits, b.limits, color="white", linewidth=1.2, linestyle=":")
     axes.plot([], [], color=GREY, linewidth=1.2, linestyle=":", label="constant speed")
     time_a, time_b = alignment.time_a[alignment.path[:, 0]], alignment.time_b[alignment.path[:, 1]]
-    if is_monotone(alignment.path):
-        low, high = (
-            matched_time(bound, alignment.time_b) for bound in (alignment.low, alignment.high)
-        )
-        axes.fill_between(alignment.time_a, low, high, color="white", alpha=0.45, linewidth=0)
-        axes.plot(time_a, time_b, color="black", linewidth=4)
-        axes.plot(time_a, time_b, color=ORANGE, linewidth=2.2)
-    else:
-        axes.plot(time_a, time_b, ".", color=ORANGE, markersize=4)
+    low, high = (matched_time(bound, alignment.time_b) for bound in (alignment.low, alignment.high))
+    axes.fill_between(alignment.time_a, low, high, color="white", alpha=0.45, linewidth=0)
+    axes.plot(time_a, time_b, color="black", linewidth=4)
+    axes.plot(time_a, time_b, color=ORANGE, linewidth=2.2)
     _labelled_moments(axes, a, b)
     for span in a.unmatched():
         axes.axvspan(*span, color="white", alpha=0.6, linewidth=0)
@@ -317,8 +312,8 @@ def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: Drawn
     axes.set(xlim=a.limits, ylim=b.limits)
     axes.set_xlabel("A, seconds", fontsize=10)
     axes.set_ylabel("B, seconds", fontsize=10)
-    band = f", {NOMINAL:.0%} interval in white" if is_monotone(alignment.path) else ""
-    axes.set_title(f"all pairs of frames (dark: alike), path{band}", fontsize=10.5, loc="left")
+    title = f"all pairs of frames (dark: alike), path, {NOMINAL:.0%} interval in white"
+    axes.set_title(title, fontsize=10.5, loc="left")
 
 
 def _labelled_moments(axes: Axes, a: DrawnClip, b: DrawnClip) -> None:

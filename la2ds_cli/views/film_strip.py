@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from la2ds_cli.alignment.path import is_monotone
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
 from la2ds_cli.core.view import FLIPPED, View
@@ -198,8 +197,7 @@ def _steps(alignment: Alignment) -> list[Step]:
     ]
     alone_a, alone_b = (np.flatnonzero(~m) for m in (alignment.matched_a, alignment.matched_b))
     placed += [(float(np.searchsorted(i, row)) - 0.7, (int(row), None)) for row in alone_a]
-    if is_monotone(alignment.path):
-        placed += [(float(np.searchsorted(j, row)) - 0.3, (None, int(row))) for row in alone_b]
+    placed += [(float(np.searchsorted(j, row)) - 0.3, (None, int(row))) for row in alone_b]
     return [step for _, step in sorted(placed, key=lambda one: one[0])]
 
 

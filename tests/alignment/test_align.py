@@ -296,11 +296,3 @@ def test_json_holds_everything(project: Project, tmp_path: Path) -> None:
     assert len(data["frames_a"]["confidence"]) == 41
     assert data["frames_a"]["time_b"][0] == pytest.approx(0, abs=0.05)
     assert data["speed_ratio"] == pytest.approx(1.2)
-
-
-def test_pairs_out_of_order_have_no_tempo(project: Project) -> None:
-    zigzag = np.concatenate([np.linspace(0, 1, 20), np.linspace(1, 0, 20)])
-    add_sequence(project, "zigzag", sequence(zigzag))
-    result = run(project, "zigzag", "anna", method="nearest")
-    assert np.isnan(result.speed_ratio).all()
-    assert result.to_json()["speed_ratio"] is None

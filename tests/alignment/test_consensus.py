@@ -15,7 +15,7 @@ from la2ds_cli.alignment.consensus import (
     pairwise_path,
     path_through,
 )
-from la2ds_cli.alignment.path import is_monotone, smooth_match
+from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.core.config import AlignConfig
 from la2ds_cli.features.resample import evenly_spaced
 from tests.movement import warped_phase
@@ -134,9 +134,8 @@ def test_a_path_goes_through_the_positions_and_skips_no_frame(seed: int) -> None
     position = np.sort(rng.uniform(0, 60, 30))
     position[:4] = NAN
     path = path_through(position)
-    assert is_monotone(path)
     steps = np.diff(path, axis=0)
-    assert steps.max() == 1
+    assert (steps.min(), steps.max()) == (0, 1)
     assert (steps.sum(axis=1) > 0).all()
     assert path[0, 0] == 4
     at = np.rint(position[4:]).astype(int)

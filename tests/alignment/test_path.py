@@ -111,8 +111,3 @@ def test_smoothing_keeps_where_a_path_begins_and_ends() -> None:
     position = paths.smooth_match(path, 9)
     assert (position[0], position[8]) == (pytest.approx(0), pytest.approx(12))
     assert 0 < position[1] < position[2] < 8
-
-
-def test_jumps_of_nearest_frames_are_kept() -> None:
-    path = np.array([[0, 9], [1, 2], [2, 7]])
-    assert paths.smooth_match(path, 3).tolist() == [9, 2, 7]

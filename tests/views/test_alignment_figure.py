@@ -43,7 +43,6 @@ def aligned(project: Project, a: str, b: str, *overrides: str) -> tuple[AlignRes
 @pytest.mark.parametrize(
     ("a", "b", "override"),
     [
-        ("anna", "ben", "align.method=nearest"),
         ("anna", "ben", "align.open_ends=true"),
         ("one", "ben", "align.open_ends=false"),
         ("ben", "one", "align.open_ends=false"),

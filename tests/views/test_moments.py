@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.path import is_monotone
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.config import load_config
@@ -52,16 +51,6 @@ def test_what_has_no_counterpart_stands_alone_in_its_place(tmp_path: Path) -> No
     assert alone == list(range(len(alone)))
     rows = [a for a, _ in shown if a is not None]
     assert rows == sorted(rows)
-
-
-def test_a_path_that_runs_back_and_forth_is_shown_in_the_order_of_a(tmp_path: Path) -> None:
-    there_and_back = np.r_[warped_phase(30, 0), warped_phase(30, 1)[::-1]]
-    found = aligned(tmp_path, there_and_back, warped_phase(40, 1), "align.method=nearest")
-    assert not is_monotone(found.alignment.path)
-    shown = moments(found.alignment, found.pose_a, found.pose_b, COUNT)
-    rows = [a for a, _ in shown]
-    assert None not in rows
-    assert rows == sorted(row for row in rows if row is not None)
 
 
 def test_clips_that_do_not_move_are_shown_at_equal_intervals(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 To add one, put `NAME.py` here with
 
     def align(a, b, config):  # a (N, D), b (M, D) float features; la2ds_cli AlignConfig
-        return path           # (P, 2) int64 rows (index of A, index of B), ordered by A then B
+        return path           # (P, 2) int64 rows (index of A, of B) that never go back
 
 To use a method from your own package, give its dotted path (`mypackage.mymodule`). Methods return
 pairs only; the caller computes distances, confidence and times from the path.
@@ -75,7 +75,7 @@ def align_features(method: str, a: FloatArray, b: FloatArray, config: AlignConfi
     """Pairs (P, 2) int64 of the frames of a (N, D) and b (M, D).
 
     Raises UserError (exit 2) for an unknown method, and for one that returns anything but such
-    pairs, ordered by A; ValueError for features that do not fit together.
+    pairs in the order of time; ValueError for features that do not fit together.
     """
     path = np.asarray(get_method(method)(a, b, config))
     limit = np.array([len(a), len(b)])
@@ -83,12 +83,12 @@ def align_features(method: str, a: FloatArray, b: FloatArray, config: AlignConfi
     if not shaped or not len(path) or (path < 0).any() or (path >= limit).any():
         found = f"{path.dtype} {path.shape}"
         found += f" from {path.min()} to {path.max()}" if shaped and len(path) else ""
-    elif (np.diff(path[:, 0]) < 0).any():
-        found = "pairs in another order"
+    elif (np.diff(path, axis=0) < 0).any():
+        found = "pairs that run back in time"
     else:
         return path.astype(np.int64)
     raise UserError(
         f"the alignment method {method} has to return integer pairs (P, 2) of the {len(a)} frames "
-        f"of A and the {len(b)} of B, ordered by A; it returned {found}",
+        f"of A and the {len(b)} of B, in the order of time; it returned {found}",
         hint="docs/how-to/extend.md has a complete method",
     )

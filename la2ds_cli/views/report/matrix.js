@@ -33,14 +33,6 @@ function trace(context, positions) {
   }
 }
 
-function dots(context, positions) {
-  context.fillStyle = PATH;
-  positions.forEach((position, k) => {
-    const time = secondsB(position);
-    if (time !== null) context.fillRect(plot.x(A.time[k]) - 1.5, plot.y(time) - 1.5, 3, 3);
-  });
-}
-
 /** Where the true moment lies in most cases: between the bounds of each position. */
 function bounds(context) {
   context.fillStyle = "rgba(255, 255, 255, 0.35)";
@@ -121,7 +113,7 @@ export function layMatrix() {
   context.setLineDash([2, 3]);
   curve(context, [[plot.x(A.time[0]), plot.y(B.time[0])], [plot.x(A.time[A.count - 1]), plot.y(B.time[B.count - 1])]]);
   context.setLineDash([]);
-  if (data.monotone) trace(context, data.position); else dots(context, data.position);
+  trace(context, data.position);
   anchorMarks(context);
   context.restore();
   for (const [low, high, name] of A.phases) {

@@ -17,7 +17,7 @@ from la2ds_cli.alignment.confidence import (
     within_text,
 )
 from la2ds_cli.alignment.distance import squared_distance
-from la2ds_cli.alignment.path import is_monotone, matched_time
+from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.compare.compare import CompareResult
@@ -144,7 +144,6 @@ def match_json(result: AlignResult) -> dict[str, Any]:
         "certainty": certainty_words(alignment),
         "within": rounded(seconds_within(alignment), 2),
         "ratio": rounded(result.speed_ratio, 3),
-        "monotone": is_monotone(alignment.path),
         "sureness": sureness(result),
         "angles": {
             "names": [name.replace("_", " ") for name in names],

@@ -34,12 +34,6 @@ def test_every_method_returns_valid_pairs(name, rows, columns, dtype) -> None:
     np.testing.assert_array_equal(b, before[1])
 
 
-def test_nearest_follows_the_features_back_in_time() -> None:
-    a = np.array([[0.0], [1.0], [0.0]])
-    b = np.array([[1.1], [0.1]])
-    assert align_features("nearest", a, b, AlignConfig()).tolist() == [[0, 1], [1, 0], [2, 1]]
-
-
 def test_unknown_name_gets_a_suggestion() -> None:
     with pytest.raises(UserError) as caught:
         get_method("dwt")
