@@ -91,8 +91,10 @@ class CompareResult:
             "spans": [asdict(span) for span in self.spans],
             "findings": [{**plain(asdict(f)), "sentence": sentence(f)} for f in self.findings],
             "no_findings": self.no_findings,
-            "tempo": [{**plain(asdict(t)), "sentence": tempo_sentence(t)} for t in self.tempo],
-            "unjudged": [{**plain(asdict(u)), "sentence": unjudged_line(u)} for u in self.unjudged],
+            "tempo": [{**plain(t._asdict()), "sentence": tempo_sentence(t)} for t in self.tempo],
+            "unjudged": [
+                {**plain(u._asdict()), "sentence": unjudged_line(u)} for u in self.unjudged
+            ],
             "files": [str(file) for file in self.files],
         }
 

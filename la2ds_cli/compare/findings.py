@@ -7,6 +7,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -109,8 +110,7 @@ class Finding:
     confidence: float
 
 
-@dataclass(frozen=True)
-class Unjudged:
+class Unjudged(NamedTuple):
     """Seconds of the reference that could not be judged. joint: an angle, or empty for the whole
     body. reason: why."""
 
@@ -257,8 +257,7 @@ def _duration(time: FloatArray, first: int, stop: int) -> float:
 # --- tempo --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Tempo:
+class Tempo(NamedTuple):
     """One part of the movement; seconds, NaN = not known.
 
     reference, other: how long it takes in the two clips, by phases.csv for a phase that both have,

@@ -8,7 +8,7 @@ difference of angles is called a fault.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,7 @@ _AROUND = 0.5  # seconds over which the difference at a frame is averaged
 _SIDE_CUE = 0.04  # torso lengths; less does not determine the side
 
 
-@dataclass(frozen=True)
-class ViewDifference:
+class ViewDifference(NamedTuple):
     """Degrees about the vertical, 0 = filmed from the front, 90 = from one side, 180 = from behind;
     positive where the body faces the right of the picture. NaN = unknown.
 

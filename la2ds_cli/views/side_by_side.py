@@ -4,7 +4,8 @@ background; text; and both beside each other."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,8 +27,7 @@ _GROUND: Colour = (20, 20, 23)
 _INK, _SOFT = (240, 240, 240), (165, 165, 170)
 
 
-@dataclass(frozen=True)
-class Panel:
+class Panel(NamedTuple):
     """One clip, and how its frames are shown.
 
     name: as written. pose: as drawn, flipped if `mirrored`. phase: (T,) names, if any is labelled.

@@ -4,8 +4,8 @@ time (docs/decisions/0010-pages-of-single-pictures.md)."""
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from math import sqrt
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,7 @@ _WIDER = 1.25  # than what film_strip shows: a club or a bar reaches beyond the 
 _LONGEST = 16383  # pixels, the limit of WebP
 
 
-@dataclass(frozen=True)
-class FrameImages:
+class FrameImages(NamedTuple):
     """size: width and height in pixels. row: the row of the pose sequence that each image shows,
     increasing. pictures: the images as WebP, one per row. every: at least one frame in so many has
     an image."""
