@@ -140,25 +140,24 @@ NO_JSON = (
     *(b"", b"{", b"[]", b"\xff", b'{"names": [NaN]}', b'{"names": [1e999]}', b"[" * 100_000),
     *(b'{"names": [1000000000000000000]}', b'{"names": ["\\ud800"]}'),
 )
-LABEL = {"start": 0, "end": 9, "phase": "x", "checked": []}
+LABEL = {"start": 0, "end": 9, "phase": "x", "checked": [], "other": 3}
+NO_CLIP = {"reference": 3}
+WRONG_CHANGES = ({"at": [1, True]}, {"frame": "2"})
 CHANGE = {"frame": 2, "joint": "head", "at": None}
 SHAPES: list[tuple[str, dict[str, Any]]] = [
     *(("/clips/extract", {"names": names}) for names in (5, True, "x", {"a": 1}, None, [1])),
     ("/clips/refer", {"path": ["x"]}),
-    *(("/clips/a/read", {"options": options}) for options in (5, "x", [], {"start": "x"})),
+    *(("/clips/a/read", {"options": options}) for options in (5, [], {"start": "x"})),
     ("/clips/a/read", {"rank": "1"}),
     ("/clips/a/mark", {"group": 3}),
     *(("/joints/save", {"clip": "a", "changes": changes}) for changes in ("x", ["x"], [{}])),
-    ("/joints/save", {"clip": "a", "changes": [CHANGE | {"at": [1, True]}]}),
-    ("/joints/save", {"clip": "a", "changes": [CHANGE | {"frame": "2"}]}),
-    *(("/phases/save", {"clip": "a", "version": "", "rows": rows}) for rows in ("x", [{}], ["x"])),
-    ("/phases/save", {"clip": "a", "version": "", "rows": [LABEL | {"other": 3}]}),
+    *(("/joints/save", {"clip": "a", "changes": [CHANGE | wrong]}) for wrong in WRONG_CHANGES),
+    *(("/phases/save", {"clip": "a", "version": "", "rows": [row]}) for row in ({}, "x", LABEL)),
     *(("/search/near", {"clip": "a", "row": row}) for row in ("3", True, 2.5, None)),
-    *(("/timeline/make", {"clips": clips}) for clips in ("ab", [["a"]])),
-    ("/timeline/make", {"clips": ["a", "b"], "reference": 3}),
-    *(("/attempts/compare", {"reference": "a", "attempts": given}) for given in ("bc", [["b"]])),
+    *(("/timeline/make", {"clips": ["a", "b"]} | wrong) for wrong in ({"clips": "ab"}, NO_CLIP)),
+    ("/attempts/compare", {"reference": "a", "attempts": [["b"]]}),
     *(("/train/go-on", {"run": run}) for run in (None, ["x"])),
-    *(("/pair/change", {"a": "a", "b": "b", "new": new}) for new in ("line", [], {}, {"kind": 1})),
+    *(("/pair/change", {"a": "a", "b": "b", "old": [], "new": new}) for new in ("line", [{}], [3])),
 ]
 
 
