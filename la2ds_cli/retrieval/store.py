@@ -73,8 +73,8 @@ class Store:
         return table
 
     def _in_folder(self, name: str, schema: Any) -> Any:
-        """The table in a folder. A lock lets only one process at a time create it: in lancedb, the
-        second would replace the first."""
+        """The table in a folder. A lock lets only one process at a time create it, and others wait
+        until it is there: in lancedb, the second would replace the first."""
         folder, lock = Path(self.uri) / f"{name}.lance", Path(self.uri) / ".la2ds.lock"
         for path in (lock, folder, *(folder.iterdir() if folder.is_dir() else ())):
             if path.is_symlink():  # a write would follow it
@@ -83,13 +83,13 @@ class Store:
                     hint="replace it by a file or folder",
                     exit_code=ExitCode.MISMATCH,
                 )
-        if folder.is_dir():
-            with reported(self.uri, name):
-                return self.connection.open_table(name)
         with reported(self.uri, name, ExitCode.STORAGE):
             lock.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(lock):
-                return self.connection.create_table(name, schema=schema, exist_ok=True)
+                if not folder.is_dir():
+                    return self.connection.create_table(name, schema=schema)
+        with reported(self.uri, name):
+            return self.connection.open_table(name)
 
 
 def _schema(width: int, model: str) -> Any:
