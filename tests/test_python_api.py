@@ -15,7 +15,6 @@ import pytest
 
 import la2ds
 from la2ds_cli.core.project import Project as StoredProject
-from la2ds_cli.core.view import View
 from tests.movement import add_sequence, sequence
 from tests.poses.grey_people import film
 from tests.small_runs import TINY, six_clips
@@ -196,12 +195,6 @@ def test_offset_gives_the_clock_of_each_recording(pair: la2ds.Project):
     assert list(clocks) == ["front", "side"]
     assert clocks["side"].offset == pytest.approx(-0.5, abs=0.03)
     assert clocks["side"].seconds(2.0) == pytest.approx(1.5, abs=0.03)
-
-
-@pytest.mark.parametrize("view", ["filmed", "mirrored", "other"])
-def test_a_clip_is_compared_in_the_view_that_is_asked_for(pair: la2ds.Project, view: View):
-    assert la2ds.align(pair, "anna", "ben").view == "filmed"
-    assert la2ds.align(pair, "anna", "ben", view=view).view == view
 
 
 @pytest.mark.parametrize(

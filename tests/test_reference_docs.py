@@ -17,6 +17,7 @@ from typer.main import get_command
 from la2ds_cli import __version__
 from la2ds_cli.core.config import load_config, preset_names
 from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.experiments.benchmark import shipped_methods
 from la2ds_cli.main import app
 
 ROOT = Path(__file__).parents[1]
@@ -131,6 +132,16 @@ def test_the_picture_of_the_architecture_has_every_room():
     (picture,) = [p for p in re.findall(r"```\n(.*?)```", page, re.DOTALL) if "commands" in p]
     rooms = {p.name for p in (ROOT / "la2ds_cli").iterdir() if (p / "__init__.py").exists()}
     assert rooms <= set(re.findall(r"\w+", picture))
+
+
+def test_every_method_has_a_row_with_its_paper_and_its_tests():
+    """That the files which a page names are there is tested below."""
+    page = (ROOT / "docs" / "reference" / "methods.md").read_text("utf-8")
+    rows = page.partition("| `--method` |")[2].partition("\n\n")[0].splitlines()[2:]
+    named = [name for row in rows for name in re.findall(r"`([\w-]+)`", row.split("|")[1])]
+    assert sorted(named) == sorted(shipped_methods())
+    paper = r"https://(arxiv\.org/abs/\d{4}\.\d{5}|openaccess\.thecvf\.com/\S+_paper\.html)"
+    assert [row for row in rows if not re.search(paper, row) or "`tests/" not in row] == []
 
 
 def test_the_accuracies_of_networks_are_those_of_the_list_of_weights():
