@@ -5,7 +5,8 @@
 
 The poses are made here: performers of the demo at 10 frames per second, 20 to 40 frames (at 30, 60
 to 120), each clip with noise of its own, in files as extraction writes them. No videos stand behind
-them but one, rendered for `extract`; `evaluate`, which --only has to name, has labels made here.
+them but one, rendered for `extract`. --only has to name `evaluate`, for which labels are made here,
+`retrieve` and `timeline`.
 Both projects answer each command in turn, each in a process of its own. Figures: CPU seconds of the
 process and its children (least of the rounds) and the highest resident memory (of all rounds).
 100,000 clips take 1.3 GB below --work, which are removed in the end unless --keep is given; a

@@ -21,7 +21,6 @@ RECORDS = "casa-npy"  # the import format with the splits and labels of the pape
 class PaperMethod:
     """A method of the paper. input: its input there, `RGB frames`, `3D joints` or `2D heatmaps`."""
 
-    name: str
     label: str
     input: str
 
@@ -47,7 +46,7 @@ def _file() -> dict[str, Any]:
 
 def paper_methods() -> dict[str, PaperMethod]:
     """The methods of the paper by name, in the order of its tables."""
-    return {row["name"]: PaperMethod(**row) for row in _file()["methods"]}
+    return {row["name"]: PaperMethod(row["label"], row["input"]) for row in _file()["methods"]}
 
 
 def paper_data() -> dict[str, PaperData]:
