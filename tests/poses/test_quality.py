@@ -14,7 +14,9 @@ from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.demo.clips import camera_at, clip_of_joints, joints_seen, performed
+from la2ds_cli.demo.performer import SIDES, forward_kinematics, pose_vector, random_body
 from la2ds_cli.poses.extract import write_report
 from la2ds_cli.poses.extraction import ClipResult
 from la2ds_cli.poses.quality import FACTS, assess, clip_facts, item_result, verdict
@@ -59,6 +61,8 @@ def test_a_person_who_stands_still() -> None:
         "jitter": 0.0,
         "crop_share": 0.0,
         "person_height": 150.0,
+        "tilt": 0.0,
+        "turned": None,
         "doubts": [],
     }
 
@@ -72,6 +76,12 @@ def test_coverage_and_gaps() -> None:
     assert facts["coverage"] == 0.75
     assert facts["longest_gap"] == 0.5  # 15 frames at 30 per second
     assert facts["mean_score"] == pytest.approx(0.8 * (1 - 9 / (45 * 13)), abs=1e-4)
+
+
+def test_a_gap_is_measured_in_time() -> None:
+    """Ten frames of 0.1 s are missing in a clip whose other frames last 0.02 s."""
+    time = np.cumsum(np.r_[0, np.full(20, 0.02), np.full(10, 0.1), np.full(29, 0.02)])
+    assert assess(without(standing(time=time), slice(20, 30)))["longest_gap"] == pytest.approx(1.0)
 
 
 # --- noise ------------------------------------------------------------------------------
@@ -106,6 +116,11 @@ def test_jitter_does_not_depend_on_the_frame_rate(fps: int) -> None:
     assert assess(noisy(moving, 1.2))["jitter"] == pytest.approx(0.02, rel=0.1)
 
 
+def test_times_of_another_unit_have_no_jitter() -> None:
+    """At 30 per second there are no four frames of a clip of 20 microseconds."""
+    assert assess(standing(20, time=np.arange(20) / 1e6))["jitter"] is None
+
+
 def test_jitter_leaves_out_gaps_and_cuts() -> None:
     """A person who is elsewhere after every cut, seen for five frames at a time."""
     xy = figure(np.zeros(60)) + 100 * (np.arange(60) // 5 % 2)[:, None, None]
@@ -137,6 +152,21 @@ def test_the_border_cuts_the_feet_off() -> None:
     assert assess(replace(cut, xy=pressed, size=(0, 0)))["crop_share"] == 0
 
 
+# --- which way is up --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("turned", "tilt"), [(0, 0), (np.pi / 2, -90), (-np.pi / 2, 90), (np.pi, 180), (0.5, -28.6479)]
+)
+def test_tilt_is_clockwise_in_the_picture(turned: float, tilt: float) -> None:
+    """figure() turns counter-clockwise about its own y up."""
+    xy = figure(np.zeros(60), tilt=turned)
+    found = assess(standing(xy=xy))["tilt"]
+    assert abs((found - tilt + 180) % 360 - 180) < 0.01
+    head = (xy[0, 0] - xy[0, -2:].mean(axis=0))[0]
+    assert np.sign(round(head, 3)) == np.sign(np.sin(np.radians(tilt)).round(3))
+
+
 # --- little to measure ------------------------------------------------------------------
 
 
@@ -145,7 +175,7 @@ def test_nobody() -> None:
     assert facts["coverage"] == 0
     assert facts["longest_gap"] == 2
     assert [name for name in FACTS if facts[name] is None] == [
-        *("jitter", "person_height"),
+        *("jitter", "person_height", "tilt", "turned"),
     ]
 
 
@@ -153,6 +183,104 @@ def test_nobody() -> None:
 def test_short_sequences(length: int) -> None:
     facts = assess(standing(length))
     assert set(facts) == set(FACTS)
+
+
+@pytest.mark.parametrize("name", ["coco17", "body25", "hand21", "hands42"])
+def test_every_skeleton_is_measured(name: str) -> None:
+    joints = len(get_skeleton(name).joints)
+    rng = np.random.default_rng(0)
+    xy = np.tile(rng.uniform(50, 150, (1, joints, 2)), (40, 1, 1))
+    pose = PoseSequence(
+        xy=xy + rng.normal(0, 1, xy.shape),
+        score=np.ones((40, joints)),
+        box=np.tile([40.0, 40, 160, 160], (40, 1)),
+        frame=np.arange(40),
+        time=np.arange(40) / 30,
+        fps=30,
+        size=(320, 240),
+        skeleton=name,
+    )
+    facts = assess(pose)
+    assert 0 < facts["jitter"] < 0.2
+    assert (facts["tilt"] is None) == ("hand" in name)
+
+
+def both(**angle: float) -> dict[str, float]:
+    return {f"{side}_{name}": value for name, value in angle.items() for side in SIDES}
+
+
+LYING = np.pi / 2  # pitch: on the front, and on the back with the other sign
+EXERCISES: dict[str, tuple[FloatArray, FloatArray]] = {
+    "push-up": (
+        pose_vector(pitch=1.3, **both(arm_flex=1.45, elbow=0.1, ankle=0.3)),
+        pose_vector(pitch=1.5, **both(arm_flex=0.5, arm_abduct=0.6, elbow=1.9, ankle=0.3)),
+    ),
+    "sit-up": (
+        pose_vector(pitch=-LYING, **both(arm_flex=2.9)),
+        pose_vector(pitch=-0.25, spine_flex=0.5, **both(hip_flex=1.4, arm_flex=1.4)),
+    ),
+    "cobra": (
+        pose_vector(pitch=LYING, **both(arm_flex=0.6, elbow=2.0, ankle=-1.2)),
+        pose_vector(pitch=1.47, spine_flex=-1.0, **both(arm_flex=0.9, elbow=0.4, ankle=-1.2)),
+    ),
+    "leg raise": (
+        pose_vector(pitch=-LYING, **both(arm_abduct=0.2)),
+        pose_vector(pitch=-LYING, **both(arm_abduct=0.2, hip_flex=1.4)),
+    ),
+}
+
+
+def exercise(name: str, seed: int, length: int = 80) -> PoseSequence:
+    """Two repetitions on the ground, filmed from about the side."""
+    rng = np.random.default_rng(seed)
+    share = 0.5 - 0.5 * np.cos(np.linspace(0, 4 * np.pi, length))[:, None]
+    first, second = EXERCISES[name]
+    world = forward_kinematics(random_body(rng), first + (second - first) * share)
+    side = rng.choice([-1, 1]) * np.pi / 2
+    return clip_of_joints(*joints_seen(camera_at(rng, world, side + rng.normal(0, 0.3)), world))
+
+
+def turned(pose: PoseSequence, quarter: int) -> PoseSequence:
+    """The clip as a camera shows it that is turned by so many times 90 degrees clockwise."""
+    xy = pose.xy
+    for _ in range(quarter):
+        xy = np.stack([-xy[..., 1], xy[..., 0]], axis=-1)
+    return replace(pose, xy=xy, size=(0, 0))
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_people_on_the_ground_are_not_called_turned(name: str) -> None:
+    for seed in range(6):
+        facts = assess(exercise(name, seed))
+        codes = [weakness.code for weakness in verdict(facts)]
+        assert "V031" not in codes, (seed, facts["tilt"], facts["turned"])
+
+
+@pytest.mark.parametrize(("quarter", "option"), [(1, 270), (2, 180), (3, 90)])
+def test_turned_pictures_of_upright_people_are(quarter: int, option: int) -> None:
+    for index in range(6):
+        pose, _ = performed(index, 6, 77, noise=1.0)
+        found, *_ = verdict(assess(turned(pose, quarter)))
+        assert found.code == "V031"
+        assert found.message.startswith("looks rotated")
+        assert f"--rotate {option} " in found.message
+    assert verdict(assess(performed(0, 6, 77)[0])) == ()
+
+
+def test_a_handstand_may_be_either() -> None:
+    pose, _ = performed(0, 6, 77)
+    xy = pose.xy.copy()
+    torso = np.linalg.norm(xy[:, 5:7].mean(axis=1) - xy[:, 11:13].mean(axis=1), axis=1)
+    xy[:, 9:11] = xy[:, 5:7] - np.stack([0 * torso, torso], axis=-1)[:, None]  # hands up
+    facts = assess(turned(replace(pose, xy=xy), 2))
+    assert facts["turned"] == 0.5
+
+
+def test_unseen_joints_leave_it_open() -> None:
+    pose, _ = performed(0, 6, 77)
+    xy = pose.xy.copy()
+    xy[:, 9] = np.nan
+    assert assess(turned(replace(pose, xy=xy), 1))["turned"] is None
 
 
 # --- the verdict -----------------------------------------------------------------------------
@@ -171,12 +299,15 @@ GOOD: dict[str, Any] = {
     "jitter": 0.03,
     "crop_share": 0.25,
     "person_height": 64.0,
+    "tilt": 61.0,
+    "turned": 0.84,
     "doubts": [["left leg", 3.0, 3.49], ["left leg", 1.0, 1.3]],
 }
 # The facts that make each weakness, the most serious first.
 WEAK: dict[str, dict[str, Any]] = {
     "V003": {"truncated": True, "seconds": 3.5},
     "V013": {"seconds_declared": 0.04},
+    "V031": {"turned": 0.85},
     "V021": {"ambiguous": True, "margin": 0.1},
     "V022": {"coverage": 0.49},
     "V024": {"mean_score": 0.39},
@@ -191,6 +322,7 @@ WEAK: dict[str, dict[str, Any]] = {
 SAID = {
     "V003": "decoded 100 frames, 3.5 s of the 4.0 s",
     "V013": "100 frames all have the time of one",
+    "V031": "--rotate 270",
     "V021": "margin 0.10",
     "V022": "49%",
     "V024": "mean score 0.39",
@@ -234,10 +366,42 @@ def test_a_person_who_is_lost_for_long_is_said() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("tilt", "turn", "where"),
+    [
+        (90, 270, "right"),
+        (66, 270, "right"),
+        (-90, 90, "left"),
+        (-120, 90, "left"),
+        (180, 180, "bottom"),
+        (-140, 180, "bottom"),
+    ],
+)
+def test_the_turn_that_puts_a_person_upright(tilt: float, turn: int, where: str) -> None:
+    """--rotate turns clockwise: a head that points to the right (90) is upright after 270 more."""
+    (weakness,) = verdict({**GOOD, "tilt": tilt, "turned": 0.9})
+    assert weakness.code == "V031"
+    assert f"--rotate {turn} " in weakness.message
+    assert f"the {where} of" in weakness.message
+    assert abs((tilt + turn + 180) % 360 - 180) <= 45
+
+
+@pytest.mark.parametrize(
+    ("rotate", "mirror", "head", "right"),
+    [(90, False, 90, 0), (180, False, 180, 0), (0, True, 90, 90), (90, True, -90, 0)],
+)
+def test_the_turn_counts_from_the_file(rotate: int, mirror: bool, head: float, right: int) -> None:
+    """An upright film turned by 90 shows its head on the right, on the left once mirrored: no turn
+    is right. One whose head points to the left and is mirrored shows it on the right: 90 is."""
+    facts = {"tilt": head, "turned": 0.9, "rotate": rotate, "mirror": mirror}
+    (weakness,) = verdict({**GOOD, **facts})
+    assert f"--rotate {right} " in weakness.message
+
+
 def test_nobody_is_one_weakness() -> None:
     """Without a single joint there is no score to complain about, nor a height."""
     unknown = {"coverage": 0.0, "mean_score": 0.0, "jitter": None, "person_height": None}
-    assert codes({**GOOD, **unknown}) == ["V022"]
+    assert codes({**GOOD, **unknown, "tilt": None, "turned": None}) == ["V022"]
 
 
 def test_facts_that_are_not_known_raise_nothing() -> None:
