@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 from tests import writing_commands as w
 from tests.hostile_folder import Stranger, compilable
@@ -121,6 +122,7 @@ def test_no_command_is_left_out():
 
 def test_a_job_of_the_studio(worked: Folder):
     project = worked.root / "project"
+    clips = [clip.id for clip in Project.open(project).posed_videos()]
     with worked.start(project, "studio", "--no-browser") as process:
         try:
             assert process.stdout is not None
@@ -130,8 +132,8 @@ def test_a_job_of_the_studio(worked: Folder):
             with opener.open(link[1], timeout=120) as answer:
                 site = answer.url.rstrip("/")
             asked = urllib.request.Request(
-                f"{site}/train/start",
-                b"{}",
+                f"{site}/timeline/make",
+                json.dumps({"clips": clips, "reference": None}).encode(),
                 {"Origin": site, "Content-Type": "application/json"},
             )
             opener.open(asked, timeout=120).close()
