@@ -10,8 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from tests.poses.grey_people import SIZE, film, scene
-from tests.poses.test_extract import walk
+from tests.poses.grey_people import SIZE, film, scene, walk
 
 FRAMES = 20
 

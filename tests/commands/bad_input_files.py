@@ -27,8 +27,7 @@ from tests.commands.bad_input_drawing import (
     shortened,
 )
 from tests.drawn_clips import turned, write_stamped
-from tests.poses.grey_people import SIZE, film, scene
-from tests.poses.test_extract import walk
+from tests.poses.grey_people import SIZE, film, scene, walk
 
 Maker = Callable[[Path], Path]
 _PERSON = {200: (60, 30, 110, 140)}

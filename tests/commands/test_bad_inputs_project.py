@@ -31,8 +31,7 @@ from tests.commands.bad_input_runs import (
     single,
 )
 from tests.commands.bad_input_runs import run as run_command
-from tests.poses.grey_people import film
-from tests.poses.test_extract import walk
+from tests.poses.grey_people import film, walk
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., Result]

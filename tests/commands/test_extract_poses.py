@@ -14,8 +14,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 from la2ds_cli.poses.extract import ExtractOptions
-from tests.poses.grey_people import film
-from tests.poses.test_extract import walk
+from tests.poses.grey_people import film, walk
 
 RUNNER = CliRunner()
 

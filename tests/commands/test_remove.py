@@ -8,7 +8,8 @@ from la2ds_cli.core.annotations import JOINT, Annotation, Moment
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 from la2ds_cli.poses.extract import extract_poses
-from tests.poses.test_extract import CONFIG, clips, project
+from tests.poses.conftest import clips, project
+from tests.poses.grey_people import CONFIG
 
 __all__ = ["clips", "project"]  # fixtures
 

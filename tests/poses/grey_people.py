@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.networks import Joints, no_joints
 from la2ds_cli.video.reader import Image, write_video
@@ -16,6 +17,7 @@ from la2ds_cli.video.reader import Image, write_video
 SIZE = (240, 160)  # (W, H)
 GREYS = (100, 150, 200, 250)
 NAMES = ("tests.poses.grey_people",)
+CONFIG = PosesConfig(detector=NAMES[0], pose=NAMES[0])
 
 # Places of the 17 joints in the unit rectangle: corners, middle and points on the edges.
 PLACES = np.array(
@@ -35,6 +37,11 @@ def scene(people: dict[int, tuple[int, int, int, int]]) -> Image:
 def film(path, scenes: Sequence[dict[int, tuple[int, int, int, int]]], fps: float = 25) -> None:
     """A video of drawn scenes."""
     write_video(path, [scene(people) for people in scenes], fps)
+
+
+def walk(count: int, *, start: int = 40, step: int = 2, grey: int = 200) -> list[dict]:
+    """One person, 40 x 90, who walks to the right."""
+    return [{grey: (start + step * t, 40, start + step * t + 40, 130)} for t in range(count)]
 
 
 def find(image: Image, grey: int) -> FloatArray | None:

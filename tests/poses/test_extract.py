@@ -28,28 +28,7 @@ from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, ensure_poses, e
 from la2ds_cli.poses.extraction import Extraction
 from la2ds_cli.video.reader import write_video
 from tests.poses import grey_people
-from tests.poses.grey_people import PLACES, SIZE, film
-
-CONFIG = PosesConfig(detector="tests.poses.grey_people", pose="tests.poses.grey_people")
-
-
-def walk(count: int, *, start: int = 40, step: int = 2, grey: int = 200) -> list[dict]:
-    """One person, 40 x 90, who walks to the right."""
-    return [{grey: (start + step * t, 40, start + step * t + 40, 130)} for t in range(count)]
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
-
-
-@pytest.fixture
-def clips(tmp_path: Path) -> Path:
-    """Two clips of one name in two folders."""
-    for name, start in (("anna", 40), ("ben", 60)):
-        (tmp_path / "clips" / name).mkdir(parents=True)
-        film(tmp_path / "clips" / name / "clip.mp4", walk(20, start=start))
-    return tmp_path / "clips"
+from tests.poses.grey_people import CONFIG, PLACES, SIZE, film, walk
 
 
 def no_networks(monkeypatch) -> None:

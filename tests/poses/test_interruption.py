@@ -13,8 +13,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import extract_poses
 from tests.poses import grey_people
-from tests.poses.grey_people import film
-from tests.poses.test_extract import CONFIG, walk
+from tests.poses.grey_people import CONFIG, film, walk
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +25,7 @@ from la2ds_cli.poses import chunks, extraction
 from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from tests.poses.test_extract import CONFIG
+from tests.poses.grey_people import CONFIG
 
 frames = int(sys.argv[3])
 

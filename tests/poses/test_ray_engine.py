@@ -19,8 +19,7 @@ from la2ds_cli.poses import extract
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.poses.extraction import Extraction
 from la2ds_cli.poses.sources import Entry, load_source
-from tests.poses.grey_people import film
-from tests.poses.test_extract import CONFIG, walk
+from tests.poses.grey_people import CONFIG, film, walk
 from tests.ray_workers import mortal
 
 

@@ -14,16 +14,10 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
 from la2ds_cli.views.pose_overlay import overlay_sheet, refresh_overlay
-from tests.poses.grey_people import film
-from tests.poses.test_extract import CONFIG
+from tests.poses.grey_people import CONFIG, film
 
 SMALL, LARGE = 100, 200
 TWO = replace(CONFIG, subjects=2)
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
 
 
 @pytest.fixture

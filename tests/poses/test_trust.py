@@ -21,7 +21,7 @@ from la2ds_cli.poses.trust import (
     trusted,
     with_trust,
 )
-from tests.movement import figure
+from tests.movement import figure, sequence
 
 SKELETON = get_skeleton("penn13")
 ELBOW, WRIST = SKELETON.index("left_elbow"), SKELETON.index("left_wrist")
@@ -32,18 +32,10 @@ FPS = 30.0
 def moving(length: int = 90, fps: float = FPS, **changes) -> PoseSequence:
     """The figure's movement in three seconds of a network's joints: jitter, and scores of 0.9."""
     rng = np.random.default_rng(3)
-    xy = figure(np.linspace(0, 1, length))
-    pose = PoseSequence(
-        xy=xy + rng.normal(0, 0.6, xy.shape),  # a hundredth of the torso
-        score=np.full(xy.shape[:2], 0.9),
-        box=np.full((length, 4), np.nan),
-        frame=np.arange(length),
-        time=np.arange(length) / fps,
-        fps=fps,
-        size=(320, 240),
-        skeleton="penn13",
-    )
-    return replace(pose, **changes)
+    pose = sequence(np.linspace(0, 1, length), fps=fps)
+    noise = rng.normal(0, 0.6, pose.xy.shape)  # a hundredth of the torso
+    score = np.full((length, 13), 0.9)
+    return replace(pose, **{"xy": pose.xy + noise, "score": score, **changes})
 
 
 def changed(pose: PoseSequence, rows: slice, joint: int, by: tuple[float, float]) -> PoseSequence:
@@ -176,16 +168,7 @@ def test_any_skeleton(name: str):
     count = len(get_skeleton(name).joints)
     at = np.random.default_rng(0).uniform(0, 100, (count, 2))
     xy = at + np.arange(40)[:, None, None] * 0.5
-    pose = PoseSequence(
-        xy=xy,
-        score=np.ones((40, count)),
-        box=np.full((40, 4), np.nan),
-        frame=np.arange(40),
-        time=np.arange(40) / 25,
-        fps=25,
-        size=(0, 0),
-        skeleton=name,
-    )
+    pose = moving(40, 25, xy=xy, score=np.ones((40, count)), size=(0, 0), skeleton=name)
     assert trust_of(pose).shape == (40, count)
 
 

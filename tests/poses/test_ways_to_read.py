@@ -11,13 +11,7 @@ import pytest
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
-from tests.poses.grey_people import film
-from tests.poses.test_extract import CONFIG, walk
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
+from tests.poses.grey_people import CONFIG, film, walk
 
 
 @pytest.fixture
