@@ -12,7 +12,7 @@ from av.error import ArgumentError, ExternalError
 from typer.testing import CliRunner
 
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.config_sections import HeatmapConfig, PosesConfig
+from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embed_step
@@ -24,9 +24,8 @@ from la2ds_cli.poses import extract, extraction
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.video.reader import probe
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.poses.grey_people import film
+from tests.poses.grey_people import CONFIG, film
 
-CONFIG = PosesConfig(detector="tests.poses.grey_people", pose="tests.poses.grey_people")
 OPTIONS = ExtractOptions(device="cpu")
 ODD = [
     RuntimeError("odd\nmore"),
@@ -47,6 +46,11 @@ def clips(tmp_path: Path) -> list[str]:
     return [str(path) for path in paths]
 
 
+def add_clips(project: Project, count: int) -> None:
+    for number in range(count):
+        add_sequence(project, f"clip-{number}", sequence(warped_phase(20 + number, seed=number)))
+
+
 def _checked(project: Project, results: list[ItemResult], failed: str, error: Exception) -> None:
     """Only `failed` failed, and its traceback is in the one file that its row names."""
     assert [r.path for r in results if not r.usable] == [failed]
@@ -63,14 +67,11 @@ def _checked(project: Project, results: list[ItemResult], failed: str, error: Ex
 
 
 @pytest.mark.parametrize("error", ODD, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("where", ["probe", "pose_clip"])
+@pytest.mark.parametrize("where", [(extract, "load_source"), (extraction, "pose_clip")])
 def test_a_clip_that_fails_unexpectedly_fails_alone_at_every_run(
-    clips: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, error: Exception
+    project: Project, clips: list[str], monkeypatch: Any, where: Any, error: Exception
 ):
-    project = Project.create(tmp_path / "p")
-    module, name = {"probe": (extract, "load_source"), "pose_clip": (extraction, "pose_clip")}[
-        where
-    ]
+    module, name = where
     real = getattr(module, name)
 
     def broken(*given, **named):
@@ -91,9 +92,8 @@ def test_a_clip_that_fails_unexpectedly_fails_alone_at_every_run(
 
 
 def test_a_listener_that_fails_is_noted_and_a_user_error_of_it_ends_the_run(
-    clips: list[str], tmp_path: Path
+    project: Project, clips: list[str]
 ):
-    project = Project.create(tmp_path / "p")
     seen = []
 
     def listener(result: ItemResult) -> None:
@@ -133,11 +133,10 @@ def test_a_small_file_that_declares_a_vast_picture_is_refused(tmp_path: Path):
 
 @pytest.mark.parametrize("error", [RuntimeError("odd"), MemoryError(), RecursionError()])
 def test_a_pose_file_that_fails_unexpectedly_fails_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ):
     made = Project.create(tmp_path / "made")
-    for number in range(3):
-        add_sequence(made, f"clip-{number}", sequence(warped_phase(20 + number, seed=number)))
+    add_clips(made, 3)
     export_poses(made, "wide-csv", [], tmp_path / "csv")
     real = wide_csv.read_clips
 
@@ -147,7 +146,6 @@ def test_a_pose_file_that_fails_unexpectedly_fails_alone(
         return real(path, options)
 
     monkeypatch.setattr(wide_csv, "read_clips", broken)
-    project = Project.create(tmp_path / "p")
     command = ["import", "wide-csv", str(tmp_path / "csv"), "--project", str(project.root)]
     done = CliRunner().invoke(app, command)
     assert done.exit_code == ExitCode.PARTIAL, done.output
@@ -157,11 +155,9 @@ def test_a_pose_file_that_fails_unexpectedly_fails_alone(
 
 
 def test_exports_heatmaps_and_embeddings_of_other_clips_are_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Project, monkeypatch: pytest.MonkeyPatch
 ):
-    project = Project.create(tmp_path / "p")
-    for number in range(3):
-        add_sequence(project, f"clip-{number}", sequence(warped_phase(20 + number, seed=number)))
+    add_clips(project, 3)
 
     real = Project.read_pose
 
@@ -181,11 +177,9 @@ def test_exports_heatmaps_and_embeddings_of_other_clips_are_made(
 
 
 def test_a_full_disk_ends_embedding_and_heatmaps_with_its_own_code(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: Project, monkeypatch: pytest.MonkeyPatch
 ):
-    project = Project.create(tmp_path / "p")
-    for number in range(2):
-        add_sequence(project, f"clip-{number}", sequence(warped_phase(20 + number, seed=number)))
+    add_clips(project, 2)
 
     def full(*_: object, **__: object) -> None:
         raise UserError("cannot write: no space left", exit_code=ExitCode.STORAGE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,15 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.clip import ClipOptions
-from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.resample import resample_pose, time_grid
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.video.reader import write_video
 from tests.drawn_clips import turned, write_stamped
-from tests.poses.grey_people import PLACES, SIZE, scene
+from tests.poses.grey_people import CONFIG, PLACES, SIZE, scene
 
-CONFIG = PosesConfig(
-    detector="tests.poses.grey_people", pose="tests.poses.grey_people", detect_rate=0
-)
+EVERY = replace(CONFIG, detect_rate=0)
 SECONDS = 2.0
 TOLERANCE = 2.0  # pixels: drawn on whole pixels, encoded, and the box found in the result
 
@@ -54,7 +52,7 @@ def varied(rate: float, seed: int) -> FloatArray:
 
 def poses(folder: Path, path: Path, options: ClipOptions | None = None) -> PoseSequence:
     project = Project.create(folder / "project")
-    (result,) = extract_poses(project, [str(path)], CONFIG, ExtractOptions(clip=options))
+    (result,) = extract_poses(project, [str(path)], EVERY, ExtractOptions(clip=options))
     assert (result.status, result.code) == ("ok", "")
     return project.read_pose(result.video)[0]
 
@@ -73,41 +71,33 @@ TURNS = {90: ((0, 1, -1, 0), 1), 180: ((-1, 0, 0, -1), 2), 270: ((0, -1, 1, 0), 
 
 
 @pytest.mark.parametrize(
-    ("rate", "saved", "stored", "options"),
+    ("rate", "saved", "stored", "read"),
     [
         *((rate, rate, lambda image: image, None) for rate in (24, 30, 60)),
         (120, 30, lambda image: image, ClipOptions(slowmo=4)),
         (30, 30, lambda image: image[:, ::-1], ClipOptions(mirror=True)),
         *(
-            (30, 30, lambda image, n=n: np.rot90(image, n), ClipOptions(rotate=degrees))
-            for degrees, (_, n) in TURNS.items()
+            (30, 30, lambda image, n=n: np.rot90(image, n), read)
+            for degrees, (matrix, n) in TURNS.items()
+            for read in (ClipOptions(rotate=degrees), matrix)
         ),
     ],
 )
-def test_a_constant_rate_read_with_the_options_that_suit_the_file(
+def test_a_constant_rate_read_with_options_or_a_matrix_that_suit_the_file(
     tmp_path: Path,
     rate: int,
     saved: int,
     stored: Callable[[np.ndarray], np.ndarray],
-    options: ClipOptions | None,
+    read: Any,
 ) -> None:
     path = tmp_path / "clip.mp4"
     write_video(path, [stored(image) for image in drawn(np.arange(SECONDS * rate) / rate)], saved)
-    pose = poses(tmp_path, path, options)
-    assert (pose.fps, pose.size) == (rate, SIZE)
+    if isinstance(read, tuple):
+        turned(path, read)
+        read = None
+    pose = poses(tmp_path, path, read)
+    assert (pose.fps, pose.size) == (pytest.approx(rate), SIZE)
     assert_is_the_movement(pose, SECONDS - 2 / rate)
-
-
-@pytest.mark.parametrize("clockwise", list(TURNS))
-def test_a_turned_file_gives_upright_poses(tmp_path: Path, clockwise: int) -> None:
-    matrix, quarters = TURNS[clockwise]
-    path = tmp_path / "clip.mp4"
-    stored = [np.rot90(image, quarters) for image in drawn(np.arange(SECONDS * 30) / 30)]
-    write_video(path, stored, 30)
-    turned(path, matrix)
-    pose = poses(tmp_path, path)
-    assert pose.size == SIZE
-    assert_is_the_movement(pose, SECONDS - 0.05)
 
 
 @pytest.mark.parametrize("rate", [30, 60])
@@ -136,7 +126,7 @@ def test_frames_that_all_have_one_time_are_taken_at_the_rate_of_the_stream(
             packet.pts = packet.dts = 0
             container.mux(packet)
     project = Project.create(tmp_path / "project")
-    (result,) = extract_poses(project, [str(path)], CONFIG, ExtractOptions())
+    (result,) = extract_poses(project, [str(path)], EVERY, ExtractOptions())
     assert (result.status, result.code) == ("degraded", "V013")
     assert "60 frames all have the time of one; they count as 30" in result.message
     pose, _ = project.read_pose(result.video)
