@@ -19,7 +19,7 @@ def write_detector(path: Path, rows: list[list[float]], size: tuple[int, int] = 
     ]
     given = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, *size])
     returned = helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, "num", 6])
-    return _write(path, nodes, given, returned, [constant, zero])
+    return write_graph(path, nodes, [given], returned, [constant, zero])
 
 
 def write_pose(
@@ -39,11 +39,11 @@ def write_pose(
     nodes = [helper.make_node("Conv", ["data", "weight", "bias"], ["heatmap"], strides=[4, 4])]
     given = helper.make_tensor_value_info("data", TensorProto.FLOAT, [batch, 3, 64, 48])
     returned = helper.make_tensor_value_info("heatmap", TensorProto.FLOAT, [batch, joints, 16, 12])
-    return _write(path, nodes, given, returned, [weight, bias], metadata)
+    return write_graph(path, nodes, [given], returned, [weight, bias], metadata)
 
 
-def _write(path, nodes, given, returned, constants, metadata=None) -> Path:
-    graph = helper.make_graph(nodes, "tiny", [given], [returned], constants)
+def write_graph(path, nodes, given, returned, constants, metadata=None) -> Path:
+    graph = helper.make_graph(nodes, "tiny", given, [returned], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
     model.ir_version = 8  # old enough for every onnxruntime that la2ds accepts
     helper.set_model_props(model, metadata or {})

@@ -34,13 +34,17 @@ def shot(seed: int, count: int, start: float = 60, step: float = 3) -> list[np.n
     return [with_person(room(seed), start + step * t) for t in range(count)]
 
 
-def rows(images: Iterable[np.ndarray]) -> list[int]:
+def detected(images: Iterable[np.ndarray]) -> list[int]:
     detector = CutDetector()
-    noise = np.random.default_rng(0)
     for image in images:
-        grain = noise.integers(-4, 5, image.shape)
-        detector.add(np.clip(image + grain, 0, 255).astype(np.uint8))
+        detector.add(image)
     return detector.rows()
+
+
+def rows(images: Iterable[np.ndarray]) -> list[int]:
+    noise = np.random.default_rng(0)
+    grains = ((image, noise.integers(-4, 5, image.shape)) for image in images)
+    return detected(np.clip(image + one, 0, 255).astype(np.uint8) for image, one in grains)
 
 
 def mixed(image: np.ndarray, colour: int, share: float) -> np.ndarray:
@@ -48,47 +52,6 @@ def mixed(image: np.ndarray, colour: int, share: float) -> np.ndarray:
 
 
 # --- cuts -------------------------------------------------------------------------------
-
-
-def test_a_change_of_view_is_a_cut() -> None:
-    assert rows([*shot(1, 20), *shot(2, 30), *shot(3, 12)]) == [20, 50]
-
-
-def test_the_same_person_before_the_same_white_wall() -> None:
-    """Two views of a studio: only the person changes, and its clothes fill a tenth."""
-    wall = np.full((180, 320, 3), 250, np.uint8)
-    front = [with_person(wall, 100 + t, 40) for t in range(20)]
-    side = [np.roll(with_person(wall, 100 + t, 40), 70, axis=1) for t in range(20)]
-    assert rows([*front, *side]) == [20]
-
-
-# --- no cuts ----------------------------------------------------------------------------
-
-
-def test_one_shot_has_no_cut() -> None:
-    assert rows(shot(1, 60)) == []
-    assert rows([room(1)] * 20) == []
-    assert rows([room(1)]) == []
-
-
-@pytest.mark.parametrize("step", [10, 25, 60])
-def test_fast_movement_is_no_cut(step: float) -> None:
-    there = [with_person(room(1), x) for x in np.arange(-40, 320, step)]
-    assert rows([*[room(1)] * 10, *there, *there[::-1], *[room(1)] * 10]) == []
-
-
-@pytest.mark.parametrize("length", [1, 2, 3])
-def test_a_flash_is_no_cut(length: int) -> None:
-    images = shot(1, 40)
-    for t in range(20, 20 + length):
-        images[t] = mixed(images[t], 255, 0.1)
-    assert rows(images) == []
-
-
-def test_repeated_frames_are_no_cuts() -> None:
-    """24 frames per second of fast movement in a file of 60."""
-    images = shot(1, 20, 0, 14)
-    assert rows(images[t * 24 // 60] for t in range(50)) == []
 
 
 # --- fades ------------------------------------------------------------------------------
@@ -102,28 +65,52 @@ def fade(images: list[np.ndarray], colour: int, *, length: int, up: bool) -> lis
     return [*faded, *images[length:]] if up else [*images[:-length], *faded]
 
 
+LONG = shot(1, 40, 60, 1)
+
+
 @pytest.mark.parametrize("colour", [0, 255])
 @pytest.mark.parametrize("length", [8, 20])
 def test_fades_are_cuts(colour: int, length: int) -> None:
-    first = fade(shot(1, 40, 60, 1), colour, length=length, up=False)
+    first = fade(LONG, colour, length=length, up=False)
     second = fade(shot(2, 40, 60, 1), colour, length=length, up=True)
     (row,) = rows([*first, np.full_like(first[0], colour), *second])
     assert 40 <= row <= 43
 
 
-@pytest.mark.parametrize("colour", [0, 255])
-def test_a_film_that_begins_or_ends_with_a_fade_has_no_cut(colour: int) -> None:
-    blank = [np.full((180, 320, 3), colour, np.uint8)] * 5
-    begun = fade(shot(1, 40, 60, 1), colour, length=15, up=True)
-    assert rows([*blank, *begun]) == []
-    assert rows([*fade(shot(1, 40, 60, 1), colour, length=15, up=False), *blank]) == []
+ACROSS = [with_person(room(1), x) for x in np.arange(-40, 320, 10)]
+WALL = [with_person(np.full((180, 320, 3), 250, np.uint8), 100 + t, 40) for t in range(20)]
+GAINS = np.concatenate([np.ones(10), np.linspace(1, 0.72, 15), np.linspace(0.72, 1, 15)])
+BLANK = {colour: [np.full((180, 320, 3), colour, np.uint8)] * 5 for colour in (0, 255)}
+FILMS: dict[str, tuple[list[np.ndarray], list[int]]] = {
+    "changes of view": ([*shot(1, 20), *shot(2, 30), *shot(3, 12)], [20, 50]),
+    # Two views of a studio: only the person changes, and its clothes fill a tenth.
+    "the same person before the same white wall": (
+        [*WALL, *[np.roll(image, 70, axis=1) for image in WALL]], [20]),
+    "one shot": (shot(1, 60), []),
+    "a still": ([room(1)] * 20, []),
+    "a picture": ([room(1)], []),
+    **{f"movement as fast as {step}": (
+        [*[room(1)] * 10, *ACROSS[::step], *ACROSS[::step][::-1], *[room(1)] * 10], [])
+       for step in (1, 2, 6)},
+    **{f"a flash of {n}": (
+        [mixed(one, 255, 0.1) if 20 <= t < 20 + n else one for t, one in enumerate(shot(1, 40))],
+        []) for n in (1, 2, 3)},
+    # 24 frames per second of fast movement in a file of 60.
+    "repeated frames": ([shot(1, 20, 0, 14)[t * 24 // 60] for t in range(50)], []),
+    # One stop brighter within half a second, and back.
+    "automatic exposure": (
+        [mixed(image, 0, gain) for image, gain in zip(LONG, GAINS, strict=True)], []),
+    **{f"begins with {colour}": ([*blank, *fade(LONG, colour, length=15, up=True)], [])
+       for colour, blank in BLANK.items()},
+    **{f"ends with {colour}": ([*fade(LONG, colour, length=15, up=False), *blank], [])
+       for colour, blank in BLANK.items()},
+}  # fmt: skip
 
 
-def test_automatic_exposure_is_no_fade() -> None:
-    """One stop brighter within half a second, and back."""
-    gains = np.concatenate([np.ones(10), np.linspace(1, 0.72, 15), np.linspace(0.72, 1, 15)])
-    images = shot(1, 40, 60, 1)
-    assert rows(mixed(image, 0, gain) for image, gain in zip(images, gains, strict=True)) == []
+@pytest.mark.parametrize("name", FILMS)
+def test_changes_of_view_are_cuts_and_nothing_else_is(name: str) -> None:
+    images, cuts = FILMS[name]
+    assert rows(images) == cuts
 
 
 # --- real footage -----------------------------------------------------------------------
@@ -135,13 +122,6 @@ def film(name: str, start: int = 0, count: int | None = None) -> Iterator[np.nda
         pytest.skip(f"no {path}")
     stop = None if count is None else start + count
     return (frame.image for frame in itertools.islice(read_frames(path), start, stop))
-
-
-def detected(images: Iterable[np.ndarray]) -> list[int]:
-    detector = CutDetector()
-    for image in images:
-        detector.add(image)
-    return detector.rows()
 
 
 def test_fades_of_a_real_film() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -20,23 +22,49 @@ from tests.poses.simulated_people import SIZE, frames, moving, person, walker, w
 SETTINGS = {"threshold": 0.3, "max_gap": 10, "size": SIZE}
 
 
-def centre(track: Track) -> np.ndarray:
-    return track.box[:, [0, 2]].mean(axis=1)
+def seen(x: float, frames: int, **more: float) -> list[list[list[float]]]:
+    return [[person(x, **more)]] * frames
 
 
-def test_a_weak_detection_continues_a_track_and_starts_none() -> None:
-    rows = [[person(300), person(100, score=0.2)] for _ in range(5)]
-    rows += [[person(300, score=0.2)] for _ in range(5)]
-    (track,) = link_detections(frames(*rows), **SETTINGS)
-    assert len(track) == 10
+BOTH = [person(300), person(330)], [person(322, score=0.95), person(290, score=0.6)]
+FAR = {"max_gap": 30}
+# Detections of each frame, the settings, and the frames of the tracks.
+LINKED: dict[str, tuple[list, dict[str, Any], list]] = {
+    "a weak detection continues a track and starts none": (
+        [[person(300), person(100, score=0.2)]] * 5 + seen(300, 5, score=0.2), {}, [range(10)]),
+    # Seen again weakly, which starts no track: 10 frames later it goes on, 11 frames later not.
+    "a track waits for 10 frames": (
+        seen(300, 5) + [[]] * 9 + seen(300, 1, score=0.2), {}, [[*range(5), 14]]),
+    "and no longer": (seen(300, 5) + [[]] * 10 + seen(300, 1, score=0.2), {}, [range(5)]),
+    # 12 pixels a frame, 72 between looks, with boxes 67 wide: no two boxes overlap.
+    "a sprinter who is looked at in every third frame": (
+        [[person(60 + 12 * t)] if t % 3 == 0 else [] for t in range(46)], FAR, [range(0, 46, 3)]),
+    "a sprinter who is looked at in every sixth frame": (
+        [[person(60 + 12 * t)] if t % 6 == 0 else [] for t in range(46)], FAR, [range(0, 46, 6)]),
+    "the box of somebody who comes nearer is predicted to grow": (
+        [[person(300, 80 * 1.03**t)] if t % 6 == 0 else [] for t in range(49)], FAR,
+        [range(0, 49, 6)]),
+    "nobody jumps to somebody else far away": (
+        seen(100, 10) + seen(400, 10), FAR, [range(10), range(10, 20)]),
+    # Both step to the right; the left one's best box is the right one's only one.
+    "where one box fits two people both keep one": (
+        [BOTH[0]] * 5 + [BOTH[1]] * 5, {}, [range(10), range(10)]),
+    # After the cut somebody else stands beside the place; without it, it would be one track.
+    "no cut": (seen(300, 10) + seen(325, 10), {}, [range(20)]),
+    "a track ends at a cut": (
+        seen(300, 10) + seen(325, 10), {"cuts": [10]}, [range(10), range(10, 20)]),
+    # Out over the right border, back half a clip later: one track with a hole.
+    "leave and return is one person": (
+        [[person(500 + 8 * t)] for t in range(15)] + [[]] * 40
+        + [[person(612 - 8 * t)] for t in range(15)], {}, [[*range(15), *range(55, 70)]]),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("missing", "length"), [(9, 6), (10, 5)])
-def test_a_track_waits_for_max_gap_frames(missing: int, length: int) -> None:
-    """Seen again weakly, which starts no track: 10 frames later it goes on, 11 frames later not."""
-    rows = [[person(300)]] * 5 + [[]] * missing + [[person(300, score=0.2)]]
-    (track,) = link_detections(frames(*rows), **SETTINGS)
-    assert len(track) == length
+@pytest.mark.parametrize("name", LINKED)
+def test_detections_become_tracks(name: str) -> None:
+    rows, settings, tracks = LINKED[name]
+    found = link_detections(frames(*rows), **SETTINGS | settings)
+    assert sorted(track.frame.tolist() for track in found) == [list(track) for track in tracks]
 
 
 def test_a_whole_body_wins_over_a_part_of_it() -> None:
@@ -45,42 +73,6 @@ def test_a_whole_body_wins_over_a_part_of_it() -> None:
     found = max(link_detections(frames(*rows), **SETTINGS), key=len)
     assert len(found) == 6
     assert np.ptp(found.box[:, 3] - found.box[:, 1]) == 0
-
-
-@pytest.mark.parametrize("stride", [3, 6])
-def test_a_sprinter_is_followed_where_few_frames_are_looked_at(stride: int) -> None:
-    """12 pixels a frame, 72 between looks, with boxes 67 wide: no two boxes overlap."""
-    rows = [[person(60 + 12 * t)] if t % stride == 0 else [] for t in range(46)]
-    (track,) = link_detections(frames(*rows), threshold=0.3, max_gap=30, size=SIZE)
-    assert track.frame.tolist() == list(range(0, 46, stride))
-
-
-def test_the_box_of_somebody_who_comes_nearer_is_predicted_to_grow() -> None:
-    rows = [[person(300, 80 * 1.03**t)] if t % 6 == 0 else [] for t in range(49)]
-    (track,) = link_detections(frames(*rows), threshold=0.3, max_gap=30, size=SIZE)
-    assert len(track) == 9
-
-
-def test_nobody_jumps_to_somebody_else_far_away() -> None:
-    rows = [[person(100)] for _ in range(10)] + [[person(400)] for _ in range(10)]
-    assert len(link_detections(frames(*rows), threshold=0.3, max_gap=30, size=SIZE)) == 2
-
-
-def test_where_one_box_fits_two_people_both_keep_one() -> None:
-    """Both step to the right; the left one's best box is the right one's only one."""
-    rows = [[person(300), person(330)]] * 5 + [
-        [person(322, score=0.95), person(290, score=0.6)]
-    ] * 5
-    found = link_detections(frames(*rows), **SETTINGS)
-    assert sorted(len(track) for track in found) == [10, 10]
-
-
-def test_a_track_ends_at_a_cut() -> None:
-    """After the cut somebody else stands beside the place; without it, it would be one track."""
-    rows = [[person(300)]] * 10 + [[person(325)]] * 10
-    assert [len(track) for track in link_detections(frames(*rows), **SETTINGS)] == [20]
-    tracks = link_detections(frames(*rows), cuts=[10], **SETTINGS)
-    assert [len(track) for track in tracks] == [10, 10]
 
 
 def test_gaps_are_filled_in_a_straight_line_and_ends_are_held() -> None:
@@ -122,15 +114,6 @@ def join(*tracks: Track, cuts: list[int] | None = None) -> list[list[int]]:
     return sorted([int(track.frame[0]), int(track.frame[-1])] for track in found)
 
 
-def test_leave_and_return_is_one_person() -> None:
-    """Out over the right border, back half a clip later: one track with a hole."""
-    rows = [[person(500 + 8 * t)] for t in range(15)]
-    rows += [[] for _ in range(40)]
-    rows += [[person(612 - 8 * t)] for t in range(15)]
-    (track,) = link_detections(frames(*rows), **SETTINGS)
-    assert track.frame.tolist() == [*range(15), *range(55, 70)]
-
-
 def test_a_lifter_lost_at_the_bottom_and_found_upright_is_one_person() -> None:
     """And not one who is usually much taller, or who stands elsewhere."""
 
@@ -145,14 +128,15 @@ def test_a_lifter_lost_at_the_bottom_and_found_upright_is_one_person() -> None:
     assert len(join(lifter(300, down, 0), lifter(380, upright, 60))) == 2
 
 
-def test_of_two_who_left_the_one_of_the_same_height_returns() -> None:
-    tall, small = standing(607, 0, 10), standing(620, 5, 20, height=150)
-    assert join(tall, small, standing(607, 30, 40, height=195)) == [[0, 39], [5, 19]]
-
-
-def test_who_left_on_the_same_side_comes_before_who_left_on_the_other() -> None:
-    left, right = standing(33, 0, 10), standing(607, 5, 20)
-    assert join(left, right, standing(35, 30, 40)) == [[0, 39], [5, 19]]
+@pytest.mark.parametrize(
+    "tracks",
+    [  # who left as tall, or on the same side, returns
+        (standing(607, 0, 10), standing(620, 5, 20, 150), standing(607, 30, 40, 195)),
+        (standing(33, 0, 10), standing(607, 5, 20), standing(35, 30, 40)),
+    ],
+)
+def test_of_two_who_left_the_likelier_one_returns(tracks: tuple[Track, ...]) -> None:
+    assert join(*tracks) == [[0, 39], [5, 19]]
 
 
 def test_two_alike_who_left_together_leave_it_open_who_returns() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock, call
 
 import pytest
 
@@ -22,28 +23,6 @@ from la2ds_models.weight_files import WeightFile, own_path, zoo
 from tests.file_server import FileServer, Served
 
 CONTENT = b"weights " * 50_000
-
-
-class Told(Progress):
-    """Everything a progress is told, in order."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, object]] = []
-
-    def begin(self, label: str, total: float | None = None) -> None:
-        self.calls.append(("begin", (label, total)))
-
-    def advance(self, amount: float = 1) -> None:
-        self.calls.append(("advance", amount))
-
-    def end(self) -> None:
-        self.calls.append(("end", None))
-
-    def note(self, text: str) -> None:
-        self.calls.append(("note", text))
-
-    def all(self, kind: str) -> list[object]:
-        return [value for name, value in self.calls if name == kind]
 
 
 @pytest.fixture(autouse=True)
@@ -70,29 +49,28 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
 
 
 def test_size_and_licence_are_told_before_the_bytes(server: FileServer) -> None:
-    told = Told()
+    told = Mock(spec=Progress)
     path = fetch_weights("net", told)
-    kinds = [kind for kind, _ in told.calls]
+    kinds = [kind for kind, *_ in told.method_calls]
     assert kinds[:2] == ["note", "begin"]
     assert kinds[-1] == "end"
-    (note,) = told.all("note")
-    assert isinstance(note, str)
+    ((note,),) = (call.args for call in told.note.call_args_list)
     for text in ("downloading net", "0.4 MB", "licence MIT", "trained on photographs", str(path)):
         assert text in note
-    assert told.all("begin") == [("net", len(CONTENT))]
-    assert sum(n for n in told.all("advance") if isinstance(n, int)) == len(CONTENT)
+    assert told.begin.call_args_list == [call("net", len(CONTENT))]
+    assert sum(call.args[0] for call in told.advance.call_args_list) == len(CONTENT)
 
 
 def test_a_backend_reports_to_whoever_listens(server: FileServer) -> None:
-    told = Told()
+    told = Mock(spec=Progress)
     with report_to(told):
         fetch_weights("net")
-    assert told.all("begin")
+    assert told.begin.called
     path = own_path(weight_files.zoo()["net"])
     path.unlink()
-    before = len(told.calls)
+    before = len(told.method_calls)
     fetch_weights("net")
-    assert len(told.calls) == before
+    assert len(told.method_calls) == before
 
 
 def test_missing_weights_name_every_way_out() -> None:
@@ -132,10 +110,8 @@ def test_no_room_is_a_matter_of_storage(
 
 def test_what_a_network_needs_is_pulled_with_it() -> None:
     missing = pull(["blazepose"], offline=True)
-    assert [(r.path, r.status) for r in missing] == [
-        ("blazepose", "failed"),
-        ("blazepose-detector", "failed"),
-    ]
+    names = ("blazepose", "blazepose-detector")
+    assert [(r.path, r.status) for r in missing] == [(name, "failed") for name in names]
     assert "the wheel mediapipe==0.10.21" in missing[0].hint
     named_twice = pull(["blazepose-detector", "blazepose"], offline=True)
     assert [r.path for r in named_twice] == ["blazepose-detector", "blazepose"]

@@ -18,7 +18,7 @@ from la2ds_cli.main import app
 from la2ds_cli.poses.networks import pose_identities, resolve_pose
 from la2ds_cli.poses.networks import resolve_detector as _resolve_detector
 from tests.poses.grey_people import film
-from tests.poses.onnx_models import write_detector, write_pose
+from tests.poses.onnx_models import write_detector, write_graph, write_pose
 
 BOX = np.array([[20, 10, 68, 74.0]])  # 48 x 64, the aspect of the tiny network
 BLACK = np.zeros((32, 32, 3), np.uint8)
@@ -53,11 +53,8 @@ def test_a_dot_is_found_in_batches_of_any_size(tmp_path: Path, batch: int | str)
     parts = resolve_pose(path, "cpu", PosesConfig(batch_size=2))
     again = parts.estimate(images, np.repeat(BOX, 3, axis=0))
     np.testing.assert_allclose(again[0], xy)
-    assert [value.shape for value in parts.estimate([], BOX[:0])] == [
-        (0, 17, 2),
-        (0, 17),
-        (0, 0, 3),
-    ]
+    none = [value.shape for value in parts.estimate([], BOX[:0])]
+    assert none == [(0, 17, 2), (0, 17), (0, 0, 3)]
 
 
 def test_joints_are_never_guessed_from_their_number(tmp_path: Path) -> None:
@@ -133,18 +130,10 @@ def network(
         numpy_helper.from_array(answer.astype(np.float32), "answer"),
         numpy_helper.from_array(np.zeros((), np.float32), "zero"),
     ]
-    returned = declared or list(answer.shape)
-    graph = helper.make_graph(
-        nodes,
-        "odd",
-        [helper.make_tensor_value_info(name, kind, given) for name in names],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, returned)],
-        constants,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
-    model.ir_version = 8
-    save(model, str(path))
-    return path
+    shape = declared or list(answer.shape)
+    returned = helper.make_tensor_value_info("output", TensorProto.FLOAT, shape)
+    taken = [helper.make_tensor_value_info(name, kind, given) for name in names]
+    return write_graph(path, nodes, taken, returned, constants)
 
 
 MAPS, ROWS = np.zeros((1, 17, 16, 12)), np.zeros((1, 1, 6))
@@ -171,21 +160,18 @@ ODD_DETECTOR: dict[str, tuple[list[int | str], np.ndarray, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", ODD_POSE)
-def test_odd_pose_networks_are_refused(tmp_path: Path, name: str) -> None:
-    given, answer, more = ODD_POSE[name]
+@pytest.mark.parametrize(
+    ("resolve", "odd"),
+    [
+        *((resolve_pose, odd) for odd in ODD_POSE.values()),
+        *((resolve_detector, odd) for odd in ODD_DETECTOR.values()),
+    ],
+)
+def test_odd_networks_are_refused(tmp_path: Path, resolve: Any, odd: Any) -> None:
+    given, answer, more = odd
     path = network(tmp_path / "odd.onnx", given, answer, **more)
     with pytest.raises(UserError, match=r"odd.onnx has .*expected") as caught:
-        resolve_pose(str(path), "cpu")
-    assert caught.value.exit_code == ExitCode.MISMATCH
-
-
-@pytest.mark.parametrize("name", ODD_DETECTOR)
-def test_odd_detectors_are_refused(tmp_path: Path, name: str) -> None:
-    given, answer, more = ODD_DETECTOR[name]
-    path = network(tmp_path / "odd.onnx", given, answer, **more)
-    with pytest.raises(UserError, match=r"odd.onnx has .*expected") as caught:
-        resolve_detector(path)
+        resolve(str(path), "cpu")
     assert caught.value.exit_code == ExitCode.MISMATCH
 
 
