@@ -77,7 +77,7 @@ def test_fades_are_cuts(colour: int, length: int) -> None:
     assert 40 <= row <= 43
 
 
-ACROSS = [with_person(room(1), x) for x in np.arange(-40, 320, 10)]
+ACROSS = {step: [with_person(room(1), x) for x in range(-40, 320, step)] for step in (10, 25, 60)}
 WALL = [with_person(np.full((180, 320, 3), 250, np.uint8), 100 + t, 40) for t in range(20)]
 GAINS = np.concatenate([np.ones(10), np.linspace(1, 0.72, 15), np.linspace(0.72, 1, 15)])
 BLANK = {colour: [np.full((180, 320, 3), colour, np.uint8)] * 5 for colour in (0, 255)}
@@ -90,8 +90,8 @@ FILMS: dict[str, tuple[list[np.ndarray], list[int]]] = {
     "a still": ([room(1)] * 20, []),
     "a picture": ([room(1)], []),
     **{f"movement as fast as {step}": (
-        [*[room(1)] * 10, *ACROSS[::step], *ACROSS[::step][::-1], *[room(1)] * 10], [])
-       for step in (1, 2, 6)},
+        [*[room(1)] * 10, *there, *there[::-1], *[room(1)] * 10], [])
+       for step, there in ACROSS.items()},
     **{f"a flash of {n}": (
         [mixed(one, 255, 0.1) if 20 <= t < 20 + n else one for t, one in enumerate(shot(1, 40))],
         []) for n in (1, 2, 3)},
