@@ -27,7 +27,7 @@ NAMED = ("missing file", "folder without videos", "name longer than the system a
 NAMED += ("dangling symlink",)
 # What the report says of clips that are unusual, and fine.
 FACTS = {
-    "rotation metadata": {"width": 240, "height": 160},
+    "rotation metadata": {"width": 240, "height": 160, "coverage": 1.0, "margin": 1.0},
     "HDR, 10-bit": {"hdr": "PQ"},
     "odd sides": {"width": 241, "height": 161},
     "non-square pixels": {"width": 240, "height": 160},

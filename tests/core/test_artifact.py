@@ -35,17 +35,6 @@ def path(tmp_path):
     return path
 
 
-def test_round_trip(path):
-    arrays, recipe, facts = read_arrays(path)
-    assert set(arrays) == {"xy", "frame"}
-    for name, array in ARRAYS.items():
-        np.testing.assert_array_equal(arrays[name], array)
-        assert arrays[name].dtype == array.dtype
-    assert recipe == RECIPE
-    assert facts == {"fps": 20.0, "name": "é"}
-    assert read_header(path) == (recipe, facts)
-
-
 def test_key_depends_on_content_and_not_on_order():
     same = Recipe("pose", 1, {"crop": "robust", "sigma": 0.6}, {"video": "aa"})
     assert same.key == RECIPE.key

@@ -29,11 +29,6 @@ def clip(tmp_path: Path, folder: str, content: bytes = b"same") -> Path:
     return path
 
 
-def row(path: Path, **values) -> Video:
-    digest = file_digest(path)
-    return Video(video_id(path, digest), str(path), digest, **values)
-
-
 # --- ids ---------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import Annotation, Moment, write_annotations
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
@@ -28,6 +29,7 @@ from la2ds_cli.formats.h2o import import_h2o
 from la2ds_cli.formats.ikea_asm import import_ikea_asm
 from la2ds_cli.formats.penn_action import import_penn_action
 from la2ds_cli.poses.subjects import read_subjects, set_subjects
+from la2ds_cli.video.reader import probe, read_frames
 from tests.formats import data_set_samples as sets
 from tests.formats import file_samples as samples
 from tests.formats.c3d_files import C3dFile, event_group
@@ -63,21 +65,34 @@ def _importer(name: str) -> Callable[..., list[Any]]:
 
 
 def _imported(
-    name: str, file: str, mutate: Mutate, write: Callable[[Path], object], **told: Any
+    name: str,
+    file: str,
+    mutate: Mutate,
+    write: Callable[[Path], object],
+    of_folder: bool = False,
+    **told: Any,
 ) -> Any:
+    """An importer of a file, or of a folder, of which `file` is the one that is mutated."""
+
     def maker(folder: Path) -> Parser:
-        good = folder / "good" / file
-        good.parent.mkdir()
-        write(good)
+        (folder / "good").mkdir()
+        target = folder / "good" / file
+        root = folder / "good" if of_folder else target
+        write(root)
+        seed = target.read_bytes()
         project = Project.create(folder / "project")
 
         def parse(path: Path) -> None:
+            shutil.copyfile(path, target)
             options = told or {"options": OPTIONS}
-            _foreseen(project, _importer(name)(project, root=path, **options))
+            _foreseen(project, _importer(name)(project, root=root, **options))
 
-        return Parser(file, good.read_bytes(), parse, mutate)
+        return Parser(target.name, seed, parse, mutate)
 
     return maker
+
+
+_in_folder = partial(_imported, of_folder=True)
 
 
 def _foreseen(project: Project, results: list[Any]) -> None:
@@ -89,28 +104,6 @@ def _foreseen(project: Project, results: list[Any]) -> None:
             log.unlink()
             raise AssertionError(text)
         assert "\n" not in result.message
-
-
-def _in_folder(
-    name: str, inner: str, mutate: Mutate, write: Callable[[Path], object], **told: Any
-) -> Any:
-    """An importer of a folder; the file `inner` is the one that is mutated."""
-
-    def maker(folder: Path) -> Parser:
-        root = folder / "root"
-        write(root)
-        target = root / inner
-        seed = target.read_bytes()
-        project = Project.create(folder / "project")
-
-        def parse(path: Path) -> None:
-            shutil.copyfile(path, target)
-            options = told or {"options": OPTIONS}
-            _foreseen(project, _importer(name)(project, root=root, **options))
-
-        return Parser("input", seed, parse, mutate)
-
-    return maker
 
 
 def _exported(name: str, file: str, mutate: Mutate = of_bytes) -> Any:
@@ -166,8 +159,6 @@ def _sleap_analysis(folder: Path) -> Parser:
 
 def _film(file: str, codec: str, pixels: str = "yuv420p") -> Any:
     def maker(folder: Path) -> Parser:
-        from la2ds_cli.video.reader import probe, read_frames
-
         path = folder / f"good-{file}"
         with av.open(str(path), "w") as container:
             stream: Any = container.add_stream(codec, rate=Fraction(25))
@@ -191,9 +182,6 @@ def _film(file: str, codec: str, pixels: str = "yuv420p") -> Any:
 
 def _picture(suffix: str) -> Any:
     def maker(folder: Path) -> Parser:
-        from la2ds_cli.core.clip import ClipOptions
-        from la2ds_cli.video.reader import probe, read_frames
-
         image = np.zeros((24, 32, 3), np.uint8)
         image[4:12, 4:20] = 200
         images = folder / "images"

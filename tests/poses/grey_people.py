@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from la2ds_cli.core.config_sections import PosesConfig
+from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.networks import Joints, no_joints
 from la2ds_cli.video.reader import Image, write_video
@@ -18,6 +19,9 @@ SIZE = (240, 160)  # (W, H)
 GREYS = (100, 150, 200, 250)
 NAMES = ("tests.poses.grey_people",)
 CONFIG = PosesConfig(detector=NAMES[0], pose=NAMES[0])
+
+# A large person who walks in the middle and a small one who stands on the right.
+DUET = [{100: (180, 70, 200, 120), 200: (60 + t, 20, 110 + t, 150)} for t in range(30)]
 
 # Places of the 17 joints in the unit rectangle: corners, middle and points on the edges.
 PLACES = np.array(
@@ -42,6 +46,11 @@ def film(path, scenes: Sequence[dict[int, tuple[int, int, int, int]]], fps: floa
 def walk(count: int, *, start: int = 40, step: int = 2, grey: int = 200) -> list[dict]:
     """One person, 40 x 90, who walks to the right."""
     return [{grey: (start + step * t, 40, start + step * t + 40, 130)} for t in range(count)]
+
+
+def same_poses(a: Project, b: Project, videos: Sequence[str]) -> None:
+    for video in videos:
+        assert a.pose_path(video).read_bytes() == b.pose_path(video).read_bytes()
 
 
 def find(image: Image, grey: int) -> FloatArray | None:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import extract_poses
 from tests.poses import grey_people
-from tests.poses.grey_people import CONFIG, film, walk
+from tests.poses.grey_people import CONFIG, film, same_poses, walk
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,11 +49,6 @@ def kill_after(frames: int, project: Project, path: Path) -> None:
         check=False,
     )
     assert ended.returncode == -signal.SIGKILL
-
-
-def same_poses(a: Project, b: Project, ids: list[str]) -> None:
-    for video in ids:
-        assert a.pose_path(video).read_bytes() == b.pose_path(video).read_bytes()
 
 
 def test_a_killed_batch_keeps_the_clips_that_were_done(tmp_path: Path) -> None:
@@ -97,22 +91,3 @@ def test_a_killed_run_goes_on_inside_a_long_clip(tmp_path: Path, monkeypatch, fr
     else:
         assert seen["detect"] == 0
         assert 0 < seen["estimate"] < 90
-
-
-def test_ctrl_c_keeps_what_is_done_inside_a_clip(tmp_path: Path, monkeypatch) -> None:
-    film(tmp_path / "long.mp4", walk(100, step=1))
-    project = Project.create(tmp_path / "project")
-
-    class Interrupting(Progress):
-        done = 0.0
-
-        def advance(self, amount: float = 1) -> None:
-            self.done += amount
-            if self.done > 60:
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        extract_poses(project, [str(tmp_path / "long.mp4")], CONFIG, progress=Interrupting())
-    assert list((project.root / "poses" / "partial").rglob("detect-*.safetensors"))
-    (result,) = extract_poses(project, [str(tmp_path / "long.mp4")], CONFIG)
-    assert result.status == "ok"

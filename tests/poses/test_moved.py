@@ -16,11 +16,10 @@ from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.poses import extract
 from la2ds_cli.poses.extract import ExtractOptions
 from tests.movement import sequence, warped_phase
-from tests.poses.grey_people import CONFIG, film, walk
+from tests.poses.grey_people import CONFIG, DUET, film, walk
 from tests.poses.test_extract import no_networks
 from tests.told import Notes
 
-DUET = [{100: (180, 70, 200, 120), 200: (60 + t, 20, 110 + t, 150)} for t in range(24)]
 
 
 def extracted(

@@ -19,7 +19,7 @@ from la2ds_cli.poses import extract
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.poses.extraction import Extraction
 from la2ds_cli.poses.sources import Entry, load_source
-from tests.poses.grey_people import CONFIG, film, walk
+from tests.poses.grey_people import CONFIG, film, same_poses, walk
 from tests.ray_workers import mortal
 
 
@@ -31,11 +31,6 @@ def clips(tmp_path: Path) -> str:
     return str(tmp_path / "clips")
 
 
-def same(a: Project, b: Project, videos: list[str]) -> None:
-    for video in videos:
-        assert a.pose_path(video).read_bytes() == b.pose_path(video).read_bytes()
-
-
 @pytest.mark.heavy
 def test_the_same_bytes_as_on_one_machine(tmp_path: Path, clips: str, cluster) -> None:
     local, spread = Project.create(tmp_path / "local"), Project.create(tmp_path / "spread")
@@ -43,7 +38,7 @@ def test_the_same_bytes_as_on_one_machine(tmp_path: Path, clips: str, cluster) -
     found = extract_poses(spread, [clips], CONFIG, ExtractOptions(engine="ray"))
     assert found == expected
     assert spread.videos() == local.videos()
-    same(local, spread, [r.video for r in expected if r.usable])
+    same_poses(local, spread, [r.video for r in expected if r.usable])
     again = extract_poses(spread, [clips], CONFIG, ExtractOptions(engine="ray"))
     assert [r.status for r in again] == ["cached"] * 6 + ["skipped"]
 
@@ -59,7 +54,7 @@ def test_a_killed_worker_is_replaced(tmp_path: Path, clips: str, cluster, monkey
     found = extract_poses(spread, [clips], CONFIG, ExtractOptions(engine="ray"))
     assert mark.exists()
     assert found == expected
-    same(local, spread, [r.video for r in expected if r.usable])
+    same_poses(local, spread, [r.video for r in expected if r.usable])
 
 
 @pytest.mark.heavy

@@ -14,17 +14,14 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
 from la2ds_cli.views.pose_overlay import overlay_sheet, refresh_overlay
-from tests.poses.grey_people import CONFIG, film
+from tests.poses.grey_people import CONFIG, DUET, film
 
-SMALL, LARGE = 100, 200
 TWO = replace(CONFIG, subjects=2)
 
 
 @pytest.fixture
 def duet(tmp_path: Path) -> str:
-    """A large person who walks in the middle and a small one who stands on the right."""
-    scenes = [{SMALL: (180, 70, 200, 120), LARGE: (60 + t, 20, 110 + t, 150)} for t in range(30)]
-    film(tmp_path / "duet.mp4", scenes)
+    film(tmp_path / "duet.mp4", DUET)
     return str(tmp_path / "duet.mp4")
 
 
@@ -47,7 +44,7 @@ def test_subjects_csv_has_the_last_word(project: Project, duet: str) -> None:
 def test_a_person_chosen_for_one_clip_is_kept_for_that_clip(
     project: Project, duet: str, tmp_path: Path
 ) -> None:
-    film(tmp_path / "solo.mp4", [{LARGE: (60 + t, 20, 110 + t, 150)} for t in range(30)])
+    film(tmp_path / "solo.mp4", [{200: (60 + t, 20, 110 + t, 150)} for t in range(30)])
     (solo,) = extract_poses(project, [str(tmp_path / "solo.mp4")], CONFIG)
     (result,) = extract_poses(project, [duet], CONFIG, ExtractOptions(subject="2"))
     assert left_edge(project, result.video) == pytest.approx(180, abs=2)

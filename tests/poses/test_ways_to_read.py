@@ -11,7 +11,7 @@ import pytest
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
-from tests.poses.grey_people import CONFIG, film, walk
+from tests.poses.grey_people import CONFIG, DUET, film, same_poses, walk
 
 
 @pytest.fixture
@@ -69,8 +69,7 @@ def test_later_steps_read_a_clip_the_same_way(project: Project, clip: str) -> No
 
 
 def test_a_manifest(project: Project, tmp_path: Path, clip: str) -> None:
-    duet = [{100: (180, 70, 200, 120), 200: (60 + t, 20, 110 + t, 150)} for t in range(30)]
-    film(tmp_path / "duet.mp4", duet)
+    film(tmp_path / "duet.mp4", DUET)
     (tmp_path / "clips.csv").write_text(
         "path,start,end,subject,group,split\n"
         "clip.mp4,0,1,,anna,train\n"
@@ -117,9 +116,7 @@ def test_shards_together_are_the_whole(tmp_path: Path) -> None:
             )
     assert sorted(r.video for r in found) == sorted(r.video for r in expected)
     assert sorted(parts.videos(), key=lambda v: v.id) == sorted(whole.videos(), key=lambda v: v.id)
-    for result in expected:
-        one, other = whole.pose_path(result.video), parts.pose_path(result.video)
-        assert one.read_bytes() == other.read_bytes()
+    same_poses(whole, parts, [result.video for result in expected])
     reports = sorted(parts.results_dir("extract").iterdir())
     assert [path.name for path in reports] == ["report-shard-1-of-2.csv", "report-shard-2-of-2.csv"]
     assert len(reports[1].read_text().splitlines()) == 1 + 2
