@@ -17,10 +17,9 @@ from la2ds_cli.commands import live
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
-from tests.poses import grey_people
+from tests.commands.bad_input_runs import GREY, grey_project
 from tests.poses.grey_people import film
 
-GREY = grey_people.NAMES[0]
 Call = Callable[..., Result]
 
 
@@ -33,9 +32,7 @@ def person(phase: float) -> dict[int, tuple[int, int, int, int]]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A project, a clip A of 2 s, and a slower SOURCE at another rate, empty at first."""
-    project = Project.create(tmp_path / "project")
-    networks = f'[poses]\ndetector = "{GREY}"\npose = "{GREY}"\n'
-    (project.root / "project.toml").write_text('preset = "default"\n' + networks)
+    grey_project(tmp_path / "project")
     film(tmp_path / "a.mp4", [person(p) for p in np.linspace(0, 1, 50)], 25)
     slow = [person(p) for p in np.linspace(0, 1, 90)]
     film(tmp_path / "source.mp4", [{}] * 5 + slow, 30)

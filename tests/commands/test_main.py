@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from la2ds_cli import __version__
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.main import COMMANDS, app
+from tests.processes import python
 
 ROOT = Path(__file__).parents[2]
 RUNNER = CliRunner()
@@ -65,13 +66,6 @@ def test_a_missing_project_is_named_with_the_way_to_make_it(
     assert hint.startswith("hint: name the project with --project DIR; la2ds init ")
 
 
-def test_the_project_can_be_named_by_the_environment(tmp_path: Path):
-    RUNNER.invoke(app, ["init", str(tmp_path)])
-    result = RUNNER.invoke(app, ["status"], env={"LA2DS_PROJECT": str(tmp_path)})
-    assert result.exit_code == 0
-    assert str(tmp_path) in result.stdout
-
-
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
@@ -107,13 +101,7 @@ def test_a_bug_prints_its_traceback_and_no_local_values():
         "doctor.examine = examine\n"
         "main.main()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, "doctor"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
+    done = python("-c", script, "doctor", cwd=ROOT)
     assert done.returncode == ExitCode.BUG
     assert done.stderr.endswith("ZeroDivisionError: a bug\\x1b[2J\n")
     assert "line 4" not in done.stdout

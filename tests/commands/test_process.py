@@ -13,6 +13,7 @@ import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
+from tests.processes import python
 from tests.small_runs import TINY, six_clips
 
 ROOT = Path(__file__).parents[2]
@@ -55,12 +56,7 @@ def test_a_missing_library_of_the_system_is_a_sentence(tmp_path: Path):
     said = "libGL.so.1: cannot open shared object file: No such file or directory"
     (tmp_path / "cv2.py").write_text(f"raise ImportError({said!r})", "utf-8")
     begin = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
-    done = subprocess.run(
-        [sys.executable, "-c", begin + LA2DS[2], "demo", str(tmp_path / "demo")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = python("-c", begin + LA2DS[2], "demo", str(tmp_path / "demo"))
     assert done.returncode == ExitCode.ENVIRONMENT, done.stderr
     assert done.stderr.startswith("error: a library of the system is missing: libGL.so.1")
     assert "libgl1" in done.stderr

@@ -23,8 +23,7 @@ def project(tmp_path: Path) -> Project:
     project = Project.create(tmp_path / "project")
     pose = sequence(warped_phase(40, 1), fps=20.0)
     for name, low, high in ((WHOLE, 0, 40), (PART, 10, 20), (LATE, 20, 30), ("y", 0, 40)):
-        cut = {n: getattr(pose, n)[low:high] for n in ("xy", "score", "box", "frame", "time")}
-        add_sequence(project, name, replace(pose, **cut))
+        add_sequence(project, name, pose.cut(low, high))
     options = {PART: "start=0.5 end=1", LATE: "start=1 end=1.5"}
     project.add_videos(
         [

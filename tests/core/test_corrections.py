@@ -77,11 +77,7 @@ def test_trust_and_3d_go_with_the_place(project: Project):
     pose, recipe = project.read_pose("a")
     full = np.ones((*pose.score.shape, 3), np.float32)
     project.write_pose("a", replace(pose, world=full, trust=0.5 * full[..., 0]), recipe)
-    put_right(
-        project,
-        right("a", 4, "head", (12.5, 30.0)),
-        right("a", 5, "head", None),
-    )
+    put_right(project, right("a", 4, "head", (12.5, 30.0)), right("a", 5, "head", None))
     pose = project.read_pose("a")[0]
     assert pose.trust is not None
     assert pose.world is not None
@@ -119,19 +115,12 @@ def test_they_hold_for_each_clip_of_the_file_that_shows_the_moment(project: Proj
     whole, part = "x-0123abcd", "x-0123abcd-t1-2"
     pose = sequence(warped_phase(60, 1), fps=20.0)
     add_sequence(project, whole, pose)
-    rows = slice(20, 40)
-    cut = replace(
-        pose, **{n: getattr(pose, n)[rows] for n in ("xy", "score", "box", "frame", "time")}
-    )
+    cut = pose.cut(20, 40)
     add_sequence(project, part, cut)
     recipe = Recipe("poses", 2, {"options": "start=1 end=2"}, {})
     project.write_pose(part, cut, recipe)
-    for seconds, of_whole, of_part in (
-        (0.5, 10, None),
-        (1.0, 20, 0),
-        (1.95, 39, 19),
-        (2.0, 40, None),
-    ):
+    places = ((0.5, 10, None), (1.0, 20, 0), (1.95, 39, 19), (2.0, 40, None))
+    for seconds, of_whole, of_part in places:
         row = Annotation(JOINT, Moment(whole, 1, seconds), None, "head 7.00 8.00")
         put_right(project, row)
         for clip, at in ((whole, of_whole), (part, of_part)):

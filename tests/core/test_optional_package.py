@@ -13,35 +13,14 @@ from la2ds_cli.core.errors import ExitCode, UserError, optional_import
 from la2ds_cli.formats.sleap import sleap_io
 from la2ds_cli.poses.networks.openmmlab import Source
 from la2ds_cli.poses.networks.ultralytics import import_part
-
-
-def _store() -> None:
-    from la2ds_cli.retrieval.store import Store
-
-    Store.open("any")
-
+from la2ds_cli.retrieval.store import Store
 
 USERS: dict[str, Callable[[], object]] = {
-    "lancedb": _store,
+    "lancedb": lambda: Store.open("any"),
     "mmengine": lambda: Source("mmpose", Path("any.py"), Path("any.pth")).read_config(),
     "sleap_io": sleap_io,
     "ultralytics": lambda: import_part("nn.tasks"),
 }
-
-
-@pytest.fixture
-def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """Puts a package whose import raises in front of the one that may be installed."""
-
-    def put(name: str, failure: str) -> None:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text(f"raise {failure}\n")
-        for known in list(sys.modules):
-            if known == name or known.startswith(f"{name}."):
-                monkeypatch.delitem(sys.modules, known)
-        monkeypatch.syspath_prepend(str(tmp_path))
-
-    return put
 
 
 @pytest.mark.parametrize("package", USERS)
@@ -54,15 +33,19 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, st
     ],
 )
 def test_a_broken_package_is_not_called_missing(
-    package: str, failure: str, broken: Callable[[str, str], None], monkeypatch, tmp_path: Path
+    package: str, failure: str, monkeypatch, tmp_path: Path
 ) -> None:
+    """One whose import raises stands in front of the one that may be installed."""
     monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
-    broken(package, failure)
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").write_text(f"raise {failure}\n")
+    for known in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, known)
+    monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(UserError) as caught:
         USERS[package]()
-    assert caught.value.message == (
-        f"the package {package} is installed but cannot be imported: {eval(failure)}"
-    )
+    said = f"the package {package} is installed but cannot be imported: {eval(failure)}"
+    assert caught.value.message == said
     assert "'la2ds[" in caught.value.hint
     assert "AGPL" not in caught.value.hint
     assert caught.value.exit_code == ExitCode.ENVIRONMENT

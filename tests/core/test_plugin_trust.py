@@ -14,13 +14,14 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.plugins import check_trusted, trust
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
-from tests.movement import add_sequence, sequence, warped_phase
 
 TOUCH = "from pathlib import Path\nPath(__file__).with_name('ran').touch()\n"
 
 
 @pytest.fixture
-def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def stranger(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Project]:
     """A project of two clips, and a module that can be imported and leaves a file when it is."""
     monkeypatch.setenv("LA2DS_PLUGINS", "")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -30,9 +31,6 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Projec
         "import numpy as np\nPAIRS = 'copies'\n\n"
         "def align(a, b, config):\n    return np.array([[0, 0]])\n"
     )
-    project = Project.create(tmp_path / "project")
-    for number, length in enumerate((20, 26)):
-        add_sequence(project, f"clip-{number}", sequence(warped_phase(length, seed=number)))
     yield project
     for name in ("strange", "strange.thing"):
         sys.modules.pop(name, None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ from la2ds_cli.core.artifact import Recipe, file_digest
 from la2ds_cli.core.clip import Video, slug, video_id
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
+from tests.processes import python
 
 ROOT = Path(__file__).parents[2]
 RECIPE = Recipe("poses", 1, {}, {})
@@ -183,12 +182,12 @@ def test_lock_is_refused_to_a_second_process_and_freed(project):
         "except UserError as error:\n"
         "    print(error.message); sys.exit(int(error.exit_code))\n"
     )
-    command = [sys.executable, "-c", code, str(project.root)]
+    command = ["-c", code, str(project.root)]
     with project.lock():
-        held = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        held = python(*command, cwd=ROOT)
     assert held.returncode == ExitCode.MISMATCH, held.stderr
     assert "another la2ds command is writing" in held.stdout
-    assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+    assert python(*command, cwd=ROOT).returncode == 0
 
 
 def test_lock_of_a_killed_process_is_free(project):
@@ -196,7 +195,7 @@ def test_lock_of_a_killed_process_is_free(project):
         "import os, sys; from pathlib import Path; from la2ds_cli.core.project import Project\n"
         "with Project.open(Path(sys.argv[1])).lock(): os._exit(9)\n"
     )
-    killed = subprocess.run([sys.executable, "-c", code, str(project.root)], cwd=ROOT, check=False)
+    killed = python("-c", code, str(project.root), cwd=ROOT)
     assert killed.returncode == 9
     with project.lock():
         pass

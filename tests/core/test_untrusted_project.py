@@ -129,16 +129,17 @@ def test_sources_that_link_in_a_circle_are_no_files(project: Project):
     assert not project.source(Video("a", "loop.mp4", "1")).is_file()
 
 
-def test_rows_of_a_run_do_not_go_through_a_link(project: Project, tmp_path: Path):
+@pytest.mark.parametrize("name", ["metrics.jsonl", "loss.jsonl"])
+def test_rows_of_a_run_do_not_go_through_a_link(project: Project, tmp_path: Path, name: str):
     (tmp_path / "mine.txt").write_text("mine\n")
     run = project.run_dir("default")
     run.mkdir(parents=True)
-    (run / "metrics.jsonl").symlink_to(tmp_path / "mine.txt")
+    (run / name).symlink_to(tmp_path / "mine.txt")
     command = ["train", "--set", "train.steps=2", "--set", "train.batch_size=2"]
     command += ["--set", "train.validate_every=1", "--project", str(project.root)]
     command += ["--input", "joints", "--device", "cpu"]
     CliRunner().invoke(app, command)
-    assert not (run / "metrics.jsonl").is_symlink()
+    assert not (run / name).is_symlink()
     assert (tmp_path / "mine.txt").read_text() == "mine\n"
 
 

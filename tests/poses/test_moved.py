@@ -21,7 +21,6 @@ from tests.poses.test_extract import no_networks
 from tests.told import Notes
 
 
-
 def extracted(
     project: Project, *paths: Path, config: PosesConfig = CONFIG, **options: Any
 ) -> tuple[list[str], list[str]]:

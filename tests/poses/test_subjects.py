@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -23,10 +21,6 @@ from la2ds_cli.poses.subjects import (
 )
 from la2ds_cli.poses.tracking import Track, make_track
 from tests.poses.simulated_people import SIZE, moving, with_joints
-
-
-def liveliness(motion: float) -> float:
-    return 0.3 + 0.7 * (1 - np.exp(-motion / 0.05))
 
 
 def test_somebody_who_walks_by_right_before_the_camera_is_not_the_subject() -> None:
@@ -49,7 +43,8 @@ def test_the_score_is_the_product_of_its_factors() -> None:
     xy[:, :, 0] += np.linspace(-20, 20, 50)[:, None]
     track = with_joints(track, xy, track.joint_score)
     side = np.sqrt(200 / 3 * 200 / (640 * 480))
-    expected = side * 0.5 * 1.0 * liveliness(32 / 2.56 / np.sqrt(2) / 200) * 0.8
+    liveliness = 0.3 + 0.7 * (1 - np.exp(-32 / 2.56 / np.sqrt(2) / 200 / 0.05))
+    expected = side * 0.5 * 1.0 * liveliness * 0.8
     assert subject_scores([track], SIZE, 100) == pytest.approx([expected])
     assert choose_subject([track], SIZE, 100) == (0, 1)
 
@@ -174,8 +169,7 @@ def test_who_takes_over_where_the_subject_is_not_seen(people, cuts, pieces, leng
         ("a\n", "line 2 .*: it has 1 field, but the header has 2"),
     ],
 )
-def test_a_bad_row_is_named(tmp_path: Path, rows: str, problem: str) -> None:
-    project = Project.create(tmp_path / "project")
+def test_a_bad_row_is_named(project: Project, rows: str, problem: str) -> None:
     project.subjects_path.write_text("video,subject\n" + rows, "utf-8")
     with pytest.raises(UserError, match=problem) as caught:
         read_subjects(project)
@@ -183,8 +177,7 @@ def test_a_bad_row_is_named(tmp_path: Path, rows: str, problem: str) -> None:
     assert "video,subject" in caught.value.hint
 
 
-def test_choices_are_stored_by_the_first_person_of_a_clip(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
+def test_choices_are_stored_by_the_first_person_of_a_clip(project: Project) -> None:
     assert read_subjects(project) == {}
     project.subjects_path.write_text("video,subject\n swing-1 , 3\nother,2\n", "utf-8")
     set_subjects(project, {"swing-1": "4", "other": "", "more": "auto"})

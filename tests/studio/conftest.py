@@ -16,6 +16,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import extract_poses
 from tests.poses.grey_people import film
 from tests.studio.browsing import asked, client_of
+from tests.views.report.conftest import two_filmed
 
 DRAWN = "tests.poses.grey_people"
 SETTINGS = {"poses": {"detector": DRAWN, "pose": DRAWN}}
@@ -36,6 +37,12 @@ def project(
     folders = [own.parents[1], ROOT, ROOT / "models"]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, folders)))
     return Project.create(tmp_path / "project", SETTINGS)
+
+
+@pytest.fixture
+def filmed(tmp_path: Path) -> Project:
+    """Two clips: a of 36 frames at 20 per second, b of 30 at 25."""
+    return two_filmed(tmp_path)
 
 
 @pytest.fixture

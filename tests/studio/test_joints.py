@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from tests.studio.browsing import Seen, asked, browsed, check_refused
 from tests.studio.marks import corrections
-from tests.views.report.conftest import two_filmed
 
 PENN = get_skeleton("penn13").joints
 
@@ -23,26 +21,24 @@ def save(client: TestClient, clip: str, *changes: dict[str, Any]) -> Any:
     return client.post("/joints/save", json={"clip": clip, "changes": list(changes)})
 
 
-def test_changes_are_kept_used_and_taken_back(tmp_path: Path) -> None:
-    project = two_filmed(tmp_path)
-    before = project.pose_path("a").read_bytes()
-    with asked(project) as client:
+def test_changes_are_kept_used_and_taken_back(filmed: Project) -> None:
+    before = filmed.pose_path("a").read_bytes()
+    with asked(filmed) as client:
         right = {"frame": 4, "joint": "head", "at": [10, 20.5]}
         doubt = {"frame": 5, "joint": "head", "at": None}
         answer = save(client, "a", right, doubt)
         told = [(one["frame"], one["at"]) for one in answer.json()["corrections"]]
         assert told == [(4, [10, 20.5]), (5, None)]
-        assert project.read_pose("a")[0].xy[4, 0].tolist() == [10, 20.5]
-        assert np.isnan(project.read_pose("a")[0].xy[5, 0]).all()
+        assert filmed.read_pose("a")[0].xy[4, 0].tolist() == [10, 20.5]
+        assert np.isnan(filmed.read_pose("a")[0].xy[5, 0]).all()
         shown = client.get("/joints/data", params={"clip": "a"}).json()
         assert [one["frame"] for one in shown["corrections"]] == [4, 5]
         save(client, "a", {"frame": 4, "joint": "head", "remove": True})
-    assert [one.at.seconds for one in project.annotations()] == [5 / 20]
-    assert project.pose_path("a").read_bytes() == before
+    assert [one.at.seconds for one in filmed.annotations()] == [5 / 20]
+    assert filmed.pose_path("a").read_bytes() == before
 
 
-def test_a_change_that_is_none_changes_nothing(tmp_path: Path) -> None:
-    project = two_filmed(tmp_path)
+def test_a_change_that_is_none_changes_nothing(filmed: Project) -> None:
     right = {"frame": 4, "joint": "head", "at": [1, 2]}
     wrong = [
         *((right | {"frame": frame}, "no such frame") for frame in (999, -1)),
@@ -50,24 +46,23 @@ def test_a_change_that_is_none_changes_nothing(tmp_path: Path) -> None:
         (right | {"at": [1]}, "two numbers"),
         (right | {"at": [1e5, 2]}, "far outside the picture"),
     ]
-    with asked(project) as client:
+    with asked(filmed) as client:
         cases = [({"clip": "a", "changes": [right, change]}, said) for change, said in wrong]
         check_refused(client, "/joints/save", cases)
         assert client.get("/joints?clip=none").status_code == 400
-    assert not project.annotations_path.exists()
+    assert not filmed.annotations_path.exists()
 
 
-def test_joints_dragged_on_a_picture_that_is_turned_meanwhile_are_refused(tmp_path: Path) -> None:
-    project = two_filmed(tmp_path)
+def test_joints_dragged_on_a_picture_that_is_turned_meanwhile_are_refused(filmed: Project) -> None:
     changed = {"frame": 2, "joint": "head", "at": [100, 50]}
-    with asked(project) as client:
+    with asked(filmed) as client:
         reading = client.get("/joints/data", params={"clip": "a"}).json()["reading"]
         content = {"clip": "a", "reading": reading, "changes": [changed]}
-        pose, recipe = project.read_pose("a")
-        project.write_pose("a", replace(pose, info={**pose.info, "rotate": 180}), recipe)
+        pose, recipe = filmed.read_pose("a")
+        filmed.write_pose("a", replace(pose, info={**pose.info, "rotate": 180}), recipe)
         check_refused(client, "/joints/save", [(content, "read in another way")], 409)
-        assert not project.annotations_path.exists()
-        project.write_pose("a", pose, recipe)
+        assert not filmed.annotations_path.exists()
+        filmed.write_pose("a", pose, recipe)
         assert client.post("/joints/save", json=content).status_code == 200
 
 
@@ -84,13 +79,12 @@ def open_joints(seen: Seen, clip: str) -> None:
     seen.wait_for("document.body.dataset.ready === 'true'")
 
 
-def test_joints_are_dragged_doubted_filled_in_and_kept(browser: Any, tmp_path: Path) -> None:
-    project = two_filmed(tmp_path)
-    with browsed(browser, project) as seen:
+def test_joints_are_dragged_doubted_filled_in_and_kept(browser: Any, filmed: Project) -> None:
+    with browsed(browser, filmed) as seen:
         open_joints(seen, "a")
-        drag_a_wrist(seen, project)
+        drag_a_wrist(seen, filmed)
         open_joints(seen, "b")
-        fill_in_a_knee(seen, project)
+        fill_in_a_knee(seen, filmed)
         seen.go("/joints?clip=b")
         assert seen.page.locator("#corrections li").count() == 3
 

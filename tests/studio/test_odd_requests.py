@@ -15,12 +15,6 @@ import pytest
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio import clips
 from tests.studio.browsing import TOKEN, asked, served
-from tests.views.report.conftest import two_filmed
-
-
-@pytest.fixture
-def filmed(tmp_path: Path) -> Project:
-    return two_filmed(tmp_path)
 
 
 def test_two_tabs_that_miss_one_thumbnail_both_get_it(

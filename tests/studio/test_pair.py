@@ -68,10 +68,6 @@ def frames_of(found: dict[str, Any]) -> list[list[int]]:
     return [one["frames"] for one in found["anchors"]]
 
 
-def texts_of(found: dict[str, Any]) -> list[str]:
-    return [one["text"] for one in found["written"]]
-
-
 def lines_of(found: dict[str, Any], side: str = "a") -> list[Any]:
     return [{**one, "side": side} for one in found["drawings"][side]]
 
@@ -102,11 +98,8 @@ def test_notes_name_the_clips_as_the_page_does_and_say_nothing_twice(project: Pr
     held = HeldPair.prepared(project, "a", "b")
     held.notes[:] = ["a: the joints tremble", held.plain.reason, "a: b", "no clip: b"]
     told = pair_data(held, Films(project))
-    assert told["notes"] == [
-        "Anna: try 1.mp4: the joints tremble",
-        "Anna: try 1.mp4: b",
-        "no clip: b",
-    ]
+    name = "Anna: try 1.mp4"
+    assert told["notes"] == [f"{name}: the joints tremble", f"{name}: b", "no clip: b"]
     assert told["reason"] == held.plain.reason
 
 
@@ -121,10 +114,9 @@ def test_an_anchor_moves_the_match_as_the_option_of_the_command_does(project: Pr
     assert (frames_of(other), other["position"][wrong]) == ([[wrong, 18]], 18)
     assert found["position"][18] == wrong
     assert found["position"] != plain["position"]
-    assert found["anchors"] == [
-        {"frames": [18, wrong], "seconds": pytest.approx([18 / 20, wrong / 25])}
-    ]
-    by_option = AlignRequest(project.config(), features="base", anchors=((18 / 20, wrong / 25),))
+    seconds = 18 / 20, wrong / 25
+    assert found["anchors"] == [{"frames": [18, wrong], "seconds": pytest.approx(seconds)}]
+    by_option = AlignRequest(project.config(), features="base", anchors=(seconds,))
     result = find_alignment(project, "a", "b", by_option)
     assert found["position"] == pytest.approx(result.alignment.position.tolist(), abs=2e-3)
 
@@ -149,7 +141,12 @@ def test_each_change_is_taken_back_by_its_inverse(project: Project) -> None:
         def now() -> list[Any]:
             data = client.get("/pair/data", params=PAIR).json()
             lines = lines_of(data), lines_of(data, "b")
-            return [texts_of(data), frames_of(data), *lines, data["position"]]
+            return [
+                [one["text"] for one in data["written"]],
+                frames_of(data),
+                *lines,
+                data["position"],
+            ]
 
         before = []
         for old, new, pair in STEPS:
@@ -249,10 +246,8 @@ def test_a_clip_that_changed_is_prepared_again(project: Project) -> None:
 def test_an_export_is_a_command_with_the_anchors_and_then_a_file(project: Project) -> None:
     add_sequence(project, "-c", sequence(warped_phase(24, 5)))  # no option
     put(project, ANCHOR, ("a", "b"), (18, 15))
-    held, pair = (
-        HeldPair.prepared(project, "a", "b"),
-        ClipPair(project.clip("a"), project.clip("b")),
-    )
+    held = HeldPair.prepared(project, "a", "b")
+    pair = ClipPair(project.clip("a"), project.clip("b"))
     for kind, name in (("video", "sync"), ("sheet", "compare")):
         command = export_arguments(held, pair, kind)
         assert (command[0], command[-3:]) == (name, ["--", "a", "b"])

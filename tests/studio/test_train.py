@@ -130,16 +130,6 @@ def test_folders_that_are_no_runs_are_none(trained: Project, tmp_path: Path) -> 
     assert run_names(trained) == ["one"]
 
 
-def test_loss_is_never_written_through_a_link(clips: Project, tmp_path: Path) -> None:
-    mine = tmp_path / "mine.txt"
-    mine.write_text("mine")
-    folder = clips.run_dir("one")
-    folder.mkdir(parents=True)
-    (folder / "loss.jsonl").symlink_to(mine)
-    train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
-    assert mine.read_text() == "mine"
-
-
 # --- what can be asked ----------------------------------------------------------------------------
 
 
