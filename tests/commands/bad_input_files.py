@@ -62,10 +62,6 @@ def no_moov(folder: Path) -> Path:
     return written(folder / "no-moov.mp4", content[: content.index(b"moov") - 4])
 
 
-def zero_bytes(folder: Path) -> Path:
-    return written(folder / "zero.mp4", b"")
-
-
 def zero_frames(folder: Path) -> Path:
     with av.open(str(folder / "frameless.mkv"), "w") as container:
         stream: Any = container.add_stream("libx264", rate=25)
@@ -190,7 +186,7 @@ ROWS: dict[str, Maker] = {
     "truncated mid-stream": lambda f: shortened(noisy(f / "truncated.mkv", 40), 0.5),
     # The encoder's threads make files of different lengths; here always four frames are left.
     "truncated, too little left": lambda f: shortened(noisy(f / "stump.mkv", 40), 0.11),
-    "zero bytes": zero_bytes,
+    "zero bytes": lambda f: written(f / "zero.mp4", b""),
     "zero frames": zero_frames,
     "fewer than 8 frames": lambda f: filmed(f / "short.mp4", walk(5)),
     "audio only": audio,

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
-from tests.commands.bad_input_files import ROWS, duet, zero_bytes
+from tests.commands.bad_input_files import ROWS, duet
 from tests.commands.bad_input_runs import (
     batch,
     compare,
@@ -105,11 +105,6 @@ def test_two_people_who_both_matter(tmp_path: Path) -> None:
 def test_folders_of_images_with_their_rate(tmp_path: Path, row: str) -> None:
     found = batch(tmp_path / "p", ROWS[row](tmp_path), "--fps", "25")
     compare(f"{row}, --fps", "batch", item_of(found), tmp_path)
-
-
-def test_a_batch_of_nothing_but_bad_files(tmp_path: Path) -> None:
-    found = batch(tmp_path / "p", zero_bytes(tmp_path))
-    assert found["exit_code"] == ExitCode.UNUSABLE
 
 
 def test_a_run_without_a_usable_file_leaves_no_new_project(tmp_path: Path) -> None:

@@ -25,7 +25,6 @@ from la2ds_cli.poses import extraction
 from la2ds_cli.poses.current import PoseRecipes, current_clip
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, ensure_poses, extract_poses
 from la2ds_cli.poses.extraction import Extraction
-from la2ds_cli.video.reader import write_video
 from tests.poses import grey_people
 from tests.poses.grey_people import CONFIG, PLACES, SIZE, film, walk
 
