@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pytest
 
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.aligned_repetitions import (
@@ -18,6 +21,8 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import Alignment, EmbeddingSequence, FloatArray, PoseSequence
+from la2ds_cli.embedding import embed, trained
 from la2ds_cli.views.alignment_files import AN_ALIGNMENT, write_alignment, write_repetitions
 
 
@@ -58,3 +63,40 @@ def align_each_repetition(
     request = AlignRequest(config, **options)
     result = align_repetitions(project, a, b, request, repetition, progress)
     return write_repetitions(project, result, targets, progress)
+
+
+def matched(
+    position: np.ndarray, time_a: np.ndarray, time_b: np.ndarray, **fields: Any
+) -> Alignment:
+    """What is matched by these positions (N,) in B, NaN = no counterpart: each frame with the
+    nearest one, surely and exactly, but for `fields`."""
+    rows = np.flatnonzero(~np.isnan(position))
+    plain = {
+        "path": np.stack([rows, np.rint(position[rows]).astype(int)], axis=1),
+        "confidence": np.where(np.isnan(position), 0.0, 1.0),
+        **{"low": position, "high": position, "features": "pose", "method": "dtw"},
+        **{"frame_a": np.arange(len(time_a)), "frame_b": np.arange(len(time_b))},
+    }
+    told = plain | fields
+    cost = np.zeros(len(told["path"]))
+    return Alignment(position=position, cost=cost, time_a=time_a, time_b=time_b, **told)
+
+
+def stand_in_run(
+    monkeypatch: pytest.MonkeyPatch, value: Callable[[str, PoseSequence], FloatArray]
+) -> list[str]:
+    """A run `tuned` whose embedding of a clip is value(clip, its poses); clips as they are asked
+    for."""
+    asked: list[str] = []
+
+    def embeddings(project, run, videos) -> dict[str, EmbeddingSequence]:
+        asked.extend(videos)
+        poses = {video: project.read_pose(video)[0] for video in videos}
+        return {
+            video: EmbeddingSequence(value(video, pose), pose.frame, pose.time, "weights")
+            for video, pose in poses.items()
+        }
+
+    monkeypatch.setattr(trained, "has_model", lambda project, run: run == "tuned")
+    monkeypatch.setattr(embed, "_current_embeddings", embeddings)
+    return asked

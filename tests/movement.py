@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -49,20 +50,23 @@ def figure(phase: np.ndarray, *, scale: float = 60.0, tilt: float = 0.0) -> np.n
     return turned * np.array([scale, -scale]) + np.array([160.0, 200.0])
 
 
+def pose_of(xy: np.ndarray, *, fps: float = FPS, **fields: Any) -> PoseSequence:
+    """Joints (T, K, 2) that are all seen, at even steps and without boxes, but for `fields`."""
+    length = len(xy)
+    plain = {
+        "score": np.ones(xy.shape[:2]),
+        "box": np.full((length, 4), np.nan),
+        "frame": np.arange(length),
+        "time": np.arange(length) / fps,
+        "size": (320, 240),
+        "skeleton": "penn13",
+    }
+    return PoseSequence(xy=xy, fps=fps, **(plain | fields))
+
+
 def sequence(phase: np.ndarray, *, fps: float = FPS, **view: float) -> PoseSequence:
     """PoseSequence of `figure`."""
-    xy = figure(phase, **view)
-    length = len(xy)
-    return PoseSequence(
-        xy=xy,
-        score=np.ones(xy.shape[:2]),
-        box=np.full((length, 4), np.nan),
-        frame=np.arange(length),
-        time=np.arange(length) / fps,
-        fps=fps,
-        size=(320, 240),
-        skeleton="penn13",
-    )
+    return pose_of(figure(phase, **view), fps=fps)
 
 
 def in_space(phase: np.ndarray, *, turn: float = 0.0, fps: float = FPS) -> PoseSequence:

@@ -1,7 +1,13 @@
-"""A progress that keeps what it is told."""
+"""What the user is told: a progress that keeps it, and a refusal with its exit code."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 
 
@@ -13,3 +19,11 @@ class Notes(Progress):
 
     def note(self, text: str) -> None:
         self.lines.append(text)
+
+
+@contextmanager
+def refused(code: ExitCode, match: str | None = None) -> Iterator[pytest.ExceptionInfo[UserError]]:
+    """What is in here ends in a UserError with this exit code and a message that fits `match`."""
+    with pytest.raises(UserError, match=match) as caught:
+        yield caught
+    assert caught.value.exit_code == code

@@ -18,10 +18,10 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.training.train import train
 from la2ds_cli.views import alignment_figure as plot
-from tests.alignments import align
+from tests.alignments import align, stand_in_run
 from tests.movement import add_sequence, in_skeleton, in_space, sequence, warped_phase
 from tests.small_runs import TINY
-from tests.told import Notes
+from tests.told import Notes, refused
 
 CONFIG = load_config()
 PHASE_A, PHASE_B = warped_phase(41, 0), warped_phase(61, 1)
@@ -70,25 +70,12 @@ def test_says_that_no_model_was_used(project: Project) -> None:
 
 def test_a_model_that_was_asked_for_must_exist(project: Project) -> None:
     for kind, name in (("model", "default"), ("auto", "absent")):
-        with pytest.raises(UserError, match="no trained model") as caught:
+        with refused(ExitCode.UNUSABLE, "no trained model"):
             run(project, features=kind, run=name)
-        assert caught.value.exit_code == ExitCode.UNUSABLE
 
 
 def with_phases_as_embedding(monkeypatch, phases: dict[str, np.ndarray]) -> None:
-    """A run `tuned` whose embedding of a clip is its phase."""
-    from la2ds_cli.core.types import EmbeddingSequence
-    from la2ds_cli.embedding import embed, trained
-
-    def embeddings(project, run, videos) -> dict[str, EmbeddingSequence]:
-        poses = {video: project.read_pose(video)[0] for video in videos}
-        return {
-            video: EmbeddingSequence(phases[video][:, None], pose.frame, pose.time, "weights")
-            for video, pose in poses.items()
-        }
-
-    monkeypatch.setattr(trained, "has_model", lambda project, run: run == "tuned")
-    monkeypatch.setattr(embed, "_current_embeddings", embeddings)
+    stand_in_run(monkeypatch, lambda video, pose: phases[video][:, None])
 
 
 def test_a_trained_model_is_used_where_there_is_one(project: Project, monkeypatch) -> None:
@@ -182,9 +169,8 @@ def test_clips_that_cannot_be_compared_are_no_references(project: Project) -> No
 def test_a_clip_without_any_joint_is_refused(project: Project) -> None:
     pose = sequence(PHASE_B)
     add_sequence(project, "blind", replace(pose, xy=np.full_like(pose.xy, np.nan)))
-    with pytest.raises(UserError, match="no joint was seen in blind") as caught:
+    with refused(ExitCode.UNUSABLE, "no joint was seen in blind"):
         run(project, "anna", "blind")
-    assert caught.value.exit_code == ExitCode.UNUSABLE
 
 
 def test_open_ends_leave_out_what_b_lacks(project: Project) -> None:
@@ -210,9 +196,8 @@ def test_skeletons_that_share_nothing_are_refused(project: Project) -> None:
     add_sequence(
         project, "hand", replace(pose, xy=other, score=np.ones((len(pose), 21)), skeleton="hand21")
     )
-    with pytest.raises(UserError, match="hand21") as caught:
+    with refused(ExitCode.MISMATCH, "hand21"):
         run(project, "anna", "hand")
-    assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 @pytest.mark.parametrize(
@@ -251,12 +236,10 @@ def test_wrong_names_are_refused_before_any_work(project: Project, monkeypatch) 
         raise AssertionError("poses were asked for")
 
     monkeypatch.setattr(extract, "ensure_poses", must_not_run)
-    with pytest.raises(UserError, match="dwt") as caught:
+    with refused(ExitCode.USAGE, "dwt"):
         run(project, method="dwt")
-    assert caught.value.exit_code == ExitCode.USAGE
-    with pytest.raises(UserError, match=r"path\.xlsx") as caught:
+    with refused(ExitCode.USAGE, r"path\.xlsx"):
         run(project, out=[Path("path.xlsx")])
-    assert caught.value.exit_code == ExitCode.USAGE
 
 
 def test_csv_holds_the_path(project: Project, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from la2ds_cli.views.figure import GREEN
 from tests.alignment.test_same_movement import kicking
 from tests.alignments import align, align_each_repetition
 from tests.movement import FPS, add_sequence, sequence
-from tests.told import Notes
+from tests.told import Notes, refused
 
 CONFIG = load_config()
 FRAMES = (40, 30, 50)  # of the repetitions of `many`
@@ -80,9 +80,8 @@ def test_repetitions_of_another_movement_are_refused_unless_forced(
     add_sequence(project, "one", several_of(44, fps=25.0))
     add_sequence(project, "many", several_of(*FRAMES))
     add_sequence(project, "kicks", kicking(120))
-    with pytest.raises(UserError, match="one and kicks do not show the same movement") as caught:
+    with refused(ExitCode.OTHER_MOVEMENT, "one and kicks do not show the same movement"):
         run(project, b="kicks", repetition=wanted, same_only=True)
-    assert caught.value.exit_code == ExitCode.OTHER_MOVEMENT
     notes = Notes()
     run(project, b="kicks", repetition=wanted, progress=notes)
     assert any("one and kicks do not show the same movement" in note for note in notes.lines)

@@ -14,6 +14,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.told import refused
 
 PHASE_A, PHASE_B = warped_phase(40, 1), warped_phase(66, 2)
 
@@ -80,9 +81,8 @@ def test_between_two_anchors_nothing_passes_them() -> None:
     ],
 )
 def test_impossible_anchors_are_refused(pair: Project, anchors, message: str) -> None:
-    with pytest.raises(UserError, match=message) as caught:
+    with refused(ExitCode.USAGE, message):
         aligned(pair, *anchors)
-    assert caught.value.exit_code == ExitCode.USAGE
 
 
 @pytest.mark.parametrize("text", ["1.0", "1=2=3", "a=b", "nan=1", "1=inf", ""])

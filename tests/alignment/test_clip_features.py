@@ -14,10 +14,8 @@ from la2ds_cli.alignment.clip_features import (
     ChosenKind,
     FeatureSource,
     OneDistance,
-    check_seen,
 )
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
 from la2ds_cli.core.view import VIEWS, View
@@ -44,16 +42,6 @@ def project(tmp_path: Path) -> Project:
 
 def source_of(project: Project, kind: ChosenKind, pose: PoseSequence = A) -> FeatureSource:
     return FeatureSource(project, kind, "default", pose, project.config().align)
-
-
-# --- what the joints show -------------------------------------------------------------------------
-
-
-def test_a_clip_in_which_no_joint_was_seen_is_refused() -> None:
-    check_seen(A, "a")
-    with pytest.raises(UserError, match="no joint was seen in anna") as caught:
-        check_seen(replace(A, xy=np.full_like(A.xy, np.nan)), "anna")
-    assert caught.value.exit_code == ExitCode.UNUSABLE
 
 
 # --- features of a clip in a view -----------------------------------------------------------------

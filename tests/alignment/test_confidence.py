@@ -31,6 +31,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment
 from la2ds_cli.demo.clips import performed
+from tests.alignments import matched
 
 CLOSED = AlignConfig()
 
@@ -113,16 +114,10 @@ def test_long_clips_are_thinned_without_a_change_of_meaning(monkeypatch) -> None
 def stated(confidence: list[float], low: list[float], high: list[float]) -> Alignment:
     """Frames of A matched with frames 2, 3, ... of B, at 10 frames per second; NaN bounds = no
     counterpart."""
-    count = len(confidence)
-    position = np.where(np.isnan(low), np.nan, 2.0 + np.arange(count))
-    path = np.stack([np.arange(count), 2 + np.arange(count)], axis=1)[~np.isnan(position)]
-    bounds = np.array(low), np.array(high)
-    times, frames = np.arange(count) / 25, np.arange(count)
-    b = np.arange(20)
-    return Alignment(
-        *(path, position, np.zeros(len(path)), np.array(confidence), *bounds),
-        *(times, b / 10, frames, b, "pose", "dtw"),
-    )
+    times = np.arange(len(confidence)) / 25, np.arange(20) / 10
+    position = np.where(np.isnan(low), np.nan, 2.0 + np.arange(len(confidence)))
+    bounds = {"low": np.array(low), "high": np.array(high)}
+    return matched(position, *times, confidence=np.array(confidence), **bounds)
 
 
 def test_a_moment_is_sure_from_a_probability_of_90_percent() -> None:

@@ -14,9 +14,9 @@ from la2ds_cli.alignment.align import PairAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
-from la2ds_cli.embedding import embed, trained
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import mirror
+from tests.alignments import stand_in_run
 from tests.movement import add_sequence, sequence, warped_phase
 
 CONFIG = load_config()
@@ -46,23 +46,15 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture
 def tuned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A run `tuned` that embeds a clip by three of its coordinates; ids as they are asked for."""
-    asked: list[str] = []
 
     def value(pose: PoseSequence) -> FloatArray:
         return pose.xy[:, 4:7, 1] / 50
 
-    def embeddings(project, run, videos) -> dict[str, EmbeddingSequence]:
-        asked.extend(videos)
-        poses = {video: project.read_pose(video)[0] for video in videos}
-        return {v: EmbeddingSequence(value(p), p.frame, p.time, "key") for v, p in poses.items()}
-
     def embedder(project, run, device):
         return lambda poses: [value(pose) for pose in poses]
 
-    monkeypatch.setattr(trained, "has_model", lambda project, run: run == "tuned")
-    monkeypatch.setattr(embed, "_current_embeddings", embeddings)
     monkeypatch.setattr(clip_features, "light_embedder", embedder)  # of other views
-    return asked
+    return stand_in_run(monkeypatch, lambda video, pose: value(pose))
 
 
 def arrays(aligner: PairAligner, a: str, b: str) -> dict[str, Any]:

@@ -149,9 +149,6 @@ def test_a_run_of_four_steps_is_never_better(tmp_path: Path) -> None:
     assert choose_features(project, "default", "model").kind == "model"
 
 
-PENN = Path(__file__).parents[3] / "shared" / "data" / "penn_action"
-
-
 def test_the_verdict_is_kept_beside_the_weights(tmp_path: Path) -> None:
     project = filled(tmp_path)
     assert read_verdict(project, "mine") is None

@@ -18,6 +18,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.main import app
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.told import refused
 
 LENGTHS = (40, 52, 64, 47, 80, 58)
 RATES = (20.0, 26.0, 32.0, 20.0, 40.0, 29.0)  # unequal, as the lengths are
@@ -180,9 +181,8 @@ def test_the_grid_has_101_positions(project: Project):
 def test_too_few_clips_and_other_methods_are_refused(project: Project, tmp_path: Path):
     alone = Project.create(tmp_path / "alone")
     add_sequence(alone, "one", sequence(phases(0)))
-    with pytest.raises(UserError, match="at least two clips") as raised:
+    with refused(ExitCode.UNUSABLE, "at least two clips"):
         put(alone)
-    assert raised.value.exit_code == ExitCode.UNUSABLE
     with pytest.raises(UserError, match="by the method dtw"):
         align_all(project, ["clip0", "clip1"], AlignRequest(project.config(), method="linear"))
     with pytest.raises(UserError, match="no clip belongs to the group 'x'"):

@@ -27,7 +27,7 @@ from la2ds_cli.demo.performer import (
 )
 from la2ds_cli.demo.render import Camera, draw_person, look_at, random_background
 from la2ds_cli.video.reader import Image, write_video
-from tests.movement import add_sequence
+from tests.movement import add_sequence, pose_of
 
 FPS = 30.0
 SIZE = (480, 640)
@@ -110,17 +110,8 @@ def performance(
     xy = xy + np.random.default_rng(seed).normal(0, noise, xy.shape)
     world = (points - points[:, [11, 12]].mean(axis=1, keepdims=True)) @ camera.rotation.T
     world = world + np.random.default_rng([seed, 3]).normal(0, noise / 200, world.shape)
-    return PoseSequence(
-        xy=xy,
-        score=np.ones(xy.shape[:2]),
-        box=np.full((len(xy), 4), np.nan),
-        frame=np.arange(len(xy)),
-        time=np.arange(len(xy)) / fps,
-        fps=fps,
-        size=SIZE,
-        skeleton="coco17",
-        world=world if deep else None,
-    )
+    metres = world if deep else None
+    return pose_of(xy, fps=fps, size=SIZE, skeleton="coco17", world=metres)
 
 
 def film(path: Path, phase: FloatArray, *, fps: float = FPS, seed: int = 0, **how: Any) -> None:

@@ -17,10 +17,11 @@ from la2ds_cli.compare.attempts import (
     compare_attempts,
 )
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from tests.compare.performers import label, performance, project_of, slowed, steady
+from tests.told import refused
 
 PHASE = steady()
 RATES = (25.0, 30.0, 24.0)  # of the attempts' cameras; the reference has 30
@@ -137,12 +138,10 @@ def test_clips_that_cannot_be_compared_are_left_out_with_the_reason(tmp_path: Pa
     assert found.left_out["coach"] == "it is the reference"
     assert found.left_out["one"] == "it is already one of the attempts"
     assert "gone.mp4" in found.left_out["gone.mp4"]
-    with pytest.raises(UserError, match="1 of the attempts can be compared") as caught:
+    with refused(ExitCode.UNUSABLE, "1 of the attempts can be compared"):
         compare_attempts(project, "coach", ["one", "coach"], AlignRequest(project.config()))
-    assert caught.value.exit_code == ExitCode.UNUSABLE
-    with pytest.raises(UserError) as caught:
+    with refused(ExitCode.UNREADABLE):
         compare_attempts(project, "gone.mp4", ["one", "two"], AlignRequest(project.config()))
-    assert caught.value.exit_code == ExitCode.UNREADABLE
 
 
 # --- which clips -------------------------------------------------------------------------------
@@ -188,6 +187,5 @@ def test_names_patterns_and_folders_keep_their_order(
 
 
 def test_a_pattern_without_a_match_is_refused(project: Project) -> None:
-    with pytest.raises(UserError, match="no clip of the project and no file") as caught:
+    with refused(ExitCode.UNREADABLE, "no clip of the project and no file"):
         attempt_names(project, ["you-*"])
-    assert caught.value.exit_code == ExitCode.UNREADABLE

@@ -18,6 +18,7 @@ from la2ds_cli.compare.findings import (
     tempo,
 )
 from la2ds_cli.core.types import Alignment, Phase
+from tests.alignments import matched as with_positions
 from tests.compare.performers import performance, steady
 
 CLIP = performance(steady(31))  # one second
@@ -62,20 +63,10 @@ def aligned(shown: np.ndarray, wide: float = 0.5, confidence: float = 1.0) -> Al
     pairs = [(matched[0], nearest[0])]
     for i, j in zip(matched[1:], nearest[1:], strict=True):  # time warping leaves no frame out
         pairs += [(i, k) for k in range(pairs[-1][1] + 1, j)] + [(i, j)]
-    return Alignment(
-        path=np.array(pairs),
-        position=position,
-        cost=np.zeros(len(pairs)),
-        confidence=np.where(np.isnan(position), 0, confidence),
-        low=position - wide,
-        high=position + wide,
-        time_a=np.arange(count) / 30,
-        time_b=np.arange(length) / FPS_B,
-        frame_a=np.arange(count),
-        frame_b=np.arange(length),
-        features="pose",
-        method="dtw",
-    )
+    times = np.arange(count) / 30, np.arange(length) / FPS_B
+    sure = np.where(np.isnan(position), 0, confidence)
+    known = {"path": np.array(pairs), "low": position - wide, "high": position + wide}
+    return with_positions(position, *times, confidence=sure, **known)
 
 
 # In a clip A of 41 frames both begin and end inside it, and last half a second each.

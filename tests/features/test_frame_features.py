@@ -26,6 +26,7 @@ from la2ds_cli.features.frame_features import (
 from la2ds_cli.video.reader import VideoFile
 from tests.drawn_clips import grey_steps, quadrants
 from tests.filmed_clips import SIDE, Thumbnail, brightness, film, use_thumbnails
+from tests.told import refused
 
 STEP = 8  # grey levels from frame to frame of grey_steps
 
@@ -168,9 +169,8 @@ def test_another_film_under_the_same_name(project: Project, settings: list[str])
 def test_frames_that_the_file_does_not_have(project: Project) -> None:
     film(project, "clip", grey_steps(12))
     file = VideoFile(project.root / "films" / "clip.mp4")
-    with pytest.raises(UserError, match="2 of 3 frames") as caught:
+    with refused(ExitCode.MISMATCH, "2 of 3 frames"):
         compute(Thumbnail(), file, np.array([3, 11, 12]), "cpu")  # type: ignore[arg-type]
-    assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 # --- weights ---------------------------------------------------------------------------------
@@ -200,22 +200,19 @@ def test_files_that_are_no_weights(tmp_path: Path, content: bytes | None, said: 
     path = tmp_path / "net.pth"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(UserError, match=said) as caught:
+    with refused(ExitCode.ENVIRONMENT, said) as caught:
         load_network(str(path), identity_of(str(path)))
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert "weights_only" not in caught.value.message  # PyTorch advises to switch it off
 
 
 def test_other_weights_than_those_of_the_training(tmp_path: Path) -> None:
     path = tmp_path / "net.pth"
     path.write_bytes(b"new")
-    with pytest.raises(UserError, match="not those that the run was trained with") as caught:
+    with refused(ExitCode.MISMATCH, "not those that the run was trained with"):
         load_network(str(path), "digest of the old file")
-    assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 def test_an_unknown_name_is_a_wrong_setting() -> None:
-    with pytest.raises(UserError, match="names no weights: 'resnet51'") as caught:
+    with refused(ExitCode.USAGE, "names no weights: 'resnet51'") as caught:
         identity_of("resnet51")
-    assert caught.value.exit_code == ExitCode.USAGE
     assert "resnet50-imagenet" in caught.value.hint

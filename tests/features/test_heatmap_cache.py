@@ -22,6 +22,8 @@ from la2ds_cli.features.heatmap_cache import (
     read_heatmaps,
 )
 from la2ds_cli.features.heatmaps import render_heatmaps
+from tests.movement import pose_of
+from tests.told import refused
 
 CONFIG = HeatmapConfig()
 POSE_RECIPE = Recipe("poses", 1, {}, {"video": "v"})
@@ -32,16 +34,8 @@ def walk(frames: int, seed: int = 0) -> PoseSequence:
     rng = np.random.default_rng(seed)
     xy = rng.uniform(100, 300, (1, 13, 2)) + rng.normal(0, 2, (frames, 13, 2)).cumsum(axis=0)
     xy[3:6, 4] = np.nan
-    return PoseSequence(
-        xy=xy,
-        score=rng.uniform(0.3, 1, (frames, 13)),
-        box=np.zeros((frames, 4)),
-        frame=np.arange(frames),
-        time=np.arange(frames) / 20,
-        fps=20.0,
-        size=(480, 360),
-        skeleton="penn13",
-    )
+    score = rng.uniform(0.3, 1, (frames, 13))
+    return pose_of(xy, score=score, box=np.zeros((frames, 4)), size=(480, 360))
 
 
 @pytest.fixture
@@ -100,9 +94,8 @@ def test_partial_read_decompresses_only_the_chunks_it_needs(project):
     data[8 : offset[1]] ^= 0xFF
     artifact.write_arrays(path, {"data": data, "offset": offset}, recipe, facts)
     np.testing.assert_array_equal(read_heatmaps(project, "long", 70, 90), before)
-    with pytest.raises(UserError, match="damaged") as caught:
+    with refused(ExitCode.UNREADABLE, "damaged") as caught:
         read_heatmaps(project, "long", 60, 70)
-    assert caught.value.exit_code == ExitCode.UNREADABLE
     assert "--overwrite" in caught.value.hint
 
 
@@ -161,8 +154,7 @@ def test_clip_without_poses_is_skipped_and_damaged_poses_fail(project):
 
 
 def test_reading_what_is_not_there(project, tmp_path):
-    with pytest.raises(UserError, match="no cached heatmaps of long") as caught:
+    with refused(ExitCode.UNUSABLE, "no cached heatmaps of long"):
         read_heatmaps(project, "long")
-    assert caught.value.exit_code == ExitCode.UNUSABLE
     with pytest.raises(UserError, match="no clips yet"):
         cache_heatmaps(Project.create(tmp_path / "empty"), CONFIG)

@@ -10,6 +10,7 @@ import pytest
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.joint_angles import angle_difference, joint_angles
+from tests.movement import pose_of
 
 SKELETON = get_skeleton("coco17")
 
@@ -24,17 +25,7 @@ def pose(degrees: list[float], skeleton: str = "coco17") -> PoseSequence:
     turn = np.radians(degrees)
     xy[:, index["left_wrist"]] = 50 + 15 * np.sin(turn)[:, None] * [1, 0]
     xy[:, index["left_wrist"], 1] = 40 - 15 * np.cos(turn)
-    count = len(degrees)
-    return PoseSequence(
-        xy=xy,
-        score=np.ones(xy.shape[:2]),
-        box=np.tile([0.0, 0, 100, 100], (count, 1)),
-        frame=np.arange(count),
-        time=np.arange(count) / 30,
-        fps=30,
-        size=(100, 100),
-        skeleton=skeleton,
-    )
+    return pose_of(xy, fps=30, size=(100, 100), skeleton=skeleton)
 
 
 def test_an_angle_is_what_was_built() -> None:

@@ -19,21 +19,16 @@ from la2ds_cli.features.pose_features import (
     raw_pose_velocity,
     time_only,
 )
+from tests.movement import pose_of
 
 PENN = get_skeleton("penn13")
 
 
-def clip(xy, skeleton="penn13", size=(640, 480), **changed) -> PoseSequence:
-    length, joints = np.asarray(xy).shape[:2]
-    fields = {
-        "score": np.linspace(0.1, 1, length * joints).reshape(length, joints),
-        "box": np.tile([10.0, 20, 110, 220], (length, 1)),
-        "frame": np.arange(length),
-        "time": np.arange(length) / 10,
-        "fps": 10.0,
-        "size": size,
-    }
-    return PoseSequence(xy=xy, skeleton=skeleton, **(fields | changed))
+def clip(xy: np.ndarray, **changed) -> PoseSequence:
+    length, joints = xy.shape[:2]
+    score = np.linspace(0.1, 1, length * joints).reshape(length, joints)
+    box = np.tile([10.0, 20, 110, 220], (length, 1))
+    return pose_of(xy, fps=10.0, **({"score": score, "box": box, "size": (640, 480)} | changed))
 
 
 def upright(length=4) -> np.ndarray:

@@ -16,7 +16,7 @@ from la2ds_cli.features.resample import (
     smoothed,
     time_grid,
 )
-from tests.movement import sequence
+from tests.movement import pose_of, sequence
 
 
 def swing(fps: float, seconds: float = 2.0) -> PoseSequence:
@@ -24,17 +24,7 @@ def swing(fps: float, seconds: float = 2.0) -> PoseSequence:
     time = np.arange(round(seconds * fps) + 1) / fps
     angle = 2 * np.pi * time[:, None] + np.arange(13)
     xy = 200 + 100 * np.stack([np.sin(angle), np.cos(angle)], axis=-1)
-    length = len(time)
-    return PoseSequence(
-        xy=xy,
-        score=np.ones((length, 13)),
-        box=np.stack([time] * 4, axis=1),
-        frame=np.arange(length),
-        time=time,
-        fps=fps,
-        size=(640, 480),
-        skeleton="penn13",
-    )
+    return pose_of(xy, fps=fps, box=np.stack([time] * 4, axis=1), size=(640, 480))
 
 
 def test_grid_spans_the_clip():

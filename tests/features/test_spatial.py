@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.config_sections import TrainConfig
-from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.pose_features import (
     facing,
@@ -17,7 +16,6 @@ from la2ds_cli.features.pose_features import (
     in_3d,
     mirror,
     movement,
-    need_3d,
     raw_pose,
 )
 from la2ds_cli.features.tempo import paced_movement, sampling_rate
@@ -80,11 +78,3 @@ def test_clips_are_read_in_3d_only_where_all_have_it() -> None:
 def test_a_network_sees_a_clip_at_one_rate_however_it_is_compared() -> None:
     pose, train = in_space(PHASE), TrainConfig(tempo=0.4)
     assert sampling_rate(replace(pose, spatial=True), train) == sampling_rate(pose, train)
-
-
-def test_clips_without_3d_are_told() -> None:
-    flat = sequence(PHASE)
-    need_3d([("anna", in_space(PHASE))])
-    with pytest.raises(UserError, match=r"^ben has no joints in 3D") as caught:
-        need_3d([("anna", in_space(PHASE)), ("ben", flat)])
-    assert caught.value.exit_code == ExitCode.MISMATCH

@@ -28,6 +28,7 @@ from la2ds_cli.labels.propagated import (
 from tests.alignment.test_same_movement import kicking
 from tests.labels.swings import HEADER, clip_phase, swings, true_starts
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.told import refused
 
 
 @pytest.fixture
@@ -204,9 +205,8 @@ def test_a_damaged_labelled_clip_leaves_the_vote_to_the_others(tmp_path: Path):
     assert result.sources == ("clip1",)
     assert [item.video for item in result.items if item.status == "failed"] == ["clip0"]
     project.pose_path("clip1").write_bytes(b"no poses")
-    with pytest.raises(UserError, match="no labelled clip can be used") as refused:
+    with refused(ExitCode.UNREADABLE, "no labelled clip can be used"):
         propagate(project, ["labelled"])
-    assert refused.value.exit_code == ExitCode.UNREADABLE
 
 
 @pytest.mark.parametrize(
@@ -222,9 +222,8 @@ def test_a_damaged_labelled_clip_leaves_the_vote_to_the_others(tmp_path: Path):
 )
 def test_what_cannot_be_propagated(project: Project, names, rows, message: str, code: ExitCode):
     write_text(project.phases_path, "\n".join([HEADER, *rows]) + "\n")
-    with pytest.raises(UserError, match=message) as refused:
+    with refused(code, message):
         propagate(project, names)
-    assert refused.value.exit_code == code
 
 
 def test_propagated_labels_are_no_source(project: Project):

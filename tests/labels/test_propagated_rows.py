@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.phase_table import (
     PhaseTable,
     read_phase_table,
@@ -20,7 +20,7 @@ from la2ds_cli.formats.exchange import merge_phases
 from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence
 from tests.small_runs import six_clips
-from tests.told import Notes
+from tests.told import Notes, refused
 
 MIXED = "video,start,end,phase,origin\na,0,5,down,\na,5,9,up,carried\nb,0,9,down,Carried\n"
 
@@ -67,9 +67,8 @@ def test_columns_that_la2ds_does_not_know_survive_a_round_trip(project: Project)
 def test_a_column_that_appears_twice_is_refused_and_stays_in_the_table(project: Project, name: str):
     text = f"video,start,end,phase,note,{name}\na,0,5,down,this,7\n"
     project.phases_path.write_text(text)
-    with pytest.raises(UserError, match=f"line 1 .*'{name}' appears twice; rename") as caught:
+    with refused(ExitCode.MISMATCH, f"line 1 .*'{name}' appears twice; rename"):
         merge_phases(project, {"c": [Phase(2, 8, "up")]}, Progress())
-    assert caught.value.exit_code == ExitCode.MISMATCH
     assert project.phases_path.read_text() == text
 
 

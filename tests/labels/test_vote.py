@@ -18,6 +18,7 @@ from la2ds_cli.labels.vote import (
     labelled_spans,
     vote,
 )
+from tests.alignments import matched
 
 A, B = Phase(0, 4, "a"), Phase(4, 10, "b")
 NAN = float("nan")
@@ -34,24 +35,9 @@ def alignment(
     """Of a clip with one of `length` frames: intervals that reach so far below and above, NaN and
     0 without a counterpart. fps: of both."""
     low, high = (np.clip(position + away, 0, length - 1) for away in (-reach[0], reach[1]))
-    known = np.flatnonzero(~np.isnan(position))
-    path = np.column_stack([known, np.rint(position[known])]).astype(int)
+    times = np.arange(len(position)) / fps[0], np.arange(length) / fps[1]
     confidence = np.where(np.isnan(position), 0, sure)
-    rows = np.arange(len(position)), np.arange(length)
-    return Alignment(
-        path=path,
-        position=position,
-        cost=np.zeros(len(path)),
-        confidence=confidence,
-        low=low,
-        high=high,
-        time_a=rows[0] / fps[0],
-        time_b=rows[1] / fps[1],
-        frame_a=rows[0],
-        frame_b=rows[1],
-        features="pose",
-        method="dtw",
-    )
+    return matched(position, *times, confidence=confidence, low=low, high=high)
 
 
 def along(position: Sequence[float], length: int = 20, reach: float = 1.0) -> Alignment:

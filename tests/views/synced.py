@@ -13,10 +13,11 @@ from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Alignment, PoseSequence
+from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.video.reader import Image, read_frames, write_video
 from la2ds_cli.views.sync import side_by_side, timeline
+from tests.alignments import matched
 from tests.movement import sequence
 
 STEP, DARKEST = 28, 16  # of brightness: coarse, so that two codings do not blur it
@@ -82,24 +83,11 @@ def aligned(
     videos = [rows_of[name] for name in names]
     poses = [project.read_pose(name)[0] for name in names]
     places = np.asarray(position, np.float64)
-    rows = np.flatnonzero(~np.isnan(places))
-    path = np.stack([rows, np.rint(places[rows]).astype(int)], axis=1)
-    found = Alignment(
-        path=path,
-        position=places,
-        cost=np.zeros(len(path)),
-        confidence=np.where(np.isnan(places), 0, np.linspace(0.2, 0.9, len(places))),
-        time_a=poses[0].time,
-        time_b=poses[1].time,
-        frame_a=poses[0].frame,
-        frame_b=poses[1].frame,
-        features="pose",
-        method="dtw",
-        view=view,
-        low=places,
-        high=places,
-    )
-    tempo = speed_ratio(places, poses[0].time, poses[1].time)
+    sure = np.where(np.isnan(places), 0, np.linspace(0.2, 0.9, len(places)))
+    frames = {"frame_a": poses[0].frame, "frame_b": poses[1].frame}
+    times = poses[0].time, poses[1].time
+    found = matched(places, *times, confidence=sure, view=view, **frames)
+    tempo = speed_ratio(places, *times)
     return AlignResult(
         a=videos[0],
         b=videos[1],

@@ -7,6 +7,7 @@ import pytest
 
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.views.pose_drawing import draw_pose, label, nobody, other_people, write_text
+from tests.movement import pose_of
 
 W, H = 240, 160
 
@@ -16,17 +17,8 @@ def sequence(**changes) -> PoseSequence:
     xy = np.zeros((1, 17, 2))
     xy[0, :, 0] = np.where(np.arange(17) % 2 == 1, 150, 50)
     xy[0, :, 1] = 20 + 8 * np.arange(17)
-    pose = PoseSequence(
-        xy=xy,
-        score=np.ones((1, 17)),
-        box=np.array([[40, 10, 160, 155]]),
-        frame=np.array([7]),
-        time=np.array([0.28]),
-        fps=25,
-        size=(W, H),
-        skeleton="coco17",
-    )
-    return replace(pose, **changes)
+    box, at = np.array([[40, 10, 160, 155]]), {"frame": np.array([7]), "time": np.array([0.28])}
+    return replace(pose_of(xy, fps=25, size=(W, H), skeleton="coco17", box=box, **at), **changes)
 
 
 def blank() -> np.ndarray:

@@ -12,9 +12,8 @@ import pytest
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.video.reader import probe, read_frames
 from la2ds_cli.views.pose_drawing import NOBODY
 from la2ds_cli.views.pose_overlay import (
@@ -24,7 +23,9 @@ from la2ds_cli.views.pose_overlay import (
     refresh_overlay,
     write_overlay,
 )
+from tests.movement import pose_of
 from tests.poses.grey_people import PLACES, SIZE, film
+from tests.told import refused
 
 
 def walker(project: Project, name: str = "a", *, step: int = 2, film_it: bool = True) -> Path:
@@ -35,16 +36,8 @@ def walker(project: Project, name: str = "a", *, step: int = 2, film_it: bool = 
         film(source, [{200: box} for box in boxes])
     corner = np.array(boxes, np.float64)
     xy = corner[:, None, :2] + PLACES * [39, 89]
-    pose = PoseSequence(
-        xy=xy,
-        score=np.full((20, 17), 0.9),
-        box=corner,
-        frame=np.arange(20),
-        time=np.arange(20) / 25,
-        fps=25,
-        size=SIZE,
-        skeleton="coco17",
-    )
+    known = {"score": np.full((20, 17), 0.9), "box": corner, "size": SIZE, "skeleton": "coco17"}
+    pose = pose_of(xy, fps=25, **known)
     project.write_pose(name, pose, Recipe("poses", 2, {"step": step}, {"video": name}))
     project.add_videos([Video(name, str(source), "0" * 64, 20, 25, *SIZE)])
     return source
@@ -113,9 +106,8 @@ def test_no_stale_overlay_is_left_when_the_source_is_gone(project: Project) -> N
     refresh_overlay(project, result("a"))
     walker(project, step=4, film_it=False)
     source.unlink()
-    with pytest.raises(UserError) as caught:
+    with refused(ExitCode.UNREADABLE):
         refresh_overlay(project, result("a"))
-    assert caught.value.exit_code == ExitCode.UNREADABLE
     assert not overlay_path(project, "a").exists()
 
 
@@ -210,6 +202,5 @@ def test_joints_alone_where_there_is_no_video(project: Project) -> None:
     page = sheet(project)
     assert inks(cell(page, 0), ORANGE) > 50
     assert inks(cell(page, 0), (225, 225, 222)) > WIDE * TALL / 2
-    with pytest.raises(UserError, match=r"sheet\.mp4") as caught:
+    with refused(ExitCode.USAGE, r"sheet\.mp4"):
         overlay_sheet(project, ["a"], project.root / "sheet.mp4")
-    assert caught.value.exit_code == ExitCode.USAGE

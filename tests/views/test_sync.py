@@ -12,13 +12,13 @@ import pytest
 
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.video.reader import Image, VideoFile, probe, read_frames
+from la2ds_cli.video.reader import Image, VideoFile, probe
 from la2ds_cli.views import sync as step
 from la2ds_cli.views.sync import FASTEST, clock, timeline, write_sync
-from tests.drawn_clips import write_stamped
+from tests.told import refused
 from tests.views.synced import add_film, aligned, grey_frames, halves, number, still_pose
 
 NAN = np.nan
@@ -75,18 +75,6 @@ def test_without_counterpart_b_is_grey_and_holds_the_nearest_frame(
     assert made["frames_without_counterpart"] == 12
 
 
-def test_uneven_frames_of_a_become_a_constant_rate(project: Project, tmp_path: Path):
-    steps = np.tile([0.05, 0.05, 0.05, 0.15], 10)[:-1]
-    time = np.concatenate([[0], np.cumsum(steps)])
-    add_film(project, A, still_pose(40, time=time), grey_frames(40))
-    write_stamped(project.root / "anna.mp4", grey_frames(40), time)
-    found = shown(project, tmp_path)
-    frames = list(read_frames(tmp_path / "s.mp4"))
-    assert np.allclose(np.diff([frame.time for frame in frames]), 0.05)
-    for k, (a, _) in enumerate(found):
-        assert number(a) == np.searchsorted(time, k / 20 + 0.025) - 1
-
-
 def noise(count: int, seed: int) -> list[Image]:
     rng = np.random.default_rng(seed)
     return [rng.integers(0, 255, (240, 320, 3), np.uint8) for _ in range(count)]
@@ -132,9 +120,8 @@ def test_a_clip_whose_file_is_gone_is_drawn(project: Project, tmp_path: Path):
 def test_alignments_that_no_video_can_follow(
     project: Project, position: list[float], code: ExitCode, said: str
 ):
-    with pytest.raises(UserError, match=said) as refused:
+    with refused(code, said):
         write_sync(project, aligned(project, (A, B), position), Progress())
-    assert refused.value.exit_code == code
     assert not list(project.results_dir("sync").glob("*.mp4"))
 
 
