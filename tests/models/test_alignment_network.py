@@ -14,39 +14,19 @@ from la2ds_models.alignment_network import (
     expected_index,
     match_probability,
 )
-from la2ds_models.sequence_network import NetworkSettings
+from tests.models.small_networks import clip, mask_of, small_network
 
-SMALL: dict[str, Any] = dict(
-    channels=5,
-    joint_width=8,
-    size=6,
-    patch=3,
-    pooling="mean",
-    width=24,
-    heads=3,
-    spatial_layers=1,
-    temporal_layers=2,
-    cross_layers=1,
-    mlp_ratio=2,
-    spatial_position=True,
-    temporal_position="rotary",
-    max_frames=32,
-    projection_head=True,
-    embed_at="cross",
-)
+MAPS: dict[str, Any] = dict(channels=5, size=6, patch=3, pooling="mean", spatial_position=True)
+MAPS |= dict(cross_layers=1, temporal_position="rotary")
 
 
 def _network(**changes: Any) -> AlignmentNetwork:
-    torch.manual_seed(0)
-    return AlignmentNetwork(NetworkSettings(**(SMALL | changes))).eval()
+    return small_network("vivit", **(MAPS | changes))
 
 
 def _clip(length: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return (
-        torch.rand(length, 5, 6, 6, generator=generator),
-        torch.randn(length, 8, generator=generator),
-    )
+    maps = torch.rand(length, 5, 6, 6, generator=torch.Generator().manual_seed(seed))
+    return maps, clip(length, seed)
 
 
 def _encoded(network: AlignmentNetwork, maps: torch.Tensor, joints: torch.Tensor, mask: Any):
@@ -54,9 +34,8 @@ def _encoded(network: AlignmentNetwork, maps: torch.Tensor, joints: torch.Tensor
 
 
 def _batch(*clips: tuple[torch.Tensor, torch.Tensor]):
-    length = torch.tensor([len(maps) for maps, _ in clips])
-    mask = torch.arange(int(length.max()))[None] < length[:, None]
-    return torch.cat([c[0] for c in clips]), torch.cat([c[1] for c in clips]), mask
+    maps, joints = (torch.cat(parts) for parts in zip(*clips, strict=True))
+    return maps, joints, mask_of(*(len(one) for one, _ in clips))
 
 
 @pytest.mark.parametrize("context", [0, 3])

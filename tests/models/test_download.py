@@ -236,20 +236,6 @@ def test_only_the_missing_bytes_need_space(run: Run) -> None:
     assert run.get(size=len(CONTENT)) == CONTENT
 
 
-def test_a_write_that_fails_is_no_fault_of_the_server(run: Run) -> None:
-    resource = pytest.importorskip("resource")
-    run.serve()
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-    try:
-        with pytest.raises(WeightsNotStored, match=r"weights of net: .*net\.pth: File too large"):
-            run.get("/net.pth", "/net.pth")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert run.get() == CONTENT  # space was made
-    assert run.ranges() == [None, "bytes=20000-"]
-
-
 def test_a_folder_that_cannot_be_made(run: Run, tmp_path: Path) -> None:
     (tmp_path / "home").write_text("a file where the folder should be")
     with pytest.raises(WeightsNotStored, match="home"):

@@ -13,55 +13,18 @@ from torch import Tensor
 from la2ds_cli.core.config_sections import JointKind
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.features.network_input import joint_blocks, joint_features
-from la2ds_models.casa import CasaNetwork
-from la2ds_models.sequence_network import NetworkSettings
 from la2ds_models.stgcn import (
     Block,
     GraphConvolution,
     StGcn,
-    build,
     from_the_middle,
     subset_means,
 )
+from tests.models.small_networks import small_network
 from tests.movement import figure
 
 PENN = get_skeleton("penn13")
 JOINTS = len(PENN.joints)
-SMALL: dict[str, Any] = dict(
-    channels=0,
-    joint_width=5 * JOINTS,
-    joint_count=JOINTS,
-    joint_blocks=(2, 2, 1),
-    limbs=PENN.limbs,
-    width=16,
-    heads=4,
-    spatial_layers=3,
-    temporal_layers=1,
-    cross_layers=1,
-    mlp_ratio=2,
-    temporal_position="sinusoid",
-    max_frames=32,
-    projection_head=True,
-)
-
-
-def _network(**changes: Any) -> CasaNetwork:
-    """With masks M that differ from edge to edge, as learning leaves them."""
-    torch.manual_seed(0)
-    network = build(NetworkSettings(**(SMALL | changes))).eval()
-    for name, parameter in network.named_parameters():
-        if name.endswith("importance"):
-            torch.nn.init.uniform_(parameter, 0.5, 1.5)
-    return network
-
-
-def _clip(length: int, seed: int, joints: int = JOINTS) -> Tensor:
-    return torch.randn(length, 5 * joints, generator=torch.Generator().manual_seed(seed))
-
-
-def _batch(*clips: Tensor) -> tuple[None, Tensor, Tensor]:
-    length = torch.tensor([len(clip) for clip in clips])
-    return None, torch.cat(clips), torch.arange(int(length.max()))[None] < length[:, None]
 
 
 def test_subsets_of_a_chain_by_hand() -> None:
@@ -181,4 +144,4 @@ def test_widths_grow_in_thirds() -> None:
 @pytest.mark.parametrize(("changes"), [{"width": 18, "heads": 2}, {"spatial_layers": 0}], ids=str)
 def test_what_makes_no_graph_network_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="multiple of 4 and at least one spatial layer"):
-        _network(**changes)
+        small_network("stgcn", **changes)

@@ -13,22 +13,11 @@ from la2ds_models.weight_files import WeightFile, bundled_path, digest, find, or
 
 def test_the_listed_weights() -> None:
     hrnet = {f"hrnet-{w}{v}" for w in ("w32", "w48") for v in ("", "-384", "-v0")}
-    msra = {"hrnet-w32-msra", "hrnet-w48-384-msra"}
-    yolo = {"yolo11n", "yolo11n-pose", "yolo26n", "yolo26n-pose"}
-    blaze = {f"blazepose{part}" for part in ("", "-lite", "-heavy", "-detector")}
-    assert set(zoo()) == hrnet | msra | yolo | blaze | {
-        *(
-            "base",
-            "hrnet-demo",
-            "fasterrcnn",
-            "fasterrcnn-mobilenet",
-            "resnet50-imagenet",
-        )
-    }
-    detectors = {name for name, entry in zoo().items() if entry.kind == "detector"}
-    assert detectors == {
-        *("fasterrcnn", "fasterrcnn-mobilenet", "yolo11n", "yolo26n", "blazepose-detector"),
-    }
+    poses = hrnet | {"hrnet-demo", "hrnet-w32-msra", "hrnet-w48-384-msra", "yolo11n-pose"}
+    poses |= {"yolo26n-pose", "blazepose", "blazepose-lite", "blazepose-heavy"}
+    detectors = {"fasterrcnn", "fasterrcnn-mobilenet", "yolo11n", "yolo26n", "blazepose-detector"}
+    assert set(zoo()) == poses | detectors | {"base", "resnet50-imagenet"}
+    assert {name for name, entry in zoo().items() if entry.kind == "detector"} == detectors
 
 
 @pytest.mark.parametrize("entry", zoo().values(), ids=zoo())
