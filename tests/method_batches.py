@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from la2ds_cli.core.config import Config
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.embedder import Embedder
 from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
 from la2ds_cli.training.data import PairBatch
+from la2ds_cli.training.losses import add_head, get_method
 from la2ds_cli.training.network import ClipBatch
 from la2ds_cli.training.train import TrainOptions, train
 from la2ds_cli.training.validate import nearest_frame_error
@@ -59,6 +61,16 @@ def random_clips(lengths: Sequence[int], width: int, seed: int) -> list[torch.Te
         (0.5 * torch.randn(n, width, generator=random)).cumsum(dim=0).requires_grad_()
         for n in lengths
     ]
+
+
+def value_of(
+    config: Config, first: Sequence[torch.Tensor], second: Sequence[torch.Tensor], padding: int = 0
+) -> torch.Tensor:
+    """The loss of the method of `config` on given embeddings; seeded."""
+    network, generator = Given(), torch.Generator().manual_seed(0)
+    add_head(network, config)
+    batch = batch_of(first, second, padding)
+    return get_method(config.train.method).loss(network, batch, config, generator)
 
 
 def assert_padding_changes_nothing(value: Callable[..., torch.Tensor]) -> None:

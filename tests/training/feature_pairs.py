@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,6 +63,13 @@ def assert_gradients_are_those_of(value, loss: Tensor, clips: Sequence[Tensor]) 
     for clip in clips:
         assert clip.grad is not None
         torch.testing.assert_close(clip.grad, slopes(value, clip.detach()), rtol=1e-5, atol=1e-7)
+
+
+def shares(frame: list[float], clip: list[list[float]], divisor: float) -> list[float]:
+    """exp(-|frame - v_j|^2 / divisor) over its sum."""
+    far = [math.fsum((a - b) ** 2 for a, b in zip(frame, v, strict=True)) for v in clip]
+    kernel = [math.exp(-value / divisor) for value in far]
+    return [value / math.fsum(kernel) for value in kernel]
 
 
 def figures(root: Path) -> Project:

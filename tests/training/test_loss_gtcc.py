@@ -19,6 +19,7 @@ from tests.training.feature_pairs import (
     errors,
     figures,
     random_clips,
+    shares,
     small,
 )
 
@@ -39,13 +40,6 @@ def _network(width: int, seed: int = 0) -> Given:
 
 
 # --- the equations by loops --------------------------------------------------------------------
-
-
-def _shares(frame: list[float], clip: list[list[float]], divisor: float) -> list[float]:
-    """exp(-|frame - v_j|^2 / divisor) over its sum."""
-    far = [math.fsum((a - b) ** 2 for a, b in zip(frame, v, strict=True)) for v in clip]
-    kernel = [math.exp(-value / divisor) for value in far]
-    return [value / math.fsum(kernel) for value in kernel]
 
 
 def _gaussian(mean: float, variance: float, frames: int) -> list[float]:
@@ -81,7 +75,7 @@ Mixtures = list[list[tuple[float, list[float]]]]
 
 
 def _mixtures(first: Tensor, second: Tensor, divisor: float) -> Mixtures:
-    return [_mixture(_shares(frame, second.tolist(), divisor)) for frame in first.tolist()]
+    return [_mixture(shares(frame, second.tolist(), divisor)) for frame in first.tolist()]
 
 
 def _errors(
@@ -101,7 +95,7 @@ def _errors(
                 math.fsum(w * frame[axis] for w, frame in zip(g, y, strict=True))
                 for axis in range(len(y[0]))
             ]
-            beta = _shares(neighbour, [x[k] for k in inside], divisor)
+            beta = shares(neighbour, [x[k] for k in inside], divisor)
             mu = math.fsum(b * k for b, k in zip(beta, inside, strict=True))
             total += pi * (i - mu) ** 2
         found.append(total)

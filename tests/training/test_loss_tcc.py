@@ -17,19 +17,11 @@ from tests.training.feature_pairs import (
     figures,
     loss_of,
     random_clips,
+    shares,
     small,
 )
 
 SCALINGS = ["casa", "plain"]
-
-
-def shares(frame: list[float], clip: list[list[float]], divisor: float) -> list[float]:
-    """exp(-|frame - v_j|^2 / divisor) over its sum."""
-    exponent = [
-        -math.fsum((a - b) ** 2 for a, b in zip(frame, v, strict=True)) / divisor for v in clip
-    ]
-    total = math.fsum(math.exp(value) for value in exponent)
-    return [math.exp(value) / total for value in exponent]
 
 
 def by_loops(first: Tensor, second: Tensor, divisor: float, *, classify: bool) -> list[float]:

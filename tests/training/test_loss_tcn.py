@@ -10,15 +10,10 @@ import torch
 
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.training.losses import tcn
-from tests.method_batches import Given, batch_of, random_clips
+from tests.method_batches import batch_of, random_clips, value_of
 
 CONFIG = load_config(preset="tcn")
 NPAIRS = load_config(preset="tcn-npairs")
-
-
-def _value(clips, others, padding=0, seed=0, config=CONFIG):
-    batch = batch_of(clips, others, padding)
-    return tcn.loss(Given(), batch, config, torch.Generator().manual_seed(seed))
 
 
 def test_triplets_fulfil_their_definition_and_every_allowed_frame_is_drawn() -> None:
@@ -62,7 +57,7 @@ def test_loss_is_the_mean_of_the_triplets_of_both_sequences() -> None:
     expected = torch.stack(values).mean()
     leaves = [*first, *second]
     wanted = torch.autograd.grad(expected, leaves)
-    value = _value(first, second)
+    value = value_of(CONFIG, first, second)
     torch.testing.assert_close(value, expected)
     for found, want in zip(torch.autograd.grad(value, leaves), wanted, strict=True):
         torch.testing.assert_close(found, want)
@@ -117,7 +112,7 @@ def test_npairs_loss_is_the_mean_over_the_clips_of_both_sequences() -> None:
                 entropies.append(products.exp().sum().log() - products[k])
                 squares.append((clip[e] ** 2).sum() + (clip[later[k]] ** 2).sum())
             values.append(sum(entropies) / len(later) + 0.0005 * sum(squares) / len(later))
-    value, expected = _value(first, second, config=NPAIRS), torch.stack(values).mean()
+    value, expected = value_of(NPAIRS, first, second), torch.stack(values).mean()
     torch.testing.assert_close(value, expected)
     leaves = [*first, *second]
     wanted = torch.autograd.grad(expected, leaves)
@@ -130,7 +125,7 @@ def test_clips_too_short_for_a_negative_cost_nothing_and_have_gradients(
     config: Config, frames: tuple[int, int]
 ) -> None:
     first, second = random_clips([frames[0]], 3, 1), random_clips([frames[1]], 3, 2)
-    value = _value(first, second, config=config)
+    value = value_of(config, first, second)
     value.backward()
     assert value == 0
     assert first[0].grad is not None

@@ -11,21 +11,12 @@ import torch
 from la2ds_cli.core.config import load_config
 from la2ds_cli.training.losses import vaot
 from tests.method_batches import (
-    Given,
-    batch_of,
     random_clips,
+    value_of,
 )
+from tests.models.small_networks import mask_of
 
 CONFIG = load_config(preset="vaot")
-
-
-def _mask(lengths: list[int], frames: int) -> torch.Tensor:
-    return torch.arange(frames)[None] < torch.tensor(lengths)[:, None]
-
-
-def _value(first: list[torch.Tensor], second: list[torch.Tensor], padding: int = 0) -> torch.Tensor:
-    batch = batch_of(first, second, padding)
-    return vaot.loss(Given(), batch, CONFIG, torch.Generator().manual_seed(0))
 
 
 def _unit(clip: torch.Tensor) -> np.ndarray:
@@ -82,13 +73,13 @@ def _slow(first: torch.Tensor, second: torch.Tensor) -> float:
 def test_loss_is_that_of_loops_in_float64() -> None:
     first, second = random_clips([14, 60], 5, 3), random_clips([12, 107], 5, 4)  # reach 1, 1, 1, 2
     slow = [_slow(a, b) for a, b in zip(first, second, strict=True)]
-    assert _value(first, second).item() == pytest.approx(sum(slow) / 2, rel=1e-4)
+    assert value_of(CONFIG, first, second).item() == pytest.approx(sum(slow) / 2, rel=1e-4)
 
 
 def test_gradient_is_that_of_finite_differences_while_the_plan_stays() -> None:
     clips = random_clips([6], 4, 3)[0], random_clips([5], 4, 4)[0]
     target = torch.from_numpy(_slow_plan(*map(_unit, clips))[1:, 1:])
-    masks = _mask([6], 6), _mask([5], 5)
+    masks = mask_of(6), mask_of(5)
     unit = [
         torch.nn.functional.normalize(clip.detach().double(), dim=1).requires_grad_()
         for clip in clips
@@ -106,17 +97,17 @@ def test_gradient_is_that_of_finite_differences_while_the_plan_stays() -> None:
 
 def test_clips_that_match_cost_little_and_those_that_do_not_much() -> None:
     curve = torch.eye(12)
-    assert float(_value([curve], [curve])) < 0.05
+    assert float(value_of(CONFIG, [curve], [curve])) < 0.05
     # All frames alike: P is even, and T is what goes to real frames, 1 at most.
     same = torch.ones(12, 12)
-    assert 0.9 * math.log(12) < float(_value([same], [same])) < math.log(12)
+    assert 0.9 * math.log(12) < float(value_of(CONFIG, [same], [same])) < math.log(12)
 
 
 def test_a_frame_without_a_counterpart_goes_to_the_virtual_frame_and_the_others_to_theirs() -> None:
     """Frame 6 shows something else in each of the clips."""
     one = torch.eye(14)[:12]
     other = torch.cat([one[:6], torch.eye(14)[13:], one[7:]])
-    masks = _mask([12], 12), _mask([12], 12)
+    masks = mask_of(12), mask_of(12)
     plan = vaot.pseudo_labels(one @ other.T[None], *masks)[0]
     shares = plan.sum(dim=1)
     kept = [n for n in range(12) if n != 6]

@@ -11,21 +11,12 @@ import torch
 from la2ds_cli.core.config import load_config
 from la2ds_cli.training.losses import vava
 from tests.method_batches import (
-    Given,
-    batch_of,
     random_clips,
+    value_of,
 )
+from tests.models.small_networks import mask_of
 
 CONFIG = load_config(preset="vava")
-
-
-def _mask(lengths: list[int], frames: int) -> torch.Tensor:
-    return torch.arange(frames)[None] < torch.tensor(lengths)[:, None]
-
-
-def _value(first: list[torch.Tensor], second: list[torch.Tensor], padding: int = 0) -> torch.Tensor:
-    batch = batch_of(first, second, padding)
-    return vava.loss(Given(), batch, CONFIG, torch.Generator().manual_seed(0))
 
 
 def _prior(n: int, m: int, i: int, j: int, best: int, phi: float) -> tuple[float, float]:
@@ -103,7 +94,7 @@ def test_plan_is_that_of_loops_and_gives_a_virtual_frame_no_more_than_a_frames_s
     which would take all of it if it weighed as much as a clip."""
     n, m = frames
     distance = _random_distances(frames, 0)
-    plan = vava.transport(distance, _mask([n], n), _mask([m], m), phi)[0][0]
+    plan = vava.transport(distance, mask_of(n), mask_of(m), phi)[0][0]
     slow, _ = _plan(distance[0].double().numpy(), phi)
     np.testing.assert_allclose(plan.numpy(), slow, rtol=1e-3, atol=1e-7)
     assert float(plan.sum()) == pytest.approx(1, abs=1e-4)
@@ -124,7 +115,7 @@ def test_phi_falls_with_the_root_of_the_step() -> None:
 def test_loss_is_that_of_loops_in_float64(phi: float) -> None:
     first, second = random_clips([24], 5, 3)[0], random_clips([12], 5, 4)[0]
     unit = [side / side.norm(dim=1, keepdim=True) for side in (first, second)]
-    value = vava.vava(unit[0][None], unit[1][None], _mask([24], 24), _mask([12], 12), phi, 0.1)
+    value = vava.vava(unit[0][None], unit[1][None], mask_of(24), mask_of(12), phi, 0.1)
     assert value.item() == pytest.approx(_slow(first, second, phi, 0.1), rel=1e-4)
 
 
@@ -133,13 +124,13 @@ def test_loss_of_a_batch_is_the_mean_of_its_pairs_at_the_start() -> None:
     slow = [
         _slow(a, b, 0.999, CONFIG.train.temperature) for a, b in zip(first, second, strict=True)
     ]
-    assert _value(first, second).item() == pytest.approx(sum(slow) / 2, rel=1e-4)
+    assert value_of(CONFIG, first, second).item() == pytest.approx(sum(slow) / 2, rel=1e-4)
 
 
 def test_gradient_is_that_of_finite_differences() -> None:
     first, second = random_clips([8], 4, 3), random_clips([6], 4, 4)
     inputs = [side[0].detach().double()[None].requires_grad_() for side in (first, second)]
-    masks = _mask([8], 8), _mask([6], 6)
+    masks = mask_of(8), mask_of(6)
 
     def value(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         x, y = (torch.nn.functional.normalize(side, dim=-1) for side in (x, y))
@@ -154,7 +145,7 @@ def test_frames_without_a_counterpart_give_the_virtual_frame_more() -> None:
     curve = torch.eye(16)[:12]
     foreign = torch.eye(16)[12:]
     other = torch.cat([curve[:4], foreign, curve[8:]])
-    masks = _mask([12], 12), _mask([12], 12)
+    masks = mask_of(12), mask_of(12)
     plans = []
     for second in (curve, other):
         d = ((curve[:, None] - second[None]) ** 2).sum(dim=2)[None]
@@ -170,7 +161,7 @@ def test_aligned_out_of_order_as_far_as_nearest_frames_are_trusted() -> None:
     other = torch.cat([curve[6:], curve[:6]])
     d = 0.2 * ((curve[:, None] - other[None]) ** 2).sum(dim=2)[None]
     order = [*range(7, 13), *range(1, 7)]
-    masks = _mask([12], 12), _mask([12], 12)
+    masks = mask_of(12), mask_of(12)
     early, late = (vava.transport(d, *masks, phi)[0][0] for phi in (0.999, 0.001))
     away = [float(plan[1:][range(12), order].sum()) for plan in (early, late)]
     assert away[0] < 0.01 < 0.2 < away[1]

@@ -3,21 +3,17 @@ learns what corresponds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
 import torch
 from torch import Tensor
 
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.project import Project
-from la2ds_cli.training.losses import add_head, get_method
 from tests.method_batches import (
-    Given,
     assert_padding_changes_nothing,
-    batch_of,
     learn,
     random_clips,
+    value_of,
 )
 
 METHODS = ["gtcc", "lav", "sal", "tcc", "tcn", "tcn-npairs", "vaot", "vava"]
@@ -29,22 +25,11 @@ def settings(method: str, width: int = 5) -> Config:
     return load_config(preset=preset, overrides=[f"model.width={width}", "model.heads=1", *name])
 
 
-def value(
-    config: Config, first: Sequence[Tensor], second: Sequence[Tensor], padding: int = 0
-) -> Tensor:
-    """The loss of given embeddings."""
-    network = Given()
-    add_head(network, config)
-    batch = batch_of(first, second, padding)
-    generator = torch.Generator().manual_seed(0)
-    return get_method(config.train.method).loss(network, batch, config, generator)
-
-
 @pytest.mark.parametrize("method", [*METHODS, "tcc-classification"])
 def test_padding_changes_neither_the_loss_nor_its_gradient(method: str) -> None:
     config = settings(method)
     assert_padding_changes_nothing(
-        lambda first, second, padding=0: value(config, first, second, padding)
+        lambda first, second, padding=0: value_of(config, first, second, padding)
     )
 
 
@@ -63,9 +48,9 @@ def test_a_pair_is_as_it_is_alone_beside_one_of_other_lengths(
 ) -> None:
     config = settings(method)
     first, second = random_clips([14, 20], 5, 3), random_clips([12, 7], 5, 4)
-    alone = [value(config, [one], [other]) for one, other in zip(first, second, strict=True)]
+    alone = [value_of(config, [one], [other]) for one, other in zip(first, second, strict=True)]
     expected = (terms[0] * alone[0] + terms[1] * alone[1]) / sum(terms)
-    torch.testing.assert_close(value(config, first, second), expected)
+    torch.testing.assert_close(value_of(config, first, second), expected)
 
 
 CORNERS, SAME = 1e3 * torch.eye(30), torch.ones(30, 30)
@@ -88,7 +73,7 @@ def test_extreme_embeddings_have_finite_losses_and_gradients(
     method: str, first: Tensor, second: Tensor
 ) -> None:
     clips = [first.clone().requires_grad_(), second.clone().requires_grad_()]
-    found = value(settings(method, width=30), clips[:1], clips[1:])
+    found = value_of(settings(method, width=30), clips[:1], clips[1:])
     found.backward()
     assert torch.isfinite(found)
     assert all(clip.grad is None or torch.isfinite(clip.grad).all() for clip in clips)
@@ -99,9 +84,9 @@ def test_bfloat16_around_the_loss_changes_it_by_its_rounding_alone(method: str) 
     config = settings(method)
     first, second = random_clips([20], 5, 3), random_clips([14], 5, 4)
     with torch.autocast("cpu", torch.bfloat16):
-        rounded = value(config, first, second)
+        rounded = value_of(config, first, second)
     assert rounded.dtype == torch.float32
-    torch.testing.assert_close(rounded, value(config, first, second), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(rounded, value_of(config, first, second), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
