@@ -47,6 +47,13 @@ JOINTS = [
 ]
 
 
+# Copies differ from their clip in which frames they show alone.
+UNCHANGED = [
+    *(f"augment.{kind}_probability=0.0" for kind in ("position", "orientation", "flip")),
+    "augment.geometry=0.0",
+]
+
+
 def clips(root: Path, count: int = 8, length: int = 24) -> Project:
     """A project of `count` clips of `length` frames, without splits or labels."""
     project = Project.create(root)

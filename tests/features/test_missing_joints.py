@@ -7,7 +7,7 @@ import pytest
 
 from la2ds_cli.core.config_sections import HeatmapConfig, JointKind, MissingJoints, ModelConfig
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.features.network_input import NetworkInput, joint_blocks, network_input
+from la2ds_cli.features.network_input import joint_blocks, network_input
 from tests.movement import figure
 
 PENN = get_skeleton("penn13")
@@ -36,9 +36,13 @@ def with_a_gap() -> tuple[np.ndarray, np.ndarray]:
 
 def read(
     joints: tuple[np.ndarray, np.ndarray], missing: MissingJoints, kind: JointKind = "position"
-) -> NetworkInput:
+) -> tuple[np.ndarray, np.ndarray]:
+    """The features of the joints and the heatmaps."""
     model = ModelConfig(input="both", joints=kind, missing=missing)
-    return network_input(*joints, PENN, HeatmapConfig(sigma=1.5), model)
+    item = network_input(*joints, PENN, HeatmapConfig(sigma=1.5), model)
+    assert item.joints is not None
+    assert item.maps is not None
+    return item.joints, item.maps
 
 
 def of_joint(joint: int, kind: JointKind) -> np.ndarray:
@@ -57,9 +61,7 @@ def channels_of(joint: int) -> list[int]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_zero_makes_every_feature_of_a_missing_joint_zero_and_no_other(kind: JointKind) -> None:
-    zero, mixed = (read(with_a_gap(), missing, kind).joints for missing in ("zero", "mixed"))
-    assert zero is not None
-    assert mixed is not None
+    zero, mixed = (read(with_a_gap(), missing, kind)[0] for missing in ("zero", "mixed"))
     wrist = of_joint(WRIST, kind)
     assert len(wrist) == {"position": 5, "movement": 5, "both": 9}[kind]
     assert not zero[GAP, wrist].any()
@@ -70,10 +72,8 @@ def test_zero_makes_every_feature_of_a_missing_joint_zero_and_no_other(kind: Joi
 
 
 def test_zero_leaves_the_channels_of_a_missing_joint_and_of_its_limbs_empty() -> None:
-    maps = read(with_a_gap(), "zero").maps
-    full = read(seen_joints(), "zero").maps
-    assert maps is not None
-    assert full is not None
+    maps = read(with_a_gap(), "zero")[1]
+    full = read(seen_joints(), "zero")[1]
     for channel in channels_of(WRIST):
         assert not maps[GAP, channel].any()
         assert full[GAP, channel].max() > 0.2
@@ -84,21 +84,15 @@ def test_zero_leaves_the_channels_of_a_missing_joint_and_of_its_limbs_empty() ->
 @pytest.mark.parametrize("kind", KINDS)
 def test_imputed_reads_the_interpolated_joint_as_if_it_had_been_seen(kind: JointKind) -> None:
     filled, seen = read(with_a_gap(), "imputed", kind), read(seen_joints(), "imputed", kind)
-    for one, other in ((filled.joints, seen.joints), (filled.maps, seen.maps)):
-        assert one is not None
-        assert other is not None
+    for one, other in zip(filled, seen, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
-    assert filled.joints is not None
-    score = filled.joints[:, of_joint(WRIST, kind)][:, 0 if kind == "movement" else 4]
+    score = filled[0][:, of_joint(WRIST, kind)][:, 0 if kind == "movement" else 4]
     np.testing.assert_allclose(score, np.linspace(0.4, 0.98, LENGTH), atol=1e-6)
 
 
 def test_mixed_fills_joints_with_score_zero_and_leaves_heatmaps_empty() -> None:
-    mixed, seen = read(with_a_gap(), "mixed"), read(seen_joints(), "mixed")
-    assert mixed.joints is not None
-    assert mixed.maps is not None
-    assert seen.joints is not None
+    (mixed, maps), (seen, _) = read(with_a_gap(), "mixed"), read(seen_joints(), "mixed")
     wrist = of_joint(WRIST, "position")
-    np.testing.assert_allclose(mixed.joints[GAP, wrist[:4]], seen.joints[GAP, wrist[:4]], atol=1e-5)
-    assert not mixed.joints[GAP, wrist[4]].any()
-    assert not mixed.maps[GAP, WRIST].any()
+    np.testing.assert_allclose(mixed[GAP, wrist[:4]], seen[GAP, wrist[:4]], atol=1e-5)
+    assert not mixed[GAP, wrist[4]].any()
+    assert not maps[GAP, WRIST].any()

@@ -28,8 +28,8 @@ PHASE = warped_phase(40, 0)
 @pytest.mark.parametrize("turn", [-3.0, -1.0, 0.0, 0.4, 2.0])
 def test_heading_is_the_turn_of_a_body_that_faces_the_camera(turn: float) -> None:
     pose = in_space(PHASE, turn=turn)
-    assert pose.world is not None
-    assert heading(pose.world, PENN) == pytest.approx(turn, abs=1e-6)
+    world = np.asarray(pose.world)
+    assert heading(world, PENN) == pytest.approx(turn, abs=1e-6)
     front = in_space(PHASE)
     assert front.world is not None
     np.testing.assert_allclose(facing(pose.world, PENN), front.world, atol=1e-6)

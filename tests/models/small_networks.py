@@ -12,7 +12,9 @@ from la2ds_models.sequence_network import NetworkSettings, SequenceNetwork
 
 BUILD = {"vivit": alignment_network.build, "casa": casa.build, "stgcn": stgcn.build}
 JOINTS: dict[str, Any] = dict(joint_width=8, joint_count=2, joint_blocks=(2, 2), limbs=((0, 1),))
-LAYERS = dict(heads=3, spatial_layers=1, temporal_layers=2, cross_layers=2, mlp_ratio=2)
+LAYERS: dict[str, Any] = dict(
+    heads=3, spatial_layers=1, temporal_layers=2, cross_layers=2, mlp_ratio=2
+)
 ENDS: dict[str, Any] = dict(max_frames=32, projection_head=True, embed_at="cross")
 Batch = tuple[None, Tensor, Tensor]
 

@@ -28,21 +28,12 @@ from la2ds_cli.training.data import (
 from la2ds_cli.training.losses import get_method
 from la2ds_cli.training.network import PairBatch, build_network
 from tests.movement import add_sequence, figure, sequence, warped_phase
+from tests.small_runs import UNCHANGED
 
 CPU = torch.device("cpu")
 JOINTS = load_config(overrides=["model.input=joints", "train.batch_size=4", "train.frames=32"])
-NO_AUGMENT = load_config(
-    overrides=[
-        "model.input=joints",
-        "augment.trim=0.5",
-        "augment.drop=0.5",
-        "augment.position_probability=0",
-        "augment.orientation_probability=0",
-        "augment.flip_probability=0",
-        "augment.geometry=0",
-        "heatmap.crop=smallest",
-    ]
-)
+CUT = ["augment.trim=0.5", "augment.drop=0.5", "heatmap.crop=smallest"]
+NO_AUGMENT = load_config(overrides=["model.input=joints", *CUT, *UNCHANGED])
 PENN = get_skeleton("penn13")
 
 

@@ -11,16 +11,10 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.training.data import Clip, Twin, draw_copy
 from tests.movement import figure, warped_phase
+from tests.small_runs import UNCHANGED
 
 PENN13 = get_skeleton("penn13")
-PLAIN = load_config(
-    overrides=[
-        "augment.position_probability=0.0",
-        "augment.orientation_probability=0.0",
-        "augment.flip_probability=0.0",
-        "augment.geometry=0.0",
-    ]
-)
+PLAIN = load_config(overrides=UNCHANGED)
 
 
 def pair(first: int, second: int) -> tuple[Clip, np.ndarray, np.ndarray]:

@@ -116,14 +116,7 @@ def test_variable_frame_rate_keeps_its_times(tmp_path: Path) -> None:
 
 def test_times_start_with_the_file(tmp_path: Path) -> None:
     path = tmp_path / "late.ts"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg2video", rate=25)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for t, image in enumerate(grey_steps(5)):
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.pts = 90 * 25 + t
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    write_stamped(path, grey_steps(5), 90 + np.arange(5) / 25)
     times = [frame.time for frame in read_frames(path)]
     np.testing.assert_allclose(times, np.arange(5) / 25, atol=1e-4)
 
