@@ -32,7 +32,7 @@ def test_heading_is_the_turn_of_a_body_that_faces_the_camera(turn: float) -> Non
     assert heading(world, PENN) == pytest.approx(turn, abs=1e-6)
     front = in_space(PHASE)
     assert front.world is not None
-    np.testing.assert_allclose(facing(pose.world, PENN), front.world, atol=1e-6)
+    np.testing.assert_allclose(facing(world, PENN), front.world, atol=1e-6)
 
 
 def test_gaps_and_hands() -> None:
