@@ -28,8 +28,7 @@ from la2ds_cli.alignment.request import FeatureKind
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.evaluation.events import phase_events
-from la2ds_cli.retrieval.result import Hit
-from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
+from la2ds_cli.retrieval.retrieve import Hit, RetrievalRequest, retrieve
 
 BOTH: tuple[Literal["filmed", "auto"], ...] = ("filmed", "auto")
 EVERY = 12  # frames of rendered performers

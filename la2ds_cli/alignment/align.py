@@ -3,7 +3,8 @@
 Read this file from the top. Both clips are prepared (pair.py), seen in the view that is nearest
 (viewpoint.py) and given features (clip_features.py). They are matched (consensus.py) by a method
 (methods/) or, by several paths through reference clips (references.py), by consensus. Every frame
-of A then gets its confidence (confidence.py), less where other matches are as good (doubts.py).
+of A then gets its confidence and its interval, which other matches that are as good make doubtful
+(confidence.py).
 """
 
 from __future__ import annotations
@@ -13,9 +14,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from la2ds_cli.alignment.clip_features import FeatureSource, check_seen
-from la2ds_cli.alignment.confidence import DOUBTFUL, certainty, tolerance_of
+from la2ds_cli.alignment.confidence import (
+    DOUBTFUL,
+    a_repetition_away,
+    certainty,
+    differs,
+    doubted,
+    tolerance_of,
+)
 from la2ds_cli.alignment.consensus import located
-from la2ds_cli.alignment.doubts import a_repetition_away, differs, doubted
 from la2ds_cli.alignment.pair import PreparedPair, anchored_frames, prepare_pair
 from la2ds_cli.alignment.path import speed_ratio
 from la2ds_cli.alignment.references import References

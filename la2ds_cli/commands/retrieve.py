@@ -9,7 +9,7 @@ from la2ds_cli.commands.options import Features, Here, option
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
-    from la2ds_cli.retrieval.result import RetrievalResult
+    from la2ds_cli.retrieval.retrieve import RetrievalResult
 
 
 def retrieve(
@@ -89,7 +89,7 @@ def retrieve(
 
 def _show(console: Console, result: RetrievalResult) -> None:
     from la2ds_cli.alignment.request import features_name
-    from la2ds_cli.retrieval.result import view_words
+    from la2ds_cli.retrieval.retrieve import view_words
 
     store = result.store
     rows = [

@@ -14,10 +14,10 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.resample import frame_edges
+from la2ds_cli.offset.lags import signals
 from la2ds_cli.offset.pair import PairOffset
 from la2ds_cli.offset.result import Clock
 from la2ds_cli.offset.several import find_offsets
-from la2ds_cli.offset.signals import signals
 
 METHOD = "offset"
 

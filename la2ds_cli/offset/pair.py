@@ -21,8 +21,7 @@ import numpy as np
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.offset.lags import APART, fit_at_lags, peaks
-from la2ds_cli.offset.signals import Signal, signals
+from la2ds_cli.offset.lags import APART, Signal, fit_at_lags, peaks, signals
 
 CANDIDATES = 6
 LEAST_OVERLAP = 1.0  # seconds; what is shorter fits by chance

@@ -1,6 +1,6 @@
 """Fine-grained frame retrieval: the most similar frames of other clips (paper sec. 4.1.3).
 
-retrieve: the step · result: its result · clip_rows: the features of a project's clips · search:
+retrieve: the step and its result · clip_rows: the features of a project's clips · search:
 views of the query, the limits of a retrieval, and exact search in memory · store, frame_table:
 several projects in one LanceDB, and approximate search in it.
 

@@ -21,8 +21,7 @@ from la2ds_cli.studio.clips import enough_clips, lost_file, posed_clip
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs, How
 from la2ds_cli.studio.pages import page, posted, with_names
-from la2ds_cli.views.report.frame_images import windows
-from la2ds_cli.views.report.pair_data import pair_json
+from la2ds_cli.views.report.pair_data import pair_json, windows
 
 VIEWS: dict[How, str] = {
     "auto": "view: find out",

@@ -22,8 +22,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.retrieval.result import RetrievalResult, view_words
-from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
+from la2ds_cli.retrieval.retrieve import RetrievalRequest, RetrievalResult, retrieve, view_words
 from la2ds_cli.retrieval.search import Limits
 from la2ds_cli.studio.clips import (
     FOR_EVER,

@@ -41,8 +41,8 @@ from la2ds_cli.studio import (
 from la2ds_cli.studio.guard import Guard, new_token
 from la2ds_cli.studio.held_pairs import HeldPairs
 from la2ds_cli.studio.jobs import Jobs
-from la2ds_cli.studio.labels import Labels
 from la2ds_cli.studio.pages import page
+from la2ds_cli.studio.phases import Labels
 
 _WITHOUT_PROJECT = ("/static/", "/views/", "/jobs", "/events")
 STATIC = Path(__file__).parent / "static"

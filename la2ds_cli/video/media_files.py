@@ -1,16 +1,24 @@
-"""Which files are videos and images, their natural order, and the error of unreadable ones."""
+"""Which files are videos and images, their natural order, and folders of images that are clips.
+
+Images are decoded by Pillow; EXIF orientation is applied. All images of a folder must have the same
+size.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import VIDEO_SUFFIXES
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.video.frame_conversion import Image
 
 MOST_PIXELS = 1 << 27  # of a frame: 16384 x 8192, 400 MB as RGB; four times an 8K video
 _ANIMATED = {".webp", ".png"}  # still or animated; FFmpeg decodes the latter
@@ -105,3 +113,63 @@ def refuse_url(name: str) -> None:
 def unreadable(message: str, hint: str, code: str) -> UserError:
     """The error for an input that cannot be read (exit 3)."""
     return UserError(message, hint=hint, exit_code=ExitCode.UNREADABLE, code=code)
+
+
+def require_fps(folder: str | os.PathLike[str], fps: float) -> float:
+    """fps, if the user gave it; raises UserError V010 (exit 2) otherwise."""
+    if not fps:
+        raise UserError(
+            f"{os.fspath(folder)} is a folder of images, and their rate is unknown",
+            hint="give the rate of the camera that took them, for example --fps 30",
+            code="V010",
+        )
+    return fps
+
+
+def read_images(
+    folder: str | os.PathLike[str], fps: float, start: float = 0.0
+) -> Iterator[tuple[float, Image | None]]:
+    """Seconds and images (H, W, 3) RGB of a folder; None instead of an image before `start`.
+
+    Ends before the first image that cannot be decoded. Raises UserError (exit 3): V012 if that is
+    the first one, V011 at the first image of a different size.
+    """
+    first: tuple[Path, Image] | None = None
+    for index, path in enumerate(image_files(Path(folder))):
+        time = index / fps
+        if time < start:
+            yield time, None
+            continue
+        image = read_image(path)
+        if image is None and first is None:
+            raise unreadable(f"{path} is not a readable image", "copy it again", "V012")
+        if image is None:
+            return
+        first = first or (path, image)
+        if image.shape != first[1].shape:
+            sizes = ["x".join(map(str, each.shape[1::-1])) for each in (first[1], image)]
+            raise unreadable(
+                f"all images of a clip must have the same size, but {first[0]} is {sizes[0]} and "
+                f"{path} is {sizes[1]}",
+                "put the images of each clip into its own folder",
+                "V011",
+            )
+        yield time, image
+
+
+def read_image(path: Path) -> Image | None:
+    """Upright image (H, W, 3) uint8 RGB of a file; None if it cannot be decoded, or has more than
+    MOST_PIXELS."""
+    from PIL import Image as PillowImage
+    from PIL import ImageOps
+
+    try:
+        with PillowImage.open(path) as stored:
+            if math.prod(stored.size) > MOST_PIXELS:
+                return None
+            image = ImageOps.exif_transpose(stored)
+            if image.mode.startswith("I;16"):  # Pillow would cut the values off
+                image = PillowImage.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+            return np.array(image.convert("RGB"))
+    except Exception:  # whatever Pillow's many decoders raise for damaged files
+        return None

@@ -25,17 +25,18 @@ from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import MOST_SECONDS
 from la2ds_cli.video.container import decode, frame_rate, open_container, stream_duration
+from la2ds_cli.video.container import write_video as write_video
 from la2ds_cli.video.frame_conversion import FrameConverter, Image, hdr_name, turn
-from la2ds_cli.video.image_sequence import read_images, require_fps
 from la2ds_cli.video.media_files import (
     content_digest,
     image_files,
     is_image_folder,
     is_video_file,
+    read_images,
     refuse_url,
+    require_fps,
     unreadable,
 )
-from la2ds_cli.video.writer import write_video as write_video
 
 _DEFAULTS = ClipOptions()
 _TOLERANCE = 1e-6  # seconds; the time stamp of a frame at 1.2 s may be slightly earlier

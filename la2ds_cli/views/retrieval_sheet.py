@@ -16,7 +16,7 @@ import numpy as np
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.retrieval.result import Hit, Query, RetrievalResult, view_words
+from la2ds_cli.retrieval.retrieve import Hit, Query, RetrievalResult, view_words
 from la2ds_cli.video.reader import Image, video_file
 from la2ds_cli.views import figure
 from la2ds_cli.views.figure import ABOUT, GREEN, axes_at, heading, line_at, printable

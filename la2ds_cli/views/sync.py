@@ -17,8 +17,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.evaluation.phase_labels import phase_names
+from la2ds_cli.video.container import write_video
 from la2ds_cli.video.reader import video_file
-from la2ds_cli.video.writer import write_video
 from la2ds_cli.views.side_by_side import SideBySide, make_panel
 
 SUFFIXES = (".mp4", ".mov", ".mkv")

@@ -10,8 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.confidence import DOUBTFUL, Certainty
-from la2ds_cli.alignment.doubts import UNCLEAR, a_repetition_away, differs, doubted, period
+from la2ds_cli.alignment.confidence import (
+    DOUBTFUL,
+    UNCLEAR,
+    Certainty,
+    a_repetition_away,
+    differs,
+    doubted,
+    period,
+)
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence

@@ -13,8 +13,8 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
+from la2ds_cli.video.container import write_video
 from la2ds_cli.video.reader import read_frames
-from la2ds_cli.video.writer import write_video
 from tests.formats.file_samples import (
     coco_document,
     mmpose_frames,

@@ -16,9 +16,9 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.view import View
 from la2ds_cli.features.viewpoint import seen
-from la2ds_cli.retrieval.result import RetrievalResult
 from la2ds_cli.retrieval.retrieve import (
     RetrievalRequest,
+    RetrievalResult,
     parse_query,
     query_rows,
     retrieve,

@@ -21,8 +21,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.viewpoint import seen
 from la2ds_cli.retrieval import frame_table
-from la2ds_cli.retrieval.result import RetrievalResult
-from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
+from la2ds_cli.retrieval.retrieve import RetrievalRequest, RetrievalResult, retrieve
 from la2ds_cli.retrieval.search import Limits
 from tests.movement import add_sequence, sequence, warped_phase
 

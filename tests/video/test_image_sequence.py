@@ -12,13 +12,13 @@ from PIL import Image as PillowImage
 
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.video import image_sequence
-from la2ds_cli.video.image_sequence import read_image
+from la2ds_cli.video import media_files
 from la2ds_cli.video.media_files import (
     is_animation,
     is_image_file,
     is_video_file,
     natural_order,
+    read_image,
 )
 from la2ds_cli.video.reader import is_image_folder, probe, read_frames
 from tests.drawn_clips import HEIGHT, WIDTH, corner_colours, grey_steps, quadrants
@@ -162,7 +162,7 @@ def test_an_image_of_more_pixels_than_any_camera_is_not_decoded(
 ):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 9, 3), np.uint8))
     assert read_image(tmp_path / "a.png") is not None
-    monkeypatch.setattr(image_sequence, "MOST_PIXELS", 71)
+    monkeypatch.setattr(media_files, "MOST_PIXELS", 71)
     assert read_image(tmp_path / "a.png") is None
 
 

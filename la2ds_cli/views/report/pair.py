@@ -21,8 +21,14 @@ from la2ds_cli.offset.alignment import METHOD
 from la2ds_cli.poses.quality import clip_facts, verdict
 from la2ds_cli.video.reader import video_file
 from la2ds_cli.views.page import base64_text, render_page
-from la2ds_cli.views.report.frame_images import FrameImages, encode_frames
-from la2ds_cli.views.report.pair_data import compared_angles, notes_json, pair_json, recorded_json
+from la2ds_cli.views.report.pair_data import (
+    FrameImages,
+    compared_angles,
+    encode_frames,
+    notes_json,
+    pair_json,
+    recorded_json,
+)
 
 FOLDER = "report"  # of results/
 SUFFIX = ".html"

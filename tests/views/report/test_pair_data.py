@@ -12,7 +12,6 @@ from PIL import Image as Pillow
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.views.report.frame_images import windows
 from la2ds_cli.views.report.pair_data import (
     UNIT,
     UNSEEN,
@@ -20,6 +19,7 @@ from la2ds_cli.views.report.pair_data import (
     distance_image,
     packed_joints,
     scale_limit,
+    windows,
 )
 from tests.movement import sequence
 from tests.views.report.conftest import Report

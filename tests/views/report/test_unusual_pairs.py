@@ -131,7 +131,7 @@ def test_a_thinned_film_shows_the_nearest_picture_and_says_so(
     filmed: Project, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Pictures are taken for so large that one in a few frames gets one.
-    monkeypatch.setattr("la2ds_cli.views.report.frame_images._BYTES_PER_PIXEL", 15.0)
+    monkeypatch.setattr("la2ds_cli.views.report.pair_data._BYTES_PER_PIXEL", 15.0)
     made = report_pair(filmed, "a", "b")
     opened = open_page(made.file)
     opened.page.uncheck("#show-skeleton")
