@@ -23,8 +23,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy loads its BLAS
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import pair_distance
 from la2ds_cli.alignment.methods import align_features
+from la2ds_cli.alignment.path import pair_distance
 from la2ds_cli.core import device
 from la2ds_cli.core.config_sections import AlignConfig
 

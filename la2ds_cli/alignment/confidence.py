@@ -30,8 +30,7 @@ from typing import NamedTuple
 import numpy as np
 
 from la2ds_cli.alignment.consensus import PairwisePath, pairwise_path
-from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance
-from la2ds_cli.alignment.path import matched_time
+from la2ds_cli.alignment.path import matched_time, mean_nearest_squared, squared_distance
 from la2ds_cli.alignment.sampling import thinned_rows
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence

@@ -20,10 +20,9 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import mean_pair_squared
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.methods.dtw import align_each
-from la2ds_cli.alignment.path import invert, smooth_match
+from la2ds_cli.alignment.path import invert, mean_pair_squared, smooth_match
 from la2ds_cli.alignment.sampling import at_rows, compared_rows
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import squared_distance
+from la2ds_cli.alignment.path import squared_distance
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.pose_features import (

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from la2ds_cli.alignment.confidence import Certainty
-from la2ds_cli.alignment.distance import mean_pair_squared
 from la2ds_cli.alignment.methods.dtw import align_each
+from la2ds_cli.alignment.path import mean_pair_squared
 from la2ds_cli.alignment.sampling import thinned_rows
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import square_norm
 from la2ds_cli.alignment.methods.dtw import align_each
+from la2ds_cli.alignment.path import square_norm
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.features.resample import at_positions

@@ -157,7 +157,7 @@ class Recordings:
     ) -> AlignResult:
         """Align clip `b` to clip `a`; raises as find_alignment or find_offsets."""
         from la2ds_cli.alignment.align import find_alignment
-        from la2ds_cli.offset.alignment import align_recordings
+        from la2ds_cli.offset.several import align_recordings
 
         find = align_recordings if self.same_performance else find_alignment
         return find(project, a, b, request, progress)

@@ -12,7 +12,7 @@ from la2ds_cli.alignment.path import nearest_rows
 from la2ds_cli.compare.viewpoint import ViewDifference
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence
-from la2ds_cli.features.joint_angles import (
+from la2ds_cli.features.pose_features import (
     angle_difference,
     angle_triples,
     compared_joints,

@@ -14,7 +14,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.evaluation.clips import clip_generator
-from la2ds_cli.features.crop import clip_box
+from la2ds_cli.features.heatmaps import clip_box
 from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps
 
 

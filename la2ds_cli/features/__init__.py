@@ -1,8 +1,8 @@
 """From joints or video frames to the input of a network.
 
-crop: the box of a clip and the cells of its heatmaps · heatmaps, with its compiled heatmap_kernel:
-eq. 1 and 2 of the paper · resample: sampling by time, never by frame number · augment: the
-augmented copy S' · pose_features, joint_angles: features that need no training · network_input:
+heatmaps, with its compiled heatmap_kernel: the box of a clip, its cells, and eq. 1 and 2 of the
+paper · resample: sampling by time, never by frame number · augment: the
+augmented copy S' · pose_features: features that need no training, and angles · network_input:
 the input of the network · frame_features: features of video frames · heatmap_cache: heatmaps
 stored in the project.
 

@@ -24,8 +24,13 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.features.crop import cell_size, clip_box, to_cells
-from la2ds_cli.features.heatmaps import channel_count, render_heatmaps
+from la2ds_cli.features.heatmaps import (
+    cell_size,
+    channel_count,
+    clip_box,
+    render_heatmaps,
+    to_cells,
+)
 
 STEP = "heatmaps"
 VERSION = 1

@@ -12,8 +12,13 @@ import numpy as np
 from la2ds_cli.core.config_sections import HeatmapConfig, JointKind, ModelConfig
 from la2ds_cli.core.skeleton import Skeleton
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.features.crop import cell_size, clip_box, to_cells
-from la2ds_cli.features.heatmaps import channel_count, render_heatmaps
+from la2ds_cli.features.heatmaps import (
+    cell_size,
+    channel_count,
+    clip_box,
+    render_heatmaps,
+    to_cells,
+)
 from la2ds_cli.features.pose_features import both_movements, centre_and_scale, fill_gaps
 
 FRAME_FEATURE_WIDTH = 1024

@@ -2,8 +2,7 @@
 
 server.py assembles it; guard.py decides which requests are allowed; jobs.py runs long work as la2ds
 commands in separate processes. Each page has a file with its routes, a template and a script of the
-same name; held_pairs.py keeps the pairs of the page of a pair, pair_changes.py what a person
-sets on them.
+same name; held_pairs.py keeps the pairs of the page of a pair.
 
 Imports any package below it except experiments and demo; uses Starlette and uvicorn.
 

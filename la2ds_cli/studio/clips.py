@@ -31,8 +31,7 @@ from la2ds_cli.studio.jobs import with_hint
 from la2ds_cli.studio.pages import page
 from la2ds_cli.video.media_files import is_image_folder, is_video_file, natural_order
 from la2ds_cli.video.reader import Image, has_changed, probe, read_frames, video_file
-from la2ds_cli.views.film_strip import thumbnail
-from la2ds_cli.views.pose_drawing import resize
+from la2ds_cli.views.film_strip import resize, thumbnail
 
 VIDEOS = "videos"  # the project's folder for copied files
 THUMBNAIL = 216  # height in pixels, shown at half of it or more

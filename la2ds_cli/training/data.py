@@ -25,7 +25,7 @@ from la2ds_cli.features.augment import (
     augment,
     sample_frames,
 )
-from la2ds_cli.features.crop import cell_size, clip_box
+from la2ds_cli.features.heatmaps import cell_size, clip_box
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.pose_features import facing_joints, need_3d
 from la2ds_cli.features.resample import at_positions, resample_pose, time_grid

@@ -2,10 +2,9 @@
 pages.
 
 A view takes a result and writes files. The command calls the step, then the view. `figure` holds
-what all figures share, `page` the base of all HTML pages, `film_strip`, `side_by_side` and
-`pose_drawing` the pictures of frames and joints. Beside them: alignment_*, timeline_*, repetition*,
-compare_*, embedding_*, pose_overlay, retrieval_sheet and sync, each for one command, and the folder
-report/.
+what all figures share, `page` the base of all HTML pages, `film_strip` the
+pictures of frames and joints. Beside them: alignment_*, timeline_*, compare_*, attempts_*,
+embedding_*, pose_overlay, retrieval_sheet and sync, each for one command, and the folder report/.
 
 Imports: every room of results (core to health); nothing imports it but experiments, demo and
 commands. Matplotlib, Jinja2 and Pillow are imported inside functions.

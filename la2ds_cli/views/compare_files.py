@@ -23,7 +23,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.features.joint_angles import angle_triples
+from la2ds_cli.features.pose_features import angle_triples
 from la2ds_cli.features.resample import evenly_spaced, frame_edges
 from la2ds_cli.video.reader import Image, video_file
 from la2ds_cli.views import figure as figures

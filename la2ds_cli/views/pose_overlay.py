@@ -23,14 +23,15 @@ from la2ds_cli.poses.quality import clip_facts, verdict
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.reader import Image, VideoFile, video_file, write_video
 from la2ds_cli.views.figure import letters, printable
-from la2ds_cli.views.film_strip import cut_out, view_boxes
-from la2ds_cli.views.pose_drawing import (
+from la2ds_cli.views.film_strip import (
     NOBODY,
+    cut_out,
     draw_pose,
     label,
     nobody,
     other_people,
     resize,
+    view_boxes,
 )
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def overlay_path(project: Project, video: str) -> Path:
 
 
 def write_overlay(project: Project, video: str) -> Path:
-    """The clip with its joints (pose_drawing.draw_pose), time and frame number. Raises UserError if
+    """The clip with its joints (film_strip.draw_pose), time and frame number. Raises UserError if
     poses are missing (exit 4) or the source is gone (exit 3); no video is left then."""
     pose = with_trust(project.read_pose(video)[0])
     path = overlay_path(project, video)

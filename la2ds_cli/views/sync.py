@@ -1,9 +1,12 @@
-"""Two clips as one video that shows the same moments at the same time."""
+"""Two clips as one video that shows the same moments at the same time: of each its frames, or its
+joints on a plain background; text; and both beside each other."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,18 +18,210 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
-from la2ds_cli.core.view import View
+from la2ds_cli.core.view import FLIPPED, View
 from la2ds_cli.evaluation.phase_labels import phase_names
-from la2ds_cli.video.container import write_video
-from la2ds_cli.video.reader import video_file
-from la2ds_cli.views.side_by_side import SideBySide, make_panel
+from la2ds_cli.features.viewpoint import shown
+from la2ds_cli.poses.trust import with_trust
+from la2ds_cli.video.reader import Image, VideoFile, probe, video_file, write_video
+from la2ds_cli.views.figure import letters, printable
+from la2ds_cli.views.film_strip import PLAIN, Colour, draw_pose, view_boxes, write_text
 
+_THICK = 140  # shorter side of the picture by the thickness of a limb
+_WIDEST = 2.4  # width by height; a wider picture is made smaller
+NO_COUNTERPART, MIRRORED = "no counterpart", "mirrored"
+# RGB.
+_GROUND: Colour = (20, 20, 23)
+_INK, _SOFT = (240, 240, 240), (165, 165, 170)
 SUFFIXES = (".mp4", ".mov", ".mkv")
 HEIGHT = 480
 SCHEMA_VERSION = 1
 SLOWEST, FASTEST = 1.0, 240.0  # frames per second that a written video may have
 _ROUNDING = 1e-9  # seconds
 _EVEN = 0.25  # of a frame: how far a frame may lie from its place in a clip of even steps
+
+
+class Panel(NamedTuple):
+    """One clip, and how its frames are shown.
+
+    name: as written. pose: as drawn, flipped if `mirrored`. phase: (T,) names, if any is labelled.
+    source: where the frames are read from, None = only the joints are drawn. width, height: of the
+    picture in pixels. scale: pixels of the picture per pixel of the video. corner: (T, 2) pixels of
+    the video at the picture's upper left. skeleton: whether joints are drawn; they always are
+    without a source.
+    """
+
+    name: str
+    pose: PoseSequence
+    phase: Sequence[str]
+    source: VideoFile | None
+    width: int
+    height: int
+    scale: float
+    corner: FloatArray
+    mirrored: bool
+    skeleton: bool
+
+    def pictures(self, row: IntArray, matched: BoolArray) -> Iterator[Image]:
+        """(height, width, 3) RGB for each of row (F,), grey where matched (F,) is False."""
+        images: Iterator[Image | None] = iter([None] * len(row))
+        if self.source is not None:
+            images = shown_frames(self.source, self.pose.frame[row])
+        for t, has_counterpart, image in zip(row.tolist(), matched.tolist(), images, strict=True):
+            picture = self.picture(t, image)
+            yield picture if has_counterpart else greyed(picture)
+
+    def picture(self, t: int, image: Image | None) -> Image:
+        """Row t, drawn over the frame `image` of the video or on a plain background."""
+        import cv2
+
+        if image is None:
+            shown = np.full((self.height, self.width, 3), PLAIN, np.uint8)
+        else:
+            method = cv2.INTER_AREA if self.height < image.shape[0] else cv2.INTER_CUBIC
+            shown = cv2.resize(image, (self.width, self.height), interpolation=method)
+            shown = np.array(shown[:, ::-1] if self.mirrored else shown, np.uint8)
+        if self.skeleton or image is None:
+            x, y = self.corner[t].tolist()
+            thick = max(2, round(min(self.width, self.height) / _THICK))
+            draw_pose(shown, self.pose, t, self.scale, (x, y), thick)
+        return shown
+
+    def said(self, row: int) -> str:
+        """Above the picture: its seconds, and the phase."""
+        phase = self.phase[row] if self.phase else ""
+        return f"{self.pose.time[row]:.2f} s" + (f" · {phase}" if phase else "")
+
+
+def make_panel(
+    name: str,
+    pose: PoseSequence,
+    source: VideoFile | None,
+    height: int,
+    *,
+    view: View = "filmed",
+    skeleton: bool = True,
+    phase: Sequence[str] = (),
+) -> Panel:
+    """A clip in a picture of at most `height` rows; without a source, it follows the body."""
+    known = with_trust(pose)  # before `info`, which knows the cuts
+    drawn = replace(shown(known, view), box=np.full_like(pose.box, np.nan), info={})
+    if source is None:
+        box = view_boxes(drawn)
+        corner, (wide, high) = box[:, :2], (box[0, 2:] - box[0, :2]).tolist()
+    else:
+        info = None if all(pose.size) else probe(source.path, source.options)
+        wide, high = pose.size if info is None else (info.width, info.height)
+        corner = np.zeros((len(pose), 2))
+    scale = min(height / high, _WIDEST * height / wide)
+    wide, high = max(round(wide * scale), 1), max(round(high * scale), 1)
+    return Panel(name, drawn, phase, source, wide, high, scale, corner, view in FLIPPED, skeleton)
+
+
+def shown_frames(file: VideoFile, number: IntArray) -> Iterator[Image]:
+    """The frames of the file with the numbers (F,), Frame.source, which do not decrease.
+
+    They are read in one pass with one frame in memory; a frame that is shown again is the same
+    array. If a file ends too early, its last frame is repeated. Raises UserError if the file cannot
+    be read.
+    """
+    frames = file.frames()
+    shown = next(frames)
+    for wanted in number.tolist():
+        while shown.source < wanted:
+            following = next(frames, None)
+            if following is None:
+                break
+            shown = following
+        yield shown.image
+
+
+def greyed(image: Image) -> Image:
+    """A grey picture, paler and darker, for moments without a counterpart."""
+    import cv2
+
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return np.repeat((grey[..., None] * 0.35 + 55).astype(np.uint8), 3, axis=2)
+
+
+# --- clips beside each other ---------------------------------------------------------------------
+
+
+class SideBySide:
+    """Draws the F frames of a video of two clips in step.
+
+    panels: of the clips. rows: for each clip, the row (F,) that each frame shows, and whether the
+    clip shows that moment (F,). below: the words at the left and at the right below the pictures of
+    each frame.
+    """
+
+    def __init__(
+        self,
+        panels: Sequence[Panel],
+        rows: Sequence[tuple[IntArray, BoolArray]],
+        below: Sequence[tuple[str, str]],
+    ) -> None:
+        self.panels, self.rows, self.below = panels, rows, below
+        self.tallest = max(panel.height for panel in panels)
+        self.font = max(round(self.tallest / 27), 14)
+        self.line = 2 * round(0.85 * self.font)  # of text
+        self.gap = 2 * max(round(self.tallest / 100), 4)
+        # What is written must have room.
+        self.widths = [max(14 * self.font, panel.width) for panel in panels]
+        self.lefts = [self.gap, 2 * self.gap + self.widths[0]]
+        self.end = self.lefts[1] + self.widths[1]
+        height, width = 2 * self.line + self.tallest + self.gap, self.end + self.gap
+        self.base = np.full((height + height % 2, width + width % 2, 3), _GROUND, np.uint8)
+        for number, panel in enumerate(panels):
+            self._name(number, panel)
+
+    def frames(self, progress: Progress) -> Iterator[Image]:
+        """(H, W, 3) RGB."""
+        pictures = [
+            panel.pictures(*rows) for panel, rows in zip(self.panels, self.rows, strict=True)
+        ]
+        for k, images in enumerate(zip(*pictures, strict=True)):
+            frame = self.base.copy()
+            for number, image in enumerate(images):
+                self._draw(frame, number, image, k)
+            middle = self.line * 1.5 + self.tallest
+            left, right = self.below[k]
+            write_text(frame, left, (self.gap, middle), self.font, _INK)
+            write_text(frame, right, (self.end, middle), self.font, _INK, "rm")
+            yield frame
+            progress.advance()
+
+    def region(self, number: int) -> tuple[slice, slice]:
+        """Rows and columns of a frame that the picture of a clip occupies."""
+        panel = self.panels[number]
+        top = self.line + (self.tallest - panel.height) // 2
+        left = self.lefts[number] + (self.widths[number] - panel.width) // 2
+        return slice(top, top + panel.height), slice(left, left + panel.width)
+
+    def _name(self, number: int, panel: Panel) -> None:
+        """What the name, its time and the longest phase need is at most the width of the clip."""
+        phase = max(panel.phase, key=len, default="")
+        beside = letters(self.font).getlength(f"{panel.pose.time[-1]:.2f} s · {phase}")
+        room = self.widths[number] - beside
+        name = printable(panel.name, max(int(room / (0.55 * self.font)), 3)).replace(r"\$", "$")
+        write_text(self.base, name, (self.lefts[number], self.line / 2), self.font, _SOFT)
+
+    def _draw(self, frame: Image, number: int, image: Image, k: int) -> None:
+        panel, (row, matched) = self.panels[number], self.rows[number]
+        said = panel.said(int(row[k])) if matched[k] else "–"
+        place = self.lefts[number] + self.widths[number], self.line / 2
+        write_text(frame, said, place, self.font, _INK, "rm")
+        region = frame[self.region(number)]
+        region[:] = image
+        if not matched[k]:
+            self._tag(region, NO_COUNTERPART, region.shape[0] / 2)
+        if panel.mirrored:
+            self._tag(region, MIRRORED, region.shape[0] - self.line / 2)
+
+    def _tag(self, region: Image, text: str, middle: float) -> None:
+        """Write over a picture (h, w, 3), on a darker band."""
+        top = max(round(middle - self.line / 2), 0)
+        region[top : top + self.line] //= 3
+        write_text(region, text, (region.shape[1] / 2, middle), self.font, _INK, "mm")
 
 
 def write_sync(

@@ -17,7 +17,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.main import app
-from la2ds_cli.views import repetitions_figure as plot_repetitions
+from la2ds_cli.views import alignment_files
 from la2ds_cli.views.figure import GREEN
 from tests.alignment.test_same_movement import kicking
 from tests.alignments import align, align_each_repetition
@@ -167,7 +167,7 @@ def test_the_overview_shows_what_was_measured(project: Project) -> None:
     from matplotlib.patches import Rectangle
 
     result = run(project)
-    figure = plot_repetitions.draw(project, result)
+    figure = alignment_files.draw_repetitions(project, result)
     *_, seconds, cost = figure.axes
     said = [f"{each.number}:  {each.seconds:.1f} s" for each in result.repetitions]
     assert [text.get_text() for text in seconds.texts] == said

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import distance as distances
+from la2ds_cli.alignment import path as distances
 
 
 def plain(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 from la2ds_cli.compare.differences import LEAST_ERROR, angle_noise, turn_sensitivity
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.features.joint_angles import joint_angles
+from la2ds_cli.features.pose_features import joint_angles
 from tests.compare.performers import performance, steady
 
 NAMES = joint_angles(performance(steady(3)))[0]

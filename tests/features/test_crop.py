@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.features.crop import clip_box, to_cells
+from la2ds_cli.features.heatmaps import clip_box, to_cells
 
 # A standing person of height 160, feet at y = 200: head, shoulders, hips, feet, hands.
 BODY = np.array(

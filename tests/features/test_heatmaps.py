@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.config_sections import HeatmapConfig
-from la2ds_cli.features.crop import cell_size, to_cells
-from la2ds_cli.features.heatmaps import render_heatmaps
+from la2ds_cli.features.heatmaps import cell_size, render_heatmaps, to_cells
 
 LIMBS = ((0, 1), (1, 2), (2, 0))
 

@@ -9,7 +9,7 @@ import pytest
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.features.joint_angles import angle_difference, joint_angles
+from la2ds_cli.features.pose_features import angle_difference, joint_angles
 from tests.movement import pose_of
 
 SKELETON = get_skeleton("coco17")

@@ -17,9 +17,9 @@ from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
-from la2ds_cli.offset.alignment import align_recordings, by_clock
 from la2ds_cli.offset.pair import pair_offset
 from la2ds_cli.offset.result import Clock
+from la2ds_cli.offset.several import align_recordings, by_clock
 from la2ds_cli.views import sync
 from tests.movement import add_sequence
 from tests.offset.recordings import film, performed

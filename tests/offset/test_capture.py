@@ -20,8 +20,8 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.resample import interpolate
 from la2ds_cli.formats.c3d import Recorded
 from la2ds_cli.main import app
-from la2ds_cli.offset.alignment import align_recordings, by_clock
 from la2ds_cli.offset.result import Clock
+from la2ds_cli.offset.several import align_recordings, by_clock
 from la2ds_cli.views.report.pair_data import recorded_json
 from tests.formats.c3d_files import C3dFile, event_group, force_plates
 from tests.movement import add_sequence

@@ -38,7 +38,7 @@ def grey_frames(count: int, size: tuple[int, int] = (320, 240)) -> list[Image]:
 
 def number(image: Image, greyed: bool = False) -> int:
     """The frame that a decoded picture was drawn as, by its upper quarter; greyed: whether
-    side_by_side.greyed has made it pale."""
+    sync.greyed has made it pale."""
     height, width = image.shape[:2]
     digits = []
     for left in (width // 8, 5 * width // 8):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.views.pose_drawing import draw_pose, label, nobody, other_people, write_text
+from la2ds_cli.views.film_strip import draw_pose, label, nobody, other_people, write_text
 from tests.movement import pose_of
 
 W, H = 240, 160

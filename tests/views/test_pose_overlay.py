@@ -15,7 +15,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.video.reader import probe, read_frames
-from la2ds_cli.views.pose_drawing import NOBODY
+from la2ds_cli.views.film_strip import NOBODY
 from la2ds_cli.views.pose_overlay import (
     ROWS,
     overlay_path,

@@ -17,9 +17,9 @@ from la2ds_cli.core.view import VIEWS, View
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.video.reader import Frame, VideoFile
-from la2ds_cli.views import side_by_side
-from la2ds_cli.views.pose_drawing import LEFT, RIGHT
-from la2ds_cli.views.side_by_side import (
+from la2ds_cli.views import sync
+from la2ds_cli.views.film_strip import LEFT, RIGHT
+from la2ds_cli.views.sync import (
     NO_COUNTERPART,
     PLAIN,
     Panel,
@@ -27,8 +27,8 @@ from la2ds_cli.views.side_by_side import (
     greyed,
     make_panel,
     shown_frames,
+    tempo_label,
 )
-from la2ds_cli.views.sync import tempo_label
 from tests.views.synced import still_pose
 
 NAN = np.nan
@@ -53,13 +53,13 @@ def make(view: View = "filmed", high: int = 160) -> SideBySide:
 def words(monkeypatch: pytest.MonkeyPatch) -> Words:
     """Every text that is written, with its place."""
     said: Words = []
-    real = side_by_side.write_text
+    real = sync.write_text
 
     def write(image: Any, text: str, at: Any, *rest: Any, **options: Any) -> None:
         said.append((text, at))
         real(image, text, at, *rest, **options)
 
-    monkeypatch.setattr(side_by_side, "write_text", write)
+    monkeypatch.setattr(sync, "write_text", write)
     return said
 
 

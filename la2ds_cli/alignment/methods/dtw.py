@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import BLOCK_ROWS, as_features, check_finite, square_norm
+from la2ds_cli.alignment.path import BLOCK_ROWS, as_features, check_finite, square_norm
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import compiled, compiling_pays, one_blas_thread
 from la2ds_cli.core.types import FloatArray, IntArray

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from la2ds_cli.alignment.distance import centred
+from la2ds_cli.alignment.path import centred
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray
 

@@ -125,7 +125,7 @@ function besideVertex([end, vertex, other], size) {
 
 export class Drawings {
   /** stages: the players, by side. pair: ids of the clips. pause(): stop the players. leads(): the
-   * side that leads. saved(found, old, fresh): a change is stored; see pair_changes.py. */
+   * side that leads. saved(found, old, fresh): a change is stored; see pair.py. */
   constructor(stages, pair, { pause, leads, saved }) {
     Object.assign(this, { stages, pair, pause, leads, saved });
     this.all = { a: [], b: [] }; // what is shown: lists of { kind, points }

@@ -86,7 +86,7 @@ function changed(found, old, fresh) {
   follow(found);
 }
 
-/** Put items in the place of others; see pair_changes.py. */
+/** Put items in the place of others; see pair.py. */
 async function change(old, fresh) {
   const found = await tried(() => post("/pair/change", { ...pair, old, new: fresh }));
   if (found) changed(found, old, fresh);

@@ -21,8 +21,7 @@ from la2ds_cli.alignment.confidence import (
     seconds_within,
     within_text,
 )
-from la2ds_cli.alignment.distance import squared_distance
-from la2ds_cli.alignment.path import matched_time
+from la2ds_cli.alignment.path import matched_time, squared_distance
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.compare.compare import CompareResult
@@ -32,8 +31,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
 from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
-from la2ds_cli.features.joint_angles import angle_difference, angle_triples
-from la2ds_cli.features.pose_features import body_frame
+from la2ds_cli.features.pose_features import angle_difference, angle_triples, body_frame
 from la2ds_cli.features.resample import even_rows, frame_edges
 from la2ds_cli.formats.c3d import Recorded
 from la2ds_cli.poses.trust import trusted

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.distance import mean_nearest_squared, squared_distance
 from la2ds_cli.alignment.methods import dtw
+from la2ds_cli.alignment.path import mean_nearest_squared, squared_distance
 from la2ds_cli.core.config_sections import AlignConfig
 
 Cells = list[tuple[int, int]]
