@@ -31,18 +31,10 @@ from la2ds_cli.features.resample import resample_pose
 from la2ds_cli.training.network import build_network
 from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.small_runs import JOINTS
 from tests.told import refused
 
-SMALL = [
-    "model.motion=0",
-    "model.width=24",
-    "model.spatial_layers=1",
-    "model.temporal_layers=1",
-    "train.steps=3",
-    "train.batch_size=2",
-    "train.validate_every=3",
-    "train.threads=1",
-]
+SMALL = [*JOINTS, "model.motion=0", "train.steps=3", "train.batch_size=2", "train.validate_every=3"]
 
 
 @pytest.fixture
