@@ -116,7 +116,7 @@ def change(project: Project) -> None:
     lines = project.phases_path.read_text("utf-8").splitlines(keepends=True)
     kept = [line for line in lines if not line.startswith((f"{A}.", f"{B}."))]
     project.phases_path.write_text("".join(kept), "utf-8")
-    words = ("transfer-labels", "--from", "labelled", "--to", f"{A},{B}", "--write")
+    words = ("transfer-labels", "--from", "labelled", "--to", A, "--to", B, "--write")
     run(project.root, words, project.root)
 
 
