@@ -23,7 +23,7 @@ from la2ds_cli.core.errors import ExitCode, UserError, first_line, optional_impo
 from la2ds_models.startup import own_folder
 
 Item = Mapping[str, Any]
-"""Plain values by name."""
+"""Values by name, as they travel between machines."""
 Work = Callable[[Item], Item]
 
 _TOLD = "RAY_BACKEND_LOG_LEVEL" in os.environ

@@ -15,7 +15,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.protocol import get_protocol
 from la2ds_cli.experiments.paper import paper_methods
 from la2ds_cli.experiments.result import Result, Row, Rows
-from la2ds_cli.experiments.runner import Bench, Plan, check_seeds, run_table, shared_facts
+from la2ds_cli.experiments.runner import Bench, Plan, run_table, shared_facts
 from la2ds_cli.experiments.scores import FOLDER, TASKS, Task
 from la2ds_cli.training.losses import check_input, get_method, method_names, method_recipe
 
@@ -43,6 +43,8 @@ def benchmark(
     missing or duplicate methods or seeds, an unknown name, and an invalid setting; `check_projects`
     comes first.
     """
+    from la2ds_cli.training.train import check_seeds
+
     check_seeds(plan.seeds)
     out = projects[0].results_dir(FOLDER) if out is None else out
     names = shipped_methods() if methods is None else methods

@@ -17,7 +17,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.corruption import CLEAN, DroppedLimb, JointNoise, Joints
 from la2ds_cli.experiments.result import BASELINES, Baseline, Result, Row, Rows
-from la2ds_cli.experiments.runner import Bench, Plan, check_seeds, run_table, shared_facts
+from la2ds_cli.experiments.runner import Bench, Plan, run_table, shared_facts
 from la2ds_cli.experiments.scores import ablation_task
 
 DEFAULT_PRESET = "paper-penn-casa"  # paper-penn, which follows the text literally, does not learn
@@ -166,6 +166,8 @@ def reproduce(
     invalid setting; of worse joints, (exit 4) without labels, and (exit 5) for a recipe that reads
     video frames.
     """
+    from la2ds_cli.training.train import check_seeds
+
     check_seeds(plan.seeds)
     variants, baselines = _variants(project, table, preset, plan)
     rows = Rows(

@@ -55,14 +55,6 @@ class Plan:
     device: DeviceName = "auto"
 
 
-def check_seeds(seeds: Sequence[int]) -> None:
-    """Raise UserError (exit 2) for no seed, a negative one, or a duplicate."""
-    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise UserError(
-            f"the seeds must be different numbers from 0, got {list(seeds)}", hint="--seeds 0,1,2"
-        )
-
-
 def machine_facts(device: DeviceName) -> dict[str, Any]:
     """The hardware and software on which the times of a table depend, and the last digits of its
     figures."""

@@ -33,7 +33,6 @@ from la2ds_cli.poses.sources import (
 )
 from la2ds_cli.poses.subjects import read_subjects, set_subjects
 from la2ds_cli.video.media_files import content_digest
-from la2ds_cli.video.reader import VideoInfo
 
 Engine = Literal["local", "ray"]
 Content = tuple[str, str, str]  # of a ClipSource
@@ -231,19 +230,19 @@ def _run_on_ray(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipResu
     from la2ds_cli.core.ray_engine import ray_map
 
     arguments = (str(run.project.root), run.config, run.device, run.overwrite)
-    items = [source_item(source) for source in sources]
+    items = [{"source": source} for source in sources]
     without = "use --shard I/N in N jobs"
     made = ray_map(ClipWorker, arguments, items, run.device, without, _lost)
     for source, item in zip(sources, made, strict=True):
-        results = [ItemResult(**result) for result in item["results"]]
-        run.progress.advance(2 * results[0].frames)
-        yield ClipResult(source, results, item["seconds"])
+        run.progress.advance(2 * item["results"][0].frames)
+        yield ClipResult(source, item["results"], item["seconds"])
 
 
 def _lost(item: Mapping[str, Any], error: UserError) -> dict[str, Any]:
     """What stands for the results of a clip at which every worker dies."""
-    row = ItemResult(item["name"], "", "failed", 0, error.code, error.message, error.hint)
-    return {"results": [row.to_json()], "seconds": 0.0}
+    name = item["source"].name
+    row = ItemResult(name, "", "failed", 0, error.code, error.message, error.hint)
+    return {"results": [row], "seconds": 0.0}
 
 
 class ClipWorker:
@@ -255,21 +254,8 @@ class ClipWorker:
 
     def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
         self._run.open_networks()
-        result = self._run.attempt(source_of(item))
-        return {"results": [row.to_json() for row in result.items], "seconds": result.seconds}
-
-
-def source_item(source: ClipSource) -> dict[str, Any]:
-    """A clip as JSON values."""
-    path, options = str(source.path), source.options.to_text()
-    return {**vars(source), "path": path, "options": options, "info": vars(source.info)}
-
-
-def source_of(item: Mapping[str, Any]) -> ClipSource:
-    """The clip of a `source_item`."""
-    path, options = Path(item["path"]), ClipOptions.from_text(item["options"])
-    info = VideoInfo(**item["info"])
-    return ClipSource(**{**item, "path": path, "options": options, "info": info})
+        result = self._run.attempt(item["source"])
+        return {"results": result.items, "seconds": result.seconds}
 
 
 def _same_film(source: ClipSource, twin: ClipResult) -> ClipResult:

@@ -159,11 +159,7 @@ def train_seeds(
     core or GPU for each. If a worker dies, another one continues its run. Raises UserError (exit 2)
     unless the seeds are different whole numbers from 0 up, and as `train` does.
     """
-    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise UserError(
-            f"the seeds must be different numbers from 0 up, got {list(seeds)}",
-            hint="--seeds 0,1,2",
-        )
+    check_seeds(seeds)
     items = [{"run": f"{run}-s{seed}", "seed": seed} for seed in seeds]
     arguments = (str(project.root), config, options)
     if engine == "ray":
@@ -174,6 +170,15 @@ def train_seeds(
         results = map(TrainWorker(*arguments, progress), items)
     for result in results:
         yield TrainResult(**{**result, "checkpoint": Path(result["checkpoint"])})
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """Raise UserError (exit 2) for no seed, a negative one, or a duplicate."""
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise UserError(
+            f"the seeds must be different numbers from 0 up, got {list(seeds)}",
+            hint="--seeds 0,1,2",
+        )
 
 
 class TrainWorker:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import socket
 import sys
@@ -47,7 +46,7 @@ def test_the_same_bytes_as_on_one_machine(tmp_path: Path, clips: str, cluster) -
 def test_a_killed_worker_is_replaced(tmp_path: Path, clips: str, cluster, monkeypatch) -> None:
     """The first worker that looks at a frame of the third clip dies, once."""
     mark = tmp_path / "died"
-    dying = mortal(extract.ClipWorker, mark, lambda item: item["name"].endswith("2.mp4"))
+    dying = mortal(extract.ClipWorker, mark, lambda item: item["source"].name.endswith("2.mp4"))
     monkeypatch.setattr(extract, "ClipWorker", dying)
     local, spread = Project.create(tmp_path / "local"), Project.create(tmp_path / "spread")
     expected = extract_poses(local, [clips], CONFIG)
@@ -65,7 +64,7 @@ def test_a_clip_that_kills_every_worker_is_a_row(
     dying = mortal(
         extract.ClipWorker,
         tmp_path / "died",
-        lambda item: item["name"].endswith("2.mp4"),
+        lambda item: item["source"].name.endswith("2.mp4"),
         always=True,
     )
     monkeypatch.setattr(extract, "ClipWorker", dying)
@@ -77,7 +76,7 @@ def test_a_clip_that_kills_every_worker_is_a_row(
 
 
 def test_a_worker_does_what_a_local_run_does(tmp_path: Path) -> None:
-    """Rows are plain values, as they travel between machines."""
+    """Clips and rows travel between machines."""
     film(tmp_path / "a.mp4", walk(20))
     film(tmp_path / "nobody.mp4", [{}] * 12)
     project = Project.create(tmp_path / "project")
@@ -86,10 +85,10 @@ def test_a_worker_does_what_a_local_run_does(tmp_path: Path) -> None:
     for name in ("a.mp4", "nobody.mp4"):
         entry = Entry(str(tmp_path / name), ClipOptions(start=0.2))
         source = load_source(project, entry, max_duration=600)
-        item = json.loads(json.dumps(extract.source_item(source)))
-        assert extract.source_of(item) == source
-        made = json.loads(json.dumps(worker(item)))
-        assert made["results"] == [row.to_json() for row in run.attempt(source).items]
+        item = pickle.loads(pickle.dumps({"source": source}))
+        assert item["source"] == source
+        made = pickle.loads(pickle.dumps(worker(item)))
+        assert made["results"] == run.attempt(source).items
 
 
 class Unfit:
