@@ -19,23 +19,18 @@ from la2ds_cli import __version__
 from la2ds_cli.commands import (
     align,
     compare,
-    demo,
-    embed,
-    evaluate,
     exchange,
     extract_poses,
     imports,
     laboratory,
     live,
     models,
-    offset,
-    plot_embeddings,
     project,
     retrieve,
+    runs,
     side_by_side,
     studio,
     timeline,
-    train,
     transfer_labels,
 )
 from la2ds_cli.commands.command import Command
@@ -47,7 +42,7 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 # The commands as `la2ds --help` lists them.
 COMMANDS = {
     "First steps": {
-        "demo": demo.demo,
+        "demo": project.demo,
         "init": project.init,
         "extract-poses": extract_poses.extract_poses,
         "align": align.align,
@@ -59,16 +54,16 @@ COMMANDS = {
         "sync": side_by_side.sync,
         "report": side_by_side.report,
         "compare": compare.compare,
-        "offset": offset.offset,
+        "offset": side_by_side.offset,
         "timeline": timeline.timeline,
         "live": live.live,
         "retrieve": retrieve.retrieve,
-        "plot-embeddings": plot_embeddings.plot_embeddings,
+        "plot-embeddings": runs.plot_embeddings,
     },
     "Learn": {
-        "train": train.train,
-        "evaluate": evaluate.evaluate,
-        "embed": embed.embed,
+        "train": runs.train,
+        "evaluate": runs.evaluate,
+        "embed": runs.embed,
         "transfer-labels": transfer_labels.transfer_labels,
     },
     "Data": {

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from la2ds_cli.video.playing import Player
     from la2ds_cli.video.reader import Frame
 
-SCHEMA_VERSION = 1
 RESTING = 0.5  # probability from which it is said that the performer rests before or after A
 
 
@@ -68,7 +67,7 @@ def live(
         console.status("")
         summary = {"a": a, "source": source, "skipped": player.skipped, "interrupted": interrupted}
         summary |= facts(rows, busy)
-        console.record({"schema_version": SCHEMA_VERSION, "command": "live", "summary": summary})
+        console.record({"schema_version": 1, "command": "live", "summary": summary})
         for line in _told(summary):
             console.line(line)
         if summary["without_person"] == len(rows):

@@ -42,7 +42,6 @@ from la2ds_cli.evaluation.phase_labels import Labels, label_clips
 from la2ds_cli.evaluation.phase_metrics import measure_phases
 from la2ds_cli.evaluation.protocol import Protocol, get_protocol
 
-SCHEMA_VERSION = 1
 # Characters of joined names of runs. A file name can have 255 bytes, and an ending follows.
 _LONGEST = 150
 Measures = dict[Key, Measure]
@@ -178,7 +177,7 @@ def score_request(request: Request, *, progress: Progress | None = None) -> Eval
     medians = {name: one.measures[MEDIAN] for name, one in means.items() if MEDIAN in one.measures}
     several = scored.get("model", {}) if len(models) > 1 else {}
     document = {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": 1,
         "run": "+".join(runs),
         "runs": list(runs),
         "weights": {run: weights_key(project, run) for run in models},

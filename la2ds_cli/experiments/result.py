@@ -19,7 +19,6 @@ from la2ds_cli.evaluation.measure import RESAMPLES
 from la2ds_cli.experiments.corruption import CLEAN, Joints
 from la2ds_cli.experiments.scores import COST, Resamples, Scores, Task
 
-SCHEMA_VERSION = 1
 MEAN = "mean over projects"
 
 

@@ -31,7 +31,7 @@ from la2ds_cli.core.table import markdown as md_table
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.evaluation.measure import interval
 from la2ds_cli.experiments.paper import RECORDS, paper_data, paper_methods
-from la2ds_cli.experiments.result import MEAN, SCHEMA_VERSION, Result, Sample
+from la2ds_cli.experiments.result import MEAN, Result, Sample
 from la2ds_cli.experiments.scores import COST_TASK, Metric, Task
 
 MARK = "†"
@@ -393,7 +393,7 @@ def csv_table(result: Result) -> str:
 def document(result: Result, found: Sequence[Figure]) -> dict[str, Any]:
     """The JSON document: runs, figures with their p, and notes."""
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": 1,
         "table": result.name,
         "title": result.title,
         "facts": result.facts,

@@ -25,7 +25,6 @@ from la2ds_cli.retrieval.frame_table import FrameTable, StoredClips, project_nam
 from la2ds_cli.retrieval.search import USUAL, Limits, OtherClips, Search
 from la2ds_cli.retrieval.store import Store
 
-SCHEMA_VERSION = 1
 _IN_WORDS: Mapping[View, str] = {
     "filmed": "as filmed",
     "mirrored": "mirrored",
@@ -134,7 +133,7 @@ class RetrievalResult:
     def to_json(self) -> dict[str, Any]:
         """The result as plain JSON types."""
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": 1,
             "features": self.features,
             "reason": self.reason,
             "run": self.run if self.features == "model" else None,
