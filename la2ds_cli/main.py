@@ -30,7 +30,6 @@ from la2ds_cli.commands import (
     runs,
     side_by_side,
     studio,
-    timeline,
     transfer_labels,
 )
 from la2ds_cli.commands.command import Command
@@ -55,7 +54,7 @@ COMMANDS = {
         "report": side_by_side.report,
         "compare": compare.compare,
         "offset": side_by_side.offset,
-        "timeline": timeline.timeline,
+        "timeline": align.timeline,
         "live": live.live,
         "retrieve": retrieve.retrieve,
         "plot-embeddings": runs.plot_embeddings,

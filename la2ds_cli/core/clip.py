@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
@@ -12,9 +13,9 @@ from functools import lru_cache
 from math import inf
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.untrusted_text import cell_of_path, path_of_cell
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}
@@ -317,3 +318,26 @@ def _exact(value: Any) -> str:
     and 0.30000000000000004."""
     text = _text(value)
     return text if isinstance(value, bool) or float(text) == value else repr(value)
+
+
+# --- paths as cells: a file name may hold any byte but 0 and the separator -----------------------
+
+_FILE = "file:"
+
+
+def cell_of_path(path: str) -> str:
+    """A path as written in a table: itself, or `file:` and its bytes percent-encoded if it contains
+    what a table cannot (bytes that are not UTF-8, line breaks and other control characters) or
+    begins like a formula. `path_of_cell` is the inverse."""
+    plain = path.isprintable() and not path.startswith((_FILE, "=", "+", "-", "@", "'"))
+    return path if plain else _FILE + quote_from_bytes(os.fsencode(path))
+
+
+def path_of_cell(text: str) -> str:
+    """Inverse of cell_of_path; raises ValueError for a path that contains a null character."""
+    path = text
+    if text.startswith(_FILE):
+        path = os.fsdecode(unquote_to_bytes(text.removeprefix(_FILE)))
+    if "\0" in path:
+        raise ValueError("path contains a null character")
+    return path

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress, duration
-from la2ds_cli.core.untrusted_text import UNSAFE, printable
+from la2ds_cli.core.table import UNSAFE, printable
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole

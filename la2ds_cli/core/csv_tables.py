@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,9 +12,13 @@ from typing import Any, TypeVar
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.artifact import cannot_read
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.untrusted_text import inert, without_mark
 
 Row = TypeVar("Row")
+# Where a cell may begin: programs disagree on the separator, and some break a cell at its lines.
+_START = r"(?:^|(?<=[;\t\r\n]))"
+_FORMULA = r"(?='*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])"  # also of full width
+_UNMARKED = re.compile(_START + _FORMULA)
+_MARK = re.compile(_START + "'" + _FORMULA)
 
 
 class _Echo:
@@ -103,3 +108,28 @@ def _unreadable(path: Path, line: int, problem: str, hint: str) -> UserError:
 def number_cell(value: float, digits: int) -> str:
     """A number with this many decimals; an empty cell if it is NaN or infinite."""
     return f"{value:.{digits}f}" if math.isfinite(value) else ""
+
+
+# --- cells that a spreadsheet would take for formulas ---------------------------------------------
+
+
+def inert(cell: Any) -> Any:
+    """Text that a spreadsheet would take for a formula, or for several cells with one, with an
+    apostrophe in front of it, as people type it there; numbers and other text unchanged.
+    `read_rows` removes it again."""
+    if not isinstance(cell, str) or _is_number(cell):
+        return cell
+    return _UNMARKED.sub("'", cell)
+
+
+def without_mark(cell: str) -> str:
+    """Inverse of `inert` for text."""
+    return _MARK.sub("", cell)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -10,11 +10,25 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from la2ds_cli.core.untrusted_text import printable
-
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
     from rich.text import Text
+
+# Control characters, those that turn the direction of the text or end its line, and bytes of file
+# names that are no UTF-8: what could move the cursor, recolour or forge a line, or stop the output.
+UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Text of any origin on one line of a terminal: unsafe characters become escapes such as
+    `\\x1b` or `\\n`."""
+    return UNSAFE.sub(lambda match: _escape(match[0]), text)
+
+
+def _escape(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte of a file name
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return ascii(character)[1:-1]
 
 
 class Cell(NamedTuple):

@@ -49,27 +49,18 @@ TAU = Shown("tau", "kendalls_tau")
 MEDIAN = TRANSFER[0]
 
 
-@dataclass(frozen=True)
-class Part:
-    """A table of an evaluation with its title and the lines below it."""
-
-    title: str
-    table: Table
-    lines: Sequence[str] = ()
-
-
-def evaluation_parts(result: Mapping[str, Any]) -> list[Part]:
-    """The tables of the document that `evaluate` returns: of event transfer and of phases, if it
-    has them."""
+def evaluation_parts(result: Mapping[str, Any]) -> list[tuple[str, Table, list[str]]]:
+    """The tables of the document that `evaluate` returns, of event transfer and of phases, if it
+    has them: the title of each, the table, and the lines below it."""
     parts = []
     if result["protocol"]["event_transfer"]:
         split = "test clips" if result["split"] == "test" else "clips, no test split"
         title = f"Event transfer on trimmed pairs, run {result['run']}, {result['clips']} {split}"
-        parts.append(Part(title, _table(result, (*TRANSFER, TAU)), transfer_uses(result)))
+        parts.append((title, _table(result, (*TRANSFER, TAU)), transfer_uses(result)))
     if shown := phase_figures(result):
         fitted = f"fitted on {result['training_clips']} clips, scored on {result['labelled_clips']}"
         title = f"Phases, protocol {result['protocol']['name']}, run {result['run']}, {fitted}"
-        parts.append(Part(title, _table(result, shown)))
+        parts.append((title, _table(result, shown), []))
     return parts
 
 
@@ -79,9 +70,9 @@ def evaluation_table(result: Mapping[str, Any]) -> RenderableType:
     from rich.text import Text
 
     parts: list[RenderableType] = []
-    for part in evaluation_parts(result):
-        parts += [Text(part.title, style="italic"), terminal(part.table)]
-        parts += [*(Text(line) for line in part.lines), Text()]
+    for title, table, lines in evaluation_parts(result):
+        parts += [Text(title, style="italic"), terminal(table)]
+        parts += [*map(Text, lines), Text()]
     parts += [Text(line) for line in verdict(result)]
     parts += [Text(f"note: {text}", style="yellow") for text in notes(result)]
     return Group(*parts, Text(), Text(_WHERE_DEFINED, style="dim"))

@@ -22,15 +22,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.clip import ClipOptions, Video, check_id, video_id
+from la2ds_cli.core.clip import ClipOptions, Video, cell_of_path, check_id, path_of_cell, video_id
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.csv_tables import read_rows, table_text
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PHASE_COLUMNS, PhaseRow, PhaseTable, read_phase_table
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.table import Cell, Column, Table, markdown
+from la2ds_cli.core.table import Cell, Column, Table, markdown, printable
 from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
-from la2ds_cli.core.untrusted_text import cell_of_path, path_of_cell, printable
 from la2ds_cli.poses.subjects import set_subjects
 from tests.any_values import cells, clip_options, file_names, json_values, poses, texts
 

@@ -216,8 +216,8 @@ def test_progression_keeps_what_was_clipped_in_any_run() -> None:
         "model, progress: * phases whose R squared is counted as the floor: 1 (all runs together)"
     )
     assert notes(result) == [said]
-    (part,) = evaluation_parts(result)
-    assert part.table.rows[0][1] == Cell("0.200 ±0.424*", ["0.20–0.20"])
+    ((_, table, _),) = evaluation_parts(result)
+    assert table.rows[0][1] == Cell("0.200 ±0.424*", ["0.20–0.20"])
 
 
 def test_files_of_many_runs_have_a_short_name() -> None:
