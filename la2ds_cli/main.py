@@ -18,7 +18,6 @@ from typer.core import TyperGroup
 from la2ds_cli import __version__
 from la2ds_cli.commands import (
     align,
-    compare,
     exchange,
     extract_poses,
     imports,
@@ -30,7 +29,6 @@ from la2ds_cli.commands import (
     runs,
     side_by_side,
     studio,
-    transfer_labels,
 )
 from la2ds_cli.commands.command import Command
 from la2ds_cli.core import console
@@ -52,7 +50,7 @@ COMMANDS = {
     "Look": {
         "sync": side_by_side.sync,
         "report": side_by_side.report,
-        "compare": compare.compare,
+        "compare": side_by_side.compare,
         "offset": side_by_side.offset,
         "timeline": align.timeline,
         "live": live.live,
@@ -63,7 +61,7 @@ COMMANDS = {
         "train": runs.train,
         "evaluate": runs.evaluate,
         "embed": runs.embed,
-        "transfer-labels": transfer_labels.transfer_labels,
+        "transfer-labels": exchange.transfer_labels,
     },
     "Data": {
         "import": imports.app,

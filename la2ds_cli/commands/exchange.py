@@ -1,4 +1,5 @@
-"""`la2ds export`, `export-labels`, `import-labels`: poses and phases to and from other tools."""
+"""`la2ds export`, `export-labels`, `import-labels`: poses and phases to and from other tools.
+`la2ds transfer-labels`: phases labelled on some clips, propagated to others."""
 
 from __future__ import annotations
 
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from la2ds_cli.commands.options import Exported, Here, argument, flag, option
+from la2ds_cli.commands.options import METHOD, Exported, Features, Here, argument, flag, option
 from la2ds_cli.commands.projects import show_batch
 
 if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
+    from la2ds_cli.core.console import Console
+    from la2ds_cli.labels.propagated import MergeResult, PropagationResult
 
 
 def export_poses(
@@ -119,3 +122,104 @@ def import_labels(
         )
         show_batch(console, "import-labels", opened, results)
     raise typer.Exit(batch_exit_code(results))
+
+
+def transfer_labels(
+    sources: list[str] = option(
+        "VIDEO",
+        "A labelled clip, which votes, or: labelled (all of them); repeatable.",
+        ...,
+        "--from",
+    ),
+    targets: list[str] | None = option(
+        "VIDEO",
+        "A clip to label, or: all (others); repeatable. [default: all]",
+        None,
+        "--to",
+    ),
+    method: str | None = METHOD,
+    write: bool = flag("--write", "Also add them to the project's phases.csv, marked."),
+    overwrite: bool = flag(
+        "--overwrite", "With --write: replace labels propagated earlier, never those set by people."
+    ),
+    out: Path | None = option("DIR", "Folder for the tables; default results/transfer."),
+    *,
+    how: Features,
+    here: Here,
+) -> None:
+    """Propagate the phases of labelled clips to other clips.
+
+    \b
+      la2ds transfer-labels --from anna --project swings
+      la2ds transfer-labels --from labelled --to all --write --project swings
+
+    Each labelled clip is aligned with each other clip, which maps its phases onto it; several vote
+    on every boundary. Writes phases.csv and boundaries.csv (time, interval, confidence, votes) to
+    results/transfer. Propagated labels are marked, and never used as ground truth.
+    --write keeps labels set by people, withholds degenerate ones, and backs up phases.csv.
+    """
+    from la2ds_cli.core.batch import batch_exit_code
+    from la2ds_cli.labels.propagate import propagate_labels
+    from la2ds_cli.labels.propagated import checked_folder, merge_into_project, write_tables
+
+    with here.console() as console:
+        opened = here.open()
+        request = how.request(opened, method=method)
+        folder = checked_folder(out or opened.results_dir("transfer"))
+        result = propagate_labels(opened, sources, targets or ["all"], request, console.progress)
+        files, merged = write_tables(result, folder), None
+        if write and result.clips:
+            withheld = [clip for clip, labels in result.clips.items() if labels.withheld]
+            merged = merge_into_project(opened, result.rows(), withheld, overwrite=overwrite)
+            files.append(opened.phases_path)
+        document = {"project": opened.root, **result.to_json(), "files": list(map(str, files))}
+        console.document("transfer-labels", document | {"merged": merged and merged.to_json()})
+        _show(console, result)
+        if merged:
+            _show_merged(console, merged)
+        console.files(files)
+    raise typer.Exit(batch_exit_code(result.items))
+
+
+def _show(console: Console, result: PropagationResult) -> None:
+    from la2ds_cli.alignment.request import features_name
+
+    console.items(result.items)
+    rows = [row for clip in result.clips.values() for row in clip.boundary_rows()]
+    rows = [row for row in rows if not row["cut"]]
+    if rows:
+        rows.sort(key=lambda row: row["confidence"])
+        console.line()
+        console.line(f"{len(rows)} boundaries; look at these first:")
+        console.table(
+            ("confidence", "clip", "boundary", "seconds", "from", "to", "votes"),
+            [
+                (
+                    f"{row['confidence']:.2f}",
+                    row["video"],
+                    " > ".join(side for side in (row["before"], row["after"]) if side),
+                    f"{row['time']:.2f}",
+                    f"{row['time_low']:.2f}",
+                    f"{row['time_high']:.2f}",
+                    f"{row['votes']} of {row['labelled_clips']}",
+                )
+                for row in rows[:10]
+            ],
+        )
+    by = features_name(result.features, result.run)
+    count = len(result.sources)
+    console.line(f"propagated from {count} labelled clip{'s' * (count != 1)} by {by}")
+
+
+def _show_merged(console: Console, merged: MergeResult) -> None:
+    """How phases.csv changed."""
+    console.line(f"phases.csv: added propagated phases of {len(merged.written)} clips, marked")
+    if merged.kept:
+        console.line(
+            f"clips that kept their labels: {', '.join(merged.kept)} (--overwrite replaces "
+            "propagated labels, never those set by people)"
+        )
+    if merged.withheld:
+        console.line(f"not written, see above: {', '.join(merged.withheld)}", "yellow")
+    if merged.backup:
+        console.line(f"backup of phases.csv: {merged.backup}")
