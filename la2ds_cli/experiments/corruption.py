@@ -143,7 +143,8 @@ class CorruptedProject(Project):
         super().__init__(project.root, project.settings)
         self._clean = project
         self._label = label
-        scored = _scored(project)
+        posed = project.posed_videos()
+        scored = {v.id for v in posed if v.split == "test"} or {v.id for v in posed}
         self._corruption = {v.id: test if v.id in scored else train for v in project.videos()}
 
     def read_pose(
@@ -168,9 +169,3 @@ class CorruptedProject(Project):
 
     def results_dir(self, kind: str) -> Path:
         return self._clean.results_dir(f"robustness/{self._label}")
-
-
-def _scored(project: Project) -> list[str]:
-    """Ids of the clips with poses that an evaluation scores."""
-    videos = [v for v in project.videos() if project.pose_path(v.id).exists()]
-    return [v.id for v in videos if v.split == "test"] or [v.id for v in videos]

@@ -135,13 +135,10 @@ class _FadeWatch:
             first = max(start - 2 * _STEP, 0)
             # Old and new meet where least is left of either.
             row = first + int(np.argmin(self._level[first : start + _STEP + 1])) + 1
-            if self._was_picture(row - 1):
+            # A film may begin with a fade: then no picture was seen before.
+            if max(self._level[: row - 1], default=0.0) > self._level[row - 1] + 1:
                 rows.append(row)
         return rows
-
-    def _was_picture(self, row: int) -> bool:
-        """Whether any picture was seen before `row`: a film may begin with a fade."""
-        return max(self._level[:row], default=0.0) > self._level[row] + 1
 
 
 def _fade_gain(early: NDArray[np.float32], late: NDArray[np.float32]) -> float:

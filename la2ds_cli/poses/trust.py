@@ -281,7 +281,7 @@ def _too_long(
     excess = np.full(joints.shape[:2], np.nan)
     for k, before in _before(skeleton).items():
         if (expected := usual[k]) is not None:
-            length = _apart(joints, k, before)
+            length = np.linalg.norm(joints[:, k] - joints[:, before], axis=-1)
             excess[:, k] = np.log(np.maximum(length, 1e-6) / max(expected, 1e-6))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # frames without any limb
@@ -318,10 +318,6 @@ def _between_changes(
 def _mean_distance(a: FloatArray, b: FloatArray) -> FloatArray:
     """(T,) of limbs (T, side, joint, xy); NaN if a joint is not seen."""
     return np.linalg.norm(a - b, axis=-1).mean(axis=(1, 2))
-
-
-def _apart(joints: FloatArray, a: int, b: int) -> FloatArray:
-    return np.linalg.norm(joints[:, a] - joints[:, b], axis=-1)
 
 
 def _of_limb(value: FloatArray, skeleton: Skeleton) -> FloatArray:

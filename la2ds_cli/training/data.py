@@ -125,7 +125,10 @@ def load_training_set(
         to_clip(video, pose, sampling_rate(pose, config.train), frame_features)
         for video, pose in poses.items()
     ]
-    train, validation = _hold_out(clips, config.train.validation_share)
+    by_id = {clip.video: clip for clip in clips}
+    held, others = held_out(list(by_id), config.train.validation_share)
+    train = [by_id[v] for v in others] if held else clips  # with none held out, all are for both
+    validation = [by_id[v] for v in held] or clips
     return TrainingSet(train, validation, get_skeleton(skeleton), clips_digest(keys))
 
 
@@ -138,13 +141,6 @@ def to_clip(
     shown, mirrored = (None, None) if frame_features is None else frame_features(video, grid)
     world = None if sampled.world is None else facing_joints(sampled)
     return Clip(video, sampled.xy, sampled.score, shown, mirrored, world=world)
-
-
-def _hold_out(clips: list[Clip], share: float) -> tuple[list[Clip], list[Clip]]:
-    """The clips to train on and those held out; with `held_out` none, all are used for both."""
-    by_id = {clip.video: clip for clip in clips}
-    held, others = held_out(list(by_id), share)
-    return ([by_id[v] for v in others], [by_id[v] for v in held]) if held else (clips, clips)
 
 
 # --- one pair ------------------------------------------------------------------------------------
