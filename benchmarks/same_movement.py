@@ -27,6 +27,7 @@ import numpy as np
 from people import SETS, make_folds, penn_project
 from sklearn.linear_model import LogisticRegression
 
+from la2ds_cli.alignment.pair import choose_view
 from la2ds_cli.alignment.same_movement import (
     DOUBTED,
     INTERCEPT,
@@ -35,7 +36,6 @@ from la2ds_cli.alignment.same_movement import (
     Evidence,
     same_movement,
 )
-from la2ds_cli.alignment.viewpoint import choose_view
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.body_joints import body_joints

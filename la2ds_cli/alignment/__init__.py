@@ -1,8 +1,8 @@
 """The dense alignment of two clips: which frame of one shows which moment of the other.
 
 `align.py` is the step and reads from top to bottom: its `PairAligner` aligns any number of pairs.
-`request.py` holds its options, `pair.py` the prepared pair, `viewpoint.py` and
-`clip_features.py` compute what is compared, and `result.py` is what it returns. Below them:
+`request.py` holds its options, `pair.py` the prepared pair and its view,
+`clip_features.py` computes what is compared, and `result.py` is what it returns. Below them:
 distances between frames, alignment methods, path arithmetic, consensus through reference
 clips and confidence. `aligned_repetitions.py` cuts a clip that repeats itself (`repetitions.py`)
 and aligns its repetitions one at a time. `timeline.py` puts many clips on one timeline.

@@ -21,9 +21,9 @@ from la2ds_cli.alignment.confidence import (
     seconds_within,
 )
 from la2ds_cli.alignment.consensus import Located
+from la2ds_cli.alignment.pair import unclear_view
 from la2ds_cli.alignment.path import matched_time, pair_distance
 from la2ds_cli.alignment.same_movement import Sameness
-from la2ds_cli.alignment.viewpoint import unclear_view
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.csv_tables import table_text

@@ -75,8 +75,8 @@ def align(
 
 
 def _show(console: Console, result: AlignResult) -> None:
+    from la2ds_cli.alignment.pair import IN_WORDS
     from la2ds_cli.alignment.request import features_name
-    from la2ds_cli.alignment.viewpoint import IN_WORDS
 
     alignment = result.alignment
     by = features_name(alignment.features, result.run)
@@ -140,16 +140,16 @@ def timeline(
     from la2ds_cli.alignment.timeline import align_all, clips_of
     from la2ds_cli.compare.attempts import attempt_names
     from la2ds_cli.core.output_paths import checked_outputs
-    from la2ds_cli.views import timeline_figure
+    from la2ds_cli.views import alignment_files
 
     named = clips or []
     with here.console() as console:
         opened = here.clips([*named, *filter(None, [reference])] or ["."], console)
-        targets = checked_outputs(opened, out or [], *timeline_figure.A_TIMELINE)
+        targets = checked_outputs(opened, out or [], *alignment_files.A_TIMELINE)
         names = attempt_names(opened, named) or clips_of(opened, group)
         request, progress = how.request(opened, method="dtw"), console.progress
         result = align_all(opened, names, request, reference=reference, progress=progress)
-        result = timeline_figure.write_timeline(opened, result, targets, progress)
+        result = alignment_files.write_timeline(opened, result, targets, progress)
         console.document("timeline", result.to_json())
         _show_timeline(console, result)
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from la2ds_cli.alignment.consensus import consensus, direct_match, pairwise_paths
-from la2ds_cli.alignment.viewpoint import choose_view
+from la2ds_cli.alignment.pair import choose_view
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View

@@ -2,7 +2,7 @@
 (features/viewpoint.py), under the limits of a retrieval: arrays in, rows out.
 
 `OtherClips` are those of a project in memory, compared exactly; frame_table has those of a store.
-Views are chosen as in an alignment (alignment/viewpoint.py), for clips among the nearest only: by
+Views are chosen as in an alignment (alignment/pair.py), for clips among the nearest only: by
 the movement of the joints, or in a store, which holds no joints, by its features.
 """
 
@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from la2ds_cli.alignment.confidence import NEAR, NEAR_SECONDS
-from la2ds_cli.alignment.viewpoint import ViewChoice, choose_view
+from la2ds_cli.alignment.pair import ViewChoice, choose_view
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.core.view import View
 from la2ds_cli.retrieval.clip_rows import ClipRows

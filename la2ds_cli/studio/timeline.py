@@ -26,7 +26,7 @@ from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.studio.clips import enough_clips, posed_clip
 from la2ds_cli.studio.pages import page, posted, read_result
 from la2ds_cli.studio.phases import clip_data
-from la2ds_cli.views.timeline_figure import FOLDER
+from la2ds_cli.views.alignment_files import FOLDER
 
 _WRITTEN = (".json", ".csv", ".png")
 _FILES = {"table": ".csv", "figure": ".png"}

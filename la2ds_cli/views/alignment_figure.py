@@ -16,9 +16,9 @@ from la2ds_cli.alignment.confidence import (
     certainty_words,
     seconds_within,
 )
+from la2ds_cli.alignment.pair import IN_WORDS
 from la2ds_cli.alignment.path import matched_time, squared_distance
 from la2ds_cli.alignment.request import features_name
-from la2ds_cli.alignment.viewpoint import IN_WORDS
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence

@@ -210,7 +210,7 @@ class Timeline:
         """
         from la2ds_cli.core.output_paths import checked_outputs
         from la2ds_cli.core.progress import Progress
-        from la2ds_cli.views.timeline_figure import A_TIMELINE, write_timeline
+        from la2ds_cli.views.alignment_files import A_TIMELINE, write_timeline
 
         targets = checked_outputs(self._project, map(Path, files), *A_TIMELINE)
         return list(write_timeline(self._project, self._result, targets, Progress()).files)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import clip_features, references
+from la2ds_cli.alignment import align, clip_features
 from la2ds_cli.alignment.align import PairAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
@@ -85,13 +85,13 @@ def test_work_on_a_and_the_references_is_done_once(
     project: Project, tuned: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from_a: list[int] = []
-    original = references.pairwise_paths
+    original = align.pairwise_paths
 
     def pairwise_paths(a, clips, *others):
         from_a.append(len(clips))
         return original(a, clips, *others)
 
-    monkeypatch.setattr(references, "pairwise_paths", pairwise_paths)
+    monkeypatch.setattr(align, "pairwise_paths", pairwise_paths)
     read: list[str] = []
     poses = project.read_pose
     monkeypatch.setattr(project, "read_pose", lambda video: [read.append(video), poses(video)][1])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.viewpoint import (
+from la2ds_cli.alignment.pair import (
     MARGIN,
     RIVAL,
     ViewChoice,

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.demo.run import constant_speed, counterpart_error, run_demo
+from la2ds_cli.demo.clips import constant_speed, counterpart_error, run_demo
 from la2ds_cli.main import app
 from tests.snapshots.snapshot import assert_matches, key_lines
 

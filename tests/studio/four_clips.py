@@ -10,7 +10,7 @@ from la2ds_cli.alignment.timeline import align_all
 from la2ds_cli.alignment.timeline_result import TimelineResult
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.views.timeline_figure import write_timeline
+from la2ds_cli.views.alignment_files import write_timeline
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.views.report.conftest import two_filmed
 

@@ -19,8 +19,8 @@ from la2ds_cli.alignment.timeline import align_all
 from la2ds_cli.core.artifact import Recipe, write_arrays
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.views.alignment_files import write_timeline
 from la2ds_cli.views.attempts_files import write
-from la2ds_cli.views.timeline_figure import write_timeline
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import READY, Seen, browsed
 from tests.studio.marks import drawing
