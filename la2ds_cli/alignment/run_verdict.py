@@ -261,7 +261,8 @@ def measured_gain(
         found = np.array([pairwise_path(of(part_a), of(part_b), config).forward for of in features])
         # False where either is NaN
         known = (truth >= 0) & (truth <= len(part_b) - 1) & (found >= 0).all(axis=0)
-        speed = _speed(part_a)[known]
+        moved = np.gradient(movement(part_a, weight=0.0), axis=0)
+        speed = np.linalg.norm(moved, axis=1)[known]
         if speed.sum() > 0:
             apart = np.average(np.abs(found - truth)[:, known], axis=1, weights=speed)
             pairs.append((a, b))
@@ -309,9 +310,3 @@ def _trim(length: int, rng: np.random.Generator) -> slice:
     """The part of a clip that remains after a random share is cut off each end."""
     start, stop = (int(length * share) for share in rng.uniform(0, LARGEST_TRIM, 2))
     return slice(start, length - stop)
-
-
-def _speed(pose: PoseSequence) -> FloatArray:
-    """(T,) how much the joints move from frame to frame."""
-    moved = movement(pose, weight=0.0)
-    return np.linalg.norm(np.gradient(moved, axis=0), axis=1) if len(moved) > 1 else np.zeros(1)

@@ -22,7 +22,7 @@ from la2ds_cli.alignment.repetitions import cut_clip
 from la2ds_cli.alignment.request import AlignRequest, choose_features, wants_3d
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.alignment.same_movement import check_same_movement
-from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult
+from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult, row_at
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
@@ -230,19 +230,21 @@ class _Placer:
         position, confidence = placed_frames(result, len(pose_b), start)
         if np.isnan(position).all():
             raise UserError("none of its frames is on the timeline", exit_code=ExitCode.UNUSABLE)
-        placed = PlacedClip(
+        view, row = result.alignment.view, row_at(position, GRID)
+        shown = ~np.isnan(row)
+        _, angles = joint_angles(seen(pose_b, view, pose_a))
+        between = at_positions(angles, np.where(shown, row, 0.0))
+        return PlacedClip(
             pair.clips[1],
             pose_b.frame,
             pose_b.time,
             position,
             confidence,
-            result.alignment.view,
+            view,
             same.probability if same else float("nan"),
-            np.empty((0, 0)),
+            np.where(shown[:, None], between, np.nan).astype(np.float32),
             len(spans) or 1,
         )
-        shown = seen(pose_b, placed.view, pose_a)
-        return replace(placed, angles=_angles_on_grid(shown, placed))
 
 
 def placed_frames(
@@ -265,13 +267,3 @@ def placed_frames(
     position[start + rows] = np.interp(rows, places, middle)
     confidence[start + rows] = np.interp(rows, places, alignment.confidence[known][first])
     return position, confidence
-
-
-def _angles_on_grid(pose: PoseSequence, placed: PlacedClip) -> FloatArray:
-    """(G, J) angles of a clip's joints, interpolated at the positions GRID; NaN where a joint is
-    not seen or the clip does not show the position."""
-    _, angles = joint_angles(pose)
-    row = placed.row_at(GRID)
-    shown = ~np.isnan(row)
-    between = at_positions(angles, np.where(shown, row, 0.0))
-    return np.where(shown[:, None], between, np.nan).astype(np.float32)

@@ -254,8 +254,6 @@ _KEY_POSES: tuple[tuple[float, FloatArray], ...] = (
     ),
 )
 # fmt: on
-_KEY_PHASE = np.array([phase for phase, _ in _KEY_POSES])
-_KEY_POSE = np.stack([pose for _, pose in _KEY_POSES])
 
 
 @dataclass(frozen=True)
@@ -276,7 +274,8 @@ def random_style(rng: np.random.Generator) -> Style:
 
 def movement(phase: FloatArray, style: Style) -> FloatArray:
     """Poses (T, D) at ``phase`` (T,) in [0, 1]; continuous, with a continuous first derivative."""
-    pose = PchipInterpolator(_KEY_PHASE, _KEY_POSE, axis=0)(np.asarray(phase, float))
+    moments, poses = zip(*_KEY_POSES, strict=True)
+    pose = PchipInterpolator(moments, np.stack(poses), axis=0)(np.asarray(phase, float))
     return np.asarray(pose) * style.gain + style.offset
 
 

@@ -42,7 +42,6 @@ _LIMBS = (
 )  # fmt: skip
 # Corners of the patch on the chest: shares of the width of the shoulders and of the chest's height.
 _EMBLEM = np.array([(-0.22, 0.16), (0.22, 0.16), (0.154, -0.16), (-0.154, -0.16)])
-_TALL = 1.25  # height of the head / its width
 _SHIFT = 4  # fractional bits of cv2's fixed-point coordinates
 _ANGLE = np.linspace(0, 2 * np.pi, 17)[:-1]
 _UNIT = np.stack([np.cos(_ANGLE), np.sin(_ANGLE)], axis=1)
@@ -254,9 +253,9 @@ class _Painter:
         face = np.array(list(HEAD_POINTS.values())) * self.body.head_radius
         seen = world[[POINT[name] for name in HEAD_POINTS]] - middle
         frame = np.linalg.lstsq(face, seen, rcond=None)[0]
-        # The head is taller than wide, so its long axis is compressed in the image before shading.
+        # The head is 1.25 times as tall as wide, so its long axis is compressed before shading.
         up = camera.rotation @ frame[2]
-        squeeze = (u * up[0] + v * up[1]) * (1 - 1 / _TALL) * np.hypot(up[0], up[1])
+        squeeze = (u * up[0] + v * up[1]) * (1 - 1 / 1.25) * np.hypot(up[0], up[1])
         u, v = u - squeeze * up[0], v - squeeze * up[1]
         square = u**2 + v**2
         depth = -np.sqrt(np.clip(1 - square, 0, None))  # the visible half faces the camera

@@ -36,7 +36,6 @@ STEP = "heatmaps"
 VERSION = 1
 CHUNK = 64  # frames per zstd frame
 _LEVELS = 255  # 8 bits: at most 0.002 from the rendered value
-_ZSTD_LEVEL = 3
 
 
 def heatmap_recipe(config: HeatmapConfig, pose_key: str) -> Recipe:
@@ -122,7 +121,7 @@ def compress_heatmaps(
     cells = to_cells(pose.xy, box, size, config.aspect)
     cell = cell_size(box, size, config.aspect)
     # The checksums reveal a damaged chunk when it is read.
-    compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=True)
+    compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
     buffer = np.empty((CHUNK, channels, size, size), dtype=np.float32)
     parts = []
     for start in range(0, len(pose), CHUNK):

@@ -26,7 +26,6 @@ SUFFIXES = (".csv",)
 SUFFIX = ".csv"
 _HEADER = ("scorer", "individuals", "bodyparts", "coords")
 _COORDS = ("x", "y", "likelihood")
-_SCORER = "la2ds"
 
 
 def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
@@ -102,7 +101,7 @@ def write_clip(pose: PoseSequence, name: str, path: Path) -> None:
     """
     joints = get_skeleton(pose.skeleton).joints
     header = [
-        ["scorer", *[_SCORER] * (3 * len(joints))],
+        ["scorer", *["la2ds"] * (3 * len(joints))],
         ["bodyparts", *(joint for joint in joints for _ in _COORDS)],
         ["coords", *_COORDS * len(joints)],
     ]

@@ -375,7 +375,20 @@ def export_clips(
     results = []
     for video in videos:
         path = folder / f"{video.id}{suffix}"
-        results.append(_export_one(project, video, path, write, overwrite))
+        try:
+            if path.exists() and not overwrite:
+                hint = "add --overwrite, or choose another folder with --out"
+                raise skip(f"{path} already exists", hint, "E001")
+            result = ItemResult(str(path), video.id, "ok", write(video, path))
+        except UserError as error:
+            if not error.code or error.exit_code == ExitCode.STORAGE:
+                raise
+            status = "skipped" if error.exit_code == ExitCode.UNUSABLE else "failed"
+            said = error.code, error.message, error.hint
+            result = ItemResult(str(path), video.id, status, 0, *said)
+        except Exception as error:
+            result = unexpected(project, str(path), error, video.id)
+        results.append(result)
         progress.advance()
     progress.end()
     return results
@@ -408,26 +421,3 @@ def chosen_clips(project: Project, names: Sequence[str]) -> list[Video]:
             exit_code=ExitCode.UNUSABLE,
         )
     return videos
-
-
-def _export_one(
-    project: Project,
-    video: Video,
-    path: Path,
-    write: Callable[[Video, Path], int],
-    overwrite: bool,
-) -> ItemResult:
-    try:
-        if path.exists() and not overwrite:
-            hint = "add --overwrite, or choose another folder with --out"
-            raise skip(f"{path} already exists", hint, "E001")
-        return ItemResult(str(path), video.id, "ok", write(video, path))
-    except UserError as error:
-        if not error.code or error.exit_code == ExitCode.STORAGE:
-            raise
-        status = "skipped" if error.exit_code == ExitCode.UNUSABLE else "failed"
-        return ItemResult(
-            str(path), video.id, status, code=error.code, message=error.message, hint=error.hint
-        )
-    except Exception as error:
-        return unexpected(project, str(path), error, video.id)

@@ -23,8 +23,6 @@ from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
 from la2ds_cli.formats.exchange import export_clips, posed, skip
 from la2ds_cli.labels.files import LabelError, LabelFile, Read, Span, reader, writer
 
-_LONGEST = 80  # letters of a phase's name
-
 
 def file_edges(pose: PoseSequence, video: Video) -> FloatArray:
     """(T + 1,) seconds of the video file at which the frames of a clip begin, and the last one
@@ -217,7 +215,7 @@ def phases_of(labels: LabelFile, pose: PoseSequence, video: Video) -> list[Phase
     for span in sorted(labels.spans, key=lambda span: span.start):
         ends_at = min(span.end, edges[-1])  # may be infinite
         first, last = (int(np.abs(edges - t).argmin()) for t in (span.start, ends_at))
-        name = "".join(c for c in span.name if c.isprintable()).strip()[:_LONGEST]
+        name = "".join(c for c in span.name if c.isprintable()).strip()[:80]
         if first < last and name:
             phases.append(Phase(int(ends[first]), int(ends[last]), name))
     return phases

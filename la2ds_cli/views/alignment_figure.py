@@ -33,6 +33,7 @@ from la2ds_cli.views.figure import (
     RED,
     axes_at,
     heading,
+    only_left_and_bottom,
     phase_colours,
     printable,
     stacked,
@@ -52,10 +53,6 @@ WIDTH = 12.0  # inches; shown 1200 pixels wide, the small print is 12 pixels hig
 DPI = 150
 LEFT, RIGHT = 0.8, 11.85  # edges of the strips, inches
 _MATRIX_RIGHT, _CURVES_LEFT = 5.5, 6.75
-_PICTURE = 1.45  # wanted height of a picture, inches
-_LINES = 45  # joining lines
-_CELLS = 700  # longest side of the drawn distance matrix
-_PHASE_BAR = 0.09  # inches
 _BAR = 0.16  # inches
 _TICKS = (0.25, 0.5, 1, 2, 4)
 
@@ -74,8 +71,7 @@ def draw(project: Project, result: AlignResult) -> Figure:
     colours = phase_colours(name for clip in (a, b) for _, _, name in clip.phases)
     count = picture_count(a, b)
     width = (RIGHT - LEFT) / count
-    shown = moments(result.alignment, a.pose, b.pose, count)
-    shown_a, shown_b = zip(*shown, strict=True)
+    shown_a, shown_b = zip(*moments(alignment, a.pose, b.pose, count), strict=True)
     heights = {
         "title": 0.8,
         "strip A": width / aspect(a.pose),
@@ -146,13 +142,10 @@ class DrawnClip(NamedTuple):
         """Seconds at which the first frame begins and the last one ends."""
         return float(self.edges[0]), float(self.edges[-1])
 
-    def unmatched(self) -> list[tuple[float, float]]:
-        """Spans in seconds that have no counterpart, at the ends and inside."""
-        bounds = np.flatnonzero(np.diff(np.concatenate([[True], self.matched, [True]])))
-        return [
-            (float(self.edges[first]), float(self.edges[stop]))
-            for first, stop in bounds.reshape(-1, 2)
-        ]
+    def unmatched(self) -> list[list[float]]:
+        """Spans (start, end) in seconds that have no counterpart, at the ends and inside."""
+        bounds = np.flatnonzero(np.diff(self.matched, prepend=True, append=True))
+        return self.edges[bounds.reshape(-1, 2)].tolist()
 
 
 def drawn_clip(
@@ -182,7 +175,7 @@ def picture_count(*clips: DrawnClip) -> int:
     """Pictures in a strip, the same for all clips of a figure, so that pictures below each other
     belong together. They fill the strip and are as high as wanted on average."""
     shape = float(np.exp(np.mean([np.log(aspect(clip.pose)) for clip in clips])))
-    return max(round((RIGHT - LEFT) / (_PICTURE * shape)), 3)
+    return max(round((RIGHT - LEFT) / (1.45 * shape)), 3)  # inches
 
 
 def even_moments(clip: DrawnClip, count: int) -> list[int]:
@@ -218,8 +211,7 @@ def strip(
     axes.vlines(range(1, len(shown)), 0, 1, color="white", linewidth=1.5)
     axes.set(xlim=(0, len(shown)), ylim=(0, 1), xticks=[], yticks=[])
     axes.set_ylabel(clip.letter, rotation=0, fontsize=18, weight="bold", va="center", labelpad=18)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
 
 
 def time_bar(
@@ -245,8 +237,7 @@ def time_bar(
     if above:
         axes.xaxis.tick_top()
     axes.set_ylabel(clip.letter, rotation=0, fontsize=11, weight="bold", va="center", labelpad=10)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
 
 
 def _phase_bar(axes: Axes, clip: DrawnClip, colours: Colours, bottom: float, height: float) -> None:
@@ -261,8 +252,8 @@ def lines(figure: Figure, row: Row, alignment: Alignment, a: DrawnClip, b: Drawn
     from matplotlib.collections import LineCollection
 
     axes = _axes(figure, (row[0] + 0.04, row[1] - 0.08))
-    # Every n-th pair, not frame: a frame that is held while the other clip goes on shows as a fan.
-    i, j = alignment.path[:: -(-len(alignment.path) // _LINES)].T
+    # At most 45. Every n-th pair, not frame: a frame that is held shows as a fan.
+    i, j = alignment.path[:: -(-len(alignment.path) // 45)].T
     sure = alignment.confidence[i]
     top, bottom = _share(alignment.time_a[i], a), _share(alignment.time_b[j], b)
     ends = [[(x, 1), (y, 0)] for x, y in zip(top, bottom, strict=True)]
@@ -279,10 +270,10 @@ def _share(time: FloatArray, clip: DrawnClip) -> FloatArray:
 
 
 def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: DrawnClip) -> None:
-    """Distances of all pairs of frames in cells of equal time, the path, the diagonal of
-    proportional time."""
+    """Distances of all pairs of frames in cells of equal time, at most 700 each way, the
+    path, the diagonal of proportional time."""
     alignment = result.alignment
-    thin = [even_rows(clip.pose.time, clip.pose.fps, _CELLS) for clip in (a, b)]
+    thin = [even_rows(clip.pose.time, clip.pose.fps, 700) for clip in (a, b)]
     distance = np.sqrt(squared_distance(result.features[0][thin[0]], result.features[1][thin[1]]))
     low, high = np.percentile(distance, [1, 95])
     axes = _axes(figure, row, LEFT, _MATRIX_RIGHT)
@@ -333,12 +324,10 @@ def _time_panel(figure: Figure, row: Row, clip: DrawnClip, colours: Colours, tit
     axes.set_xlim(clip.limits)
     axes.set_title(title, fontsize=10.5, loc="left", pad=10)
     axes.grid(color="#e0e0e0", linewidth=0.7)
-    axes.set_axisbelow(True)
     for low, high in clip.unmatched():
         axes.axvspan(low, high, color="#e4e4e4", linewidth=0)
-    _phase_bar(axes, clip, colours, 1.0, _PHASE_BAR / row[1])
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    _phase_bar(axes, clip, colours, 1.0, 0.09 / row[1])  # inches
+    only_left_and_bottom(axes)
     return axes
 
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from la2ds_cli.alignment.aligned_repetitions import count_of
+from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult, count_of
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.result import AlignResult, csv_text
 from la2ds_cli.alignment.timeline_result import GRID, TimelineResult
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.resample import evenly_spaced
-from la2ds_cli.views import figure
+from la2ds_cli.views import alignment_figure, figure
 from la2ds_cli.views.alignment_figure import (
     DPI,
     LEFT,
@@ -32,9 +32,6 @@ from la2ds_cli.views.alignment_figure import (
     picture_count,
     strip,
     time_bar,
-)
-from la2ds_cli.views.alignment_figure import (
-    draw as draw_pair,
 )
 from la2ds_cli.views.figure import (
     BLUE,
@@ -54,8 +51,6 @@ from la2ds_cli.views.film_strip import aspect
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult
 
 
 AN_ALIGNMENT = "an alignment", (*figure.SUFFIXES, ".csv", ".json")  # for checked_outputs
@@ -78,7 +73,9 @@ def write_alignment(
     name = f"{result.a.id}--{result.b.id}{part}"
     targets = targets or figure.default_files(project, "align", name, _KINDS)
     contents = {".csv": lambda result: csv_text(result.alignment)}
-    return figure.write_result(result, targets, partial(draw_pair, project), progress, contents)
+    return figure.write_result(
+        result, targets, partial(alignment_figure.draw, project), progress, contents
+    )
 
 
 def write_repetitions(
@@ -87,10 +84,8 @@ def write_repetitions(
     """As write_alignment, for the repetitions of a clip: the figure shows them on B's timeline."""
     name = f"{result.a.id}--{result.b.id}-repetitions"
     targets = targets or figure.default_files(project, "align", name, _KINDS)
-    contents = {".csv": lambda result: result.csv_text()}
-    return figure.write_result(
-        result, targets, partial(draw_repetitions, project), progress, contents
-    )
+    draw, contents = partial(draw_repetitions, project), {".csv": RepetitionsResult.csv_text}
+    return figure.write_result(result, targets, draw, progress, contents)
 
 
 def draw_repetitions(project: Project, result: RepetitionsResult) -> Figure:
@@ -169,9 +164,7 @@ def write_timeline(
     are replaced. Without targets a figure, the table and a JSON file go to results/timeline."""
     targets = targets or figure.default_files(project, FOLDER, FOLDER, (".png", ".csv", ".json"))
     contents = {".csv": TimelineResult.csv_text}
-    return figure.write_result(
-        result, targets, lambda result: draw_timeline(project, result), progress, contents
-    )
+    return figure.write_result(result, targets, partial(draw_timeline, project), progress, contents)
 
 
 def draw_timeline(project: Project, result: TimelineResult) -> Figure:
@@ -245,7 +238,11 @@ def _angle_panel(axes: Axes, result: TimelineResult, kind: str, sides: dict[str,
             _PERCENT, middle - wide, middle + wide, color=colour, alpha=0.22, linewidth=0
         )
         axes.plot(_PERCENT, middle, color=colour, linewidth=2.2, label=side or None)
-    _finish(axes, kind.replace("_", " "))
+    axes.set_title(kind.replace("_", " "), fontsize=10.5, loc="left")
+    axes.set_xlim(0, 100)
+    axes.tick_params(labelsize=9)
+    axes.grid(color="#e4e4e4", linewidth=0.7)
+    only_left_and_bottom(axes)
     # Limits that show the bands, with room for most single clips.
     columns, room = list(sides.values()), 2.2 * np.nan_to_num(spread)
     low, high = (
@@ -258,14 +255,6 @@ def _angle_panel(axes: Axes, result: TimelineResult, kind: str, sides: dict[str,
             loc="lower left", bbox_to_anchor=(0.42, 0.97), ncols=2, frameon=False, fontsize=9,
             handlelength=1.4, columnspacing=1.2, borderaxespad=0.2,
         )  # fmt: skip
-
-
-def _finish(axes: Axes, title: str) -> None:
-    axes.set_title(title, fontsize=10.5, loc="left")
-    axes.set_xlim(0, 100)
-    axes.tick_params(labelsize=9)
-    axes.grid(color="#e4e4e4", linewidth=0.7)
-    only_left_and_bottom(axes)
 
 
 def _pictures(figure: Figure, project: Project, result: TimelineResult, height: float) -> None:

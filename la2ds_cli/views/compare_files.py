@@ -69,18 +69,11 @@ _NAMES = 1.25  # inches for the names of joints
 _ROW = 0.19  # inches per joint
 _MOST_JOINTS = 12
 _NAMED = 6  # parts of the movement, in one line
-_FULL = 45.0  # degrees of the strongest colour
-_UNSURE = "#dedede"
 _PALE = 0.22  # of the colour of a difference that may be explained
 _PER_FRAME = 2  # findings reported at one key frame
-_APART = 0.08  # of the reference's length, and at least:
-_LEAST_APART = 0.15  # seconds
-_RING = "#b00020"
 _HEAD = 0.3  # inches
-_TALLEST = 3.6  # inches of a picture
 _GAP, _BETWEEN = 0.25, 0.06  # inches between key frames, and between the two pictures of one
 _HEADING: dict[str, Any] = {"fontsize": 10.5, "fontweight": "bold"}
-_BADGE = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "lw": 0.8}
 
 
 def write(
@@ -146,7 +139,7 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
     width = (_RIGHT - _LEFT - (len(shown) - 1) * _GAP) / max(len(shown), 1)
     half = (width - _BETWEEN) / 2  # of one picture
     shapes = [aspect(pose) for pose in (result.aligned.pose_a, result.aligned.pose_b)]
-    tall = min(_TALLEST, half / min(shapes))
+    tall = min(3.6, half / min(shapes))  # of a picture, inches
     half = min(half, tall * max(shapes))
     captions = 0.19 + 0.165 * max((len(frame.findings) for frame in shown), default=0)
     rows = stacked(
@@ -174,7 +167,8 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
     images = key_images(project, result, shown, round(tall * DPI * 1.5), privacy=privacy)
     for n, (frame, pair) in enumerate(zip(shown, images, strict=True)):
         left, y = _LEFT + n * (width + _GAP), top["pictures"] - _HEAD
-        for line, text in enumerate([f"{n + 1}   {_moment(result, frame)}", *_told(frame)]):
+        differ = [f"{joint_name(f.joint)}: {amount(f.joint, f.difference)}" for f in frame.findings]
+        for line, text in enumerate([f"{n + 1}   {_moment(result, frame)}", *differ]):
             weight, size = ("normal", 8.0) if line else ("bold", 9.5)
             style = {"fontweight": weight, "fontsize": fitted(text, size, width)}
             line_at(figure, text, left, y - 0.05 - 0.165 * line, **style)
@@ -203,10 +197,10 @@ class KeyFrame(NamedTuple):
 
 
 def key_frames(result: CompareResult) -> list[KeyFrame]:
-    """At most MOST, in time order: the clearest differences, with those near in time as one;
-    without differences, the middles of the parts of the movement."""
+    """At most MOST, in time order: the clearest differences, with those nearer in time than 8 % of
+    the reference or 0.15 s as one; without differences, the middles of the parts."""
     time, position = result.angles.time, result.aligned.alignment.position
-    apart = max(_APART * float(time[-1] - time[0]), _LEAST_APART)
+    apart = max(0.08 * float(time[-1] - time[0]), 0.15)
     groups: list[list[Finding]] = []
     for finding in result.findings:
         near = next((one for one in groups if abs(one[0].time - finding.time) < apart), None)
@@ -244,10 +238,6 @@ def _moment(result: CompareResult, frame: KeyFrame) -> str:
     return f"{result.angles.time[frame.row]:.2f} s" + (f", {printable(span, 24)}" if span else "")
 
 
-def _told(frame: KeyFrame) -> list[str]:
-    return [f"{joint_name(f.joint)}: {amount(f.joint, f.difference)}" for f in frame.findings]
-
-
 def key_images(
     project: Project, result: CompareResult, shown: list[KeyFrame], height: int, *, privacy: bool
 ) -> list[list[tuple[Image, FloatArray]]]:
@@ -273,15 +263,13 @@ def _picture(axes: Axes, image: Image, rings: FloatArray, colour: str, label: st
     axes.imshow(image, aspect="equal")
     if len(rings):
         axes.plot(*rings.T, "o", ms=13, mfc="none", mec="white", mew=3.5)
-        axes.plot(*rings.T, "o", ms=13, mfc="none", mec=_RING, mew=2)
+        axes.plot(*rings.T, "o", ms=13, mfc="none", mec="#b00020", mew=2)
     axes.set(
         xticks=[], yticks=[], xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5)
     )
     box = {"facecolor": colour, "edgecolor": "none", "pad": 2}
     axes.text(0.045, 0.03, label, transform=axes.transAxes, fontsize=8, color="white", bbox=box)
-    for spine in axes.spines.values():
-        spine.set_color(colour)
-        spine.set_linewidth(2)
+    axes.spines[:].set(color=colour, linewidth=2)
 
 
 # --- the map ---------------------------------------------------------------------------------
@@ -306,12 +294,12 @@ def _angle_map(
     axes.hlines(np.arange(1, rows), *edges[[0, -1]], color="white", lw=1.5)
     axes.xaxis.set_major_formatter("{x:g} s")
     _parts(axes, result, edges)
+    badge = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black", "lw": 0.8}
     for n, frame in enumerate(shown):
         time = result.angles.time[frame.row]
         axes.vlines(time, 0, rows, color="black", lw=1, ls=(0, (2, 2)))
-        axes.text(time, rows, str(n + 1), fontsize=8, ha="center", va="center", bbox=_BADGE)
-    for spine in axes.spines.values():
-        spine.set_color(GREY)
+        axes.text(time, rows, str(n + 1), fontsize=8, ha="center", va="center", bbox=badge)
+    axes.spines[:].set_color(GREY)
 
 
 def map_colours(result: CompareResult, joints: list[str]) -> np.ndarray:
@@ -321,13 +309,13 @@ def map_colours(result: CompareResult, joints: list[str]) -> np.ndarray:
     angles = result.angles
     at = [angles.names.index(joint) for joint in joints]
     difference = angles.difference[:, at].T
-    strength = np.clip(np.abs(difference) / _FULL, 0, 1)
+    strength = np.clip(np.abs(difference) / 45.0, 0, 1)  # 45 degrees: the full colour
     reported = in_episodes(angles)[:, at].T & (not result.no_findings)
     strength = np.where(reported, 0.35 + 0.65 * strength, _PALE * strength)[..., None]
     ink = np.where((difference > 0)[..., None], to_rgb(BLUE), to_rgb(RED))
     cell = 1 - strength * (1 - ink)
     unknown = ~angles.judged[:, at].T
-    return np.where(unknown[..., None], to_rgb(_UNSURE), cell)
+    return np.where(unknown[..., None], to_rgb("#dedede"), cell)
 
 
 def _parts(axes: Axes, result: CompareResult, edges: FloatArray) -> None:

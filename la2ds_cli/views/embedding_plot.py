@@ -46,11 +46,8 @@ A_PLOT = "a plot", (*SUFFIXES, ".json")  # for checked_outputs
 SCHEMA_VERSION = 1
 Method = Literal["pca", "tsne"]
 LEAST = 5  # frames below which there are no neighbourhoods to speak of
-_PERPLEXITY = 30.0  # the usual default of t-SNE
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY)  # one for each clip
-_PALEST = 0.2  # opacity of the first frame; the last has 1
 _SIGNS = ("D", "^", "v", "P", "X", "*", "<", ">", "p", "h")  # of phases
-_LABELS = {"pca": "PCA", "tsne": "t-SNE"}
 
 
 class PlottedClip(NamedTuple):
@@ -191,7 +188,7 @@ def project_frames(
     first, second = np.nan_to_num(fitted.explained_variance_ratio_).tolist()
     if method == "pca":
         return point, (first, second)
-    perplexity = min(_PERPLEXITY, (len(value) - 1) / 3)
+    perplexity = min(30.0, (len(value) - 1) / 3)  # the usual default
     start = point / max(float(point[:, 0].std()), 1e-12) * 1e-4  # as scikit-learn's own start
     drawn = TSNE(perplexity=perplexity, init=start, random_state=0).fit_transform(value)
     return np.asarray(drawn, np.float64), None
@@ -218,7 +215,8 @@ def draw(result: EmbeddingPlot) -> Figure:
     figure = Figure(figsize=(12.0, 7.5), dpi=150)  # inches
     frames = sum(len(clip.time) for clip in result.clips)
     by = features_name(result.features, result.run) + " (no trained model)" * bool(result.reason)
-    about = f"{by}   ·   {_LABELS[result.method]}, fitted on all {frames} frames together"
+    method = "PCA" if result.method == "pca" else "t-SNE"
+    about = f"{by}   ·   {method}, fitted on all {frames} frames together"
     heading(figure, 0.24, f"frames of {len(result.clips)} clips in the feature space", about)
     axes = axes_at(figure, 0.85, 0.65, 7.9, 5.9)
     for clip, colour in zip(result.clips, COLOURS, strict=False):
@@ -240,7 +238,7 @@ def draw(result: EmbeddingPlot) -> Figure:
 
 def _trajectory(axes: Axes, clip: PlottedClip, colour: str, signs: dict[str, str]) -> None:
     """Paler at the start, by time; a mark where each phase begins."""
-    opacity = np.interp(clip.time, clip.time[[0, -1]], (_PALEST, 1.0))
+    opacity = np.interp(clip.time, clip.time[[0, -1]], (0.2, 1.0))
     axes.plot(*clip.point.T, color=colour, linewidth=0.8, label=printable(clip.name, 30))
     by_frame: dict[str, Any] = {"alpha": opacity}
     axes.scatter(*clip.point.T, s=26, color=colour, linewidths=0, zorder=3, **by_frame)

@@ -37,8 +37,7 @@ def phase_colours(names: Iterable[str]) -> dict[str, str]:
 def only_left_and_bottom(axes: Axes) -> None:
     """No frame at the top and on the right; the grid behind what is drawn."""
     axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def stacked(heights: Mapping[str, float]) -> dict[str, tuple[float, float]]:

@@ -28,14 +28,11 @@ Colour = tuple[int, int, int]
 LEFT, RIGHT, MIDDLE = (255, 140, 0), (0, 170, 255), (235, 235, 235)
 NOBODY = (220, 60, 60)
 _BOX, _OTHER = (120, 220, 120), (170, 170, 170)
-_PADDING = 0.12  # margin around the body, share of its longer side
 _FOLLOW = 1.7  # the view follows the body when the clip's box is that many times larger than it
-_LEAST = 16.0  # pixels, the least side of a view
 _NARROWEST, _WIDEST = 0.55, 1.5  # width / height of a picture
 _PAPER = (246, 246, 244)
 PLAIN = (32, 38, 43)  # behind joints without a picture
 _RESTS = 0.25  # of the pictures go by time, so that a rest is shown too; the others by movement
-_LATEST = 10.0  # seconds: of longer clips, what is decoded for a thumbnail
 
 
 Step = tuple[int | None, int | None]
@@ -72,7 +69,8 @@ def draw_pose(
     for a, b in skeleton.limbs:
         if shown[a] and shown[b]:
             width = thick if sure[a] and sure[b] else max(1, thick // 2)
-            colour = _limb_colour(skeleton.joints[a], skeleton.joints[b])
+            sides = {_colour(skeleton.joints[end]) for end in (a, b)} - {MIDDLE}
+            colour = sides.pop() if len(sides) == 1 else MIDDLE
             cv2.line(image, _point(xy[a]), _point(xy[b]), colour, width, cv2.LINE_AA)
     for k in np.flatnonzero(shown):
         at, colour = _point(xy[k]), _colour(skeleton.joints[k])
@@ -155,11 +153,6 @@ def _rectangle(image: Image, box: FloatArray, colour: Colour, width: int) -> Non
     cv2.rectangle(image, _point(box[:2]), _point(box[2:]), colour, width)
 
 
-def _limb_colour(a: str, b: str) -> Colour:
-    sides = {_colour(a), _colour(b)} - {MIDDLE}
-    return sides.pop() if len(sides) == 1 else MIDDLE
-
-
 def _colour(joint: str) -> Colour:
     return LEFT if joint.startswith("left_") else RIGHT if joint.startswith("right_") else MIDDLE
 
@@ -191,8 +184,8 @@ def view_boxes(pose: PoseSequence) -> FloatArray:
             middle = (low + high) / 2
             clock = np.arange(len(pose))
             centre = np.column_stack([np.interp(clock, rows, middle[:, k]) for k in (0, 1)])
-    side = np.maximum(side, _LEAST)  # joints on one point have no side at all
-    side = side + 2 * _PADDING * max(side)
+    side = np.maximum(side, 16.0)  # pixels; joints on one point have no side at all
+    side = side + 2 * 0.12 * max(side)  # a margin around the body
     width = float(np.clip(side[0], _NARROWEST * side[1], None))
     height = max(float(side[1]), width / _WIDEST)
     half = np.array([width, height]) / 2
@@ -269,9 +262,9 @@ def cut_out(image: Image, box: FloatArray, width: int, height: int) -> Image:
 
 
 def thumbnail(source: VideoFile | None, pose: PoseSequence, height: int) -> bytes:
-    """A WebP picture of the middle of the clip, or of its first seconds, with its joints; only the
-    joints if there is no file or it cannot be read."""
-    latest = int(np.searchsorted(pose.time, pose.time[0] + _LATEST))
+    """A WebP picture of the middle of the clip, or of its first ten seconds, with its joints; only
+    the joints if there is no file or it cannot be read."""
+    latest = int(np.searchsorted(pose.time, pose.time[0] + 10))
     row = min(len(pose) // 2, latest, len(pose) - 1)
     image = None
     if source is not None:
@@ -280,12 +273,12 @@ def thumbnail(source: VideoFile | None, pose: PoseSequence, height: int) -> byte
     return small_webp(with_joints(pose, row, height, image))
 
 
-def small_webp(image: Image) -> bytes:
-    """A thumbnail as a file."""
+def small_webp(image: Image, quality: int = 70, method: int = 4) -> bytes:
+    """A picture as a file; by default a thumbnail. quality, method: Pillow's."""
     from PIL import Image as Pillow
 
     buffer = io.BytesIO()
-    Pillow.fromarray(image).save(buffer, "WEBP", quality=70)
+    Pillow.fromarray(image).save(buffer, "WEBP", quality=quality, method=method)
     return buffer.getvalue()
 
 

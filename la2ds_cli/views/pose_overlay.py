@@ -9,7 +9,7 @@ import io
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,14 +38,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageDraw import ImageDraw
 
-_SIDE = 720  # pixels of the longer side of an overlay video
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 ROWS = 12  # clips on a page of a sheet
 
 # Of a sheet, pixels.
 _CELL = np.array([210, 260])
-_THICK = 2
 _CAPTION, _GAP, _MARGIN = 24, 8, 16
 _HEADER, _TEXT = 44, 320
 _LEGEND = (
@@ -94,7 +92,7 @@ def refresh_overlay(project: Project, result: ItemResult) -> None:
 def _drawn(file: VideoFile, pose: PoseSequence) -> Iterator[Image]:
     row_of = {int(frame): t for t, frame in enumerate(pose.frame)}
     for frame in file.frames(row_of):
-        scale = min(1.0, _SIDE / max(frame.image.shape[:2]))
+        scale = min(1.0, 720 / max(frame.image.shape[:2]))
         t = row_of[frame.source]
         yield label(draw_pose(resize(frame.image, scale), pose, t, scale), pose, t)
 
@@ -103,12 +101,8 @@ def _video(project: Project, video: str) -> Video:
     return next(v for v in project.videos() if v.id == video)
 
 
-class _Row(NamedTuple):
-    """One clip of a sheet: its name, facts, and cells with their captions."""
-
-    name: str
-    facts: Mapping[str, Any]
-    cells: list[tuple[Image, str, bool]]  # picture, caption, whether somebody is seen
+_Row = tuple[str, Mapping[str, Any], list[tuple[Image, str, bool]]]
+"""One clip of a sheet: its name, facts, and cells: picture, caption, whether somebody is seen."""
 
 
 def check_sheet_path(path: Path) -> None:
@@ -165,7 +159,7 @@ def _row(project: Project, video: str, columns: int) -> _Row:
         caption = f"{pose.time[t]:.2f} s   #{pose.frame[t]}" + ("   nobody" if absent else "")
         picture = shown[t] if t in shown else _cell(pose, t, box[t], None)
         cells.append((picture, caption, not absent))
-    return _Row(source.name, facts, cells)
+    return source.name, facts, cells
 
 
 def _views(pose: PoseSequence, codes: Sequence[str]) -> FloatArray:
@@ -191,7 +185,7 @@ def _cell(pose: PoseSequence, t: int, box: FloatArray, image: Image | None) -> I
         cell = np.full((height, width, 3), _EMPTY, np.uint8)
     else:
         cell = cut_out(image, shown, width, height)
-    return draw_pose(cell, pose, t, scale, (float(shown[0]), float(shown[1])), _THICK)
+    return draw_pose(cell, pose, t, scale, (float(shown[0]), float(shown[1])), thick=2)
 
 
 def _page(rows: list[_Row], title: str, columns: int) -> Picture:
@@ -205,11 +199,11 @@ def _page(rows: list[_Row], title: str, columns: int) -> Picture:
     pen = ImageDraw.Draw(picture)
     pen.text((_MARGIN, 9), _LEGEND, font=letters(14), fill=_SOFT)
     pen.text((width - _MARGIN, 9), title, font=letters(14), fill=_SOFT, anchor="ra")
-    for n, row in enumerate(rows):
+    for n, (name, facts, cells) in enumerate(rows):
         top = _HEADER + n * high
         pen.line((_MARGIN, top - _GAP // 2, width - _MARGIN, top - _GAP // 2), fill=_RULE)
-        _describe(pen, row, top)
-        for column, (image, caption, seen) in enumerate(row.cells):
+        _describe(pen, name, facts, top)
+        for column, (image, caption, seen) in enumerate(cells):
             left = _MARGIN + _TEXT + column * (wide + _GAP)
             picture.paste(Pictures.fromarray(image), (left, top))
             if not seen:
@@ -220,11 +214,11 @@ def _page(rows: list[_Row], title: str, columns: int) -> Picture:
     return picture
 
 
-def _describe(pen: ImageDraw, row: _Row, top: int) -> None:
+def _describe(pen: ImageDraw, name: str, facts: Mapping[str, Any], top: int) -> None:
     """The clip's name, verdict, how much of it the subject is seen in, and its length."""
-    judged, facts = verdict(row.facts), row.facts
+    judged = verdict(facts)
     status = " ".join(["degraded", *(found.code for found in judged)] if judged else ["ok"])
-    lines = [(line, 17, _INK) for line in _wrapped(printable(row.name, 64), 30, 2)]
+    lines = [(line, 17, _INK) for line in _wrapped(printable(name, 64), 30, 2)]
     lines += [(status, 15, _BAD if judged else _GOOD)]
     lines += [(line, 13, _BAD) for one in judged[:1] for line in _wrapped(one.message, 42, 4)]
     if facts.get("coverage") is not None:

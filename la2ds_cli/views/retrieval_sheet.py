@@ -33,10 +33,8 @@ _PER_LINE = 10  # neighbours; more go on another line
 _TITLE = 0.85
 _CAPTION = 0.78
 _LINE = 0.16  # of a caption
-_INK = "#555555"
 RED = "#c00018"
 """Told from GREEN by the dashes, too: the vermilion of the other figures passes for orange."""
-_ANOTHER = {"edgecolor": RED, "linewidth": 3.5, "linestyle": (0, (3, 1))}
 
 
 def write(
@@ -133,12 +131,13 @@ def _cell(
     axes.imshow(image)
     axes.axis("off")
     if same is not None:
-        style = {"edgecolor": GREEN, "linewidth": 2} if same else _ANOTHER
+        another = {"edgecolor": RED, "linewidth": 3.5, "linestyle": (0, (3, 1))}
+        style = {"edgecolor": GREEN, "linewidth": 2} if same else another
         whole = {"transform": axes.transAxes, "clip_on": False, "fill": False}
         axes.add_patch(Rectangle((0, 0), 1, 1, **whole, **style))
     for n, text in enumerate(lines):
         wrong = same is False and n == len(lines) - 1
-        ink = RED if wrong else "black" if n == 0 else _INK
+        ink = RED if wrong else "black" if n == 0 else "#555555"
         style = {"fontsize": 8.5, "color": ink, "fontweight": "bold" if wrong else "normal"}
         line_at(figure, text, x + width / 2, bottom - 0.12 - _LINE * n, ha="center", **style)
 

@@ -26,7 +26,6 @@ from la2ds_cli.video.reader import Image, VideoFile, probe, video_file, write_vi
 from la2ds_cli.views.figure import letters, printable
 from la2ds_cli.views.film_strip import PLAIN, Colour, draw_pose, view_boxes, write_text
 
-_THICK = 140  # shorter side of the picture by the thickness of a limb
 _WIDEST = 2.4  # width by height; a wider picture is made smaller
 NO_COUNTERPART, MIRRORED = "no counterpart", "mirrored"
 # RGB.
@@ -36,7 +35,6 @@ SUFFIXES = (".mp4", ".mov", ".mkv")
 HEIGHT = 480
 SCHEMA_VERSION = 1
 SLOWEST, FASTEST = 1.0, 240.0  # frames per second that a written video may have
-_ROUNDING = 1e-9  # seconds
 _EVEN = 0.25  # of a frame: how far a frame may lie from its place in a clip of even steps
 
 
@@ -82,7 +80,7 @@ class Panel(NamedTuple):
             shown = np.array(shown[:, ::-1] if self.mirrored else shown, np.uint8)
         if self.skeleton or image is None:
             x, y = self.corner[t].tolist()
-            thick = max(2, round(min(self.width, self.height) / _THICK))
+            thick = max(2, round(min(self.width, self.height) / 140))  # of the limbs
             draw_pose(shown, self.pose, t, self.scale, (x, y), thick)
         return shown
 
@@ -322,7 +320,7 @@ def nearest_known(time: FloatArray, known: BoolArray) -> IntArray:
     after = np.searchsorted(rows, np.arange(len(time)))
     before = rows[np.maximum(after - 1, 0)]
     after = rows[np.minimum(after, len(rows) - 1)]
-    later = np.abs(time[after] - time) < np.abs(time - time[before]) - _ROUNDING
+    later = np.abs(time[after] - time) < np.abs(time - time[before]) - 1e-9
     return np.where(later, after, before)
 
 

@@ -15,7 +15,6 @@ from la2ds_cli.labels.files import CARRIED, LabelError, LabelFile, Span, json_of
 
 TOOL = "BORIS"
 SUFFIXES = (".boris",)
-_PLAYERS = 8
 _DIGITS = 3  # of a second, as BORIS has them
 _KEYS = "123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -43,7 +42,7 @@ def write(labels: LabelFile, path: Path) -> None:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     medium = {labels.media: labels.seconds}
     observation = {
-        "file": {str(n): [labels.media] if n == 1 else [] for n in range(1, _PLAYERS + 1)},
+        "file": {str(n): [labels.media] if n == 1 else [] for n in range(1, 9)},
         "type": "MEDIA",
         "date": now,
         "description": "",

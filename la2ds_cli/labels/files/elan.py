@@ -15,8 +15,6 @@ TOOL = "ELAN"
 SUFFIXES = (".eaf",)
 TIER, CARRIED = "phases", "carried"
 _TYPE = "phase"
-_SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
-_INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 
 
 def write(labels: LabelFile, path: Path) -> None:
@@ -28,8 +26,8 @@ def write(labels: LabelFile, path: Path) -> None:
             "DATE": datetime.now(UTC).isoformat(timespec="seconds"),
             "FORMAT": "3.0",
             "VERSION": "3.0",
-            "xmlns:xsi": _INSTANCE,
-            "xsi:noNamespaceSchemaLocation": _SCHEMA,
+            "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
+            "xsi:noNamespaceSchemaLocation": "http://www.mpi.nl/tools/elan/EAFv3.0.xsd",
         },
     )
     header = ElementTree.SubElement(

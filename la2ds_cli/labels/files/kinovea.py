@@ -65,7 +65,8 @@ def write(labels: LabelFile, path: Path) -> None:
     if moments:  # Kinovea fails at an empty list
         images = SubElement(root, "Keyframes")
         for seconds, title, comment in moments:
-            image = SubElement(images, "Keyframe", {"id": _id(path, f"{title} {seconds}")})
+            number = uuid.uuid5(uuid.NAMESPACE_URL, f"{path.stem}/{title} {seconds}")
+            image = SubElement(images, "Keyframe", {"id": str(number)})
             SubElement(image, "Position").text = str(round(per_second * seconds))
             SubElement(image, "Title").text = title
             if comment:
@@ -84,10 +85,6 @@ def _moments(labels: LabelFile, stop: float) -> list[tuple[float, str, str]]:
         if span.end < (after.start if after else stop):
             moments.append((span.end, f"{_END}{span.name}", ""))
     return moments
-
-
-def _id(path: Path, name: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{path.stem}/{name}"))
 
 
 # --- reading ------------------------------------------------------------------------------------

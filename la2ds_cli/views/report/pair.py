@@ -33,7 +33,6 @@ from la2ds_cli.views.report.pair_data import (
 FOLDER = "report"  # of results/
 SUFFIX = ".html"
 PAGE = "a page", (SUFFIX,)  # for checked_outputs
-_STYLES = ("page.css", "pair.css")
 SCRIPTS = (
     *("elements.js", "film.js", "keys.js", "player.js", "stage.js", "clips.js", "tracks.js"),
     *("matrix.js", "over.js", "words.js", "pair.js", "offline.js"),
@@ -104,7 +103,7 @@ def pair_page(
     return render_page(
         f"{_HERE}pair.html",
         f"{' and '.join(names)} · la2ds",
-        styles=[_HERE + name for name in _STYLES],
+        styles=[_HERE + name for name in ("page.css", "pair.css")],
         scripts=[_HERE + name for name in SCRIPTS],
         layout="views/page.html",
         heading=" and ".join(names),

@@ -35,9 +35,9 @@ from la2ds_cli.features.pose_features import angle_difference, angle_triples, bo
 from la2ds_cli.features.resample import even_rows, frame_edges
 from la2ds_cli.formats.c3d import Recorded
 from la2ds_cli.poses.trust import trusted
-from la2ds_cli.video.reader import Image, VideoFile
+from la2ds_cli.video.reader import VideoFile
 from la2ds_cli.views.figure import phase_colours
-from la2ds_cli.views.film_strip import cut_out, view_boxes
+from la2ds_cli.views.film_strip import cut_out, small_webp, view_boxes
 from la2ds_cli.views.page import base64_text
 
 HEIGHT = 440  # pixels of a picture: that of a player on a page of 1200 pixels
@@ -46,11 +46,9 @@ BUDGET = 8_000_000  # bytes of the pictures of one clip; a third more in the pag
 _BYTES_PER_PIXEL = 0.09  # of WebP at _QUALITY: 0.03 to 0.12 on phone clips
 _QUALITY, _METHOD = 72, 2  # Pillow's; slower methods save 4 % more for twice the time
 _WIDER = 1.25  # than what film_strip shows: a club or a bar reaches beyond the joints
-_LONGEST = 16383  # pixels, the limit of WebP
 UNIT = 4096  # steps of a stored joint over the height of the window
 UNSEEN = -(1 << 15)
 _CELLS = 480  # longest side of the distance matrix
-_SAMPLES = 4000  # of a force, at most
 _LIMITS = (20, 30, 45, 60, 90)  # degrees at the ends of the colour scale
 _ALIKE = 1.05  # ratio of durations, below which two clips are as fast
 
@@ -109,7 +107,7 @@ def encode_frames(
         if at % every:
             continue
         shown = np.ascontiguousarray(image[:, ::-1]) if mirrored else image
-        pictures.append(_encoded(cut_out(shown, box[at], *size)))
+        pictures.append(small_webp(cut_out(shown, box[at], *size), _QUALITY, _METHOD))
         row.append(at)
         spent += len(pictures[-1])
         while spent > budget and len(pictures) > 1:
@@ -126,18 +124,10 @@ def _plan(count: int, window: FloatArray, budget: int) -> tuple[tuple[int, int],
     aspect = float(window[0] / window[1])
     fitting = sqrt(budget / (count * _BYTES_PER_PIXEL * aspect))
     least = min(LEAST_HEIGHT, window[1])
-    height = max(min(HEIGHT, window[1], max(fitting, least), _LONGEST / aspect), 1)
+    height = max(min(HEIGHT, window[1], max(fitting, least), 16383 / aspect), 1)  # WebP's limit
     size = max(round(height * aspect), 1), max(round(height), 1)
     needed = count * _BYTES_PER_PIXEL * size[0] * size[1]
     return size, max(int(needed / budget), 1)
-
-
-def _encoded(image: Image) -> bytes:
-    from PIL import Image as Pillow
-
-    buffer = io.BytesIO()
-    Pillow.fromarray(image).save(buffer, "WEBP", quality=_QUALITY, method=_METHOD)
-    return buffer.getvalue()
 
 
 def clip_json(
@@ -242,11 +232,15 @@ def match_json(result: AlignResult) -> dict[str, Any]:
         "within": rounded(seconds_within(alignment), 2),
         "ratio": rounded(result.speed_ratio, 3),
         "sureness": sureness(result),
-        "angles": {
-            "names": [name.replace("_", " ") for name in names],
-            "limit": scale_limit(degrees),
-            "degrees": [rounded(column, 1) for column in degrees.T],
-        },
+        "angles": _angles_json(names, degrees),
+    }
+
+
+def _angles_json(names: Iterable[str], degrees: FloatArray) -> dict[str, Any]:
+    return {
+        "names": [name.replace("_", " ") for name in names],
+        "limit": scale_limit(degrees),
+        "degrees": [rounded(column, 1) for column in degrees.T],
     }
 
 
@@ -270,7 +264,7 @@ def recorded_json(result: AlignResult, recorded: Recorded, side: str) -> dict[st
 
     time = of_a(recorded.time)
     shown = np.flatnonzero(np.isfinite(time))
-    shown = shown[:: max(1, -(-len(shown) // _SAMPLES))]
+    shown = shown[:: max(1, -(-len(shown) // 4000))]  # at most so many
     moments = of_a(np.array([seconds for seconds, _ in recorded.events], np.float64))
     off = np.interp(moments, time_a, np.nan_to_num(within)) if side == "b" else 0 * moments
     return {
@@ -348,9 +342,5 @@ def compared_angles(result: CompareResult) -> dict[str, Any]:
     order = clearest_joints(angles)
     degrees = np.where(angles.judged, angles.difference, np.nan)[:, order]
     stated = in_episodes(angles)[:, order] & (not result.no_findings)
-    return {
-        "names": [angles.names[j].replace("_", " ") for j in order],
-        "limit": scale_limit(degrees),
-        "degrees": [rounded(column, 1) for column in degrees.T],
-        "stated": stated.T.astype(int).tolist(),
-    }
+    told = _angles_json([angles.names[j] for j in order], degrees)
+    return told | {"stated": stated.T.astype(int).tolist()}
