@@ -384,8 +384,9 @@ def export_clips(
             if not error.code or error.exit_code == ExitCode.STORAGE:
                 raise
             status = "skipped" if error.exit_code == ExitCode.UNUSABLE else "failed"
-            said = error.code, error.message, error.hint
-            result = ItemResult(str(path), video.id, status, 0, *said)
+            result = ItemResult(
+                str(path), video.id, status, 0, error.code, error.message, error.hint
+            )
         except Exception as error:
             result = unexpected(project, str(path), error, video.id)
         results.append(result)
