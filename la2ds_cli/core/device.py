@@ -103,32 +103,20 @@ LOADING = 0.3  # seconds of CPU: importing numba and loading its kernels from it
 _done_without = 0.0  # seconds of this process
 
 
-def compiled(
-    uncompiled: Callable[..., float] | None = None, **options: Any
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """As numba.njit(cache=True, **options), but without importing numba at import time.
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As numba.njit(cache=True), but without importing numba at import time."""
 
-    uncompiled: seconds that the uncompiled function takes for its arguments. It is called
-    uncompiled while that is little (compiling_pays).
-    """
+    @cache
+    def kernel() -> Callable[..., Any]:
+        from numba import njit
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        kernel: Callable[..., Any] | None = None
+        return njit(cache=True)(function)
 
-        @wraps(function)
-        def call(*arguments: Any) -> Any:
-            nonlocal kernel
-            if uncompiled is not None and not compiling_pays(uncompiled(*arguments)):
-                return function(*arguments)
-            if kernel is None:
-                from numba import njit
+    @wraps(function)
+    def call(*arguments: Any) -> Any:
+        return kernel()(*arguments)
 
-                kernel = njit(cache=True, **options)(function)
-            return kernel(*arguments)
-
-        return call
-
-    return decorate
+    return call
 
 
 def compiling_pays(seconds: float) -> bool:

@@ -160,7 +160,7 @@ def _by_kernels(pair: _Centred, config: AlignConfig) -> IntArray:
     return _walk_back(direction.ravel(), columns, 1, i, j)
 
 
-@compiled()
+@compiled
 def _nearest(gram, square, row, column):
     """Lower row (R,) and column (M,) to the least squared distances of a block's frames of A to B's
     frames, and the reverse; gram and square as in `_advance`."""
@@ -172,7 +172,7 @@ def _nearest(gram, square, row, column):
             column[j] = min(column[j], squared)
 
 
-@compiled()
+@compiled
 def _advance(gram, square, border, above, direction):
     """Fill R rows of the accumulated cost; returns the (R,) costs in their last column.
 
@@ -198,7 +198,7 @@ def _advance(gram, square, border, above, direction):
     return last
 
 
-_walk_back = compiled()(_walked_back)
+_walk_back = compiled(_walked_back)
 
 
 # --- few clips, computed together ----------------------------------------------------------------
