@@ -42,8 +42,8 @@ def test_runs_and_embeddings_are_those_of_one_machine(
     died, run = tmp_path / "embed-died", "default-s3"
     third = sorted(spread.posed())[2]
     worker = mortal(embedding.EmbedWorker, died, lambda item: item["video"] == third)
+    alone = embedding.embed(local, run=run, device="cpu")  # by the same worker, which lives
     monkeypatch.setattr(embedding, "EmbedWorker", worker)
-    alone = embedding.embed(local, run=run, device="cpu")
     together = embedding.embed(spread, run=run, device="cpu", engine="ray")
     assert died.exists()
     assert together == alone
