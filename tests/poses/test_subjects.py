@@ -54,6 +54,12 @@ def still(box: list[float]) -> Track:
     return make_track(np.arange(50), np.array([box] * 50, float), np.full(50, 0.9))
 
 
+def test_a_close_up_does_not_win_by_size() -> None:
+    """Both in the middle, with sides of 0.75 and 0.9 of the picture's: both count as a half."""
+    smaller, larger = still([80, 60, 560, 420]), still([32, 24, 608, 456])
+    assert subject_scores([smaller], SIZE, 50) == pytest.approx(subject_scores([larger], SIZE, 50))
+
+
 @pytest.mark.parametrize(
     ("box", "factor"),
     [
