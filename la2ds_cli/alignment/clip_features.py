@@ -126,6 +126,7 @@ class FeatureSource:
         self._sees_frames = kind == "model" and run_header(project, self.run).input == "rgb"
         self._stored: dict[tuple[str, str], EmbeddingSequence] = {}
         self._embedders: dict[str, Embedder] = {}
+        self._whole: PoseSequence | None = None  # the last clip with all its joints
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -189,5 +190,7 @@ class FeatureSource:
                 light_base() if project is None else light_embedder(project, run, self.device)
             )
         if pose.clip and not part and self.project is not None:
-            pose = self.project.read_pose(pose.clip)[0]  # with all joints; others may lack some
+            if self._whole is None or self._whole.clip != pose.clip:
+                self._whole = self.project.read_pose(pose.clip)[0]
+            pose = self._whole  # the joints given may be fewer
         return self._embedders[run]([pose if as_filmed else seen(pose, view, towards)])[0]
