@@ -77,12 +77,16 @@ class ClipFrames:
             yield chunk
 
     def _decoded(self) -> Iterator[Frames]:
-        kept, count = [], 0
+        kept: list[Frames] = []
+        count = 0
         frames = read_ahead(self._read(), self._chunk)
         while chunk := list(itertools.islice(frames, self._chunk)):
             count += len(chunk)
             self._fits &= count <= self._most_kept
-            kept = [*kept, chunk] if self._fits else []
+            if self._fits:
+                kept.append(chunk)
+            else:
+                kept.clear()
             yield chunk
         self._memory = kept
 
