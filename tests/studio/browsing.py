@@ -105,12 +105,23 @@ class Seen:
     def wait_for(self, condition: str) -> None:
         """Wait until an expression holds; the page's policy forbids Playwright's own way."""
         for _ in range(PATIENCE // 50):
-            if self.page.evaluate(condition):
+            if self._holds(condition):
                 self.page.evaluate(NAMES)
                 return
             self.page.wait_for_timeout(50)
         said = self.page.inner_text("body")[:600]
         raise AssertionError(f"never: {condition}\n{said}\n{self.errors}")
+
+    def _holds(self, condition: str) -> bool:
+        """Whether an expression holds on a page that is there whole: not between two pages."""
+        from playwright.sync_api import Error  # not installed wherever the other helpers are used
+
+        try:
+            return self.page.evaluate(f"document.readyState !== 'loading' && Boolean({condition})")
+        except Error as between:
+            if "context was destroyed" not in str(between):
+                raise
+            return False
 
     def wait_for_text(self, element: str, text: str) -> None:
         self.wait_for(f"document.getElementById('{element}').innerText.includes({text!r})")

@@ -48,6 +48,7 @@ def test_from_two_videos_to_one_side_by_side(browser: Any, start: Any, tmp_path:
         assert "To review" in page.inner_text("#review-heading")
 
         page.click("nav >> text=Pair")
+        page.wait_for_url("**/pair")
         seen.wait_for("document.body.dataset.ready === 'true'")
         assert sides(seen) == [a, b]
         assert page.evaluate("data.anchors.length") == 1
