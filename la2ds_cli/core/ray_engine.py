@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -22,9 +22,8 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError, first_line, optional_import, silent
 from la2ds_models.startup import own_folder
 
-Item = Mapping[str, Any]
-"""Values by name, as they travel between machines."""
-Work = Callable[[Item], Item]
+Work = Callable[[Any], Any]
+"""Makes the result of an item; both travel between machines."""
 
 _TOLD = "RAY_BACKEND_LOG_LEVEL" in os.environ
 _ATTEMPTS = 3  # at an item whose worker dies
@@ -34,11 +33,11 @@ _ANSWER_SECONDS = 10.0  # until the head takes a connection; Ray itself tries fo
 def ray_map(
     worker: Callable[..., Work],
     arguments: Sequence[Any],
-    items: Sequence[Item],
+    items: Sequence[Any],
     device: DeviceName,
     without: str = "leave --engine ray out",
-    lost: Callable[[Item, UserError], Item] | None = None,
-) -> Iterator[Item]:
+    lost: Callable[[Any, UserError], Any] | None = None,
+) -> Iterator[Any]:
     """Results of the items in order, each as soon as it and all before it are finished.
 
     worker: called with `arguments` once in each actor; it returns the function that processes an
@@ -64,7 +63,7 @@ def ray_map(
     idle = [actor.remote(worker, tuple(arguments)) for _ in range(count)]
     left = iter(enumerate(items))
     running: dict[Any, tuple[int, Any]] = {}
-    made: dict[int, Item] = {}
+    made: dict[int, Any] = {}
     try:
         ray.get(idle[0].begun.remote())  # ends here where the nodes have no la2ds
         for following in range(len(items)):
@@ -111,21 +110,21 @@ class Actor:
     def begun(self) -> None:
         """Nothing, once the actor is there."""
 
-    def work(self, item: Item) -> tuple[Item, Exception | None]:
+    def work(self, item: Any) -> tuple[Any, Exception | None]:
         """The result of an item, and what was raised instead."""
         try:
             return self._work(item), None
         except UserError as error:
-            return {}, error
+            return None, error
         except Exception:
-            return {}, RuntimeError(f"in a worker of Ray:\n{traceback.format_exc()}")
+            return None, RuntimeError(f"in a worker of Ray:\n{traceback.format_exc()}")
 
 
-def _raised(item: Item, error: Exception) -> Item:
+def _raised(item: Any, error: Exception) -> Any:
     raise error
 
 
-def _result(result: Item, error: Exception | None) -> Item:
+def _result(result: Any, error: Exception | None) -> Any:
     if error is not None:
         raise error
     return result

@@ -5,13 +5,14 @@ A clip is embedded alone, so its embedding never depends on what else is in the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult, unexpected
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
@@ -68,42 +69,38 @@ def embed(
             exit_code=ExitCode.UNUSABLE,
         )
     arguments = (str(project.root), run, device)
-    items = [{"video": video.id, "path": video.path} for video in posed]
     progress.begin("embedding", len(posed))
     if engine == "ray":
         from la2ds_cli.core.ray_engine import ray_map
 
-        rows = ray_map(EmbedWorker, arguments, items, device, lost=_failed)
+        found = ray_map(EmbedWorker, arguments, posed, device, lost=_failed)
     else:
-        rows = map(EmbedWorker(*arguments), items)
+        found = map(EmbedWorker(*arguments), posed)
     results = []
-    for row in rows:
-        results.append(ItemResult(**row))
+    for result in found:
+        results.append(result)
         progress.advance()
     progress.end()
     return results
 
 
 class EmbedWorker:
-    """Embeds one clip after another, and returns the `ItemResult` of each as JSON."""
+    """Embeds one clip after another."""
 
     def __init__(self, root: str, run: str, device: DeviceName) -> None:
         self._project, self._run = Project.open(Path(root)), run
         self._embedder = load_embedder(self._project, run, device)
 
-    def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        found = _embedded(self._project, self._run, item["video"], self._embedder)
+    def __call__(self, video: Video) -> ItemResult:
+        found = _embedded(self._project, self._run, video.id, self._embedder)
         if isinstance(found, UserError):
-            return _failed(item, found)
+            return _failed(video, found)
         sequence, current = found
-        status = "cached" if current else "ok"
-        return ItemResult(item["path"], item["video"], status, len(sequence)).to_json()
+        return ItemResult(video.path, video.id, "cached" if current else "ok", len(sequence))
 
 
-def _failed(item: Mapping[str, Any], error: UserError) -> dict[str, Any]:
-    return ItemResult(
-        item["path"], item["video"], "failed", 0, error.code, error.message, error.hint
-    ).to_json()
+def _failed(video: Video, error: UserError) -> ItemResult:
+    return ItemResult(video.path, video.id, "failed", 0, error.code, error.message, error.hint)
 
 
 def ensure_embeddings(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from la2ds_cli.core.config import Config, preset_names
 from la2ds_cli.core.errors import UserError
@@ -178,7 +178,7 @@ def _spread(benches: Sequence[Bench], names: Sequence[str]) -> dict[tuple[int, s
     plan, progress = benches[0].plan, benches[0].progress
     roots = [str(bench.project.root) for bench in benches]
     items = [
-        {"project": number, "row": name, "seed": seed}
+        (number, name, seed)
         for seed in plan.seeds
         for number in range(len(benches))
         for name in names
@@ -186,15 +186,15 @@ def _spread(benches: Sequence[Bench], names: Sequence[str]) -> dict[tuple[int, s
     errors: dict[tuple[int, str, int], str] = {}
     progress.begin("runs", len(items))
     every = ray_map(RunWorker, (roots, names, plan), items, plan.device)
-    for item, made in zip(items, every, strict=True):
-        errors[item["project"], item["row"], item["seed"]] = made["error"]
+    for item, error in zip(items, every, strict=True):
+        errors[item] = error
         progress.advance()
     progress.end()
     return errors
 
 
 class RunWorker:
-    """Trains and scores one run after another for `ray_map`: error, empty if there is none."""
+    """Trains and scores one run after another; its error, empty if there is none."""
 
     def __init__(self, roots: Sequence[str], names: Sequence[str], plan: Plan) -> None:
         projects = [Project.open(Path(root)) for root in roots]
@@ -204,6 +204,7 @@ class RunWorker:
             Bench(project.root.name, project, table, plan, Progress()) for project in projects
         ]
 
-    def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        (entry, *_) = self._benches[item["project"]].run(self._rows[item["row"]], item["seed"])
-        return {"error": entry.error}
+    def __call__(self, item: tuple[int, str, int]) -> str:
+        number, name, seed = item
+        (entry, *_) = self._benches[number].run(self._rows[name], seed)
+        return entry.error

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult, unexpected
@@ -230,19 +230,16 @@ def _run_on_ray(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipResu
     from la2ds_cli.core.ray_engine import ray_map
 
     arguments = (str(run.project.root), run.config, run.device, run.overwrite)
-    items = [{"source": source} for source in sources]
     without = "use --shard I/N in N jobs"
-    made = ray_map(ClipWorker, arguments, items, run.device, without, _lost)
-    for source, item in zip(sources, made, strict=True):
-        run.progress.advance(2 * item["results"][0].frames)
-        yield ClipResult(source, item["results"], item["seconds"])
+    for result in ray_map(ClipWorker, arguments, sources, run.device, without, _lost):
+        run.progress.advance(2 * result.items[0].frames)
+        yield result
 
 
-def _lost(item: Mapping[str, Any], error: UserError) -> dict[str, Any]:
-    """What stands for the results of a clip at which every worker dies."""
-    name = item["source"].name
-    row = ItemResult(name, "", "failed", 0, error.code, error.message, error.hint)
-    return {"results": [row], "seconds": 0.0}
+def _lost(source: ClipSource, error: UserError) -> ClipResult:
+    """The result of a clip at which every worker dies."""
+    row = ItemResult(source.name, "", "failed", 0, error.code, error.message, error.hint)
+    return ClipResult(source, [row])
 
 
 class ClipWorker:
@@ -252,10 +249,9 @@ class ClipWorker:
         project = Project.open(Path(root))
         self._run = Extraction(project, config, device, Progress(), overwrite)
 
-    def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
+    def __call__(self, source: ClipSource) -> ClipResult:
         self._run.open_networks()
-        result = self._run.attempt(item["source"])
-        return {"results": result.items, "seconds": result.seconds}
+        return replace(self._run.attempt(source), error=None)  # one that may not travel
 
 
 def _same_film(source: ClipSource, twin: ClipResult) -> ClipResult:

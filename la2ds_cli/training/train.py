@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -160,16 +160,13 @@ def train_seeds(
     unless the seeds are different whole numbers from 0 up, and as `train` does.
     """
     check_seeds(seeds)
-    items = [{"run": f"{run}-s{seed}", "seed": seed} for seed in seeds]
-    arguments = (str(project.root), config, options)
+    arguments = (str(project.root), run, config, options)
     if engine == "ray":
         from la2ds_cli.core.ray_engine import ray_map
 
-        results = ray_map(TrainWorker, arguments, items, options.device)
+        yield from ray_map(TrainWorker, arguments, seeds, options.device)
     else:
-        results = map(TrainWorker(*arguments, progress), items)
-    for result in results:
-        yield TrainResult(**{**result, "checkpoint": Path(result["checkpoint"])})
+        yield from map(TrainWorker(*arguments, progress), seeds)
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
@@ -182,23 +179,27 @@ def check_seeds(seeds: Sequence[int]) -> None:
 
 
 class TrainWorker:
-    """Trains the run of one seed after another, and returns each `TrainResult` as JSON."""
+    """Trains the run of one seed after another."""
 
     def __init__(
-        self, root: str, config: Config, options: TrainOptions, progress: Progress | None = None
+        self,
+        root: str,
+        run: str,
+        config: Config,
+        options: TrainOptions,
+        progress: Progress | None = None,
     ) -> None:
-        self._project, self._progress = Project.open(Path(root)), progress
-        self._config, self._options = config, options
+        self._project, self._run = Project.open(Path(root)), run
+        self._config, self._options, self._progress = config, options, progress
 
-    def __call__(self, item: Mapping[str, Any]) -> dict[str, Any]:
-        config = replace(self._config, train=replace(self._config.train, seed=item["seed"]))
+    def __call__(self, seed: int) -> TrainResult:
         return train(
             self._project,
-            run=item["run"],
-            config=config,
+            run=f"{self._run}-s{seed}",
+            config=replace(self._config, train=replace(self._config.train, seed=seed)),
             options=self._options,
             progress=self._progress,
-        ).to_json()
+        )
 
 
 def _prepare_folder(

@@ -30,7 +30,7 @@ def test_runs_and_embeddings_are_those_of_one_machine(
     local, spread = clips(tmp_path / "local"), clips(tmp_path / "spread")
     expected = list(training.train_seeds(local, [0, 3], config=config, options=CPU))
     died = tmp_path / "train-died"
-    worker = mortal(training.TrainWorker, died, lambda item: item["seed"] == 3)
+    worker = mortal(training.TrainWorker, died, lambda seed: seed == 3)
     monkeypatch.setattr(training, "TrainWorker", worker)
     found = list(training.train_seeds(spread, [0, 3], config=config, options=CPU, engine="ray"))
     assert died.exists()
@@ -41,7 +41,7 @@ def test_runs_and_embeddings_are_those_of_one_machine(
 
     died, run = tmp_path / "embed-died", "default-s3"
     third = sorted(spread.posed())[2]
-    worker = mortal(embedding.EmbedWorker, died, lambda item: item["video"] == third)
+    worker = mortal(embedding.EmbedWorker, died, lambda video: video.id == third)
     alone = embedding.embed(local, run=run, device="cpu")  # by the same worker, which lives
     monkeypatch.setattr(embedding, "EmbedWorker", worker)
     together = embedding.embed(spread, run=run, device="cpu", engine="ray")
@@ -63,7 +63,7 @@ def test_a_benchmark_is_that_of_one_machine(
         project = six_clips(tmp_path / engine / "six")
         died = tmp_path / f"{engine}-died"
         if engine == "ray":
-            worker = mortal(benchmarks.RunWorker, died, lambda item: item.get("seed") == 1)
+            worker = mortal(benchmarks.RunWorker, died, lambda item: item[-1] == 1)
             monkeypatch.setattr(benchmarks, "RunWorker", worker)
             monkeypatch.setattr(loop, "draw_batch", lambda *_: pytest.fail("trained here"))
         plan = Plan((0, 1), settings=SMALL, device="cpu")

@@ -46,7 +46,7 @@ def test_the_same_bytes_as_on_one_machine(tmp_path: Path, clips: str, cluster) -
 def test_a_killed_worker_is_replaced(tmp_path: Path, clips: str, cluster, monkeypatch) -> None:
     """The first worker that looks at a frame of the third clip dies, once."""
     mark = tmp_path / "died"
-    dying = mortal(extract.ClipWorker, mark, lambda item: item["source"].name.endswith("2.mp4"))
+    dying = mortal(extract.ClipWorker, mark, lambda source: source.name.endswith("2.mp4"))
     monkeypatch.setattr(extract, "ClipWorker", dying)
     local, spread = Project.create(tmp_path / "local"), Project.create(tmp_path / "spread")
     expected = extract_poses(local, [clips], CONFIG)
@@ -64,7 +64,7 @@ def test_a_clip_that_kills_every_worker_is_a_row(
     dying = mortal(
         extract.ClipWorker,
         tmp_path / "died",
-        lambda item: item["source"].name.endswith("2.mp4"),
+        lambda source: source.name.endswith("2.mp4"),
         always=True,
     )
     monkeypatch.setattr(extract, "ClipWorker", dying)
@@ -85,10 +85,10 @@ def test_a_worker_does_what_a_local_run_does(tmp_path: Path) -> None:
     for name in ("a.mp4", "nobody.mp4"):
         entry = Entry(str(tmp_path / name), ClipOptions(start=0.2))
         source = load_source(project, entry, max_duration=600)
-        item = pickle.loads(pickle.dumps({"source": source}))
-        assert item["source"] == source
-        made = pickle.loads(pickle.dumps(worker(item)))
-        assert made["results"] == run.attempt(source).items
+        sent = pickle.loads(pickle.dumps(source))
+        assert sent == source
+        made = pickle.loads(pickle.dumps(worker(sent)))
+        assert made.items == run.attempt(source).items
 
 
 class Unfit:
@@ -97,7 +97,7 @@ class Unfit:
     def __init__(self, error: Exception) -> None:
         raise error
 
-    def __call__(self, item: ray_engine.Item) -> ray_engine.Item:
+    def __call__(self, item: str) -> str:
         return item
 
 
@@ -108,7 +108,7 @@ def test_what_ends_a_run_travels_back() -> None:
         (UserError("no GPU", **told), "no GPU"),
         (ValueError("a bug"), "ValueError: a bug"),
     ):
-        _, raised = ray_engine.Actor(Unfit, [error]).work({})
+        _, raised = ray_engine.Actor(Unfit, [error]).work("item")
         assert said in str(raised)
         again = pickle.loads(pickle.dumps(raised))
         assert (type(again), vars(again)) == (type(raised), vars(raised))
