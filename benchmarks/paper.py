@@ -1,13 +1,14 @@
 """The tables of docs/results/paper.md: the recipe of the paper trained to its end, and its curve.
 
-    python benchmarks/paper.py PENN PHASES.csv --work DIR [--out docs/results]
-        [--actions golf_swing] [--presets paper-penn-casa] [--seeds 0] [--set K=V] [--only-score]
+    python benchmarks/paper.py PENN PHASES.csv --work DIR [--out docs/results] [--people EVENTS]
+        [--actions golf_swing] [--recipes paper-penn-casa] [--seeds 0] [--set K=V] [--only-score]
 
-PENN: a folder with labels/*.mat; PHASES.csv: video,start,end,phase. Each preset is trained with
-each seed on each action, in DIR/ACTION, as run PRESET-sSEED; its weights after every EVERY steps
-are kept as a run of their own, PRESET-sSEED-stepNNNN. Each is scored once, on the test clips: the
-metrics of Tables 1 to 3 by the protocol `paper`, and event transfer on trimmed pairs by `la2ds`,
-with the embedding alone (align.movement=0, align.base=0). Writes paper-curve.csv and
+PENN: a folder with labels/*.mat; PHASES.csv: video,start,end,phase. EVENTS: a folder with golf/, on
+whose clips the last weights of golf_swing are tested as well. A recipe is a preset with settings of
+its own, PRESET+K=V. It is trained with each seed on each action, in DIR/ACTION; its weights after
+every EVERY steps are kept as a run of their own, RUN-stepNNNN. Each is scored once, on the test
+clips: the metrics of Tables 1 to 3 by the protocol `paper`, and event transfer on trimmed pairs by
+`la2ds`, with the embedding alone (align.movement=0, align.base=0). Writes paper-curve.csv and
 paper-tables.csv to --out. The same command goes on after an interruption, and --only-score
 tabulates what there is while another process trains.
 """
@@ -22,7 +23,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from people import penn_project
+from human_labels import figure, transfers
+from people import SETS, Fold, make_folds, penn_project
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.csv_tables import table_text
@@ -38,6 +40,7 @@ EVERY = 100
 COLUMNS = (
     *("classification 10 %", "50 %", "100 %", "progression", "tau", "AP@5", "AP@10", "AP@15"),
     *("median %", "mean %"),
+    *("people, real speed", "slow motion", "both"),  # medians of SETS["golf"].kinds
 )
 BASELINES = {
     "base": "base model, no training",
@@ -98,20 +101,40 @@ def scores(project: Project, work: Path, run: str, names: Sequence[str]) -> dict
     return json.loads(path.read_text("utf-8"))
 
 
+def people(folds: Sequence[Fold], run: Path | None, names: Sequence[str]) -> dict[str, list[float]]:
+    """Of the feature sets `names`: the median errors on the kinds of pairs of people's clips, none
+    without folds. run: the folder of the network `model`."""
+    documents = []
+    for fold in folds:
+        if run is not None and not fold.project.run_dir(run.name).exists():
+            shutil.copytree(run, fold.project.run_dir(run.name))
+        config, tested = fold.project.config(overrides=ALONE), "" if run is None else run.name
+        documents.append(transfers(fold, config, names, tested))
+    kinds = SETS["golf"].kinds if documents else ()
+    return {name: [figure(documents, name, kind)[0] for kind in kinds] for name in names}
+
+
 def cells(rows: Sequence[Sequence[float]]) -> list[str]:
-    """Means over seeds with their standard deviation, of several."""
+    """Means over seeds with their standard deviation, of several, and empty cells at the end."""
     text = []
     for n, each in enumerate(zip(*rows, strict=True)):
-        digits = {3: 3, 4: 3, 8: 2, 9: 2}.get(n, 1)
+        digits = {3: 3, 4: 3}.get(n, 1 if n < 8 else 2)
         spread = f" ±{stdev(each):.{digits}f}" if len(each) > 1 else ""
         text.append(f"{mean(each):.{digits}f}{spread}")
-    return text
+    return [*text, *[""] * (len(COLUMNS) - len(text))]
 
 
-def trained(project: Project, run: str, settings: Sequence[str]) -> None:
+def run_of(recipe: str, seed: str) -> str:
+    """PRESET-sSEED, with the values of the settings of a recipe between them."""
+    preset, *settings = recipe.split("+")
+    return "-".join([preset, *(one.partition("=")[2] for one in settings), f"s{seed}"])
+
+
+def trained(project: Project, recipe: str, seed: str, settings: Sequence[str]) -> None:
     """Train a run, or go on with it, and keep its weights."""
-    keeper, more = Keeper(project, run), f"train.validate_every={EVERY}"
-    config = project.config(preset=run.rpartition("-s")[0], overrides=[*settings, more])
+    run, (preset, *own) = run_of(recipe, seed), recipe.split("+")
+    keeper, more = Keeper(project, run), [f"train.validate_every={EVERY}", f"train.seed={seed}"]
+    config = project.config(preset=preset, overrides=[*own, *settings, *more])
     train(project, run=run, config=config, progress=keeper)
     keeper.advance()
 
@@ -123,7 +146,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("docs/results"))
     parser.add_argument("--actions", default="golf_swing")
-    parser.add_argument("--presets", default="paper-penn-casa")
+    parser.add_argument("--recipes", default="paper-penn-casa")
+    parser.add_argument("--people", type=Path)
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="K=V")
     parser.add_argument("--only-score", action="store_true")
@@ -132,29 +156,36 @@ def main() -> None:
     for name in ("casa", "la2ds"):
         printed = list(paper_data()["penn-action"].figures[name].values())
         label = f"{paper_methods()[name].label} in the paper, {paper_methods()[name].input}"
-        table.append(["13 actions", label, *cells([printed]), "", ""])
+        table.append(["13 actions", label, *cells([printed])])
     for action in given.actions.split(","):
         project = penn_project(given.penn, action, given.work / action, given.phases)
+        folds: list[Fold] = []
+        if given.people is not None and action == "golf_swing":
+            folds = make_folds(SETS["golf"], given.people, given.work / "people")
         shown: dict[str, str] = BASELINES
-        for preset in given.presets.split(","):
-            reached: dict[int, list[list[float]]] = {}
-            first = ""
+        others = people(folds, None, list(BASELINES))
+        for recipe in given.recipes.split(","):
+            label, reached = recipe.replace("+", ", "), {}
             for seed in given.seeds.split(","):
-                run = f"{preset}-s{seed}"
                 if not given.only_score:
-                    trained(project, run, [*given.settings, f"train.seed={seed}"])
-                for step, kept in kept_runs(project, run):
-                    first = first or kept
-                    found = scores(project, given.work, kept, ["model"])["model"]
-                    reached.setdefault(step, []).append(found)
-            for step, rows in sorted(reached.items()):
-                curve.append([action, preset, str(step), str(len(rows)), *cells(rows)])
-            if reached:
-                table.append([action, f"{preset}, {max(reached)} steps", *curve[-1][4:]])
-                shown = {**shown, "untrained": f"{preset}, untrained"}
-                for name, row in scores(project, given.work, first, list(shown)).items():
-                    table.append([action, shown[name], *cells([row])])
-                shown = {}
+                    trained(project, recipe, seed, given.settings)
+                for step, run in kept_runs(project, run_of(recipe, seed)):
+                    found = scores(project, given.work, run, ["model"])["model"]
+                    reached.setdefault(step, {})[run] = found
+            for step, runs in sorted(reached.items()):
+                curve.append([action, label, str(step), str(len(runs)), *cells([*runs.values()])])
+            if not reached:
+                continue
+            last = reached[max(reached)].items()
+            rows = [
+                own + people(folds, project.run_dir(run), ["model"])["model"] for run, own in last
+            ]
+            table.append([action, f"{label}, {max(reached)} steps", *cells(rows)])
+            shown = {**shown, "untrained": f"{label}, untrained"}
+            first = next(iter(reached[min(reached)]))
+            for name, row in scores(project, given.work, first, list(shown)).items():
+                table.append([action, shown[name], *cells([row + others.get(name, [])])])
+            shown = {}
     steps, methods = ["action", "recipe", "steps", "seeds"], ["clips", "method"]
     for name, columns, rows in (("curve", steps, curve), ("tables", methods, table)):
         text = table_text([*columns, *COLUMNS], rows)
