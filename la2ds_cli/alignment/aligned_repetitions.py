@@ -17,7 +17,7 @@ from la2ds_cli.alignment.align import PairAligner, judge_movement
 from la2ds_cli.alignment.pair import prepare_pair
 from la2ds_cli.alignment.repetitions import Repetition, cut_clip
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import SCHEMA_VERSION, AlignResult, csv_text
+from la2ds_cli.alignment.result import AlignResult, csv_text
 from la2ds_cli.alignment.same_movement import likeliest
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
@@ -78,7 +78,7 @@ class RepetitionsResult:
         """Where each repetition is, and its alignment."""
         number, count = self.of_a
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": 1,
             "a": {"video": self.a.id, "path": self.a.path, "repetition": number, "of": count},
             "b": {"video": self.b.id, "path": self.b.path},
             "best": self.best.number,

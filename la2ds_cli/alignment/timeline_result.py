@@ -16,7 +16,6 @@ from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.core.view import FLIPPED, View
 
-SCHEMA_VERSION = 1
 GRID = np.linspace(0.0, 1.0, 101)  # positions at which joint angles are compared
 COLUMNS = (
     *("clip", "frame", "seconds", "position", "reference_frame", "reference_seconds"),
@@ -131,7 +130,7 @@ class TimelineResult:
         mean, spread, count = self.bands()
         reference = self.clock.video
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": 1,
             "reference": {"video": reference.id, "path": reference.path, "named": self.named},
             "features": self.features,
             "reason": self.reason,

@@ -39,7 +39,6 @@ from la2ds_cli.core.types import BoolArray, FloatArray
 from la2ds_cli.poses.sources import collect_entries
 from la2ds_cli.video.media_files import natural_order, unreadable
 
-SCHEMA_VERSION = 1
 _STATED = 2  # attempts in which a difference must be stated to become a series
 _JUDGED = 0.5  # share of these moments that an attempt must show
 _SHOWN = 0.8  # share of the attempts that show the moments of which parts are thirds; others differ
@@ -84,7 +83,7 @@ class AttemptsResult:
         """The entire result as JSON (docs/how-to/compare.md); None stands for "not known"."""
         reference = self.attempts[0].aligned.a
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": 1,
             "reference": {"video": reference.id, "path": reference.path},
             "attempts": [
                 {

@@ -36,7 +36,6 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 
-SCHEMA_VERSION = 1
 HOW_TO_READ = (
     "Angles are measured in the picture, so both clips must be filmed from the same side. A "
     "difference is stated if it exceeds what noise of the joints, a small turn of the camera and "
@@ -78,7 +77,7 @@ class CompareResult:
         table (views.compare_files)."""
         alignment = self.aligned.alignment
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": 1,
             "reference": {"video": self.aligned.a.id, "path": self.aligned.a.path},
             "other": {"video": self.aligned.b.id, "path": self.aligned.b.path},
             "alignment": {

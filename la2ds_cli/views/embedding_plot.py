@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 A_PLOT = "a plot", (*SUFFIXES, ".json")  # for checked_outputs
 
-SCHEMA_VERSION = 1
 Method = Literal["pca", "tsne"]
 LEAST = 5  # frames below which there are no neighbourhoods to speak of
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY)  # one for each clip
@@ -79,7 +78,7 @@ class EmbeddingPlot:
     def to_json(self) -> dict[str, Any]:
         """Everything that is drawn, in plain JSON types."""
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": 1,
             "method": self.method,
             "explained_variance": self.explained,
             "features": self.features,

@@ -33,7 +33,6 @@ _GROUND: Colour = (20, 20, 23)
 _INK, _SOFT = (240, 240, 240), (165, 165, 170)
 SUFFIXES = (".mp4", ".mov", ".mkv")
 HEIGHT = 480
-SCHEMA_VERSION = 1
 SLOWEST, FASTEST = 1.0, 240.0  # frames per second that a written video may have
 _EVEN = 0.25  # of a frame: how far a frame may lie from its place in a clip of even steps
 
@@ -249,7 +248,7 @@ def write_sync(
     write_video(out, both.frames(progress), fps)
     progress.end()
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": 1,
         "a": {"video": result.a.id, "path": result.a.path},
         "b": {"video": result.b.id, "path": result.b.path},
         "features": alignment.features,
