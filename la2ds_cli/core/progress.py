@@ -29,11 +29,11 @@ class Progress:
             self.note(text)
 
 
-def duration(value: float, digits: int = 0) -> str:
-    """A readable duration: `8 s`, `3 min 20 s`, `2 h 05 min`. digits: decimals below a minute."""
+def duration(value: float) -> str:
+    """A readable duration in seconds: `8 s`, `3 min 20 s`, `2 h 05 min`."""
     total = round(value)
-    if round(value, digits) < 60:
-        return f"{value:.{digits}f} s"
+    if total < 60:
+        return f"{total} s"
     if total < 3600:
         return f"{total // 60} min {total % 60:02d} s"
     return f"{total // 3600} h {total % 3600 // 60:02d} min"
