@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.batch import ItemResult, unexpected
+from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -100,7 +100,7 @@ class EmbedWorker:
 
 
 def _failed(video: Video, error: UserError) -> ItemResult:
-    return ItemResult(video.path, video.id, "failed", 0, error.code, error.message, error.hint)
+    return error_row(video.path, error, video.id)
 
 
 def ensure_embeddings(

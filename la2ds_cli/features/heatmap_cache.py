@@ -16,7 +16,7 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, MissingArtifact, Recipe
-from la2ds_cli.core.batch import ItemResult, Status, unexpected
+from la2ds_cli.core.batch import ItemResult, Status, error_row, unexpected
 from la2ds_cli.core.clip import MOST_FRAMES, Video
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -72,7 +72,7 @@ def cache_heatmaps(
         except UserError as error:
             if error.exit_code == ExitCode.STORAGE:
                 raise
-            results.append(_unstored(video, "failed", "H002", error.message, error.hint))
+            results.append(error_row(video.path, error, video.id, "H002"))
         except Exception as error:
             results.append(unexpected(project, video.path, error, video.id))
         progress.advance()
@@ -87,7 +87,7 @@ def _stored(project: Project, video: Video, config: HeatmapConfig, overwrite: bo
         poses, _ = project.pose_header(video.id)
     except MissingArtifact:
         hint = "run la2ds extract-poses on the video"
-        return _unstored(video, "skipped", "H001", "no poses", hint)
+        return ItemResult(video.path, video.id, "skipped", 0, "H001", "no poses", hint)
     recipe = heatmap_recipe(config, poses.key)
     status: Status = "cached"
     if overwrite or artifact.staleness(path, recipe) is not None:
@@ -98,10 +98,6 @@ def _stored(project: Project, video: Video, config: HeatmapConfig, overwrite: bo
     size = path.stat().st_size / 1e3
     message = f"{size:,.1f} kB, {size / max(frames, 1):.1f} kB per frame"
     return ItemResult(video.path, video.id, status, frames, message=message)
-
-
-def _unstored(video: Video, status: Status, code: str, message: str, hint: str) -> ItemResult:
-    return ItemResult(video.path, video.id, status, 0, code, message, hint)
 
 
 def compress_heatmaps(

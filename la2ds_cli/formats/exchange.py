@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.core.artifact import Recipe, file_digest, staleness
-from la2ds_cli.core.batch import ItemResult, unexpected
+from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.clip import Video, slug, video_id
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PhaseRow, in_time_order
@@ -383,10 +383,9 @@ def export_clips(
         except UserError as error:
             if not error.code or error.exit_code == ExitCode.STORAGE:
                 raise
-            status = "skipped" if error.exit_code == ExitCode.UNUSABLE else "failed"
-            result = ItemResult(
-                str(path), video.id, status, 0, error.code, error.message, error.hint
-            )
+            result = error_row(str(path), error, video.id)
+            if error.exit_code == ExitCode.UNUSABLE:
+                result = replace(result, status="skipped")
         except Exception as error:
             result = unexpected(project, str(path), error, video.id)
         results.append(result)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.core.artifact import cannot_read
-from la2ds_cli.core.batch import ItemResult, Status, unexpected
+from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PhaseRow
@@ -112,14 +112,13 @@ def import_labels(
             results += _from_file(project, path, read, layer, clip, overwrite)
         except LabelError as error:
             hint = "write the file again, or name the right format"
-            results.append(_failed(path, "I001", str(error), hint))
+            results.append(ItemResult(str(path), "", "failed", 0, "I001", str(error), hint))
         except UserError as error:
             if error.exit_code == ExitCode.STORAGE:
                 raise
-            results.append(_failed(path, error.code or "I005", error.message, error.hint))
+            results.append(error_row(str(path), error, code="I005"))
         except OSError as error:
-            said = cannot_read(path, error)
-            results.append(_failed(path, "I001", said.message, said.hint))
+            results.append(error_row(str(path), cannot_read(path, error), code="I001"))
         except Exception as error:
             results.append(unexpected(project, str(path), error))
         progress.advance()
@@ -142,12 +141,6 @@ def _files(paths: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
     return files
 
 
-def _failed(
-    path: Path, code: str, message: str, hint: str, video: str = "", status: Status = "failed"
-) -> ItemResult:
-    return ItemResult(str(path), video, status, code=code, message=message, hint=hint)
-
-
 def _from_file(
     project: Project, path: Path, read: Read, layer: str, clip: str, overwrite: bool
 ) -> list[ItemResult]:
@@ -156,10 +149,9 @@ def _from_file(
         for video in _clips(project, labels, path, clip):
             results += _taken(project, path, labels, video, overwrite)
     if not results:
+        message = f"{path.name} has no labels for frames of clips"
         hint = "label phases with a beginning and an end"
-        results.append(
-            _failed(path, "I001", f"{path.name} has no labels for frames of clips", hint)
-        )
+        return [ItemResult(str(path), "", "failed", 0, "I001", message, hint)]
     return results
 
 
@@ -198,11 +190,11 @@ def _taken(
         if after.start < before.end:
             message = f"{before.name} and {after.name} overlap at frame {after.start}"
             hint = "a frame has one phase; read one tier or subject of the file with --layer"
-            return [_failed(path, "I003", message, hint, video.id)]
+            return [ItemResult(str(path), video.id, "failed", 0, "I003", message, hint)]
     if not _merged(project, video, phases, overwrite):
         message = f"{video.name} has labels that a person has set"
         hint = "--overwrite replaces them; the old phases.csv is saved"
-        return [_failed(path, "I006", message, hint, video.id, "skipped")]
+        return [ItemResult(str(path), video.id, "skipped", 0, "I006", message, hint)]
     return [ItemResult(str(path), video.id, "ok", len(phases))]
 
 

@@ -17,7 +17,7 @@ from la2ds_cli.alignment.pair import with_poses
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.alignment.same_movement import Sameness, likeliest
-from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.batch import ItemResult, error_row
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import in_time_order
 from la2ds_cli.core.progress import Progress
@@ -209,8 +209,7 @@ def _refused(project: Project, name: str, problem: UserError) -> ItemResult:
     """The item of a clip, or of a file that did not become one, that cannot be used."""
     clip = project.find(name)
     path, video = (clip.path, clip.id) if clip else (name, "")
-    code = problem.code or "L003"
-    return ItemResult(path, video, "failed", 0, code, problem.message, problem.hint)
+    return error_row(path, problem, video, "L003")
 
 
 # --- which clips `transfer-labels` reads labels from, and which it labels ----------------------

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.batch import ItemResult, unexpected
+from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.csv_tables import table_text
@@ -238,8 +238,7 @@ def _run_on_ray(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipResu
 
 def _lost(source: ClipSource, error: UserError) -> ClipResult:
     """The result of a clip at which every worker dies."""
-    row = ItemResult(source.name, "", "failed", 0, error.code, error.message, error.hint)
-    return ClipResult(source, [row])
+    return ClipResult(source, [error_row(source.name, error)])
 
 
 class ClipWorker:

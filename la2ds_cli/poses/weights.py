@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.batch import ItemResult, Status
+from la2ds_cli.core.batch import ItemResult, Status, error_row
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 
@@ -186,9 +186,7 @@ def pull(
         except UserError as error:
             if error.exit_code != ExitCode.ENVIRONMENT:
                 raise
-            results.append(
-                ItemResult(entry.name, "", "failed", 0, "W001", error.message, error.hint)
-            )
+            results.append(error_row(entry.name, error, code="W001"))
             continue
         status: Status = "ok" if source.startswith("downloaded") else "cached"
         results.append(ItemResult(entry.name, "", status, message=f"{path} ({source})"))
