@@ -337,7 +337,7 @@ def _recipe_of(content: Any, path: Path | str) -> Recipe:
 
 def read_recipe(path: Path) -> Recipe:
     """The recipe stored in a JSON document. Raises ArtifactError."""
-    with _readable(path):
+    with readable(path):
         return _recipe_of(json.loads(regular_file.text(path)), path)
 
 
@@ -358,29 +358,32 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _readable(path: Path | str) -> Iterator[None]:
-    """Turns every error of reading the file into an ArtifactError."""
+def readable(path: Path | str, missing: str = "") -> Iterator[None]:
+    """Turns every error of reading a file, and of arrays or facts that are not those of its kind,
+    into an ArtifactError (exit 3). missing: what to say of a file that is missing (exit 4)."""
     from safetensors import SafetensorError
 
     try:
         yield
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise MissingArtifact(f"there is no {path}") from error
+    except (FileNotFoundError, NotADirectoryError, MissingArtifact) as error:
+        raise MissingArtifact(missing or f"there is no {path}") from error
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error.strerror or error}") from error
     except RecursionError as error:
         raise ArtifactError(f"{path} is damaged: its header is nested too deeply") from error
-    except (SafetensorError, LookupError, AttributeError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise ArtifactError(f"{path} is damaged: {error} is missing") from error
+    except (SafetensorError, *FOREIGN) as error:
         raise ArtifactError(f"{path} is damaged: {first_line(error)}") from error
 
 
 @contextmanager
 def _open(path: Path | str) -> Iterator[Any]:
-    """An artifact to be read by safetensors; errors as of `_readable`."""
+    """An artifact to be read by safetensors; errors as of `readable`."""
     from safetensors import safe_open
 
     with (
-        _readable(path),
+        readable(path),
         regular_file.opened(path, most=None),  # safe_open takes names alone, and gives no reason
         safe_open(path, framework="numpy") as handle,
     ):

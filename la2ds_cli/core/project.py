@@ -9,8 +9,8 @@ import math
 import shlex
 import shutil
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from glob import escape
 from pathlib import Path
@@ -30,7 +30,7 @@ from la2ds_cli.core.annotations import (
 )
 from la2ds_cli.core.clip import ClipOptions, Video, family, listable
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.core.errors import ExitCode, UserError, did_you_mean, first_line
+from la2ds_cli.core.errors import ExitCode, UserError, did_you_mean
 from la2ds_cli.core.phase_table import (
     ClipPhases,
     Frames,
@@ -245,7 +245,7 @@ class Project(ProjectFolder):
         otherwise as in the file.
         """
         path = self.pose_path(video)
-        with well_formed(path, f"no poses for {video}"):
+        with artifact.readable(path, f"no poses for {video}"):
             arrays, recipe, facts = artifact.read_arrays(path)
             pose = PoseSequence.from_arrays(arrays, facts, video)
             if not len(pose):
@@ -261,7 +261,7 @@ class Project(ProjectFolder):
         """The recipe and the facts of a clip's poses with their corrections, without the joints;
         raises UserError as read_pose."""
         path = self.pose_path(video)
-        with well_formed(path, f"no poses for {video}"):
+        with artifact.readable(path, f"no poses for {video}"):
             recipe, facts = artifact.read_header(path)
         return self.with_corrections(video, recipe, facts), facts
 
@@ -292,7 +292,7 @@ class Project(ProjectFolder):
     def read_embedding(self, run: str, video: str) -> tuple[EmbeddingSequence, artifact.Recipe]:
         """Embedding of a video id and its recipe; raises UserError (exit 4) if there is none."""
         path = self.embedding_path(run, video)
-        with well_formed(path, f"no embedding of {video} in run {run}"):
+        with artifact.readable(path, f"no embedding of {video} in run {run}"):
             arrays, recipe, facts = artifact.read_arrays(path)
             return EmbeddingSequence.from_arrays(arrays, facts), recipe
 
@@ -347,7 +347,7 @@ class Project(ProjectFolder):
             return 0, math.inf
         with suppress(UserError):
             path = self.pose_path(video.id)
-            with well_formed(path):
+            with artifact.readable(path):
                 arrays, _, _ = artifact.read_arrays(path, ("frame",))
                 return int(arrays["frame"][0]), int(arrays["frame"][-1]) + 1
         return None
@@ -393,17 +393,3 @@ def _with_what_was_set(video: Video, old: Video | None) -> Video:
         return video
     own = video.own or old.own
     return replace(video, split=video.split or old.split, group=video.group or old.group, own=own)
-
-
-@contextmanager
-def well_formed(path: Path, missing: str = "") -> Iterator[None]:
-    """Turns a readable file whose arrays or facts are not those of its kind into an ArtifactError
-    (exit 3). missing: what to say of a file that is missing."""
-    try:
-        yield
-    except artifact.MissingArtifact as error:
-        raise artifact.MissingArtifact(missing or error.message) from error
-    except KeyError as error:
-        raise artifact.ArtifactError(f"{path} is damaged: {error} is missing") from error
-    except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
-        raise artifact.ArtifactError(f"{path} is damaged: {first_line(error)}") from error
