@@ -18,7 +18,7 @@ import numpy as np
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
 from la2ds_cli.core.view import View
@@ -135,7 +135,7 @@ class FeatureSource:
             return ()
         return (self.run, BASE_RUN) if self.distance.base else (self.run,)
 
-    def load(self, clips: Sequence[str], progress: Progress | None = None) -> dict[str, UserError]:
+    def load(self, clips: Sequence[str], progress: Progress = SILENT) -> dict[str, UserError]:
         """Compute and keep the embeddings of clips as filmed; the errors of those that cannot be
         embedded, by id. Raises UserError (exit 5) for embeddings of different weights, and what
         `possible_embeddings` raises."""

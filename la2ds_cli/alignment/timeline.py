@@ -25,7 +25,7 @@ from la2ds_cli.alignment.same_movement import check_same_movement
 from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult, row_at
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.trained import run_header
@@ -63,7 +63,7 @@ def align_all(
     request: AlignRequest,
     *,
     reference: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> TimelineResult:
     """Put clips on one timeline; missing poses and embeddings are computed first.
 
@@ -78,7 +78,6 @@ def align_all(
     """
     from la2ds_cli.poses.extract import ensure_poses
 
-    progress = progress or Progress()
     if request.settings.method != "dtw":
         raise UserError(
             f"a timeline is made by the method dtw only, not by {request.settings.method}",

@@ -33,7 +33,7 @@ from la2ds_cli.compare.findings import (
 )
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import BoolArray, FloatArray
 from la2ds_cli.poses.sources import collect_entries
@@ -117,21 +117,19 @@ def compare_attempts(
     reference: str,
     names: Sequence[str],
     request: AlignRequest,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> AttemptsResult:
     """Compare every attempt with clip `reference`. names: clips or video files, the first attempt
     first. An attempt that cannot be compared is left out, and so is the reference itself.
 
     Raises UserError (exit 4) if only one attempt is left, and the first error if none is left.
     """
-    progress = progress or Progress()
     # Notes on every attempt would bury the result, which contains them.
     aligner = PairAligner(project, request)
     done: list[CompareResult] = []
     left_out: dict[str, str] = {}
     failed: UserError | None = None
-    progress.begin("comparing attempts", len(names))
-    for name in names:
+    for name in progress.over("comparing attempts", names):
         try:
             result = compare(project, reference, name, request, aligner=aligner)
         except UserError as error:
@@ -146,8 +144,6 @@ def compare_attempts(
                 left_out[name] = "its joints differ from those of the first attempt"
             else:
                 done.append(result)
-        progress.advance()
-    progress.end()
     if not done and failed is not None:  # it may be the reference that cannot be read
         raise failed
     if len(done) < 2:

@@ -32,7 +32,7 @@ from la2ds_cli.compare.findings import (
     tempo,
 )
 from la2ds_cli.compare.viewpoint import ViewDifference, has_trunk, view_difference
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 
@@ -103,7 +103,7 @@ def compare(
     reference: str,
     other: str,
     request: AlignRequest,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     aligner: PairAligner | None = None,
 ) -> CompareResult:
     """Compare clip `other` with clip `reference`; views.compare_files writes the result.

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
 
 class Progress:
     """Silent progress, the default of steps; la2ds_cli.core.console subclasses it with a bar.
@@ -18,6 +23,14 @@ class Progress:
     def end(self) -> None:
         """End the current task."""
 
+    def over(self, label: str, items: Sequence[T]) -> Iterator[T]:
+        """The items, one after the other, as a task with a unit for each."""
+        self.begin(label, len(items))
+        for item in items:
+            yield item
+            self.advance()
+        self.end()
+
     def note(self, text: str) -> None:
         """Report one line that stays visible: a choice, a warning."""
 
@@ -27,6 +40,9 @@ class Progress:
         if text not in noted:
             noted.add(text)
             self.note(text)
+
+
+SILENT = Progress()
 
 
 def duration(value: float) -> str:

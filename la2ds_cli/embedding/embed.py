@@ -15,7 +15,7 @@ from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence
 from la2ds_cli.embedding.embedder import VERSION, Embedder, FrameFeatureSource
@@ -49,7 +49,7 @@ def embed(
     run: str = DEFAULT_RUN,
     device: DeviceName = "auto",
     videos: Collection[str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     engine: Literal["local", "ray"] = "local",
 ) -> list[ItemResult]:
     """Embed every clip of the project that has poses; current embeddings are left unchanged.
@@ -59,7 +59,6 @@ def embed(
     UserError (exit 4) if there is no clip, if the disk fails or something is not installed, and as
     load_embedder does.
     """
-    progress = progress or Progress()
     wanted = None if videos is None else set(videos)
     posed = [v for v in project.posed_videos() if wanted is None or v.id in wanted]
     if not posed:
@@ -108,7 +107,7 @@ def ensure_embeddings(
     run: str,
     videos: Sequence[str],
     device: DeviceName = "auto",
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[EmbeddingSequence]:
     """The embeddings of project videos, computed first if they are missing or stale; only then is
     the network loaded. Raises UserError for the first clip that cannot be embedded, when all others
@@ -124,7 +123,7 @@ def possible_embeddings(
     run: str,
     videos: Sequence[str],
     device: DeviceName = "auto",
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> tuple[dict[str, EmbeddingSequence], dict[str, UserError]]:
     """`ensure_embeddings` of the clips that can be embedded, by clip, and the errors of the others.
     Raises UserError if the disk fails, if something is not installed, or (exit 5) if the run was
@@ -134,7 +133,6 @@ def possible_embeddings(
     missing = [video for video in videos if video not in found]
     if not missing:
         return found, failed
-    progress = progress or Progress()
     if len(missing) > TOLD:
         progress.begin("embedding", len(missing))
     else:

@@ -13,7 +13,7 @@ from typing import Literal
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import MissingJoints
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.corruption import CLEAN, DroppedLimb, JointNoise, Joints
 from la2ds_cli.experiments.result import BASELINES, Baseline, Result, Row, Rows
@@ -156,7 +156,7 @@ def reproduce(
     plan: Plan,
     *,
     preset: str = DEFAULT_PRESET,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Result:
     """Train and evaluate every row of a table of the paper, with each of the seeds.
 
@@ -185,9 +185,7 @@ def reproduce(
         if reason := left_out(one, base, row.recipe(project, base.train.seed)):
             result.left_out[one.label] = reason
     shown = [row for row in rows.rows if row.label not in result.left_out]
-    bench = Bench(
-        project.root.name, project, replace(rows, rows=shown), plan, progress or Progress()
-    )
+    bench = Bench(project.root.name, project, replace(rows, rows=shown), plan, progress)
     return run_table(result, [bench], project.results_dir("reproduce"), {})
 
 

@@ -20,7 +20,7 @@ from la2ds_cli.core.batch import ItemResult, Status, error_row, unexpected
 from la2ds_cli.core.clip import MOST_FRAMES, Video
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -48,7 +48,7 @@ def cache_heatmaps(
     config: HeatmapConfig,
     *,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[ItemResult]:
     """Render and store the heatmaps of all frames of every clip that has poses.
 
@@ -56,7 +56,6 @@ def cache_heatmaps(
     `skipped`; one whose poses are damaged is `failed`. Messages give the size. Raises UserError if
     the project has no clips (exit 4) or the disk is full or read-only (exit 7).
     """
-    progress = progress or Progress()
     videos = project.videos()
     if not videos:
         raise UserError(
@@ -65,8 +64,7 @@ def cache_heatmaps(
             exit_code=ExitCode.UNUSABLE,
         )
     results = []
-    progress.begin("heatmaps", len(videos))
-    for video in videos:
+    for video in progress.over("heatmaps", videos):
         try:
             results.append(_stored(project, video, config, overwrite))
         except UserError as error:
@@ -75,8 +73,6 @@ def cache_heatmaps(
             results.append(error_row(video.path, error, video.id, "H002"))
         except Exception as error:
             results.append(unexpected(project, video.path, error, video.id))
-        progress.advance()
-    progress.end()
     return results
 
 

@@ -20,7 +20,7 @@ from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.clip import Video, slug, video_id
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PhaseRow, in_time_order
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import IntArray, Phase, PoseSequence
 from la2ds_cli.formats import READ, WRITTEN, load_format
@@ -42,7 +42,7 @@ def import_poses(
     format_name: str,
     root: Path,
     options: ImportOptions | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[ItemResult]:
     """Import a file of a format, or all such files below a folder; results as of import_files.
 
@@ -78,7 +78,7 @@ def import_files(
     paths: Sequence[Path],
     read: Callable[[Path, ImportOptions], Read],
     options: ImportOptions,
-    progress: Progress | None,
+    progress: Progress,
 ) -> list[ItemResult]:
     """Import the clips that `read` finds at each path; those that it gives as an error fail alone.
 
@@ -93,10 +93,8 @@ def import_files(
             hint="check the path given with --video",
             exit_code=ExitCode.UNREADABLE,
         )
-    progress = progress or Progress()
     run = _Import(project, name, options, progress)
-    progress.begin(f"importing {name}", len(paths))
-    for path in paths:
+    for path in progress.over(f"importing {name}", paths):
         # Each clip is written before the next is read: a data set need not fit in memory.
         clips: Read = ()
         with run.guard(path, only=len(paths) == 1):
@@ -105,8 +103,6 @@ def import_files(
         for clip in clips:
             with run.guard(path, only):
                 run.add(clip, only)
-        progress.advance()
-    progress.end()
     project.add_videos(run.videos)
     if run.labels:
         merge_phases(project, run.labels, progress)
@@ -329,7 +325,7 @@ def export_poses(
     out: Path | None = None,
     *,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[ItemResult]:
     """Write the poses of the named clips, or of all, to OUT/<id><suffix>; one result each.
 
@@ -358,7 +354,7 @@ def export_clips(
     suffix: str,
     write: Callable[[Video, Path], int],
     overwrite: bool,
-    progress: Progress | None,
+    progress: Progress,
 ) -> list[ItemResult]:
     """Let `write` make FOLDER/<id><suffix> of each named clip, or of all; one result each.
 
@@ -370,10 +366,8 @@ def export_clips(
     (exit 7).
     """
     videos = chosen_clips(project, names)
-    progress = progress or Progress()
-    progress.begin("exporting", len(videos))
     results = []
-    for video in videos:
+    for video in progress.over("exporting", videos):
         path = folder / f"{video.id}{suffix}"
         try:
             if path.exists() and not overwrite:
@@ -389,8 +383,6 @@ def export_clips(
         except Exception as error:
             result = unexpected(project, str(path), error, video.id)
         results.append(result)
-        progress.advance()
-    progress.end()
     return results
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError, check_choice
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, Phase
 from la2ds_cli.formats.exchange import import_files
@@ -43,7 +43,7 @@ def import_h2o(
     project: Project,
     root: Path,
     action: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[ItemResult]:
     """Import the recordings `root`/subject/scene/number/cam4, without pictures.
 
@@ -57,7 +57,6 @@ def import_h2o(
     UserError if the folder does not exist (exit 3), for an unknown action (exit 2), and if a list
     cannot be read (exit 3 or 5).
     """
-    progress = progress or Progress()
     if action is not None:
         check_choice("action", action, ACTIONS[1:])
     names = _camera_folders(root)

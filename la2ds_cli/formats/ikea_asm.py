@@ -16,7 +16,7 @@ import numpy as np
 
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError, check_choice
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.formats.exchange import import_files
@@ -47,7 +47,7 @@ def import_ikea_asm(
     project: Project,
     root: Path,
     furniture: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[ItemResult]:
     """Import the scans `root`/furniture/scan as seen by dev3, without pictures.
 
@@ -59,7 +59,6 @@ def import_ikea_asm(
     UserError if the folder does not exist (exit 3), for unknown furniture (exit 2), and
     if gt_segments.json cannot be read (exit 3).
     """
-    progress = progress or Progress()
     folders = _scan_folders(root)
     if furniture is not None:
         folders = _of_furniture(folders, furniture)

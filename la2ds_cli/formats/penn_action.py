@@ -22,7 +22,7 @@ import numpy as np
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError, check_choice
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import MOST_PIXELS, FloatArray, IntArray, Phase
 from la2ds_cli.formats.exchange import import_files, phases_of_labels
@@ -42,7 +42,7 @@ def import_penn_action(
     project: Project,
     root: Path,
     action: str | None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     carl_labels: Path | None = None,
 ) -> list[ItemResult]:
     """Import the clips of one action (None = all) from `root`/labels/NNNN.mat, without frames.
@@ -53,7 +53,6 @@ def import_penn_action(
     called `phase N`. An unreadable file of a clip or of its labels becomes a failed item. Raises
     UserError if a folder does not exist (exit 3) and for an unknown action (exit 2).
     """
-    progress = progress or Progress()
     files = label_files(carl_labels) if carl_labels is not None else {}
     paths = sorted((root / "labels").glob("*.mat"))
     if not paths:

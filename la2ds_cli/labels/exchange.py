@@ -17,7 +17,7 @@ from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PhaseRow
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
 from la2ds_cli.formats.exchange import export_clips, posed, skip
@@ -42,7 +42,7 @@ def export_labels(
     *,
     carried: bool = False,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[ItemResult]:
     """Write the phases of the named clips, or of all, to OUT/<id><suffix>; one result each.
 
@@ -91,7 +91,7 @@ def import_labels(
     layer: str = "",
     clip: str = "",
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[ItemResult]:
     """Write the labels of files, or of the files of a folder, into phases.csv; one result for each
     clip that gets labels, and for each file that gives none.
@@ -104,10 +104,8 @@ def import_labels(
     """
     read, suffixes = reader(format_name)
     files = _files(paths, suffixes)
-    progress = progress or Progress()
-    progress.begin(f"importing {format_name}", len(files))
     results = []
-    for path in files:
+    for path in progress.over(f"importing {format_name}", files):
         try:
             results += _from_file(project, path, read, layer, clip, overwrite)
         except LabelError as error:
@@ -121,8 +119,6 @@ def import_labels(
             results.append(error_row(str(path), cannot_read(path, error), code="I001"))
         except Exception as error:
             results.append(unexpected(project, str(path), error))
-        progress.advance()
-    progress.end()
     return results
 
 

@@ -20,7 +20,7 @@ from la2ds_cli.alignment.same_movement import Sameness, likeliest
 from la2ds_cli.core.batch import ItemResult, error_row
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import in_time_order
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.evaluation.phase_labels import overlap_error
@@ -54,7 +54,7 @@ def propagate_labels(
     sources: Sequence[str],
     targets: Sequence[str],
     request: AlignRequest,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> PropagationResult:
     """Propagate the phases of `sources` to `targets`; no clip votes on its own labels.
 
@@ -65,7 +65,6 @@ def propagate_labels(
     overlapping ones (exit 5), for an unknown one (exit 3), and if no source can be used, with the
     exit code of what PairAligner.find raises for the first one.
     """
-    progress = progress or Progress()
     phases = choose_sources(project, sources)
     votes: dict[str, _Votes] = {}
     refused: dict[str, UserError] = {}
@@ -78,8 +77,7 @@ def propagate_labels(
     aligner = PairAligner(project, request.through_few())
     spans: dict[str, list[Span]] = {}
     first: AlignResult | None = None
-    progress.begin("propagating phases", len(phases))
-    for source in phases:
+    for source in progress.over("propagating phases", list(phases)):
         try:
             itself = aligner.find(source, source)
             spans[source] = labelled_spans(itself.pose_a.frame, phases[source])
@@ -91,8 +89,6 @@ def propagate_labels(
         else:
             first = first or itself
             _ask(aligner, source, spans[source], votes)
-        progress.advance()
-    progress.end()
     if first is None:
         source = next(iter(phases))
         problem = refused[source]

@@ -17,7 +17,7 @@ import numpy as np
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.chunks import CLIP_MEMORY, ClipFrames, Stage
@@ -94,7 +94,7 @@ def pose_clip(
     task: ClipTask,
     detector: Detector,
     backend: PoseBackend,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[PoseSequence]:
     """Joints of the subject of a clip and of the next best people, best first.
 
@@ -104,7 +104,7 @@ def pose_clip(
     of quality.assess. Raises UserError (exit 4): V002 fewer than config.min_frames frames, V020
     nobody found, V026 fewer people than the subject's rank.
     """
-    progress, config, source = progress or Progress(), task.config, task.source
+    config, source = task.config, task.source
     frames = ClipFrames(
         lambda: read_frames(source.path, source.options),
         task.size,

@@ -14,7 +14,7 @@ import numpy as np
 from la2ds_cli.alignment.request import FeatureKind, choose_features
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
@@ -172,7 +172,7 @@ class RetrievalRequest:
 
 
 def retrieve(
-    project: Project, request: RetrievalRequest, progress: Progress | None = None
+    project: Project, request: RetrievalRequest, progress: Progress = SILENT
 ) -> RetrievalResult:
     """The nearest frames, in the feature space, of all clips except the query's.
     views.retrieval_sheet writes the result.
@@ -182,7 +182,6 @@ def retrieve(
     """
     from la2ds_cli.poses.quality import note_weakness
 
-    progress = progress or Progress()
     store = Store.open(request.store) if request.store else None
     choice = choose_features(project, request.run, request.features)
     video, seconds = _parse(project, request.query, request.device, progress)

@@ -15,7 +15,7 @@ from la2ds_cli.alignment.pair import check_skeletons
 from la2ds_cli.alignment.request import AlignRequest, choose_features, features_name
 from la2ds_cli.alignment.result import rounded
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.evaluation.phase_labels import phase_names
@@ -105,7 +105,7 @@ def plot_embeddings(
     request: AlignRequest,
     *,
     method: Method = "pca",
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> EmbeddingPlot:
     """Project the frames of the named clips; missing poses and embeddings are computed first.
 
@@ -120,7 +120,6 @@ def plot_embeddings(
     from la2ds_cli.poses.extract import ensure_poses
     from la2ds_cli.poses.quality import note_weakness
 
-    progress = progress or Progress()
     if not 2 <= len(names) <= len(COLOURS):
         raise UserError(
             f"a plot shows at least two clips and at most {len(COLOURS)}",
