@@ -79,11 +79,12 @@ def read_rows(
             return rows
     except OSError as error:
         raise cannot_read(path, error) from error
-    except UnicodeDecodeError as error:
-        raise _unreadable(path, line, "it is not UTF-8 text", hint) from error
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         problem = f"column {error} is missing" if isinstance(error, KeyError) else str(error)
-        raise _unreadable(path, line, problem, hint) from error
+        if isinstance(error, UnicodeDecodeError):
+            problem = "it is not UTF-8 text"
+        said = f"{path} line {line} cannot be read: {problem}"
+        raise UserError(said, hint=hint, exit_code=ExitCode.MISMATCH) from error
 
 
 def column_keys(columns: Sequence[str]) -> list[str]:
@@ -97,12 +98,6 @@ def column_keys(columns: Sequence[str]) -> list[str]:
             raise ValueError(f"the column '{name}' appears twice; rename or delete one of them")
         keys.append(key)
     return keys
-
-
-def _unreadable(path: Path, line: int, problem: str, hint: str) -> UserError:
-    return UserError(
-        f"{path} line {line} cannot be read: {problem}", hint=hint, exit_code=ExitCode.MISMATCH
-    )
 
 
 def number_cell(value: float, digits: int) -> str:

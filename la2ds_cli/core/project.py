@@ -329,12 +329,11 @@ class Project(ProjectFolder):
         """
         if not self.phases_path.exists():
             return {}
-        found = {}
-        for video, rows in self.clip_phases().by_clip.items():
-            phases = [row.phase for row in rows if propagated or not row.phase.propagated]
-            if phases:
-                found[video] = phases
-        return found
+        found = {
+            video: [row.phase for row in rows if propagated or not row.phase.propagated]
+            for video, rows in self.clip_phases().by_clip.items()
+        }
+        return {video: phases for video, phases in found.items() if phases}
 
     def clip_phases(self) -> ClipPhases:
         """phases.csv by clip; raises UserError as `phases`."""

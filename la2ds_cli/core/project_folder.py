@@ -146,10 +146,7 @@ class ProjectFolder:
     def runs(self) -> list[str]:
         """Names of the folders in checkpoints, sorted, without those that no run can have, such as
         `default copy`."""
-        folder = self.root / "checkpoints"
-        folders = (
-            [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
-        )
+        folders = [path.name for path in (self.root / "checkpoints").glob("*") if path.is_dir()]
         return sorted(filter(_RUN_NAME.fullmatch, folders))
 
     def embedding_path(self, run: str, video: str) -> Path:
