@@ -17,7 +17,7 @@ import numpy as np
 
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
@@ -87,11 +87,10 @@ class OneDistance:
 def check_seen(pose: PoseSequence, name: str) -> None:
     """Raises UserError (exit 4) for a clip in which no joint was ever seen."""
     if np.isnan(pose.xy).all():
-        raise UserError(
+        raise Unusable(
             f"no joint was seen in {name}",
             hint="look at it with la2ds extract-poses --overlay sheet.png; a stronger --pose, or a "
             "lower joint_threshold under [poses] in project.toml, may see more",
-            exit_code=ExitCode.UNUSABLE,
         )
 
 

@@ -32,7 +32,7 @@ from la2ds_cli.compare.findings import (
     tempo,
 )
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import BoolArray, FloatArray
@@ -148,11 +148,10 @@ def compare_attempts(
         raise failed
     if len(done) < 2:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
-        raise UserError(
+        raise Unusable(
             f"only {len(done)} of the attempts can be compared, and two are needed"
             + (f" ({reasons})" if reasons else ""),
             hint="compare a single clip without --attempts",
-            exit_code=ExitCode.UNUSABLE,
         )
     series = [*_angle_series(done), *_tempo_series(done)]
     series.sort(key=lambda one: (one.kind, -one.stated, -abs(one.usual)))

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from la2ds_cli.core import regular_file
-from la2ds_cli.core.errors import ExitCode, UserError, first_line
+from la2ds_cli.core.errors import ExitCode, Unreadable, UserError, first_line
 
 try:
     import fcntl
@@ -67,20 +67,19 @@ class Recipe:
 class ArtifactError(UserError):
     """The file is not a readable artifact of la2ds: damaged, foreign or of another schema."""
 
-    def __init__(
-        self,
-        message: str,
-        hint: str = "delete the file and run its step again",
-        exit_code: ExitCode = ExitCode.UNREADABLE,
-    ) -> None:
-        super().__init__(message, hint=hint, exit_code=exit_code)
+    exit_code = ExitCode.UNREADABLE
+
+    def __init__(self, message: str, hint: str = "delete the file and run its step again") -> None:
+        super().__init__(message, hint=hint)
 
 
 class MissingArtifact(ArtifactError):
     """There is no such file."""
 
+    exit_code = ExitCode.UNUSABLE
+
     def __init__(self, message: str) -> None:
-        super().__init__(message, "la2ds status shows what to run", ExitCode.UNUSABLE)
+        super().__init__(message, "la2ds status shows what to run")
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -153,10 +152,9 @@ def cannot_write(path: Path, error: OSError) -> UserError:
 
 def cannot_read(path: Path, error: OSError) -> UserError:
     """The UserError (exit 3) for a path that the operating system refuses to read."""
-    return UserError(
+    return Unreadable(
         f"cannot read {path}: {error.strerror or error}",
         hint="check that it is a file and that you may read it",
-        exit_code=ExitCode.UNREADABLE,
     )
 
 

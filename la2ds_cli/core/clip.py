@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, UserError
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}
@@ -188,9 +188,7 @@ def listable(video: Video) -> Video:
         problem = "its values would change when they are read back"
     except ValueError as error:
         problem = str(error)
-    raise UserError(
-        f"{video.id} cannot be listed in videos.csv: {problem}", exit_code=ExitCode.MISMATCH
-    )
+    raise Mismatch(f"{video.id} cannot be listed in videos.csv: {problem}")
 
 
 # --- ids: readable, and independent of where the project is --------------------------------------

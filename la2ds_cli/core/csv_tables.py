@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.artifact import cannot_read
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch
 
 Row = TypeVar("Row")
 # Where a cell may begin: programs disagree on the separator, and some break a cell at its lines.
@@ -84,7 +84,7 @@ def read_rows(
         if isinstance(error, UnicodeDecodeError):
             problem = "it is not UTF-8 text"
         said = f"{path} line {line} cannot be read: {problem}"
-        raise UserError(said, hint=hint, exit_code=ExitCode.MISMATCH) from error
+        raise Mismatch(said, hint=hint) from error
 
 
 def column_keys(columns: Sequence[str]) -> list[str]:

@@ -30,7 +30,7 @@ from la2ds_cli.core.annotations import (
 )
 from la2ds_cli.core.clip import ClipOptions, Video, family, listable
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.core.errors import ExitCode, UserError, did_you_mean
+from la2ds_cli.core.errors import Mismatch, Unreadable, UserError, did_you_mean
 from la2ds_cli.core.phase_table import (
     ClipPhases,
     Frames,
@@ -162,7 +162,7 @@ class Project(ProjectFolder):
         with self.tables():
             rows = {row.id: row for row in self.videos()}
             if video not in rows:
-                raise UserError(f"the project has no clip {video}", exit_code=ExitCode.MISMATCH)
+                raise Mismatch(f"the project has no clip {video}")
             rows[video] = listable(replace(rows[video], split=split, group=group))
             write_videos(self.videos_path, rows.values())
 
@@ -179,10 +179,9 @@ class Project(ProjectFolder):
         video = self.find(name)
         if video is None:
             known = [text for each in self.videos() for text in (each.id, each.name)]
-            raise UserError(
+            raise Unreadable(
                 f"there is no clip '{name}' in the project",
                 hint=f"{did_you_mean(name, known)}videos.csv lists the clips",
-                exit_code=ExitCode.UNREADABLE,
             )
         return video
 

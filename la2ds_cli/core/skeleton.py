@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from la2ds_cli.core.errors import ExitCode, UserError, did_you_mean
+from la2ds_cli.core.errors import Mismatch, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,9 @@ class Skeleton:
     def index(self, joint: str) -> int:
         """Index of a joint by name; raises a UserError (exit 5) that suggests an existing joint."""
         if joint not in self.joints:
-            raise UserError(
+            raise Mismatch(
                 f"skeleton {self.name} has no joint '{joint}'",
                 hint=f"{did_you_mean(joint, self.joints)}joints: {', '.join(self.joints)}",
-                exit_code=ExitCode.MISMATCH,
             )
         return self.joints.index(joint)
 
@@ -76,10 +75,9 @@ SKELETONS = {name: _built(name, given) for name, given in _DECLARED.items()}
 def get_skeleton(name: str) -> Skeleton:
     """The skeleton with this name; raises a UserError (exit 5) that lists the known ones."""
     if name not in SKELETONS:
-        raise UserError(
+        raise Mismatch(
             f"unknown skeleton '{name}'",
             hint=f"{did_you_mean(name, SKELETONS)}known skeletons: {', '.join(sorted(SKELETONS))}",
-            exit_code=ExitCode.MISMATCH,
         )
     return SKELETONS[name]
 

@@ -14,7 +14,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, Mismatch, Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence
@@ -62,10 +62,8 @@ def embed(
     wanted = None if videos is None else set(videos)
     posed = [v for v in project.posed_videos() if wanted is None or v.id in wanted]
     if not posed:
-        raise UserError(
-            "the project has no poses to embed",
-            hint="la2ds extract-poses FOLDER, or la2ds import",
-            exit_code=ExitCode.UNUSABLE,
+        raise Unusable(
+            "the project has no poses to embed", hint="la2ds extract-poses FOLDER, or la2ds import"
         )
     arguments = (str(project.root), run, device)
     progress.begin("embedding", len(posed))
@@ -155,10 +153,9 @@ def possible_embeddings(
 
 def trained_meanwhile(run: str) -> UserError:
     """The error for embeddings of different weights of a run."""
-    return UserError(
+    return Mismatch(
         f"the embeddings of run {run} come from different weights",
         hint="it was trained again meanwhile; run the same command again",
-        exit_code=ExitCode.MISMATCH,
     )
 
 
@@ -202,4 +199,4 @@ def _embedded(
         return error
     except Exception as error:
         row = unexpected(project, video, error, video)
-        return UserError(row.message, hint=row.hint, exit_code=ExitCode.UNUSABLE, code=row.code)
+        return Unusable(row.message, hint=row.hint, code=row.code)

@@ -14,7 +14,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Unusable
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import PoseSequence
@@ -251,10 +251,9 @@ def _by_frame(variant: Variant, inputs: Inputs) -> Measures:
     test = variant.by_frame([clip.pose for clip in inputs.clips])
     fit = variant.by_frame(inputs.fit) if inputs.labels else []
     if not all(np.isfinite(value).all() for value in (*test, *fit)):
-        raise UserError(
+        raise Unusable(
             f"the features of {variant.feature} are not finite numbers",
             hint="train the run again, with a lower train.learning_rate",
-            exit_code=ExitCode.UNUSABLE,
         )
     measures: Measures = {}
     if inputs.labels:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import MissingJoints
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, Unusable
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.corruption import CLEAN, DroppedLimb, JointNoise, Joints
@@ -197,16 +197,14 @@ def _variants(
         return list(ABLATIONS[table]), BASELINES
     config = _config(preset, plan.settings, (), project)
     if config.model.input == "rgb":
-        raise UserError(
+        raise Mismatch(
             "the recipe reads video frames (model.input=rgb), so worse joints do not affect it",
             hint="name a preset that reads joints or heatmaps",
-            exit_code=ExitCode.MISMATCH,
         )
     if not project.phases():
-        raise UserError(
+        raise Unusable(
             "Tables 7 and 8 need labels: events found in worse joints would be worse events",
             hint="add the phases of the clips to phases.csv (video,start,end,phase)",
-            exit_code=ExitCode.UNUSABLE,
         )
     every = conditions(table, config)
     baselines = [

@@ -21,7 +21,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName, free_cores, resolve_device
-from la2ds_cli.core.errors import ExitCode, UserError, first_line
+from la2ds_cli.core.errors import ExitCode, Mismatch, Unavailable, UserError, first_line
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
@@ -199,10 +199,9 @@ def identity_of(weights: str) -> str:
             hint=f"{', '.join(names)}, or a file of torchvision's ResNet-50 ({', '.join(_FILES)})",
         )
     if not Path(weights).is_file():
-        raise UserError(
+        raise Unavailable(
             f"there is no file {weights}, which model.rgb_weights names",
             hint="put it back, or give its new path with --set model.rgb_weights=FILE",
-            exit_code=ExitCode.ENVIRONMENT,
         )
     return artifact.file_digest(Path(weights))
 
@@ -216,19 +215,17 @@ def load_network(weights: str, identity: str) -> Conv4c:
     from la2ds_models.resnet import load_resnet
 
     if identity_of(weights) != identity:
-        raise UserError(
+        raise Mismatch(
             f"the weights {weights} are not those that the run was trained with",
             hint="put that file back, or train again with --overwrite",
-            exit_code=ExitCode.MISMATCH,
         )
     path = Path(weights) if weights.lower().endswith(_FILES) else fetch_weights(weights)
     try:
         return load_resnet(path)
     except (ValueError, OSError, UnpicklingError) as error:
-        raise UserError(
+        raise Unavailable(
             f"{path} does not hold the weights of a ResNet-50: {first_line(error)}",
             hint="name a file of torchvision's ResNet-50 with --set model.rgb_weights=FILE",
-            exit_code=ExitCode.ENVIRONMENT,
         ) from error
 
 
@@ -270,8 +267,7 @@ def _batches(file: VideoFile, frame: IntArray) -> Iterator[list[Frame]]:
                 batch = []
             if count == len(wanted):
                 return
-    raise UserError(
+    raise Mismatch(
         f"{file.path} has {count} of {len(wanted)} frames that its poses name",
         hint="restore the file that the poses come from, or extract or import them again",
-        exit_code=ExitCode.MISMATCH,
     )

@@ -19,7 +19,7 @@ from la2ds_cli.core.artifact import ArtifactError, MissingArtifact, Recipe
 from la2ds_cli.core.batch import ItemResult, Status, error_row, unexpected
 from la2ds_cli.core.clip import MOST_FRAMES, Video
 from la2ds_cli.core.config_sections import HeatmapConfig
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
@@ -58,10 +58,9 @@ def cache_heatmaps(
     """
     videos = project.videos()
     if not videos:
-        raise UserError(
+        raise Unusable(
             f"{project.root} has no clips yet",
             hint="add some with la2ds extract-poses or la2ds import",
-            exit_code=ExitCode.UNUSABLE,
         )
     results = []
     for video in progress.over("heatmaps", videos):

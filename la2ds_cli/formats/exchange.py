@@ -18,7 +18,7 @@ import numpy as np
 from la2ds_cli.core.artifact import Recipe, file_digest, staleness
 from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.clip import Video, slug, video_id
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, Unreadable, Unusable, UserError
 from la2ds_cli.core.phase_table import PhaseRow, in_time_order
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
@@ -65,10 +65,9 @@ def _files_of(root: Path, suffixes: Sequence[str]) -> list[Path]:
     if paths:
         return ordered(paths)
     message = f"there is no {' or '.join(suffixes)} file in {root}"
-    raise UserError(
+    raise Unreadable(
         message if root.exists() else f"no such file: {root}",
         hint="name a file of the format, or a folder that holds some",
-        exit_code=ExitCode.UNREADABLE,
     )
 
 
@@ -88,10 +87,8 @@ def import_files(
     the video does not exist (exit 3).
     """
     if options.video is not None and not options.video.exists():
-        raise UserError(
-            f"there is no video {options.video}",
-            hint="check the path given with --video",
-            exit_code=ExitCode.UNREADABLE,
+        raise Unreadable(
+            f"there is no video {options.video}", hint="check the path given with --video"
         )
     run = _Import(project, name, options, progress)
     for path in progress.over(f"importing {name}", paths):
@@ -398,7 +395,7 @@ def posed(project: Project, video: Video) -> PoseSequence:
 
 def skip(message: str, hint: str, code: str) -> UserError:
     """The error for a clip with nothing to export."""
-    return UserError(message, hint=hint, exit_code=ExitCode.UNUSABLE, code=code)
+    return Unusable(message, hint=hint, code=code)
 
 
 def chosen_clips(project: Project, names: Sequence[str]) -> list[Video]:
@@ -407,9 +404,7 @@ def chosen_clips(project: Project, names: Sequence[str]) -> list[Video]:
         return list({video.id: video for video in map(project.clip, names)}.values())
     videos = project.videos()
     if not videos:
-        raise UserError(
-            "the project has no clips",
-            hint="la2ds extract-poses CLIPS, or la2ds import",
-            exit_code=ExitCode.UNUSABLE,
+        raise Unusable(
+            "the project has no clips", hint="la2ds extract-poses CLIPS, or la2ds import"
         )
     return videos

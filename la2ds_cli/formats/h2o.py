@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.errors import ExitCode, UserError, check_choice
+from la2ds_cli.core.errors import Mismatch, Unreadable, UserError, check_choice
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, Phase
@@ -80,10 +80,9 @@ def _camera_folders(root: Path) -> dict[Path, str]:
     """Folder of the camera -> `subject/scene/number`, in natural order."""
     folders = [p.parent for p in root.glob(f"*/*/*/{CAMERA}/hand_pose") if p.is_dir()]
     if not folders:
-        raise UserError(
+        raise Unreadable(
             f"there is no subject*/h1/0/{CAMERA}/hand_pose in {root}",
             hint="name the folder that holds subject1, subject2, ... of H2O",
-            exit_code=ExitCode.UNREADABLE,
         )
     return {folder: folder.parent.relative_to(root).as_posix() for folder in ordered(folders)}
 
@@ -210,10 +209,9 @@ def _read_list(path: Path, listed: str, recordings: Recordings) -> None:
     header = lines[0].split() if lines else []
     hint = "copy the list again from the data set"
     if not set(_COLUMNS) <= set(header):
-        raise UserError(
+        raise Unreadable(
             f"{path} line 1: expected the columns {' '.join(_COLUMNS)}, not {' '.join(header)!r}",
             hint=hint,
-            exit_code=ExitCode.UNREADABLE,
         )
     for line, values in enumerate(map(str.split, lines[1:]), start=2):
         try:
@@ -224,7 +222,7 @@ def _read_list(path: Path, listed: str, recordings: Recordings) -> None:
                 _add_row(dict(zip(header, values, strict=True)), listed, recordings)
         except PoseFileError as error:
             message = f"{path} line {line}: {error}"
-            raise UserError(message, hint=hint, exit_code=ExitCode.MISMATCH) from error
+            raise Mismatch(message, hint=hint) from error
 
 
 def _add_row(row: dict[str, str], listed: str, recordings: Recordings) -> None:

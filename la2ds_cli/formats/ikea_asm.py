@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.errors import ExitCode, UserError, check_choice
+from la2ds_cli.core.errors import Unreadable, check_choice
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
@@ -93,10 +93,9 @@ def _scan_folders(root: Path) -> dict[str, Path]:
     """`furniture/scan` -> folder of its poses, in natural order."""
     folders = [path for path in root.glob(f"*/*/{_POSES}") if path.is_dir()]
     if not folders:
-        raise UserError(
+        raise Unreadable(
             f"there is no <furniture>/<scan>/{_POSES} in {root}",
             hint="name the folder that holds Kallax_Shelf_Drawer and the other furniture",
-            exit_code=ExitCode.UNREADABLE,
         )
     return {"/".join(folder.relative_to(root).parts[:2]): folder for folder in ordered(folders)}
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.errors import ExitCode, UserError, check_choice
+from la2ds_cli.core.errors import Mismatch, Unreadable, check_choice
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import MOST_PIXELS, FloatArray, IntArray, Phase
@@ -56,10 +56,9 @@ def import_penn_action(
     files = label_files(carl_labels) if carl_labels is not None else {}
     paths = sorted((root / "labels").glob("*.mat"))
     if not paths:
-        raise UserError(
+        raise Unreadable(
             f"there are no Penn Action label files in {root / 'labels'}",
             hint="name the folder that holds labels/0001.mat",
-            exit_code=ExitCode.UNREADABLE,
         )
     actions: list[str] = []  # of all clips
     unlabelled: list[str] = []
@@ -160,16 +159,14 @@ def label_files(root: Path) -> dict[str, Path]:
             continue
         other = files.setdefault(path.name[:4], path)
         if other != path:
-            raise UserError(
+            raise Mismatch(
                 f"clip {path.name[:4]} has two files of labels: {other} and {path}",
                 hint="keep the one that belongs to the data set",
-                exit_code=ExitCode.MISMATCH,
             )
     if not files:
-        raise UserError(
+        raise Unreadable(
             f"there are no labels like train/golf_swing/0168.npy in {root}",
             hint="name the folder of CARL's labels of Penn Action that holds train and val",
-            exit_code=ExitCode.UNREADABLE,
         )
     return files
 

@@ -18,7 +18,7 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.alignment.same_movement import Sameness, likeliest
 from la2ds_cli.core.batch import ItemResult, error_row
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, Unusable, UserError
 from la2ds_cli.core.phase_table import in_time_order
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
@@ -83,7 +83,7 @@ def propagate_labels(
             spans[source] = labelled_spans(itself.pose_a.frame, phases[source])
             if not spans[source]:
                 del spans[source]
-                raise UserError("its phases are outside its frames", exit_code=ExitCode.UNUSABLE)
+                raise Unusable("its phases are outside its frames")
         except UserError as problem:
             refused[source] = problem
         else:
@@ -220,10 +220,9 @@ def choose_sources(project: Project, names: Sequence[str]) -> dict[str, list[Pha
     phases = project.phases()
     if not phases:
         only = "; propagated phases do not count" if project.phases(propagated=True) else ""
-        raise UserError(
+        raise Unusable(
             f"no clip of the project has phases set by a person in phases.csv{only}",
             hint="label one clip there: video,start,end,phase (frame numbers, end exclusive)",
-            exit_code=ExitCode.UNUSABLE,
         )
     chosen: dict[str, list[Phase]] = {}
     for name in names:
@@ -232,10 +231,9 @@ def choose_sources(project: Project, names: Sequence[str]) -> dict[str, list[Pha
             ids = [project.clip(name).id]
         for clip in ids:
             if clip not in phases:
-                raise UserError(
+                raise Mismatch(
                     f"'{name}' has no phases set by a person in phases.csv",
                     hint=f"labelled clips: {', '.join(sorted(phases)[:5])}",
-                    exit_code=ExitCode.MISMATCH,
                 )
             try:
                 in_time_order(phases[clip])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult, Status, error_row
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, Unavailable, Unreadable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 
 if TYPE_CHECKING:
@@ -66,11 +66,7 @@ def existing_file(name: str, what: str = "model file") -> Path:
     """The path of a file that the user named. Raises UserError (exit 3) if it does not exist."""
     path = Path(name)
     if not path.is_file():
-        raise UserError(
-            f"no such {what}: {name}",
-            hint="check the spelling of the path",
-            exit_code=ExitCode.UNREADABLE,
-        )
+        raise Unreadable(f"no such {what}: {name}", hint="check the spelling of the path")
     return path
 
 
@@ -132,7 +128,7 @@ def _user_error(name: str, error: WeightError) -> UserError:
         hint = "free some space, or name another folder with LA2DS_HOME"
         return UserError(str(error), hint=hint, exit_code=ExitCode.STORAGE)
     hint = missing_hint(zoo()[name])
-    return UserError(str(error), hint=hint, exit_code=ExitCode.ENVIRONMENT)
+    return Unavailable(str(error), hint=hint)
 
 
 def missing_hint(entry: WeightFile) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName, resolve_device
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, Unreadable, UserError
 from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
@@ -221,17 +221,15 @@ def _prepare_folder(
         try:
             old = artifact.read_recipe(path)
         except artifact.ArtifactError as error:
-            raise UserError(
+            raise Unreadable(
                 str(error),
                 hint="choose another name with --run NAME, or replace the run with --overwrite",
-                exit_code=ExitCode.UNREADABLE,
             ) from error
         if old.key != recipe.key:
-            raise UserError(
+            raise Mismatch(
                 f"run '{run_dir.name}' was trained differently "
                 f"({artifact.difference(old, recipe)})",
                 hint="choose another name with --run NAME, or replace it with --overwrite",
-                exit_code=ExitCode.MISMATCH,
             )
     artifact.write_text(run_dir / "config.toml", tomli_w.dumps(config.to_dict()))
     artifact.write_json(path, recipe.to_json())

@@ -14,7 +14,7 @@ from la2ds_cli.alignment.clip_features import check_seen
 from la2ds_cli.alignment.pair import check_skeletons
 from la2ds_cli.alignment.request import AlignRequest, choose_features, features_name
 from la2ds_cli.alignment.result import rounded
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray
@@ -175,11 +175,7 @@ def project_frames(
     from sklearn.manifold import TSNE
 
     if len(value) < LEAST:
-        raise UserError(
-            f"{len(value)} frames are too few to draw",
-            hint="name longer clips",
-            exit_code=ExitCode.UNUSABLE,
-        )
+        raise Unusable(f"{len(value)} frames are too few to draw", hint="name longer clips")
     fitted = PCA(2, svd_solver="full")
     with np.errstate(invalid="ignore"):  # frames that are all equal
         point = fitted.fit_transform(np.asarray(value, np.float64))

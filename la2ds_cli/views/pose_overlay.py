@@ -16,7 +16,7 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Unreadable, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses.quality import clip_facts, verdict
@@ -70,10 +70,9 @@ def write_overlay(project: Project, video: str) -> Path:
     path.unlink(missing_ok=True)
     file = video_file(project, _video(project, video))
     if file is None:
-        raise UserError(
+        raise Unreadable(
             f"the video of {video} is gone or has changed",
             hint="put the file back in its place, or run la2ds extract-poses on the new one",
-            exit_code=ExitCode.UNREADABLE,
             code="V006",
         )
     write_video(path, _drawn(file, pose), pose.fps)

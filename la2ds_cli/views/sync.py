@@ -14,7 +14,7 @@ from la2ds_cli.alignment.confidence import certainty_words, seconds_within, with
 from la2ds_cli.alignment.path import nearest_rows
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
@@ -277,10 +277,8 @@ def timeline(result: AlignResult) -> tuple[float, IntArray, IntArray]:
     time, position = result.pose_a.time, result.alignment.position
     known, row_b = nearest_rows(position, len(result.pose_b))
     if not known.any():
-        raise UserError(
-            "no frame of A has a counterpart in B",
-            hint="align clips of the same movement",
-            exit_code=ExitCode.UNUSABLE,
+        raise Unusable(
+            "no frame of A has a counterpart in B", hint="align clips of the same movement"
         )
     fps, row_a = clock(time, result.pose_a.fps)
     row_b = row_b[nearest_known(time, known)][row_a]
