@@ -89,11 +89,9 @@ class Project(ProjectFolder):
                 f"la2ds init {shlex.quote(str(root))} makes a new one",
             )
         try:
-            settings = tomllib.loads(regular_file.text(path, "utf-8-sig"))
+            settings = tomllib.loads(settings_text(root))
         except (ValueError, RecursionError) as error:  # also of numbers of thousands of digits
             raise UserError(f"{path} is not valid TOML: {error}") from error
-        except OSError as error:
-            raise artifact.cannot_read(path, error) from error
         return cls(root, settings)
 
     def config(self, *, preset: str | None = None, overrides: Iterable[str] = ()) -> Config:
@@ -360,6 +358,15 @@ class Project(ProjectFolder):
         Returns the path of that copy, None without `backup`."""
         folder = self.results_dir("phases") if backup else None
         return write_phase_table(self.phases_path, table, folder)
+
+
+def settings_text(root: Path) -> str:
+    """project.toml, in UTF-8 with or without a byte-order mark. Raises UserError (exit 3) for a
+    file that cannot be read."""
+    try:
+        return regular_file.text(root / PROJECT_FILE, "utf-8-sig")
+    except OSError as error:
+        raise artifact.cannot_read(root / PROJECT_FILE, error) from error
 
 
 def _video_list(path: Path) -> VideoList:

@@ -388,9 +388,8 @@ def posed(project: Project, video: Video) -> PoseSequence:
     try:
         return project.read_pose(video.id)[0]
     except UserError as error:
-        raise UserError(
-            error.message, hint=error.hint, exit_code=error.exit_code, code="E002"
-        ) from error
+        error.code = "E002"
+        raise
 
 
 def skip(message: str, hint: str, code: str) -> UserError:
