@@ -118,11 +118,7 @@ class TimelineResult:
         enough = count >= 2
         mean = np.nansum(angles, axis=0) / np.maximum(count, 1)
         squares = np.nansum((angles - mean) ** 2, axis=0) / np.maximum(count - 1, 1)
-        return (
-            np.where(enough, mean, np.nan),
-            np.where(enough, np.sqrt(squares), np.nan),
-            count,
-        )
+        return (np.where(enough, mean, np.nan), np.where(enough, np.sqrt(squares), np.nan), count)
 
     def to_json(self) -> dict[str, Any]:
         """Everything except the positions of single frames, which are in the table

@@ -14,12 +14,7 @@ from la2ds_cli.alignment.align import PairAligner
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
-from la2ds_cli.compare.differences import (
-    OTHER_VIEW,
-    SAME_VIEW,
-    Differences,
-    differences,
-)
+from la2ds_cli.compare.differences import OTHER_VIEW, SAME_VIEW, Differences, differences
 from la2ds_cli.compare.findings import (
     Finding,
     Span,
@@ -248,11 +243,7 @@ def told(document: Mapping[str, Any], most: int = MOST) -> dict[str, Any]:
     for one in document["findings"]:
         joints.setdefault(one["joint"], []).append(one)
     differs = [
-        {
-            "text": first["sentence"] + _and_again(len(more)),
-            "time": first["time"],
-            "joint": joint,
-        }
+        {"text": first["sentence"] + _and_again(len(more)), "time": first["time"], "joint": joint}
         for joint, (first, *more) in list(joints.items())[:most]
     ]
     if rest := list(joints)[len(differs) :]:

@@ -140,12 +140,7 @@ def kinds(section: type) -> dict[str, tuple[Any, Range]]:
     return {name: (hint, parts[name][0]) for name, hint in get_type_hints(section).items()}
 
 
-_KINDS = {
-    int: "a whole number",
-    float: "a number",
-    str: "a text in quotes",
-    bool: "true or false",
-}
+_KINDS = {int: "a whole number", float: "a number", str: "a text in quotes", bool: "true or false"}
 
 
 def _coerced(value: Any, hint: Any, where: str) -> Any:

@@ -39,12 +39,7 @@ from la2ds_cli.core.phase_table import (
     write_phase_table,
 )
 from la2ds_cli.core.project_folder import ProjectFolder, real_path
-from la2ds_cli.core.types import (
-    MOST_SECONDS,
-    EmbeddingSequence,
-    Phase,
-    PoseSequence,
-)
+from la2ds_cli.core.types import MOST_SECONDS, EmbeddingSequence, Phase, PoseSequence
 from la2ds_cli.core.video_list import VideoList, placed, read_videos, write_videos
 
 PROJECT_FILE = "project.toml"

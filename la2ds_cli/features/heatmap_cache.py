@@ -44,11 +44,7 @@ def heatmap_recipe(config: HeatmapConfig, pose_key: str) -> Recipe:
 
 
 def cache_heatmaps(
-    project: Project,
-    config: HeatmapConfig,
-    *,
-    overwrite: bool = False,
-    progress: Progress = SILENT,
+    project: Project, config: HeatmapConfig, *, overwrite: bool = False, progress: Progress = SILENT
 ) -> list[ItemResult]:
     """Render and store the heatmaps of all frames of every clip that has poses.
 

@@ -40,10 +40,7 @@ _MANO = 124  # numbers of a line of hand_pose_MANO
 
 
 def import_h2o(
-    project: Project,
-    root: Path,
-    action: str | None = None,
-    progress: Progress = SILENT,
+    project: Project, root: Path, action: str | None = None, progress: Progress = SILENT
 ) -> list[ItemResult]:
     """Import the recordings `root`/subject/scene/number/cam4, without pictures.
 

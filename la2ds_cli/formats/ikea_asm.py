@@ -44,10 +44,7 @@ _SUBSETS = {"training": "train", "testing": "test"}
 
 
 def import_ikea_asm(
-    project: Project,
-    root: Path,
-    furniture: str | None = None,
-    progress: Progress = SILENT,
+    project: Project, root: Path, furniture: str | None = None, progress: Progress = SILENT
 ) -> list[ItemResult]:
     """Import the scans `root`/furniture/scan as seen by dev3, without pictures.
 

@@ -30,10 +30,7 @@ SUFFIX = ""
 _FILE = re.compile(r"(?:(?P<clip>.*)_)?(?P<frame>\d+)_keypoints\.json", re.IGNORECASE)
 _BODY = get_skeleton("body25").joints
 # Joints that OpenPose defines as the middle of two others.
-_MIDDLES = {
-    "neck": ("left_shoulder", "right_shoulder"),
-    "mid_hip": ("left_hip", "right_hip"),
-}
+_MIDDLES = {"neck": ("left_shoulder", "right_shoulder"), "mid_hip": ("left_hip", "right_hip")}
 
 
 def sources(root: Path) -> list[Path]:

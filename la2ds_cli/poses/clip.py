@@ -91,10 +91,7 @@ class ClipTask:
 
 
 def pose_clip(
-    task: ClipTask,
-    detector: Detector,
-    backend: PoseBackend,
-    progress: Progress = SILENT,
+    task: ClipTask, detector: Detector, backend: PoseBackend, progress: Progress = SILENT
 ) -> list[PoseSequence]:
     """Joints of the subject of a clip and of the next best people, best first.
 

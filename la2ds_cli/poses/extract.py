@@ -24,13 +24,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import STEP, find_clip, follow_files, is_current, moved_to
 from la2ds_cli.poses.extraction import ClipResult, Extraction, failure
 from la2ds_cli.poses.quality import FACTS, clip_facts, verdict
-from la2ds_cli.poses.sources import (
-    ClipSource,
-    Entry,
-    collect_entries,
-    load_single,
-    load_source,
-)
+from la2ds_cli.poses.sources import ClipSource, Entry, collect_entries, load_single, load_source
 from la2ds_cli.poses.subjects import read_subjects, set_subjects
 from la2ds_cli.video.media_files import content_digest
 

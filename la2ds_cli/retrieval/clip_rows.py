@@ -109,11 +109,7 @@ def model_features(
 
     Raises UserError as possible_embeddings does.
     """
-    from la2ds_cli.embedding.embed import (
-        embedding_recipe,
-        possible_embeddings,
-        trained_meanwhile,
-    )
+    from la2ds_cli.embedding.embed import embedding_recipe, possible_embeddings, trained_meanwhile
     from la2ds_cli.embedding.trained import light_embedder, run_frames, weights_key
 
     if run != BASE_RUN:

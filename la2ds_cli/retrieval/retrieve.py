@@ -286,12 +286,7 @@ def query_rows(pose: PoseSequence, seconds: float | None) -> list[int]:
 
 
 def _queries(
-    search: Search,
-    clip: ClipRows,
-    video: str,
-    rows: Sequence[int],
-    limits: Limits,
-    usual: float,
+    search: Search, clip: ClipRows, video: str, rows: Sequence[int], limits: Limits, usual: float
 ) -> tuple[Query, ...]:
     """Each query frame with its hits. usual: distance of what is alike, NaN = not measured. Raises
     UserError (exit 4) if there is no other clip."""

@@ -275,11 +275,7 @@ async def _from_manifest(
         _replace(studio, video, _usable(job))
 
     job = studio.jobs.add(
-        title,
-        arguments,
-        about={"clip": video.id},
-        on_success=on_success,
-        on_failure=on_failure,
+        title, arguments, about={"clip": video.id}, on_success=on_success, on_failure=on_failure
     )
     return JSONResponse(job.to_json())
 

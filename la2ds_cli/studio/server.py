@@ -102,11 +102,7 @@ def studio_app(
             Middleware(Guard, hosts=hosts, token=token, once=once),
             Middleware(_ProjectThere, project=project),
         ],
-        exception_handlers={
-            UserError: _user_error,
-            ClientDisconnect: _aborted,
-            404: _not_found,
-        },
+        exception_handlers={UserError: _user_error, ClientDisconnect: _aborted, 404: _not_found},
         lifespan=lifespan,
     )
     app.state.studio = studio

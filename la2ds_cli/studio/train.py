@@ -206,12 +206,7 @@ def to_learn_from(project: Project, state: ProjectStatus) -> dict[str, Any]:
     words."""
     clips = len(training_videos(project))
     pays, words = outlook(clips)
-    return {
-        "clips": clips,
-        "pays": pays,
-        "words": words,
-        "listed": state.videos,
-    }
+    return {"clips": clips, "pays": pays, "words": words, "listed": state.videos}
 
 
 # --- training -------------------------------------------------------------------------------------

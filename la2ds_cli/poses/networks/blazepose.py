@@ -368,10 +368,7 @@ class Region:
         cos, sin = scale * np.cos(self.angle), scale * np.sin(self.angle)
         half = size / 2
         return np.array(
-            [
-                [cos, -sin, self.x - half * (cos - sin)],
-                [sin, cos, self.y - half * (sin + cos)],
-            ]
+            [[cos, -sin, self.x - half * (cos - sin)], [sin, cos, self.y - half * (sin + cos)]]
         )
 
     def crop(self, image: Image, size: int, *, black: bool = False) -> Image:
