@@ -55,13 +55,8 @@ class Recipe:
         return hashlib.sha256(_canonical(self.to_json()).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dict, inverse of from_json."""
+        """Plain dict of the fields."""
         return {**vars(self), "config": dict(self.config), "inputs": dict(self.inputs)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Recipe:
-        """Inverse of to_json."""
-        return cls(data["step"], int(data["version"]), data["config"], data["inputs"])
 
 
 class ArtifactError(UserError):
@@ -330,7 +325,7 @@ def _recipe_of(content: Any, path: Path | str) -> Recipe:
         isinstance(content.get(name), kind) for name, kind in kinds.items()
     ):
         raise ArtifactError(f"{path} is damaged: its recipe is not valid")
-    return Recipe.from_json(content)
+    return Recipe(**{name: content[name] for name in kinds})
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -112,19 +112,15 @@ def inert(cell: Any) -> Any:
     """Text that a spreadsheet would take for a formula, or for several cells with one, with an
     apostrophe in front of it, as people type it there; numbers and other text unchanged.
     `read_rows` removes it again."""
-    if not isinstance(cell, str) or _is_number(cell):
+    if not isinstance(cell, str):
         return cell
-    return _UNMARKED.sub("'", cell)
+    try:
+        float(cell)
+    except ValueError:
+        return _UNMARKED.sub("'", cell)
+    return cell
 
 
 def without_mark(cell: str) -> str:
     """Inverse of `inert` for text."""
     return _MARK.sub("", cell)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
