@@ -32,7 +32,7 @@ from la2ds_cli.commands import (
 )
 from la2ds_cli.commands.command import Command
 from la2ds_cli.core import console
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, Unavailable, UserError
 from la2ds_models.startup import own_process
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
@@ -104,17 +104,15 @@ def _lack_of_the_machine(error: MemoryError | ImportError) -> UserError | None:
     """The memory or the system library that an import did not find; None for anything else."""
     said = str(error)
     if isinstance(error, MemoryError) or "failed to map" in said:
-        return UserError(
+        return Unavailable(
             "there is not enough memory",
             hint="close other programs, or raise the limit (ulimit -v); PyTorch alone needs "
             "some gigabytes of address space. Finished items are kept",
-            exit_code=ExitCode.ENVIRONMENT,
         )
     if "cannot open shared object file" in said:
-        return UserError(
+        return Unavailable(
             f"a library of the system is missing: {said.partition(':')[0]}",
             hint="install it; for OpenCV on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0",
-            exit_code=ExitCode.ENVIRONMENT,
         )
     return None
 

@@ -19,7 +19,7 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.output_paths import checked_outputs
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, EmbeddingSequence, FloatArray, PoseSequence
 from la2ds_cli.embedding import embed, trained
@@ -33,11 +33,10 @@ def align(
     *,
     config: Config,
     out: Iterable[Path] = (),
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     **options: Any,
 ) -> AlignResult:
     """Align clip `b` to clip `a` and write the files; options: of AlignRequest."""
-    progress = progress or Progress()
     targets = checked_outputs(project, out, *AN_ALIGNMENT)
     result = find_alignment(project, a, b, AlignRequest(config, **options), progress)
     hint = hint_of_repetitions((result.pose_a, result.pose_b), (a, b))
@@ -54,11 +53,10 @@ def align_each_repetition(
     config: Config,
     repetition: str,
     out: Iterable[Path] = (),
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     **options: Any,
 ) -> RepetitionsResult:
     """The same for the repetitions of a clip."""
-    progress = progress or Progress()
     targets = checked_outputs(project, out, *AN_ALIGNMENT)
     request = AlignRequest(config, **options)
     result = align_repetitions(project, a, b, request, repetition, progress)

@@ -57,7 +57,7 @@ from la2ds_cli.alignment.same_movement import (
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
@@ -69,7 +69,7 @@ from la2ds_cli.features.viewpoint import movements, possible_views, seen
 
 
 def find_alignment(
-    project: Project, a: str, b: str, request: AlignRequest, progress: Progress | None = None
+    project: Project, a: str, b: str, request: AlignRequest, progress: Progress = SILENT
 ) -> AlignResult:
     """Align clip `b` to clip `a`; see PairAligner.find."""
     return PairAligner(project, request, progress).find(a, b)
@@ -83,11 +83,11 @@ class PairAligner:
     """
 
     def __init__(
-        self, project: Project | None, request: AlignRequest, progress: Progress | None = None
+        self, project: Project | None, request: AlignRequest, progress: Progress = SILENT
     ) -> None:
         """project: None = prepared pairs of clips in memory."""
         self.project, self.request = project, request
-        self.progress = progress or Progress()
+        self.progress = progress
         self._known: tuple[object, FeatureSource] | None = None
         self._references: tuple[object, References] | None = None
 

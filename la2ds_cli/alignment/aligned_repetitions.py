@@ -17,11 +17,11 @@ from la2ds_cli.alignment.align import PairAligner, judge_movement
 from la2ds_cli.alignment.pair import prepare_pair
 from la2ds_cli.alignment.repetitions import Repetition, cut_clip
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import SCHEMA_VERSION, AlignResult, csv_text
+from la2ds_cli.alignment.result import AlignResult, csv_text
 from la2ds_cli.alignment.same_movement import likeliest
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.resample import seconds_at
@@ -78,7 +78,7 @@ class RepetitionsResult:
         """Where each repetition is, and its alignment."""
         number, count = self.of_a
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": 1,
             "a": {"video": self.a.id, "path": self.a.path, "repetition": number, "of": count},
             "b": {"video": self.b.id, "path": self.b.path},
             "best": self.best.number,
@@ -113,7 +113,7 @@ def align_repetitions(
     b: str,
     request: AlignRequest,
     wanted: str = ALL,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> RepetitionsResult:
     """Align the most typical repetition of A with repetitions of B; see find_alignment.
 
@@ -121,7 +121,6 @@ def align_repetitions(
     counts as one repetition. Whether both show the same movement is judged by the aligned
     repetition that shows it most clearly. Raises UserError (exit 2) if a repetition does not exist.
     """
-    progress = progress or Progress()
     if wanted not in (BEST, ALL) and not (wanted.isdecimal() and int(wanted) > 0):
         raise UserError(
             f"'{wanted}' does not name a repetition",
@@ -150,15 +149,12 @@ def align_repetitions(
     part_a = pose_a.cut(spans_a[typical].start, spans_a[typical].stop)
     aligner = PairAligner(project, request)
     found = []
-    progress.begin(f"aligning {count_of(len(numbers))}", len(numbers))
-    for number in numbers:
+    for number in progress.over(f"aligning {count_of(len(numbers))}", numbers):
         span = spans[number - 1]
         both = replace(pair, poses=(part_a, pose_b.cut(span.start, span.stop)), part=True)
         aligned = aligner.align(both, request.anchors)
         start, end = (seconds_at(pose_b, row) for row in (span.start, span.stop))
         found.append(AlignedRepetition(number, span, start, end, aligned))
-        progress.advance()
-    progress.end()
     same = likeliest(each.aligned.same_movement for each in found)
     judge_movement(same, pair.names, request, progress)
     of_a = typical + 1, len(spans_a)

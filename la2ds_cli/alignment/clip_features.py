@@ -17,8 +17,8 @@ import numpy as np
 
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.errors import Unusable, UserError
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
 from la2ds_cli.core.view import View
@@ -87,11 +87,10 @@ class OneDistance:
 def check_seen(pose: PoseSequence, name: str) -> None:
     """Raises UserError (exit 4) for a clip in which no joint was ever seen."""
     if np.isnan(pose.xy).all():
-        raise UserError(
+        raise Unusable(
             f"no joint was seen in {name}",
             hint="look at it with la2ds extract-poses --overlay sheet.png; a stronger --pose, or a "
             "lower joint_threshold under [poses] in project.toml, may see more",
-            exit_code=ExitCode.UNUSABLE,
         )
 
 
@@ -135,7 +134,7 @@ class FeatureSource:
             return ()
         return (self.run, BASE_RUN) if self.distance.base else (self.run,)
 
-    def load(self, clips: Sequence[str], progress: Progress | None = None) -> dict[str, UserError]:
+    def load(self, clips: Sequence[str], progress: Progress = SILENT) -> dict[str, UserError]:
         """Compute and keep the embeddings of clips as filmed; the errors of those that cannot be
         embedded, by id. Raises UserError (exit 5) for embeddings of different weights, and what
         `possible_embeddings` raises."""

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from la2ds_cli.alignment.confidence import NEAR
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
 from la2ds_cli.core.view import UNTURNED, View
@@ -378,10 +378,9 @@ def _taken_joints(skeleton: str, wanted: Skeleton) -> list[int | None]:
     if wanted.name == BODY:
         return joint_sources(skeleton)
     if skeleton != wanted.name:
-        raise UserError(
+        raise Mismatch(
             f"A has the skeleton {wanted.name}, and the joints of SOURCE are those of {skeleton}",
             hint="--live compares bodies; extract A with the pose network of the project",
-            exit_code=ExitCode.MISMATCH,
         )
     return list(range(len(wanted.joints)))
 

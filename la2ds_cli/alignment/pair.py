@@ -28,7 +28,7 @@ from la2ds_cli.alignment.request import AlignRequest, FeatureChoice, choose_feat
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig, PosesConfig
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
@@ -147,10 +147,9 @@ def check_skeletons(a: PoseSequence, b: PoseSequence, names: tuple[str, str]) ->
 
 
 def _different(a: PoseSequence, b: PoseSequence, names: tuple[str, str]) -> UserError:
-    return UserError(
+    return Mismatch(
         f"{names[0]} has the skeleton {a.skeleton} and {names[1]} has {b.skeleton}",
         hint="extract or import both with the same skeleton",
-        exit_code=ExitCode.MISMATCH,
     )
 
 
@@ -219,11 +218,10 @@ def compared_views(
         views = movements(pose_b, possible, pose_a)
         return choose_view(movement, views), views
     if wanted not in possible:
-        raise UserError(
+        raise Mismatch(
             f"{pair.names[1]} cannot be compared {IN_WORDS[wanted]}",
             hint="turning needs joints in metres of both clips, and by joints in metres "
             "(align.joints) only --view filmed and mirrored differ",
-            exit_code=ExitCode.MISMATCH,
         )
     return ViewChoice(wanted), movements(pose_b, (wanted,), pose_a)
 

@@ -156,16 +156,13 @@ def matched_time(position: FloatArray, time_b: FloatArray) -> FloatArray:
     return np.where(np.isnan(position), np.nan, seconds)
 
 
-def speed_ratio(
-    position: FloatArray, time_a: FloatArray, time_b: FloatArray, window: float | None = None
-) -> FloatArray:
+def speed_ratio(position: FloatArray, time_a: FloatArray, time_b: FloatArray) -> FloatArray:
     """(N,) float64 seconds of B that pass per second of A, around every frame of A.
 
     position: (N,) position of each frame of A among B's frames (smooth_match).
     0.5: B does this part in half the time; 2: B takes twice as long. The ratio is the slope of a
-    straight line fitted to the matched times within +-window/2 seconds (at least two frames on each
-    side); window None = speed_window. NaN for unmatched frames, and everywhere if only one is
-    matched.
+    straight line fitted to the matched times within half of `speed_window` before and after (at
+    least two frames on each side). NaN for unmatched frames, and everywhere if only one is matched.
     """
     time_a = np.asarray(time_a, np.float64)
     matched = matched_time(position, np.asarray(time_b, np.float64))
@@ -173,16 +170,14 @@ def speed_ratio(
     ratio = np.full(len(time_a), np.nan)
     if len(known) < 2:
         return ratio
-    window = speed_window(time_a) if window is None else window
+    half = speed_window(time_a) / 2 + 1e-9
     # Times relative to the first keep the running sums of squares exact for late clips.
     x = time_a[known] - time_a[known[0]]
     y = matched[known] - matched[known[0]]
     rank = np.arange(len(known))
-    first = np.minimum(np.searchsorted(x, x - window / 2 - 1e-9), np.maximum(rank - 2, 0))
-    last = np.maximum(
-        np.searchsorted(x, x + window / 2 + 1e-9, side="right"),
-        np.minimum(rank + 3, len(known)),
-    )
+    first = np.minimum(np.searchsorted(x, x - half), np.maximum(rank - 2, 0))
+    last = np.searchsorted(x, x + half, side="right")
+    last = np.maximum(last, np.minimum(rank + 3, len(known)))
     sums = [np.concatenate([[0.0], np.cumsum(v)]) for v in (x, y, x * x, x * y)]
     sum_x, sum_y, sum_xx, sum_xy = (s[last] - s[first] for s in sums)
     count = last - first

@@ -11,7 +11,7 @@ from la2ds_cli.alignment.clip_features import ChosenKind
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError, check_choice
+from la2ds_cli.core.errors import Unusable, UserError, check_choice
 from la2ds_cli.core.plugins import trust
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.view import ViewName
@@ -134,10 +134,9 @@ def choose_features(project: Project | None, run: str, wanted: FeatureKind) -> F
             "base", f"run {run} is {verdict.words}: {ON_BASE}; --features model uses the run"
         )
     if wanted == "model" or run != DEFAULT_RUN:
-        raise UserError(
+        raise Unusable(
             f"run '{run}' has no trained model",
             hint=f"la2ds train --run {run} trains it; --features base needs no training",
-            exit_code=ExitCode.UNUSABLE,
         )
     return FeatureChoice("base", f"no trained model: {ON_BASE}")
 

@@ -32,7 +32,6 @@ from la2ds_cli.core.view import View
 from la2ds_cli.features.tempo import resting
 from la2ds_cli.features.viewpoint import shown
 
-SCHEMA_VERSION = 1
 COLUMNS = ("index_a", "index_b", "frame_a", "frame_b", "time_a", "time_b", "cost", "confidence")
 INTERVAL_COLUMNS = ("time_b_low", "time_b_high", "within")
 
@@ -135,7 +134,7 @@ class AlignResult:
             for side, (video, time, matched) in zip("ab", sides, strict=True)
         }
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": 1,
             **clips,
             "features": alignment.features,
             "reason": self.reason,

@@ -35,7 +35,7 @@ from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.trained import light_embedder, run_header, weights_key
@@ -142,14 +142,14 @@ def ensure_verdict(
 
 
 def judge_run(
-    project: Project, run: str, device: DeviceName = "auto", progress: Progress | None = None
+    project: Project, run: str, device: DeviceName = "auto", progress: Progress = SILENT
 ) -> Verdict:
     """Compare a run with the base model on clips of the project that its training held out, and
     store the verdict beside the run's weights for `read_verdict`.
 
     Raises UserError as load_network does.
     """
-    verdict = _judged(project, run, device, progress or Progress())
+    verdict = _judged(project, run, device, progress)
     content = {"model": weights_key(project, run), "version": VERSION, **verdict.stored()}
     artifact.write_json(project.run_dir(run) / VERDICT, content)
     return verdict

@@ -24,8 +24,8 @@ from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.alignment.same_movement import check_same_movement
 from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult, row_at
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.errors import ExitCode, Mismatch, Unusable, UserError
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.trained import run_header
@@ -63,7 +63,7 @@ def align_all(
     request: AlignRequest,
     *,
     reference: str | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> TimelineResult:
     """Put clips on one timeline; missing poses and embeddings are computed first.
 
@@ -78,7 +78,6 @@ def align_all(
     """
     from la2ds_cli.poses.extract import ensure_poses
 
-    progress = progress or Progress()
     if request.settings.method != "dtw":
         raise UserError(
             f"a timeline is made by the method dtw only, not by {request.settings.method}",
@@ -92,11 +91,10 @@ def align_all(
         ids = [first, *ids]
     if len(ids) < 2:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
-        raise UserError(
+        raise Unusable(
             f"a timeline needs at least two clips, and there {'is' if ids else 'are'} "
             f"{len(ids) or 'none'}" + (f" ({reasons})" if reasons else ""),
             hint="la2ds extract-poses adds clips to the project",
-            exit_code=ExitCode.UNUSABLE,
         )
     clock = first or _most_typical(project, ids, request)
     placer = _Placer(project, clock, request.through_few())
@@ -148,13 +146,12 @@ def _most_typical(project: Project, ids: Sequence[str], request: AlignRequest) -
                 poses[one] = pose
     names = {pose.skeleton for pose in poses.values()}
     if not names:
-        raise UserError("no clip can be compared", exit_code=ExitCode.UNUSABLE)
+        raise Unusable("no clip can be compared")
     shared = shared_skeleton(names)
     if shared is None:
-        raise UserError(
+        raise Mismatch(
             f"the clips have skeletons that share no joints: {', '.join(sorted(names))}",
             hint="name the clips of one skeleton, or extract all with the same pose network",
-            exit_code=ExitCode.MISMATCH,
         )
     alike = [as_skeleton(pose, shared) for pose in poses.values()]
     if wants_3d(project, request, choice.kind):
@@ -229,7 +226,7 @@ class _Placer:
         start = spans[nearest].start if spans else 0
         position, confidence = placed_frames(result, len(pose_b), start)
         if np.isnan(position).all():
-            raise UserError("none of its frames is on the timeline", exit_code=ExitCode.UNUSABLE)
+            raise Unusable("none of its frames is on the timeline")
         view, row = result.alignment.view, row_at(position, GRID)
         shown = ~np.isnan(row)
         _, angles = joint_angles(seen(pose_b, view, pose_a))

@@ -16,7 +16,6 @@ from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.core.view import FLIPPED, View
 
-SCHEMA_VERSION = 1
 GRID = np.linspace(0.0, 1.0, 101)  # positions at which joint angles are compared
 COLUMNS = (
     *("clip", "frame", "seconds", "position", "reference_frame", "reference_seconds"),
@@ -119,11 +118,7 @@ class TimelineResult:
         enough = count >= 2
         mean = np.nansum(angles, axis=0) / np.maximum(count, 1)
         squares = np.nansum((angles - mean) ** 2, axis=0) / np.maximum(count - 1, 1)
-        return (
-            np.where(enough, mean, np.nan),
-            np.where(enough, np.sqrt(squares), np.nan),
-            count,
-        )
+        return (np.where(enough, mean, np.nan), np.where(enough, np.sqrt(squares), np.nan), count)
 
     def to_json(self) -> dict[str, Any]:
         """Everything except the positions of single frames, which are in the table
@@ -131,7 +126,7 @@ class TimelineResult:
         mean, spread, count = self.bands()
         reference = self.clock.video
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": 1,
             "reference": {"video": reference.id, "path": reference.path, "named": self.named},
             "features": self.features,
             "reason": self.reason,

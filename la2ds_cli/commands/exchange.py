@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
 
 def export_poses(
-    format_name: str = argument(
-        "FORMAT",
-        "coco-json, openpose-json, wide-csv, dlc-csv or trc.",
-    ),
+    format_name: str = argument("FORMAT", "coco-json, openpose-json, wide-csv, dlc-csv or trc."),
     *,
     what: Exported,
     here: Here,
@@ -132,10 +129,7 @@ def transfer_labels(
         "--from",
     ),
     targets: list[str] | None = option(
-        "VIDEO",
-        "A clip to label, or: all (others); repeatable. [default: all]",
-        None,
-        "--to",
+        "VIDEO", "A clip to label, or: all (others); repeatable. [default: all]", None, "--to"
     ),
     method: str | None = METHOD,
     write: bool = flag("--write", "Also add them to the project's phases.csv, marked."),

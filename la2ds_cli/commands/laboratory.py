@@ -147,11 +147,7 @@ def reproduce(
     raise typer.Exit(result.exit_code())
 
 
-def cache_heatmaps(
-    overwrite: bool = OVERWRITE,
-    *,
-    here: Here,
-) -> None:
+def cache_heatmaps(overwrite: bool = OVERWRITE, *, here: Here) -> None:
     """Render and store the heatmaps of all clips.
 
     \b

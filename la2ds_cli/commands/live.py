@@ -40,7 +40,7 @@ def live(
     """
     from la2ds_cli.alignment.live import LiveFilter, LiveReference
     from la2ds_cli.alignment.pair import with_poses
-    from la2ds_cli.core.errors import ExitCode, UserError
+    from la2ds_cli.core.errors import Unusable
     from la2ds_cli.poses.live import live_poses
     from la2ds_cli.video.playing import open_player
 
@@ -53,7 +53,7 @@ def live(
         try:
             reference = LiveReference(pose)
         except ValueError as error:
-            raise UserError(f"{a}: {error}", exit_code=ExitCode.UNUSABLE) from error
+            raise Unusable(f"{a}: {error}") from error
         poses = live_poses(project, settings, pose, device, console.progress)
         rows, busy, interrupted = [], [], False
         try:
@@ -71,11 +71,10 @@ def live(
         for line in _told(summary):
             console.line(line)
         if summary["without_person"] == len(rows):
-            raise UserError(
+            raise Unusable(
                 f"nobody was seen in the {len(rows)} frames of {source}",
                 hint="check the picture, or set detect_threshold = 0.2 under [poses] in "
                 "project.toml",
-                exit_code=ExitCode.UNUSABLE,
                 code="V020",
             )
 

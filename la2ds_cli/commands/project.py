@@ -177,9 +177,7 @@ def doctor(as_json: bool = JSON) -> None:
 
 
 def remove(
-    videos: list[str] = argument("CLIP", "Clips by file or id; NAME#2: one person."),
-    *,
-    here: Here,
+    videos: list[str] = argument("CLIP", "Clips by file or id; NAME#2: one person."), *, here: Here
 ) -> None:
     """Take clips out of the project.
 

@@ -188,11 +188,7 @@ def embed(
         opened = here.open()
         with opened.lock():
             results = embedding.embed(
-                opened,
-                run=run,
-                device=device,
-                progress=console.progress,
-                engine=engine,
+                opened, run=run, device=device, progress=console.progress, engine=engine
             )
         usable = show_batch(console, "embed", opened, results, run=run, engine=engine)
         if usable:
@@ -224,11 +220,7 @@ def plot_embeddings(
         opened = here.clips(clips, console)
         targets = checked_outputs(opened, out or [], *step.A_PLOT)
         result = step.plot_embeddings(
-            opened,
-            clips,
-            how.request(opened),
-            method=method,
-            progress=console.progress,
+            opened, clips, how.request(opened), method=method, progress=console.progress
         )
         result = step.write(opened, result, targets, console.progress)
         console.document("plot-embeddings", result.to_json())

@@ -148,12 +148,7 @@ def offset(
         opened = here.clips(recordings, console)
         targets = checked_outputs(opened, out or [], "offsets", (".csv", ".json"))
         result = find_offsets(
-            opened,
-            recordings,
-            drift=drift,
-            force=force,
-            device=device,
-            progress=console.progress,
+            opened, recordings, drift=drift, force=force, device=device, progress=console.progress
         )
         told = result.to_json() | {"files": [str(file) for file in targets]}
         for file in targets:

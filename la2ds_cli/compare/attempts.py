@@ -23,23 +23,15 @@ from la2ds_cli.alignment.align import PairAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import rounded
 from la2ds_cli.compare.compare import CompareResult, amount, compare, joint_name
-from la2ds_cli.compare.findings import (
-    in_episodes,
-    joined_runs,
-    runs_of,
-    span_at,
-    spans_of,
-    tempo,
-)
+from la2ds_cli.compare.findings import in_episodes, joined_runs, runs_of, span_at, spans_of, tempo
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.errors import Unusable, UserError
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import BoolArray, FloatArray
 from la2ds_cli.poses.sources import collect_entries
 from la2ds_cli.video.media_files import natural_order, unreadable
 
-SCHEMA_VERSION = 1
 _STATED = 2  # attempts in which a difference must be stated to become a series
 _JUDGED = 0.5  # share of these moments that an attempt must show
 _SHOWN = 0.8  # share of the attempts that show the moments of which parts are thirds; others differ
@@ -84,7 +76,7 @@ class AttemptsResult:
         """The entire result as JSON (docs/how-to/compare.md); None stands for "not known"."""
         reference = self.attempts[0].aligned.a
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": 1,
             "reference": {"video": reference.id, "path": reference.path},
             "attempts": [
                 {
@@ -118,21 +110,19 @@ def compare_attempts(
     reference: str,
     names: Sequence[str],
     request: AlignRequest,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> AttemptsResult:
     """Compare every attempt with clip `reference`. names: clips or video files, the first attempt
     first. An attempt that cannot be compared is left out, and so is the reference itself.
 
     Raises UserError (exit 4) if only one attempt is left, and the first error if none is left.
     """
-    progress = progress or Progress()
     # Notes on every attempt would bury the result, which contains them.
     aligner = PairAligner(project, request)
     done: list[CompareResult] = []
     left_out: dict[str, str] = {}
     failed: UserError | None = None
-    progress.begin("comparing attempts", len(names))
-    for name in names:
+    for name in progress.over("comparing attempts", names):
         try:
             result = compare(project, reference, name, request, aligner=aligner)
         except UserError as error:
@@ -147,17 +137,14 @@ def compare_attempts(
                 left_out[name] = "its joints differ from those of the first attempt"
             else:
                 done.append(result)
-        progress.advance()
-    progress.end()
     if not done and failed is not None:  # it may be the reference that cannot be read
         raise failed
     if len(done) < 2:
         reasons = "; ".join(f"{name}: {why}" for name, why in left_out.items())
-        raise UserError(
+        raise Unusable(
             f"only {len(done)} of the attempts can be compared, and two are needed"
             + (f" ({reasons})" if reasons else ""),
             hint="compare a single clip without --attempts",
-            exit_code=ExitCode.UNUSABLE,
         )
     series = [*_angle_series(done), *_tempo_series(done)]
     series.sort(key=lambda one: (one.kind, -one.stated, -abs(one.usual)))

@@ -14,12 +14,7 @@ from la2ds_cli.alignment.align import PairAligner
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
-from la2ds_cli.compare.differences import (
-    OTHER_VIEW,
-    SAME_VIEW,
-    Differences,
-    differences,
-)
+from la2ds_cli.compare.differences import OTHER_VIEW, SAME_VIEW, Differences, differences
 from la2ds_cli.compare.findings import (
     Finding,
     Span,
@@ -32,11 +27,10 @@ from la2ds_cli.compare.findings import (
     tempo,
 )
 from la2ds_cli.compare.viewpoint import ViewDifference, has_trunk, view_difference
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 
-SCHEMA_VERSION = 1
 HOW_TO_READ = (
     "Angles are measured in the picture, so both clips must be filmed from the same side. A "
     "difference is stated if it exceeds what noise of the joints, a small turn of the camera and "
@@ -78,7 +72,7 @@ class CompareResult:
         table (views.compare_files)."""
         alignment = self.aligned.alignment
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": 1,
             "reference": {"video": self.aligned.a.id, "path": self.aligned.a.path},
             "other": {"video": self.aligned.b.id, "path": self.aligned.b.path},
             "alignment": {
@@ -104,7 +98,7 @@ def compare(
     reference: str,
     other: str,
     request: AlignRequest,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     aligner: PairAligner | None = None,
 ) -> CompareResult:
     """Compare clip `other` with clip `reference`; views.compare_files writes the result.
@@ -249,11 +243,7 @@ def told(document: Mapping[str, Any], most: int = MOST) -> dict[str, Any]:
     for one in document["findings"]:
         joints.setdefault(one["joint"], []).append(one)
     differs = [
-        {
-            "text": first["sentence"] + _and_again(len(more)),
-            "time": first["time"],
-            "joint": joint,
-        }
+        {"text": first["sentence"] + _and_again(len(more)), "time": first["time"], "joint": joint}
         for joint, (first, *more) in list(joints.items())[:most]
     ]
     if rest := list(joints)[len(differs) :]:

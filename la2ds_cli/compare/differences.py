@@ -144,10 +144,7 @@ def interval(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
     """(N,) and (N,) first and last position among B's frames where each frame of A may lie: the
     alignment's bounds, at least one frame on either side; NaN = no counterpart."""
     position = alignment.position
-    return (
-        np.fmin(alignment.low, position - _REACH),
-        np.fmax(alignment.high, position + _REACH),
-    )
+    return (np.fmin(alignment.low, position - _REACH), np.fmax(alignment.high, position + _REACH))
 
 
 def held_ends(position: FloatArray, length: int, time: FloatArray) -> BoolArray:

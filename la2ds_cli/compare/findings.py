@@ -281,9 +281,7 @@ class Tempo(NamedTuple):
 
 
 def tempo(
-    alignment: Alignment,
-    spans: Sequence[Span],
-    labelled: Mapping[str, tuple[float, float]],
+    alignment: Alignment, spans: Sequence[Span], labelled: Mapping[str, tuple[float, float]]
 ) -> list[Tempo]:
     """One Tempo per span of the reference. labelled: span -> its seconds in the two clips by
     labels, NaN if a clip cuts it."""

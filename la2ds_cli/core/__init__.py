@@ -7,5 +7,5 @@ messages for the user · plugins, device, ray_engine.
 
 Imports nothing from the other rooms, and nothing heavy at import time. To add a setting: a field in
 config_sections.py with its unit; the step that uses it adds it to its recipe. To add a skeleton: an
-entry in skeleton.py, by joint name.
+entry in skeletons.toml, by joint name.
 """

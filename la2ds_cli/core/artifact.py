@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from la2ds_cli.core import regular_file
-from la2ds_cli.core.errors import ExitCode, UserError, first_line
+from la2ds_cli.core.errors import ExitCode, Unreadable, UserError, first_line
 
 try:
     import fcntl
@@ -55,32 +55,26 @@ class Recipe:
         return hashlib.sha256(_canonical(self.to_json()).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dict, inverse of from_json."""
+        """Plain dict of the fields."""
         return {**vars(self), "config": dict(self.config), "inputs": dict(self.inputs)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Recipe:
-        """Inverse of to_json."""
-        return cls(data["step"], int(data["version"]), data["config"], data["inputs"])
 
 
 class ArtifactError(UserError):
     """The file is not a readable artifact of la2ds: damaged, foreign or of another schema."""
 
-    def __init__(
-        self,
-        message: str,
-        hint: str = "delete the file and run its step again",
-        exit_code: ExitCode = ExitCode.UNREADABLE,
-    ) -> None:
-        super().__init__(message, hint=hint, exit_code=exit_code)
+    exit_code = ExitCode.UNREADABLE
+
+    def __init__(self, message: str, hint: str = "delete the file and run its step again") -> None:
+        super().__init__(message, hint=hint)
 
 
 class MissingArtifact(ArtifactError):
     """There is no such file."""
 
+    exit_code = ExitCode.UNUSABLE
+
     def __init__(self, message: str) -> None:
-        super().__init__(message, "la2ds status shows what to run", ExitCode.UNUSABLE)
+        super().__init__(message, "la2ds status shows what to run")
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -153,10 +147,9 @@ def cannot_write(path: Path, error: OSError) -> UserError:
 
 def cannot_read(path: Path, error: OSError) -> UserError:
     """The UserError (exit 3) for a path that the operating system refuses to read."""
-    return UserError(
+    return Unreadable(
         f"cannot read {path}: {error.strerror or error}",
         hint="check that it is a file and that you may read it",
-        exit_code=ExitCode.UNREADABLE,
     )
 
 
@@ -332,12 +325,12 @@ def _recipe_of(content: Any, path: Path | str) -> Recipe:
         isinstance(content.get(name), kind) for name, kind in kinds.items()
     ):
         raise ArtifactError(f"{path} is damaged: its recipe is not valid")
-    return Recipe.from_json(content)
+    return Recipe(**{name: content[name] for name in kinds})
 
 
 def read_recipe(path: Path) -> Recipe:
     """The recipe stored in a JSON document. Raises ArtifactError."""
-    with _readable(path):
+    with readable(path):
         return _recipe_of(json.loads(regular_file.text(path)), path)
 
 
@@ -358,29 +351,32 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _readable(path: Path | str) -> Iterator[None]:
-    """Turns every error of reading the file into an ArtifactError."""
+def readable(path: Path | str, missing: str = "") -> Iterator[None]:
+    """Turns every error of reading a file, and of arrays or facts that are not those of its kind,
+    into an ArtifactError (exit 3). missing: what to say of a file that is missing (exit 4)."""
     from safetensors import SafetensorError
 
     try:
         yield
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise MissingArtifact(f"there is no {path}") from error
+    except (FileNotFoundError, NotADirectoryError, MissingArtifact) as error:
+        raise MissingArtifact(missing or f"there is no {path}") from error
     except OSError as error:
         raise ArtifactError(f"{path} cannot be read: {error.strerror or error}") from error
     except RecursionError as error:
         raise ArtifactError(f"{path} is damaged: its header is nested too deeply") from error
-    except (SafetensorError, LookupError, AttributeError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise ArtifactError(f"{path} is damaged: {error} is missing") from error
+    except (SafetensorError, *FOREIGN) as error:
         raise ArtifactError(f"{path} is damaged: {first_line(error)}") from error
 
 
 @contextmanager
 def _open(path: Path | str) -> Iterator[Any]:
-    """An artifact to be read by safetensors; errors as of `_readable`."""
+    """An artifact to be read by safetensors; errors as of `readable`."""
     from safetensors import safe_open
 
     with (
-        _readable(path),
+        readable(path),
         regular_file.opened(path, most=None),  # safe_open takes names alone, and gives no reason
         safe_open(path, framework="numpy") as handle,
     ):

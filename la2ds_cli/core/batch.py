@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import slug
-from la2ds_cli.core.errors import ExitCode, first_line
+from la2ds_cli.core.errors import ExitCode, UserError, first_line
 from la2ds_cli.core.project import Project
 
 Status = Literal["ok", "cached", "degraded", "skipped", "failed"]
@@ -42,6 +42,11 @@ class ItemResult:
     def to_json(self) -> dict[str, Any]:
         """Plain dict for `--json` and report files."""
         return asdict(self)
+
+
+def error_row(path: str, error: UserError, video: str = "", code: str = "") -> ItemResult:
+    """The row of an item that failed with a known error. code: of an error that has none."""
+    return ItemResult(path, video, "failed", 0, error.code or code, error.message, error.hint)
 
 
 def fault(project: Project, name: str, error: Exception) -> tuple[str, Path]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, UserError
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"}
@@ -188,9 +188,7 @@ def listable(video: Video) -> Video:
         problem = "its values would change when they are read back"
     except ValueError as error:
         problem = str(error)
-    raise UserError(
-        f"{video.id} cannot be listed in videos.csv: {problem}", exit_code=ExitCode.MISMATCH
-    )
+    raise Mismatch(f"{video.id} cannot be listed in videos.csv: {problem}")
 
 
 # --- ids: readable, and independent of where the project is --------------------------------------
@@ -300,7 +298,7 @@ class ClipOptions:
         """`1.5-4`: the seconds of the file that a clip shows; empty for the complete file."""
         if not self.is_cut:
             return ""
-        return f"{_text(self.start)}-{_text(self.end) if self.end < inf else ''}"
+        return f"{self.start:.10g}-" + (f"{self.end:.10g}" if self.end < inf else "")
 
 
 def _flag(name: str, text: str) -> bool:
@@ -309,15 +307,13 @@ def _flag(name: str, text: str) -> bool:
     return FLAGS[text.lower()]
 
 
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else f"{value:.10g}"
-
-
 def _exact(value: Any) -> str:
-    """The text that is read back as exactly this value, as short as `_text` if possible: 1.5, 3,
+    """The text that is read back as exactly this value, with at most 10 digits if possible: 1.5, 3,
     and 0.30000000000000004."""
-    text = _text(value)
-    return text if isinstance(value, bool) or float(text) == value else repr(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = f"{value:.10g}"
+    return text if float(text) == value else repr(value)
 
 
 # --- paths as cells: a file name may hold any byte but 0 and the separator -----------------------

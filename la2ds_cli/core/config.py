@@ -11,7 +11,6 @@ import dataclasses
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from typing import Any, get_args, get_type_hints
@@ -26,7 +25,7 @@ from la2ds_cli.core.config_sections import (
     Range,
     TrainConfig,
 )
-from la2ds_cli.core.errors import UserError, check_choice
+from la2ds_cli.core.errors import UserError, check_choice, did_you_mean
 from la2ds_cli.core.plugins import trust
 
 
@@ -141,12 +140,7 @@ def kinds(section: type) -> dict[str, tuple[Any, Range]]:
     return {name: (hint, parts[name][0]) for name, hint in get_type_hints(section).items()}
 
 
-_KINDS = {
-    int: "a whole number",
-    float: "a number",
-    str: "a text in quotes",
-    bool: "true or false",
-}
+_KINDS = {int: "a whole number", float: "a number", str: "a text in quotes", bool: "true or false"}
 
 
 def _coerced(value: Any, hint: Any, where: str) -> Any:
@@ -178,8 +172,8 @@ def _short(value: Any) -> str:
 
 
 def _unknown(name: str, known: list[str], origin: str, kind: str) -> UserError:
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean '{near[0]}'? else take it out" if near else "take it out"
+    near = did_you_mean(name, known)
+    hint = f"{near}else take it out" if near else "take it out"
     return UserError(
         f"{origin}: unknown {kind} '{name}': it is misspelt, or of an older version and went",
         hint=f"{hint}; known: {', '.join(sorted(known))}",

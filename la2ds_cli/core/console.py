@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from la2ds_cli.core.batch import ItemResult
 
-SCHEMA_VERSION = 1
 _LISTED = 40  # a longer batch lists only the items with a problem
 _APART = 0.1  # seconds between two events of one task
 _STYLES = {"ok": "green", "cached": "dim", "degraded": "yellow", "skipped": "red", "failed": "red"}
@@ -192,7 +191,7 @@ class Console:
     def document(self, command: str, data: Mapping[str, Any]) -> None:
         """The JSON document of a command, only with --json."""
         if self.as_json:
-            _print_json({"schema_version": SCHEMA_VERSION, "command": command, **data}, indent=2)
+            _print_json({"schema_version": 1, "command": command, **data}, indent=2)
 
     def record(self, data: Mapping[str, Any]) -> None:
         """One line of JSON, only with --json, for commands that report events as they happen; it is

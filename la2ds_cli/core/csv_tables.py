@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.artifact import cannot_read
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch
 
 Row = TypeVar("Row")
 # Where a cell may begin: programs disagree on the separator, and some break a cell at its lines.
@@ -79,11 +79,12 @@ def read_rows(
             return rows
     except OSError as error:
         raise cannot_read(path, error) from error
-    except UnicodeDecodeError as error:
-        raise _unreadable(path, line, "it is not UTF-8 text", hint) from error
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         problem = f"column {error} is missing" if isinstance(error, KeyError) else str(error)
-        raise _unreadable(path, line, problem, hint) from error
+        if isinstance(error, UnicodeDecodeError):
+            problem = "it is not UTF-8 text"
+        said = f"{path} line {line} cannot be read: {problem}"
+        raise Mismatch(said, hint=hint) from error
 
 
 def column_keys(columns: Sequence[str]) -> list[str]:
@@ -99,12 +100,6 @@ def column_keys(columns: Sequence[str]) -> list[str]:
     return keys
 
 
-def _unreadable(path: Path, line: int, problem: str, hint: str) -> UserError:
-    return UserError(
-        f"{path} line {line} cannot be read: {problem}", hint=hint, exit_code=ExitCode.MISMATCH
-    )
-
-
 def number_cell(value: float, digits: int) -> str:
     """A number with this many decimals; an empty cell if it is NaN or infinite."""
     return f"{value:.{digits}f}" if math.isfinite(value) else ""
@@ -117,19 +112,15 @@ def inert(cell: Any) -> Any:
     """Text that a spreadsheet would take for a formula, or for several cells with one, with an
     apostrophe in front of it, as people type it there; numbers and other text unchanged.
     `read_rows` removes it again."""
-    if not isinstance(cell, str) or _is_number(cell):
+    if not isinstance(cell, str):
         return cell
-    return _UNMARKED.sub("'", cell)
+    try:
+        float(cell)
+    except ValueError:
+        return _UNMARKED.sub("'", cell)
+    return cell
 
 
 def without_mark(cell: str) -> str:
     """Inverse of `inert` for text."""
     return _MARK.sub("", cell)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -12,7 +12,7 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from la2ds_cli.core.errors import ExitCode, UserError, check_choice
+from la2ds_cli.core.errors import Unavailable, check_choice
 from la2ds_models.startup import own_folder
 
 if TYPE_CHECKING:
@@ -42,10 +42,9 @@ def device_type(name: DeviceName) -> Literal["cpu", "cuda"]:
         return "cuda"
     if name == "auto":
         return "cpu"
-    raise UserError(
+    raise Unavailable(
         "CUDA was requested, but this machine or torch build does not have it",
         hint="use --device auto or --device cpu; la2ds doctor shows what is installed",
-        exit_code=ExitCode.ENVIRONMENT,
     )
 
 

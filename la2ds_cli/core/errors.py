@@ -37,22 +37,20 @@ class UserError(Exception):
     """A problem the user can solve.
 
     message: one sentence that states the problem; hint: the next thing to type or do (may be
-    empty); code: stable short code of the item status, e.g. `V001` (docs/reference/codes.md), may
-    be empty.
+    empty); exit_code: None = that of the class; code: stable short code of the item status, e.g.
+    `V001` (docs/reference/codes.md), may be empty.
     """
 
+    exit_code = ExitCode.USAGE
+
     def __init__(
-        self,
-        message: str,
-        *,
-        hint: str = "",
-        exit_code: ExitCode = ExitCode.USAGE,
-        code: str = "",
+        self, message: str, *, hint: str = "", exit_code: ExitCode | None = None, code: str = ""
     ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.exit_code = exit_code
+        if exit_code is not None:
+            self.exit_code = exit_code
         self.code = code
 
     def about(self, name: str) -> UserError:
@@ -62,6 +60,30 @@ class UserError(Exception):
         return UserError(
             f"{name}: {self.message}", hint=self.hint, exit_code=self.exit_code, code=self.code
         )
+
+
+class Unreadable(UserError):
+    """An input that cannot be read (exit 3)."""
+
+    exit_code = ExitCode.UNREADABLE
+
+
+class Unusable(UserError):
+    """An input that can be read but not used (exit 4)."""
+
+    exit_code = ExitCode.UNUSABLE
+
+
+class Mismatch(UserError):
+    """Inputs that do not belong together, or a locked project (exit 5)."""
+
+    exit_code = ExitCode.MISMATCH
+
+
+class Unavailable(UserError):
+    """A device, weights or a package that is not there (exit 6)."""
+
+    exit_code = ExitCode.ENVIRONMENT
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -105,24 +127,13 @@ def optional_import(
     """
     try:
         yield
-    except ModuleNotFoundError as error:
-        if error.name not in modules:
-            raise _broken(modules[0], error, repair or hint) from error
-        raise UserError(
-            missing.format(package=error.name), hint=hint, exit_code=ExitCode.ENVIRONMENT
-        ) from error
     # With unsuitable versions of its dependencies a package raises anything: ImportError,
     # AttributeError or ValueError for numpy, TypeError for protobuf, OSError for a library.
     except Exception as error:
-        raise _broken(modules[0], error, repair or hint) from error
-
-
-def _broken(package: str, error: Exception, hint: str) -> UserError:
-    return UserError(
-        f"the package {package} is installed but cannot be imported: {first_line(error)}",
-        hint=hint,
-        exit_code=ExitCode.ENVIRONMENT,
-    )
+        if isinstance(error, ModuleNotFoundError) and error.name in modules:
+            raise Unavailable(missing.format(package=error.name), hint=hint) from error
+        said = f"the package {modules[0]} is installed but cannot be imported: {first_line(error)}"
+        raise Unavailable(said, hint=repair or hint) from error
 
 
 _STDERR, _SILENCED = 2, Lock()

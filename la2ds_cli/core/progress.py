@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
 
 class Progress:
     """Silent progress, the default of steps; la2ds_cli.core.console subclasses it with a bar.
@@ -18,6 +23,14 @@ class Progress:
     def end(self) -> None:
         """End the current task."""
 
+    def over(self, label: str, items: Sequence[T]) -> Iterator[T]:
+        """The items, one after the other, as a task with a unit for each."""
+        self.begin(label, len(items))
+        for item in items:
+            yield item
+            self.advance()
+        self.end()
+
     def note(self, text: str) -> None:
         """Report one line that stays visible: a choice, a warning."""
 
@@ -29,11 +42,14 @@ class Progress:
             self.note(text)
 
 
-def duration(value: float, digits: int = 0) -> str:
-    """A readable duration: `8 s`, `3 min 20 s`, `2 h 05 min`. digits: decimals below a minute."""
+SILENT = Progress()
+
+
+def duration(value: float) -> str:
+    """A readable duration in seconds: `8 s`, `3 min 20 s`, `2 h 05 min`."""
     total = round(value)
-    if round(value, digits) < 60:
-        return f"{value:.{digits}f} s"
+    if total < 60:
+        return f"{total} s"
     if total < 3600:
         return f"{total // 60} min {total % 60:02d} s"
     return f"{total // 3600} h {total % 3600 // 60:02d} min"

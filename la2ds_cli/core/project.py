@@ -9,8 +9,8 @@ import math
 import shlex
 import shutil
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from glob import escape
 from pathlib import Path
@@ -30,7 +30,7 @@ from la2ds_cli.core.annotations import (
 )
 from la2ds_cli.core.clip import ClipOptions, Video, family, listable
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.core.errors import ExitCode, UserError, did_you_mean, first_line
+from la2ds_cli.core.errors import Mismatch, Unreadable, UserError, did_you_mean
 from la2ds_cli.core.phase_table import (
     ClipPhases,
     Frames,
@@ -39,12 +39,7 @@ from la2ds_cli.core.phase_table import (
     write_phase_table,
 )
 from la2ds_cli.core.project_folder import ProjectFolder, real_path
-from la2ds_cli.core.types import (
-    MOST_SECONDS,
-    EmbeddingSequence,
-    Phase,
-    PoseSequence,
-)
+from la2ds_cli.core.types import MOST_SECONDS, EmbeddingSequence, Phase, PoseSequence
 from la2ds_cli.core.video_list import VideoList, placed, read_videos, write_videos
 
 PROJECT_FILE = "project.toml"
@@ -89,11 +84,9 @@ class Project(ProjectFolder):
                 f"la2ds init {shlex.quote(str(root))} makes a new one",
             )
         try:
-            settings = tomllib.loads(regular_file.text(path, "utf-8-sig"))
+            settings = tomllib.loads(settings_text(root))
         except (ValueError, RecursionError) as error:  # also of numbers of thousands of digits
             raise UserError(f"{path} is not valid TOML: {error}") from error
-        except OSError as error:
-            raise artifact.cannot_read(path, error) from error
         return cls(root, settings)
 
     def config(self, *, preset: str | None = None, overrides: Iterable[str] = ()) -> Config:
@@ -162,7 +155,7 @@ class Project(ProjectFolder):
         with self.tables():
             rows = {row.id: row for row in self.videos()}
             if video not in rows:
-                raise UserError(f"the project has no clip {video}", exit_code=ExitCode.MISMATCH)
+                raise Mismatch(f"the project has no clip {video}")
             rows[video] = listable(replace(rows[video], split=split, group=group))
             write_videos(self.videos_path, rows.values())
 
@@ -179,10 +172,9 @@ class Project(ProjectFolder):
         video = self.find(name)
         if video is None:
             known = [text for each in self.videos() for text in (each.id, each.name)]
-            raise UserError(
+            raise Unreadable(
                 f"there is no clip '{name}' in the project",
                 hint=f"{did_you_mean(name, known)}videos.csv lists the clips",
-                exit_code=ExitCode.UNREADABLE,
             )
         return video
 
@@ -245,7 +237,7 @@ class Project(ProjectFolder):
         otherwise as in the file.
         """
         path = self.pose_path(video)
-        with well_formed(path, f"no poses for {video}"):
+        with artifact.readable(path, f"no poses for {video}"):
             arrays, recipe, facts = artifact.read_arrays(path)
             pose = PoseSequence.from_arrays(arrays, facts, video)
             if not len(pose):
@@ -261,7 +253,7 @@ class Project(ProjectFolder):
         """The recipe and the facts of a clip's poses with their corrections, without the joints;
         raises UserError as read_pose."""
         path = self.pose_path(video)
-        with well_formed(path, f"no poses for {video}"):
+        with artifact.readable(path, f"no poses for {video}"):
             recipe, facts = artifact.read_header(path)
         return self.with_corrections(video, recipe, facts), facts
 
@@ -292,7 +284,7 @@ class Project(ProjectFolder):
     def read_embedding(self, run: str, video: str) -> tuple[EmbeddingSequence, artifact.Recipe]:
         """Embedding of a video id and its recipe; raises UserError (exit 4) if there is none."""
         path = self.embedding_path(run, video)
-        with well_formed(path, f"no embedding of {video} in run {run}"):
+        with artifact.readable(path, f"no embedding of {video} in run {run}"):
             arrays, recipe, facts = artifact.read_arrays(path)
             return EmbeddingSequence.from_arrays(arrays, facts), recipe
 
@@ -329,12 +321,11 @@ class Project(ProjectFolder):
         """
         if not self.phases_path.exists():
             return {}
-        found = {}
-        for video, rows in self.clip_phases().by_clip.items():
-            phases = [row.phase for row in rows if propagated or not row.phase.propagated]
-            if phases:
-                found[video] = phases
-        return found
+        found = {
+            video: [row.phase for row in rows if propagated or not row.phase.propagated]
+            for video, rows in self.clip_phases().by_clip.items()
+        }
+        return {video: phases for video, phases in found.items() if phases}
 
     def clip_phases(self) -> ClipPhases:
         """phases.csv by clip; raises UserError as `phases`."""
@@ -347,7 +338,7 @@ class Project(ProjectFolder):
             return 0, math.inf
         with suppress(UserError):
             path = self.pose_path(video.id)
-            with well_formed(path):
+            with artifact.readable(path):
                 arrays, _, _ = artifact.read_arrays(path, ("frame",))
                 return int(arrays["frame"][0]), int(arrays["frame"][-1]) + 1
         return None
@@ -362,6 +353,15 @@ class Project(ProjectFolder):
         Returns the path of that copy, None without `backup`."""
         folder = self.results_dir("phases") if backup else None
         return write_phase_table(self.phases_path, table, folder)
+
+
+def settings_text(root: Path) -> str:
+    """project.toml, in UTF-8 with or without a byte-order mark. Raises UserError (exit 3) for a
+    file that cannot be read."""
+    try:
+        return regular_file.text(root / PROJECT_FILE, "utf-8-sig")
+    except OSError as error:
+        raise artifact.cannot_read(root / PROJECT_FILE, error) from error
 
 
 def _video_list(path: Path) -> VideoList:
@@ -393,17 +393,3 @@ def _with_what_was_set(video: Video, old: Video | None) -> Video:
         return video
     own = video.own or old.own
     return replace(video, split=video.split or old.split, group=video.group or old.group, own=own)
-
-
-@contextmanager
-def well_formed(path: Path, missing: str = "") -> Iterator[None]:
-    """Turns a readable file whose arrays or facts are not those of its kind into an ArtifactError
-    (exit 3). missing: what to say of a file that is missing."""
-    try:
-        yield
-    except artifact.MissingArtifact as error:
-        raise artifact.MissingArtifact(missing or error.message) from error
-    except KeyError as error:
-        raise artifact.ArtifactError(f"{path} is damaged: {error} is missing") from error
-    except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
-        raise artifact.ArtifactError(f"{path} is damaged: {first_line(error)}") from error

@@ -18,7 +18,7 @@ from typing import Any
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import check_id
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, UserError
 
 TABLES_WAIT = 10.0  # seconds for another to have written a table: of 100,000 clips it takes one
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # in names of files of at most 255 bytes
@@ -60,10 +60,9 @@ class ProjectFolder:
     def studio_lock(self) -> AbstractContextManager[None]:
         """One studio at a time; commands can run at the same time. Raises UserError (exit 5) as
         `lock`."""
-        busy = UserError(
+        busy = Mismatch(
             f"a studio for {self.root} is already open",
             hint="use its page, or end it in the terminal that runs la2ds studio",
-            exit_code=ExitCode.MISMATCH,
         )
         return self._locked_by("studio.lock", 0, busy)
 
@@ -82,10 +81,9 @@ class ProjectFolder:
             lock.acquire(timeout=wait)
         except OSError as error:
             if isinstance(error, Timeout):
-                raise busy or UserError(
+                raise busy or Mismatch(
                     f"another la2ds command is writing to {self.root}",
                     hint="wait for it to finish, then run the same command again",
-                    exit_code=ExitCode.MISMATCH,
                 ) from error
             raise artifact.cannot_write(self.root / "logs", error) from error
         try:
@@ -111,7 +109,7 @@ class ProjectFolder:
         try:
             check_id(video)
         except ValueError as error:
-            raise UserError(str(error), exit_code=ExitCode.MISMATCH) from error
+            raise Mismatch(str(error)) from error
         return self._folder(*folder) / f"{video}.safetensors"
 
     def pose_path(self, video: str) -> Path:
@@ -146,10 +144,7 @@ class ProjectFolder:
     def runs(self) -> list[str]:
         """Names of the folders in checkpoints, sorted, without those that no run can have, such as
         `default copy`."""
-        folder = self.root / "checkpoints"
-        folders = (
-            [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
-        )
+        folders = [path.name for path in (self.root / "checkpoints").glob("*") if path.is_dir()]
         return sorted(filter(_RUN_NAME.fullmatch, folders))
 
     def embedding_path(self, run: str, video: str) -> Path:
@@ -205,8 +200,7 @@ def _one_lock(path: Path, process: int) -> Any:
 
 
 def _leads_out(path: Path) -> UserError:
-    return UserError(
+    return Mismatch(
         f"{path} is a link to {real_path(path)}, outside the project",
         hint="replace it with a folder, or move the whole project to the other disk",
-        exit_code=ExitCode.MISMATCH,
     )

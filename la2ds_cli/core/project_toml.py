@@ -8,12 +8,12 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from la2ds_cli.core import artifact, regular_file
+from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import encoded
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.plugins import trust
-from la2ds_cli.core.project import PROJECT_FILE, Project
+from la2ds_cli.core.project import PROJECT_FILE, Project, settings_text
 
 
 class Choice:
@@ -26,7 +26,7 @@ class Choice:
         """None leaves a setting as it is; a model file is stored by its absolute path. The settings
         of `project` are changed in memory. Raises UserError (exit 2) for a value that does not
         fit."""
-        self._path = project.root / PROJECT_FILE
+        self._root = project.root
         self._section = section
         self._wanted = {k: _absolute(value) for k, value in chosen.items() if value is not None}
         for value in (*chosen.values(), *self._wanted.values()):
@@ -36,7 +36,7 @@ class Choice:
                     f"{value} cannot be kept in {PROJECT_FILE}: its name is not UTF-8",
                     hint="rename the file",
                 )
-        settings = tomllib.loads(set_values(self._text(), section, self._wanted))
+        settings = tomllib.loads(set_values(settings_text(self._root), section, self._wanted))
         self.config: Config = load_config(settings)
         project.settings.update(settings)
 
@@ -44,16 +44,10 @@ class Choice:
         """Write the choice to project.toml. The caller holds the lock of the project, and calls
         this once something was computed with the choice, so that a choice that never worked does
         not break later runs."""
-        before = self._text()
+        before = settings_text(self._root)
         after = set_values(before, self._section, self._wanted)
         if after != before:
-            artifact.write_text(self._path, after)
-
-    def _text(self) -> str:
-        try:
-            return regular_file.text(self._path, "utf-8-sig")
-        except OSError as error:
-            raise artifact.cannot_read(self._path, error) from error
+            artifact.write_text(self._root / PROJECT_FILE, after)
 
 
 def _absolute(value: str | int) -> str | int:

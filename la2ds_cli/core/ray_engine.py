@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError, first_line, optional_import, silent
+from la2ds_cli.core.errors import Unavailable, UserError, first_line, optional_import, silent
 from la2ds_models.startup import own_folder
 
 Work = Callable[[Any], Any]
@@ -80,19 +80,17 @@ def ray_map(
                     made[index] = (lost or _raised)(items[index], _died())
             yield made.pop(following)
     except ray.exceptions.RayError as error:  # of Ray itself: an actor raises nothing
-        raise UserError(
+        raise Unavailable(
             f"the work over Ray has ended: {str(error).strip().rpartition(chr(10))[2][:300]}",
             hint="every node needs la2ds in this version; finished items are kept, and "
             "RAY_BACKEND_LOG_LEVEL=info shows what Ray says",
-            exit_code=ExitCode.ENVIRONMENT,
         ) from error
 
 
 def _died() -> UserError:
-    return UserError(
+    return Unavailable(
         f"a worker died at each of {_ATTEMPTS} attempts",
         hint="try it without --engine ray: it may need more memory, or crash a library",
-        exit_code=ExitCode.ENVIRONMENT,
         code="X001",
     )
 
@@ -145,11 +143,10 @@ def _connect(ray: Any) -> None:
         with own_folder(), _quiet():
             ray.init(address, log_to_driver=_TOLD)
     except (OSError, RuntimeError, ValueError) as error:
-        raise UserError(
+        raise Unavailable(
             f"no Ray cluster answers at RAY_ADDRESS={address}: {first_line(error)}",
             hint="check the address, and the token of the cluster (RAY_AUTH_MODE=token and "
             "RAY_AUTH_TOKEN), or unset RAY_ADDRESS to use this machine",
-            exit_code=ExitCode.ENVIRONMENT,
         ) from error
 
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, family, row_of, video_of
 from la2ds_cli.core.csv_tables import read_rows, table_of
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, UserError
 
 T = TypeVar("T")
 
@@ -107,10 +107,9 @@ class VideoList:
         return [self.videos[row] for row in self._files.get(file, ())]
 
     def _ambiguous(self, name: str, rows: Sequence[int]) -> UserError:
-        return UserError(
+        return Mismatch(
             f"'{name}' fits {len(rows)} videos of the project",
             hint=f"use one of the ids: {', '.join(self.videos[row].id for row in rows[:5])}",
-            exit_code=ExitCode.MISMATCH,
         )
 
     def _matches(self, name: str, sha256: str = "") -> list[int]:

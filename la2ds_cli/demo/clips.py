@@ -24,7 +24,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.performer import (
@@ -220,7 +220,7 @@ def run_demo(
     clips: int = CLIPS,
     minutes: float = 1.5,
     device: DeviceName = "auto",
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """Render clips into folder/videos and take them through every step; returns the document for
     `--json`: the results of the steps, and the error of an alignment (`check_truth`).
@@ -239,7 +239,6 @@ def run_demo(
     from la2ds_cli.views import retrieval_sheet
     from la2ds_cli.views.alignment_files import write_alignment
 
-    progress = progress or Progress()
     project = Project.create(folder, {"preset": PRESET})
     if project.settings.get("preset") != PRESET:
         raise UserError(

@@ -11,20 +11,15 @@ from pathlib import Path
 from typing import Literal
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.batch import ItemResult, unexpected
+from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.errors import ExitCode, Mismatch, Unusable, UserError
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence
 from la2ds_cli.embedding.embedder import VERSION, Embedder, FrameFeatureSource
-from la2ds_cli.embedding.trained import (
-    light_embedder,
-    load_embedder,
-    run_frames,
-    weights_key,
-)
+from la2ds_cli.embedding.trained import light_embedder, load_embedder, run_frames, weights_key
 
 TOLD = 2  # clips whose names are told while they are embedded; of more, the progress is
 
@@ -49,7 +44,7 @@ def embed(
     run: str = DEFAULT_RUN,
     device: DeviceName = "auto",
     videos: Collection[str] | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     engine: Literal["local", "ray"] = "local",
 ) -> list[ItemResult]:
     """Embed every clip of the project that has poses; current embeddings are left unchanged.
@@ -59,14 +54,11 @@ def embed(
     UserError (exit 4) if there is no clip, if the disk fails or something is not installed, and as
     load_embedder does.
     """
-    progress = progress or Progress()
     wanted = None if videos is None else set(videos)
     posed = [v for v in project.posed_videos() if wanted is None or v.id in wanted]
     if not posed:
-        raise UserError(
-            "the project has no poses to embed",
-            hint="la2ds extract-poses FOLDER, or la2ds import",
-            exit_code=ExitCode.UNUSABLE,
+        raise Unusable(
+            "the project has no poses to embed", hint="la2ds extract-poses FOLDER, or la2ds import"
         )
     arguments = (str(project.root), run, device)
     progress.begin("embedding", len(posed))
@@ -100,7 +92,7 @@ class EmbedWorker:
 
 
 def _failed(video: Video, error: UserError) -> ItemResult:
-    return ItemResult(video.path, video.id, "failed", 0, error.code, error.message, error.hint)
+    return error_row(video.path, error, video.id)
 
 
 def ensure_embeddings(
@@ -108,7 +100,7 @@ def ensure_embeddings(
     run: str,
     videos: Sequence[str],
     device: DeviceName = "auto",
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[EmbeddingSequence]:
     """The embeddings of project videos, computed first if they are missing or stale; only then is
     the network loaded. Raises UserError for the first clip that cannot be embedded, when all others
@@ -124,7 +116,7 @@ def possible_embeddings(
     run: str,
     videos: Sequence[str],
     device: DeviceName = "auto",
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> tuple[dict[str, EmbeddingSequence], dict[str, UserError]]:
     """`ensure_embeddings` of the clips that can be embedded, by clip, and the errors of the others.
     Raises UserError if the disk fails, if something is not installed, or (exit 5) if the run was
@@ -134,7 +126,6 @@ def possible_embeddings(
     missing = [video for video in videos if video not in found]
     if not missing:
         return found, failed
-    progress = progress or Progress()
     if len(missing) > TOLD:
         progress.begin("embedding", len(missing))
     else:
@@ -157,10 +148,9 @@ def possible_embeddings(
 
 def trained_meanwhile(run: str) -> UserError:
     """The error for embeddings of different weights of a run."""
-    return UserError(
+    return Mismatch(
         f"the embeddings of run {run} come from different weights",
         hint="it was trained again meanwhile; run the same command again",
-        exit_code=ExitCode.MISMATCH,
     )
 
 
@@ -204,4 +194,4 @@ def _embedded(
         return error
     except Exception as error:
         row = unexpected(project, video, error, video)
-        return UserError(row.message, hint=row.hint, exit_code=ExitCode.UNUSABLE, code=row.code)
+        return Unusable(row.message, hint=row.hint, code=row.code)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from la2ds_cli.core.config import Config
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, body_joints, holds
@@ -116,10 +116,9 @@ class Embedder:
         if holds(pose.skeleton, self.skeleton):
             pose = as_skeleton(pose, self.skeleton)
         else:
-            raise UserError(
+            raise Mismatch(
                 f"the model reads the skeleton {self.skeleton}, the poses have {pose.skeleton}",
                 hint="extract the poses with the pose model the training clips were made with",
-                exit_code=ExitCode.MISMATCH,
             )
         grid = time_grid(pose.time, sampling_rate(pose, self.config.train))
         sampled = resample_pose(pose, grid)
@@ -145,10 +144,9 @@ class Embedder:
         if self.config.model.input != "rgb":
             return None
         if self.frame_features is None or not pose.clip:
-            raise UserError(
+            raise Mismatch(
                 "the model reads video frames (model.input=rgb), and only joints are available",
                 hint="embed clips of a project as they were filmed, or use a run that reads joints",
-                exit_code=ExitCode.MISMATCH,
             )
         return self.frame_features(pose.clip, grid)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.device import DeviceName, free_cores, resolve_device
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, Unreadable, Unusable, UserError
 from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
@@ -181,10 +181,9 @@ def load_network(project: Project, run: str) -> tuple[SequenceNetwork, StoredWei
         network = build_network(*settings)
         network.load_state_dict(weights)
     except (RuntimeError, TypeError) as error:
-        raise UserError(
+        raise Mismatch(
             f"{path} does not fit the network its settings describe",
             hint="train again with --overwrite, or restore the file",
-            exit_code=ExitCode.MISMATCH,
         ) from error
     return network, stored
 
@@ -200,19 +199,15 @@ def _existing(project: Project, run: str) -> Path:
     elif not path.exists():
         runs = trained_runs(project)
         others = f"trained runs: {', '.join(runs)}; " if runs else ""
-        raise UserError(
-            f"run '{run}' has no trained model",
-            hint=f"{others}la2ds train --run {run} trains it",
-            exit_code=ExitCode.UNUSABLE,
+        raise Unusable(
+            f"run '{run}' has no trained model", hint=f"{others}la2ds train --run {run} trains it"
         )
     return path
 
 
 def _damaged(path: Path, reason: str) -> UserError:
-    return UserError(
-        f"{path} is damaged: {reason}",
-        hint="train again with --overwrite, or restore the file",
-        exit_code=ExitCode.UNREADABLE,
+    return Unreadable(
+        f"{path} is damaged: {reason}", hint="train again with --overwrite, or restore the file"
     )
 
 
@@ -220,10 +215,9 @@ def _check_code(path: Path, encoder: str, known: Mapping[str, str]) -> None:
     """Raise UserError (exit 5) if an encoder of the user's is not the file that was trained: the
     same weights would give other embeddings."""
     if known.get(encoder, "") != code_digests(encoder).get(encoder, "") and "." in encoder:
-        raise UserError(
+        raise Mismatch(
             f"the encoder {encoder} has changed since {path} was trained",
             hint="train again with --overwrite or another --run, or restore its file",
-            exit_code=ExitCode.MISMATCH,
         )
 
 

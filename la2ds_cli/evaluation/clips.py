@@ -14,7 +14,7 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, Unusable
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.features.pose_features import in_3d
@@ -107,11 +107,10 @@ def check_disjoint(project: Project, fit: Sequence[Video], test: Sequence[Video]
     """Raise UserError (exit 5) if a training clip and a test clip come from one source."""
     twins = find_twins(project, fit, test)
     if twins:
-        raise UserError(
+        raise Mismatch(
             f"test clip {twins[1].id} and training clip {twins[0].id} come from the same video",
             hint="give both the same split in videos.csv, then train again: scores on training "
             "clips mean nothing",
-            exit_code=ExitCode.MISMATCH,
         )
 
 
@@ -182,18 +181,16 @@ def _performer_warnings(scored: Sequence[Video], fit: Sequence[Video]) -> list[s
 
 def _check(scored: Mapping[str, PoseSequence], fitted: Mapping[str, PoseSequence]) -> None:
     if len(scored) < 2:
-        raise UserError(
+        raise Unusable(
             f"evaluation needs at least 2 clips with poses, found {len(scored)}",
             hint="extract the poses of more clips, or mark more clips as split=test in videos.csv",
-            exit_code=ExitCode.UNUSABLE,
         )
     skeletons = {pose.skeleton: video for video, pose in {**scored, **fitted}.items()}
     if len(skeletons) > 1:
         shown = ", ".join(f"{video} ({name})" for name, video in sorted(skeletons.items()))
-        raise UserError(
+        raise Mismatch(
             f"the clips have different skeletons: {shown}",
             hint="evaluate clips of one skeleton per project",
-            exit_code=ExitCode.MISMATCH,
         )
 
 
@@ -222,11 +219,10 @@ def check_unseen(project: Project, runs: Sequence[str], warnings: list[str]) -> 
             what = f"test clip {seen}"
             if seen != scored:
                 what = f"clip {seen}, which comes from the same video as test clip {scored}"
-            raise UserError(
+            raise Mismatch(
                 f"run {run} was trained on {what}: it is older than the split=test mark in "
                 "videos.csv",
                 hint=f"la2ds train --run {run} --overwrite, which leaves test clips out",
-                exit_code=ExitCode.MISMATCH,
             )
         if gone := len(set(ids) - known.keys()):
             warnings.append(

@@ -14,8 +14,8 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.errors import Unusable
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.embedding.trained import weights_key
@@ -126,7 +126,7 @@ class Evaluated:
     inputs: Inputs
 
 
-def evaluate(request: Request, *, progress: Progress | None = None) -> Evaluated:
+def evaluate(request: Request, *, progress: Progress = SILENT) -> Evaluated:
     """`score_request`, written to results/evaluate/NAME.json and, if events were transferred,
     NAME-events.csv."""
     evaluated = score_request(request, progress=progress)
@@ -138,7 +138,7 @@ def evaluate(request: Request, *, progress: Progress | None = None) -> Evaluated
     return evaluated
 
 
-def score_request(request: Request, *, progress: Progress | None = None) -> Evaluated:
+def score_request(request: Request, *, progress: Progress = SILENT) -> Evaluated:
     """Score the model, or the mean of several runs, beside baselines.
 
     Scores the clips of split `test`, or all clips if there is no such split; phase classifiers are
@@ -147,7 +147,7 @@ def score_request(request: Request, *, progress: Progress | None = None) -> Eval
     finite; 5 for clips of different skeletons, one source in both splits, or a run that was trained
     on test clips; 2 for an unknown name.
     """
-    progress, project = progress or Progress(), request.project
+    project = request.project
     runs = request.runs or (DEFAULT_RUN,)
     check_names(project, request.features or (), runs)
     warnings: list[str] = []
@@ -251,10 +251,9 @@ def _by_frame(variant: Variant, inputs: Inputs) -> Measures:
     test = variant.by_frame([clip.pose for clip in inputs.clips])
     fit = variant.by_frame(inputs.fit) if inputs.labels else []
     if not all(np.isfinite(value).all() for value in (*test, *fit)):
-        raise UserError(
+        raise Unusable(
             f"the features of {variant.feature} are not finite numbers",
             hint="train the run again, with a lower train.learning_rate",
-            exit_code=ExitCode.UNUSABLE,
         )
     measures: Measures = {}
     if inputs.labels:

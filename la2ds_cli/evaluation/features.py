@@ -20,7 +20,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError, check_choice
+from la2ds_cli.core.errors import Unusable, UserError, check_choice
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embedder import Moments
@@ -216,10 +216,9 @@ def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSe
             warnings.append("the base model reads bodies: evaluated without it")
     chosen = [s for s in sets if request.wants(s.name)]
     if not chosen:
-        raise UserError(
+        raise Unusable(
             f"run {request.runs[0]} has no model, so there is nothing to evaluate",
             hint=f"la2ds train, or ask for {', '.join(FEATURE_NAMES[1:])}",
-            exit_code=ExitCode.UNUSABLE,
         )
     return sorted(chosen, key=lambda s: FEATURE_NAMES.index(s.name))
 

@@ -149,10 +149,7 @@ def retrieve_frames(clips: Sequence[PhaseFrames], neighbours: Sequence[int]) -> 
 
 
 def average_retrieval(
-    total: FloatArray,
-    frames: IntArray,
-    counts: IntArray,
-    average: Literal["frames", "videos"],
+    total: FloatArray, frames: IntArray, counts: IntArray, average: Literal["frames", "videos"]
 ) -> FloatArray:
     """(R, E) the average in each resample of the query videos.
 
@@ -205,11 +202,7 @@ class FrameSearch:
 
 @njit(cache=True)
 def _nearest(
-    score: np.ndarray,
-    query: np.ndarray,
-    frame: np.ndarray,
-    count: int,
-    slack: float,
+    score: np.ndarray, query: np.ndarray, frame: np.ndarray, count: int, slack: float
 ) -> np.ndarray:
     """Rows of `frame` (M, D) nearest to each row of `query` (N, D).
 

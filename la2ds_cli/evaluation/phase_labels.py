@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, Mismatch, UserError
 from la2ds_cli.core.phase_table import in_time_order
 from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
 from la2ds_cli.evaluation.clips import Selection
@@ -88,10 +88,9 @@ def phase_order(clips: Sequence[Sequence[Phase]]) -> tuple[str, ...]:
 
 def overlap_error(video: str, problem: ValueError) -> UserError:
     """The error for a frame that has two phases."""
-    return UserError(
+    return Mismatch(
         f"phases.csv: of video {video}, {problem}",
         hint="a frame has one phase; correct the rows (the end of a phase is exclusive)",
-        exit_code=ExitCode.MISMATCH,
     )
 
 

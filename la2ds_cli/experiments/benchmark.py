@@ -10,7 +10,7 @@ from typing import Literal
 
 from la2ds_cli.core.config import Config, preset_names
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.protocol import get_protocol
 from la2ds_cli.experiments.paper import paper_methods
@@ -30,7 +30,7 @@ def benchmark(
     task: Task | None = None,
     out: Path | None = None,
     engine: Literal["local", "ray"] = "local",
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Result:
     """Train every method on every project with every seed, and score all in the same way.
 
@@ -57,7 +57,6 @@ def benchmark(
     if task is not None:
         result = Result(f"table{task.number}", task.title, (task,), {})
     result.facts = shared_facts(projects[0], plan, table)
-    progress = progress or Progress()
     benches = [
         Bench(label, project, table, plan, progress)
         for label, project in zip(_labels(projects), projects, strict=True)
@@ -184,12 +183,9 @@ def _spread(benches: Sequence[Bench], names: Sequence[str]) -> dict[tuple[int, s
         for name in names
     ]
     errors: dict[tuple[int, str, int], str] = {}
-    progress.begin("runs", len(items))
     every = ray_map(RunWorker, (roots, names, plan), items, plan.device)
-    for item, error in zip(items, every, strict=True):
+    for item, error in zip(progress.over("runs", items), every, strict=True):
         errors[item] = error
-        progress.advance()
-    progress.end()
     return errors
 
 

@@ -44,10 +44,7 @@ def drop_limb_at_test(
 
 
 def add_noise(
-    pose: PoseSequence,
-    cells: float,
-    rng: np.random.Generator,
-    heatmap: HeatmapConfig | None = None,
+    pose: PoseSequence, cells: float, rng: np.random.Generator, heatmap: HeatmapConfig | None = None
 ) -> PoseSequence:
     """Add N(0, `cells` heatmap cells) to every coordinate of every joint (paper sec. 4.2.5).
 

@@ -12,8 +12,8 @@ from typing import Literal
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import MissingJoints
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.errors import Mismatch, Unusable
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.corruption import CLEAN, DroppedLimb, JointNoise, Joints
 from la2ds_cli.experiments.result import BASELINES, Baseline, Result, Row, Rows
@@ -156,7 +156,7 @@ def reproduce(
     plan: Plan,
     *,
     preset: str = DEFAULT_PRESET,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Result:
     """Train and evaluate every row of a table of the paper, with each of the seeds.
 
@@ -185,9 +185,7 @@ def reproduce(
         if reason := left_out(one, base, row.recipe(project, base.train.seed)):
             result.left_out[one.label] = reason
     shown = [row for row in rows.rows if row.label not in result.left_out]
-    bench = Bench(
-        project.root.name, project, replace(rows, rows=shown), plan, progress or Progress()
-    )
+    bench = Bench(project.root.name, project, replace(rows, rows=shown), plan, progress)
     return run_table(result, [bench], project.results_dir("reproduce"), {})
 
 
@@ -199,16 +197,14 @@ def _variants(
         return list(ABLATIONS[table]), BASELINES
     config = _config(preset, plan.settings, (), project)
     if config.model.input == "rgb":
-        raise UserError(
+        raise Mismatch(
             "the recipe reads video frames (model.input=rgb), so worse joints do not affect it",
             hint="name a preset that reads joints or heatmaps",
-            exit_code=ExitCode.MISMATCH,
         )
     if not project.phases():
-        raise UserError(
+        raise Unusable(
             "Tables 7 and 8 need labels: events found in worse joints would be worse events",
             hint="add the phases of the clips to phases.csv (video,start,end,phase)",
-            exit_code=ExitCode.UNUSABLE,
         )
     every = conditions(table, config)
     baselines = [

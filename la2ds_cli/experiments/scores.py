@@ -19,7 +19,7 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.evaluation.measure import Key
@@ -154,7 +154,7 @@ def cached_scores(
     *,
     protocol: str,
     device: DeviceName = "auto",
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Scored:
     """Score feature sets (`model` is the network of `run`), or read the cached scores.
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 
@@ -38,11 +38,10 @@ def joint_sources(skeleton: str) -> list[int | None]:
     sources = _sources(skeleton, BODY)
     known = sum(source is not None for source in sources)
     if known < FEWEST_JOINTS:
-        raise UserError(
+        raise Mismatch(
             f"the base model reads bodies, and the skeleton {skeleton} has {known} of its "
             f"{len(sources)} joints",
             hint="--features pose needs no model; la2ds train trains one for this skeleton",
-            exit_code=ExitCode.MISMATCH,
         )
     return sources
 

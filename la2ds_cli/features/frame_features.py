@@ -21,8 +21,8 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName, free_cores, resolve_device
-from la2ds_cli.core.errors import ExitCode, UserError, first_line
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.errors import ExitCode, Mismatch, Unavailable, UserError, first_line
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
@@ -70,13 +70,13 @@ class FrameFeatureReader:
         config: Config,
         weights: str,
         device: DeviceName = "auto",
-        progress: Progress | None = None,
+        progress: Progress = SILENT,
     ) -> None:
         self._project = project
         self._fps = config.train.fps
         self._weights_name, self.weights = config.model.rgb_weights, weights
         self._device: DeviceName = device
-        self._progress = progress or Progress()
+        self._progress = progress
         self.read = lru_cache(maxsize=_CACHED_CLIPS)(self._read)
         self._load = cache(lambda: load_network(self._weights_name, self.weights))
 
@@ -104,13 +104,9 @@ class FrameFeatureReader:
 
     def ensure(self, clips: Sequence[str]) -> None:
         """Compute the features that are missing or stale."""
-        if not (missing := self._missing(clips)):
-            return
-        self._progress.begin("features of video frames", len(missing))
-        for clip in missing:
-            self.read(clip)
-            self._progress.advance()
-        self._progress.end()
+        if missing := self._missing(clips):
+            for clip in self._progress.over("features of video frames", missing):
+                self.read(clip)
 
     def _missing(self, clips: Sequence[str]) -> list[str]:
         return [clip for clip in clips if self._stale(clip, self._project.read_pose(clip)[0])]
@@ -166,7 +162,7 @@ def frame_feature_reader(
     config: Config,
     weights: str = "",
     device: DeviceName = "auto",
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> FrameFeatureReader | None:
     """The reader of frame features for a network of these settings; None if it reads no frames.
 
@@ -203,10 +199,9 @@ def identity_of(weights: str) -> str:
             hint=f"{', '.join(names)}, or a file of torchvision's ResNet-50 ({', '.join(_FILES)})",
         )
     if not Path(weights).is_file():
-        raise UserError(
+        raise Unavailable(
             f"there is no file {weights}, which model.rgb_weights names",
             hint="put it back, or give its new path with --set model.rgb_weights=FILE",
-            exit_code=ExitCode.ENVIRONMENT,
         )
     return artifact.file_digest(Path(weights))
 
@@ -220,19 +215,17 @@ def load_network(weights: str, identity: str) -> Conv4c:
     from la2ds_models.resnet import load_resnet
 
     if identity_of(weights) != identity:
-        raise UserError(
+        raise Mismatch(
             f"the weights {weights} are not those that the run was trained with",
             hint="put that file back, or train again with --overwrite",
-            exit_code=ExitCode.MISMATCH,
         )
     path = Path(weights) if weights.lower().endswith(_FILES) else fetch_weights(weights)
     try:
         return load_resnet(path)
     except (ValueError, OSError, UnpicklingError) as error:
-        raise UserError(
+        raise Unavailable(
             f"{path} does not hold the weights of a ResNet-50: {first_line(error)}",
             hint="name a file of torchvision's ResNet-50 with --set model.rgb_weights=FILE",
-            exit_code=ExitCode.ENVIRONMENT,
         ) from error
 
 
@@ -274,8 +267,7 @@ def _batches(file: VideoFile, frame: IntArray) -> Iterator[list[Frame]]:
                 batch = []
             if count == len(wanted):
                 return
-    raise UserError(
+    raise Mismatch(
         f"{file.path} has {count} of {len(wanted)} frames that its poses name",
         hint="restore the file that the poses come from, or extract or import them again",
-        exit_code=ExitCode.MISMATCH,
     )

@@ -16,11 +16,11 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, MissingArtifact, Recipe
-from la2ds_cli.core.batch import ItemResult, Status, unexpected
+from la2ds_cli.core.batch import ItemResult, Status, error_row, unexpected
 from la2ds_cli.core.clip import MOST_FRAMES, Video
 from la2ds_cli.core.config_sections import HeatmapConfig
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.errors import ExitCode, Unusable, UserError
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -44,11 +44,7 @@ def heatmap_recipe(config: HeatmapConfig, pose_key: str) -> Recipe:
 
 
 def cache_heatmaps(
-    project: Project,
-    config: HeatmapConfig,
-    *,
-    overwrite: bool = False,
-    progress: Progress | None = None,
+    project: Project, config: HeatmapConfig, *, overwrite: bool = False, progress: Progress = SILENT
 ) -> list[ItemResult]:
     """Render and store the heatmaps of all frames of every clip that has poses.
 
@@ -56,27 +52,22 @@ def cache_heatmaps(
     `skipped`; one whose poses are damaged is `failed`. Messages give the size. Raises UserError if
     the project has no clips (exit 4) or the disk is full or read-only (exit 7).
     """
-    progress = progress or Progress()
     videos = project.videos()
     if not videos:
-        raise UserError(
+        raise Unusable(
             f"{project.root} has no clips yet",
             hint="add some with la2ds extract-poses or la2ds import",
-            exit_code=ExitCode.UNUSABLE,
         )
     results = []
-    progress.begin("heatmaps", len(videos))
-    for video in videos:
+    for video in progress.over("heatmaps", videos):
         try:
             results.append(_stored(project, video, config, overwrite))
         except UserError as error:
             if error.exit_code == ExitCode.STORAGE:
                 raise
-            results.append(_unstored(video, "failed", "H002", error.message, error.hint))
+            results.append(error_row(video.path, error, video.id, "H002"))
         except Exception as error:
             results.append(unexpected(project, video.path, error, video.id))
-        progress.advance()
-    progress.end()
     return results
 
 
@@ -87,7 +78,7 @@ def _stored(project: Project, video: Video, config: HeatmapConfig, overwrite: bo
         poses, _ = project.pose_header(video.id)
     except MissingArtifact:
         hint = "run la2ds extract-poses on the video"
-        return _unstored(video, "skipped", "H001", "no poses", hint)
+        return ItemResult(video.path, video.id, "skipped", 0, "H001", "no poses", hint)
     recipe = heatmap_recipe(config, poses.key)
     status: Status = "cached"
     if overwrite or artifact.staleness(path, recipe) is not None:
@@ -98,10 +89,6 @@ def _stored(project: Project, video: Video, config: HeatmapConfig, overwrite: bo
     size = path.stat().st_size / 1e3
     message = f"{size:,.1f} kB, {size / max(frames, 1):.1f} kB per frame"
     return ItemResult(video.path, video.id, status, frames, message=message)
-
-
-def _unstored(video: Video, status: Status, code: str, message: str, hint: str) -> ItemResult:
-    return ItemResult(video.path, video.id, status, 0, code, message, hint)
 
 
 def compress_heatmaps(

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.resample import at_positions
@@ -261,11 +261,10 @@ def need_3d(poses: Iterable[tuple[str, PoseSequence]]) -> None:
     """Raises UserError (exit 5) if a clip, given with its name, has no joints in metres."""
     for name, pose in poses:
         if not known_in_3d(pose):
-            raise UserError(
+            raise Mismatch(
                 f"{name} has no joints in 3D, which model.input=joints3d reads",
                 hint="extract or import the clips with a source of 3D joints "
                 "(docs/how-to/poses.md), or train with --input joints",
-                exit_code=ExitCode.MISMATCH,
             )
 
 

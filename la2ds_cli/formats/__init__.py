@@ -17,7 +17,7 @@ video, rows and failed files. dlc_csv.py is a short one to start from.
 
 1. If a clip is not simply a file, `sources(root)` returns the paths to read, as openpose_json.py.
 2. Pixels are those of the original, with (0, 0) at the centre of the first pixel, NaN for a missing
-   joint (never 0 or -1). A new joint order goes into core/skeleton.py, by name.
+   joint (never 0 or -1). A new joint order goes into core/skeletons.toml, by name.
 3. The docstring states which files are read and what is dropped.
 4. tests/formats/test_NAME.py writes a small file of the format and reads it back; the message
    about a broken file names the problem and where in the file it is.

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.core.artifact import Recipe, file_digest, staleness
-from la2ds_cli.core.batch import ItemResult, unexpected
+from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.clip import Video, slug, video_id
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, Unreadable, Unusable, UserError
 from la2ds_cli.core.phase_table import PhaseRow, in_time_order
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import IntArray, Phase, PoseSequence
 from la2ds_cli.formats import READ, WRITTEN, load_format
@@ -42,7 +42,7 @@ def import_poses(
     format_name: str,
     root: Path,
     options: ImportOptions | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[ItemResult]:
     """Import a file of a format, or all such files below a folder; results as of import_files.
 
@@ -65,10 +65,9 @@ def _files_of(root: Path, suffixes: Sequence[str]) -> list[Path]:
     if paths:
         return ordered(paths)
     message = f"there is no {' or '.join(suffixes)} file in {root}"
-    raise UserError(
+    raise Unreadable(
         message if root.exists() else f"no such file: {root}",
         hint="name a file of the format, or a folder that holds some",
-        exit_code=ExitCode.UNREADABLE,
     )
 
 
@@ -78,7 +77,7 @@ def import_files(
     paths: Sequence[Path],
     read: Callable[[Path, ImportOptions], Read],
     options: ImportOptions,
-    progress: Progress | None,
+    progress: Progress,
 ) -> list[ItemResult]:
     """Import the clips that `read` finds at each path; those that it gives as an error fail alone.
 
@@ -88,15 +87,11 @@ def import_files(
     the video does not exist (exit 3).
     """
     if options.video is not None and not options.video.exists():
-        raise UserError(
-            f"there is no video {options.video}",
-            hint="check the path given with --video",
-            exit_code=ExitCode.UNREADABLE,
+        raise Unreadable(
+            f"there is no video {options.video}", hint="check the path given with --video"
         )
-    progress = progress or Progress()
     run = _Import(project, name, options, progress)
-    progress.begin(f"importing {name}", len(paths))
-    for path in paths:
+    for path in progress.over(f"importing {name}", paths):
         # Each clip is written before the next is read: a data set need not fit in memory.
         clips: Read = ()
         with run.guard(path, only=len(paths) == 1):
@@ -105,8 +100,6 @@ def import_files(
         for clip in clips:
             with run.guard(path, only):
                 run.add(clip, only)
-        progress.advance()
-    progress.end()
     project.add_videos(run.videos)
     if run.labels:
         merge_phases(project, run.labels, progress)
@@ -329,7 +322,7 @@ def export_poses(
     out: Path | None = None,
     *,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[ItemResult]:
     """Write the poses of the named clips, or of all, to OUT/<id><suffix>; one result each.
 
@@ -358,7 +351,7 @@ def export_clips(
     suffix: str,
     write: Callable[[Video, Path], int],
     overwrite: bool,
-    progress: Progress | None,
+    progress: Progress,
 ) -> list[ItemResult]:
     """Let `write` make FOLDER/<id><suffix> of each named clip, or of all; one result each.
 
@@ -370,10 +363,8 @@ def export_clips(
     (exit 7).
     """
     videos = chosen_clips(project, names)
-    progress = progress or Progress()
-    progress.begin("exporting", len(videos))
     results = []
-    for video in videos:
+    for video in progress.over("exporting", videos):
         path = folder / f"{video.id}{suffix}"
         try:
             if path.exists() and not overwrite:
@@ -383,15 +374,12 @@ def export_clips(
         except UserError as error:
             if not error.code or error.exit_code == ExitCode.STORAGE:
                 raise
-            status = "skipped" if error.exit_code == ExitCode.UNUSABLE else "failed"
-            result = ItemResult(
-                str(path), video.id, status, 0, error.code, error.message, error.hint
-            )
+            result = error_row(str(path), error, video.id)
+            if error.exit_code == ExitCode.UNUSABLE:
+                result = replace(result, status="skipped")
         except Exception as error:
             result = unexpected(project, str(path), error, video.id)
         results.append(result)
-        progress.advance()
-    progress.end()
     return results
 
 
@@ -400,14 +388,13 @@ def posed(project: Project, video: Video) -> PoseSequence:
     try:
         return project.read_pose(video.id)[0]
     except UserError as error:
-        raise UserError(
-            error.message, hint=error.hint, exit_code=error.exit_code, code="E002"
-        ) from error
+        error.code = "E002"
+        raise
 
 
 def skip(message: str, hint: str, code: str) -> UserError:
     """The error for a clip with nothing to export."""
-    return UserError(message, hint=hint, exit_code=ExitCode.UNUSABLE, code=code)
+    return Unusable(message, hint=hint, code=code)
 
 
 def chosen_clips(project: Project, names: Sequence[str]) -> list[Video]:
@@ -416,9 +403,7 @@ def chosen_clips(project: Project, names: Sequence[str]) -> list[Video]:
         return list({video.id: video for video in map(project.clip, names)}.values())
     videos = project.videos()
     if not videos:
-        raise UserError(
-            "the project has no clips",
-            hint="la2ds extract-poses CLIPS, or la2ds import",
-            exit_code=ExitCode.UNUSABLE,
+        raise Unusable(
+            "the project has no clips", hint="la2ds extract-poses CLIPS, or la2ds import"
         )
     return videos

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.errors import ExitCode, UserError, check_choice
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.errors import Mismatch, Unreadable, UserError, check_choice
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, Phase
 from la2ds_cli.formats.exchange import import_files
@@ -40,10 +40,7 @@ _MANO = 124  # numbers of a line of hand_pose_MANO
 
 
 def import_h2o(
-    project: Project,
-    root: Path,
-    action: str | None = None,
-    progress: Progress | None = None,
+    project: Project, root: Path, action: str | None = None, progress: Progress = SILENT
 ) -> list[ItemResult]:
     """Import the recordings `root`/subject/scene/number/cam4, without pictures.
 
@@ -57,7 +54,6 @@ def import_h2o(
     UserError if the folder does not exist (exit 3), for an unknown action (exit 2), and if a list
     cannot be read (exit 3 or 5).
     """
-    progress = progress or Progress()
     if action is not None:
         check_choice("action", action, ACTIONS[1:])
     names = _camera_folders(root)
@@ -81,10 +77,9 @@ def _camera_folders(root: Path) -> dict[Path, str]:
     """Folder of the camera -> `subject/scene/number`, in natural order."""
     folders = [p.parent for p in root.glob(f"*/*/*/{CAMERA}/hand_pose") if p.is_dir()]
     if not folders:
-        raise UserError(
+        raise Unreadable(
             f"there is no subject*/h1/0/{CAMERA}/hand_pose in {root}",
             hint="name the folder that holds subject1, subject2, ... of H2O",
-            exit_code=ExitCode.UNREADABLE,
         )
     return {folder: folder.parent.relative_to(root).as_posix() for folder in ordered(folders)}
 
@@ -211,10 +206,9 @@ def _read_list(path: Path, listed: str, recordings: Recordings) -> None:
     header = lines[0].split() if lines else []
     hint = "copy the list again from the data set"
     if not set(_COLUMNS) <= set(header):
-        raise UserError(
+        raise Unreadable(
             f"{path} line 1: expected the columns {' '.join(_COLUMNS)}, not {' '.join(header)!r}",
             hint=hint,
-            exit_code=ExitCode.UNREADABLE,
         )
     for line, values in enumerate(map(str.split, lines[1:]), start=2):
         try:
@@ -225,7 +219,7 @@ def _read_list(path: Path, listed: str, recordings: Recordings) -> None:
                 _add_row(dict(zip(header, values, strict=True)), listed, recordings)
         except PoseFileError as error:
             message = f"{path} line {line}: {error}"
-            raise UserError(message, hint=hint, exit_code=ExitCode.MISMATCH) from error
+            raise Mismatch(message, hint=hint) from error
 
 
 def _add_row(row: dict[str, str], listed: str, recordings: Recordings) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.errors import ExitCode, UserError, check_choice
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.errors import Unreadable, check_choice
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.formats.exchange import import_files
@@ -44,10 +44,7 @@ _SUBSETS = {"training": "train", "testing": "test"}
 
 
 def import_ikea_asm(
-    project: Project,
-    root: Path,
-    furniture: str | None = None,
-    progress: Progress | None = None,
+    project: Project, root: Path, furniture: str | None = None, progress: Progress = SILENT
 ) -> list[ItemResult]:
     """Import the scans `root`/furniture/scan as seen by dev3, without pictures.
 
@@ -59,7 +56,6 @@ def import_ikea_asm(
     UserError if the folder does not exist (exit 3), for unknown furniture (exit 2), and
     if gt_segments.json cannot be read (exit 3).
     """
-    progress = progress or Progress()
     folders = _scan_folders(root)
     if furniture is not None:
         folders = _of_furniture(folders, furniture)
@@ -94,10 +90,9 @@ def _scan_folders(root: Path) -> dict[str, Path]:
     """`furniture/scan` -> folder of its poses, in natural order."""
     folders = [path for path in root.glob(f"*/*/{_POSES}") if path.is_dir()]
     if not folders:
-        raise UserError(
+        raise Unreadable(
             f"there is no <furniture>/<scan>/{_POSES} in {root}",
             hint="name the folder that holds Kallax_Shelf_Drawer and the other furniture",
-            exit_code=ExitCode.UNREADABLE,
         )
     return {"/".join(folder.relative_to(root).parts[:2]): folder for folder in ordered(folders)}
 

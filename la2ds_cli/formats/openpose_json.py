@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.artifact import cannot_write, temporary_beside
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Unreadable
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats.file_clip import FileClip
@@ -30,10 +30,7 @@ SUFFIX = ""
 _FILE = re.compile(r"(?:(?P<clip>.*)_)?(?P<frame>\d+)_keypoints\.json", re.IGNORECASE)
 _BODY = get_skeleton("body25").joints
 # Joints that OpenPose defines as the middle of two others.
-_MIDDLES = {
-    "neck": ("left_shoulder", "right_shoulder"),
-    "mid_hip": ("left_hip", "right_hip"),
-}
+_MIDDLES = {"neck": ("left_shoulder", "right_shoulder"), "mid_hip": ("left_hip", "right_hip")}
 
 
 def sources(root: Path) -> list[Path]:
@@ -41,10 +38,9 @@ def sources(root: Path) -> list[Path]:
     UserError (exit 3) if there are none."""
     folders = {path.parent for path in root.rglob("*") if _FILE.fullmatch(path.name)}
     if not folders:
-        raise UserError(
+        raise Unreadable(
             f"there are no OpenPose files like NAME_000000000000_keypoints.json in {root}",
             hint="name the folder given to OpenPose with --write_json",
-            exit_code=ExitCode.UNREADABLE,
         )
     return ordered(folders)
 

@@ -21,8 +21,8 @@ import numpy as np
 
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.errors import ExitCode, UserError, check_choice
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.errors import Mismatch, Unreadable, check_choice
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import MOST_PIXELS, FloatArray, IntArray, Phase
 from la2ds_cli.formats.exchange import import_files, phases_of_labels
@@ -42,7 +42,7 @@ def import_penn_action(
     project: Project,
     root: Path,
     action: str | None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     carl_labels: Path | None = None,
 ) -> list[ItemResult]:
     """Import the clips of one action (None = all) from `root`/labels/NNNN.mat, without frames.
@@ -53,14 +53,12 @@ def import_penn_action(
     called `phase N`. An unreadable file of a clip or of its labels becomes a failed item. Raises
     UserError if a folder does not exist (exit 3) and for an unknown action (exit 2).
     """
-    progress = progress or Progress()
     files = label_files(carl_labels) if carl_labels is not None else {}
     paths = sorted((root / "labels").glob("*.mat"))
     if not paths:
-        raise UserError(
+        raise Unreadable(
             f"there are no Penn Action label files in {root / 'labels'}",
             hint="name the folder that holds labels/0001.mat",
-            exit_code=ExitCode.UNREADABLE,
         )
     actions: list[str] = []  # of all clips
     unlabelled: list[str] = []
@@ -161,16 +159,14 @@ def label_files(root: Path) -> dict[str, Path]:
             continue
         other = files.setdefault(path.name[:4], path)
         if other != path:
-            raise UserError(
+            raise Mismatch(
                 f"clip {path.name[:4]} has two files of labels: {other} and {path}",
                 hint="keep the one that belongs to the data set",
-                exit_code=ExitCode.MISMATCH,
             )
     if not files:
-        raise UserError(
+        raise Unreadable(
             f"there are no labels like train/golf_swing/0168.npy in {root}",
             hint="name the folder of CARL's labels of Penn Action that holds train and val",
-            exit_code=ExitCode.UNREADABLE,
         )
     return files
 

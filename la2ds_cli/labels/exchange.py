@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.core.artifact import cannot_read
-from la2ds_cli.core.batch import ItemResult, Status, unexpected
+from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PhaseRow
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
 from la2ds_cli.formats.exchange import export_clips, posed, skip
@@ -42,7 +42,7 @@ def export_labels(
     *,
     carried: bool = False,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[ItemResult]:
     """Write the phases of the named clips, or of all, to OUT/<id><suffix>; one result each.
 
@@ -91,7 +91,7 @@ def import_labels(
     layer: str = "",
     clip: str = "",
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[ItemResult]:
     """Write the labels of files, or of the files of a folder, into phases.csv; one result for each
     clip that gets labels, and for each file that gives none.
@@ -104,26 +104,21 @@ def import_labels(
     """
     read, suffixes = reader(format_name)
     files = _files(paths, suffixes)
-    progress = progress or Progress()
-    progress.begin(f"importing {format_name}", len(files))
     results = []
-    for path in files:
+    for path in progress.over(f"importing {format_name}", files):
         try:
             results += _from_file(project, path, read, layer, clip, overwrite)
         except LabelError as error:
             hint = "write the file again, or name the right format"
-            results.append(_failed(path, "I001", str(error), hint))
+            results.append(ItemResult(str(path), "", "failed", 0, "I001", str(error), hint))
         except UserError as error:
             if error.exit_code == ExitCode.STORAGE:
                 raise
-            results.append(_failed(path, error.code or "I005", error.message, error.hint))
+            results.append(error_row(str(path), error, code="I005"))
         except OSError as error:
-            said = cannot_read(path, error)
-            results.append(_failed(path, "I001", said.message, said.hint))
+            results.append(error_row(str(path), cannot_read(path, error), code="I001"))
         except Exception as error:
             results.append(unexpected(project, str(path), error))
-        progress.advance()
-    progress.end()
     return results
 
 
@@ -142,12 +137,6 @@ def _files(paths: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
     return files
 
 
-def _failed(
-    path: Path, code: str, message: str, hint: str, video: str = "", status: Status = "failed"
-) -> ItemResult:
-    return ItemResult(str(path), video, status, code=code, message=message, hint=hint)
-
-
 def _from_file(
     project: Project, path: Path, read: Read, layer: str, clip: str, overwrite: bool
 ) -> list[ItemResult]:
@@ -156,10 +145,9 @@ def _from_file(
         for video in _clips(project, labels, path, clip):
             results += _taken(project, path, labels, video, overwrite)
     if not results:
+        message = f"{path.name} has no labels for frames of clips"
         hint = "label phases with a beginning and an end"
-        results.append(
-            _failed(path, "I001", f"{path.name} has no labels for frames of clips", hint)
-        )
+        return [ItemResult(str(path), "", "failed", 0, "I001", message, hint)]
     return results
 
 
@@ -198,11 +186,11 @@ def _taken(
         if after.start < before.end:
             message = f"{before.name} and {after.name} overlap at frame {after.start}"
             hint = "a frame has one phase; read one tier or subject of the file with --layer"
-            return [_failed(path, "I003", message, hint, video.id)]
+            return [ItemResult(str(path), video.id, "failed", 0, "I003", message, hint)]
     if not _merged(project, video, phases, overwrite):
         message = f"{video.name} has labels that a person has set"
         hint = "--overwrite replaces them; the old phases.csv is saved"
-        return [_failed(path, "I006", message, hint, video.id, "skipped")]
+        return [ItemResult(str(path), video.id, "skipped", 0, "I006", message, hint)]
     return [ItemResult(str(path), video.id, "ok", len(phases))]
 
 

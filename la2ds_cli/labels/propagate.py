@@ -17,10 +17,10 @@ from la2ds_cli.alignment.pair import with_poses
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.alignment.same_movement import Sameness, likeliest
-from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.batch import ItemResult, error_row
+from la2ds_cli.core.errors import Mismatch, Unusable, UserError
 from la2ds_cli.core.phase_table import in_time_order
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.evaluation.phase_labels import overlap_error
@@ -54,7 +54,7 @@ def propagate_labels(
     sources: Sequence[str],
     targets: Sequence[str],
     request: AlignRequest,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> PropagationResult:
     """Propagate the phases of `sources` to `targets`; no clip votes on its own labels.
 
@@ -65,7 +65,6 @@ def propagate_labels(
     overlapping ones (exit 5), for an unknown one (exit 3), and if no source can be used, with the
     exit code of what PairAligner.find raises for the first one.
     """
-    progress = progress or Progress()
     phases = choose_sources(project, sources)
     votes: dict[str, _Votes] = {}
     refused: dict[str, UserError] = {}
@@ -78,21 +77,18 @@ def propagate_labels(
     aligner = PairAligner(project, request.through_few())
     spans: dict[str, list[Span]] = {}
     first: AlignResult | None = None
-    progress.begin("propagating phases", len(phases))
-    for source in phases:
+    for source in progress.over("propagating phases", list(phases)):
         try:
             itself = aligner.find(source, source)
             spans[source] = labelled_spans(itself.pose_a.frame, phases[source])
             if not spans[source]:
                 del spans[source]
-                raise UserError("its phases are outside its frames", exit_code=ExitCode.UNUSABLE)
+                raise Unusable("its phases are outside its frames")
         except UserError as problem:
             refused[source] = problem
         else:
             first = first or itself
             _ask(aligner, source, spans[source], votes)
-        progress.advance()
-    progress.end()
     if first is None:
         source = next(iter(phases))
         problem = refused[source]
@@ -209,8 +205,7 @@ def _refused(project: Project, name: str, problem: UserError) -> ItemResult:
     """The item of a clip, or of a file that did not become one, that cannot be used."""
     clip = project.find(name)
     path, video = (clip.path, clip.id) if clip else (name, "")
-    code = problem.code or "L003"
-    return ItemResult(path, video, "failed", 0, code, problem.message, problem.hint)
+    return error_row(path, problem, video, "L003")
 
 
 # --- which clips `transfer-labels` reads labels from, and which it labels ----------------------
@@ -225,10 +220,9 @@ def choose_sources(project: Project, names: Sequence[str]) -> dict[str, list[Pha
     phases = project.phases()
     if not phases:
         only = "; propagated phases do not count" if project.phases(propagated=True) else ""
-        raise UserError(
+        raise Unusable(
             f"no clip of the project has phases set by a person in phases.csv{only}",
             hint="label one clip there: video,start,end,phase (frame numbers, end exclusive)",
-            exit_code=ExitCode.UNUSABLE,
         )
     chosen: dict[str, list[Phase]] = {}
     for name in names:
@@ -237,10 +231,9 @@ def choose_sources(project: Project, names: Sequence[str]) -> dict[str, list[Pha
             ids = [project.clip(name).id]
         for clip in ids:
             if clip not in phases:
-                raise UserError(
+                raise Mismatch(
                     f"'{name}' has no phases set by a person in phases.csv",
                     hint=f"labelled clips: {', '.join(sorted(phases)[:5])}",
-                    exit_code=ExitCode.MISMATCH,
                 )
             try:
                 in_time_order(phases[clip])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.pose_features import fill_gaps, known_in_3d
@@ -63,11 +63,10 @@ def signals(a: PoseSequence, b: PoseSequence, names: tuple[str, str]) -> tuple[S
     )
     shared = [name for name, shown in shown_a.items() if shown and shown_b.get(name)]
     if len(shared) < FEWEST_JOINTS:
-        raise UserError(
+        raise Mismatch(
             f"{names[0]} and {names[1]} show {len(shared)} joints in common, and "
             f"{FEWEST_JOINTS} are needed",
             hint="extract or import both with skeletons that name the same joints",
-            exit_code=ExitCode.MISMATCH,
         )
     return _signal(a, shared), _signal(b, shared)
 

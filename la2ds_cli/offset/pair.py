@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Unusable
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.offset.lags import APART, Signal, fit_at_lags, peaks, signals
 
@@ -122,17 +122,15 @@ def pair_offset(
     a, b = signals(*poses, names)
     for name, one in zip(names, (a, b), strict=True):
         if one.time[-1] - one.time[0] < LEAST_OVERLAP:
-            raise UserError(
+            raise Unusable(
                 f"{name} lasts less than {LEAST_OVERLAP:g} s, too short to find its place",
                 hint="use more of the recording",
-                exit_code=ExitCode.UNUSABLE,
             )
     found = [fit(a, b, float(lag), drift) for lag in peaks(*fit_at_lags(a, b), CANDIDATES)]
     if not found:
-        raise UserError(
+        raise Unusable(
             f"{names[0]} and {names[1]} have no lag at which they agree",
             hint="look at the joints with la2ds extract-poses --overlay sheet.png",
-            exit_code=ExitCode.UNUSABLE,
         )
     best, *others = sorted(found, key=lambda one: -one.evidence)
     rivals = (

@@ -19,7 +19,7 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult, dense, overall_ratio
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.resample import frame_edges, frame_period
@@ -39,7 +39,7 @@ def find_offsets(
     drift: bool | None = None,
     force: bool = False,
     device: DeviceName = "auto",
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> OffsetResult:
     """The clocks of recordings by that of the first one; missing poses are extracted first.
 
@@ -52,7 +52,6 @@ def find_offsets(
     recording shows the performance of the first, unless forced, and as the extraction of poses
     does.
     """
-    progress = progress or Progress()
     ids = with_poses(project, names, project.config().poses, device, progress)
     if len(ids) < 2 or len(set(ids)) < len(ids):
         raise UserError(

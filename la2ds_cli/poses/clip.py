@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.errors import Unusable
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.chunks import CLIP_MEMORY, ClipFrames, Stage
@@ -91,10 +91,7 @@ class ClipTask:
 
 
 def pose_clip(
-    task: ClipTask,
-    detector: Detector,
-    backend: PoseBackend,
-    progress: Progress | None = None,
+    task: ClipTask, detector: Detector, backend: PoseBackend, progress: Progress = SILENT
 ) -> list[PoseSequence]:
     """Joints of the subject of a clip and of the next best people, best first.
 
@@ -104,7 +101,7 @@ def pose_clip(
     of quality.assess. Raises UserError (exit 4): V002 fewer than config.min_frames frames, V020
     nobody found, V026 fewer people than the subject's rank.
     """
-    progress, config, source = progress or Progress(), task.config, task.source
+    config, source = task.config, task.source
     frames = ClipFrames(
         lambda: read_frames(source.path, source.options),
         task.size,
@@ -166,10 +163,9 @@ def _check_length(task: ClipTask, length: int) -> None:
     hint = f"{longer}, or set min_frames = N under [poses] in project.toml"
     if length < _CUT_OFF * task.source.info.duration * task.source.info.fps:
         hint = "the file is cut off or damaged; copy or export it again"
-    raise UserError(
+    raise Unusable(
         f"{task.source.path} has {length} frames, but a clip needs {task.config.min_frames}",
         hint=hint,
-        exit_code=ExitCode.UNUSABLE,
         code="V002",
     )
 
@@ -200,11 +196,10 @@ def _tracks(task: ClipTask, detections: Detections, every: int) -> list[Track]:
                 "light; if the picture is turned, use --rotate 90 or 270; or try another network "
                 "with --detector"
             )
-        raise UserError(
+        raise Unusable(
             f"no person found in the {len(clipped)} frames of {task.source.path} (best score "
             f"{best:.2f})",
             hint=hint,
-            exit_code=ExitCode.UNUSABLE,
             code="V020",
         )
     return [_interpolated(track, every, detections.cuts) for track in tracks]

@@ -13,24 +13,18 @@ from pathlib import Path
 from typing import Literal
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.batch import ItemResult, unexpected
+from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import STEP, find_clip, follow_files, is_current, moved_to
 from la2ds_cli.poses.extraction import ClipResult, Extraction, failure
 from la2ds_cli.poses.quality import FACTS, clip_facts, verdict
-from la2ds_cli.poses.sources import (
-    ClipSource,
-    Entry,
-    collect_entries,
-    load_single,
-    load_source,
-)
+from la2ds_cli.poses.sources import ClipSource, Entry, collect_entries, load_single, load_source
 from la2ds_cli.poses.subjects import read_subjects, set_subjects
 from la2ds_cli.video.media_files import content_digest
 
@@ -76,7 +70,7 @@ def extract_poses(
     options: ExtractOptions = _DEFAULTS,
     *,
     on_clip: ClipListener | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> list[ItemResult]:
     """Poses of videos, folders (recursive), image folders, patterns and manifests; one result for
     each clip, that is, for every person kept from a file.
@@ -92,7 +86,6 @@ def extract_poses(
     Raises UserError for problems of the whole run: a URL or an unknown detector or pose network
     (exit 2), a missing model file (exit 3), weights or device (exit 6), the disk (exit 7).
     """
-    progress = progress or Progress()
     run = Extraction(project, config, options.device, progress, options.overwrite)
     clips = _plan(run, paths, options)
     record = _Record(run, clips, options.shard, on_clip)
@@ -238,8 +231,7 @@ def _run_on_ray(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipResu
 
 def _lost(source: ClipSource, error: UserError) -> ClipResult:
     """The result of a clip at which every worker dies."""
-    row = ItemResult(source.name, "", "failed", 0, error.code, error.message, error.hint)
-    return ClipResult(source, [row])
+    return ClipResult(source, [error_row(source.name, error)])
 
 
 class ClipWorker:
@@ -382,7 +374,7 @@ def ensure_poses(
     names: Sequence[str],
     config: PosesConfig,
     device: DeviceName = "auto",
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     left_out: dict[str, str] | None = None,
 ) -> list[str]:
     """Ids of clips with current poses, of which those that are missing are extracted first, side by
@@ -395,7 +387,7 @@ def ensure_poses(
     poses must be extracted while another command is writing to the project; missing weights, a full
     disk; and, without `left_out`, those of a name, such as exit 3 for one that is neither.
     """
-    run = Extraction(project, config, device, progress or Progress())
+    run = Extraction(project, config, device, progress)
     ids: dict[str, str] = {}
     missing: dict[str, ClipSource] = {}
     for name in dict.fromkeys(names):
@@ -419,7 +411,7 @@ def ensure_pose(
     path_or_id: str,
     config: PosesConfig,
     device: DeviceName = "auto",
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> str:
     """Id of one clip with current poses, as `ensure_poses`."""
     return ensure_poses(project, [path_or_id], config, device, progress)[0]

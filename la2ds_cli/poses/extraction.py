@@ -12,7 +12,7 @@ from typing import Any
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
-from la2ds_cli.core.batch import ItemResult, unexpected
+from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, available_cores
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -228,8 +228,8 @@ def _items(
 
 def failure(name: str, error: UserError) -> ItemResult:
     """The result of a file without poses."""
-    status = "failed" if error.exit_code == ExitCode.UNREADABLE else "skipped"
-    return ItemResult(name, "", status, code=error.code, message=error.message, hint=error.hint)
+    row = error_row(name, error)
+    return row if error.exit_code == ExitCode.UNREADABLE else replace(row, status="skipped")
 
 
 def _with_facts(pose: PoseSequence, source: ClipSource, names: dict[str, str]) -> PoseSequence:

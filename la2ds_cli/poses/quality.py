@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.core.artifact import readable
 from la2ds_cli.core.batch import ItemResult, Status
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project, well_formed
+from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
 from la2ds_cli.poses.trust import doubts, shots
@@ -82,7 +83,7 @@ def clip_facts(project: Project, video: str) -> dict[str, Any]:
     """Facts of a clip's poses; measured here if none were stored, as for imported joints. Raises
     UserError as Project.read_pose does."""
     _, header = project.pose_header(video)
-    with well_formed(project.pose_path(video)):
+    with readable(project.pose_path(video)):
         width, height = header["size"]
         names = ("fps", "skeleton")
         about = {name: header[name] for name in names} | {"width": width, "height": height}

@@ -17,7 +17,7 @@ from typing import Any
 
 from la2ds_cli.core.clip import FLAGS, SPLITS, ClipOptions, Video, id_within, video_id
 from la2ds_cli.core.csv_tables import read_rows
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, Unusable, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import listed_as
 from la2ds_cli.video.media_files import (
@@ -231,7 +231,7 @@ def _read(column: str, text: str) -> Any:
 
 
 def _mismatch(message: str, hint: str) -> UserError:
-    return UserError(message, hint=hint, exit_code=ExitCode.MISMATCH)
+    return Mismatch(message, hint=hint)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,12 +283,11 @@ def load_source(
     name, options = entry.name, entry.options
     info = probe(name, options)
     if info.duration > max_duration:
-        raise UserError(
+        raise Unusable(
             f"{name} is {info.duration:.0f} s long, more than {max_duration:g} s",
             hint=f"extract only the movement with la2ds extract-poses {shlex.quote(name)} "
             "--time-range START:END, or set max_duration = SECONDS under [poses] in "
             "project.toml",
-            exit_code=ExitCode.UNUSABLE,
             code="V032",
         )
     path = Path(name).resolve()
@@ -311,10 +310,9 @@ def load_single(
         known = None if os.path.lexists(person[1]) else project.find(person[1])
         path = str(project.source(known)) if known else person[1]
         if os.path.lexists(path):
-            raise UserError(
+            raise Unusable(
                 f"the project has no person {person[2]} of {person[1]}",
                 hint=f"la2ds extract-poses {shlex.quote(path)} --subjects {person[2]}",
-                exit_code=ExitCode.UNUSABLE,
                 code="V026",
             )
     try:

@@ -12,7 +12,7 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import read_rows, table_text
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, Json
 from la2ds_cli.poses import boxes
@@ -32,9 +32,7 @@ def check_subject(subject: str) -> None:
     """Raises UserError (exit 2) unless the text is `auto` or a number."""
     if subject != "auto" and not _rank(subject):
         raise UserError(
-            f"unknown subject '{subject}'",
-            hint="auto, or the number of the person: 1, 2, ...",
-            exit_code=ExitCode.USAGE,
+            f"unknown subject '{subject}'", hint="auto, or the number of the person: 1, 2, ..."
         )
 
 
@@ -81,10 +79,9 @@ def choose_subject(
 def _no_such_person(rank: int, number: int) -> UserError:
     shown = "1 person" if number == 1 else f"{number} people"
     numbers = "give 1" if number == 1 else f"give a number from 1 to {number}"
-    return UserError(
+    return Unusable(
         f"the clip shows {shown}; there is no person {rank}",
         hint=f"{numbers}, or auto",
-        exit_code=ExitCode.UNUSABLE,
         code="V026",
     )
 

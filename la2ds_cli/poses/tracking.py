@@ -234,13 +234,7 @@ def link_detections(
 
 
 def fill_boxes(
-    track: Track,
-    length: int,
-    *,
-    max_gap: int,
-    hold: int,
-    window: int,
-    cuts: Sequence[int] = (),
+    track: Track, length: int, *, max_gap: int, hold: int, window: int, cuts: Sequence[int] = ()
 ) -> tuple[IntArray, FloatArray]:
     """Frames (M,) and boxes (M, 4) for the pose network, the gaps of the detector closed.
 

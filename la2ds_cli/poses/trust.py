@@ -339,12 +339,12 @@ def _of_next(value: FloatArray, skeleton: Skeleton) -> FloatArray:
 # --- what is told about it ---------------------------------------------------------------------
 
 
-def doubts(pose: PoseSequence, least: float = LASTING) -> list[tuple[str, float, float]]:
+def doubts(pose: PoseSequence) -> list[tuple[str, float, float]]:
     """(limb, start, end) of the limbs and times, seconds, that are not to be trusted, in order of
     time.
 
     limb: a chain of the skeleton in words, such as `right arm`. One of the two joints after its
-    first (for an arm, elbow or wrist) has a position but is not `trusted`, for `least` seconds or
+    first (for an arm, elbow or wrist) has a position but is not `trusted`, for `LASTING` seconds or
     longer. Missing joints are not doubts.
     """
     skeleton = get_skeleton(pose.skeleton)
@@ -352,19 +352,19 @@ def doubts(pose: PoseSequence, least: float = LASTING) -> list[tuple[str, float,
     told = []
     for name, chain in sorted(skeleton.chains.items()):
         low = np.asarray(doubtful[:, list(chain[1:3])].any(axis=1))
-        for start, stop in _lasting(low, pose, least):
+        for start, stop in _lasting(low, pose):
             seconds = (round(float(pose.time[row]), 2) for row in (start, stop - 1))
             told.append((name.replace("_", " "), *seconds))
     return sorted(told, key=lambda doubt: (doubt[1], doubt[0]))
 
 
-def _lasting(low: BoolArray, pose: PoseSequence, least: float) -> Sequence[tuple[int, int]]:
-    """(start, stop) rows of the runs of `low` of at least `least` seconds; shorter pauses between
+def _lasting(low: BoolArray, pose: PoseSequence) -> Sequence[tuple[int, int]]:
+    """(start, stop) rows of the runs of `low` of at least LASTING seconds; shorter pauses between
     two runs are included."""
     edges = np.flatnonzero(np.diff(low.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
     joined: list[list[int]] = []
     for start, stop in edges.tolist():
-        if joined and pose.time[start] - pose.time[joined[-1][1] - 1] < least:
+        if joined and pose.time[start] - pose.time[joined[-1][1] - 1] < LASTING:
             joined[-1][1] = stop
         else:
             joined.append([start, stop])
@@ -372,5 +372,5 @@ def _lasting(low: BoolArray, pose: PoseSequence, least: float) -> Sequence[tuple
     return [
         (start, stop)
         for start, stop in joined
-        if pose.time[stop - 1] - pose.time[start] + frame >= least - 1e-9
+        if pose.time[stop - 1] - pose.time[start] + frame >= LASTING - 1e-9
     ]

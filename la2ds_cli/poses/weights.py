@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.batch import ItemResult, Status
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.batch import ItemResult, Status, error_row
+from la2ds_cli.core.errors import ExitCode, Unavailable, Unreadable, UserError
+from la2ds_cli.core.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from la2ds_models.weight_files import WeightError, WeightFile
 
-_reporter = Progress()
+_reporter = SILENT
 
 
 @contextmanager
@@ -35,14 +35,13 @@ def report_to(progress: Progress) -> Iterator[None]:
         _reporter = before
 
 
-def fetch_weights(name: str, progress: Progress | None = None, *, offline: bool = False) -> Path:
-    """Local path of the weights of a zoo entry, as `obtain_weights`."""
-    return obtain_weights(name, progress, offline=offline)[0]
+def fetch_weights(name: str) -> Path:
+    """Local path of the weights of a zoo entry, as `obtain_weights`; a download is reported to
+    whom `report_to` names."""
+    return obtain_weights(name, _reporter)[0]
 
 
-def obtain_weights(
-    name: str, progress: Progress | None = None, *, offline: bool = False
-) -> tuple[Path, str]:
+def obtain_weights(name: str, progress: Progress, *, offline: bool = False) -> tuple[Path, str]:
     """Local path of the weights of a zoo entry, downloaded if they are missing, and a text that
     says where they are or came from.
 
@@ -54,7 +53,6 @@ def obtain_weights(
     from la2ds_models.download import obtain
     from la2ds_models.weight_files import WeightError
 
-    progress = progress or _reporter
     bar = _ByteBar(name, progress)
     try:
         return obtain(name, bar, progress.note, offline=offline)
@@ -68,11 +66,7 @@ def existing_file(name: str, what: str = "model file") -> Path:
     """The path of a file that the user named. Raises UserError (exit 3) if it does not exist."""
     path = Path(name)
     if not path.is_file():
-        raise UserError(
-            f"no such {what}: {name}",
-            hint="check the spelling of the path",
-            exit_code=ExitCode.UNREADABLE,
-        )
+        raise Unreadable(f"no such {what}: {name}", hint="check the spelling of the path")
     return path
 
 
@@ -134,7 +128,7 @@ def _user_error(name: str, error: WeightError) -> UserError:
         hint = "free some space, or name another folder with LA2DS_HOME"
         return UserError(str(error), hint=hint, exit_code=ExitCode.STORAGE)
     hint = missing_hint(zoo()[name])
-    return UserError(str(error), hint=hint, exit_code=ExitCode.ENVIRONMENT)
+    return Unavailable(str(error), hint=hint)
 
 
 def missing_hint(entry: WeightFile) -> str:
@@ -170,7 +164,7 @@ def list_weights() -> list[tuple[WeightFile, Path | None]]:
 
 
 def pull(
-    names: Sequence[str], progress: Progress | None = None, *, offline: bool = False
+    names: Sequence[str], progress: Progress = SILENT, *, offline: bool = False
 ) -> list[ItemResult]:
     """Download the weights `names`, or check that they are here; one result per name, in order, and
     one for each further file that they need. Its message says where the file is or came from.
@@ -182,13 +176,11 @@ def pull(
     results = []
     for entry in _entries(needed):
         try:
-            path, source = obtain_weights(entry.name, progress or Progress(), offline=offline)
+            path, source = obtain_weights(entry.name, progress, offline=offline)
         except UserError as error:
             if error.exit_code != ExitCode.ENVIRONMENT:
                 raise
-            results.append(
-                ItemResult(entry.name, "", "failed", 0, "W001", error.message, error.hint)
-            )
+            results.append(error_row(entry.name, error, code="W001"))
             continue
         status: Status = "ok" if source.startswith("downloaded") else "cached"
         results.append(ItemResult(entry.name, "", status, message=f"{path} ({source})"))

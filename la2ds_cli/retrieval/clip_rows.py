@@ -11,7 +11,7 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
@@ -74,10 +74,9 @@ class ClipFeatures:
     def in_view(self, view: View) -> ClipFeatures:
         """These, with a query in this view alone. Raises UserError (exit 5) if it cannot be."""
         if view not in self.views:
-            raise UserError(
+            raise Mismatch(
                 f"a run that sees video frames compares no clip with the view '{view}'",
                 hint="--features base or pose compares joints, which can be flipped",
-                exit_code=ExitCode.MISMATCH,
             )
         return replace(self, views=(view,))
 
@@ -110,11 +109,7 @@ def model_features(
 
     Raises UserError as possible_embeddings does.
     """
-    from la2ds_cli.embedding.embed import (
-        embedding_recipe,
-        possible_embeddings,
-        trained_meanwhile,
-    )
+    from la2ds_cli.embedding.embed import embedding_recipe, possible_embeddings, trained_meanwhile
     from la2ds_cli.embedding.trained import light_embedder, run_frames, weights_key
 
     if run != BASE_RUN:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core import artifact, regular_file
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, Unreadable
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, Phase
@@ -154,10 +154,9 @@ def project_name(project: Project) -> str:
     except (OSError, UnicodeDecodeError):
         name = ""
     if not re.fullmatch(r".{0,255}-[0-9a-f]{8}", name):
-        raise UserError(
+        raise Unreadable(
             f"{path} is not the name of a project in a store",
             hint="delete it; every store will then treat the project as a new one",
-            exit_code=ExitCode.UNREADABLE,
         )
     return name
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from la2ds_cli.alignment.request import FeatureKind, choose_features
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.errors import Unusable, UserError
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
@@ -172,7 +172,7 @@ class RetrievalRequest:
 
 
 def retrieve(
-    project: Project, request: RetrievalRequest, progress: Progress | None = None
+    project: Project, request: RetrievalRequest, progress: Progress = SILENT
 ) -> RetrievalResult:
     """The nearest frames, in the feature space, of all clips except the query's.
     views.retrieval_sheet writes the result.
@@ -182,7 +182,6 @@ def retrieve(
     """
     from la2ds_cli.poses.quality import note_weakness
 
-    progress = progress or Progress()
     store = Store.open(request.store) if request.store else None
     choice = choose_features(project, request.run, request.features)
     video, seconds = _parse(project, request.query, request.device, progress)
@@ -201,10 +200,9 @@ def retrieve(
         features = features.in_view(request.view)
     of_clip = dict(features.rows(features.keys if store is None else [video]))
     if video not in of_clip:
-        raise UserError(
+        raise Unusable(
             f"{video} cannot be compared: {features.left_out.get(video, 'it has no poses')}",
             hint="--features pose needs no model; la2ds status shows what each clip has",
-            exit_code=ExitCode.UNUSABLE,
         )
     whole: dict[View, FloatArray] = {
         view: of_clip[video].value if view == "filmed" else features.seen(pose, view)
@@ -255,10 +253,9 @@ def _parse(
     if query is None:
         video = next(iter(project.posed_videos()), None)
         if video is None:
-            raise UserError(
+            raise Unusable(
                 "the project has no poses to search",
                 hint="la2ds extract-poses FOLDER, or la2ds import",
-                exit_code=ExitCode.UNUSABLE,
             )
         time = project.read_pose(video.id)[0].time
         return video.id, float(time[0] + time[-1]) / 2
@@ -289,12 +286,7 @@ def query_rows(pose: PoseSequence, seconds: float | None) -> list[int]:
 
 
 def _queries(
-    search: Search,
-    clip: ClipRows,
-    video: str,
-    rows: Sequence[int],
-    limits: Limits,
-    usual: float,
+    search: Search, clip: ClipRows, video: str, rows: Sequence[int], limits: Limits, usual: float
 ) -> tuple[Query, ...]:
     """Each query frame with its hits. usual: distance of what is alike, NaN = not measured. Raises
     UserError (exit 4) if there is no other clip."""
@@ -308,10 +300,9 @@ def _queries(
             view, unsure = search.choice(number).view, search.unsure(number, n)
             hits.append(Hit(project, name, index, time, distance, label, same, view, unsure))
         if not hits:
-            raise UserError(
+            raise Unusable(
                 f"there is no other clip to search for frames of {video}",
                 hint="add clips with la2ds extract-poses or la2ds import; videos.csv lists them",
-                exit_code=ExitCode.UNUSABLE,
             )
         alike = None if math.isnan(usual) else hits[0].distance <= usual
         queries.append(Query(video, row, float(clip.time[row]), phase, alike, tuple(hits)))

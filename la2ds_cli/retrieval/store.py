@@ -17,7 +17,15 @@ from typing import Any
 
 from filelock import FileLock
 
-from la2ds_cli.core.errors import ExitCode, UserError, first_line, optional_import
+from la2ds_cli.core.errors import (
+    ExitCode,
+    Mismatch,
+    Unavailable,
+    Unreadable,
+    UserError,
+    first_line,
+    optional_import,
+)
 from la2ds_cli.retrieval.clip_rows import ClipFeatures
 
 VERSION = 3  # of the tables; also increased when paced_movement returns other values
@@ -42,7 +50,7 @@ class Store:
         from la2ds_models.weight_files import offline_reason
 
         if "://" in uri and (reason := offline_reason()):
-            raise UserError(f"{uri} cannot be used: {reason}", exit_code=ExitCode.ENVIRONMENT)
+            raise Unavailable(f"{uri} cannot be used: {reason}")
         with optional_import(
             ["lancedb"],
             "a store of frames needs the package lancedb, which is not installed",
@@ -78,11 +86,7 @@ class Store:
         folder, lock = Path(self.uri) / f"{name}.lance", Path(self.uri) / ".la2ds.lock"
         for path in (lock, folder, *(folder.iterdir() if folder.is_dir() else ())):
             if path.is_symlink():  # a write would follow it
-                raise UserError(
-                    f"{path} is a link",
-                    hint="replace it by a file or folder",
-                    exit_code=ExitCode.MISMATCH,
-                )
+                raise Mismatch(f"{path} is a link", hint="replace it by a file or folder")
         with reported(self.uri, name, ExitCode.STORAGE):
             lock.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(lock):
@@ -122,10 +126,9 @@ def _delete(uri: str, name: str) -> str:
 
 def foreign(uri: str, name: str) -> UserError:
     """The error for a table with contents that la2ds cannot have written."""
-    return UserError(
+    return Unreadable(
         f"the table {name} of the store {uri} is damaged or was not written by la2ds",
         hint=_delete(uri, name),
-        exit_code=ExitCode.UNREADABLE,
     )
 
 

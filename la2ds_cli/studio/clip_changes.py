@@ -24,7 +24,7 @@ from starlette.routing import Route
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import SPLITS, VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.csv_tables import table_of
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import STEP
 from la2ds_cli.poses.sources import stands_for_clips
@@ -91,10 +91,9 @@ def videos_folder(project: Project) -> Path:
     """The folder of copied files, which need not exist. Raises UserError (exit 5) for a link."""
     folder = project.root / VIDEOS
     if folder.is_symlink():
-        raise UserError(
+        raise Mismatch(
             f"{folder} is a link; the studio copies files only into the project itself",
             hint="replace the link by a folder, or add the files by their path",
-            exit_code=ExitCode.MISMATCH,
         )
     return folder
 
@@ -276,11 +275,7 @@ async def _from_manifest(
         _replace(studio, video, _usable(job))
 
     job = studio.jobs.add(
-        title,
-        arguments,
-        about={"clip": video.id},
-        on_success=on_success,
-        on_failure=on_failure,
+        title, arguments, about={"clip": video.id}, on_success=on_success, on_failure=on_failure
     )
     return JSONResponse(job.to_json())
 
@@ -288,10 +283,8 @@ async def _from_manifest(
 def _check_free(jobs: Any, video: Video) -> None:
     for job in jobs:
         if job.about.get("clip") == video.id and job.state not in ENDED:
-            raise UserError(
-                f"{video.title} is being processed",
-                hint="wait until that is done, or cancel it",
-                exit_code=ExitCode.MISMATCH,
+            raise Mismatch(
+                f"{video.title} is being processed", hint="wait until that is done, or cancel it"
             )
 
 

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from la2ds_cli.alignment.repetitions import cut_clip
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses.quality import clip_facts, verdict
@@ -152,11 +152,7 @@ def posed_clip(project: Project, name: str) -> Video:
     if clip is None:
         raise UserError("choose a clip of the project")
     if not project.pose_path(clip.id).exists():
-        raise UserError(
-            f"{clip.title} has no joints yet",
-            hint="find its joints on the Clips page",
-            exit_code=ExitCode.UNUSABLE,
-        )
+        raise Unusable(f"{clip.title} has no joints yet", hint="find its joints on the Clips page")
     return clip
 
 
@@ -171,10 +167,9 @@ def enough_clips(request: Request, least: int = 1) -> list[Video]:
     clips = request.app.state.studio.project.posed_videos()
     if len(clips) < least:
         needed = "a clip" if least == 1 else f"{least} clips"
-        raise UserError(
+        raise Unusable(
             f"this page needs {needed} with joints; the project has {len(clips) or 'none'}",
             hint="add clips on the Clips page",
-            exit_code=ExitCode.UNUSABLE,
         )
     return clips
 
@@ -319,10 +314,9 @@ def spans_of_repetitions(project: Project, video: Video) -> list[dict[str, float
     slowmo = ClipOptions.from_text(video.options).slowmo
     found = cut_clip(pose)
     if len(found) < 2:
-        raise UserError(
+        raise Unusable(
             f"{video.title} does not repeat a movement",
             hint="cut it by dragging the ends of its strip",
-            exit_code=ExitCode.UNUSABLE,
         )
     ends = np.append(pose.time, pose.time[-1] + 1 / pose.fps)  # a frame lasts until the next
     return [

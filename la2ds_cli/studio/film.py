@@ -30,7 +30,7 @@ from starlette.routing import Route
 
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Unreadable, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import IntArray
 from la2ds_cli.video.reader import Image, VideoFile, video_file
@@ -75,10 +75,9 @@ class Films:
         frame = self.project.read_pose(video.id)[0].frame if video else None
         reel = self._reel(video, frame) if video and frame is not None else None
         if reel is None or reel.key != key or not 0 <= number < reel.chunks:
-            raise UserError(
+            raise Unreadable(
                 f"there is no such picture of {name}",
                 hint="load the page again: the clip has changed",
-                exit_code=ExitCode.UNREADABLE,
             )
         return self._swept(reel.chunk(number))
 

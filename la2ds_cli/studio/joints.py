@@ -25,7 +25,7 @@ from la2ds_cli.core.annotations import (
     reading_of,
 )
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
@@ -110,11 +110,7 @@ def change(
     pose, recipe = project.read_pose(clip.id, with_corrections=False)
     reading = reading_of(recipe, pose.info)
     if known not in (None, reading):
-        raise UserError(
-            f"{clip.title} is read in another way now",
-            hint="load the page again",
-            exit_code=ExitCode.MISMATCH,
-        )
+        raise Mismatch(f"{clip.title} is read in another way now", hint="load the page again")
     moments, time = ClipMoments.of(clip.id, clip.options, pose), now()
     new = {}
     for one in changes:

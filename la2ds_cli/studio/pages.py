@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.views.page import template_text
 
@@ -110,10 +110,8 @@ def read_result(path: Path, what: str, hint: str, parse: Callable[[Any], Found])
     try:
         return parse(json.loads(regular_file.text(path)))
     except artifact.FOREIGN as error:  # the folder is the user's
-        raise UserError(
-            f"{path.name} is not {what} ({type(error).__name__}: {error})"[:200],
-            hint=hint,
-            exit_code=ExitCode.MISMATCH,
+        raise Mismatch(
+            f"{path.name} is not {what} ({type(error).__name__}: {error})"[:200], hint=hint
         ) from error
 
 

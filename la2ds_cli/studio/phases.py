@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from la2ds_cli.alignment.result import rounded
 from la2ds_cli.core.clip import MOST_FRAMES, Video
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, Unreadable, UserError
 from la2ds_cli.core.phase_table import (
     CHECKED,
     END,
@@ -140,10 +140,9 @@ class Labels:
             phases = self.project.clip_phases()
             own = phases.by_clip.get(video.id, [])
             if version(own) != known:
-                raise UserError(
+                raise Mismatch(
                     f"the labels of {video.title} have changed meanwhile",
                     hint="load the page again",
-                    exit_code=ExitCode.MISMATCH,
                 )
             there = {row.phase.name for row in own}
             name = own[0].video if own else video.id
@@ -310,7 +309,7 @@ def _export(request: Request) -> Response:
     folder = project.results_dir(f"studio/labels/{name}")
     (item,) = export_labels(project, name, [clip.id], folder, overwrite=True)
     if item.status in ("failed", "skipped"):
-        raise UserError(item.message, hint=item.hint, exit_code=ExitCode.UNREADABLE)
+        raise Unreadable(item.message, hint=item.hint)
     path = folder / f"{clip.id}{suffix}"
     return FileResponse(path, filename=path.name, media_type="application/octet-stream")
 

@@ -23,7 +23,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, Mismatch, Unavailable, UserError
 from la2ds_cli.core.project import PROJECT_FILE, Project
 from la2ds_cli.studio import (
     clip_changes,
@@ -102,11 +102,7 @@ def studio_app(
             Middleware(Guard, hosts=hosts, token=token, once=once),
             Middleware(_ProjectThere, project=project),
         ],
-        exception_handlers={
-            UserError: _user_error,
-            ClientDisconnect: _aborted,
-            404: _not_found,
-        },
+        exception_handlers={UserError: _user_error, ClientDisconnect: _aborted, 404: _not_found},
         lifespan=lifespan,
     )
     app.state.studio = studio
@@ -161,10 +157,9 @@ class _ProjectThere:
         if not needed or (self.root / PROJECT_FILE).is_file():
             await self.app(scope, receive, send)
             return
-        gone = UserError(
+        gone = Mismatch(
             f"the project is no longer at {self.root}",
             hint="move it back, or end this studio and start it where the project is now",
-            exit_code=ExitCode.MISMATCH,
         )
         await (await _user_error(Request(scope), gone))(scope, receive, send)
 
@@ -232,8 +227,7 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), backlog=64)
     except (OSError, OverflowError) as error:
-        raise UserError(
+        raise Unavailable(
             f"the studio cannot listen at {host}:{port}: {getattr(error, 'strerror', error)}",
             hint=hint,
-            exit_code=ExitCode.ENVIRONMENT,
         ) from error

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.timeline_result import row_at
 from la2ds_cli.core.csv_tables import read_rows
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import FLIPPED, VIEWS, View
@@ -172,7 +172,7 @@ def _positions(table: Path) -> dict[str, tuple[list[int], list[float]]]:
 
 
 def _unreadable(message: str) -> UserError:
-    return UserError(message, hint=_AGAIN, exit_code=ExitCode.MISMATCH)
+    return Mismatch(message, hint=_AGAIN)
 
 
 # --- the command ----------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from la2ds_cli.alignment.run_verdict import read_verdict
 from la2ds_cli.core import artifact, regular_file
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.health.status import ProjectStatus, project_status
 from la2ds_cli.studio.jobs import ENDED, Jobs
@@ -206,12 +206,7 @@ def to_learn_from(project: Project, state: ProjectStatus) -> dict[str, Any]:
     words."""
     clips = len(training_videos(project))
     pays, words = outlook(clips)
-    return {
-        "clips": clips,
-        "pays": pays,
-        "words": words,
-        "listed": state.videos,
-    }
+    return {"clips": clips, "pays": pays, "words": words, "listed": state.videos}
 
 
 # --- training -------------------------------------------------------------------------------------
@@ -234,9 +229,7 @@ async def _go_on(request: Request) -> Response:
     if not _begun(project, run) or (project.run_dir(run) / FINISHED).is_file():
         raise UserError("this run was not stopped", hint="load the page again")
     if run in _asked_for(studio.jobs):
-        raise UserError(
-            f"training {run} is already waiting or in progress", exit_code=ExitCode.MISMATCH
-        )
+        raise Mismatch(f"training {run} is already waiting or in progress")
     based = False
     with suppress(artifact.ArtifactError):
         based = START in artifact.read_recipe(project.run_dir(run) / "recipe.json").inputs

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.config_sections import ModelConfig
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, Unreadable
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.features.body_joints import BODY, joint_sources
 from la2ds_cli.features.network_input import joint_blocks
@@ -45,10 +45,9 @@ def base_key() -> str:
     path = base_path()
     digest = artifact.file_digest(path) if path.exists() else ""
     if digest != zoo()[WEIGHTS].sha256:
-        raise UserError(
+        raise Unreadable(
             f"the weights of the base model, {path}, are {'damaged' if digest else 'missing'}",
             hint="install la2ds again; --features pose needs no model",
-            exit_code=ExitCode.UNREADABLE,
         )
     return digest
 
@@ -88,10 +87,9 @@ def _check_model(model: ModelConfig, base: ModelConfig) -> None:
     differ = [name for name in wanted if wanted[name] != present[name] and name != "missing"]
     if differ:
         listed = ", ".join(f"model.{name}={present[name]}, not {wanted[name]}" for name in differ)
-        raise UserError(
+        raise Mismatch(
             f"these settings describe a different network from the base model: {listed}",
             hint="use --preset base, or train without --from",
-            exit_code=ExitCode.MISMATCH,
         )
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config import Config
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, Unreadable
 from la2ds_cli.training.losses import HEAD
 
 if TYPE_CHECKING:
@@ -100,16 +100,12 @@ def read_weights(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, A
     try:
         arrays, recipe, facts = artifact.read_arrays(path)
     except artifact.ArtifactError as error:
-        raise UserError(
+        raise Unreadable(
             f"{path} is not a usable checkpoint: {error}",
             hint="train again with --overwrite, or restore the file",
-            exit_code=ExitCode.UNREADABLE,
         ) from error
     if recipe.step != "train":
-        raise UserError(
-            f"{path} is not a checkpoint but the output of step '{recipe.step}'",
-            exit_code=ExitCode.MISMATCH,
-        )
+        raise Mismatch(f"{path} is not a checkpoint but the output of step '{recipe.step}'")
     return arrays, recipe, facts
 
 
@@ -231,11 +227,10 @@ class Records:
                 self._optimiser.load_state_dict(saved["optimiser"])
                 state = LoopState(**saved["state"])
             except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-                raise UserError(
+                raise Unreadable(
                     f"{self._run_dir / 'resume.pt'} is not the state of this run: "
                     f"{str(error).strip().partition(chr(10))[0]}",
                     hint="delete the file, or train again with --overwrite",
-                    exit_code=ExitCode.UNREADABLE,
                 ) from error
         for name in ("metrics.jsonl", "loss.jsonl"):
             _cut(self._run_dir / name, state.step)

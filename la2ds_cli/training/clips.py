@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, Unusable
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.resample import evenly_spaced
 
@@ -51,17 +51,15 @@ def training_skeleton(skeletons: Sequence[str]) -> str:
     Raises UserError for fewer than 2 clips (exit 4) and for different skeletons (exit 5).
     """
     if len(skeletons) < 2:
-        raise UserError(
+        raise Unusable(
             f"training needs at least 2 clips with poses, found {len(skeletons)}",
             hint="la2ds extract-poses FOLDER; two clips align on raw poses without any training",
-            exit_code=ExitCode.UNUSABLE,
         )
     names = sorted(set(skeletons))
     if len(names) > 1:
-        raise UserError(
+        raise Mismatch(
             f"the training clips mix the skeletons {', '.join(names)}",
             hint="use one pose model, or one data set, per project",
-            exit_code=ExitCode.MISMATCH,
         )
     return names[0]
 

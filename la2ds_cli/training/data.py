@@ -19,12 +19,7 @@ from la2ds_cli.core.config_sections import AugmentConfig, TrainConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
-from la2ds_cli.features.augment import (
-    MIN_FRAMES,
-    AugmentedCopy,
-    augment,
-    sample_frames,
-)
+from la2ds_cli.features.augment import MIN_FRAMES, AugmentedCopy, augment, sample_frames
 from la2ds_cli.features.heatmaps import cell_size, clip_box
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.pose_features import facing_joints, need_3d
@@ -188,13 +183,7 @@ def draw_copy(
 def to_input(clip: Clip | AugmentedCopy, skeleton: Skeleton, config: Config) -> NetworkInput:
     """The network input of a clip or of an augmented copy."""
     return network_input(
-        clip.xy,
-        clip.score,
-        skeleton,
-        config.heatmap,
-        config.model,
-        clip.frame_features,
-        clip.world,
+        clip.xy, clip.score, skeleton, config.heatmap, config.model, clip.frame_features, clip.world
     )
 
 
@@ -210,11 +199,7 @@ def draw_pair(
 
 
 def draw_clip_pair(
-    clips: Sequence[Clip],
-    clip: Clip,
-    skeleton: Skeleton,
-    config: Config,
-    rng: np.random.Generator,
+    clips: Sequence[Clip], clip: Clip, skeleton: Skeleton, config: Config, rng: np.random.Generator
 ) -> tuple[NetworkInput, NetworkInput, FloatArray]:
     """Network inputs of augmented copies of `clip` and of another clip of `clips`.
 
@@ -233,11 +218,7 @@ def draw_clip_pair(
 
 
 def draw_batch(
-    clips: Sequence[Clip],
-    skeleton: Skeleton,
-    config: Config,
-    step: int,
-    device: torch.device,
+    clips: Sequence[Clip], skeleton: Skeleton, config: Config, step: int, device: torch.device
 ) -> PairBatch:
     """The batch of one step."""
     lengths = tuple(len(clip.xy) for clip in clips)
@@ -339,11 +320,7 @@ def _buckets(
 
 
 def _frames(
-    lengths: tuple[int, ...],
-    config: TrainConfig,
-    augment: AugmentConfig,
-    position: int,
-    size: int,
+    lengths: tuple[int, ...], config: TrainConfig, augment: AugmentConfig, position: int, size: int
 ) -> int:
     """Frames of S and S' together, from the random draws that each pair makes first."""
     rng = pair_rng(config.seed, size, position)

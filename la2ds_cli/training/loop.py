@@ -21,7 +21,7 @@ from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import TrainConfig
 from la2ds_cli.core.device import available_cores
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.training.checkpoint import LoopState, Records
 from la2ds_cli.training.data import TrainingSet, draw_batch, draw_pairs_at
@@ -189,11 +189,10 @@ def _diverged(run: _Run, batch: PairBatch) -> UserError:
                 videos.append(video)
     clips = ", ".join(sorted(set(videos or batch.videos)))
     quantity = "loss" if videos else "gradient"
-    return UserError(
+    return Unusable(
         f"the {quantity} is not finite at step {run.state.step}, on the clips {clips}",
         hint=f"check these clips, or lower train.learning_rate; {run.run_dir} holds the last saved "
         "state",
-        exit_code=ExitCode.UNUSABLE,
     )
 
 

@@ -12,9 +12,9 @@ from typing import Any, Literal
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName, resolve_device
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Mismatch, Unreadable, UserError
 from la2ds_cli.core.plugins import code_digests
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.training import checkpoint
@@ -83,7 +83,7 @@ def train(
     run: str = DEFAULT_RUN,
     config: Config,
     options: TrainOptions = TrainOptions(),
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> TrainResult:
     """Train run `run`, or resume it if it was interrupted.
 
@@ -98,7 +98,7 @@ def train(
     check_input(config)
     if limit is not None and not limit > 0:
         raise UserError(f"the time limit must be more than 0 minutes, got {limit:g}")
-    run_dir, progress = project.run_dir(run), progress or Progress()
+    run_dir = project.run_dir(run)
     data = load_training_set(project, config)
     # Built before the folder is touched: settings that fit no network leave and replace no run.
     network = build_network(config.model, config.heatmap, data.skeleton, config.train.seed)
@@ -150,7 +150,7 @@ def train_seeds(
     config: Config,
     options: TrainOptions = TrainOptions(),
     engine: Literal["local", "ray"] = "local",
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Iterator[TrainResult]:
     """Train one run for each seed, named RUN-sSEED, and yield each as soon as it and those before
     it are finished.
@@ -187,7 +187,7 @@ class TrainWorker:
         run: str,
         config: Config,
         options: TrainOptions,
-        progress: Progress | None = None,
+        progress: Progress = SILENT,
     ) -> None:
         self._project, self._run = Project.open(Path(root)), run
         self._config, self._options, self._progress = config, options, progress
@@ -221,17 +221,15 @@ def _prepare_folder(
         try:
             old = artifact.read_recipe(path)
         except artifact.ArtifactError as error:
-            raise UserError(
+            raise Unreadable(
                 str(error),
                 hint="choose another name with --run NAME, or replace the run with --overwrite",
-                exit_code=ExitCode.UNREADABLE,
             ) from error
         if old.key != recipe.key:
-            raise UserError(
+            raise Mismatch(
                 f"run '{run_dir.name}' was trained differently "
                 f"({artifact.difference(old, recipe)})",
                 hint="choose another name with --run NAME, or replace it with --overwrite",
-                exit_code=ExitCode.MISMATCH,
             )
     artifact.write_text(run_dir / "config.toml", tomli_w.dumps(config.to_dict()))
     artifact.write_json(path, recipe.to_json())

@@ -17,7 +17,7 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import VIDEO_SUFFIXES
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Unreadable, UserError
 from la2ds_cli.video.frame_conversion import Image
 
 MOST_PIXELS = 1 << 27  # of a frame: 16384 x 8192, 400 MB as RGB; four times an 8K video
@@ -112,7 +112,7 @@ def refuse_url(name: str) -> None:
 
 def unreadable(message: str, hint: str, code: str) -> UserError:
     """The error for an input that cannot be read (exit 3)."""
-    return UserError(message, hint=hint, exit_code=ExitCode.UNREADABLE, code=code)
+    return Unreadable(message, hint=hint, code=code)
 
 
 def require_fps(folder: str | os.PathLike[str], fps: float) -> float:

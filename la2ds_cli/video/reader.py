@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import ClipOptions, Video
-from la2ds_cli.core.errors import ExitCode, UserError, first_line
+from la2ds_cli.core.errors import Unusable, UserError, first_line
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import MOST_SECONDS
 from la2ds_cli.video.container import decode, frame_rate, open_container, stream_duration
@@ -229,10 +229,9 @@ def _nothing_left(
     if info and info.start > _TOLERANCE:
         end = info.start + info.duration
         lasts = f", whose picture lasts from {info.start:.2f} to {end:.2f} s"
-    return UserError(
+    return Unusable(
         f"there is no frame {part} in {os.fspath(path)}{lasts}",
         hint="choose another --time-range; it takes seconds as a player shows them",
-        exit_code=ExitCode.UNUSABLE,
         code="V002",
     )
 

@@ -9,13 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from la2ds_cli.alignment.confidence import (
-    NOMINAL,
-    SURE,
-    UNSURE,
-    certainty_words,
-    seconds_within,
-)
+from la2ds_cli.alignment.confidence import NOMINAL, SURE, UNSURE, certainty_words, seconds_within
 from la2ds_cli.alignment.pair import IN_WORDS
 from la2ds_cli.alignment.path import matched_time, squared_distance
 from la2ds_cli.alignment.request import features_name

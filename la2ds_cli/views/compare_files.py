@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from la2ds_cli.compare.compare import (
-    HOW_TO_READ,
-    CompareResult,
-    amount,
-    joint_name,
-    told,
-)
+from la2ds_cli.compare.compare import HOW_TO_READ, CompareResult, amount, joint_name, told
 from la2ds_cli.compare.findings import Finding, clearest_joints, in_episodes, span_at
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress

@@ -14,8 +14,8 @@ from la2ds_cli.alignment.clip_features import check_seen
 from la2ds_cli.alignment.pair import check_skeletons
 from la2ds_cli.alignment.request import AlignRequest, choose_features, features_name
 from la2ds_cli.alignment.result import rounded
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.errors import Unusable, UserError
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.evaluation.phase_labels import phase_names
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 A_PLOT = "a plot", (*SUFFIXES, ".json")  # for checked_outputs
 
-SCHEMA_VERSION = 1
 Method = Literal["pca", "tsne"]
 LEAST = 5  # frames below which there are no neighbourhoods to speak of
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY)  # one for each clip
@@ -79,7 +78,7 @@ class EmbeddingPlot:
     def to_json(self) -> dict[str, Any]:
         """Everything that is drawn, in plain JSON types."""
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": 1,
             "method": self.method,
             "explained_variance": self.explained,
             "features": self.features,
@@ -106,7 +105,7 @@ def plot_embeddings(
     request: AlignRequest,
     *,
     method: Method = "pca",
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> EmbeddingPlot:
     """Project the frames of the named clips; missing poses and embeddings are computed first.
 
@@ -121,7 +120,6 @@ def plot_embeddings(
     from la2ds_cli.poses.extract import ensure_poses
     from la2ds_cli.poses.quality import note_weakness
 
-    progress = progress or Progress()
     if not 2 <= len(names) <= len(COLOURS):
         raise UserError(
             f"a plot shows at least two clips and at most {len(COLOURS)}",
@@ -177,11 +175,7 @@ def project_frames(
     from sklearn.manifold import TSNE
 
     if len(value) < LEAST:
-        raise UserError(
-            f"{len(value)} frames are too few to draw",
-            hint="name longer clips",
-            exit_code=ExitCode.UNUSABLE,
-        )
+        raise Unusable(f"{len(value)} frames are too few to draw", hint="name longer clips")
     fitted = PCA(2, svd_solver="full")
     with np.errstate(invalid="ignore"):  # frames that are all equal
         point = fitted.fit_transform(np.asarray(value, np.float64))

@@ -41,12 +41,7 @@ def render_page(
         f"style-src '{_digest(style)}'; script-src '{_digest(script)}'"
     )
     text = template_text(
-        template,
-        title=title,
-        policy=policy,
-        style=Markup(style),
-        script=Markup(script),
-        **context,
+        template, title=title, policy=policy, style=Markup(style), script=Markup(script), **context
     )
     return text.encode("utf-8", "replace")
 

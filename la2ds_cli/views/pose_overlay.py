@@ -16,7 +16,7 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Unreadable, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses.quality import clip_facts, verdict
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 ROWS = 12  # clips on a page of a sheet
+_COLUMNS = 8  # frames of a clip
 
 # Of a sheet, pixels.
 _CELL = np.array([210, 260])
@@ -69,10 +70,9 @@ def write_overlay(project: Project, video: str) -> Path:
     path.unlink(missing_ok=True)
     file = video_file(project, _video(project, video))
     if file is None:
-        raise UserError(
+        raise Unreadable(
             f"the video of {video} is gone or has changed",
             hint="put the file back in its place, or run la2ds extract-poses on the new one",
-            exit_code=ExitCode.UNREADABLE,
             code="V006",
         )
     write_video(path, _drawn(file, pose), pose.fps)
@@ -114,13 +114,8 @@ def check_sheet_path(path: Path) -> None:
         )
 
 
-def overlay_sheet(
-    project: Project,
-    videos: Sequence[str],
-    path: Path,
-    columns: int = 8,
-) -> list[Path]:
-    """One row for each video id: name, verdict and facts, and `columns` evenly spaced frames.
+def overlay_sheet(project: Project, videos: Sequence[str], path: Path) -> list[Path]:
+    """One row for each video id: name, verdict and facts, and evenly spaced frames.
 
     More than ROWS clips go on further pages, `path` with -2, -3, ... before its suffix. Returns the
     files written, page by page. Raises UserError for a suffix that is not a picture's (exit 2), and
@@ -131,7 +126,7 @@ def overlay_sheet(
     written = []
     for number, page in enumerate(pages, start=1):
         title = f"page {number} of {len(pages)}" if len(pages) > 1 else ""
-        picture = _page([_row(project, video, columns) for video in page], title, columns)
+        picture = _page([_row(project, video) for video in page], title)
         buffer = io.BytesIO()
         picture.save(buffer, SUFFIXES[path.suffix.lower()])
         target = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
@@ -140,11 +135,11 @@ def overlay_sheet(
     return written
 
 
-def _row(project: Project, video: str, columns: int) -> _Row:
+def _row(project: Project, video: str) -> _Row:
     """The frames are read once, up to the last one shown."""
     pose = with_trust(project.read_pose(video)[0])
     facts = clip_facts(project, video)
-    rows = np.unique(((np.arange(columns) + 0.5) / columns * len(pose)).astype(int)).tolist()
+    rows = np.unique(((np.arange(_COLUMNS) + 0.5) / _COLUMNS * len(pose)).astype(int)).tolist()
     shown: dict[int, Image] = {}
     box = _views(pose, [weakness.code for weakness in verdict(facts)])
     source = _video(project, video)
@@ -188,13 +183,13 @@ def _cell(pose: PoseSequence, t: int, box: FloatArray, image: Image | None) -> I
     return draw_pose(cell, pose, t, scale, (float(shown[0]), float(shown[1])), thick=2)
 
 
-def _page(rows: list[_Row], title: str, columns: int) -> Picture:
+def _page(rows: list[_Row], title: str) -> Picture:
     from PIL import Image as Pictures
     from PIL import ImageDraw
 
     wide, tall = _CELL.tolist()
     high = tall + _CAPTION + _GAP
-    width = _MARGIN + _TEXT + columns * (wide + _GAP) + _MARGIN
+    width = _MARGIN + _TEXT + _COLUMNS * (wide + _GAP) + _MARGIN
     picture = Pictures.new("RGB", (width, _HEADER + len(rows) * high + _MARGIN // 2), _PAPER)
     pen = ImageDraw.Draw(picture)
     pen.text((_MARGIN, 9), _LEGEND, font=letters(14), fill=_SOFT)

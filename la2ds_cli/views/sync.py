@@ -14,7 +14,7 @@ from la2ds_cli.alignment.confidence import certainty_words, seconds_within, with
 from la2ds_cli.alignment.path import nearest_rows
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
@@ -33,7 +33,6 @@ _GROUND: Colour = (20, 20, 23)
 _INK, _SOFT = (240, 240, 240), (165, 165, 170)
 SUFFIXES = (".mp4", ".mov", ".mkv")
 HEIGHT = 480
-SCHEMA_VERSION = 1
 SLOWEST, FASTEST = 1.0, 240.0  # frames per second that a written video may have
 _EVEN = 0.25  # of a frame: how far a frame may lie from its place in a clip of even steps
 
@@ -249,7 +248,7 @@ def write_sync(
     write_video(out, both.frames(progress), fps)
     progress.end()
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": 1,
         "a": {"video": result.a.id, "path": result.a.path},
         "b": {"video": result.b.id, "path": result.b.path},
         "features": alignment.features,
@@ -278,10 +277,8 @@ def timeline(result: AlignResult) -> tuple[float, IntArray, IntArray]:
     time, position = result.pose_a.time, result.alignment.position
     known, row_b = nearest_rows(position, len(result.pose_b))
     if not known.any():
-        raise UserError(
-            "no frame of A has a counterpart in B",
-            hint="align clips of the same movement",
-            exit_code=ExitCode.UNUSABLE,
+        raise Unusable(
+            "no frame of A has a counterpart in B", hint="align clips of the same movement"
         )
     fps, row_a = clock(time, result.pose_a.fps)
     row_b = row_b[nearest_known(time, known)][row_a]

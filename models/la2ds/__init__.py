@@ -16,14 +16,7 @@ command line would end with. Importing this package loads neither numpy nor torc
 """
 
 from la2ds.project import Project, open
-from la2ds.results import (
-    Aligned,
-    Embedded,
-    Evaluated,
-    Extracted,
-    Timeline,
-    Trained,
-)
+from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Timeline, Trained
 from la2ds.steps import (
     align,
     align_all,

@@ -67,11 +67,7 @@ def extract(
 
     paths = [videos] if isinstance(videos, str | Path) else videos
     number = subject if subject and subject.isdecimal() else ""
-    chosen = {
-        "detector": detector,
-        "pose": pose,
-        "subject": None if number else subject,
-    }
+    chosen = {"detector": detector, "pose": pose, "subject": None if number else subject}
     options = ExtractOptions(
         clip=clip_options, subject=number, device=project._device, overwrite=overwrite
     )
@@ -300,10 +296,7 @@ def train(
 
 
 def embed(
-    project: Project,
-    clips: Sequence[str] | None = None,
-    *,
-    run: str = "default",
+    project: Project, clips: Sequence[str] | None = None, *, run: str = "default"
 ) -> Embedded:
     """One vector for every frame of clips, from a trained run, as `la2ds embed` does.
 

@@ -17,13 +17,7 @@ from la2ds_models.sequence_network import (
     is_padded,
     two_layers,
 )
-from la2ds_models.vivit import (
-    Block,
-    FlatMap,
-    SpatialTransformer,
-    TemporalPosition,
-    rotary_code,
-)
+from la2ds_models.vivit import Block, FlatMap, SpatialTransformer, TemporalPosition, rotary_code
 
 
 class FrameEncoder(nn.Module):

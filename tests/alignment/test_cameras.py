@@ -15,6 +15,7 @@ from la2ds_cli.alignment.confidence import DOUBTFUL, NOMINAL, tolerance_of
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.view import View, ViewName
@@ -31,7 +32,7 @@ ALONE = ["align.reference_clips=0"]  # the two clips, and nothing else
 
 
 def align(
-    project: Project, a: str, b: str, view: ViewName = "auto", progress: Notes | None = None
+    project: Project, a: str, b: str, view: ViewName = "auto", progress: Progress = SILENT
 ) -> AlignResult:
     asked = AlignRequest(project.config(overrides=ALONE), view=view)
     return find_alignment(project, a, b, asked, progress)

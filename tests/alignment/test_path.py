@@ -59,7 +59,7 @@ def test_the_speed_is_that_of_a_fiftieth_of_the_clip_and_of_0_4_seconds_at_least
 def test_speed_ratio_is_fitted_to_two_frames_on_each_side_at_least() -> None:
     """B's time is the square of A's: a line through five squares about t rises by 2 t, one through
     the three at an end by the mean of their steps."""
-    ratio = paths.speed_ratio(np.arange(6.0) ** 2, np.arange(6), np.arange(26), window=0.1)
+    ratio = paths.speed_ratio(np.arange(6.0) ** 2, np.arange(6), np.arange(26))
     np.testing.assert_allclose(ratio, [2, 3, 4, 6, 7, 8])
 
 

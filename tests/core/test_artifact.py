@@ -38,7 +38,7 @@ def path(tmp_path):
 def test_key_depends_on_content_and_not_on_order():
     same = Recipe("pose", 1, {"crop": "robust", "sigma": 0.6}, {"video": "aa"})
     assert same.key == RECIPE.key
-    assert Recipe.from_json(RECIPE.to_json()).key == RECIPE.key
+    assert Recipe(**RECIPE.to_json()).key == RECIPE.key
     changed = [
         dataclasses.replace(RECIPE, step="other"),
         dataclasses.replace(RECIPE, version=2),

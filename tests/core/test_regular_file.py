@@ -155,6 +155,7 @@ def test_a_file_of_a_size_that_no_table_has(project: Project):
 OTHER_WAYS = {
     "core.artifact": "writes",
     "core.config": "presets that come with la2ds",
+    "core.skeleton": "skeletons that come with la2ds",
     "core.errors": "os.devnull",
     "core.plugins": "modules of la2ds and of the user",
     "experiments.paper": "comes with la2ds",

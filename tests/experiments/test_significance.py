@@ -103,7 +103,7 @@ def test_trainings_add_the_variance_of_their_mean() -> None:
     rng = np.random.default_rng(0)
     clips = rng.normal(0, 0.2, 200_000)
     values = np.array([0.0, 1.0, 2.0])  # of a standard deviation of 1
-    nested = nested_resamples([clips + value for value in values], seed=0)
+    nested = nested_resamples([clips + value for value in values])
     assert nested.mean() == pytest.approx(1, abs=0.01)
     assert nested.var() == pytest.approx(0.04 + 1 / 3, rel=0.02)
     alone = _means(rng.normal(size=CLIPS))

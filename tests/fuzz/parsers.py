@@ -19,6 +19,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import Annotation, Moment, write_annotations
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config import load_config
+from la2ds_cli.core.progress import SILENT
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.heatmap_cache import cache_heatmaps, read_heatmaps
@@ -445,7 +446,7 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
         "subject1/h1/1/cam4/hand_pose/000003.txt",
         of_bytes,
         lambda root: sets.write_h2o(root, frames=4),
-        progress=None,
+        progress=SILENT,
     ),
     "ikea": _in_folder(
         "ikea-asm",
@@ -453,10 +454,10 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
         "scan_video_000000000002_keypoints.json",
         of_json,
         lambda root: sets.write_ikea(root, "Kallax_Shelf_Drawer/0001_a", frames=4),
-        progress=None,
+        progress=SILENT,
     ),
     "ikea segments": _in_folder(
-        "ikea-asm", "gt_segments.json", of_json, _ikea_segments, progress=None
+        "ikea-asm", "gt_segments.json", of_json, _ikea_segments, progress=SILENT
     ),
     "openmmlab weights": _openmmlab,
     "yolo checkpoint": _yolo,

@@ -10,10 +10,11 @@ from unittest.mock import Mock, call
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.poses.weights import (
     fetch_weights,
     missing_hint,
+    obtain_weights,
     pull,
     report_to,
     weights_identity,
@@ -50,7 +51,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
 
 def test_size_and_licence_are_told_before_the_bytes(server: FileServer) -> None:
     told = Mock(spec=Progress)
-    path = fetch_weights("net", told)
+    with report_to(told):
+        path = fetch_weights("net")
     kinds = [kind for kind, *_ in told.method_calls]
     assert kinds[:2] == ["note", "begin"]
     assert kinds[-1] == "end"
@@ -75,7 +77,7 @@ def test_a_backend_reports_to_whoever_listens(server: FileServer) -> None:
 
 def test_missing_weights_name_every_way_out() -> None:
     with pytest.raises(UserError, match="hrnet-w32-v0 are not on this machine") as caught:
-        fetch_weights("hrnet-w32-v0", offline=True)
+        obtain_weights("hrnet-w32-v0", SILENT, offline=True)
     assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert "\n" not in caught.value.message
     entry = zoo()["hrnet-w32-v0"]

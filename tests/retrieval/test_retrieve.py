@@ -12,7 +12,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.view import View
 from la2ds_cli.features.viewpoint import seen
@@ -41,7 +41,7 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def run(project: Project, progress: Progress | None = None, **options: Any) -> RetrievalResult:
+def run(project: Project, progress: Progress = SILENT, **options: Any) -> RetrievalResult:
     limits = {name: options.pop(name) for name in ("k", "per_video", "min_gap") if name in options}
     options = {"query": "anna"} | options
     return retrieve(project, RetrievalRequest(limits=Limits(**limits), **options), progress)

@@ -19,15 +19,7 @@ from pathlib import Path, PurePath
 from xml.etree.ElementTree import Element, SubElement
 
 from la2ds_cli.core import artifact
-from la2ds_cli.labels.files import (
-    CARRIED,
-    LabelError,
-    LabelFile,
-    Span,
-    one_line,
-    xml_of,
-    xml_text,
-)
+from la2ds_cli.labels.files import CARRIED, LabelError, LabelFile, Span, one_line, xml_of, xml_text
 
 TOOL = "Kinovea"
 SUFFIXES = (".kva",)

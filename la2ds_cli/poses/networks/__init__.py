@@ -32,7 +32,7 @@ import numpy as np
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, available_cores, device_type
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import Unavailable
 from la2ds_cli.core.plugins import load_plugin
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, IntArray
@@ -128,10 +128,9 @@ def gpu_memory(count: int) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise UserError(
+        raise Unavailable(
             f"the GPU has too little free memory for a batch of {count} pictures",
             hint="set batch_size = 1 under [poses] in project.toml, or use --device cpu",
-            exit_code=ExitCode.ENVIRONMENT,
         ) from error
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError, silent
+from la2ds_cli.core.errors import Unavailable, silent
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.networks import Instances, Joints, PoseBackend, no_joints
@@ -72,10 +72,9 @@ def detector_identity(name: str) -> str:
 def build_pose(name: str, device: DeviceName, config: PosesConfig) -> BlazePoseBackend:
     """The pose network. Raises UserError (exit 6) for missing weights or CUDA."""
     if device == "cuda":
-        raise UserError(
+        raise Unavailable(
             "blazepose runs only on the CPU",
             hint="use --device auto or --device cpu, or --pose hrnet-w32-msra for the GPU",
-            exit_code=ExitCode.ENVIRONMENT,
         )
     return BlazePoseBackend(open_networks(name))
 
@@ -369,10 +368,7 @@ class Region:
         cos, sin = scale * np.cos(self.angle), scale * np.sin(self.angle)
         half = size / 2
         return np.array(
-            [
-                [cos, -sin, self.x - half * (cos - sin)],
-                [sin, cos, self.y - half * (sin + cos)],
-            ]
+            [[cos, -sin, self.x - half * (cos - sin)], [sin, cos, self.y - half * (sin + cos)]]
         )
 
     def crop(self, image: Image, size: int, *, black: bool = False) -> Image:

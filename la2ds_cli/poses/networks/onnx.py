@@ -19,7 +19,7 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError, first_line
+from la2ds_cli.core.errors import Mismatch, Unavailable, Unreadable, UserError, first_line
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.networks import PoseBackend, TopDownBackend, letterbox
@@ -161,10 +161,9 @@ def open_session(name: str, device: DeviceName) -> Any:
         for known in (session.get_modelmeta, session.get_inputs, session.get_outputs):
             known()  # raises for names that are no text
     except Exception as error:  # onnxruntime raises its own classes straight below Exception
-        raise UserError(
+        raise Unreadable(
             f"{name} is not a usable ONNX model: {first_line(error)}",
             hint="export it again; la2ds needs the .onnx file with its weights",
-            exit_code=ExitCode.UNREADABLE,
         ) from error
     return session
 
@@ -199,16 +198,14 @@ def fixed(length: Any) -> int:
 
 def unfit(name: str, expected: str, actual: str) -> UserError:
     """The error for a model whose inputs or outputs are not those that la2ds reads."""
-    return UserError(
+    return Mismatch(
         f"{name} has {actual}, expected {expected}",
         hint="docs/how-to/extend.md describes the models that la2ds reads",
-        exit_code=ExitCode.MISMATCH,
     )
 
 
 def _no_cuda() -> UserError:
-    return UserError(
+    return Unavailable(
         "CUDA was requested, but the installed onnxruntime cannot use it",
         hint="pip install onnxruntime-gpu in place of onnxruntime, or use --device cpu",
-        exit_code=ExitCode.ENVIRONMENT,
     )

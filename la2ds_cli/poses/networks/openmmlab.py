@@ -39,7 +39,14 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, resolve_device
-from la2ds_cli.core.errors import ExitCode, UserError, first_line, optional_import
+from la2ds_cli.core.errors import (
+    Mismatch,
+    Unavailable,
+    Unreadable,
+    UserError,
+    first_line,
+    optional_import,
+)
 from la2ds_cli.core.plugins import check_trusted
 from la2ds_cli.core.skeleton import SKELETONS
 from la2ds_cli.core.types import FloatArray
@@ -101,11 +108,10 @@ def build_pose(name: str, device: DeviceName, config: PosesConfig) -> MmposeBack
         model.train_cfg = None
         network = revert_sync_batchnorm(build_pose_estimator(model))
         if not isinstance(network, TopdownPoseEstimator):
-            raise UserError(
+            raise Mismatch(
                 f"{source.config.name} is a {type(network).__name__}, but la2ds needs a top-down "
                 "network, which takes one person at a time",
                 hint="choose a configuration below topdown_heatmap, simcc or rtmpose",
-                exit_code=ExitCode.MISMATCH,
             )
         facts = load_weights(network, source).get("dataset_meta") or _dataset_facts(settings)
         network.test_cfg = {**(network.test_cfg or {}), "flip_test": False}
@@ -124,10 +130,9 @@ def _dataset_facts(settings: Any) -> Mapping[str, Any]:
         facts = dataset_meta_from_config(settings, part)
         if facts is not None:
             return facts
-    raise UserError(
+    raise Mismatch(
         f"neither the checkpoint nor {settings.filename} names the joints",
         hint="add a data set with its `metainfo` to the configuration",
-        exit_code=ExitCode.MISMATCH,
     )
 
 
@@ -139,10 +144,9 @@ def match_skeleton(names: Sequence[str], what: str) -> tuple[str, list[int]]:
     renamed = [_our_name(name) for name in names]
     fitting = [s for s in SKELETONS.values() if set(s.joints) <= set(renamed)]
     if not fitting:
-        raise UserError(
+        raise Mismatch(
             f"the joints of {what} fit no skeleton that la2ds knows: {', '.join(names)}",
             hint=f"skeletons: {', '.join(sorted(SKELETONS))}",
-            exit_code=ExitCode.MISMATCH,
         )
     best = max(fitting, key=lambda skeleton: len(skeleton.joints))
     return best.name, [renamed.index(joint) for joint in best.joints]
@@ -228,11 +232,10 @@ def build_detector(
         steps[0].type = "mmdet.LoadImageFromNDArray"
         pipeline = Compose(steps)
     if "person" not in classes:
-        raise UserError(
+        raise Mismatch(
             f"{source.config.name} does not detect people; its classes are "
             f"{', '.join(classes[:5])}",
             hint="choose a detector trained on COCO or another data set with the class person",
-            exit_code=ExitCode.MISMATCH,
         )
     return MmdetDetector(network.eval().to(where), pipeline, classes.index("person"), where)
 
@@ -305,16 +308,14 @@ class Source:
         try:
             return Config.fromfile(self.config, import_custom_modules=imports)
         except (SyntaxError, FileNotFoundError) as error:
-            raise UserError(
+            raise Unreadable(
                 f"{self.config} is not an {self.package} configuration: {error}",
                 hint="it is a Python file; `_base_` names others relative to it",
-                exit_code=ExitCode.UNREADABLE,
             ) from error
         except ImportError as error:
-            raise UserError(
+            raise Unavailable(
                 f"{self.config} cannot be used: {error}",
                 hint="install the modules that its `custom_imports` name",
-                exit_code=ExitCode.ENVIRONMENT,
             ) from error
 
     def identity(self) -> str:
@@ -341,10 +342,9 @@ def find_source(setting: str, package: Package) -> Source:
     _require_packages(package)
     path = _config_path(config, package)
     if not checkpoint:
-        raise UserError(
+        raise Unavailable(
             f"{setting} names no checkpoint",
             hint=f"add the file with the weights: {_OPTION[package]} {package}:{config},FILE.pth",
-            exit_code=ExitCode.ENVIRONMENT,
         )
     return Source(package, path, existing_file(checkpoint, "checkpoint"))
 
@@ -352,10 +352,8 @@ def find_source(setting: str, package: Package) -> Source:
 def _require_packages(package: Package) -> None:
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        raise UserError(
-            f"{package} needs packages that are not installed: {', '.join(missing)}",
-            hint=INSTALL,
-            exit_code=ExitCode.ENVIRONMENT,
+        raise Unavailable(
+            f"{package} needs packages that are not installed: {', '.join(missing)}", hint=INSTALL
         )
 
 
@@ -408,10 +406,9 @@ def building(package: Package) -> Iterator[None]:
             importlib.import_module("mmpose.models")
             importlib.import_module("mmpose.datasets")
         except (ImportError, AssertionError, AttributeError, ValueError) as error:
-            raise UserError(
+            raise Unavailable(
                 f"the installed {package} cannot be used: {first_line(error)}",
                 hint=f"{INSTALL} installs compatible versions",
-                exit_code=ExitCode.ENVIRONMENT,
             ) from error
         from mmengine.registry import DefaultScope
 
@@ -444,11 +441,10 @@ def load_weights(network: Any, source: Source) -> Mapping[str, Any]:
     try:
         tensors, meta = read_checkpoint(path)
     except (ValueError, UnpicklingError) as error:
-        raise UserError(
+        raise Unavailable(
             f"{path} is not a checkpoint that holds only weights: {first_line(error)}",
             hint="a checkpoint from your own training also holds program state; "
             f"tools/misc/publish_model.py of {source.package} keeps only the weights",
-            exit_code=ExitCode.ENVIRONMENT,
         ) from error
     state = {name.removeprefix("module."): value for name, value in tensors.items()}
     try:
@@ -462,10 +458,9 @@ def load_weights(network: Any, source: Source) -> Mapping[str, Any]:
 
 
 def _other_network(path: Path, source: Source, what: str) -> UserError:
-    return UserError(
+    return Mismatch(
         f"{path} does not hold the weights of {source.config.name}: {what}",
         hint="name the configuration that the checkpoint was trained with",
-        exit_code=ExitCode.MISMATCH,
     )
 
 
@@ -515,7 +510,7 @@ class _StandIn(ModuleType):
         what, hint = self._said
 
         def missing(*_: Any, **__: Any) -> Any:
-            raise UserError(what.format(name), hint=hint, exit_code=ExitCode.ENVIRONMENT)
+            raise Unavailable(what.format(name), hint=hint)
 
         return missing
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, resolve_device
-from la2ds_cli.core.errors import ExitCode, UserError, first_line
+from la2ds_cli.core.errors import Unavailable, first_line
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses import boxes
@@ -99,10 +99,9 @@ def _load(name: str, load: Callable[[Path], object]) -> None:
     try:
         load(path)
     except Exception as error:  # torch raises errors of every kind for damaged files
-        raise UserError(
+        raise Unavailable(
             f"{path} does not hold the weights of {name}: {first_line(error)}",
             hint="delete the file and run the same command again",
-            exit_code=ExitCode.ENVIRONMENT,
         ) from error
 
 

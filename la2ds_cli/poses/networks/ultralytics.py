@@ -33,7 +33,7 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, resolve_device
-from la2ds_cli.core.errors import ExitCode, UserError, first_line, optional_import
+from la2ds_cli.core.errors import Mismatch, UserError, first_line, optional_import
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses import boxes as box_arithmetic
@@ -90,10 +90,9 @@ def build_pose(name: str, device: DeviceName, config: PosesConfig) -> Ultralytic
     model = load_model(called, device, config.batch_size)
     if model.joints is None or model.joints[0] != _JOINTS:
         output = f"{model.joints[0]} joints" if model.joints else "only boxes"
-        raise UserError(
+        raise Mismatch(
             f"{called} finds {output}, but la2ds needs the {_JOINTS} joints of coco17",
             hint=f"use a pose network, such as --pose ultralytics:{_POSE}",
-            exit_code=ExitCode.MISMATCH,
         )
     return UltralyticsBackend(model)
 
@@ -312,10 +311,9 @@ def load_model(model: str, device: DeviceName, batch_size: int) -> YoloModel:
     people = [number for number, name in checkpoint.classes.items() if name == "person"]
     if len(people) != 1:
         known = ", ".join(list(checkpoint.classes.values())[:5]) or "nothing"
-        raise UserError(
+        raise Mismatch(
             f"{path} does not detect people; its classes are {known}",
             hint="use a network with the class person",
-            exit_code=ExitCode.MISMATCH,
         )
     network = build_network(tasks, checkpoint, path).to(where)
     # Its head remembers the size of the last picture, so each thread has a copy; all share weights.
@@ -344,10 +342,9 @@ def build_network(tasks: Any, checkpoint: Checkpoint, path: Path) -> Any:
             network = kind(cfg=copy.deepcopy(checkpoint.layers), ch=3, verbose=False)
         network.load_state_dict(checkpoint.tensor)
     except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        raise UserError(
+        raise Mismatch(
             f"{path} does not fit the installed ultralytics: {first_line(error)[:120]}",
             hint=f"{INSTALL} installs the version that la2ds is tested with",
-            exit_code=ExitCode.MISMATCH,
         ) from error
     return network.fuse(verbose=False).eval().requires_grad_(False)
 
@@ -433,10 +430,9 @@ def _load(path: Path) -> Any:
             named = torch.serialization.get_unsafe_globals_in_checkpoint(path)
             foreign = sorted(name for name in named if not _KNOWN.fullmatch(name))
             if foreign:
-                raise UserError(
+                raise Mismatch(
                     f"{path} is refused: it names {foreign[0]}, which a YOLO network does not need",
                     hint="such a file could run any program; get it again from its publisher",
-                    exit_code=ExitCode.MISMATCH,
                 )
             torch.serialization.add_safe_globals([(_Inert, name) for name in named])
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -504,9 +500,7 @@ def _tensors(module: _Inert, prefix: str = "", above: tuple[int, ...] = ()) -> I
     import torch
 
     if id(module) in above:
-        raise UserError(
-            "the network of the checkpoint contains itself", exit_code=ExitCode.MISMATCH
-        )
+        raise Mismatch("the network of the checkpoint contains itself")
     left_out = module.state.get("_non_persistent_buffers_set") or ()
     for kind in ("_parameters", "_buffers"):
         for name, value in _dict(module.state.get(kind)).items():
@@ -522,8 +516,7 @@ def _dict(value: Any) -> dict[Any, Any]:
 
 
 def _unfit(path: Path, reason: str) -> UserError:
-    return UserError(
+    return Mismatch(
         f"{path} is not a YOLO checkpoint that la2ds can use: {reason}",
         hint="la2ds reads boxes and joints of YOLOv8 and later; export other models to ONNX",
-        exit_code=ExitCode.MISMATCH,
     )

@@ -12,7 +12,7 @@ from la2ds_cli.compare.compare import CompareResult, told
 from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import NOTE, ClipMoments, between
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.c3d import SUFFIXES, read_recorded
@@ -46,14 +46,14 @@ def write_pair(
     *,
     out: Path | None = None,
     privacy: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Path:
     """Write the page of an alignment.
 
     out: the file, by default results/report/<a>--<b>.html; an existing one is replaced. privacy:
     only the joints, no pictures from the videos and no notes. Returns the file.
     """
-    content = pair_page(project, result, progress or Progress(), privacy=privacy)
+    content = pair_page(project, result, progress, privacy=privacy)
     target = out or project.results_dir(FOLDER) / f"{result.a.id}--{result.b.id}{SUFFIX}"
     artifact.write_bytes(target, content)
     return target
