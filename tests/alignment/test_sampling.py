@@ -13,12 +13,7 @@ import pytest
 
 from la2ds_cli.alignment import sampling
 from la2ds_cli.alignment.consensus import pairwise_path
-from la2ds_cli.alignment.sampling import (
-    at_rows,
-    compared_rows,
-    frames_per_change,
-    thinned_rows,
-)
+from la2ds_cli.alignment.sampling import at_rows, compared_rows, frames_per_change, thinned_rows
 from la2ds_cli.core.config import AlignConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase, PoseSequence

@@ -14,13 +14,7 @@ from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 from tests.commands.bad_input_files import ROWS, duet
-from tests.commands.bad_input_runs import (
-    batch,
-    compare,
-    item_of,
-    outcome,
-    report,
-)
+from tests.commands.bad_input_runs import batch, compare, item_of, outcome, report
 
 # A search of folders passes these over; they are named.
 NAMED = ("missing file", "folder without videos", "name longer than the system allows")

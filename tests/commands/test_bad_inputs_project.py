@@ -22,14 +22,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from tests.commands.bad_input_drawing import good
-from tests.commands.bad_input_runs import (
-    NETWORKS,
-    batch,
-    compare,
-    error_of,
-    grey_project,
-    single,
-)
+from tests.commands.bad_input_runs import NETWORKS, batch, compare, error_of, grey_project, single
 from tests.commands.bad_input_runs import run as run_command
 from tests.poses.grey_people import film, walk
 

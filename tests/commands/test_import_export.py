@@ -14,10 +14,7 @@ from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.formats import READ, WRITTEN
 from la2ds_cli.main import app
-from tests.formats.file_samples import (
-    write_json,
-    write_openpose,
-)
+from tests.formats.file_samples import write_json, write_openpose
 
 Run = Callable[..., Result]
 Document = Callable[..., dict[str, Any]]

@@ -10,13 +10,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.compare.compare import (
-    CompareResult,
-    compare,
-    sentence,
-    told,
-    unjudged_line,
-)
+from la2ds_cli.compare.compare import CompareResult, compare, sentence, told, unjudged_line
 from la2ds_cli.compare.differences import differences, held_ends
 from la2ds_cli.compare.findings import find_differences
 from la2ds_cli.compare.viewpoint import view_difference

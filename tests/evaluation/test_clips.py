@@ -14,13 +14,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation import clips
 from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.training.train import TrainOptions, train
-from tests.evaluation.labelled_project import (
-    TINY,
-    evaluated,
-    labelled_project,
-    random_run,
-    relabel,
-)
+from tests.evaluation.labelled_project import TINY, evaluated, labelled_project, random_run, relabel
 from tests.movement import add_sequence, sequence, warped_phase
 
 

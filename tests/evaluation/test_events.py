@@ -9,11 +9,7 @@ import pytest
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Phase, PoseSequence
-from la2ds_cli.evaluation.events import (
-    choose_events,
-    kinematic_events,
-    phase_events,
-)
+from la2ds_cli.evaluation.events import choose_events, kinematic_events, phase_events
 from tests.movement import figure, sequence, warped_phase
 
 WRISTS = [get_skeleton("penn13").index(f"{side}_wrist") for side in ("left", "right")]

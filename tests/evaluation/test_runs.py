@@ -24,13 +24,7 @@ from la2ds_cli.evaluation.measure import Measure, joined, mean_over_runs, undefi
 from la2ds_cli.evaluation.table import evaluation_parts, notes, verdict
 from la2ds_cli.training.train import train
 from tests import small_runs
-from tests.evaluation.labelled_project import (
-    TINY,
-    evaluated,
-    labelled_project,
-    random_run,
-    shown,
-)
+from tests.evaluation.labelled_project import TINY, evaluated, labelled_project, random_run, shown
 from tests.movement import add_sequence, in_space, sequence, warped_phase
 
 UNDEFINED = {"value": None, "interval": None, "reason": None}

@@ -15,11 +15,7 @@ from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.video.container import write_video
 from la2ds_cli.video.reader import read_frames
-from tests.formats.file_samples import (
-    coco_document,
-    mmpose_frames,
-    write_json,
-)
+from tests.formats.file_samples import coco_document, mmpose_frames, write_json
 
 SIZE = (320, 240)
 

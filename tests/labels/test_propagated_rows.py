@@ -9,10 +9,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.phase_table import (
-    PhaseTable,
-    read_phase_table,
-)
+from la2ds_cli.core.phase_table import PhaseTable, read_phase_table
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase

@@ -6,12 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from la2ds_models.pose import (
-    DEMO_WEIGHTS,
-    POSE_VARIANTS,
-    build_pose_network,
-    load_pose_weights,
-)
+from la2ds_models.pose import DEMO_WEIGHTS, POSE_VARIANTS, build_pose_network, load_pose_weights
 
 
 @pytest.fixture(scope="module")

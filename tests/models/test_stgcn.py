@@ -13,13 +13,7 @@ from torch import Tensor
 from la2ds_cli.core.config_sections import JointKind
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.features.network_input import joint_blocks, joint_features
-from la2ds_models.stgcn import (
-    Block,
-    GraphConvolution,
-    StGcn,
-    from_the_middle,
-    subset_means,
-)
+from la2ds_models.stgcn import Block, GraphConvolution, StGcn, from_the_middle, subset_means
 from tests.models.small_networks import small_network
 from tests.movement import figure
 

@@ -14,14 +14,7 @@ from la2ds_cli.features.body_joints import body_joints
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.resample import resample_pose
 from la2ds_cli.poses import trust
-from la2ds_cli.poses.trust import (
-    LEAST_TRUST,
-    WRONG,
-    doubts,
-    trust_of,
-    trusted,
-    with_trust,
-)
+from la2ds_cli.poses.trust import LEAST_TRUST, WRONG, doubts, trust_of, trusted, with_trust
 from tests.movement import figure, sequence
 
 SKELETON = get_skeleton("penn13")

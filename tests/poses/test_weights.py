@@ -11,13 +11,7 @@ import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.poses.weights import (
-    fetch_weights,
-    missing_hint,
-    pull,
-    report_to,
-    weights_identity,
-)
+from la2ds_cli.poses.weights import fetch_weights, missing_hint, pull, report_to, weights_identity
 from la2ds_models import weight_files
 from la2ds_models.weight_files import WeightFile, own_path, zoo
 from tests.file_server import FileServer, Served

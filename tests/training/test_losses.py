@@ -9,12 +9,7 @@ from torch import Tensor
 
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.project import Project
-from tests.method_batches import (
-    assert_padding_changes_nothing,
-    learn,
-    random_clips,
-    value_of,
-)
+from tests.method_batches import assert_padding_changes_nothing, learn, random_clips, value_of
 
 METHODS = ["gtcc", "lav", "sal", "tcc", "tcn", "tcn-npairs", "vaot", "vava"]
 
