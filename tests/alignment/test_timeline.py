@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from la2ds_cli.alignment import consensus
-from la2ds_cli.alignment.request import FEW_REFERENCES, AlignRequest
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all, clips_of, most_central
 from la2ds_cli.alignment.timeline_result import COLUMNS, GRID, TimelineResult
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -145,8 +145,8 @@ def test_alignments_grow_with_the_clips_and_not_with_their_pairs(monkeypatch, tm
         paths.clear()
         assert len(put(project).clips) == clips
         counts[clips] = sum(paths)
-    each = FEW_REFERENCES + 1  # and the direct path
-    assert counts[28] - counts[24] == counts[32] - counts[28] == 4 * each
+    # The pairs of a sample of 24; then each clip with the reference, directly and through 8 others.
+    assert counts == {clips: 24 * 23 // 2 + (clips - 1) * 9 for clips in (24, 28, 32)}
 
 
 def test_rows_and_positions_are_inverse(project: Project):
