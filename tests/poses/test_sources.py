@@ -10,6 +10,7 @@ from PIL import Image as PillowImage
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses.sources import Entry, collect_entries, read_manifest
+from tests.told import refused
 
 
 @pytest.fixture
@@ -42,9 +43,8 @@ def test_what_is_not_there_stays_in_the_list(folder: Path) -> None:
 
 
 def test_urls_are_refused() -> None:
-    with pytest.raises(UserError, match="example") as caught:
+    with refused(ExitCode.USAGE, "example"):
         clips(["https://example.org/a.mp4"])
-    assert caught.value.exit_code == ExitCode.USAGE
 
 
 # --- folders of images ------------------------------------------------------------------
@@ -142,9 +142,8 @@ def test_a_clip_named_twice_comes_once(folder: Path) -> None:
 def test_a_part_of_a_file_is_read_in_one_way(folder: Path, row: str) -> None:
     """The two entries would have one id, and one file of poses."""
     (folder / "clips.csv").write_text(f"path,rotate,subject\n{row}\n")
-    with pytest.raises(UserError, match=r"clip2.MP4 is listed twice, with different") as caught:
+    with refused(ExitCode.MISMATCH, r"clip2.MP4 is listed twice, with different") as caught:
         collect_entries([str(folder), str(folder / "clips.csv")])
-    assert caught.value.exit_code == ExitCode.MISMATCH
     assert "own start and end" in caught.value.hint
 
 
@@ -219,9 +218,8 @@ BAD_CELL = [
     ],
 )
 def test_what_is_wrong_in_a_table_is_named(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(UserError, match=rf"clips\.csv .*{said}") as caught:
+    with refused(ExitCode.MISMATCH, rf"clips\.csv .*{said}") as caught:
         read_manifest(write(tmp_path, text))
-    assert caught.value.exit_code == ExitCode.MISMATCH
     assert "path is required" in caught.value.hint or "lists no clips" in said
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embedding
@@ -17,7 +17,7 @@ from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows, model_features
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.told import Notes
+from tests.told import Notes, refused
 
 TINY = """
 preset = "default"
@@ -108,22 +108,19 @@ def test_an_embedding_of_other_weights_is_refused(
         return original(self, poses)
 
     monkeypatch.setattr(embedding.Embedder, "__call__", swapped)
-    with pytest.raises(UserError, match="come from different weights") as caught:
+    with refused(ExitCode.MISMATCH, "come from different weights"):
         rows_of(of_model(trained))
-    assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 def test_a_run_that_sees_frames_sees_clips_as_filmed(project: Project) -> None:
     features = replace(pose_features(project, "penn13"), views=("filmed",))
-    with pytest.raises(UserError, match="video frames") as caught:
+    with refused(ExitCode.MISMATCH, "video frames"):
         features.in_view("other")
-    assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 def test_a_query_whose_skeleton_the_model_does_not_read(trained: Project) -> None:
     pose = sequence(warped_phase(20, 1))
     xy, score = np.zeros((20, 17, 2)), np.ones((20, 17))
     add_sequence(trained, "coco", replace(pose, xy=xy, score=score, skeleton="coco17"))
-    with pytest.raises(UserError, match="has the skeleton coco17, the model penn13") as caught:
+    with refused(ExitCode.UNUSABLE, "has the skeleton coco17, the model penn13"):
         retrieve(trained, RetrievalRequest("coco", features="model"))
-    assert caught.value.exit_code == ExitCode.UNUSABLE

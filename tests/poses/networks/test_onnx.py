@@ -12,13 +12,14 @@ from typer.testing import CliRunner
 
 from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 from la2ds_cli.poses.networks import pose_identities, resolve_pose
 from la2ds_cli.poses.networks import resolve_detector as _resolve_detector
 from tests.poses.grey_people import film
 from tests.poses.onnx_models import write_detector, write_graph, write_pose
+from tests.told import refused
 
 BOX = np.array([[20, 10, 68, 74.0]])  # 48 x 64, the aspect of the tiny network
 BLACK = np.zeros((32, 32, 3), np.uint8)
@@ -59,9 +60,8 @@ def test_a_dot_is_found_in_batches_of_any_size(tmp_path: Path, batch: int | str)
 
 def test_joints_are_never_guessed_from_their_number(tmp_path: Path) -> None:
     path = write_pose(tmp_path / "p.onnx", joints=13)
-    with pytest.raises(UserError, match="17 joints of coco17") as caught:
+    with refused(ExitCode.MISMATCH, "17 joints of coco17"):
         resolve_pose(str(path), "cpu")
-    assert caught.value.exit_code == ExitCode.MISMATCH
     named = write_pose(tmp_path / "q.onnx", joints=13, metadata={"skeleton": "penn13"})
     assert resolve_pose(str(named), "cpu").skeleton == "penn13"
 
@@ -170,9 +170,8 @@ ODD_DETECTOR: dict[str, tuple[list[int | str], np.ndarray, dict[str, Any]]] = {
 def test_odd_networks_are_refused(tmp_path: Path, resolve: Any, odd: Any) -> None:
     given, answer, more = odd
     path = network(tmp_path / "odd.onnx", given, answer, **more)
-    with pytest.raises(UserError, match=r"odd.onnx has .*expected") as caught:
+    with refused(ExitCode.MISMATCH, r"odd.onnx has .*expected"):
         resolve(str(path), "cpu")
-    assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 def test_cuda_is_never_replaced_in_silence(tmp_path: Path, monkeypatch) -> None:
@@ -180,9 +179,8 @@ def test_cuda_is_never_replaced_in_silence(tmp_path: Path, monkeypatch) -> None:
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     path = write_detector(tmp_path / "d.onnx", [[0, 0, 1, 1, 0.5, 0]])
-    with pytest.raises(UserError, match="CUDA") as caught:
+    with refused(ExitCode.ENVIRONMENT, "CUDA"):
         resolve_detector(path, "cuda")
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
 
 @pytest.mark.parametrize("name", ["two answers", "one channel"])
