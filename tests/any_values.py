@@ -37,8 +37,7 @@ _PIECES += ["\x1b[2J", "\u202e", "\u200f", "\u2028", "\ufeff", "\x7f", "\x85", "
 
 characters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 texts = st.one_of(
-    st.text(characters, max_size=30),
-    st.lists(st.sampled_from(_PIECES), max_size=6).map("".join),
+    st.text(characters, max_size=30), st.lists(st.sampled_from(_PIECES), max_size=6).map("".join)
 )
 cells = texts.filter(bool)
 

@@ -174,10 +174,7 @@ STRIKE, OFF = "left foot strike", "right foot off"
 @pytest.mark.parametrize(
     ("told", "phases"),
     [
-        (
-            {},
-            [(0, 2, "background"), (2, 4, STRIKE), (4, 5, OFF), (5, 6, f"clap and {STRIKE}")],
-        ),
+        ({}, [(0, 2, "background"), (2, 4, STRIKE), (4, 5, OFF), (5, 6, f"clap and {STRIKE}")]),
         # The clip begins at 0.04 s, with an event, or a frame after it, or before all events.
         ({"first": 5}, [(0, 1, OFF), (1, 6, f"clap and {STRIKE}")]),
         ({"first": 6}, [(0, 6, f"clap and {STRIKE}")]),

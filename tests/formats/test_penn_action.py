@@ -114,10 +114,7 @@ def test_boxes_are_fitted_to_the_frames(tmp_path, boxes):
         ({"boxes": 9}, r"expected bbox \(4, 4\)"),
         ({"dimensions": 1j}, "'dimensions'"),
         ({"dimensions": [-480, 640, 4]}, "dimensions of"),
-        (
-            dict.fromkeys(("x", "y", "visibility"), np.ones((100_001, 13), "u1")),
-            "not 1 to 100,000",
-        ),
+        (dict.fromkeys(("x", "y", "visibility"), np.ones((100_001, 13), "u1")), "not 1 to 100,000"),
         ({"other": np.zeros(65 << 20, np.uint8)}, "more than 67,"),
     ],
 )

@@ -89,11 +89,7 @@ def test_links_are_followed_and_name_no_second_clip(folder: Path, tmp_path: Path
     (folder / "shortcut").symlink_to(outside)
     found = clips([str(folder)])
     assert len(found) == 3
-    assert {Path(name).resolve().name for name in found} == {
-        "clip2.MP4",
-        "clip10.mp4",
-        "clip1.mov",
-    }
+    assert {Path(name).resolve().name for name in found} == {"clip2.MP4", "clip10.mp4", "clip1.mov"}
     link = str(folder / "shortcut" / "clip1.mov")
     assert clips([link, str(outside / "clip1.mov")]) == [link]
 

@@ -107,8 +107,7 @@ def test_exchanged_sides_are_not_trusted_while_they_are():
 
 
 @pytest.mark.parametrize(
-    ("scores", "doubted"),
-    [((0.9, 0.9), {"left arm", "right arm"}), ((0.65, 0.9), {"left arm"})],
+    ("scores", "doubted"), [((0.9, 0.9), {"left arm", "right arm"}), ((0.65, 0.9), {"left arm"})]
 )
 def test_two_limbs_in_one_place_are_not_two_limbs(scores: tuple[float, float], doubted: set[str]):
     pose = moving(xy=figure(np.full(90, 1.0)))
