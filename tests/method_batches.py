@@ -85,6 +85,16 @@ def assert_padding_changes_nothing(value: Callable[..., torch.Tensor]) -> None:
         torch.testing.assert_close(a, b, rtol=0, atol=1e-4 * float(a.abs().max()))
 
 
+def assert_same_loss(
+    value: torch.Tensor, expected: torch.Tensor, leaves: Sequence[torch.Tensor]
+) -> None:
+    """Also in its gradient."""
+    torch.testing.assert_close(value, expected)
+    wanted = torch.autograd.grad(expected, leaves)
+    for found, want in zip(torch.autograd.grad(value, leaves), wanted, strict=True):
+        torch.testing.assert_close(found, want, rtol=1e-4, atol=1e-6)
+
+
 @dataclass(frozen=True)
 class Learned:
     """Error of nearest frames between unseen performances, % of the clip length."""
@@ -95,18 +105,9 @@ class Learned:
 
 def learn(project: Project, method: str, overrides: Sequence[str]) -> Learned:
     """Train on the project and align performances of other bodies, cameras and speeds."""
-    config = project.config(
-        preset=method,
-        overrides=[
-            "model.width=32",
-            "model.heads=2",
-            "model.temporal_layers=1",
-            "train.steps=150",
-            "train.threads=1",
-            "train.precision=fp32",
-            *overrides,
-        ],
-    )
+    small = ["model.width=32", "model.heads=2", "model.temporal_layers=1", "train.threads=1"]
+    settings = [*small, "train.precision=fp32", *overrides]
+    config = project.config(preset=method, overrides=settings)
     train(project, config=config, options=TrainOptions("cpu"))
     return Learned(
         _error(load_embedder(project, device="cpu")),
