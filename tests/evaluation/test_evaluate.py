@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -29,11 +28,9 @@ from tests.evaluation.labelled_project import (
     shown,
 )
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.shared_data import PENN, needs_penn
 from tests.told import refused
 
-SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
-PENN = SHARED / "penn_action"
-needs_penn = pytest.mark.skipif(not PENN.exists(), reason="the Penn Action labels are absent")
 BASELINES = ["raw_pose", "raw_pose_best", "time_only", "untrained"]
 HEADER = ["feature", "draw", "a", "b", "event", "error_frames", "error_percent", "error_seconds"]
 FRACTIONS = ["10 %", "50 %", "100 %"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -17,9 +16,8 @@ from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.formats.file_clip import to_sequence
 from la2ds_cli.formats.files import ImportOptions, PoseFileError
 from la2ds_cli.formats.penn_action import HIDDEN_SCORE, import_penn_action, read_clip, read_mat
+from tests.shared_data import PENN, needs_penn
 from tests.told import Notes, refused
-
-SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 
 
 def write_mat(path: Path, *, action="golf_swing", frames=4, train=1, boxes=None, **changed):
@@ -142,12 +140,10 @@ def test_arrays_and_texts_are_those_that_scipy_reads(tmp_path: Path, compressed:
         read_mat(tmp_path / "a.mat", 100)
 
 
+@needs_penn
 def test_real_label_files(project):
-    root = SHARED / "penn_action"
-    if not root.is_dir():
-        pytest.skip(f"no Penn Action labels in {root}")
-    results = import_penn_action(project, root, "golf_swing")
-    shutil.copy(root / "phases_kinematic.csv", project.phases_path)
+    results = import_penn_action(project, PENN, "golf_swing")
+    shutil.copy(PENN / "phases_kinematic.csv", project.phases_path)
     assert {r.status for r in results} == {"ok"}
     splits = [video.split for video in project.videos()]
     assert (splits.count("train"), splits.count("test")) == (89, 77)
