@@ -21,7 +21,7 @@ from la2ds_cli.views import alignment_files
 from la2ds_cli.views.figure import GREEN
 from tests.alignment.test_same_movement import kicking
 from tests.alignments import align, align_each_repetition
-from tests.movement import FPS, add_sequence, sequence
+from tests.movement import FPS, add_sequence, cycle, sequence
 from tests.told import Notes, refused
 
 CONFIG = load_config()
@@ -34,12 +34,8 @@ def turn(frames: int) -> FloatArray:
     return np.arange(frames) / frames
 
 
-def phase(passed: FloatArray) -> FloatArray:
-    return (1 - np.cos(2 * np.pi * passed)) / 2
-
-
 def several_of(*frames: int, **view: float) -> PoseSequence:
-    return sequence(np.concatenate([phase(turn(count)) for count in frames]), **view)
+    return sequence(np.concatenate([cycle(count) for count in frames]), **view)
 
 
 @pytest.fixture

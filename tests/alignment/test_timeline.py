@@ -17,7 +17,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.main import app
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, cycle, sequence, warped_phase
 from tests.told import refused
 
 LENGTHS = (40, 52, 64, 47, 80, 58)
@@ -59,18 +59,13 @@ def test_the_named_reference_is_the_clock(project: Project):
     np.testing.assert_allclose(result.clock.position, np.linspace(0, 1, LENGTHS[3]), atol=1e-9)
 
 
-def once(frames: int) -> np.ndarray:
-    """The phase of a repetition: out and back."""
-    return (1 - np.cos(2 * np.pi * np.arange(frames) / frames)) / 2
-
-
 def test_of_several_repetitions_the_nearest_is_placed(tmp_path: Path):
     project = Project.create(tmp_path / "p")
     for number in range(5):
-        pose = sequence(once(LENGTHS[number]), fps=RATES[number])
+        pose = sequence(cycle(LENGTHS[number]), fps=RATES[number])
         add_sequence(project, f"clip{number}", pose)
     lengths = (40, 30, 55)
-    three = sequence(np.concatenate([once(n) for n in lengths]), fps=25.0)
+    three = sequence(np.concatenate([cycle(n) for n in lengths]), fps=25.0)
     add_sequence(project, "three", three)
     result = put(project, reference="clip2")
     placed = {clip.video.id: clip for clip in result.clips}
@@ -201,20 +196,3 @@ def test_the_command_writes_figure_table_and_json(project: Project, tmp_path: Pa
     assert len(rows) == sum(LENGTHS)
     assert {row["clip"] for row in rows} == {f"clip{n}" for n in range(6)}
     assert 0 <= float(rows[20]["position"]) <= 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["align", "clip0", "clip1", "clip2"], "unexpected extra argument"),
-        (["align", "clip0"], "Missing argument 'B'"),
-        (["align", "clip0", "clip1", "--group", "a"], "No such option: --group"),
-        (["align", "--all"], "No such option: --all"),
-        (["timeline", "--repetition", "all"], "No such option: --repetition"),
-        (["timeline", "clip0", "--group", "a"], "--group cannot be combined with CLIP"),
-    ],
-)
-def test_options_that_contradict_each_other(project: Project, arguments: list[str], message: str):
-    done = CliRunner().invoke(app, [*arguments, "--project", str(project.root)])
-    assert done.exit_code == ExitCode.USAGE
-    assert message in " ".join(done.output.split())

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.main import app
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, cycle, sequence, warped_phase
 
 # Small enough to train in a second.
 TINY = """
@@ -40,7 +40,7 @@ def four_clips(root: Path) -> Project:
 
 def squats(count: int) -> PoseSequence:
     """So many squats of two seconds."""
-    return sequence((1 - np.cos(2 * np.pi * np.arange(40 * count) / 40)) / 2, scale=45.0)
+    return sequence(np.tile(cycle(40), count), scale=45.0)
 
 
 @pytest.fixture

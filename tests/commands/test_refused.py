@@ -30,6 +30,8 @@ OF_TWO = [  # of every command that aligns two clips
 ROWS = {
     "align": [
         *OF_TWO,
+        ("clip-0", USAGE, "Missing argument 'B'"),
+        ("clip-0 clip-1 clip-2", USAGE, "unexpected extra argument"),
         ("clip-0 clip-1 --out project/phases.csv", USAGE, "would be lost"),
         ("one many --repetition all --out project/videos.csv", USAGE, "would be lost"),
         ("clip-0 clip-1 --view turned", MISMATCH, "turning needs joints in metres"),

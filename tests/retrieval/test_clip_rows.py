@@ -16,7 +16,7 @@ from la2ds_cli.embedding import embed as embedding
 from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows, model_features, pose_features
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.training.train import TrainOptions, train
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, sequence, warped_phase, without
 from tests.told import Notes, refused
 
 TINY = """
@@ -62,8 +62,7 @@ def of_model(project: Project) -> ClipFeatures:
 
 
 def test_a_clip_without_joints_and_a_damaged_one_are_left_out(project: Project) -> None:
-    pose = sequence(warped_phase(20, 1))
-    add_sequence(project, "nobody", replace(pose, xy=np.full_like(pose.xy, np.nan)))
+    add_sequence(project, "nobody", without(sequence(warped_phase(20, 1))))
     add(project, "broken", 30, 5)
     path = project.pose_path("broken")
     path.write_bytes(path.read_bytes()[:-50])

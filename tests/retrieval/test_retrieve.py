@@ -27,7 +27,7 @@ from la2ds_cli.retrieval.search import Limits
 from la2ds_cli.views import retrieval_sheet as contact_sheet
 from la2ds_cli.views.figure import GREEN
 from la2ds_cli.views.retrieval_sheet import RED
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, sequence, shaken, warped_phase
 from tests.told import Notes, refused
 
 PHASE = {"anna": warped_phase(41, 0), "ben": warped_phase(61, 1), "cleo": warped_phase(51, 2)}
@@ -134,9 +134,7 @@ def test_rules_hold_for_every_query(project: Project) -> None:
 
 def test_a_query_that_is_like_nothing_is_said_to_be(project: Project) -> None:
     """Upside down and shaking; the others show one movement."""
-    pose = sequence(warped_phase(30, 4), tilt=np.pi)
-    shaken = pose.xy + np.random.default_rng(0).normal(0, 40, pose.xy.shape)
-    add_sequence(project, "odd", replace(pose, xy=shaken))
+    add_sequence(project, "odd", shaken(sequence(warped_phase(30, 4), tilt=np.pi), 40))
     few = Notes()
     assert run(project, query="anna@1", progress=few).queries[0].alike is not False
     notes = Notes()
