@@ -23,7 +23,7 @@ from la2ds_cli.main import app
 from tests.formats import data_set_samples as data_sets
 from tests.formats.c3d_files import C3dFile
 from tests.formats.test_penn_action import write_mat
-from tests.poses.grey_people import film
+from tests.poses.grey_people import film, squats
 from tests.test_reference_docs import USER_PAGES, commands_on
 
 LEFT_OUT = {
@@ -49,12 +49,6 @@ SMALL = {
     "poses": dict.fromkeys(("detector", "pose"), "tests.poses.grey_people"),
 }
 CHANGED = (("--minutes 3", ""), ("/data/frames", "frames"))
-
-
-def squats(count: int, times: int = 1) -> list[dict]:
-    """A grey person who goes down and comes up again."""
-    way = np.sin(np.linspace(0, np.pi * times, count)) ** 2
-    return [{200: (60, int(40 + 50 * at), 100, 140)} for at in way]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import pytest
 import la2ds
 from la2ds_cli.core.project import Project as StoredProject
 from tests.movement import add_sequence, sequence
-from tests.poses.grey_people import film
+from tests.poses.grey_people import film, squats
 from tests.small_runs import TINY, six_clips
 from tests.told import refused
 
@@ -27,12 +27,6 @@ QUICK = {
     "model.input": "joints",
     **{name: int(value) for name, value in (text.split("=") for text in TINY) if value.isdigit()},
 }
-
-
-def squat(count: int, *, start: int = 60) -> list[dict]:
-    """A person who goes down and comes up again, `count` frames."""
-    tops = (40 + 50 * np.sin(np.linspace(0, np.pi, count)) ** 2).astype(int)
-    return [{200: (start, int(top), start + 40, 140)} for top in tops]
 
 
 @pytest.fixture
@@ -83,7 +77,7 @@ def test_clips_and_their_joints(pair: la2ds.Project):
 
 def test_extract_reads_videos_and_remembers_the_networks(tmp_path: Path):
     project = la2ds.open(tmp_path / "project", create=True, device="cpu")
-    film(tmp_path / "anna.mp4", squat(20))
+    film(tmp_path / "anna.mp4", squats(20))
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     names = ["anna.mp4", "broken.mp4"]
     grey = "tests.poses.grey_people"
@@ -331,7 +325,7 @@ def test_the_notebook_runs(
     videos.mkdir()
     for number in (1, 2, 3, 5):
         clip = videos / f"performer-{number:02}.mp4"
-        film(clip, squat(20 + 4 * number), fps=25 + 5 * (number % 2))
+        film(clip, squats(20 + 4 * number), fps=25 + 5 * (number % 2))
     monkeypatch.chdir(tmp_path)
     la2ds.extract(la2ds.open("la2ds-demo"), videos)
     names: dict[str, Any] = {}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 from la2ds_cli.alignment.methods import align_features, get_method, method_names
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
+from tests.processes import python
 
 NAMES = method_names()
 
@@ -78,5 +76,5 @@ def test_listing_imports_no_method() -> None:
         "loaded = [m for m in sys.modules if m == 'numba' or m.startswith("
         "'la2ds_cli.alignment.methods.')]; sys.exit(str(loaded) if loaded else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = python("-c", code)
     assert done.returncode == 0, done.stderr
