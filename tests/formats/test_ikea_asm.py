@@ -108,31 +108,21 @@ def test_of_several_people_the_best_scored_is_taken(root: Path, project: Project
 @pytest.mark.parametrize(
     ("annotation", "said"),
     [
-        (
-            {"annotation": [{"label": "spin leg", "segment": [5, 5]}]},
-            "should have a label, its first frame",
-        ),
-        (
-            {"annotation": [{"label": "spin leg", "segment": [5]}]},
-            "has another form than in this format",
-        ),
-        ({"annotation": [{"segment": [1, 4]}]}, "has no 'label'"),
+        ([{"label": "spin", "segment": [5, 5]}], "should have a label, its first frame"),
+        ([{"label": "spin", "segment": [5]}], "has another form than in this format"),
+        ([{"segment": [1, 4]}], "has no 'label'"),
         (7, "has another form than in this format"),
         (
-            {
-                "annotation": [
-                    {"label": "spin leg", "segment": [0, 4]},
-                    {"label": "pick up panel", "segment": [3, 6]},
-                ]
-            },
-            "'spin leg' (0 to 4) and 'pick up panel' (3 to 6) overlap",
+            [{"label": "spin", "segment": [0, 4]}, {"label": "pick up", "segment": [3, 6]}],
+            "'spin' (0 to 4) and 'pick up' (3 to 6) overlap",
         ),
     ],
 )
 def test_a_scan_whose_segments_are_wrong_fails_alone(
     root: Path, project: Project, annotation: object, said: str
 ):
-    write_json(root / "gt_segments.json", {"database": {SECOND: annotation}})
+    scan = annotation if isinstance(annotation, int) else {"annotation": annotation}
+    write_json(root / "gt_segments.json", {"database": {SECOND: scan}})
     results = import_ikea_asm(project, root)
     assert [r.status for r in results] == ["ok", "failed", "ok"]
     assert said in results[1].message

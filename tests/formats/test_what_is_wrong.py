@@ -161,19 +161,17 @@ def test_what_is_no_document_of_the_format(
     assert caught.value.code == "I001"
 
 
+THIRD = "clip_000000000003"
+
+
 @pytest.mark.parametrize(
     ("file", "content", "code", "said"),
     [
-        ("clip_000000000003", "{", "I001", "not JSON"),
-        ("clip_000000000003", "[]", "I001", "keypoints.json has another form"),
-        ("clip_000000000003", "{}", "I001", "no 'people'"),
-        ("clip_000000000003", {"people": [{"pose_keypoints_2d": [1, 2]}]}, "I001", "size 2 into"),
-        (
-            "clip_000000000003",
-            {"people": [{"pose_keypoints_2d": {"a": 1}}]},
-            "I001",
-            "another form",
-        ),
+        (THIRD, "{", "I001", "not JSON"),
+        (THIRD, "[]", "I001", "keypoints.json has another form"),
+        (THIRD, "{}", "I001", "no 'people'"),
+        (THIRD, {"people": [{"pose_keypoints_2d": [1, 2]}]}, "I001", "size 2 into"),
+        (THIRD, {"people": [{"pose_keypoints_2d": {"a": 1}}]}, "I001", "another form"),
         ("clip_3", openpose_frame([]), "I003", "frame 3 appears twice"),
     ],
 )
