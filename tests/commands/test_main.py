@@ -21,15 +21,7 @@ from tests.processes import python
 
 ROOT = Path(__file__).parents[2]
 RUNNER = CliRunner()
-NEEDS_PROJECT = [
-    ["status"],
-    ["cache-heatmaps"],
-    ["train"],
-    ["embed"],
-    ["retrieve"],
-    ["evaluate"],
-    ["align", "one", "two"],
-]
+NEEDS_PROJECT = ("status", "cache-heatmaps", "train", "embed", "retrieve", "evaluate", "align a b")
 
 
 def test_no_arguments_show_help_with_examples():
@@ -52,12 +44,12 @@ def test_an_unknown_command_gets_a_suggestion():
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("arguments", NEEDS_PROJECT, ids=lambda a: a[0])
+@pytest.mark.parametrize("line", NEEDS_PROJECT)
 def test_a_missing_project_is_named_with_the_way_to_make_it(
-    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    result = RUNNER.invoke(app, arguments)
+    result = RUNNER.invoke(app, line.split())
     assert result.exit_code == ExitCode.USAGE
     assert result.stdout == ""
     error, hint = result.stderr.splitlines()[-2:]

@@ -22,13 +22,8 @@ LA2DS = (sys.executable, "-c", "from la2ds_cli.main import main; main()")
 
 def shell(line: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`line` run by a shell, in which "$@" is la2ds with arguments."""
-    return subprocess.run(
-        ["sh", "-c", line, "sh", *LA2DS, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
+    words = ["sh", "-c", line, "sh", *LA2DS, *arguments]
+    return subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX closes streams")

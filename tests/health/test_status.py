@@ -18,17 +18,11 @@ from la2ds_cli.health.status import StepStatus, project_status
 from la2ds_cli.main import app
 from la2ds_cli.poses.current import PoseRecipes
 from la2ds_cli.training.train import TrainOptions, train
+from tests import small_runs
 from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence, warped_phase
 
-TINY = (
-    "model.input=joints",
-    "model.width=16",
-    "model.heads=2",
-    "model.temporal_layers=1",
-    "train.steps=2",
-    "train.batch_size=2",
-)
+TINY = [*small_runs.TINY, "model.input=joints"]
 
 
 @pytest.fixture
