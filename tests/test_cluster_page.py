@@ -11,7 +11,7 @@ import pytest
 
 from la2ds_cli.core.project import Project
 from tests.poses.grey_people import film, squats
-from tests.processes import python
+from tests.processes import run_python
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "how-to" / "cluster.md").read_text("utf-8")
@@ -34,8 +34,7 @@ def test_the_job_array_runs_on_this_machine(tmp_path: Path):
     (tmp_path / "shards.py").write_text(example, "utf-8")
     paths = os.pathsep.join([str(ROOT), str(ROOT / "models")])
     environment = {**os.environ, "PYTHONPATH": paths}
-    done = python("shards.py", cwd=tmp_path, env=environment, timeout=300)
-    assert done.returncode == 0, done.stderr
+    done = run_python("shards.py", cwd=tmp_path, env=environment, timeout=300)
     assert done.stdout.splitlines() == [
         "000: 3 of 3 clips are on the timeline",
         "001: 3 of 3 clips are on the timeline",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import python
+from tests.processes import run_python
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"av", "cv2", "matplotlib", "numba", "onnxruntime", "scipy", "sklearn"}
@@ -194,8 +194,7 @@ def test_import_la2ds_loads_no_array_library():
         "sys.exit(f'loaded {loaded}' if loaded else 0)\n"
     )
     path = os.pathsep.join([str(ROOT), str(ROOT / "models")])
-    done = python("-c", script, env=os.environ | {"PYTHONPATH": path})
-    assert done.returncode == 0, done.stderr
+    run_python("-c", script, env=os.environ | {"PYTHONPATH": path})
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"]])
@@ -210,8 +209,7 @@ def test_help_loads_no_array_library(arguments: list[str]):
         f"loaded = sorted(({HEAVY!r} | {{'numpy'}}) & set(sys.modules))\n"
         "sys.exit(f'loaded {loaded}' if loaded else 0)\n"
     )
-    done = python("-c", script, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
+    done = run_python("-c", script, cwd=ROOT)
     assert "la2ds" in done.stdout
 
 
@@ -226,8 +224,7 @@ def _loaded_by(arguments: list[str]) -> set[str]:
         "    assert stop.code in (0, None), stop.code\n"
         f"sys.stderr.write('loaded ' + ' '.join({HEAVY!r} & set(sys.modules)))\n"
     )
-    done = python("-c", script, *arguments, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
+    done = run_python("-c", script, *arguments, cwd=ROOT)
     return set(done.stderr.rpartition("loaded ")[2].split())
 
 

@@ -14,16 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.formats.h2o import ACTIONS
-from la2ds_cli.main import app
 from tests.formats import data_set_samples as data_sets
 from tests.formats.c3d_files import C3dFile
 from tests.formats.test_penn_action import write_mat
 from tests.poses.grey_people import film, squats
+from tests.processes import invoke
 from tests.test_reference_docs import USER_PAGES, commands_on
 
 LEFT_OUT = {
@@ -109,9 +108,7 @@ def labelled_project(root: Path, count: int) -> None:
 
 def run(line: str) -> str:
     """What la2ds prints for a line of a shell, which must end well."""
-    result = CliRunner().invoke(app, shlex.split(line, comments=True))
-    assert result.exit_code == 0, f"la2ds {line}\n{result.output}\n{result.exception!r}"
-    return result.output
+    return invoke(*shlex.split(line, comments=True)).output
 
 
 def prepared(page: str) -> None:

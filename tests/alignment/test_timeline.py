@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from la2ds_cli.alignment import consensus
 from la2ds_cli.alignment.request import AlignRequest
@@ -16,8 +15,8 @@ from la2ds_cli.alignment.timeline_result import COLUMNS, GRID, TimelineResult
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
-from la2ds_cli.main import app
 from tests.movement import add_sequence, cycle, sequence, warped_phase
+from tests.processes import invoke
 from tests.told import refused
 
 LENGTHS = (40, 52, 64, 47, 80, 58)
@@ -186,9 +185,8 @@ def test_too_few_clips_and_other_methods_are_refused(project: Project, tmp_path:
 
 def test_the_command_writes_figure_table_and_json(project: Project, tmp_path: Path):
     out = [tmp_path / f"t{kind}" for kind in (".png", ".csv", ".json")]
-    arguments = ["timeline", "--project", str(project.root), "--features", "pose"]
-    done = CliRunner().invoke(app, [*arguments, *(f"--out={path}" for path in out)])
-    assert done.exit_code == 0, done.output
+    arguments = ["timeline", "--project", project.root, "--features", "pose"]
+    done = invoke(*arguments, *(f"--out={path}" for path in out))
     assert "6 clips on the timeline of" in done.output
     assert all(path.stat().st_size > 1000 for path in out)
     rows = list(csv.DictReader(out[1].read_text("utf-8").splitlines()))

@@ -13,7 +13,7 @@ import pytest
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.video.reader import Image, write_video
-from tests.processes import python
+from tests.processes import run_python
 
 ROOT = Path(__file__).parents[2]
 FPS = 10
@@ -52,8 +52,7 @@ def _peak(folder: Path, minutes: int) -> tuple[Project, int]:
         "print(round(highest_memory()))"
     )
     environment = {**os.environ, "LA2DS_PLUGINS": "tests"}
-    done = python("-c", program, str(folder), str(film), cwd=ROOT, env=environment)
-    assert done.returncode == 0, done.stderr
+    done = run_python("-c", program, str(folder), str(film), cwd=ROOT, env=environment)
     return project, int(done.stdout)
 
 

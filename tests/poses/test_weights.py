@@ -20,13 +20,7 @@ from tests.told import refused
 CONTENT = b"weights " * 50_000
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LA2DS_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.delenv("LA2DS_MIRROR", raising=False)
-    monkeypatch.delenv("LA2DS_OFFLINE", raising=False)
+pytestmark = pytest.mark.usefixtures("own_home")
 
 
 @pytest.fixture

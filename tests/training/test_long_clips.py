@@ -15,7 +15,7 @@ from la2ds_cli.embedding.trained import load_embedder
 from la2ds_cli.training.train import TrainOptions, train
 from la2ds_models.alignment_network import AlignmentNetwork
 from tests.movement import add_sequence, sequence
-from tests.processes import python
+from tests.processes import run_python
 from tests.small_runs import JOINTS
 
 LONG = 4000
@@ -57,8 +57,7 @@ print(highest_memory() - before)
 def test_memory_does_not_grow_with_the_length_of_a_clip(tmp_path: Path) -> None:
     """The heatmaps of a clip of 4,000 frames alone would be 343 MiB."""
     environment = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    done = python("-c", MEASURE, str(tmp_path), str(LONG), env=os.environ | environment)
-    assert done.returncode == 0, done.stderr
+    done = run_python("-c", MEASURE, str(tmp_path), str(LONG), env=os.environ | environment)
     assert float(done.stdout.split()[-1]) < 40
 
 
