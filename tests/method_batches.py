@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -85,14 +86,17 @@ def assert_padding_changes_nothing(value: Callable[..., torch.Tensor]) -> None:
         torch.testing.assert_close(a, b, rtol=0, atol=1e-4 * float(a.abs().max()))
 
 
-def assert_same_loss(
-    value: torch.Tensor, expected: torch.Tensor, leaves: Sequence[torch.Tensor]
+def assert_alike(
+    value: torch.Tensor, expected: torch.Tensor, leaves: Sequence[torch.Tensor], **within: Any
 ) -> None:
-    """Also in its gradient."""
-    torch.testing.assert_close(value, expected)
-    wanted = torch.autograd.grad(expected, leaves)
-    for found, want in zip(torch.autograd.grad(value, leaves), wanted, strict=True):
-        torch.testing.assert_close(found, want, rtol=1e-4, atol=1e-6)
+    """Two values, and the gradients of a product of each with random numbers."""
+    torch.testing.assert_close(value, expected, **within)
+    pull = torch.rand(value.shape, generator=torch.Generator().manual_seed(1)) + 0.5
+    found, wanted = (torch.autograd.grad((x * pull).sum(), leaves) for x in (value, expected))
+    assert max(float(gradient.abs().max()) for gradient in wanted) > 100 * within["atol"]
+    for one, other in zip(found, wanted, strict=True):
+        assert other.any()
+        torch.testing.assert_close(one, other, **within)
 
 
 @dataclass(frozen=True)
