@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +18,11 @@ from la2ds_cli.formats.c3d import Recorded, read_clips, read_recorded
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions, PoseFileError
 from tests.formats.c3d_files import C3dFile, event_group, force_plates
+from tests.formats.conftest import Read
 from tests.formats.pose_samples import person_in_metres
-from tests.processes import python
+from tests.processes import run_python
 from tests.shared_data import GAIT, needs_gait
 
-Read = Callable[..., PoseSequence]
 COCO = get_skeleton("coco17")
 LABELS = [f"Anna:{name}" for name in COCO.joints]
 WITH_EZC3D = pytest.mark.skipif(
@@ -289,9 +288,7 @@ def test_analogue_values_that_do_not_fit_their_samples_are_said(tmp_path: Path):
 
 def ezc3d(script: str, *arguments: Path) -> str:
     """What the script prints."""
-    done = python("-c", f"import sys, ezc3d, numpy as np\n{script}", *map(str, arguments))
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return run_python("-c", f"import sys, ezc3d, numpy as np\n{script}", *arguments).stdout
 
 
 WRITE = """

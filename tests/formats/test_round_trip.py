@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,10 +23,9 @@ from la2ds_cli.formats.exchange import export_poses, import_poses
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.people import PIXELS
 from tests.any_values import poses
+from tests.formats.conftest import Read
 from tests.formats.pose_samples import SIZE, add, person_in_metres, sample
 from tests.told import refused
-
-Read = Callable[..., PoseSequence]
 
 
 @dataclass(frozen=True)

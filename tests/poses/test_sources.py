@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from la2ds_cli.core.clip import ClipOptions
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.poses.sources import Entry, collect_entries, read_manifest
 from tests.told import refused
 
@@ -220,6 +220,5 @@ def test_what_is_wrong_in_a_table_is_named(tmp_path: Path, text: str, said: str)
 
 
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such file") as caught:
+    with refused(ExitCode.UNREADABLE, "no such file", "V006"):
         read_manifest(tmp_path / "gone.csv")
-    assert (caught.value.code, caught.value.exit_code) == ("V006", ExitCode.UNREADABLE)

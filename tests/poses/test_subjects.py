@@ -121,9 +121,8 @@ def test_the_numbers_of_people_whom_a_subject_ordered(count, subject, numbers) -
 
 def test_a_rank_beyond_the_people_is_named() -> None:
     pair = [moving(220, 200, 50, 0.1), moving(420, 200, 50, 0.1)]
-    with pytest.raises(UserError, match="shows 2 people; there is no person 3") as caught:
+    with refused(ExitCode.UNUSABLE, "shows 2 people; there is no person 3", "V026"):
         choose_subject(pair, SIZE, 50, "3")
-    assert (caught.value.code, caught.value.exit_code) == ("V026", ExitCode.UNUSABLE)
     with pytest.raises(UserError, match="shows 1 person; there is no person 2"):
         choose_subject(pair[:1], SIZE, 50, "2")
 

@@ -16,21 +16,11 @@ from la2ds_cli.embedding import embed as embedding
 from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows, model_features, pose_features
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.training.train import TrainOptions, train
+from tests import small_runs
 from tests.movement import add_sequence, sequence, warped_phase, without
 from tests.told import Notes, refused
 
-TINY = """
-preset = "default"
-[model]
-input = "joints"
-width = 16
-heads = 2
-temporal_layers = 1
-[train]
-steps = 2
-batch_size = 2
-validate_every = 2
-"""
+SETTINGS = [*small_runs.TINY, "model.input=joints"]
 
 
 def add(project: Project, name: str, length: int, seed: int, fps: float = 20.0) -> None:
@@ -47,10 +37,8 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.fixture
 def trained(project: Project) -> Project:
-    (project.root / "project.toml").write_text(TINY)
-    opened = Project.open(project.root)
-    train(opened, run="default", config=opened.config())
-    return opened
+    train(project, run="default", config=project.config(overrides=SETTINGS))
+    return project
 
 
 def rows_of(features: ClipFeatures) -> dict[str, ClipRows]:
@@ -89,7 +77,7 @@ def test_only_new_clips_are_embedded(trained: Project) -> None:
 def test_other_weights_give_other_rows(trained: Project) -> None:
     before = of_model(trained)
     rows = rows_of(before)
-    config = trained.config(overrides=["train.seed=5"])
+    config = trained.config(overrides=[*SETTINGS, "train.seed=5"])
     train(trained, run="default", config=config, options=TrainOptions(overwrite=True))
     after = of_model(trained)
     assert after.model != before.model

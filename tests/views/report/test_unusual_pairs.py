@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,15 +13,13 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from tests.movement import add_sequence, sequence, shaken, warped_phase
 from tests.views.report.conftest import (
-    Opened,
+    Open,
     add_filmed,
     counterpart,
     drawn,
     report_pair,
     shaded_video,
 )
-
-Open = Callable[..., Opened]
 
 
 def test_a_hostile_file_name_is_text(tmp_path: Path, open_page: Open) -> None:
