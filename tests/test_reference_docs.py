@@ -67,8 +67,12 @@ def test_the_reference_of_settings_on_lines_known_by_hand(writer: ModuleType):
     assert "| number, 0 to 0.49 | `0.3` |" in row
 
 
-def test_every_option_and_argument_says_what_it_is(writer: ModuleType):
+def test_every_command_has_a_section_and_its_options_and_arguments_say_what_they_are(
+    writer: ModuleType,
+):
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text("utf-8")
     for name, command in writer.walk(get_command(app), "la2ds"):
+        assert f"\n## {name}\n" in page
         assert command.help, name
         for param in command.params:
             assert param.help, f"{name} {param.name}"
