@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,15 @@ def test_the_named_reference_is_the_clock(project: Project):
     result = put(project, reference="clip3")
     assert (result.named, result.clock.video.id) == (True, "clip3")
     np.testing.assert_allclose(result.clock.position, np.linspace(0, 1, LENGTHS[3]), atol=1e-9)
+
+
+def test_a_clip_is_doubtful_where_its_probability_is_below_0_6(project: Project):
+    result = put(project)
+    clips = [replace(result.clips[0], probability=one) for one in (0.61, 0.59, 0.2, np.nan)]
+    result = replace(result, clips=clips)
+    assert [clip.probability for clip in result.doubtful] == [0.59, 0.2]
+    told = [clip["doubtful"] for clip in result.to_json()["clips"]]
+    assert told == [False, True, True, False]
 
 
 def test_of_several_repetitions_the_nearest_is_placed(tmp_path: Path):
