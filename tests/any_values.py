@@ -15,30 +15,12 @@ from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.core.types import MOST_FPS, MOST_PIXELS, MOST_SECONDS, PoseSequence
 
 # What ends a row or a cell, begins a formula, turns the direction of the text or escapes something.
-_PIECES = [
-    "\n",
-    "\r",
-    "\r\n",
-    "\t",
-    ",",
-    ";",
-    '"',
-    "'",
-    "=",
-    "+",
-    "-",
-    "@",
-    "\uff1d",
-    "%41",
-    "file:",
-    "#2",
-]
-_PIECES += ["\x1b[2J", "\u202e", "\u200f", "\u2028", "\ufeff", "\x7f", "\x85", "\\", " ", ".", "é"]
+_PIECES = [*"\n\r\t,;\"'=+-@\uff1d\u202e\u200f\u2028\ufeff\x7f\x85\\ .é"]
+_PIECES += ["\r\n", "%41", "file:", "#2", "\x1b[2J"]
 
 characters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 texts = st.one_of(
-    st.text(characters, max_size=30),
-    st.lists(st.sampled_from(_PIECES), max_size=6).map("".join),
+    st.text(characters, max_size=30), st.lists(st.sampled_from(_PIECES), max_size=6).map("".join)
 )
 cells = texts.filter(bool)
 
@@ -52,15 +34,9 @@ file_names = st.one_of(
     cells.map(lambda text: _name(text.encode()[:255])),
     st.binary(min_size=1, max_size=255).map(_name),
 )
+_plain = st.none() | st.booleans() | st.integers() | texts | file_names
 json_values: st.SearchStrategy[Any] = st.recursive(
-    st.one_of(
-        st.none(),
-        st.booleans(),
-        st.integers(),
-        st.floats(allow_nan=False, allow_infinity=False),
-        texts,
-        file_names,
-    ),
+    _plain | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
     max_leaves=6,
 )

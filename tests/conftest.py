@@ -74,3 +74,13 @@ def cluster() -> Iterator[Any]:
     )
     yield ray
     ray.shutdown()
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Own folders of weights, no mirror, and no proxy between the test and the loopback."""
+    monkeypatch.setenv("LA2DS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("no_proxy", "*")
+    for name in ("LA2DS_MIRROR", "LA2DS_OFFLINE", "LA2DS_PROJECT"):
+        monkeypatch.delenv(name, raising=False)

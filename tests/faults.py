@@ -15,7 +15,6 @@ import io
 import os
 import threading
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import av
@@ -74,12 +73,7 @@ class Faults:
             self._patch.setattr(os, name, self._counting(name, getattr(os, name)))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._patch.undo()
 
     def count(self, kind: str, name: str, path: Any = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -85,6 +86,19 @@ def assert_padding_changes_nothing(value: Callable[..., torch.Tensor]) -> None:
         torch.testing.assert_close(a, b, rtol=0, atol=1e-4 * float(a.abs().max()))
 
 
+def assert_alike(
+    value: torch.Tensor, expected: torch.Tensor, leaves: Sequence[torch.Tensor], **within: Any
+) -> None:
+    """Two values, and the gradients of a product of each with random numbers."""
+    torch.testing.assert_close(value, expected, **within)
+    pull = torch.rand(value.shape, generator=torch.Generator().manual_seed(1)) + 0.5
+    found, wanted = (torch.autograd.grad((x * pull).sum(), leaves) for x in (value, expected))
+    assert max(float(gradient.abs().max()) for gradient in wanted) > 100 * within["atol"]
+    for one, other in zip(found, wanted, strict=True):
+        assert other.any()
+        torch.testing.assert_close(one, other, **within)
+
+
 @dataclass(frozen=True)
 class Learned:
     """Error of nearest frames between unseen performances, % of the clip length."""
@@ -95,18 +109,9 @@ class Learned:
 
 def learn(project: Project, method: str, overrides: Sequence[str]) -> Learned:
     """Train on the project and align performances of other bodies, cameras and speeds."""
-    config = project.config(
-        preset=method,
-        overrides=[
-            "model.width=32",
-            "model.heads=2",
-            "model.temporal_layers=1",
-            "train.steps=150",
-            "train.threads=1",
-            "train.precision=fp32",
-            *overrides,
-        ],
-    )
+    small = ["model.width=32", "model.heads=2", "model.temporal_layers=1", "train.threads=1"]
+    settings = [*small, "train.precision=fp32", *overrides]
+    config = project.config(preset=method, overrides=settings)
     train(project, config=config, options=TrainOptions("cpu"))
     return Learned(
         _error(load_embedder(project, device="cpu")),

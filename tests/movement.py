@@ -69,6 +69,24 @@ def sequence(phase: np.ndarray, *, fps: float = FPS, **view: float) -> PoseSeque
     return pose_of(figure(phase, **view), fps=fps)
 
 
+def cycle(frames: int, start: float = 0.0, stop: float = 1.0) -> np.ndarray:
+    """Phase of one repetition: from rest into the movement and back, share start..stop of it."""
+    return (1 - np.cos(2 * np.pi * np.linspace(start, stop, frames, endpoint=False))) / 2
+
+
+def shaken(pose: PoseSequence, deviation: float, seed: int = 0) -> PoseSequence:
+    """With noise of so many pixels."""
+    noise = np.random.default_rng(seed).normal(0, deviation, pose.xy.shape)
+    return replace(pose, xy=pose.xy + noise)
+
+
+def without(pose: PoseSequence, rows: Any = slice(None), joints: Any = slice(None)) -> PoseSequence:
+    """Without these joints, or all, in these rows, or all."""
+    xy = pose.xy.copy()
+    xy[rows, joints] = np.nan
+    return replace(pose, xy=xy)
+
+
 def in_space(phase: np.ndarray, *, turn: float = 0.0, fps: float = FPS) -> PoseSequence:
     """The figure as a camera sees it from `turn` radians aside, far away, with joints in metres:
     the arms come forward as they rise, so that another side shows another movement."""

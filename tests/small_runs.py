@@ -20,30 +20,16 @@ from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
 
 TINY = [
-    "model.width=16",
-    "model.heads=2",
-    "model.spatial_layers=1",
-    "model.temporal_layers=1",
-    "model.max_frames=64",
-    "train.steps=2",
-    "train.batch_size=2",
-    "train.frames=16",
-    "train.validate_every=2",
-    "train.threads=1",
-    "train.precision=fp32",
-    "evaluate.trim_draws=1",
-    "evaluate.pairs=10",
+    *("model.width=16", "model.heads=2", "model.spatial_layers=1", "model.temporal_layers=1"),
+    *("model.max_frames=64", "train.steps=2", "train.batch_size=2", "train.frames=16"),
+    *("train.validate_every=2", "train.threads=1", "train.precision=fp32"),
+    *("evaluate.trim_draws=1", "evaluate.pairs=10"),
 ]
 
 # Joints alone, float32 on one thread: enough to learn something in 20 steps.
 JOINTS = [
-    "model.input=joints",
-    "model.width=24",
-    "model.temporal_layers=1",
-    "train.steps=20",
-    "train.batch_size=4",
-    "train.validate_every=5",
-    "train.threads=1",
+    *("model.input=joints", "model.width=24", "model.temporal_layers=1", "train.steps=20"),
+    *("train.batch_size=4", "train.validate_every=5", "train.threads=1"),
 ]
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.processes import run_python
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"av", "cv2", "matplotlib", "numba", "onnxruntime", "scipy", "sklearn"}
@@ -194,11 +194,7 @@ def test_import_la2ds_loads_no_array_library():
         "sys.exit(f'loaded {loaded}' if loaded else 0)\n"
     )
     path = os.pathsep.join([str(ROOT), str(ROOT / "models")])
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False,
-        env=os.environ | {"PYTHONPATH": path},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run_python("-c", script, env=os.environ | {"PYTHONPATH": path})
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"]])
@@ -213,10 +209,7 @@ def test_help_loads_no_array_library(arguments: list[str]):
         f"loaded = sorted(({HEAVY!r} | {{'numpy'}}) & set(sys.modules))\n"
         "sys.exit(f'loaded {loaded}' if loaded else 0)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_python("-c", script, cwd=ROOT)
     assert "la2ds" in done.stdout
 
 
@@ -231,11 +224,7 @@ def _loaded_by(arguments: list[str]) -> set[str]:
         "    assert stop.code in (0, None), stop.code\n"
         f"sys.stderr.write('loaded ' + ' '.join({HEAVY!r} & set(sys.modules)))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        capture_output=True, text=True, cwd=ROOT, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = run_python("-c", script, *arguments, cwd=ROOT)
     return set(done.stderr.rpartition("loaded ")[2].split())
 
 

@@ -14,16 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.formats.h2o import ACTIONS
-from la2ds_cli.main import app
 from tests.formats import data_set_samples as data_sets
 from tests.formats.c3d_files import C3dFile
 from tests.formats.test_penn_action import write_mat
-from tests.poses.grey_people import film
+from tests.poses.grey_people import film, squats
+from tests.processes import invoke
 from tests.test_reference_docs import USER_PAGES, commands_on
 
 LEFT_OUT = {
@@ -49,12 +48,6 @@ SMALL = {
     "poses": dict.fromkeys(("detector", "pose"), "tests.poses.grey_people"),
 }
 CHANGED = (("--minutes 3", ""), ("/data/frames", "frames"))
-
-
-def squats(count: int, times: int = 1) -> list[dict]:
-    """A grey person who goes down and comes up again."""
-    way = np.sin(np.linspace(0, np.pi * times, count)) ** 2
-    return [{200: (60, int(40 + 50 * at), 100, 140)} for at in way]
 
 
 @pytest.fixture(scope="module")
@@ -115,9 +108,7 @@ def labelled_project(root: Path, count: int) -> None:
 
 def run(line: str) -> str:
     """What la2ds prints for a line of a shell, which must end well."""
-    result = CliRunner().invoke(app, shlex.split(line, comments=True))
-    assert result.exit_code == 0, f"la2ds {line}\n{result.output}\n{result.exception!r}"
-    return result.output
+    return invoke(*shlex.split(line, comments=True)).output
 
 
 def prepared(page: str) -> None:

@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from la2ds_cli.main import app
+from tests.processes import invoke
 
 TUTORIALS = Path(__file__).parents[1] / "docs" / "tutorials"
 TRAINED = "train-and-evaluate"
@@ -59,8 +58,7 @@ def test_the_tutorials_print_what_they_show(
         for lines, shown in steps(page):
             printed: list[str] = []
             for line in lines:
-                result = CliRunner().invoke(app, shlex.split(line, comments=True)[1:])
-                assert result.exit_code == 0, f"{line}\n{result.output}\n{result.exception!r}"
+                result = invoke(*shlex.split(line, comments=True)[1:])
                 printed += [compared(each, page) for each in result.stdout.splitlines()]
             rest = iter(printed)
             for line in shown:

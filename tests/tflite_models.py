@@ -18,10 +18,7 @@ _TYPES = {
 
 
 def write_constant_model(
-    path: Path,
-    given: tuple[int, ...],
-    outputs: Sequence[np.ndarray],
-    dtype: type = np.float32,
+    path: Path, given: tuple[int, ...], outputs: Sequence[np.ndarray], dtype: type = np.float32
 ) -> Path:
     """A model with an input of shape `given` that returns `outputs`, float32 arrays with their
     first axis of length 1."""

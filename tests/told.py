@@ -22,8 +22,12 @@ class Notes(Progress):
 
 
 @contextmanager
-def refused(code: ExitCode, match: str | None = None) -> Iterator[pytest.ExceptionInfo[UserError]]:
-    """What is in here ends in a UserError with this exit code and a message that fits `match`."""
+def refused(
+    code: ExitCode, match: str | None = None, reason: str | None = None
+) -> Iterator[pytest.ExceptionInfo[UserError]]:
+    """What is in here ends in a UserError with this exit code, a message that fits `match`, and
+    this code of docs/reference/codes.md."""
     with pytest.raises(UserError, match=match) as caught:
         yield caught
     assert caught.value.exit_code == code
+    assert reason in (None, caught.value.code)

@@ -19,7 +19,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.training.train import train
 from la2ds_cli.views import alignment_figure as plot
 from tests.alignments import align, stand_in_run
-from tests.movement import add_sequence, in_skeleton, in_space, sequence, warped_phase
+from tests.movement import add_sequence, in_skeleton, in_space, sequence, warped_phase, without
 from tests.small_runs import TINY
 from tests.told import Notes, refused
 
@@ -158,8 +158,7 @@ def test_no_references_of_test_clips_few_clips_other_methods_and_oneself(project
 
 def test_clips_that_cannot_be_compared_are_no_references(project: Project) -> None:
     with_others(project, 4)
-    blind = sequence(PHASE_B)
-    add_sequence(project, "blind", replace(blind, xy=np.full_like(blind.xy, np.nan)))
+    add_sequence(project, "blind", without(sequence(PHASE_B)))
     project.pose_path("clip0").write_bytes(b"damaged")
     assert run(project).references == 0  # three are left
     with_others(project, 6)
@@ -167,8 +166,7 @@ def test_clips_that_cannot_be_compared_are_no_references(project: Project) -> No
 
 
 def test_a_clip_without_any_joint_is_refused(project: Project) -> None:
-    pose = sequence(PHASE_B)
-    add_sequence(project, "blind", replace(pose, xy=np.full_like(pose.xy, np.nan)))
+    add_sequence(project, "blind", without(sequence(PHASE_B)))
     with refused(ExitCode.UNUSABLE, "no joint was seen in blind"):
         run(project, "anna", "blind")
 

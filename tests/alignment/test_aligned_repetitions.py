@@ -9,19 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.main import app
 from la2ds_cli.views import alignment_files
 from la2ds_cli.views.figure import GREEN
 from tests.alignment.test_same_movement import kicking
 from tests.alignments import align, align_each_repetition
-from tests.movement import FPS, add_sequence, sequence
+from tests.movement import FPS, add_sequence, cycle, sequence
+from tests.processes import invoke
 from tests.told import Notes, refused
 
 CONFIG = load_config()
@@ -34,12 +33,8 @@ def turn(frames: int) -> FloatArray:
     return np.arange(frames) / frames
 
 
-def phase(passed: FloatArray) -> FloatArray:
-    return (1 - np.cos(2 * np.pi * passed)) / 2
-
-
 def several_of(*frames: int, **view: float) -> PoseSequence:
-    return sequence(np.concatenate([phase(turn(count)) for count in frames]), **view)
+    return sequence(np.concatenate([cycle(count) for count in frames]), **view)
 
 
 @pytest.fixture
@@ -99,9 +94,8 @@ def test_one_by_number_and_the_nearest(project: Project) -> None:
     assert len(best.repetitions) == 3
     assert best.best.cost == min(each.cost for each in everything.repetitions)
     out = project.root / "best.json"
-    asked = ["align", "one", "many", "--repetition", "best", "--out", str(out)]
-    done = CliRunner().invoke(app, [*asked, "--project", str(project.root)])
-    assert done.exit_code == 0
+    asked = ["align", "one", "many", "--repetition", "best", "--out", out]
+    invoke(*asked, "--project", project.root)
     document = json.loads(out.read_text())
     span = best.best.span
     assert (document["b"]["frames"], document["b"]["start"]) == (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.wide_csv import read_clips
 from tests.compare.performers import body, performance
 from tests.movement import add_sequence, in_space, sequence, warped_phase
+from tests.shared_data import GAIT, needs_gait
 from tests.told import Notes, refused
 
 JOINTS = get_skeleton("penn13").joints
@@ -72,12 +72,6 @@ def test_performers_from_eight_sides(tmp_path: Path, deep: bool) -> None:
 
 # --- walkers from four sides ----------------------------------------------------------------------
 
-SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
-GAIT = SHARED / "gait"
-WALKS = pytest.mark.skipif(
-    not (GAIT / "side").is_dir(), reason="needs walks with contacts of the feet (data set gait)"
-)
-
 
 def rows(name: str) -> list[dict[str, str]]:
     return list(csv.DictReader((GAIT / name).read_text("utf-8").splitlines()))
@@ -113,7 +107,7 @@ def events(view: str, asked: ViewName, root: Path) -> tuple[np.ndarray, np.ndarr
     return np.where(sure, wrong, np.nan), wrong, views
 
 
-@WALKS
+@needs_gait
 @pytest.mark.parametrize(
     ("view", "compared"),
     [("side", "filmed"), ("other_side", "other"), ("view60", "filmed"), ("view120", "other")],
@@ -127,7 +121,7 @@ def test_walkers_from_another_side(tmp_path: Path, view: str, compared: View) ->
     assert (told > 8).mean() <= 0.02  # 0.1 s of a stride
 
 
-@WALKS
+@needs_gait
 @pytest.mark.parametrize("view", ["other_side", "view120"])
 def test_walkers_from_the_other_side_as_filmed_are_wrong_and_nothing_is_sure(
     tmp_path: Path, view: str

@@ -114,9 +114,6 @@ def test_the_middle_half_of_the_estimates_is_averaged() -> None:
     )
     # 0 3 [4 4 5 5] 6 90, and of the two estimates of the second frame both
     np.testing.assert_allclose(consensus_position(np.array([1.0, 2]), estimates, 100), [4.5, 4.5])
-
-
-def test_of_twelve_estimates_the_middle_six_are_averaged() -> None:
     estimates = np.array([50, 0, 10, 20, 90, 0, 40, 10, 20, 0, 90, 90.0])[:, None]
     # 0 0 0 [10 10 20 20 40 50] 90 90 90
     assert consensus_position(np.zeros(1), estimates, 100) == pytest.approx(150 / 6)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,11 +24,10 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
-from tests.movement import sequence, warped_phase
+from tests.movement import sequence, shaken, warped_phase
+from tests.shared_data import GAIT, needs_gait
 
 NAN = np.nan
-SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
-GAIT = SHARED / "gait"
 
 
 @pytest.mark.parametrize(
@@ -70,9 +68,7 @@ def repeated(seconds: float, times: float, fps: float = 25.0, jitter: float = 1.
     """The figure goes through its movement and back, `times` times; jitter in pixels."""
     length = round(seconds * times * fps)
     phase = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / (seconds * fps))
-    pose = sequence(phase, fps=fps)
-    noise = np.random.default_rng(0).normal(0, jitter, pose.xy.shape)
-    return replace(pose, xy=pose.xy + noise)
+    return shaken(sequence(phase, fps=fps), jitter)
 
 
 @pytest.mark.parametrize("fps", [12.0, 25.0, 60.0, 240.0])
@@ -107,7 +103,7 @@ def test_none_where_it_is_not_clear(pose: PoseSequence):
     assert period(pose) is None
 
 
-@pytest.mark.skipif(not (GAIT / "side").is_dir(), reason="needs walks with contacts of the feet")
+@needs_gait
 @pytest.mark.parametrize("view", ["side", "view60", "other_side"])
 def test_two_steps_of_walkers_whose_contacts_were_measured(tmp_path: Path, view: str):
     starts: dict[str, dict[str, int]] = {}

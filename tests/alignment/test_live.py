@@ -3,8 +3,6 @@ missing: the true place of every frame is known."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -21,7 +19,7 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.demo.clips import performed
 from la2ds_cli.features.viewpoint import seen as in_view
-from tests.movement import sequence, warped_phase
+from tests.movement import sequence, shaken, warped_phase, without
 
 SETTLED = 0.8  # seconds after which the place must be known; nobody knows it of one frame
 
@@ -34,8 +32,7 @@ def reference() -> tuple[PoseSequence, np.ndarray]:
 
 def seen(phase: np.ndarray, fps: float, noise: float = 0.5, seed: int = 0) -> PoseSequence:
     """A performer of another size, leaning, filmed at another rate by an uneasy network."""
-    pose = sequence(phase, fps=fps, scale=45.0, tilt=0.06)
-    return replace(pose, xy=pose.xy + np.random.default_rng(seed).normal(0, noise, pose.xy.shape))
+    return shaken(sequence(phase, fps=fps, scale=45.0, tilt=0.06), noise, seed)
 
 
 def follow(a: PoseSequence, b: PoseSequence, hidden: range = range(0)) -> list[LiveEstimate]:
@@ -93,13 +90,10 @@ def test_joints_that_are_not_seen_do_not_count():
     a, phase_a = reference()
     phase = np.linspace(0, 1, 80)
     b = seen(phase, 30.0)
-    xy = b.xy.copy()
-    xy[:, [2, 4]] = np.nan  # never seen
-    xy[20:50, 5] = np.nan
-    found = follow(a, replace(b, xy=xy))
+    never = without(b, joints=[2, 4])
+    found = follow(a, without(never, slice(20, 50), 5))
     assert (apart(found, a, phase_a, phase)[b.time > SETTLED] <= NEAR).mean() >= 0.9
-    lost = replace(b, xy=np.where(np.arange(80)[:, None, None] == 40, np.nan, b.xy))
-    assert np.isfinite([one.time_a for one in follow(a, lost)]).all()
+    assert np.isfinite([one.time_a for one in follow(a, without(b, 40))]).all()
 
 
 @pytest.mark.parametrize("view", ["filmed", "mirrored", "other"])

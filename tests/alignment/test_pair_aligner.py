@@ -17,7 +17,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import mirror
 from tests.alignments import stand_in_run
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, sequence, warped_phase, without
 
 CONFIG = load_config()
 LENGTHS = (41, 33, 52, 38, 47, 29, 60, 36)
@@ -38,8 +38,7 @@ def project(tmp_path: Path) -> Project:
         if n == 6:
             pose = pose.cut(0, 35)
         add_sequence(project, name(n), pose)
-    nobody = sequence(warped_phase(30, 20))
-    add_sequence(project, "nobody", replace(nobody, xy=np.full_like(nobody.xy, np.nan)))
+    add_sequence(project, "nobody", without(sequence(warped_phase(30, 20))))
     return project
 
 

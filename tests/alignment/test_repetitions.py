@@ -4,7 +4,6 @@ none."""
 from __future__ import annotations
 
 import csv
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,24 +23,16 @@ from la2ds_cli.formats.file_clip import to_sequence
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.penn_action import import_penn_action
 from la2ds_cli.formats.wide_csv import read_clips
-from tests.movement import figure, sequence
+from tests.movement import cycle, figure, sequence, shaken
+from tests.shared_data import PENN, PEOPLE, needs_penn, needs_people
 
-SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
-PENN, PEOPLE = SHARED / "penn_action", SHARED / "human_events"
 SPED = ImportOptions(fps=30.0, size=(160, 160), skeleton="mediapipe33")
 STILL = np.zeros(60)
 
 
-def cycle(frames: int, start: float = 0.0, stop: float = 1.0) -> np.ndarray:
-    """Phase of one repetition: from rest into the movement and back, share start..stop of it."""
-    return (1 - np.cos(2 * np.pi * np.linspace(start, stop, frames, endpoint=False))) / 2
-
-
-def repeated(frames: Sequence[int], noise: float = 0.0, seed: int = 0) -> PoseSequence:
+def repeated(frames: Sequence[int], noise: float = 0.0) -> PoseSequence:
     """One repetition after the other, so many frames each; noise in pixels (the torso has 60)."""
-    pose = sequence(np.concatenate([cycle(count) for count in frames]))
-    rng = np.random.default_rng(seed)
-    return replace(pose, xy=pose.xy + rng.normal(0, noise, pose.xy.shape))
+    return shaken(sequence(np.concatenate([cycle(count) for count in frames])), noise)
 
 
 def squats(frames: Sequence[int], start: float = 0.0) -> PoseSequence:
@@ -130,22 +121,16 @@ def test_an_alternating_movement_repeats_when_both_sides_have_been() -> None:
     assert len(found) in (3, 4)
 
 
-def noisy(phase: np.ndarray, noise: float) -> PoseSequence:
-    pose = sequence(phase)
-    rng = np.random.default_rng(0)
-    return replace(pose, xy=pose.xy + rng.normal(0, noise, pose.xy.shape))
-
-
 @pytest.mark.parametrize(
     "pose",
     [
         *[performed(index, 6, seed=1, noise=1.0)[0] for index in range(6)],
         sequence(np.linspace(0, 1, 80)),
-        noisy(cycle(40), 1.0),
-        noisy(cycle(90), 1.0),
+        shaken(sequence(cycle(40)), 1.0),
+        shaken(sequence(cycle(90)), 1.0),
         sequence(np.concatenate([STILL, cycle(40), STILL])),
         sequence(np.zeros(100)),
-        noisy(np.zeros(200), 1.0),
+        shaken(sequence(np.zeros(200)), 1.0),
         *[sequence(cycle(frames)) for frames in (1, 2, 3, 9)],
     ],
 )
@@ -192,7 +177,7 @@ def test_repetitions_filmed_from_two_sides_are_counted_together() -> None:
 # --- real clips ------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not (PENN / "labels").is_dir(), reason="needs the labels of Penn Action")
+@needs_penn
 @pytest.mark.parametrize("action", ["golf_swing", "squat"])
 def test_clips_of_one_movement_are_not_cut(tmp_path: Path, action: str) -> None:
     project = Project.create(tmp_path)
@@ -206,13 +191,13 @@ def read(path: Path) -> PoseSequence:
     return to_sequence(read_clips(path, SPED)[0], SPED, None)
 
 
-@pytest.mark.skipif(not PEOPLE.is_dir(), reason="needs the data set human_events")
+@needs_people
 def test_no_golf_swing_repeats() -> None:
     golf = sorted((PEOPLE / "golf" / "clips").glob("*.csv"))[::6]
     assert sum(bool(cut_clip(read(path))) for path in golf) <= 1
 
 
-@pytest.mark.skipif(not PEOPLE.is_dir(), reason="needs the data set human_events")
+@needs_people
 def test_short_videos_are_counted_as_people_did_in_pieces_that_are_not_too_short() -> None:
     """Those of at most 900 frames: half of them were never used to set a constant."""
     with (PEOPLE / "repetitions" / "repetitions.csv").open(newline="") as handle:

@@ -34,7 +34,8 @@ from la2ds_cli.formats.file_clip import to_sequence
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.wide_csv import read_clips
 from la2ds_cli.training.base_weights import base_key
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, sequence, warped_phase, without
+from tests.shared_data import PEOPLE, needs_people
 
 NAMES = ("a", "b")
 
@@ -58,9 +59,8 @@ def test_one_movement_by_two_performers_at_two_rates() -> None:
 
 def test_what_cannot_be_told_is_not() -> None:
     pose = sequence(warped_phase(60, 1))
-    unseen = replace(pose, xy=np.full_like(pose.xy, np.nan))
     assert same_movement(pose, pose.cut(0, 7)) is None
-    assert same_movement(unseen, pose) is None
+    assert same_movement(without(pose), pose) is None
     assert same_movement(pose, sequence(np.zeros(40))) is None
     check_same_movement(None, NAMES)
     assert doubt(None, NAMES) == ""
@@ -138,10 +138,7 @@ def test_the_strangers_are_small_in_the_package_and_embedded_by_its_base_model()
         assert stored.metadata()["base"] == base_key()
 
 
-EVENTS = Path(__file__).parents[3] / "shared" / "data" / "human_events"
-
-
-@pytest.mark.skipif(not EVENTS.exists(), reason="needs the data set human_events")
+@needs_people
 def test_movements_of_people_are_told_apart() -> None:
     """Of 8 clips each, every clip with the same of two other movements; limits as measured, less
     two pairs."""
@@ -153,7 +150,7 @@ def test_movements_of_people_are_told_apart() -> None:
     clips: dict[str, list[Described | None]] = {}
     for name, (folder, skeleton, size) in folders.items():
         options = ImportOptions(fps=30.0, size=size, skeleton=skeleton)
-        paths = sorted((EVENTS / folder).glob("*.csv"))
+        paths = sorted((PEOPLE / folder).glob("*.csv"))
         chosen = paths[:: max(len(paths) // 8, 1)][:8]
         read = [read_clips(path, options)[0] for path in chosen]
         clips[name] = [describe(to_sequence(clip, options, None)) for clip in read]

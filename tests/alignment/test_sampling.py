@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,12 +12,7 @@ import pytest
 
 from la2ds_cli.alignment import sampling
 from la2ds_cli.alignment.consensus import pairwise_path
-from la2ds_cli.alignment.sampling import (
-    at_rows,
-    compared_rows,
-    frames_per_change,
-    thinned_rows,
-)
+from la2ds_cli.alignment.sampling import at_rows, compared_rows, frames_per_change, thinned_rows
 from la2ds_cli.core.config import AlignConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase, PoseSequence
@@ -27,9 +21,8 @@ from la2ds_cli.features.resample import at_rate
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.formats.penn_action import import_penn_action
 from tests.movement import sequence, warped_phase
+from tests.shared_data import PENN, needs_penn
 
-SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
-PENN = SHARED / "penn_action"
 OPEN = AlignConfig(open_ends=True, skip_cost=1.5)
 CLOSED = AlignConfig(open_ends=False)
 
@@ -90,7 +83,7 @@ def test_rows_between_frames_are_interpolated() -> None:
     assert at_rows(clip, thinned_rows(3)) is clip
 
 
-@pytest.mark.skipif(not PENN.exists(), reason="the shared Penn Action labels are absent")
+@needs_penn
 def test_a_golf_swing_at_six_times_the_rate_is_found_as_at_the_same_rate(
     tmp_path: Path, monkeypatch
 ) -> None:

@@ -52,7 +52,7 @@ def batch(
     result = run("extract-poses", *arguments, "--project", project, *networks, "--json", env=env)
     if result.stdout:
         return {"exit_code": result.exit_code, "items": json.loads(result.stdout)["items"]}
-    return {"exit_code": result.exit_code, **error_of(result.stderr)}
+    return said(result)
 
 
 def single(
@@ -62,12 +62,17 @@ def single(
     out = project.parent / "ab.json"
     result = run("align", a, b, "--project", project, "--out", out, "--json", *more, env=env)
     if result.exit_code:
-        assert not result.stdout
-        return {"exit_code": result.exit_code, **error_of(result.stderr)}
+        return said(result)
     assert json.loads(result.stdout)["command"] == "align"
     noted = [line for line in result.stderr.splitlines() if line.startswith(f"{a}: ")]
     message, _, hint = "".join(noted).partition("); ")
     return {"exit_code": 0, "message": message + ")" * bool(noted), "hint": hint}
+
+
+def said(result: Result) -> dict[str, Any]:
+    """Exit code, message and hint of a command that printed nothing else."""
+    assert result.stdout == ""
+    return {"exit_code": result.exit_code, **error_of(result.stderr)}
 
 
 def error_of(stderr: str) -> dict[str, str]:
@@ -116,11 +121,11 @@ def compare(row: str, kind: str, found: dict[str, Any], folder: Path) -> None:
     kind: `batch` or `single`; folder: what `<DIR>` stands for.
     """
     text = json.dumps(found, ensure_ascii=False).replace(str(folder), "<DIR>")
-    said = json.loads(text)
+    now = json.loads(text)
     record = recorded()
     if os.environ.get("LA2DS_REWRITE_SNAPSHOT"):
-        record.setdefault(row, {})[kind] = said
+        record.setdefault(row, {})[kind] = now
         RECORD.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    assert record.get(row, {}).get(kind) == said
-    fine = said.get("exit_code", 0) == ExitCode.OK and said.get("status", "ok") == "ok"
-    assert fine or (said["message"] and said["hint"])
+    assert record.get(row, {}).get(kind) == now
+    fine = now.get("exit_code", 0) == ExitCode.OK and now.get("status", "ok") == "ok"
+    assert fine or (now["message"] and now["hint"])

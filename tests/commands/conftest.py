@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.main import app
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, cycle, sequence, warped_phase
+from tests.processes import invoke
+
+Run = Callable[..., Result]
+Document = Callable[..., dict[str, Any]]
 
 # Small enough to train in a second.
 TINY = """
@@ -40,7 +43,7 @@ def four_clips(root: Path) -> Project:
 
 def squats(count: int) -> PoseSequence:
     """So many squats of two seconds."""
-    return sequence((1 - np.cos(2 * np.pi * np.arange(40 * count) / 40)) / 2, scale=45.0)
+    return sequence(np.tile(cycle(40), count), scale=45.0)
 
 
 @pytest.fixture
@@ -49,23 +52,21 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def run(project: Project) -> Callable[..., Result]:
+def run(project: Project) -> Run:
     """Call a command on the project, quietly."""
 
-    def call(*arguments: str) -> Result:
-        return CliRunner().invoke(app, [*arguments, "--project", str(project.root)])
+    def call(*arguments: str | Path, code: int = 0) -> Result:
+        return invoke(*arguments, "--project", project.root, code=code)
 
     return call
 
 
 @pytest.fixture
-def document(run: Callable[..., Result]) -> Callable[..., dict[str, Any]]:
+def document(run: Run) -> Document:
     """The JSON document of a command that must succeed."""
 
-    def call(*arguments: str) -> dict[str, Any]:
-        result = run(*arguments, "--json")
-        assert result.exit_code == 0, result.stderr
-        parsed = json.loads(result.stdout)
+    def call(*arguments: str | Path) -> dict[str, Any]:
+        parsed = json.loads(run(*arguments, "--json").stdout)
         assert parsed["schema_version"] == 1
         return parsed
 

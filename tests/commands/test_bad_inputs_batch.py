@@ -8,19 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.main import app
 from tests.commands.bad_input_files import ROWS, duet
-from tests.commands.bad_input_runs import (
-    batch,
-    compare,
-    item_of,
-    outcome,
-    report,
-)
+from tests.commands.bad_input_runs import batch, compare, item_of, outcome, report
+from tests.processes import invoke
 
 # A search of folders passes these over; they are named.
 NAMED = ("missing file", "folder without videos", "name longer than the system allows")
@@ -78,7 +71,7 @@ def test_what_the_report_notes(whole: Any, row: str) -> None:
     }
 
 
-@pytest.mark.parametrize("row", [row for row in FACTS if row not in ("GIF", "odd sides")])
+@pytest.mark.parametrize("row", [row for row in FACTS if row != "odd sides"])
 def test_unusual_clips_give_the_joints_of_usual_ones(whole: Any, row: str) -> None:
     """All are the walk that begins at x = 40, or at 48 in the read-only clip."""
     root, paths, found, _ = whole
@@ -109,9 +102,6 @@ def test_folders_of_images_with_their_rate(tmp_path: Path, row: str) -> None:
 
 def test_a_run_without_a_usable_file_leaves_no_new_project(tmp_path: Path) -> None:
     (tmp_path / "bad.mp4").write_text("no video")
-    result = CliRunner().invoke(
-        app, ["extract-poses", str(tmp_path / "bad.mp4"), "--project", str(tmp_path / "new")]
-    )
-    assert result.exit_code == ExitCode.UNUSABLE, result.output
-    assert "V001" in result.output
+    line = ["extract-poses", tmp_path / "bad.mp4", "--project", tmp_path / "new"]
+    assert "V001" in invoke(*line, code=ExitCode.UNUSABLE).output
     assert not (tmp_path / "new").exists()

@@ -21,9 +21,9 @@ from tests.commands.bad_input_runs import (
     grey_project,
     item_of,
     recorded,
-    run,
     single,
 )
+from tests.processes import invoke
 
 STREAMS = {"URL": "https://example.org/a.mp4", "standard input": "-"}
 
@@ -134,12 +134,11 @@ def test_videos_that_do_not_exist_are_named_before_the_project_that_does_not(
     tmp_path: Path,
 ) -> None:
     missing = tmp_path / "anna.mp4", tmp_path / "ben.MOV"
-    found = run("align", *missing, "--project", tmp_path / "p")
-    assert found.exit_code == ExitCode.UNREADABLE
+    found = invoke("align", *missing, "--project", tmp_path / "p", code=ExitCode.UNREADABLE)
     assert error_of(found.stderr)["message"] == f"no such file: {missing[0]} (V006)"
     assert not (tmp_path / "p").exists()
-    found = run("align", "anna", "ben", "--project", tmp_path / "p")  # names of clips
-    assert found.exit_code == ExitCode.USAGE
+    names = ["align", "anna", "ben"]  # of clips
+    found = invoke(*names, "--project", tmp_path / "p", code=ExitCode.USAGE)
     assert "is not a la2ds project" in error_of(found.stderr)["message"]
 
 
@@ -147,14 +146,12 @@ def test_a_mistyped_clip_is_told_the_one_that_was_meant(tmp_path: Path) -> None:
     project = grey_project(tmp_path / "p")
     anna, bertha = good(tmp_path / "anna.mp4"), good(tmp_path / "bertha.mp4", start=60)
     batch(project, anna, bertha)
-    found = run("align", "anna", "berta", "--project", project)
-    assert found.exit_code == ExitCode.UNREADABLE
+    found = invoke("align", "anna", "berta", "--project", project, code=ExitCode.UNREADABLE)
     assert error_of(found.stderr)["message"] == "no such file: berta (V006)"
     assert error_of(found.stderr)["hint"].startswith("did you mean 'bertha'?")
     # A clip that is known, whose file is gone and whose joints are, too.
     bertha.unlink()
     for pose in (project / "poses").glob("*bertha*"):
         pose.unlink()
-    found = run("align", "anna", "bertha", "--project", project)
-    assert found.exit_code == ExitCode.UNREADABLE
+    found = invoke("align", "anna", "bertha", "--project", project, code=ExitCode.UNREADABLE)
     assert "put it back" in error_of(found.stderr)["hint"]

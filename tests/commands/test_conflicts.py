@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from typer.main import get_command
-from typer.testing import CliRunner
 
 from la2ds_cli.commands.command import NEEDS, OR, RULES, Rule
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
+from tests.processes import invoke
 
 # What stands for the arguments that a command needs; the values are never looked at.
 WHOLE = {name: ["a", "b"] for name in ("align", "report", "sync")}
@@ -56,8 +56,7 @@ def test_a_command_line_that_breaks_a_rule_is_one_sentence(
     first, other = given(command, rule.first), given(command, rule.other)
     own = [] if rule.other.startswith("TABLE=") else WHOLE.get(rule.command, [])
     for broken in {NEEDS: [first], OR: [[], [*first, *other]]}.get(rule.rule, [[*first, *other]]):
-        result = CliRunner().invoke(app, [*words, *own, *broken])
-        assert result.exit_code == ExitCode.USAGE, result.output
+        result = invoke(*words, *own, *broken, code=ExitCode.USAGE)
         error, hint = result.stderr.splitlines()
         assert rule.first in error
         assert rule.other.removeprefix("TABLE=") in error
@@ -67,6 +66,6 @@ def test_a_command_line_that_breaks_a_rule_is_one_sentence(
 
 def test_a_value_that_is_the_default_counts_as_not_given(tmp_path: Path):
     Project.create(tmp_path)
-    line = ["train", "--project", str(tmp_path), "--engine"]
-    assert CliRunner().invoke(app, [*line, "local"]).exit_code == ExitCode.UNUSABLE
-    assert CliRunner().invoke(app, [*line, "ray"]).exit_code == ExitCode.USAGE
+    line = ["train", "--project", tmp_path, "--engine"]
+    invoke(*line, "local", code=ExitCode.UNUSABLE)
+    invoke(*line, "ray", code=ExitCode.USAGE)

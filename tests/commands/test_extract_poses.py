@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.main import app
 from la2ds_cli.poses.extract import ExtractOptions
 from tests.poses.grey_people import film, walk
-
-RUNNER = CliRunner()
+from tests.processes import invoke
 
 
 @pytest.fixture
@@ -42,14 +39,13 @@ def test_the_project_is_made_where_there_is_none_and_said_so(
     calls: list[dict[str, Any]], tmp_path: Path
 ):
     root = tmp_path / "new"
-    result = RUNNER.invoke(app, ["extract-poses", "a.mp4", "b.mp4", "--project", str(root)])
-    assert result.exit_code == ExitCode.PARTIAL
+    to = ["--project", root]
+    result = invoke("extract-poses", "a.mp4", "b.mp4", *to, code=ExitCode.PARTIAL)
     assert f"new project in {root}" in result.stderr
     assert result.stdout.splitlines()[-1] == "1 ok, 1 failed"
     assert calls[0]["paths"] == ["a.mp4", "b.mp4"]
     assert calls[0]["overwrite"] is False
-    again = RUNNER.invoke(app, ["extract-poses", "http://x/a.mp4", "--project", str(root)])
-    assert again.exit_code == ExitCode.UNUSABLE
+    again = invoke("extract-poses", "http://x/a.mp4", *to, code=ExitCode.UNUSABLE)
     assert "new project" not in again.stderr
     assert calls[1]["paths"] == ["http://x/a.mp4"]  # as it was typed
 
@@ -59,9 +55,9 @@ def test_the_choice_of_networks_is_kept_for_later_steps(
 ):
     monkeypatch.chdir(tmp_path)
     arguments = ["--detector", "full-frame", "--pose", "net.onnx", "--project", "p"]
-    RUNNER.invoke(app, ["extract-poses", "bad.mp4", *arguments])
+    invoke("extract-poses", "bad.mp4", *arguments, code=ExitCode.UNUSABLE)
     assert Project.open(tmp_path / "p").config().poses.detector == "auto"  # nothing worked yet
-    RUNNER.invoke(app, ["extract-poses", "a.mp4", "bad.mp4", *arguments])
+    invoke("extract-poses", "a.mp4", "bad.mp4", *arguments, code=ExitCode.PARTIAL)
     assert calls[0]["config"].detector == "full-frame"
     kept = Project.open(tmp_path / "p").config().poses
     assert kept == calls[0]["config"]
@@ -74,8 +70,7 @@ def test_a_mistyped_folder_makes_no_project(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
-    result = RUNNER.invoke(app, ["extract-poses", name, "--project", "p"])
-    assert result.exit_code == ExitCode.UNREADABLE
+    result = invoke("extract-poses", name, "--project", "p", code=ExitCode.UNREADABLE)
     assert name in result.stderr
     assert "V006" in result.stderr
     assert "no project was created" in result.stderr
@@ -84,17 +79,17 @@ def test_a_mistyped_folder_makes_no_project(
 
 @pytest.mark.parametrize("existed", [False, True])
 @pytest.mark.parametrize(
-    "arguments",
+    ("line", "code"),
     [
-        ["extract-poses", "a.mp4", "--detector", "nope"],
-        ["extract-poses", "a.mp4", "--subject", "nobody"],
-        ["extract-poses", "a.mp4", "--pose", "nope.onnx", "--shard", "1/2"],
-        ["align", "a.mp4", "b.mp4", "--method", "nope"],
-        ["sync", "a.mp4", "b.mp4", "--out", "x.txt"],
+        ("extract-poses a.mp4 --detector nope", ExitCode.USAGE),
+        ("extract-poses a.mp4 --subject nobody", ExitCode.USAGE),
+        ("extract-poses a.mp4 --pose nope.onnx --shard 1/2", ExitCode.UNREADABLE),
+        ("align a.mp4 b.mp4 --method nope", ExitCode.USAGE),
+        ("sync a.mp4 b.mp4 --out x.txt", ExitCode.USAGE),
     ],
 )
 def test_arguments_that_are_refused_make_no_project(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], existed: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, code: ExitCode, existed: bool
 ):
     monkeypatch.chdir(tmp_path)
     for n, name in enumerate(("a.mp4", "b.mp4")):
@@ -103,8 +98,7 @@ def test_arguments_that_are_refused_make_no_project(
         (tmp_path / "p").mkdir()
         (tmp_path / "p" / "mine.txt").touch()
     before = sorted(tmp_path.rglob("*"))
-    result = RUNNER.invoke(app, [*arguments, "--project", "p", "--device", "cpu"])
-    assert result.exit_code in (ExitCode.USAGE, ExitCode.UNREADABLE)
+    result = invoke(*line.split(), "--project", "p", "--device", "cpu", code=code)
     assert "no project was created" in result.stderr
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -120,9 +114,8 @@ def test_a_new_project_that_another_command_uses_stays(
 
     monkeypatch.setattr("la2ds_cli.poses.extract.extract_poses", extract_poses)
     with ExitStack() as held:
-        arguments = ["extract-poses", str(tmp_path / "a.mp4"), "--shard", "1/2"]
-        result = RUNNER.invoke(app, [*arguments, "--project", str(tmp_path / "p")])
-    assert result.exit_code == ExitCode.USAGE
+        arguments = ["extract-poses", tmp_path / "a.mp4", "--shard", "1/2"]
+        result = invoke(*arguments, "--project", tmp_path / "p", code=ExitCode.USAGE)
     assert "no project was created" not in result.stderr
     assert (tmp_path / "p" / "project.toml").exists()
 
@@ -130,6 +123,6 @@ def test_a_new_project_that_another_command_uses_stays(
 def test_a_shard_without_clips_is_no_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Arrays of jobs are often longer than the list."""
     monkeypatch.setattr("la2ds_cli.poses.extract.extract_poses", lambda *_, **__: [])
-    call = ["extract-poses", "a.mp4", "--project", str(Project.create(tmp_path).root)]
-    codes = [RUNNER.invoke(app, [*call, *more]).exit_code for more in ([], ["--shard", "2/2"])]
-    assert codes == [ExitCode.UNUSABLE, ExitCode.OK]
+    call = ["extract-poses", "a.mp4", "--project", Project.create(tmp_path).root]
+    invoke(*call, code=ExitCode.UNUSABLE)
+    invoke(*call, "--shard", "2/2")

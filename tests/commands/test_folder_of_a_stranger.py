@@ -22,6 +22,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 from tests import writing_commands as w
 from tests.hostile_folder import Stranger, compilable
+from tests.processes import python
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +47,9 @@ class Folder:
         process = self.start(here, *arguments)
         said = "".join(process.communicate())
         return process.returncode, said
+
+    def python(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return python(*words, cwd=self.root / "here", env=self.environment)
 
     def check(self, what: str) -> None:
         assert self.stranger.seen() == [], what
@@ -161,10 +165,7 @@ def test_the_python_module(folder: Folder):
         "assert numba.njit(lambda x: x + 1)(1) == 2  # it reads its settings as it compiles, too\n"
         "assert os.getcwd() == here\n"
     )
-    done = subprocess.run(
-        [sys.executable, str(script)], cwd=folder.root / "here", env=folder.environment,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = folder.python(str(script))
     assert done.returncode == 0, done.stderr
     folder.check("import la2ds")
 
@@ -187,15 +188,11 @@ for result in ray_map(Worker, (), [{}], "cpu"):
 def test_the_workers_of_ray(folder: Folder):
     pytest.importorskip("ray", reason="needs la2ds[ray]")
     (folder.root / "bin" / "work.py").write_text(WORKER)
-    here = folder.root / "here"
-    done = subprocess.run(
-        [sys.executable, str(folder.root / "bin" / "work.py")], cwd=here, env=folder.environment,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = folder.python(str(folder.root / "bin" / "work.py"))
     assert done.returncode == 0, done.stderr
     assert "seen" in done.stdout
     assert done.stderr == ""  # Ray tells nothing of its start
-    assert str(here) not in done.stdout.splitlines()
+    assert str(folder.root / "here") not in done.stdout.splitlines()
     folder.check("ray")
 
 
@@ -216,10 +213,7 @@ def test_the_files_are_used_where_nothing_guards(folder: Folder, command: list[s
         script = folder.root / "bin" / "unguarded.py"
         script.write_text(command[1])
         command = [str(script)]
-    subprocess.run(
-        [sys.executable, *command], cwd=folder.root / "here", env=folder.environment,
-        capture_output=True, check=False,
-    )  # fmt: skip
+    folder.python(*command)
     assert mark in folder.stranger.seen()
     shutil.rmtree(folder.stranger.marks)
     folder.stranger.marks.mkdir()

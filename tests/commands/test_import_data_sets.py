@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.main import app
 from tests.formats.data_set_samples import (
     record,
     write_h2o,
@@ -21,6 +19,7 @@ from tests.formats.data_set_samples import (
     write_segments,
 )
 from tests.formats.test_penn_action import write_mat
+from tests.processes import invoke
 
 SCAN = "Kallax_Shelf_Drawer/0001_black_table_02_01_2019_08_16_14_00"
 
@@ -47,10 +46,9 @@ def write_all(folder: Path) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("name", ["ikea-asm", "h2o", "casa-npy", "penn-action"])
 def test_each_makes_a_project_with_poses_split_and_phases(tmp_path: Path, name: str):
-    arguments = ["import", name, *write_all(tmp_path)[name]]
     root = tmp_path / "project"
-    result = CliRunner().invoke(app, [*arguments, "--project", str(root)])
-    assert result.exit_code == 0, result.stderr
+    arguments = ["import", name, *write_all(tmp_path)[name], "--project", root]
+    result = invoke(*arguments)
     assert "1 ok" in result.stdout
     assert "next: la2ds" in result.stderr
     project = Project.open(root)
@@ -58,7 +56,7 @@ def test_each_makes_a_project_with_poses_split_and_phases(tmp_path: Path, name: 
     assert video.split == "train"  # of IKEA by the subset in gt_segments.json
     assert len(project.read_pose(video.id)[0]) == video.frames
     assert list(project.phases()) == [video.id]
-    result = CliRunner().invoke(app, [*arguments, "--project", str(root), "--json", "-q"])
+    result = invoke(*arguments, "--json", "-q")
     document: dict[str, Any] = json.loads(result.stdout)
     assert document["command"] == f"import {name}"
     assert [item["status"] for item in document["items"]] == ["cached"]

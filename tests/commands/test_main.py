@@ -12,29 +12,18 @@ from typing import Any
 
 import pytest
 from typer.main import get_command
-from typer.testing import CliRunner
 
 from la2ds_cli import __version__
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.main import COMMANDS, app
-from tests.processes import python
+from tests.processes import invoke, run_python
 
 ROOT = Path(__file__).parents[2]
-RUNNER = CliRunner()
-NEEDS_PROJECT = [
-    ["status"],
-    ["cache-heatmaps"],
-    ["train"],
-    ["embed"],
-    ["retrieve"],
-    ["evaluate"],
-    ["align", "one", "two"],
-]
+NEEDS_PROJECT = ("status", "cache-heatmaps", "train", "embed", "retrieve", "evaluate", "align a b")
 
 
 def test_no_arguments_show_help_with_examples():
-    result = RUNNER.invoke(app, [])
-    assert result.exit_code == 0
+    result = invoke()
     assert "la2ds extract-poses clips/" in result.stdout
     assert result.stdout.index("extract-poses  ") < result.stdout.index("train  ")
     headings = [f"{title}:" for title in COMMANDS]
@@ -42,23 +31,21 @@ def test_no_arguments_show_help_with_examples():
 
 
 def test_version():
-    assert RUNNER.invoke(app, ["--version"]).stdout == f"la2ds {__version__}\n"
+    assert invoke("--version").stdout == f"la2ds {__version__}\n"
 
 
 def test_an_unknown_command_gets_a_suggestion():
-    result = RUNNER.invoke(app, ["trian"])
-    assert result.exit_code == ExitCode.USAGE
+    result = invoke("trian", code=ExitCode.USAGE)
     assert "train" in result.stderr
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("arguments", NEEDS_PROJECT, ids=lambda a: a[0])
+@pytest.mark.parametrize("line", NEEDS_PROJECT)
 def test_a_missing_project_is_named_with_the_way_to_make_it(
-    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    result = RUNNER.invoke(app, arguments)
-    assert result.exit_code == ExitCode.USAGE
+    result = invoke(*line.split(), code=ExitCode.USAGE)
     assert result.stdout == ""
     error, hint = result.stderr.splitlines()[-2:]
     assert error.startswith("error: ")
@@ -84,8 +71,7 @@ def test_an_error_leaves_with_its_code(
         raise error
 
     monkeypatch.setattr("la2ds_cli.health.doctor.examine", examine)
-    result = RUNNER.invoke(app, ["doctor"])
-    assert result.exit_code == code
+    result = invoke("doctor", code=code)
     assert result.stderr.endswith(said)
     assert ("error: it broke\n" in result.stderr) == isinstance(error, UserError)
     assert (result.exception is error) == (code == ExitCode.BUG)  # which keeps its traceback
@@ -101,8 +87,7 @@ def test_a_bug_prints_its_traceback_and_no_local_values():
         "doctor.examine = examine\n"
         "main.main()\n"
     )
-    done = python("-c", script, "doctor", cwd=ROOT)
-    assert done.returncode == ExitCode.BUG
+    done = run_python("-c", script, "doctor", code=ExitCode.BUG, cwd=ROOT)
     assert done.stderr.endswith("ZeroDivisionError: a bug\\x1b[2J\n")
     assert "line 4" not in done.stdout
 
@@ -135,9 +120,7 @@ EVERY = dict((" ".join(path), command) for path, command in _every_command(get_c
 
 @pytest.mark.parametrize("path", EVERY)
 def test_every_line_of_help_fits_80_columns_and_the_first_use_comes_first(path: str):
-    text = RUNNER.invoke(
-        app, [*path.split(), "-h"], prog_name="la2ds", env={"COLUMNS": "200"}
-    ).stdout
+    text = invoke(*path.split(), "-h", prog_name="la2ds", env={"COLUMNS": "200"}).stdout
     assert [line for line in text.splitlines() if len(line) > 80] == []
     assert not re.search(r"^  [a-z].*\.\.\.$", text, re.MULTILINE)  # no description is cut off
     paragraphs = EVERY[path].help.split("\n\n")

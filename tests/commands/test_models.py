@@ -5,30 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.main import app
 from la2ds_models import weight_files
 from la2ds_models.weight_files import WeightFile, bundled_path, weights_dir, zoo
 from tests.file_server import FileServer, Served
+from tests.processes import invoke
 
 CONTENT = b"weights " * 1000
 REAL = zoo()
 
 
 @pytest.fixture(autouse=True)
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+def server(own_home: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
     """Three entries: `a` and `b` are served here, `demo` is bundled."""
-    monkeypatch.setenv("LA2DS_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setenv("no_proxy", "*")
-    for name in ("LA2DS_MIRROR", "LA2DS_OFFLINE", "LA2DS_PROJECT"):
-        monkeypatch.delenv(name, raising=False)
     with FileServer() as running:
         running.paths = {"/a.pth": Served(CONTENT), "/b.pth": Served(CONTENT)}
         entries = {
@@ -47,21 +41,19 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServ
         yield running
 
 
-def models(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["models", *arguments])
+def models(*arguments: str, code: int = 0) -> Result:
+    return invoke("models", *arguments, code=code)
 
 
 def document(*arguments: str, code: int = 0) -> dict[str, Any]:
-    result = models(*arguments, "--json")
-    assert result.exit_code == code, result.stderr
-    parsed = json.loads(result.stdout)
+    parsed = json.loads(models(*arguments, "--json", code=code).stdout)
     assert parsed["schema_version"] == 1
     assert parsed["command"] == f"models {arguments[0]}"
     return parsed
 
 
 def test_ls_says_what_is_here() -> None:
-    assert models("pull", "a").exit_code == 0
+    models("pull", "a")
     rows = {row["name"]: row for row in document("ls")["models"]}
     assert rows["a"]["path"] == str(weights_dir() / "a.pth")
     assert rows["a"]["size"] == len(CONTENT)
@@ -86,7 +78,6 @@ def test_ls_of_the_real_list_fits_a_window(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_pull_announces_fetches_and_is_done_the_second_time(server: FileServer) -> None:
     result = models("pull", "a", "b")
-    assert result.exit_code == 0
     assert "downloading a: 0.0 MB, licence MIT, trained on photographs" in result.stderr
     assert [line.split()[:2] for line in result.stdout.splitlines()[1:3]] == [
         ["ok", "a"],
@@ -109,8 +100,7 @@ def test_pull_goes_on_after_a_failure(server: FileServer) -> None:
 
 def test_pull_of_nothing_that_can_be_had(server: FileServer) -> None:
     server.paths.clear()
-    result = models("pull", "a")
-    assert result.exit_code == ExitCode.ENVIRONMENT
+    result = models("pull", "a", code=ExitCode.ENVIRONMENT)
     assert "W001" in result.stdout
     assert str(weights_dir() / "a.pth") in result.stderr
     hints = [line for line in result.stderr.splitlines() if line.startswith("a: ")]
@@ -127,7 +117,6 @@ def test_pull_offline_only_looks(server: FileServer) -> None:
 
 
 def test_an_unknown_name_gets_a_suggestion(server: FileServer) -> None:
-    result = models("pull", "a", "hrnet-dem")
-    assert result.exit_code == ExitCode.USAGE
+    result = models("pull", "a", "hrnet-dem", code=ExitCode.USAGE)
     assert "did you mean hrnet-demo?" in result.stderr
     assert server.asked == []

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from la2ds_cli.commands.laboratory import METHODS
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments import benchmark
 from la2ds_cli.experiments.scores import METHOD_TABLES
-from la2ds_cli.main import app
 from tests.commands.conftest import four_clips, squats
 from tests.movement import add_sequence
+from tests.processes import invoke
 from tests.small_runs import TINY, six_clips
 
 QUICK = "--set train.steps=2 --set evaluate.trim_draws=1 --set align.reference_clips=0"
@@ -31,17 +31,15 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self.project, self.out = four_clips(root / "project"), root / "out"
-        assert self.run("train").exit_code == 0
+        self.run("train")
 
-    def run(self, line: str, project: Project | None = None) -> Result:
+    def run(self, line: str, project: Project | None = None, code: int = 0) -> Result:
         words = shlex.split(line.replace("OUT", str(self.out)))
         root = (project or self.project).root
-        return CliRunner().invoke(app, words, env={"LA2DS_PROJECT": str(root)})
+        return invoke(*words, code=code, env={"LA2DS_PROJECT": str(root)})
 
     def document(self, line: str, project: Project | None = None) -> dict[str, Any]:
-        result = self.run(f"{line} --json", project)
-        assert result.exit_code == 0, result.stderr
-        return json.loads(result.stdout)
+        return json.loads(self.run(f"{line} --json", project).stdout)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +101,6 @@ SAID = [
 @pytest.mark.parametrize(("line", "printed", "noted"), SAID, ids=[line for line, *_ in SAID])
 def test_a_command_says_what_it_did(folder: Folder, line: str, printed: list[str], noted: str):
     result = folder.run(line)
-    assert result.exit_code == 0, result.output
     places = {"OUT": str(folder.out), "RESULTS": str(folder.project.root / "results")}
     text = [*printed, noted]
     for name, place in places.items():
@@ -157,8 +154,7 @@ def test_steps_that_are_done_are_not_done_again(folder: Folder):
             assert folder.run(line).stdout.splitlines()[-1] == f"4 {status}"
     assert folder.run("cache-heatmaps --overwrite").stdout.splitlines()[-1] == "4 ok"
     assert folder.run("train").stdout.startswith("run default: already finished, 4 steps")
-    refused = folder.run("train --set train.steps=2")
-    assert refused.exit_code == ExitCode.MISMATCH
+    refused = folder.run("train --set train.steps=2", code=ExitCode.MISMATCH)
     assert "--overwrite" in refused.stderr
 
 
@@ -222,9 +218,7 @@ def test_the_document_of_a_benchmark_is_its_json_file(folder: Folder):
     ],
 )
 def test_a_table_of_failures_leaves_with_its_code(project: Project, folder: Folder, line, said):
-    result = folder.run(f"{line} {QUICK}", project)
-    assert result.exit_code == ExitCode.UNUSABLE
-    assert said in result.stdout
+    assert said in folder.run(f"{line} {QUICK}", project, code=ExitCode.UNUSABLE).stdout
 
 
 def test_reproduce_compares_the_methods_of_a_table(

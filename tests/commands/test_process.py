@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from tests.processes import python
+from tests.processes import run_python
 from tests.small_runs import TINY, six_clips
+from tests.told import refused
 
 ROOT = Path(__file__).parents[2]
 LA2DS = (sys.executable, "-c", "from la2ds_cli.main import main; main()")
@@ -22,13 +23,8 @@ LA2DS = (sys.executable, "-c", "from la2ds_cli.main import main; main()")
 
 def shell(line: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`line` run by a shell, in which "$@" is la2ds with arguments."""
-    return subprocess.run(
-        ["sh", "-c", line, "sh", *LA2DS, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
+    words = ["sh", "-c", line, "sh", *LA2DS, *arguments]
+    return subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX closes streams")
@@ -56,8 +52,8 @@ def test_a_missing_library_of_the_system_is_a_sentence(tmp_path: Path):
     said = "libGL.so.1: cannot open shared object file: No such file or directory"
     (tmp_path / "cv2.py").write_text(f"raise ImportError({said!r})", "utf-8")
     begin = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
-    done = python("-c", begin + LA2DS[2], "demo", str(tmp_path / "demo"))
-    assert done.returncode == ExitCode.ENVIRONMENT, done.stderr
+    command = ["-c", begin + LA2DS[2], "demo", tmp_path / "demo"]
+    done = run_python(*command, code=ExitCode.ENVIRONMENT)
     assert done.stderr.startswith("error: a library of the system is missing: libGL.so.1")
     assert "libgl1" in done.stderr
     assert "Traceback" not in done.stderr
@@ -83,8 +79,7 @@ def test_sigterm_saves_as_an_interrupt_does(tmp_path: Path):
 def test_a_project_that_moved_is_not_made_again_at_its_old_place(tmp_path: Path):
     project = Project.create(tmp_path / "swings")
     (tmp_path / "swings").rename(tmp_path / "moved")
-    with pytest.raises(UserError, match="the project has been moved or removed") as caught:
+    with refused(ExitCode.STORAGE, "the project has been moved or removed"):
         project.write_phase_table(project.phase_table())
-    assert caught.value.exit_code == ExitCode.STORAGE
     assert not (tmp_path / "swings").exists()
     assert Project.create(tmp_path / "swings").root.is_dir()

@@ -9,14 +9,13 @@ import shlex
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.main import app
 from tests.commands.conftest import four_clips, squats
 from tests.formats.file_samples import mmpose_frames, write_json
 from tests.movement import add_sequence
+from tests.processes import invoke
 
 USAGE, UNREADABLE, UNUSABLE = ExitCode.USAGE, ExitCode.UNREADABLE, ExitCode.UNUSABLE
 MISMATCH, STORAGE = ExitCode.MISMATCH, ExitCode.STORAGE
@@ -30,6 +29,8 @@ OF_TWO = [  # of every command that aligns two clips
 ROWS = {
     "align": [
         *OF_TWO,
+        ("clip-0", USAGE, "Missing argument 'B'"),
+        ("clip-0 clip-1 clip-2", USAGE, "unexpected extra argument"),
         ("clip-0 clip-1 --out project/phases.csv", USAGE, "would be lost"),
         ("one many --repetition all --out project/videos.csv", USAGE, "would be lost"),
         ("clip-0 clip-1 --view turned", MISMATCH, "turning needs joints in metres"),
@@ -126,6 +127,13 @@ ROWS = {
         ("--from clip-0 --method dwt", USAGE, "did you mean 'dtw'?"),
         ("--from clip-0 --features model", UNUSABLE, "run 'default' has no trained model"),
     ],
+    "evaluate": [
+        ("--run a --run a", USAGE, "a run is named twice"),
+        ("--run none", UNUSABLE, "run 'none' has no trained model"),
+        ("--run default", UNUSABLE, "la2ds train --run default"),
+        ("--protocol papr", USAGE, "did you mean 'paper'"),
+    ],
+    "offset": [("one", USAGE, "two recordings or more"), ("one one", USAGE, "each named once")],
     "remove": [
         ("nobody", UNREADABLE, "there is no clip 'nobody' in the project"),
         ("clip", MISMATCH, "'clip' fits 4 videos"),
@@ -167,8 +175,7 @@ def test_a_line_is_refused_and_changes_nothing(
     monkeypatch.chdir(folder)
     before = contents(folder)
     project = {} if line.startswith("init") else {"LA2DS_PROJECT": "project"}
-    result = CliRunner().invoke(app, shlex.split(line), env=project)
-    assert result.exit_code == code, result.output
+    result = invoke(*shlex.split(line), code=code, env=project)
     assert said in " ".join(result.stderr.split())
     assert result.stdout == ""
     assert contents(folder) == before
@@ -184,7 +191,6 @@ def test_a_project_that_another_command_writes_to_is_refused(
     monkeypatch.chdir(folder)
     before = contents(folder)
     with Project.open(Path("project")).lock():
-        result = CliRunner().invoke(app, shlex.split(line), env={"LA2DS_PROJECT": "project"})
-    assert result.exit_code == MISMATCH
+        result = invoke(*shlex.split(line), code=MISMATCH, env={"LA2DS_PROJECT": "project"})
     assert "another la2ds command is writing" in result.stderr
     assert contents(folder) == before

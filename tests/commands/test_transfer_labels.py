@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.main import app
 from tests.labels.swings import swings
+from tests.processes import invoke
 
 
 @pytest.fixture
@@ -20,19 +19,12 @@ def project(tmp_path: Path) -> Project:
     return swings(tmp_path / "project", labelled=2)
 
 
-def run(project: Project, *arguments: str) -> Result:
-    return CliRunner().invoke(app, ["transfer-labels", *arguments, "--project", str(project.root)])
-
-
-def document(project: Project, *arguments: str) -> dict[str, Any]:
-    result = run(project, *arguments, "--json")
-    assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout)
+def run(project: Project, *arguments: str, code: int = 0) -> Result:
+    return invoke("transfer-labels", *arguments, "--project", project.root, code=code)
 
 
 def test_one_clip_to_all_others(project: Project):
     result = run(project, "--from", "clip0")
-    assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["status", "clip", "frames", "message"]
     assert "6 ok" in lines
@@ -45,7 +37,7 @@ def test_one_clip_to_all_others(project: Project):
 
 
 def test_json_holds_phases_and_boundaries_and_nothing_else_is_printed(project: Project):
-    output = document(project, "--from", "labelled", "-q")
+    output = json.loads(run(project, "--from", "labelled", "-q", "--json").stdout)
     assert (output["schema_version"], output["command"]) == (1, "transfer-labels")
     assert output["sources"] == ["clip0", "clip1"]
     assert [clip["video"] for clip in output["clips"]] == [f"clip{n}" for n in range(2, 7)]
@@ -61,7 +53,6 @@ def test_json_holds_phases_and_boundaries_and_nothing_else_is_printed(project: P
 def test_write_tells_whose_labels_stayed_and_where_the_file_as_it_was_lies(project: Project):
     before = project.phases_path.read_bytes()
     result = run(project, "--from", "clip0", "--write")
-    assert result.exit_code == 0
     assert "phases.csv: added propagated phases of 5 clips, marked" in result.stdout
     assert "clips that kept their labels: clip1" in result.stdout
     text = project.phases_path.read_text()
@@ -76,18 +67,17 @@ def test_write_tells_whose_labels_stayed_and_where_the_file_as_it_was_lies(proje
 
 def test_a_bad_clip_ends_with_8_and_the_others_are_done(project: Project):
     project.pose_path("clip3").write_bytes(b"no poses")
-    result = run(project, "--from", "clip0")
-    assert result.exit_code == ExitCode.PARTIAL
+    result = run(project, "--from", "clip0", code=ExitCode.PARTIAL)
     assert "5 ok, 1 failed" in result.stdout
     assert "clip3" in result.stdout
 
 
 def test_a_mistyped_clip_leaves_the_tables_of_another_time(project: Project):
-    assert run(project, "--from", "clip0").exit_code == 0
+    run(project, "--from", "clip0")
     files = sorted(project.results_dir("transfer").glob("*.csv"))
     before = [file.read_bytes() for file in files]
-    result = run(project, "--from", "clip0", "--to", "clip77", "--write")
-    assert result.exit_code == ExitCode.UNUSABLE
+    arguments = ["--from", "clip0", "--to", "clip77", "--write"]
+    result = run(project, *arguments, code=ExitCode.UNUSABLE)
     assert "no such file: clip77" in result.stdout
     assert [file.read_bytes() for file in files] == before
     assert ".csv" not in result.stdout.splitlines()[-1]

@@ -127,10 +127,7 @@ def test_no_series_is_without_a_value(tmp_path: Path) -> None:
 
 def test_clips_that_cannot_be_compared_are_left_out_with_the_reason(tmp_path: Path) -> None:
     project = project_of(
-        tmp_path / "project",
-        coach=performance(PHASE),
-        one=attempt(0, 6),
-        two=attempt(1, 6),
+        tmp_path / "project", coach=performance(PHASE), one=attempt(0, 6), two=attempt(1, 6)
     )
     names = ["one", "gone.mp4", "coach", "two", "one"]
     found = compare_attempts(project, "coach", names, AlignRequest(project.config()))

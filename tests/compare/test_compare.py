@@ -10,13 +10,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.compare.compare import (
-    CompareResult,
-    compare,
-    sentence,
-    told,
-    unjudged_line,
-)
+from la2ds_cli.compare.compare import CompareResult, compare, sentence, told, unjudged_line
 from la2ds_cli.compare.differences import differences, held_ends
 from la2ds_cli.compare.findings import find_differences
 from la2ds_cli.compare.viewpoint import view_difference
@@ -233,10 +227,7 @@ def test_bad_frames_of_a_clip_of_few_a_second_are_no_fault(
 def test_a_difference_that_rests_on_a_guessed_joint_is_not_stated(
     tmp_path: Path, where: str, joint: str
 ) -> None:
-    clips = {
-        "reference": performance(PHASE, noise=0.5),
-        "other clip": trainee(**FAULT),
-    }
+    clips = {"reference": performance(PHASE, noise=0.5), "other clip": trainee(**FAULT)}
     clips[where] = hidden(clips[where], joint, 0.5, slice(0, 60))
     found = compared(tmp_path, clips["reference"], clips["other clip"])
     assert found.findings == ()

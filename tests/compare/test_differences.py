@@ -12,6 +12,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import joint_angles
 from tests.compare.performers import performance, steady
+from tests.movement import without
 
 NAMES = joint_angles(performance(steady(3)))[0]
 KNEE = NAMES.index("left_knee")
@@ -57,9 +58,8 @@ def test_the_noise_is_what_random_errors_make() -> None:
 def test_a_clip_without_torso_is_measured_by_its_limbs() -> None:
     clip = still()
     skeleton = get_skeleton("coco17")
-    xy = clip.xy.copy()
-    xy[:, [skeleton.index("left_shoulder"), skeleton.index("right_shoulder")]] = np.nan
-    noise = angle_noise(replace(clip, xy=xy))
+    shoulders = [skeleton.index("left_shoulder"), skeleton.index("right_shoulder")]
+    noise = angle_noise(without(clip, joints=shoulders))
     assert np.isfinite(noise[:, KNEE]).all()
     assert np.isnan(noise[:, NAMES.index("left_elbow")]).all()
 

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.demo.clips import constant_speed, counterpart_error, run_demo
-from la2ds_cli.main import app
+from tests.processes import invoke
 from tests.snapshots.snapshot import assert_matches, key_lines
 
 NAN = np.nan
@@ -37,8 +36,7 @@ def test_the_whole_chain_and_going_on_from_what_is_current(
         return {path: path.stat().st_mtime_ns for kind in kept for path in tmp_path.glob(kind)}
 
     before = made()
-    again = CliRunner().invoke(app, ["demo", str(tmp_path), "--minutes", "0.1"])
-    assert again.exit_code == 0, again.output
+    again = invoke("demo", tmp_path, "--minutes", "0.1")
     assert made() == before
     assert len(before) > 8 + 2 + 8
     assert f"8 clips, {first['training']['steps']} training steps" in again.stdout
@@ -49,8 +47,7 @@ def test_the_whole_chain_and_going_on_from_what_is_current(
 
 def test_a_project_of_your_own_is_not_touched(tmp_path: Path):
     Project.create(tmp_path)
-    result = CliRunner().invoke(app, ["demo", str(tmp_path)])
-    assert result.exit_code == ExitCode.USAGE
+    result = invoke("demo", tmp_path, code=ExitCode.USAGE)
     assert "choose another folder for the demo" in result.stderr
     assert not (tmp_path / "videos").exists()
 

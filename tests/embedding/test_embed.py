@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.embedding.embed import embed, ensure_embeddings, possible_embeddings
-from la2ds_cli.embedding.embedder import Moments, triangle, window_starts, with_motion
+from la2ds_cli.embedding.embedder import Embedder, Moments, triangle, window_starts, with_motion
 from la2ds_cli.embedding.trained import (
     checkpoint_path,
     light_embedder,
@@ -30,16 +29,20 @@ from la2ds_cli.embedding.trained import (
 from la2ds_cli.features.resample import resample_pose
 from la2ds_cli.training.network import build_network
 from la2ds_cli.training.train import TrainOptions, train
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, in_skeleton, sequence, warped_phase, without
 from tests.small_runs import JOINTS
 from tests.told import refused
 
 SMALL = [*JOINTS, "model.motion=0", "train.steps=3", "train.batch_size=2", "train.validate_every=3"]
 
 
+def untrained(*settings: str) -> Embedder:
+    return untrained_embedder(load_config(overrides=[*SMALL, *settings]), "penn13", device="cpu")
+
+
 @pytest.fixture
-def embedder():
-    return untrained_embedder(load_config(overrides=SMALL), "penn13", device="cpu")
+def embedder() -> Embedder:
+    return untrained()
 
 
 def test_motion_stands_beside_the_features_by_time_and_not_by_frame() -> None:
@@ -47,12 +50,8 @@ def test_motion_stands_beside_the_features_by_time_and_not_by_frame() -> None:
     expected = [[0, 1, 3, 0], [2, 1, 6, 0], [4, 1, 3, 0], [4, 1, 0, 0]]
     np.testing.assert_allclose(with_motion(value, 3), expected)
     np.testing.assert_array_equal(with_motion(value, 0), value)
-    moving = untrained_embedder(
-        load_config(overrides=[*SMALL, "train.tempo=0", "model.motion=3"]), "penn13"
-    )
-    still = untrained_embedder(
-        load_config(overrides=[*SMALL, "train.tempo=0", "model.motion=0"]), "penn13"
-    )
+    moving = untrained("train.tempo=0", "model.motion=3")
+    still = untrained("train.tempo=0", "model.motion=0")
     clip = sequence(warped_phase(40, 1), fps=20)
     (found,), (plain,) = moving([clip]), still([clip])
     assert found.shape == (40, 48)
@@ -108,8 +107,7 @@ def _swaying(length: int) -> PoseSequence:
 
 @pytest.mark.parametrize("position", ["rotary", "learned", "offset", "sinusoid", "none"])
 def test_windows_join_without_a_jump(position: str) -> None:
-    settings = [*SMALL, f"model.temporal_position={position}", "model.cross_layers=1"]
-    embedder = untrained_embedder(load_config(overrides=settings), "penn13", device="cpu")
+    embedder = untrained(f"model.temporal_position={position}", "model.cross_layers=1")
     value = embedder([_swaying(400)])[0]
     step = np.linalg.norm(np.diff(value, axis=0), axis=1)
     seams = [s for start in window_starts(400, 128) for s in (start, start + 128) if 0 < s < 399]
@@ -121,11 +119,8 @@ def test_where_windows_lie_changes_little(position: str, frames_off: float) -> N
     """Relative positions: a long clip is embedded like the same clip in one piece, and like the
     clip without its first 37 frames, whose windows begin elsewhere. A movement of 32 frames, so
     that every window holds the same; a learned table is several frames off here."""
-    settings = [*SMALL, f"model.temporal_position={position}"]
-    long = untrained_embedder(
-        load_config(overrides=[*settings, "train.frames=300"]), "penn13", device="cpu"
-    )
-    embedder = untrained_embedder(load_config(overrides=settings), "penn13", device="cpu")
+    setting = f"model.temporal_position={position}"
+    long, embedder = untrained(setting, "train.frames=300"), untrained(setting)
     clip = sequence(0.5 + 0.5 * np.sin(2 * np.pi * np.arange(512) / 32))
     whole, windows, later = long([clip])[0], *embedder([clip, clip.cut(37, 512)])
     step = np.linalg.norm(np.diff(whole, axis=0), axis=1).mean()
@@ -164,38 +159,34 @@ def test_the_same_movement_at_two_frame_rates_embeds_alike(embedder) -> None:
 
 def test_missing_joints_embed_to_finite_numbers(embedder) -> None:
     pose = sequence(np.linspace(0, 1, 30))
-    xy = pose.xy.copy()
-    xy[5:9] = np.nan
-    xy[:, 3] = np.nan
-    assert np.isfinite(embedder([replace(pose, xy=xy)])[0]).all()
-    assert np.isfinite(embedder([replace(pose, xy=np.full_like(xy, np.nan))])[0]).all()
+    for unseen in (without(without(pose, slice(5, 9)), joints=3), without(pose)):
+        assert np.isfinite(embedder([unseen])[0]).all()
 
 
 def test_another_skeleton_is_refused(embedder) -> None:
-    pose = sequence(np.linspace(0, 1, 10))
-    other = replace(pose, xy=np.zeros((10, 21, 2)), score=np.ones((10, 21)), skeleton="hand21")
+    other = in_skeleton(sequence(np.linspace(0, 1, 10)), "hand21", far=False)
     with pytest.raises(UserError, match="reads the skeleton penn13, the poses have hand21"):
         embedder([other])
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
+    """Three clips, and a run."""
     made = Project.create(tmp_path / "project")
     for n in range(3):
         add_sequence(made, f"clip{n}", sequence(warped_phase(20, n)))
+    train(made, config=made.config(overrides=SMALL), options=TrainOptions("cpu"))
     return made
 
 
 def test_embedding_step_is_cached_and_follows_the_model_and_the_poses(project: Project) -> None:
-    config = project.config(overrides=SMALL)
-    train(project, config=config, options=TrainOptions("cpu"))
     assert [r.status for r in embed(project, device="cpu")] == ["ok"] * 3
     assert [r.status for r in embed(project, device="cpu")] == ["cached"] * 3
     add_sequence(project, "clip1", sequence(warped_phase(20, 77)))
     pose, recipe = project.read_pose("clip1")
     project.write_pose("clip1", pose, artifact.Recipe("import", 1, {}, {"labels": "changed"}))
     assert [r.status for r in embed(project, device="cpu")] == ["cached", "ok", "cached"]
-    other = replace(config, train=replace(config.train, seed=5))
+    other = project.config(overrides=[*SMALL, "train.seed=5"])
     train(project, config=other, options=TrainOptions("cpu", overwrite=True))
     assert [r.status for r in embed(project, device="cpu")] == ["ok"] * 3
     (sequence_of_clip,) = ensure_embeddings(project, "default", ["clip0"], "cpu")
@@ -204,7 +195,6 @@ def test_embedding_step_is_cached_and_follows_the_model_and_the_poses(project: P
 
 
 def test_one_damaged_clip_does_not_stop_the_batch(project: Project) -> None:
-    train(project, config=project.config(overrides=SMALL), options=TrainOptions("cpu"))
     path = project.pose_path("clip1")
     path.write_bytes(path.read_bytes()[:200])
     results = embed(project, device="cpu")
@@ -215,7 +205,6 @@ def test_one_damaged_clip_does_not_stop_the_batch(project: Project) -> None:
 def test_one_clip_with_a_fault_nobody_foresaw_does_not_stop_the_others(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(project, config=project.config(overrides=SMALL), options=TrainOptions("cpu"))
     write = Project.write_embedding
 
     def odd(self: Project, run: str, clip: str, *more: Any) -> None:
@@ -235,7 +224,6 @@ def test_one_clip_with_a_fault_nobody_foresaw_does_not_stop_the_others(
 
 
 def test_embeddings_of_a_run_lie_about_the_centre_of_its_training(project: Project) -> None:
-    train(project, config=project.config(overrides=SMALL), options=TrainOptions("cpu"))
     facts = artifact.read_header(checkpoint_path(project, "default"))[1]
     poses = [project.read_pose(video)[0] for video in facts["videos"]]
     for embedder in (load_embedder(project, device="cpu"), light_embedder(project, device="cpu")):
@@ -259,7 +247,6 @@ def test_embeddings_of_a_run_lie_about_the_centre_of_its_training(project: Proje
     ],
 )
 def test_moments_that_are_none_are_damage(project: Project, facts: dict[str, Any]) -> None:
-    train(project, config=project.config(overrides=SMALL), options=TrainOptions("cpu"))
     path = checkpoint_path(project, "default")
     arrays, recipe, kept = artifact.read_arrays(path)
     artifact.write_arrays(path, arrays, recipe, kept | facts)

@@ -19,12 +19,8 @@ from tests.movement import add_sequence, sequence, warped_phase
 BOUNDS = (0.35, 0.65)
 NAMES = ("begin", "middle", "end")
 TINY = [
-    'model.input="joints"',
-    "model.width=24",
-    "model.heads=2",
-    "model.spatial_layers=1",
-    "model.temporal_layers=1",
-    "evaluate.trim_draws=1",
+    *("model.input=joints", "model.width=24", "model.heads=2", "model.spatial_layers=1"),
+    *("model.temporal_layers=1", "evaluate.trim_draws=1"),
 ]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.embedding.embedder import Embedder
@@ -29,10 +28,9 @@ from tests.evaluation.labelled_project import (
     shown,
 )
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.shared_data import PENN, needs_penn
+from tests.told import refused
 
-SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
-PENN = SHARED / "penn_action"
-needs_penn = pytest.mark.skipif(not PENN.exists(), reason="the Penn Action labels are absent")
 BASELINES = ["raw_pose", "raw_pose_best", "time_only", "untrained"]
 HEADER = ["feature", "draw", "a", "b", "event", "error_frames", "error_percent", "error_seconds"]
 FRACTIONS = ["10 %", "50 %", "100 %"]
@@ -198,9 +196,8 @@ def test_what_cannot_be_evaluated_is_refused(
     code: ExitCode,
     message: str,
 ) -> None:
-    with pytest.raises(UserError, match=message) as caught:
+    with refused(code, message):
         evaluated(labelled_project(tmp_path, train=0, test=clips), *runs, features=features)
-    assert caught.value.exit_code == code
 
 
 def test_short_clips_and_videos_without_poses_are_left_out_and_named(tmp_path: Path) -> None:
@@ -239,9 +236,8 @@ def test_embeddings_that_are_not_finite_are_refused(
         return [np.where(value > 0, value, np.nan) for value in embed(self, poses)]
 
     monkeypatch.setattr(Embedder, "__call__", broken)
-    with pytest.raises(UserError, match="the features of model odd are not finite") as caught:
+    with refused(ExitCode.UNUSABLE, "the features of model odd are not finite"):
         evaluated(project, "odd", features=["model"])
-    assert caught.value.exit_code == ExitCode.UNUSABLE
 
 
 def test_tau_close_to_a_clock_and_a_baseline_ahead_are_flagged(ours: Made) -> None:

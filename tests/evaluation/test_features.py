@@ -11,10 +11,7 @@ from la2ds_cli.core.config import AlignConfig
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import VIEWS
 from la2ds_cli.evaluation.aligner import Direct, SeenClip, ThroughClips
-from la2ds_cli.evaluation.features import (
-    baseline_sets,
-    raw_variants,
-)
+from la2ds_cli.evaluation.features import baseline_sets, raw_variants
 from la2ds_cli.features.pose_features import mirror, raw_pose
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import seen

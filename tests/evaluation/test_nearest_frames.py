@@ -95,11 +95,7 @@ def clip(values: list[float], labels: list[int]) -> PhaseFrames:
         # LAV's release searches the query's own video, the query included, and would score 1.
         ([clip([0.0, 0.1, 0.2], [0] * 3), clip([0.05, 0.15, 0.25], [1] * 3)], (1, 3), [0, 0]),
         # A constant embedding retrieves the first frames, not what rounding says.
-        (
-            [(np.full((20, 64), 0.1), np.repeat([0, 1], 10)) for _ in range(3)],
-            (10,),
-            [10],
-        ),
+        ([(np.full((20, 64), 0.1), np.repeat([0, 1], 10)) for _ in range(3)], (10,), [10]),
     ],
 )
 def test_precision_is_the_share_of_hits_in_other_videos(

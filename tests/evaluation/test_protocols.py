@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.config import EvaluateConfig
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.evaluation.measure import Measure
 from la2ds_cli.evaluation.nearest_frames import measure_tau
 from la2ds_cli.evaluation.phase_labels import Labels
 from la2ds_cli.evaluation.phase_metrics import measure_phases
 from la2ds_cli.evaluation.protocol import PROTOCOLS, get_protocol
+from tests.told import refused
 
 
 def test_the_protocols_differ_where_their_codes_do() -> None:
@@ -35,10 +36,9 @@ def test_the_seed_changes_ours_alone_and_an_unknown_protocol_names_the_nearest()
     assert [(s.draws, s.seed) for s in ours.subsets] == [(5, 9)] * 3
     for name in ("paper", "casa"):
         assert get_protocol(name, config) == PROTOCOLS[name]
-    with pytest.raises(UserError, match="unknown protocol 'caza'") as caught:
+    with refused(ExitCode.USAGE, "unknown protocol 'caza'") as caught:
         get_protocol("caza", config)
     assert "did you mean 'casa'" in caught.value.hint
-    assert caught.value.exit_code == ExitCode.USAGE
 
 
 Clip = tuple[Sequence[float], Sequence[int]]

@@ -12,12 +12,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.evaluation.evaluate import MEDIAN, Inputs, Scored, score
-from la2ds_cli.evaluation.event_transfer import (
-    Draw,
-    TransferError,
-    compare,
-    measure_transfer,
-)
+from la2ds_cli.evaluation.event_transfer import Draw, TransferError, compare, measure_transfer
 from la2ds_cli.evaluation.events import EvaluationClip
 from la2ds_cli.evaluation.features import FeatureSet, Variant
 from la2ds_cli.evaluation.measure import Measure, mean_over_runs

@@ -19,7 +19,7 @@ from la2ds_cli.experiments.corruption import (
     add_noise,
     drop_limb_at_test,
 )
-from tests.movement import sequence
+from tests.movement import sequence, without
 from tests.small_runs import six_clips
 
 PENN = get_skeleton("penn13")
@@ -71,14 +71,12 @@ def test_noise_is_measured_in_cells_of_the_crop() -> None:
 
 
 def test_noise_keeps_scores_and_unseen_joints() -> None:
-    xy = POSE.xy.copy()
-    xy[5:9, 3] = np.nan
-    pose = replace(POSE, xy=xy)
+    pose = without(POSE, slice(5, 9), 3)
     noisy = add_noise(pose, 1.0, np.random.default_rng(0))
     np.testing.assert_array_equal(np.isnan(noisy.xy), np.isnan(pose.xy))
     np.testing.assert_array_equal(noisy.score, pose.score)
     np.testing.assert_array_equal(add_noise(pose, 0.0, np.random.default_rng(0)).xy, pose.xy)
-    unseen = replace(pose, xy=np.full_like(pose.xy, np.nan))
+    unseen = without(pose)
     assert add_noise(unseen, 1.0, np.random.default_rng(0)) is unseen
 
 

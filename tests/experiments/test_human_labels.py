@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import importlib
 import json
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,13 +17,11 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.evaluation.events import choose_events
 from la2ds_cli.experiments.benchmark import method_rows
 from tests.movement import sequence
+from tests.shared_data import PEOPLE, needs_people
 from tests.small_runs import TINY
 
 ROOT = Path(__file__).parents[2]
-SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared"))
-DATA = SHARED / "data" / "human_events"
 NAMES = ("people", "human_labels", "methods")
-needs_data = pytest.mark.skipif(not DATA.exists(), reason="the shared human events are absent")
 
 
 @pytest.fixture(scope="module")
@@ -190,10 +187,10 @@ def test_folds_are_pooled_by_kind_and_each_figure_takes_its_best_variant(labels:
     assert labels.figure(folds, "raw", "y") == (0.0, 0.0)
 
 
-@needs_data
+@needs_people
 def test_the_shared_sets_have_halves_and_their_kinds(people: Any) -> None:
     for data in people.SETS.values():
-        text = (DATA / data.folder / "clips.csv").read_text("utf-8")
+        text = (PEOPLE / data.folder / "clips.csv").read_text("utf-8")
         clips = list(csv.DictReader(text.splitlines()))
         first, second = people.halves({row[data.person] for row in clips}, 0)
         assert not set(first) & set(second)

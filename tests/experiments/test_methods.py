@@ -13,6 +13,7 @@ from la2ds_cli.experiments.benchmark import benchmark, check_projects, method_ro
 from la2ds_cli.experiments.paper import paper_methods
 from la2ds_cli.experiments.runner import Plan
 from la2ds_cli.training.losses import get_method, method_names
+from tests.told import refused
 
 
 def test_the_methods_of_the_paper_come_first_and_none_is_missing() -> None:
@@ -73,9 +74,8 @@ def test_bad_requests_are_refused_before_any_work(
 ) -> None:
     project = Project.create(tmp_path / "p")
     methods = options.pop("methods", None)
-    with pytest.raises(UserError, match=message) as caught:
+    with refused(ExitCode.USAGE, message):
         benchmark([project], Plan(**options), methods, out=tmp_path / "out")
-    assert caught.value.exit_code == ExitCode.USAGE
     assert not (tmp_path / "out").exists()
 
 

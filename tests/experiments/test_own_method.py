@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.errors import ExitCode
@@ -19,8 +18,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
 from la2ds_cli.experiments.benchmark import benchmark, method_rows
 from la2ds_cli.experiments.runner import Plan
-from la2ds_cli.main import app
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.processes import invoke
 from tests.small_runs import clips
 
 DOCS = Path(__file__).parents[2] / "docs" / "how-to" / "extend.md"
@@ -58,9 +57,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def _call(project: Project, *arguments: str) -> dict:
-    found = CliRunner().invoke(app, [*arguments, "--project", str(project.root), "--json"])
-    assert found.exit_code == 0, found.stderr
-    return json.loads(found.stdout)
+    return json.loads(invoke(*arguments, "--project", project.root, "--json").stdout)
 
 
 def test_a_run_of_changed_code_is_refused_and_never_passes_for_its_result(
@@ -73,13 +70,11 @@ def test_a_run_of_changed_code_is_refused_and_never_passes_for_its_result(
     assert _call(project, *arguments)["already_finished"]
     path = tmp_path / "mypackage" / "moments.py"
     write_text(path, path.read_text("utf-8").replace(".mean()", ".mean() ** 2"))
-    again = [*arguments, "--project", str(project.root)]
-    refused = CliRunner().invoke(app, again)
-    embedding = ["embed", "--run", "mine", "--device", "cpu", "--project", str(project.root)]
-    unlike = CliRunner().invoke(app, embedding)
-    assert (unlike.exit_code, unlike.stdout) == (ExitCode.MISMATCH, "")
+    refused = invoke(*arguments, "--project", project.root, code=ExitCode.MISMATCH)
+    embedding = ["embed", "--run", "mine", "--device", "cpu", "--project", project.root]
+    unlike = invoke(*embedding, code=ExitCode.MISMATCH)
+    assert unlike.stdout == ""
     assert f"the encoder {module} has changed since" in unlike.stderr
-    assert refused.exit_code == ExitCode.MISMATCH
     assert f"trained differently (input code of {module} changed)" in refused.stderr
     assert not _call(project, *arguments, "--overwrite")["already_finished"]
 
@@ -88,9 +83,8 @@ def test_a_run_of_changed_code_is_refused_and_never_passes_for_its_result(
 def test_a_module_that_python_does_not_find_is_said_to_be_missing(
     option: str, module: str, project: Project
 ) -> None:
-    arguments = ["train", f"{option}{module}s", "--project", str(project.root)]
-    found = CliRunner().invoke(app, arguments)
-    assert found.exit_code == ExitCode.USAGE
+    arguments = ["train", f"{option}{module}s", "--project", project.root]
+    found = invoke(*arguments, code=ExitCode.USAGE)
     assert f"'{module}s'" in found.stderr
     assert "put the folder above it into PYTHONPATH" in found.stderr
 

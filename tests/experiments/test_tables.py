@@ -22,14 +22,7 @@ from la2ds_cli.evaluation.measure import interval, video_counts
 from la2ds_cli.experiments.reproduce import ABLATIONS
 from la2ds_cli.experiments.result import MEAN, DataSet, Entry, Result
 from la2ds_cli.experiments.scores import METRICS, TASKS, ablation_task
-from la2ds_cli.experiments.tables import (
-    Figure,
-    all_notes,
-    figures,
-    markdown,
-    tables,
-    write_result,
-)
+from la2ds_cli.experiments.tables import Figure, all_notes, figures, markdown, tables, write_result
 
 MEDIAN, MEAN_ERROR = "event_transfer_median", "event_transfer_mean"
 SEEDS = (0, 1, 2)

@@ -112,6 +112,12 @@ def test_dropped_limb_is_missing_and_scoreless(xy: np.ndarray) -> None:
     np.testing.assert_array_equal(gone_score == 0, missing)
 
 
+def test_a_limb_may_be_unseen_for_the_whole_clip(xy: np.ndarray) -> None:
+    rng = np.random.default_rng(0)
+    scores = [drop_limb(xy[:2], np.ones((2, 13)), PENN, rng)[1] for _ in range(30)]
+    assert {int((score == 0).any(axis=1).sum()) for score in scores} == {1, 2}
+
+
 PAPER = AugmentConfig(trim=0, temporal_probability=0.5)
 
 

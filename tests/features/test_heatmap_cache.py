@@ -15,11 +15,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.features.heatmap_cache import (
-    cache_heatmaps,
-    heatmap_recipe,
-    read_heatmaps,
-)
+from la2ds_cli.features.heatmap_cache import cache_heatmaps, heatmap_recipe, read_heatmaps
 from la2ds_cli.features.heatmaps import clip_box, render_heatmaps, to_cells
 from tests.movement import pose_of
 from tests.told import refused

@@ -60,10 +60,7 @@ def test_values_of_eq_1_and_2_by_hand():
     # A horizontal limb on row 2 from x = 1 to x = 5; cell (row 4, column 3) is 2 away from it.
     xy = np.array([[[1.0, 2.0], [5.0, 2.0]]], dtype=np.float32)
     score = np.array([[0.8, 0.5]], dtype=np.float32)
-    cases: list[tuple[str, float, float]] = [
-        ("squared", 4.0, 5.0),
-        ("printed", 2.0, math.sqrt(5)),
-    ]
+    cases: list[tuple[str, float, float]] = [("squared", 4.0, 5.0), ("printed", 2.0, math.sqrt(5))]
     for distance, d, beyond in cases:
         maps = rendered(xy, score, [(0, 1)], 8, 1.0, distance=distance)[0]
         assert maps[0, 2, 1] == pytest.approx(0.8, abs=1e-5)  # on the joint

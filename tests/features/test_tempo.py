@@ -9,13 +9,7 @@ from la2ds_cli.core.config_sections import TrainConfig
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import movement
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
-from la2ds_cli.features.tempo import (
-    LEAST_FRAMES,
-    paced_movement,
-    sampling_rate,
-    speed,
-    travel,
-)
+from la2ds_cli.features.tempo import LEAST_FRAMES, paced_movement, sampling_rate, speed, travel
 from tests.movement import sequence, warped_phase
 
 

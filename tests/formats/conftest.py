@@ -11,6 +11,8 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
 
+Read = Callable[..., PoseSequence]
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
@@ -18,7 +20,7 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture
-def read(project: Project) -> Callable[..., PoseSequence]:
+def read(project: Project) -> Read:
     """The poses of a file with a single clip, imported with the given options."""
 
     def call(name: str, path: Path, **told: Any) -> PoseSequence:

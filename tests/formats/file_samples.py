@@ -64,8 +64,7 @@ def openpose_frame(people: Sequence[np.ndarray], score: float = 0.75) -> dict[st
 def write_openpose(folder: Path, frames: int = 6, count: int = 25, clip: str = "clip") -> Path:
     for t in range(frames):
         write_json(
-            folder / f"{clip}_{t:012d}_keypoints.json",
-            openpose_frame([joints(t, count=count)]),
+            folder / f"{clip}_{t:012d}_keypoints.json", openpose_frame([joints(t, count=count)])
         )
     return folder
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +18,11 @@ from la2ds_cli.formats.c3d import Recorded, read_clips, read_recorded
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions, PoseFileError
 from tests.formats.c3d_files import C3dFile, event_group, force_plates
+from tests.formats.conftest import Read
 from tests.formats.pose_samples import person_in_metres
+from tests.processes import run_python
+from tests.shared_data import GAIT, needs_gait
 
-Read = Callable[..., PoseSequence]
 COCO = get_skeleton("coco17")
 LABELS = [f"Anna:{name}" for name in COCO.joints]
 WITH_EZC3D = pytest.mark.skipif(
@@ -174,10 +173,7 @@ STRIKE, OFF = "left foot strike", "right foot off"
 @pytest.mark.parametrize(
     ("told", "phases"),
     [
-        (
-            {},
-            [(0, 2, "background"), (2, 4, STRIKE), (4, 5, OFF), (5, 6, f"clap and {STRIKE}")],
-        ),
+        ({}, [(0, 2, "background"), (2, 4, STRIKE), (4, 5, OFF), (5, 6, f"clap and {STRIKE}")]),
         # The clip begins at 0.04 s, with an event, or a frame after it, or before all events.
         ({"first": 5}, [(0, 1, OFF), (1, 6, f"clap and {STRIKE}")]),
         ({"first": 6}, [(0, 6, f"clap and {STRIKE}")]),
@@ -292,13 +288,7 @@ def test_analogue_values_that_do_not_fit_their_samples_are_said(tmp_path: Path):
 
 def ezc3d(script: str, *arguments: Path) -> str:
     """What the script prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys, ezc3d, numpy as np\n{script}", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return run_python("-c", f"import sys, ezc3d, numpy as np\n{script}", *arguments).stdout
 
 
 WRITE = """
@@ -325,9 +315,6 @@ def test_what_ezc3d_writes(tmp_path: Path, read: Read, units: str):
     np.testing.assert_allclose(world_of(pose), expected(), atol=1e-6)
 
 
-WALKS = Path(__file__).parents[3] / "shared" / "data" / "gait" / "c3d"
-
-
 FORCES = """
 file = ezc3d.c3d(sys.argv[1])
 np.save(sys.argv[2], file["data"]["analogs"][0][[2, 8]])  # Force.Fz1 and Force.Fz2
@@ -335,9 +322,9 @@ np.save(sys.argv[2], file["data"]["analogs"][0][[2, 8]])  # Force.Fz1 and Force.
 
 
 @WITH_EZC3D
-@pytest.mark.skipif(not WALKS.is_dir(), reason="needs recordings of walks of a laboratory")
+@needs_gait
 def test_forces_of_a_laboratory_are_those_that_ezc3d_reads(tmp_path: Path):
-    path = WALKS / "HC032A03.c3d"
+    path = GAIT / "c3d" / "HC032A03.c3d"
     ezc3d(FORCES, path, tmp_path / "force.npy")
     ours = read_recorded(path, 100)
     np.testing.assert_allclose(ours.force, np.abs(np.load(tmp_path / "force.npy")), atol=1e-3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -12,9 +11,9 @@ import pytest
 from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
+from tests.formats.conftest import Read
 from tests.formats.file_samples import (
     coco_document,
     joints,
@@ -26,7 +25,6 @@ from tests.formats.file_samples import (
     write_openpose,
 )
 
-Read = Callable[..., PoseSequence]
 FPS = ImportOptions(fps=25)
 COCO, BODY = get_skeleton("coco17"), get_skeleton("body25")
 

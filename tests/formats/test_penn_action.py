@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -11,15 +10,14 @@ import pytest
 from scipy.io import loadmat, savemat
 
 from la2ds_cli.core.artifact import file_digest
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.formats.file_clip import to_sequence
 from la2ds_cli.formats.files import ImportOptions, PoseFileError
 from la2ds_cli.formats.penn_action import HIDDEN_SCORE, import_penn_action, read_clip, read_mat
-from tests.told import Notes
-
-SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
+from tests.shared_data import PENN, needs_penn
+from tests.told import Notes, refused
 
 
 def write_mat(path: Path, *, action="golf_swing", frames=4, train=1, boxes=None, **changed):
@@ -114,10 +112,7 @@ def test_boxes_are_fitted_to_the_frames(tmp_path, boxes):
         ({"boxes": 9}, r"expected bbox \(4, 4\)"),
         ({"dimensions": 1j}, "'dimensions'"),
         ({"dimensions": [-480, 640, 4]}, "dimensions of"),
-        (
-            dict.fromkeys(("x", "y", "visibility"), np.ones((100_001, 13), "u1")),
-            "not 1 to 100,000",
-        ),
+        (dict.fromkeys(("x", "y", "visibility"), np.ones((100_001, 13), "u1")), "not 1 to 100,000"),
         ({"other": np.zeros(65 << 20, np.uint8)}, "more than 67,"),
     ],
 )
@@ -145,12 +140,10 @@ def test_arrays_and_texts_are_those_that_scipy_reads(tmp_path: Path, compressed:
         read_mat(tmp_path / "a.mat", 100)
 
 
+@needs_penn
 def test_real_label_files(project):
-    root = SHARED / "penn_action"
-    if not root.is_dir():
-        pytest.skip(f"no Penn Action labels in {root}")
-    results = import_penn_action(project, root, "golf_swing")
-    shutil.copy(root / "phases_kinematic.csv", project.phases_path)
+    results = import_penn_action(project, PENN, "golf_swing")
+    shutil.copy(PENN / "phases_kinematic.csv", project.phases_path)
     assert {r.status for r in results} == {"ok"}
     splits = [video.split for video in project.videos()]
     assert (splits.count("train"), splits.count("test")) == (89, 77)
@@ -237,7 +230,6 @@ def test_two_files_for_a_clip_and_a_folder_without_labels(
         (carl, "clip 0001 has two files of labels", ExitCode.MISMATCH),
         (tmp_path, r"no labels like train/golf_swing/0168.npy", ExitCode.UNREADABLE),
     ):
-        with pytest.raises(UserError, match=said) as caught:
+        with refused(code, said):
             import_penn_action(project, root, "golf_swing", carl_labels=folder)
-        assert caught.value.exit_code == code
     assert not project.videos()

@@ -14,12 +14,12 @@ import pytest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
+from tests.formats.conftest import Read
 from tests.formats.file_samples import joints
+from tests.told import refused
 
-Read = Callable[..., PoseSequence]
 COCO = get_skeleton("coco17").joints
 needs_sleap_io = pytest.mark.skipif(
     importlib.util.find_spec("sleap_io") is None,
@@ -122,9 +122,8 @@ def test_hostile_files(project: Project, tmp_path: Path, change: Callable[[Any],
     path = save(tmp_path / "a.slp", labels())
     with h5py.File(path, "a") as handle:
         change(handle)
-    with pytest.raises(UserError, match=said) as caught:
+    with refused(ExitCode.UNREADABLE, said):
         import_poses(project, "sleap", path, ImportOptions(fps=25))
-    assert caught.value.exit_code == ExitCode.UNREADABLE
 
 
 @needs_sleap_io

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +10,12 @@ import pytest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
+from tests.formats.conftest import Read
 from tests.formats.file_samples import dlc_rows, joints, write_rows
-from tests.told import Notes
+from tests.told import Notes, refused
 
-Read = Callable[..., PoseSequence]
 COCO = get_skeleton("coco17").joints
 BODY = [name for name in COCO if not name.endswith(("eye", "ear"))]
 
@@ -87,9 +85,8 @@ def test_dlc_matches_names_and_lists_the_others(project: Project, tmp_path: Path
 def test_dlc_joints_named_by_hand(project: Project, tmp_path: Path):
     parts = ["snout", "lsh", "rsh", *(name for name in BODY[3:])]
     path = write_rows(tmp_path / "a.csv", dlc_rows(parts))
-    with pytest.raises(UserError, match="do not fill the skeleton") as caught:
+    with refused(ExitCode.MISMATCH, "do not fill the skeleton", "I002") as caught:
         import_poses(project, "dlc-csv", path, ImportOptions(fps=25))
-    assert (caught.value.code, caught.value.exit_code) == ("I002", ExitCode.MISMATCH)
     assert "--map THEIRS=OURS" in caught.value.hint
     assert "snout, lsh, rsh" in caught.value.message
     renamed = {"snout": "nose", "LSH": "left_shoulder", "rsh": "right_shoulder"}

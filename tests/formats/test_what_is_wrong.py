@@ -26,6 +26,7 @@ from tests.formats.file_samples import (
     write_rows,
 )
 from tests.formats.test_tables import COCO, trc_rows, wide_rows
+from tests.told import refused
 
 EXIT = {"I001": ExitCode.UNREADABLE, "I002": ExitCode.MISMATCH, "I003": ExitCode.MISMATCH,
         "I007": ExitCode.USAGE}  # fmt: skip
@@ -125,9 +126,8 @@ def test_a_file_fails_alone_with_its_reason(
     has_times = name in ("wide-csv", "trc") or "videos" in document
     options = ImportOptions(fps=None if has_times else 25)
     bad = _write(name, tmp_path / "files" / "bad", document)
-    with pytest.raises(UserError, match=said) as caught:
+    with refused(EXIT[code], said, code) as caught:
         import_poses(project, name, bad, options)
-    assert (caught.value.code, caught.value.exit_code) == (code, EXIT[code])
     assert caught.value.message.startswith(f"{bad}: ")
     assert caught.value.hint
     good = _write(name, tmp_path / "files" / "good", GOOD[name]())
@@ -155,25 +155,22 @@ def test_what_is_no_document_of_the_format(
 ):
     path = tmp_path / "a.json"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=said) as caught:
+    with refused(ExitCode.UNREADABLE, said, "I001") as caught:
         import_poses(project, name, path, ImportOptions(fps=25))
     assert str(path) in caught.value.message
-    assert caught.value.code == "I001"
+
+
+THIRD = "clip_000000000003"
 
 
 @pytest.mark.parametrize(
     ("file", "content", "code", "said"),
     [
-        ("clip_000000000003", "{", "I001", "not JSON"),
-        ("clip_000000000003", "[]", "I001", "keypoints.json has another form"),
-        ("clip_000000000003", "{}", "I001", "no 'people'"),
-        ("clip_000000000003", {"people": [{"pose_keypoints_2d": [1, 2]}]}, "I001", "size 2 into"),
-        (
-            "clip_000000000003",
-            {"people": [{"pose_keypoints_2d": {"a": 1}}]},
-            "I001",
-            "another form",
-        ),
+        (THIRD, "{", "I001", "not JSON"),
+        (THIRD, "[]", "I001", "keypoints.json has another form"),
+        (THIRD, "{}", "I001", "no 'people'"),
+        (THIRD, {"people": [{"pose_keypoints_2d": [1, 2]}]}, "I001", "size 2 into"),
+        (THIRD, {"people": [{"pose_keypoints_2d": {"a": 1}}]}, "I001", "another form"),
         ("clip_3", openpose_frame([]), "I003", "frame 3 appears twice"),
     ],
 )
@@ -185,9 +182,8 @@ def test_an_openpose_folder_fails_alone_with_its_file(
     text = content if isinstance(content, str) else json.dumps(content)
     (folder / f"{file}_keypoints.json").write_text(text)
     options = ImportOptions(fps=25)
-    with pytest.raises(UserError, match=said) as caught:
+    with refused(EXIT[code], said, code) as caught:
         import_poses(project, "openpose-json", folder, options)
-    assert caught.value.code == code
     assert f"{file}_keypoints.json" in caught.value.message
     results = import_poses(project, "openpose-json", tmp_path / "out", options)
     assert {Path(r.path).name: r.status for r in results} == {"bad": "failed", "good": "ok"}
@@ -195,9 +191,8 @@ def test_an_openpose_folder_fails_alone_with_its_file(
 
 def test_a_folder_without_files_of_openpose(project: Project, tmp_path: Path):
     write_json(tmp_path / "out" / "a.json", {})
-    with pytest.raises(UserError, match="no OpenPose files") as caught:
+    with refused(ExitCode.UNREADABLE, "no OpenPose files"):
         import_poses(project, "openpose-json", tmp_path / "out")
-    assert caught.value.exit_code == ExitCode.UNREADABLE
 
 
 def test_the_other_csv_is_suggested(project: Project, tmp_path: Path):

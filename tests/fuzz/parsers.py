@@ -35,14 +35,7 @@ from tests.formats import data_set_samples as sets
 from tests.formats import file_samples as samples
 from tests.formats.c3d_files import C3dFile, event_group
 from tests.formats.pose_samples import person_in_metres, sample
-from tests.fuzz.harness import (
-    Mutate,
-    Parser,
-    of_bytes,
-    of_bytes_in_place,
-    of_json,
-    of_safetensors,
-)
+from tests.fuzz.harness import Mutate, Parser, of_bytes, of_bytes_in_place, of_json, of_safetensors
 from tests.movement import add_sequence, sequence, warped_phase
 
 DATA_SETS = {"h2o": import_h2o, "ikea-asm": import_ikea_asm, "penn-action": import_penn_action}

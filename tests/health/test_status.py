@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from la2ds_cli.core.annotations import JOINT, Annotation, Moment
 from la2ds_cli.core.artifact import Recipe, write_arrays
@@ -15,20 +14,14 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.embed import embed
 from la2ds_cli.features.heatmap_cache import cache_heatmaps
 from la2ds_cli.health.status import StepStatus, project_status
-from la2ds_cli.main import app
 from la2ds_cli.poses.current import PoseRecipes
 from la2ds_cli.training.train import TrainOptions, train
+from tests import small_runs
 from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.processes import invoke
 
-TINY = (
-    "model.input=joints",
-    "model.width=16",
-    "model.heads=2",
-    "model.temporal_layers=1",
-    "train.steps=2",
-    "train.batch_size=2",
-)
+TINY = [*small_runs.TINY, "model.input=joints"]
 
 
 @pytest.fixture
@@ -172,7 +165,7 @@ def test_the_next_command_follows_the_work(project: Project):
 
 
 def test_a_project_with_nothing_left_to_do_is_told_so_with_clips_of_its_own(project: Project):
-    result = CliRunner().invoke(app, ["status", "--project", str(project.root)])
+    result = invoke("status", "--project", project.root)
     assert "nothing left to do; look at two clips: la2ds align clip-0 clip-1" in result.stderr
     assert "next:" not in result.stderr
 
@@ -193,5 +186,5 @@ def test_a_video_that_is_gone_is_named(tmp_path: Path):
     (tmp_path / "gone.mp4").unlink()
     (gone,) = project_status(project, project.config()).gone
     assert gone in {video.id for video in project.videos() if video.path.endswith("gone.mp4")}
-    shown = CliRunner().invoke(app, ["status", "--project", str(project.root)])
+    shown = invoke("status", "--project", project.root)
     assert f"1 without their video: {gone}; put" in " ".join(shown.output.split())

@@ -27,7 +27,7 @@ from la2ds_cli.labels.propagated import (
 )
 from tests.alignment.test_same_movement import kicking
 from tests.labels.swings import HEADER, clip_phase, swings, true_starts
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, sequence, warped_phase, without
 from tests.told import refused
 
 
@@ -186,7 +186,7 @@ def test_bad_clips_cost_themselves_only(project: Project):
 
 def test_a_clip_of_other_joints_or_without_any_is_reported(project: Project):
     pose = sequence(clip_phase(1))
-    add_sequence(project, "blind", replace(pose, xy=np.full_like(pose.xy, np.nan)))
+    add_sequence(project, "blind", without(pose))
     hand = np.zeros((len(pose), 21, 2))
     add_sequence(
         project, "hand", replace(pose, skeleton="hand21", xy=hand, score=np.ones(hand.shape[:2]))

@@ -9,10 +9,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.phase_table import (
-    PhaseTable,
-    read_phase_table,
-)
+from la2ds_cli.core.phase_table import PhaseTable, read_phase_table
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
@@ -87,9 +84,7 @@ def test_a_change_leaves_a_numbered_copy_and_no_change_leaves_none(project: Proj
     assert project.write_phase_table(table) is None
 
 
-def test_imported_labels_replace_propagated_ones_unless_a_person_has_checked_them(
-    project: Project,
-):
+def test_imported_labels_replace_propagated_ones_unless_a_person_has_checked_them(project: Project):
     text = "video,start,end,phase,origin,checked\na,0,5,up,carried,\nb,0,4,up,carried,start\n"
     project.phases_path.write_text(text)
     notes = Notes()

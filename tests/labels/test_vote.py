@@ -10,14 +10,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.types import Alignment, Phase
-from la2ds_cli.labels.vote import (
-    NOT_SHOWN,
-    Boundary,
-    Span,
-    boundaries_along,
-    labelled_spans,
-    vote,
-)
+from la2ds_cli.labels.vote import NOT_SHOWN, Boundary, Span, boundaries_along, labelled_spans, vote
 from tests.alignments import matched
 
 A, B = Phase(0, 4, "a"), Phase(4, 10, "b")

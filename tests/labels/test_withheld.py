@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
-
-import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.phase_table import PhaseTable
 from la2ds_cli.core.project import Project
 from la2ds_cli.formats.penn_action import import_penn_action
 from la2ds_cli.labels.propagate import propagate_labels
-
-SHARED = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
-PENN = SHARED / "penn_action"
+from tests.shared_data import PENN, needs_penn
 
 
-@pytest.mark.skipif(not (PENN / "labels").is_dir(), reason="needs the labels of Penn Action")
+@needs_penn
 def test_labels_of_golf_swings_reach_swings_and_no_squats(tmp_path: Path) -> None:
     project = Project.create(tmp_path)
     clips = {}

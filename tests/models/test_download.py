@@ -78,13 +78,8 @@ class Run:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Own folders, no mirror, no waiting, and no proxy between the test and the loopback."""
-    monkeypatch.setenv("LA2DS_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.delenv("LA2DS_MIRROR", raising=False)
-    monkeypatch.delenv("LA2DS_OFFLINE", raising=False)
+def run(own_home: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Without waiting."""
     monkeypatch.setattr(download, "PAUSE", 0.0)
     with FileServer() as server:
         yield Run(server, monkeypatch)

@@ -6,12 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from la2ds_models.pose import (
-    DEMO_WEIGHTS,
-    POSE_VARIANTS,
-    build_pose_network,
-    load_pose_weights,
-)
+from la2ds_models.pose import DEMO_WEIGHTS, POSE_VARIANTS, build_pose_network, load_pose_weights
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +40,7 @@ def _of_a_classifier(state):
 
 @pytest.mark.parametrize(
     "named",
-    [
-        _of_a_classifier,
-        lambda state: {"model": _official(state), "task": "pose"},
-    ],
+    [_of_a_classifier, lambda state: {"model": _official(state), "task": "pose"}],
     ids=["official", "another code"],
 )
 def test_checkpoints_of_every_naming_load(w32, tmp_path, named):
@@ -66,10 +58,7 @@ def test_openmmlab_meta_with_numpy_arrays_loads(w32, tmp_path, package):
     kept = {n: v for n, v in w32.state_dict().items() if not n.endswith("num_batches_tracked")}
     state = {f"head.{n}" if n.startswith("final") else n: v for n, v in kept.items()}
     torch.save({"meta": meta, "state_dict": state}, tmp_path / "saved.pth")
-    with (
-        ZipFile(tmp_path / "saved.pth") as saved,
-        ZipFile(tmp_path / "mm.pth", "w") as renamed,
-    ):
+    with ZipFile(tmp_path / "saved.pth") as saved, ZipFile(tmp_path / "mm.pth", "w") as renamed:
         for name in saved.namelist():
             content = saved.read(name)
             if name.endswith("data.pkl"):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from la2ds_models.startup import FIGURES, FOLDER, own_folder, own_process, python
+from tests.processes import run_python
 
 
 @pytest.fixture
@@ -93,11 +94,7 @@ def test_packages_are_imported_there_and_modules_of_the_user_are_not(here: Path)
         "print(timm.__file__)\n"
     )
     path = str(Path(__file__).parents[2] / "models")
-    done = subprocess.run(
-        [sys.executable, "script.py"], cwd=here, env=os.environ | {"PYTHONPATH": path},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = run_python("script.py", cwd=here, env=os.environ | {"PYTHONPATH": path})
     seen, file = done.stdout.splitlines()
     assert json.loads(seen) == [str(FOLDER), str(here)]
     assert file == str(here / "site" / "timm.py")
@@ -124,9 +121,8 @@ def test_a_child_imports_nothing_from_its_folder(here: Path, arguments: list[str
     (here / "json" / "__init__.py").write_text("raise SystemExit(3)")
     (here / "json" / "tool.py").write_text("raise SystemExit(3)")
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
-    run = {"cwd": here, "env": kept, "capture_output": True, "check": False}
-    assert subprocess.run([sys.executable, *arguments], **run).returncode == 3
-    assert subprocess.run(python(*arguments), **run).returncode == 0
+    run_python(*arguments, code=3, cwd=here, env=kept)
+    subprocess.run(python(*arguments), cwd=here, env=kept, capture_output=True, check=True)
 
 
 def test_opencv_leaves_no_empty_part_in_the_library_path_of_children() -> None:

@@ -21,6 +21,7 @@ from la2ds_models.vivit import (
     rotate,
     sinusoid,
 )
+from tests.method_batches import assert_alike
 
 
 def test_patches_are_cut_row_by_row() -> None:
@@ -76,13 +77,7 @@ def test_one_product_for_query_key_and_value_equals_three() -> None:
     x = torch.randn(2, 9, 12)
     together = attention(x, x)
     apart = attention(x, x.clone())  # the same values, not the same tensor
-    torch.testing.assert_close(together, apart)
-    gradients = [
-        torch.autograd.grad(out.square().sum(), list(attention.parameters()))
-        for out in (together, apart)
-    ]
-    for one, other in zip(*gradients, strict=True):
-        torch.testing.assert_close(one, other)
+    assert_alike(together, apart, list(attention.parameters()), atol=1e-5, rtol=1e-5)
 
 
 def test_indivisible_sizes_are_refused() -> None:

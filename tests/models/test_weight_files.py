@@ -77,9 +77,8 @@ def test_unknown_name() -> None:
         obtain("hrnet-w64")
 
 
-def test_the_cache_of_torch_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LA2DS_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+@pytest.mark.usefixtures("own_home")
+def test_the_cache_of_torch_is_used(tmp_path: Path) -> None:
     digest = hashlib.sha256(b"weights").hexdigest()
     entry = WeightFile("net", "net.pth", "MIT", "nothing", sha256=digest)
     shared = tmp_path / "torch" / "hub" / "checkpoints" / "net.pth"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from la2ds_cli.alignment.confidence import certainty_words, seconds_within
 from la2ds_cli.alignment.path import matched_time
@@ -16,13 +16,13 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.main import app
 from la2ds_cli.offset.pair import pair_offset
 from la2ds_cli.offset.result import Clock
 from la2ds_cli.offset.several import align_recordings, by_clock
 from la2ds_cli.views import sync
 from tests.movement import add_sequence
 from tests.offset.recordings import film, performed
+from tests.processes import invoke
 from tests.views.synced import add_film, grey_frames, halves, number
 
 LAG = 0.4
@@ -47,9 +47,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def run(project: Project, *arguments: str) -> Result:
-    given = [*arguments, "--same-performance", "--project", str(project.root)]
-    return CliRunner().invoke(app, given)
+def run(project: Project, *arguments: str | Path, code: int = 0) -> Result:
+    return invoke(*arguments, "--same-performance", "--project", project.root, code=code)
 
 
 def test_each_moment_shows_the_frame_of_the_same_moment(project: Project, tmp_path: Path) -> None:
@@ -99,17 +98,14 @@ def test_what_is_not_sure_holds_its_rivals() -> None:
 @pytest.mark.parametrize("command", ["sync", "report"])
 def test_the_commands(project: Project, tmp_path: Path, command: str) -> None:
     out = tmp_path / ("s.mp4" if command == "sync" else "s.html")
-    result = run(project, command, "front", "side", "--out", str(out))
-    assert result.exit_code == 0, result.stderr
+    result = run(project, command, "front", "side", "--out", out)
     assert out.stat().st_size > 1000
     assert "side.mp4: seconds of front.mp4 plus 0.4" in result.stderr
     document = json.loads(run(project, "sync", "front", "side", "--json").stdout)
     assert (document["method"], document["features"]) == ("offset", "pose")
     assert "seconds of A plus 0.4" in document["reason"]
 
-    refused = run(project, command, "front", "take")
-    assert refused.exit_code == ExitCode.OTHER_MOVEMENT
+    refused = run(project, command, "front", "take", code=ExitCode.OTHER_MOVEMENT)
     assert "take does not show the performance of front" in refused.stderr
-    forced = run(project, command, "front", "take", "--force", "--out", str(out))
-    assert forced.exit_code == 0, forced.stderr
+    forced = run(project, command, "front", "take", "--force", "--out", out)
     assert "unsure whether that is the lag of take.mat, or one performance" in forced.stderr

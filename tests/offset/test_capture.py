@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
@@ -19,13 +18,13 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.resample import interpolate
 from la2ds_cli.formats.c3d import Recorded
-from la2ds_cli.main import app
 from la2ds_cli.offset.result import Clock
 from la2ds_cli.offset.several import align_recordings, by_clock
 from la2ds_cli.views.report.pair_data import recorded_json
 from tests.formats.c3d_files import C3dFile, event_group, force_plates
 from tests.movement import add_sequence
 from tests.offset.recordings import film, performed
+from tests.processes import invoke
 from tests.studio.browsing import asked
 
 LAG, STEP = 0.4, 2.0  # seconds: of the capture where the film begins, and when a plate is loaded
@@ -54,9 +53,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def run(project: Project, *arguments: str) -> str:
-    done = CliRunner().invoke(app, [*arguments, "--project", str(project.root)])
-    assert done.exit_code == 0, done.stderr
-    return done.stdout
+    return invoke(*arguments, "--project", project.root).stdout
 
 
 def data_of(project: Project, *names: str, option: str = "--same-performance") -> Any:

@@ -8,17 +8,16 @@ import shlex
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.main import app
 from la2ds_cli.offset.pair import Fit, PairOffset
 from la2ds_cli.offset.result import Clock, OffsetResult, Recording
 from la2ds_cli.offset.several import solved
 from tests.movement import add_sequence
 from tests.offset.recordings import film, performed
+from tests.processes import invoke
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +35,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def run(project: Project, *arguments: str) -> tuple[int, str, str]:
-    given = ["offset", *arguments, "--project", str(project.root)]
-    result = CliRunner().invoke(app, given)
-    return result.exit_code, result.stdout, result.stderr
+def run(project: Project, *arguments: str | Path, code: int = 0) -> str:
+    result = invoke("offset", *arguments, "--project", project.root, code=code)
+    return result.stderr if code else result.stdout
 
 
 def test_two_recordings_as_json_and_as_a_table(project: Project, tmp_path: Path) -> None:
     table = tmp_path / "offsets.csv"
-    code, out, _ = run(project, "front", "side", "--json", "--out", str(table))
-    assert code == 0
-    told = json.loads(out)
+    told = json.loads(run(project, "front", "side", "--json", "--out", table))
     assert told["offset_seconds"] == pytest.approx(1.5, abs=0.01)
     assert told["low"] < told["offset_seconds"] < told["high"] < told["low"] + 0.02
     assert (told["drift_ppm"], told["sure"], told["files"]) == (None, True, [str(table)])
@@ -60,22 +56,13 @@ def test_two_recordings_as_json_and_as_a_table(project: Project, tmp_path: Path)
 
 
 def test_another_performance_is_refused_and_forced(project: Project) -> None:
-    code, _, error = run(project, "front", "take")
-    assert code == ExitCode.OTHER_MOVEMENT
+    error = run(project, "front", "take", code=ExitCode.OTHER_MOVEMENT)
     assert "take does not show the performance of front" in error
-    code, out, _ = run(project, "front", "take", "--force")
-    assert code == 0
-    assert "unsure" in out
-    code, out, _ = run(project, "front", "side", "take")
-    assert code == 0
-    *_, take, unsure = (line for line in out.splitlines() if not line.startswith("ffmpeg"))
+    assert "unsure" in run(project, "front", "take", "--force")
+    out = run(project, "front", "side", "take").splitlines()
+    *_, take, unsure = (line for line in out if not line.startswith("ffmpeg"))
     assert take.startswith("take.mat: seconds of front.mat plus ")
     assert "unsure" in unsure
-
-
-@pytest.mark.parametrize("names", [["front"], ["front", "front"]])
-def test_two_different_recordings_are_needed(project: Project, names: list[str]) -> None:
-    assert run(project, *names)[0] == ExitCode.USAGE
 
 
 def pair(a: int, b: int, lag: float, spread: float = 0.001) -> PairOffset:

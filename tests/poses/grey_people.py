@@ -48,6 +48,12 @@ def walk(count: int, *, start: int = 40, step: int = 2, grey: int = 200) -> list
     return [{grey: (start + step * t, 40, start + step * t + 40, 130)} for t in range(count)]
 
 
+def squats(count: int, times: int = 1) -> list[dict]:
+    """One person who goes down and comes up again."""
+    way = np.sin(np.linspace(0, np.pi * times, count)) ** 2
+    return [{200: (60, int(40 + 50 * at), 100, 140)} for at in way]
+
+
 def same_poses(a: Project, b: Project, videos: Sequence[str]) -> None:
     for video in videos:
         assert a.pose_path(video).read_bytes() == b.pose_path(video).read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +11,35 @@ from onnx import TensorProto, helper, numpy_helper, save
 
 def write_detector(path: Path, rows: list[list[float]], size: tuple[int, int] = (32, 32)) -> Path:
     """A detector that returns `rows` (x1 y1 x2 y2 score class) for any image of `size` (H, W)."""
-    constant = numpy_helper.from_array(np.array(rows, np.float32).reshape(1, -1, 6), "rows")
-    zero = numpy_helper.from_array(np.zeros((), np.float32), "zero")
+    answer = np.array(rows).reshape(1, -1, 6)
+    return write_constant(path, [1, 3, *size], answer, declared=[1, "num", 6])
+
+
+def write_constant(
+    path: Path,
+    given: Sequence[int | str],
+    answer: np.ndarray,
+    *,
+    declared: Sequence[int | str] | None = None,
+    kind: int = TensorProto.FLOAT,
+    inputs: int = 1,
+) -> Path:
+    """A network that answers any input with the same array, declared with another shape or not."""
+    names = [f"input{n}" for n in range(inputs)]
     nodes = [
-        helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
+        helper.make_node("Cast", [names[0]], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float"], ["mean"], keepdims=0),
         helper.make_node("Mul", ["mean", "zero"], ["nothing"]),
-        helper.make_node("Add", ["rows", "nothing"], ["output0"]),
+        helper.make_node("Add", ["answer", "nothing"], ["output"]),
     ]
-    given = helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, *size])
-    returned = helper.make_tensor_value_info("output0", TensorProto.FLOAT, [1, "num", 6])
-    return write_graph(path, nodes, [given], returned, [constant, zero])
+    constants = [
+        numpy_helper.from_array(answer.astype(np.float32), "answer"),
+        numpy_helper.from_array(np.zeros((), np.float32), "zero"),
+    ]
+    shape = declared or list(answer.shape)
+    returned = helper.make_tensor_value_info("output", TensorProto.FLOAT, shape)
+    taken = [helper.make_tensor_value_info(name, kind, given) for name in names]
+    return write_graph(path, nodes, taken, returned, constants)
 
 
 def write_pose(

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from av.error import ArgumentError, ExternalError
-from typer.testing import CliRunner
 
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.config_sections import HeatmapConfig
@@ -19,12 +18,13 @@ from la2ds_cli.embedding import embed as embed_step
 from la2ds_cli.features import heatmap_cache
 from la2ds_cli.formats import wide_csv
 from la2ds_cli.formats.exchange import export_poses
-from la2ds_cli.main import app
 from la2ds_cli.poses import extract, extraction
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.video.reader import probe
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.poses.grey_people import CONFIG, film
+from tests.processes import invoke
+from tests.told import refused
 
 OPTIONS = ExtractOptions(device="cpu")
 ODD = [
@@ -125,10 +125,9 @@ def test_a_small_file_that_declares_a_vast_picture_is_refused(tmp_path: Path):
     path.write_bytes(_gif(8, 8))
     assert probe(path).width == 8
     path.write_bytes(_gif(65535, 65535))
-    with pytest.raises(UserError) as caught:
+    with refused(ExitCode.UNREADABLE) as caught:
         probe(path)
     assert caught.value.code in ("V001", "V002")
-    assert caught.value.exit_code == ExitCode.UNREADABLE
 
 
 @pytest.mark.parametrize("error", [RuntimeError("odd"), MemoryError(), RecursionError()])
@@ -146,9 +145,8 @@ def test_a_pose_file_that_fails_unexpectedly_fails_alone(
         return real(path, options)
 
     monkeypatch.setattr(wide_csv, "read_clips", broken)
-    command = ["import", "wide-csv", str(tmp_path / "csv"), "--project", str(project.root)]
-    done = CliRunner().invoke(app, command)
-    assert done.exit_code == ExitCode.PARTIAL, done.output
+    command = ["import", "wide-csv", tmp_path / "csv", "--project", project.root]
+    done = invoke(*command, code=ExitCode.PARTIAL)
     assert done.output.count("X001") == 1
     assert len(project.videos()) == 2
     assert "Traceback" in next((project.root / "logs").glob("error-*.txt")).read_text()
@@ -191,5 +189,4 @@ def test_a_full_disk_ends_embedding_and_heatmaps_with_its_own_code(
         ["retrieve", "--query", "clip-0@0.2", "--run", "la2ds-base", "--features", "base"],
         ["cache-heatmaps"],
     ):
-        done = CliRunner().invoke(app, [*command, "--project", str(project.root)])
-        assert done.exit_code == ExitCode.STORAGE, (command, done.output)
+        invoke(*command, "--project", project.root, code=ExitCode.STORAGE)

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,9 +9,7 @@ import pytest
 
 from la2ds_cli.poses.cuts import CutDetector
 from la2ds_cli.video.reader import read_frames
-
-DATA = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
-VIDEOS = DATA / "videos"
+from tests.shared_data import VIDEOS
 
 
 def room(seed: int, width: int = 320, height: int = 180) -> np.ndarray:

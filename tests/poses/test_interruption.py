@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import extract_poses
 from tests.poses import grey_people
 from tests.poses.grey_people import CONFIG, film, same_poses, walk
+from tests.processes import run_python
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,12 +42,7 @@ extract_poses(Project.open(Path(sys.argv[1])), [sys.argv[2]], CONFIG, progress=K
 
 def kill_after(frames: int, project: Project, path: Path) -> None:
     """Extract and die once `frames` frames were counted, over both passes."""
-    ended = subprocess.run(
-        [sys.executable, "-c", KILLED, str(project.root), str(path), str(frames)],
-        cwd=ROOT,
-        check=False,
-    )
-    assert ended.returncode == -signal.SIGKILL
+    run_python("-c", KILLED, project.root, path, str(frames), code=-signal.SIGKILL, cwd=ROOT)
 
 
 def test_a_killed_batch_keeps_the_clips_that_were_done(tmp_path: Path) -> None:

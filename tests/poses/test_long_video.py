@@ -4,7 +4,6 @@ time not faster than the video."""
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.video.reader import Image, write_video
+from tests.processes import run_python
 
 ROOT = Path(__file__).parents[2]
 FPS = 10
@@ -51,15 +51,8 @@ def _peak(folder: Path, minutes: int) -> tuple[Project, int]:
         "assert item.usable, item.message\n"
         "print(round(highest_memory()))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(folder), str(film)],
-        cwd=ROOT,
-        env={**os.environ, "LA2DS_PLUGINS": "tests"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    environment = {**os.environ, "LA2DS_PLUGINS": "tests"}
+    done = run_python("-c", program, str(folder), str(film), cwd=ROOT, env=environment)
     return project, int(done.stdout)
 
 

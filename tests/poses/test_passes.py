@@ -148,9 +148,7 @@ def test_each_person_is_followed_in_order_and_anew_after_a_gap() -> None:
     people = [(list(range(40)), (0, 0, 60, 60)), (away, (60, 0, 119, 60))]
     (first, second), tracks = followed(40, people)
     assert first == [list(range(16)), list(range(16, 32)), list(range(32, 40))]
-    assert second == [
-        *([*range(10)], "reset", list(range(20, 32)), list(range(32, 40))),
-    ]
+    assert second == [[*range(10)], "reset", list(range(20, 32)), list(range(32, 40))]
     np.testing.assert_array_equal(tracks[1].frame, away)
     np.testing.assert_array_equal(tracks[1].xy[:, 3, 0], away)
     assert tracks[0].world.shape == (40, 17, 3)

@@ -19,7 +19,7 @@ from la2ds_cli.demo.performer import SIDES, forward_kinematics, pose_vector, ran
 from la2ds_cli.poses.extract import write_report
 from la2ds_cli.poses.extraction import ClipResult
 from la2ds_cli.poses.quality import FACTS, assess, clip_facts, item_result, verdict
-from tests.movement import add_sequence, figure, sequence
+from tests.movement import add_sequence, figure, sequence, shaken, without
 
 SKELETON = get_skeleton("penn13")
 TORSO = 60.0  # pixels, of tests.movement.figure at its default scale
@@ -30,17 +30,6 @@ def standing(length: int = 60, fps: float = 30, **changes) -> PoseSequence:
     box = np.tile([140.0, 50, 180, 200], (length, 1))
     pose = sequence(np.zeros(length), fps=fps)
     return replace(pose, **{"box": box, "score": np.full((length, 13), 0.8), **changes})
-
-
-def noisy(pose: PoseSequence, deviation: float, seed: int = 0) -> PoseSequence:
-    noise = np.random.default_rng(seed).normal(0, deviation, pose.xy.shape)
-    return replace(pose, xy=pose.xy + noise)
-
-
-def without(pose: PoseSequence, rows: slice, joints: int | slice = slice(None)) -> PoseSequence:
-    xy = pose.xy.copy()
-    xy[rows, joints] = np.nan
-    return replace(pose, xy=xy)
 
 
 def test_a_person_who_stands_still() -> None:
@@ -79,7 +68,7 @@ def test_a_gap_is_measured_in_time() -> None:
 
 @pytest.mark.parametrize("deviation", [0.6, 3.0])
 def test_jitter_is_the_deviation_of_the_noise(deviation: float) -> None:
-    facts = assess(noisy(standing(600), deviation))
+    facts = assess(shaken(standing(600), deviation))
     assert facts["jitter"] == pytest.approx(deviation / TORSO, rel=0.05)
 
 
@@ -97,7 +86,7 @@ def test_a_torso_is_the_median_and_a_seventh_of_the_person_at_least(
     )
     xy[rows, shoulders[0], 1] = xy[rows, hips[0], 1] - 2
     xy[rows, shoulders[1], 1] = xy[rows, hips[1], 1] - 2
-    facts = assess(noisy(replace(pose, xy=xy), 0.6))
+    facts = assess(shaken(replace(pose, xy=xy), 0.6))
     assert facts["jitter"] == pytest.approx(0.6 / torso, rel=0.05)
 
 
@@ -107,7 +96,7 @@ def test_jitter_does_not_depend_on_the_frame_rate(fps: int) -> None:
     phase = np.linspace(0, 1, 8 * fps)
     moving = standing(len(phase), fps, xy=figure(phase))
     assert assess(moving)["jitter"] < 0.002
-    assert assess(noisy(moving, 1.2))["jitter"] == pytest.approx(0.02, rel=0.1)
+    assert assess(shaken(moving, 1.2))["jitter"] == pytest.approx(0.02, rel=0.1)
 
 
 def test_times_of_another_unit_have_no_jitter() -> None:
@@ -165,7 +154,7 @@ def test_tilt_is_clockwise_in_the_picture(turned: float, tilt: float) -> None:
 
 
 def test_nobody() -> None:
-    facts = assess(without(standing(), slice(None)))
+    facts = assess(without(standing()))
     assert facts["coverage"] == 0
     assert facts["longest_gap"] == 2
     unknown = ["jitter", "person_height", "tilt", "turned"]
@@ -259,9 +248,7 @@ def test_a_handstand_may_be_either() -> None:
 
 def test_unseen_joints_leave_it_open() -> None:
     pose, _ = performed(0, 6, 77)
-    xy = pose.xy.copy()
-    xy[:, 9] = np.nan
-    assert assess(turned(replace(pose, xy=xy), 1))["turned"] is None
+    assert assess(turned(without(pose, joints=9), 1))["turned"] is None
 
 
 # --- the verdict -----------------------------------------------------------------------------

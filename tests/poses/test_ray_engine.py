@@ -20,6 +20,7 @@ from la2ds_cli.poses.extraction import Extraction
 from la2ds_cli.poses.sources import Entry, load_source
 from tests.poses.grey_people import CONFIG, film, same_poses, walk
 from tests.ray_workers import mortal
+from tests.told import refused
 
 
 @pytest.fixture
@@ -118,9 +119,8 @@ def refusal(folder: Path) -> UserError:
     """What an extraction over Ray ends with."""
     film(folder / "a.mp4", walk(20))
     project = Project.create(folder / "project")
-    with pytest.raises(UserError) as caught:
+    with refused(ExitCode.ENVIRONMENT) as caught:
         extract_poses(project, [str(folder / "a.mp4")], CONFIG, ExtractOptions(engine="ray"))
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
     return caught.value
 
 

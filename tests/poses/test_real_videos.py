@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,8 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.poses.networks import resolve_detector, resolve_pose
 from la2ds_cli.video.reader import read_frames
+from tests.shared_data import DATA, VIDEOS
 
-DATA = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[3] / "shared")) / "data"
 DETECTOR = DATA / "weights" / "person_detector_352.onnx"
 POSE = DATA / "weights" / "pose_coco17_256x192.onnx"
 CONFIG = PosesConfig(detector=str(DETECTOR), pose=str(POSE))
@@ -27,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def clip(name: str) -> Path:
-    path = DATA / "videos" / name
+    path = VIDEOS / name
     if not path.exists():
         pytest.skip(f"no {path}")
     return path

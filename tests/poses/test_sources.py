@@ -8,8 +8,9 @@ import pytest
 from PIL import Image as PillowImage
 
 from la2ds_cli.core.clip import ClipOptions
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.poses.sources import Entry, collect_entries, read_manifest
+from tests.told import refused
 
 
 @pytest.fixture
@@ -42,9 +43,8 @@ def test_what_is_not_there_stays_in_the_list(folder: Path) -> None:
 
 
 def test_urls_are_refused() -> None:
-    with pytest.raises(UserError, match="example") as caught:
+    with refused(ExitCode.USAGE, "example"):
         clips(["https://example.org/a.mp4"])
-    assert caught.value.exit_code == ExitCode.USAGE
 
 
 # --- folders of images ------------------------------------------------------------------
@@ -89,11 +89,7 @@ def test_links_are_followed_and_name_no_second_clip(folder: Path, tmp_path: Path
     (folder / "shortcut").symlink_to(outside)
     found = clips([str(folder)])
     assert len(found) == 3
-    assert {Path(name).resolve().name for name in found} == {
-        "clip2.MP4",
-        "clip10.mp4",
-        "clip1.mov",
-    }
+    assert {Path(name).resolve().name for name in found} == {"clip2.MP4", "clip10.mp4", "clip1.mov"}
     link = str(folder / "shortcut" / "clip1.mov")
     assert clips([link, str(outside / "clip1.mov")]) == [link]
 
@@ -142,9 +138,8 @@ def test_a_clip_named_twice_comes_once(folder: Path) -> None:
 def test_a_part_of_a_file_is_read_in_one_way(folder: Path, row: str) -> None:
     """The two entries would have one id, and one file of poses."""
     (folder / "clips.csv").write_text(f"path,rotate,subject\n{row}\n")
-    with pytest.raises(UserError, match=r"clip2.MP4 is listed twice, with different") as caught:
+    with refused(ExitCode.MISMATCH, r"clip2.MP4 is listed twice, with different") as caught:
         collect_entries([str(folder), str(folder / "clips.csv")])
-    assert caught.value.exit_code == ExitCode.MISMATCH
     assert "own start and end" in caught.value.hint
 
 
@@ -219,13 +214,11 @@ BAD_CELL = [
     ],
 )
 def test_what_is_wrong_in_a_table_is_named(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(UserError, match=rf"clips\.csv .*{said}") as caught:
+    with refused(ExitCode.MISMATCH, rf"clips\.csv .*{said}") as caught:
         read_manifest(write(tmp_path, text))
-    assert caught.value.exit_code == ExitCode.MISMATCH
     assert "path is required" in caught.value.hint or "lists no clips" in said
 
 
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such file") as caught:
+    with refused(ExitCode.UNREADABLE, "no such file", "V006"):
         read_manifest(tmp_path / "gone.csv")
-    assert (caught.value.code, caught.value.exit_code) == ("V006", ExitCode.UNREADABLE)

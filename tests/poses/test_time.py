@@ -84,11 +84,7 @@ TURNS = {90: ((0, 1, -1, 0), 1), 180: ((-1, 0, 0, -1), 2), 270: ((0, -1, 1, 0), 
     ],
 )
 def test_a_constant_rate_read_with_options_or_a_matrix_that_suit_the_file(
-    tmp_path: Path,
-    rate: int,
-    saved: int,
-    stored: Callable[[np.ndarray], np.ndarray],
-    read: Any,
+    tmp_path: Path, rate: int, saved: int, stored: Callable[[np.ndarray], np.ndarray], read: Any
 ) -> None:
     path = tmp_path / "clip.mp4"
     write_video(path, [stored(image) for image in drawn(np.arange(SECONDS * rate) / rate)], saved)

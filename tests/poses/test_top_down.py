@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_cli.poses.networks import (
-    TopDownBackend,
-    crop_matrix,
-    decode_heatmaps,
-    to_image,
-)
+from la2ds_cli.poses.networks import TopDownBackend, crop_matrix, decode_heatmaps, to_image
 from la2ds_models.pose import build_pose_network
 from tests.poses import mmpose_reference as reference
 

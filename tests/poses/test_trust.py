@@ -14,15 +14,8 @@ from la2ds_cli.features.body_joints import body_joints
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.resample import resample_pose
 from la2ds_cli.poses import trust
-from la2ds_cli.poses.trust import (
-    LEAST_TRUST,
-    WRONG,
-    doubts,
-    trust_of,
-    trusted,
-    with_trust,
-)
-from tests.movement import figure, sequence
+from la2ds_cli.poses.trust import LEAST_TRUST, WRONG, doubts, trust_of, trusted, with_trust
+from tests.movement import figure, sequence, shaken, without
 
 SKELETON = get_skeleton("penn13")
 ELBOW, WRIST = SKELETON.index("left_elbow"), SKELETON.index("left_wrist")
@@ -32,11 +25,8 @@ FPS = 30.0
 
 def moving(length: int = 90, fps: float = FPS, **changes) -> PoseSequence:
     """The figure's movement in three seconds of a network's joints: jitter, and scores of 0.9."""
-    rng = np.random.default_rng(3)
-    pose = sequence(np.linspace(0, 1, length), fps=fps)
-    noise = rng.normal(0, 0.6, pose.xy.shape)  # a hundredth of the torso
-    score = np.full((length, 13), 0.9)
-    return replace(pose, **{"xy": pose.xy + noise, "score": score, **changes})
+    pose = shaken(sequence(np.linspace(0, 1, length), fps=fps), 0.6, 3)  # a hundredth of the torso
+    return replace(pose, **{"score": np.full((length, 13), 0.9), **changes})
 
 
 def changed(pose: PoseSequence, rows: slice, joint: int, by: tuple[float, float]) -> PoseSequence:
@@ -114,8 +104,7 @@ def test_exchanged_sides_are_not_trusted_while_they_are():
 
 
 @pytest.mark.parametrize(
-    ("scores", "doubted"),
-    [((0.9, 0.9), {"left arm", "right arm"}), ((0.65, 0.9), {"left arm"})],
+    ("scores", "doubted"), [((0.9, 0.9), {"left arm", "right arm"}), ((0.65, 0.9), {"left arm"})]
 )
 def test_two_limbs_in_one_place_are_not_two_limbs(scores: tuple[float, float], doubted: set[str]):
     pose = moving(xy=figure(np.full(90, 1.0)))
@@ -150,18 +139,16 @@ def test_nothing_is_known_across_a_cut():
 
 def test_unseen_joints_and_odd_clips():
     pose = moving()
-    xy = pose.xy.copy()
-    xy[10:20, WRIST] = np.nan
-    gap = replace(pose, xy=xy)
+    gap = without(pose, slice(10, 20), WRIST)
     assert (trust_of(gap)[10:20, WRIST] == 0).all()
     assert not trusted(gap)[10:20, WRIST].any()
-    nobody = replace(pose, xy=np.full_like(xy, np.nan))
+    nobody = without(pose)
     assert not trust_of(nobody).any()
     assert doubts(nobody) == []
     one = trust_of(pose.cut(0, 1))
     assert one.shape == (1, 13)
     assert (one > LEAST_TRUST).all()
-    point = replace(pose, xy=np.zeros_like(xy))
+    point = replace(pose, xy=np.zeros_like(pose.xy))
     assert np.isfinite(trust_of(point)).all()
 
 

@@ -9,7 +9,7 @@ from unittest.mock import Mock, call
 
 import pytest
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.poses.weights import (
     fetch_weights,
@@ -22,17 +22,12 @@ from la2ds_cli.poses.weights import (
 from la2ds_models import weight_files
 from la2ds_models.weight_files import WeightFile, own_path, zoo
 from tests.file_server import FileServer, Served
+from tests.told import refused
 
 CONTENT = b"weights " * 50_000
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LA2DS_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setenv("no_proxy", "*")
-    monkeypatch.delenv("LA2DS_MIRROR", raising=False)
-    monkeypatch.delenv("LA2DS_OFFLINE", raising=False)
+pytestmark = pytest.mark.usefixtures("own_home")
 
 
 @pytest.fixture
@@ -76,9 +71,8 @@ def test_a_backend_reports_to_whoever_listens(server: FileServer) -> None:
 
 
 def test_missing_weights_name_every_way_out() -> None:
-    with pytest.raises(UserError, match="hrnet-w32-v0 are not on this machine") as caught:
+    with refused(ExitCode.ENVIRONMENT, "hrnet-w32-v0 are not on this machine") as caught:
         obtain_weights("hrnet-w32-v0", SILENT, offline=True)
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert "\n" not in caught.value.message
     entry = zoo()["hrnet-w32-v0"]
     hint = caught.value.hint
@@ -104,9 +98,8 @@ def test_no_room_is_a_matter_of_storage(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("LA2DS_HOME", str(tmp_path / "file"))
-    with pytest.raises(UserError, match="cannot store the weights of net") as caught:
+    with refused(ExitCode.STORAGE, "cannot store the weights of net") as caught:
         fetch_weights("net")
-    assert caught.value.exit_code == ExitCode.STORAGE
     assert "LA2DS_HOME" in caught.value.hint
 
 

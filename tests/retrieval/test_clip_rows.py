@@ -9,28 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.embedding import embed as embedding
 from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows, model_features, pose_features
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.training.train import TrainOptions, train
-from tests.movement import add_sequence, sequence, warped_phase
-from tests.told import Notes
+from tests import small_runs
+from tests.movement import add_sequence, sequence, warped_phase, without
+from tests.told import Notes, refused
 
-TINY = """
-preset = "default"
-[model]
-input = "joints"
-width = 16
-heads = 2
-temporal_layers = 1
-[train]
-steps = 2
-batch_size = 2
-validate_every = 2
-"""
+SETTINGS = [*small_runs.TINY, "model.input=joints"]
 
 
 def add(project: Project, name: str, length: int, seed: int, fps: float = 20.0) -> None:
@@ -47,10 +37,8 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.fixture
 def trained(project: Project) -> Project:
-    (project.root / "project.toml").write_text(TINY)
-    opened = Project.open(project.root)
-    train(opened, run="default", config=opened.config())
-    return opened
+    train(project, run="default", config=project.config(overrides=SETTINGS))
+    return project
 
 
 def rows_of(features: ClipFeatures) -> dict[str, ClipRows]:
@@ -62,8 +50,7 @@ def of_model(project: Project) -> ClipFeatures:
 
 
 def test_a_clip_without_joints_and_a_damaged_one_are_left_out(project: Project) -> None:
-    pose = sequence(warped_phase(20, 1))
-    add_sequence(project, "nobody", replace(pose, xy=np.full_like(pose.xy, np.nan)))
+    add_sequence(project, "nobody", without(sequence(warped_phase(20, 1))))
     add(project, "broken", 30, 5)
     path = project.pose_path("broken")
     path.write_bytes(path.read_bytes()[:-50])
@@ -90,7 +77,7 @@ def test_only_new_clips_are_embedded(trained: Project) -> None:
 def test_other_weights_give_other_rows(trained: Project) -> None:
     before = of_model(trained)
     rows = rows_of(before)
-    config = trained.config(overrides=["train.seed=5"])
+    config = trained.config(overrides=[*SETTINGS, "train.seed=5"])
     train(trained, run="default", config=config, options=TrainOptions(overwrite=True))
     after = of_model(trained)
     assert after.model != before.model
@@ -108,22 +95,19 @@ def test_an_embedding_of_other_weights_is_refused(
         return original(self, poses)
 
     monkeypatch.setattr(embedding.Embedder, "__call__", swapped)
-    with pytest.raises(UserError, match="come from different weights") as caught:
+    with refused(ExitCode.MISMATCH, "come from different weights"):
         rows_of(of_model(trained))
-    assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 def test_a_run_that_sees_frames_sees_clips_as_filmed(project: Project) -> None:
     features = replace(pose_features(project, "penn13"), views=("filmed",))
-    with pytest.raises(UserError, match="video frames") as caught:
+    with refused(ExitCode.MISMATCH, "video frames"):
         features.in_view("other")
-    assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 def test_a_query_whose_skeleton_the_model_does_not_read(trained: Project) -> None:
     pose = sequence(warped_phase(20, 1))
     xy, score = np.zeros((20, 17, 2)), np.ones((20, 17))
     add_sequence(trained, "coco", replace(pose, xy=xy, score=score, skeleton="coco17"))
-    with pytest.raises(UserError, match="has the skeleton coco17, the model penn13") as caught:
+    with refused(ExitCode.UNUSABLE, "has the skeleton coco17, the model penn13"):
         retrieve(trained, RetrievalRequest("coco", features="model"))
-    assert caught.value.exit_code == ExitCode.UNUSABLE

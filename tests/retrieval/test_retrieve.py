@@ -27,8 +27,8 @@ from la2ds_cli.retrieval.search import Limits
 from la2ds_cli.views import retrieval_sheet as contact_sheet
 from la2ds_cli.views.figure import GREEN
 from la2ds_cli.views.retrieval_sheet import RED
-from tests.movement import add_sequence, sequence, warped_phase
-from tests.told import Notes
+from tests.movement import add_sequence, sequence, shaken, warped_phase
+from tests.told import Notes, refused
 
 PHASE = {"anna": warped_phase(41, 0), "ben": warped_phase(61, 1), "cleo": warped_phase(51, 2)}
 
@@ -82,9 +82,8 @@ def test_query_rows() -> None:
     assert query_rows(pose, None) == [4, 12, 20, 28, 36]
     assert query_rows(pose.cut(0, 2), None) == [0, 1]
     for seconds in (-0.2, 2.2):
-        with pytest.raises(UserError, match="outside") as caught:
+        with refused(ExitCode.USAGE, "outside"):
             query_rows(pose, seconds)
-        assert caught.value.exit_code == ExitCode.USAGE
 
 
 def test_neighbours_show_the_querys_phase(project: Project) -> None:
@@ -135,9 +134,7 @@ def test_rules_hold_for_every_query(project: Project) -> None:
 
 def test_a_query_that_is_like_nothing_is_said_to_be(project: Project) -> None:
     """Upside down and shaking; the others show one movement."""
-    pose = sequence(warped_phase(30, 4), tilt=np.pi)
-    shaken = pose.xy + np.random.default_rng(0).normal(0, 40, pose.xy.shape)
-    add_sequence(project, "odd", replace(pose, xy=shaken))
+    add_sequence(project, "odd", shaken(sequence(warped_phase(30, 4), tilt=np.pi), 40))
     few = Notes()
     assert run(project, query="anna@1", progress=few).queries[0].alike is not False
     notes = Notes()
@@ -161,9 +158,8 @@ def test_clips_of_another_skeleton_are_left_out(project: Project) -> None:
 def test_one_clip_alone_cannot_be_searched(tmp_path: Path) -> None:
     project = Project.create(tmp_path)
     add_sequence(project, "anna", sequence(PHASE["anna"]))
-    with pytest.raises(UserError, match="no other clip") as caught:
+    with refused(ExitCode.UNUSABLE, "no other clip"):
         run(project)
-    assert caught.value.exit_code == ExitCode.UNUSABLE
 
 
 def label(project: Project) -> None:

@@ -150,8 +150,7 @@ def test_each_clip_is_searched_in_its_view(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize(
-    ("at", "far", "unsure"),
-    [(3.0, 0.9, True), (1.05, 0.9, False), (3.0, 2.0, False)],
+    ("at", "far", "unsure"), [(3.0, 0.9, True), (1.05, 0.9, False), (3.0, 2.0, False)]
 )
 def test_a_hit_is_unsure_if_another_view_is_as_near_and_finds_another_moment(
     at: float, far: float, unsure: bool

@@ -24,6 +24,7 @@ from la2ds_cli.retrieval import frame_table
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, RetrievalResult, retrieve
 from la2ds_cli.retrieval.search import Limits
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.told import refused
 
 lancedb = pytest.importorskip("lancedb", reason="lancedb is not installed (extra lance)")
 pa = pytest.importorskip("pyarrow")
@@ -265,9 +266,8 @@ def test_two_projects_write_at_once(project: Project, other: Project, uri: str) 
 @pytest.mark.parametrize("name", [b"", b"root:x:0:0\n", b"a\nb-01234567\n", b"\xff-01234567"])
 def test_another_file_is_no_name(project: Project, uri: str, name: bytes) -> None:
     project.store_name_path.write_bytes(name)
-    with pytest.raises(UserError, match="is not the name of a project") as caught:
+    with refused(ExitCode.UNREADABLE, "is not the name of a project"):
         ask(project, uri)
-    assert caught.value.exit_code == ExitCode.UNREADABLE
     assert project.store_name_path.read_bytes() == name
 
 
@@ -290,9 +290,8 @@ def test_the_next_call_completes_an_interrupted_one(
 
     with monkeypatch.context() as patched:
         patched.setattr(lancedb.table.LanceTable, "add", failing)
-        with pytest.raises(UserError, match="the disk is full") as caught:
+        with refused(ExitCode.STORAGE, "the disk is full"):
             ask(project, uri)
-    assert caught.value.exit_code == ExitCode.STORAGE
     whole = rows(uri)
     assert {row["clip"] for row in whole} == {"anna"}
     assert len(whole) == 41
@@ -386,9 +385,8 @@ def test_a_table_that_la2ds_did_not_write_is_refused(
 ) -> None:
     ask(other, uri)
     forged(uri, FORGED[change])
-    with pytest.raises(UserError, match="is damaged or was not written by la2ds") as caught:
+    with refused(ExitCode.UNREADABLE, "is damaged or was not written by la2ds") as caught:
         ask(project, uri)
-    assert caught.value.exit_code == ExitCode.UNREADABLE
     assert caught.value.hint.startswith(f"delete {uri}/{TABLE}.lance; ")
     shutil.rmtree(Path(uri) / f"{TABLE}.lance")  # what the hint says
     assert changes(ask(project, uri)) == (0, 3, 0)
@@ -424,9 +422,8 @@ def test_nothing_is_written_through_a_link(project: Project, uri: str, tmp_path:
     folder = Path(uri) / f"{TABLE}.lance" / "data"
     outside = folder.rename(tmp_path / "outside")
     folder.symlink_to(outside)
-    with pytest.raises(UserError, match="is a link") as caught:
+    with refused(ExitCode.MISMATCH, "is a link"):
         ask(project, uri)
-    assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 def test_the_lock_is_no_link(project: Project, uri: str, tmp_path: Path) -> None:
@@ -444,9 +441,8 @@ def test_the_lock_is_no_link(project: Project, uri: str, tmp_path: Path) -> None
 
 def test_offline_reaches_no_object_store(project: Project, monkeypatch) -> None:
     monkeypatch.setenv("LA2DS_OFFLINE", "1")
-    with pytest.raises(UserError, match="LA2DS_OFFLINE is set") as caught:
+    with refused(ExitCode.ENVIRONMENT, "LA2DS_OFFLINE is set"):
         ask(project, "s3://bucket/frames")
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
 
 def test_a_folder_that_cannot_be_written(project: Project, tmp_path: Path) -> None:
@@ -461,6 +457,5 @@ def test_another_command_may_be_writing(project: Project, uri: str) -> None:
     with project.lock():
         assert changes(ask(project, uri)) == (3, 0, 0)  # nothing to write
     label(project, ben=((0, 9, "up"),))
-    with project.lock(), pytest.raises(UserError, match="is writing to") as caught:
+    with project.lock(), refused(ExitCode.MISMATCH, "is writing to"):
         ask(project, uri)
-    assert caught.value.exit_code == ExitCode.MISMATCH

@@ -22,6 +22,7 @@ TOKEN = "a-token-of-the-tests"
 PATIENCE = 120_000
 """Milliseconds that a browser is waited for, on a crowded machine."""
 READY = "document.body.dataset.ready === 'true'"
+SAVED = "document.getElementById('saved').textContent === 'saved'"
 NAMES = """async () => {
   const studio = location.protocol === "http:" && document.getElementById("pair-work");
   if (!studio || document.body.dataset.ready !== "true") return;
@@ -101,6 +102,11 @@ class Seen:
         """Open a page, and wait until an expression holds."""
         self.page.goto(f"{self.address}{path}")
         self.wait_for(until)
+
+    def arrive(self, url: str) -> None:
+        """Wait until the page at an address is there and has begun its work."""
+        self.page.wait_for_url(url)
+        self.wait_for(READY)
 
     def wait_for(self, condition: str) -> None:
         """Wait until an expression holds; the page's policy forbids Playwright's own way."""

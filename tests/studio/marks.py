@@ -77,3 +77,8 @@ def corrections(project: Project, clip: str) -> list[Correction]:
     at = moments(project, clip)
     rows = [row for row in project.annotations() if row.kind == JOINT]
     return [Correction(at.frame_at(row.at), *joint_of(row.value)) for row in rows]
+
+
+def spans(project: Project, clip: str = "a") -> list[tuple[int, int, str]]:
+    """The phases that people have set: first frame, frame behind the last, name."""
+    return [(p.start, p.end, p.name) for p in project.phases().get(clip, [])]

@@ -15,7 +15,7 @@ from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.poses.subjects import read_subjects
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import finished
-from tests.studio.marks import LINE, draw, drawn, put, shown
+from tests.studio.marks import LINE, draw, drawn, put, shown, spans
 from tests.studio.test_clips import clips, video
 
 WRIST = 9  # of coco17, the skeleton of drawn people
@@ -56,10 +56,6 @@ def test_the_pictures_of_a_clip_go_with_it(page: TestClient, project: Project, t
 
 
 # --- phases and anchors -------------------------------------------------------------------------
-
-
-def spans(project: Project, clip: str) -> list[tuple[int, int, str]]:
-    return [(p.start, p.end, p.name) for p in project.phases().get(clip, [])]
 
 
 def test_what_is_set_for_moments_of_a_file_stays_however_it_is_cut(

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.studio.server import _listening
+from tests.told import refused
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX systems")
 Start = Callable[..., subprocess.Popen[str]]
@@ -46,12 +47,12 @@ def test_it_says_one_line_serves_one_project_and_ends_when_told_to(start: Start,
     assert "la2ds studio" in opened(link)
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(link.partition("?")[0], timeout=120)
-    refused = [
+    cases = [
         (("--project", str(folder)), ExitCode.MISMATCH, ("is already open", "hint: use its page")),
         (("--host", "192.0.2.1"), ExitCode.USAGE, ("from another machine", "add --i-know")),
         (("--host", "0.0.0.0", "--i-know"), ExitCode.USAGE, ("give the address or the name",)),
     ]
-    for given, code, said in refused:
+    for given, code, said in cases:
         second = start("--project", str(tmp_path / "other"), *given)
         out, error = second.communicate(timeout=120)
         assert (second.returncode, out) == (code, ""), given
@@ -88,9 +89,8 @@ def test_the_command_line_of_the_browser_has_no_link_for_long(start: Start, tmp_
 @pytest.mark.parametrize("port", [80, 1023])
 def test_a_port_at_which_no_browser_could_open_it_is_refused(port: int):
     said = f"port {port} is reserved for services of the system"
-    with pytest.raises(UserError, match=said) as refused:
+    with refused(ExitCode.USAGE, said):
         _listening("127.0.0.1", port)
-    assert refused.value.exit_code == ExitCode.USAGE == 2
 
 
 TWICE = """

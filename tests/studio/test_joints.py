@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from tests.studio.browsing import Seen, asked, browsed, check_refused
+from tests.studio.browsing import SAVED, Seen, asked, browsed, check_refused
 from tests.studio.marks import corrections
 
 PENN = get_skeleton("penn13").joints
@@ -68,15 +68,12 @@ def test_joints_dragged_on_a_picture_that_is_turned_meanwhile_are_refused(filmed
 
 # --- in a browser -------------------------------------------------------------------------------
 
-SAVED = "document.getElementById('saved').textContent === 'saved'"
-
 
 def open_joints(seen: Seen, clip: str) -> None:
     seen.go("/", until="document.querySelectorAll('.clip').length === 2")
     seen.page.click(f".clip[data-id={clip}] button")
     seen.page.click("text=Correct its joints")
-    seen.page.wait_for_url("**/joints?**")
-    seen.wait_for("document.body.dataset.ready === 'true'")
+    seen.arrive("**/joints?**")
 
 
 def test_joints_are_dragged_doubted_filled_in_and_kept(browser: Any, filmed: Project) -> None:

@@ -9,7 +9,7 @@ from la2ds_cli.core.annotations import ANCHOR
 from la2ds_cli.core.project import Project
 from la2ds_cli.demo.clips import write_demo_clips
 from la2ds_cli.video.reader import probe
-from tests.studio.browsing import Seen, watched
+from tests.studio.browsing import SAVED, Seen, watched
 from tests.studio.marks import shown
 from tests.studio.test_command import link_of
 
@@ -32,15 +32,14 @@ def test_from_two_videos_to_one_side_by_side(browser: Any, start: Any, tmp_path:
         assert page.inner_text("#coming") == ""
 
         page.click("text=See them in step")
-        page.wait_for_url("**/pair?**")
-        seen.wait_for("document.body.dataset.ready === 'true'")
+        seen.arrive("**/pair?**")
         a, b = sides(seen)
         assert a != b
         row, right = 40, correct(seen, 40)
         assert page.evaluate("data.position")[row] == right
 
         page.click("text=Label the phases of A")
-        page.wait_for_url("**/phases?**")
+        seen.arrive("**/phases?**")
         label(seen, row)
         page.click("#carry")
         seen.wait_for("/labelled 1 clip/.test(document.getElementById('carried').textContent)")
@@ -48,8 +47,7 @@ def test_from_two_videos_to_one_side_by_side(browser: Any, start: Any, tmp_path:
         assert "To review" in page.inner_text("#review-heading")
 
         page.click("nav >> text=Pair")
-        page.wait_for_url("**/pair")
-        seen.wait_for("document.body.dataset.ready === 'true'")
+        seen.arrive("**/pair")
         assert sides(seen) == [a, b]
         assert page.evaluate("data.anchors.length") == 1
         with page.expect_download() as download:
@@ -93,7 +91,6 @@ def correct(seen: Seen, row: int) -> int:
 def label(seen: Seen, row: int) -> None:
     """Name three phases, and label them by keys: from the first frame, from `row`, and later."""
     page = seen.page
-    seen.wait_for("document.body.dataset.ready === 'true'")
     for name in NAMES:
         page.fill("#name", name)
         page.press("#name", "Enter")
@@ -104,4 +101,4 @@ def label(seen: Seen, row: int) -> None:
     for _ in range(3):
         page.keyboard.press("Shift+ArrowRight")
     page.keyboard.press("3")
-    seen.wait_for("document.getElementById('saved').textContent === 'saved'")
+    seen.wait_for(SAVED)

@@ -50,9 +50,7 @@ def test_two_tabs_that_miss_one_thumbnail_both_get_it(
         assert len(list(filmed.results_dir("studio/thumbnails").iterdir())) == 1
 
 
-def test_a_project_that_was_moved_is_said_to_be_gone_and_is_not_made_again(
-    filmed: Project,
-) -> None:
+def test_a_project_that_was_moved_is_said_to_be_gone_and_is_not_made_again(filmed: Project) -> None:
     with asked(filmed) as client:
         filmed.root.rename(filmed.root.with_name("moved"))
         for path in ("/jobs", "/static/clips.js"):

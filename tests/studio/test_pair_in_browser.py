@@ -254,8 +254,7 @@ def play_by_the_clocks(seen: Seen) -> None:
     """Recordings of one performance, which nobody corrects."""
     seen.go("/pair?a=front&b=side")
     seen.page.select_option("#view", "performance")
-    seen.page.wait_for_url("**view=performance**")
-    seen.wait_for("document.body.dataset.ready === 'true'")
+    seen.arrive("**view=performance**")
     assert "side.mat: seconds of front.mat plus" in seen.page.inner_text("#said")
     assert not seen.page.is_visible("#correct")
     seen.press("c")
@@ -267,8 +266,7 @@ def choose_a_view(seen: Seen) -> None:
     asked: list[str] = []
     seen.page.on("request", lambda one: asked.append(f"{one.url} {one.post_data}"))
     seen.page.select_option("#view", "other")
-    seen.page.wait_for_url("**view=other**")
-    seen.wait_for("document.body.dataset.ready === 'true'")
+    seen.arrive("**view=other**")
     seen.page.click("#correct")
     seen.page.click("#same")
     seen.wait_for("data.anchors.length === 1")

@@ -11,10 +11,10 @@ import pytest
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.project import Project
 from tests.movement import add_sequence, sequence, warped_phase
-from tests.studio.browsing import FIRST, SHADE, Seen, browsed
+from tests.studio.browsing import FIRST, SAVED, SHADE, Seen, browsed
+from tests.studio.marks import spans
 from tests.views.report.conftest import two_filmed
 
-SAVED = "document.getElementById('saved').textContent === 'saved'"
 SET = "video,start,end,phase\nb,0,10,down\nb,10,20,up\nb,20,30,rest\n"
 CARRIED = (
     "video,start,end,phase,origin,origin_clips,origin_confidence,checked,mine\n"
@@ -29,10 +29,6 @@ def project(tmp_path: Path) -> Project:
     project = two_filmed(tmp_path)  # 36 frames at 20 per second, 30 at 25
     write_text(project.phases_path, SET)
     return project
-
-
-def spans(project: Project, clip: str = "a") -> list[tuple[int, int, str]]:
-    return [(p.start, p.end, p.name) for p in project.phases().get(clip, [])]
 
 
 def row_is(row: int) -> str:

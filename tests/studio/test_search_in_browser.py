@@ -59,8 +59,7 @@ def test_a_moment_is_found_by_pointer_and_keys_and_seen_in_step(
         page.go_back()
         asked(seen, "a", 20)
         page.click(f"#hits li:nth-child({at + 1}) a")
-        page.wait_for_url("**/pair?**")
-        seen.wait_for("document.body.dataset.ready === 'true'")
+        seen.arrive("**/pair?**")
         assert page.evaluate(ROWS) == [20, row, None]
         seen.go(f"/pair?a=a&b=b&row_a=20&row_b={row + 3}")  # not what the alignment shows
         assert page.evaluate(ROWS) == [20, row + 3, row + 3]

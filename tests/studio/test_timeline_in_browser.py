@@ -28,14 +28,12 @@ def put_on_a_timeline(seen: Seen) -> None:
     for name in "abd":
         page.check(f".clip[data-id={name}] .pick input")
     page.click("text=Put them on one timeline")
-    page.wait_for_url("**/timeline?**")
-    seen.wait_for("document.body.dataset.ready === 'true'")
+    seen.arrive("**/timeline?**")
     chosen = [page.is_checked(f"input[name=clip][value={name}]") for name in "abcd"]
     assert chosen == [True, True, False, True]
     page.select_option("#reference", "b")
     page.click("#make-it")
-    page.wait_for_url("**/timeline?name=3-clips-*")
-    seen.wait_for("document.body.dataset.ready === 'true'")
+    seen.arrive("**/timeline?name=3-clips-*")
     assert "the reference" in page.inner_text("#stages figure:first-child")
     assert page.is_visible("img.figure")
 

@@ -33,17 +33,21 @@ TINY = {
 }  # fmt: skip
 
 
+def few_clips(root: Path, settings: dict[str, Any], count: int) -> Project:
+    """Clips of two lengths and two rates, the last two of them for test."""
+    project = Project.create(root, settings)
+    for n in range(count):
+        fps, length = (30.0, 24) if n % 2 else (20.0, 30)
+        split = "test" if n >= count - 2 else ""
+        add_sequence(project, f"clip{n}", sequence(warped_phase(length, n), fps=fps), split)
+    return project
+
+
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Two projects of eight clips of two lengths and two rates, two of them for test: `clips`, and
-    `trained`, which has the run `one`."""
+    """Two projects of eight clips: `clips`, and `trained`, which has the run `one`."""
     folder = tmp_path_factory.mktemp("originals")
-    project = Project.create(folder / "clips", TINY)
-    for n in range(8):
-        fps, length = (30.0, 24) if n % 2 else (20.0, 30)
-        add_sequence(project, f"clip{n}", sequence(warped_phase(length, n), fps=fps))
-    for n in (6, 7):
-        project.mark_video(f"clip{n}", split="test", group="")
+    project = few_clips(folder / "clips", TINY, 8)
     shutil.copytree(project.root, folder / "trained")
     trained = Project.open(folder / "trained")
     train(trained, run="one", config=trained.config(), options=TrainOptions("cpu"))

@@ -7,24 +7,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.core.project import Project
 from la2ds_cli.training.train import TrainOptions, train
-from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import interrupted_at
 from tests.studio.browsing import browsed
-from tests.studio.test_train import TINY
-
-READY = "document.body.dataset.ready === 'true'"
+from tests.studio.test_train import TINY, few_clips
 
 
 def test_a_run_is_watched_resumed_and_begun(browser: Any, tmp_path: Path) -> None:
     settings = {**TINY, "train": TINY["train"] | {"steps": 60, "validate_every": 20}}
-    project = Project.create(tmp_path / "project", settings)
-    for n in range(6):
-        fps, length = (30.0, 24) if n % 2 else (20.0, 30)
-        add_sequence(project, f"clip{n}", sequence(warped_phase(length, n), fps=fps))
-    for n in (4, 5):
-        project.mark_video(f"clip{n}", split="test", group="")
+    project = few_clips(tmp_path / "project", settings, 6)
     config = project.config()
     train(project, run="one", config=config, options=TrainOptions("cpu"))
     hostile = project.run_dir("one") / "config.toml"
@@ -35,7 +26,6 @@ def test_a_run_is_watched_resumed_and_begun(browser: Any, tmp_path: Path) -> Non
     with browsed(browser, project, width=1440) as seen:
         page = seen.page
         seen.go("/train")
-        seen.wait_for(READY)
         assert "Only 4 clips to learn from" in page.inner_text("#outlook")
         assert "<img src=x" in page.inner_text("#runs")  # names are text
         assert "<b id=bold>one</b>" in page.inner_text("#runs")

@@ -15,23 +15,15 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.embedding.trained import load_network
 from la2ds_cli.features.network_input import network_input
-from la2ds_cli.training.losses import get_method
 from la2ds_cli.training.network import build_network, embed_input
 from la2ds_cli.training.train import TrainOptions, train
 from la2ds_cli.training.validate import nearest_frame
 from la2ds_models.sequence_network import SequenceNetwork
-from tests.method_batches import Given, batch_of
 from tests.movement import add_sequence, figure, sequence, warped_phase
 
 PENN = get_skeleton("penn13")
 TILT = 0.5  # radians, of the outermost of the figures
 PHASES = [warped_phase(36, 100 + n) for n in range(6)]  # of figures that no network has seen
-
-
-def loss_of(config: Config, first: Sequence[Tensor], second: Sequence[Tensor]) -> Tensor:
-    """The loss of the method of `config` on given embeddings."""
-    method = get_method(config.train.method)
-    return method.loss(Given(), batch_of(first, second), config, torch.Generator())
 
 
 def random_clips(*lengths: int, width: int = 3, seed: int = 0) -> list[Tensor]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import pytest
 
 from la2ds_cli.core import artifact
 from scripts.base_movements import FPS, performances
+from tests.processes import run_python
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "train_base.py"
 
@@ -40,10 +39,8 @@ def test_performances_are_clips_with_moments(number: int) -> None:
 
 def test_the_script_writes_weights_that_say_what_they_are(tmp_path: Path) -> None:
     out = tmp_path / "base.safetensors"
-    command = [sys.executable, str(SCRIPT), "--out", str(out), "--steps", "2", "--movements", "2"]
-    command += ["--set", "model.width=24", "--set", "train.batch_size=2", "--seed", "7"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    command = [str(SCRIPT), "--out", str(out), "--steps", "2", "--movements", "2", "--seed", "7"]
+    done = run_python(*command, "--set", "model.width=24", "--set", "train.batch_size=2")
     assert "4 clips, 2 steps" in done.stdout
     arrays, recipe, facts = artifact.read_arrays(out)
     assert {array.dtype for array in arrays.values()} == {np.dtype(np.float16)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.config import load_config
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.training.data import draw_batch, to_clip
 from la2ds_cli.training.losses import get_method
@@ -19,9 +19,9 @@ from tests.movement import sequence, warped_phase
 CPU = torch.device("cpu")
 
 
-def _step(config: Config) -> tuple[float, float]:
+def test_a_seeded_step_of_the_default_preset_gives_the_recorded_loss() -> None:
     """Loss and gradient norm of a batch of four pairs, float32."""
-    skeleton = get_skeleton("penn13")
+    config, skeleton = load_config(), get_skeleton("penn13")
     network = build_network(config.model, config.heatmap, skeleton, seed=0).train()
     poses = [sequence(warped_phase(30 + seed, seed)) for seed in range(4)]
     clips = [to_clip(f"v{n}", pose, config.train.fps) for n, pose in enumerate(poses)]
@@ -29,10 +29,5 @@ def _step(config: Config) -> tuple[float, float]:
     loss = get_method(config.train.method).loss(network, batch, config, torch.Generator())
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 1e9)
-    return float(loss.detach()), float(norm)
-
-
-def test_a_seeded_step_of_the_default_preset_gives_the_recorded_loss() -> None:
-    loss, norm = _step(load_config())
-    assert loss == pytest.approx(52.9427, rel=1e-4)
-    assert norm == pytest.approx(580.412, rel=1e-3)
+    assert float(loss.detach()) == pytest.approx(52.9427, rel=1e-4)
+    assert float(norm) == pytest.approx(580.412, rel=1e-3)

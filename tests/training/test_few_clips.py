@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.trained import load_embedder
 from la2ds_cli.training.checkpoint import run_warnings
 from la2ds_cli.training.train import TrainOptions, train
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, sequence, warped_phase, without
 from tests.small_runs import JOINTS, clips, metrics
 from tests.told import Notes, refused
 
@@ -70,7 +69,6 @@ def test_clips_of_one_two_and_three_frames_train_and_embed(
 
 
 def test_a_clip_in_which_nobody_is_seen_does_not_stop_the_others(project: Project) -> None:
-    pose = sequence(warped_phase(24, 0))
-    add_sequence(project, "empty", replace(pose, xy=np.full_like(pose.xy, np.nan)))
+    add_sequence(project, "empty", without(sequence(warped_phase(24, 0))))
     train(project, config=project.config(overrides=JOINTS), options=TrainOptions("cpu"))
     assert all(np.isfinite(row["loss"]) for row in metrics(project))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from la2ds_cli.embedding.trained import load_embedder
 from la2ds_cli.training.train import TrainOptions, train
 from la2ds_models.alignment_network import AlignmentNetwork
 from tests.movement import add_sequence, sequence
+from tests.processes import run_python
 from tests.small_runs import JOINTS
 
 LONG = 4000
@@ -56,15 +56,8 @@ print(highest_memory() - before)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow_with_the_length_of_a_clip(tmp_path: Path) -> None:
     """The heatmaps of a clip of 4,000 frames alone would be 343 MiB."""
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(tmp_path), str(LONG)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    done = run_python("-c", MEASURE, str(tmp_path), str(LONG), env=os.environ | environment)
     assert float(done.stdout.split()[-1]) < 40
 
 

@@ -12,13 +12,13 @@ from torch import Tensor
 from la2ds_cli.core.config import load_config
 from la2ds_cli.training.losses import lav
 from la2ds_cli.training.validate import relative_variance
+from tests.method_batches import value_of
 from tests.models.test_soft_dtw import enumerated
 from tests.training.feature_pairs import (
     PHASES,
     assert_gradients_are_those_of,
     embeddings,
     figures,
-    loss_of,
     random_clips,
     small,
     trained_network,
@@ -59,7 +59,7 @@ def test_loss_and_gradients_are_those_of_the_equations(monkeypatch: pytest.Monke
             total += value / ((len(a) + len(b)) / 2)
         return total / len(first)
 
-    loss = loss_of(config, first, second)
+    loss = value_of(config, first, second)
     assert float(loss.detach()) == pytest.approx(slow(), rel=1e-6)
     assert_gradients_are_those_of(slow, loss, [*first, *second])
 

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from la2ds_cli.core.config import load_config
 from la2ds_cli.training.losses.tcc import LABEL_SMOOTHING, VARIANCE_WEIGHT, cycle_classification
+from tests.method_batches import value_of
 from tests.training.feature_pairs import (
     assert_gradients_are_those_of,
     errors,
     figures,
-    loss_of,
     random_clips,
     shares,
     small,
@@ -61,7 +61,7 @@ def test_loss_and_gradients_are_those_of_the_equations(method: str, scaling: str
             value += by_loops(other, one, divisor, classify=method != "tcc")
         return math.fsum(value) / len(value)
 
-    loss = loss_of(config, first, second)
+    loss = value_of(config, first, second)
     assert float(loss.detach()) == pytest.approx(slow(), rel=1e-9)
     assert_gradients_are_those_of(slow, loss, [*first, *second])
 
@@ -70,12 +70,12 @@ def test_a_cycle_that_comes_back_costs_nothing_and_an_undecided_one_its_spread()
     config = load_config(preset="tcc", overrides=["train.method=tcc"])
     corners = 1e3 * torch.eye(6)
     floor = VARIANCE_WEIGHT * math.log(math.sqrt(1 / 12))
-    assert float(loss_of(config, [corners], [corners.flip(0)])) == pytest.approx(floor)
+    assert float(value_of(config, [corners], [corners.flip(0)])) == pytest.approx(floor)
     same = torch.ones(6, 6)  # beta is even: mean 2.5, variance 35 / 12
     variance = 35 / 12 + 1 / 12
     spread = sum((i - 2.5) ** 2 for i in range(6)) / 6 / variance
     expected = spread + VARIANCE_WEIGHT * math.log(math.sqrt(variance))
-    assert float(loss_of(config, [same], [same])) == pytest.approx(expected)
+    assert float(value_of(config, [same], [same])) == pytest.approx(expected)
 
 
 def test_smoothed_labels_cost_least_where_the_cycle_arrives_by_them() -> None:

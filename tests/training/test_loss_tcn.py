@@ -8,9 +8,9 @@ import math
 import pytest
 import torch
 
-from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.config import load_config
 from la2ds_cli.training.losses import tcn
-from tests.method_batches import batch_of, random_clips, value_of
+from tests.method_batches import assert_alike, batch_of, random_clips, value_of
 
 CONFIG = load_config(preset="tcn")
 NPAIRS = load_config(preset="tcn-npairs")
@@ -54,13 +54,8 @@ def test_loss_is_the_mean_of_the_triplets_of_both_sequences() -> None:
                 for other in unit[1:]
             )
             values.append(torch.relu(near + 0.2 - far))
-    expected = torch.stack(values).mean()
-    leaves = [*first, *second]
-    wanted = torch.autograd.grad(expected, leaves)
-    value = value_of(CONFIG, first, second)
-    torch.testing.assert_close(value, expected)
-    for found, want in zip(torch.autograd.grad(value, leaves), wanted, strict=True):
-        torch.testing.assert_close(found, want)
+    value, expected = value_of(CONFIG, first, second), torch.stack(values).mean()
+    assert_alike(value, expected, [*first, *second], rtol=1e-4, atol=1e-6)
 
 
 def test_npairs_of_two_pairs_at_right_angles_by_hand() -> None:
@@ -113,20 +108,4 @@ def test_npairs_loss_is_the_mean_over_the_clips_of_both_sequences() -> None:
                 squares.append((clip[e] ** 2).sum() + (clip[later[k]] ** 2).sum())
             values.append(sum(entropies) / len(later) + 0.0005 * sum(squares) / len(later))
     value, expected = value_of(NPAIRS, first, second), torch.stack(values).mean()
-    torch.testing.assert_close(value, expected)
-    leaves = [*first, *second]
-    wanted = torch.autograd.grad(expected, leaves)
-    for found, want in zip(torch.autograd.grad(value, leaves), wanted, strict=True):
-        torch.testing.assert_close(found, want)
-
-
-@pytest.mark.parametrize(("config", "frames"), [(CONFIG, (5, 3)), (NPAIRS, (1, 1))])
-def test_clips_too_short_for_a_negative_cost_nothing_and_have_gradients(
-    config: Config, frames: tuple[int, int]
-) -> None:
-    first, second = random_clips([frames[0]], 3, 1), random_clips([frames[1]], 3, 2)
-    value = value_of(config, first, second)
-    value.backward()
-    assert value == 0
-    assert first[0].grad is not None
-    assert (first[0].grad == 0).all()
+    assert_alike(value, expected, [*first, *second], rtol=1e-4, atol=1e-6)

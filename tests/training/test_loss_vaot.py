@@ -10,10 +10,7 @@ import torch
 
 from la2ds_cli.core.config import load_config
 from la2ds_cli.training.losses import vaot
-from tests.method_batches import (
-    random_clips,
-    value_of,
-)
+from tests.method_batches import random_clips, value_of
 from tests.models.small_networks import mask_of
 
 CONFIG = load_config(preset="vaot")

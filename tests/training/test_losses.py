@@ -9,12 +9,7 @@ from torch import Tensor
 
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.project import Project
-from tests.method_batches import (
-    assert_padding_changes_nothing,
-    learn,
-    random_clips,
-    value_of,
-)
+from tests.method_batches import assert_padding_changes_nothing, learn, random_clips, value_of
 
 METHODS = ["gtcc", "lav", "sal", "tcc", "tcn", "tcn-npairs", "vaot", "vava"]
 
@@ -51,6 +46,20 @@ def test_a_pair_is_as_it_is_alone_beside_one_of_other_lengths(
     alone = [value_of(config, [one], [other]) for one, other in zip(first, second, strict=True)]
     expected = (terms[0] * alone[0] + terms[1] * alone[1]) / sum(terms)
     torch.testing.assert_close(value_of(config, first, second), expected)
+
+
+@pytest.mark.parametrize(
+    ("method", "frames"), [("tcn", (5, 3)), ("tcn-npairs", (1, 1)), ("sal", (3, 2))]
+)
+def test_clips_too_short_for_a_triplet_a_pair_or_a_tuple_cost_nothing_and_have_gradients(
+    method: str, frames: tuple[int, int]
+) -> None:
+    first, second = random_clips([frames[0]], 6, 1), random_clips([frames[1]], 6, 2)
+    value = value_of(settings(method, width=6), first, second)
+    value.backward()
+    assert value == 0
+    assert first[0].grad is not None
+    assert (first[0].grad == 0).all()
 
 
 CORNERS, SAME = 1e3 * torch.eye(30), torch.ones(30, 30)

@@ -18,13 +18,8 @@ from tests.small_runs import JOINTS, interrupted_at, metrics
 
 # Heatmaps, cross-attention, and a network that draws random numbers of its own.
 EVERYTHING = [
-    "model.input=both",
-    "model.spatial_layers=1",
-    "model.cross_layers=1",
-    "model.temporal_position=offset",
-    "augment.noise=smooth",
-    "train.schedule=milestones",
-    "train.bucket=true",
+    *("model.input=both", "model.spatial_layers=1", "model.cross_layers=1", "train.bucket=true"),
+    *("model.temporal_position=offset", "augment.noise=smooth", "train.schedule=milestones"),
 ]
 
 

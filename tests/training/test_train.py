@@ -135,8 +135,6 @@ def files_of(project: Project) -> dict[str, bytes]:
     ("method", "overrides", "said"),
     [
         ("casa", ["model.input=heatmap"], "the encoder 'casa' does not read"),
-        ("casa", ["model.input=both"], "the encoder 'casa' does not read"),
-        ("stgcn-casa", ["model.input=heatmap"], "these settings fit no network"),
         (None, ["model.input=heatmap", "model.patch=7"], "not a multiple of the patch side 7"),
         (None, ["model.width=25", "model.heads=2"], "must be an even multiple of heads"),
         (None, ["model.encoder=casaa"], "unknown encoder 'casaa'"),

@@ -6,20 +6,19 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.training import checkpoint
+from la2ds_cli.training import checkpoint, loop
 from la2ds_cli.training.checkpoint import run_warnings
+from la2ds_cli.training.losses import la2ds
 from la2ds_cli.training.train import TrainOptions, train
 from tests.small_runs import JOINTS
+from tests.told import Notes
 
 
 def test_a_loss_that_is_not_a_number_names_the_one_clip(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """clip3 makes every batch it is in not finite; the others of the batch are not blamed."""
-    from la2ds_cli.training.losses import la2ds
-
     real = la2ds.loss
 
     def spoiled(network, batch, *rest):
@@ -34,8 +33,6 @@ def test_a_gradient_that_is_not_a_number_names_all_of_the_batch(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """sqrt has a finite value and no finite slope at 0."""
-    from la2ds_cli.training.losses import la2ds
-
     real = la2ds.loss
     monkeypatch.setattr(la2ds, "loss", lambda *a: (real(*a) * 0).sqrt())
     with pytest.raises(UserError, match=r"gradient is not finite at step 0, .*(clip\d, ){3}"):
@@ -45,18 +42,12 @@ def test_a_gradient_that_is_not_a_number_names_all_of_the_batch(
 def test_a_collapsed_network_is_told_once_and_marked(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from la2ds_cli.training import loop
-
-    real, notes = loop.embed_input, []
+    real, notes = loop.embed_input, Notes()
     monkeypatch.setattr(loop, "embed_input", lambda *a: np.ones_like(real(*a)))
 
-    class Notes(Progress):
-        def note(self, text: str) -> None:
-            notes.append(text)
-
     config = project.config(overrides=JOINTS)
-    result = train(project, config=config, options=TrainOptions("cpu"), progress=Notes())
-    told = [note for note in notes if "has collapsed at step 5" in note]
+    result = train(project, config=config, options=TrainOptions("cpu"), progress=notes)
+    told = [note for note in notes.lines if "has collapsed at step 5" in note]
     assert len(told) == 1
     assert "Lower train.learning_rate" in told[0]
     assert result.collapse == "all frames have the same embedding"

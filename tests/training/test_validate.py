@@ -16,6 +16,8 @@ from la2ds_cli.training.validate import (
 )
 from tests.movement import sequence, warped_phase
 
+CLIPS = [to_clip(f"v{n}", sequence(warped_phase(40, n)), 20) for n in range(4)]
+
 
 def test_nearest_frame_error_by_hand() -> None:
     first = np.array([[0.0], [1.0], [2.0], [3.0]], dtype=np.float32)
@@ -33,8 +35,7 @@ def test_effective_rank_counts_equal_directions() -> None:
 
 def test_a_perfect_embedding_beats_a_constant_one() -> None:
     config = load_config(overrides=["model.input=joints", "augment.flip_probability=0"])
-    clips = [to_clip(f"v{n}", sequence(warped_phase(40, n)), 20) for n in range(4)]
-    pairs = validation_pairs(clips, get_skeleton("penn13"), config)
+    pairs = validation_pairs(CLIPS, get_skeleton("penn13"), config)
 
     def about_root(item):
         assert item.joints is not None
@@ -49,8 +50,7 @@ def test_a_perfect_embedding_beats_a_constant_one() -> None:
 
 def test_every_copy_is_warped() -> None:
     config = load_config(overrides=["model.input=joints", "augment.temporal_probability=0.0"])
-    clips = [to_clip(f"v{n}", sequence(warped_phase(40, n)), 20) for n in range(4)]
-    for _, _, source in validation_pairs(clips, get_skeleton("penn13"), config):
+    for _, _, source in validation_pairs(CLIPS, get_skeleton("penn13"), config):
         assert np.ptp(np.diff(source)) > 0  # frames pass at changing speed
 
 

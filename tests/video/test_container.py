@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.video.reader import probe, read_frames, write_video
 from tests.drawn_clips import HEIGHT, WIDTH, grey_steps, quadrants
+from tests.told import refused
 
 
 @pytest.fixture
@@ -20,12 +21,6 @@ def clip(tmp_path: Path) -> Path:
     path = tmp_path / "clip.mp4"
     write_video(path, grey_steps(24), 25)
     return path
-
-
-def error_of(path: Path | str) -> UserError:
-    with pytest.raises(UserError) as caught:
-        probe(path)
-    return caught.value
 
 
 PDF = b"%PDF-1.4\n" + bytes(range(256)) * 20
@@ -58,23 +53,21 @@ def test_what_is_no_video(
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
-    error = error_of(path)
-    assert (error.code, error.exit_code) == (code, ExitCode.UNREADABLE)
-    assert text in error.message
+    with refused(ExitCode.UNREADABLE, text, code):
+        probe(path)
 
 
 @pytest.mark.parametrize("name", ["https://example.org/a.mp4", "rtsp://camera/1", "-"])
 def test_urls_are_refused(name: str) -> None:
-    error = error_of(name)
-    assert error.exit_code == ExitCode.USAGE
+    with refused(ExitCode.USAGE):
+        probe(name)
 
 
 def test_recording_without_its_index(clip: Path) -> None:
     content = clip.read_bytes()
     clip.write_bytes(content[: content.index(b"moov") - 4])
-    error = error_of(clip)
-    assert (error.code, error.exit_code) == ("V001", ExitCode.UNREADABLE)
-    assert "moov" in error.message
+    with refused(ExitCode.UNREADABLE, "moov", "V001"):
+        probe(clip)
 
 
 def test_sound_with_a_cover_picture_is_audio_only(tmp_path: Path) -> None:
@@ -90,9 +83,8 @@ def test_sound_with_a_cover_picture_is_audio_only(tmp_path: Path) -> None:
         container.mux(sound.encode(None))
         container.mux(cover.encode(av.VideoFrame.from_ndarray(quadrants(), format="rgb24")))
         container.mux(cover.encode(None))
-    error = error_of(path)
-    assert (error.code, error.exit_code) == ("V004", ExitCode.UNREADABLE)
-    assert "audio only" in error.message
+    with refused(ExitCode.UNREADABLE, "audio only", "V004"):
+        probe(path)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tiff", ".webp"])
@@ -102,17 +94,16 @@ def test_an_image_is_no_video(tmp_path: Path, suffix: str, renamed: bool) -> Non
     assert cv2.imwrite(str(path), quadrants())
     if renamed:
         path = path.rename(tmp_path / "photo.mp4")
-    error = error_of(path)
-    assert (error.code, error.exit_code) == ("V004", ExitCode.UNREADABLE)
-    assert error.message == f"{path} is an image, not a video"
-    assert "--fps" in error.hint
+    with refused(ExitCode.UNREADABLE, f"^{path} is an image, not a video$", "V004") as caught:
+        probe(path)
+    assert "--fps" in caught.value.hint
 
 
 def test_unknown_codec(clip: Path) -> None:
     clip.write_bytes(clip.read_bytes().replace(b"avc1", b"zzz9").replace(b"avcC", b"zzzC"))
-    error = error_of(clip)
-    assert (error.code, error.exit_code) == ("V005", ExitCode.UNREADABLE)
-    assert "ffmpeg -i clip.mp4" in error.hint
+    with refused(ExitCode.UNREADABLE, None, "V005") as caught:
+        probe(clip)
+    assert "ffmpeg -i clip.mp4" in caught.value.hint
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from la2ds_cli.core.clip import ClipOptions
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.video import media_files
 from la2ds_cli.video.media_files import (
     is_animation,
@@ -22,6 +22,7 @@ from la2ds_cli.video.media_files import (
 )
 from la2ds_cli.video.reader import is_image_folder, probe, read_frames
 from tests.drawn_clips import HEIGHT, WIDTH, corner_colours, grey_steps, quadrants
+from tests.told import refused
 
 TEN = ClipOptions(fps=10)
 
@@ -107,29 +108,24 @@ def test_what_is_a_folder_of_images(folder: Path, tmp_path: Path) -> None:
 
 def test_the_rate_must_be_given(folder: Path) -> None:
     for look in (probe, lambda path: next(read_frames(path))):
-        with pytest.raises(
-            UserError, match="is a folder of images, and their rate is unknown"
-        ) as caught:
+        said = f"{folder} is a folder of images, and their rate is unknown"
+        with refused(ExitCode.USAGE, said, "V010"):
             look(folder)
-        assert (caught.value.code, caught.value.exit_code) == ("V010", ExitCode.USAGE)
-        assert str(folder) in caught.value.message
 
 
 def test_sizes_must_not_be_mixed(folder: Path) -> None:
     PillowImage.fromarray(quadrants(40, 30)).save(folder / "img7.png")
     frames = read_frames(folder, TEN)
     assert [next(frames).index for _ in range(7)] == list(range(7))
-    with pytest.raises(UserError, match=r"img0\.png is 96x64 and .*img7\.png is 40x30") as caught:
+    with refused(ExitCode.UNREADABLE, r"img0\.png is 96x64 and .*img7\.png is 40x30", "V011"):
         next(frames)
-    assert (caught.value.code, caught.value.exit_code) == ("V011", ExitCode.UNREADABLE)
 
 
 @pytest.mark.parametrize("content", [b"", b"no image at all" * 9])
 def test_an_image_that_cannot_be_read(folder: Path, content: bytes) -> None:
     (folder / "img0.png").write_bytes(content)
-    with pytest.raises(UserError, match=r"img0\.png") as caught:
+    with refused(ExitCode.UNREADABLE, r"img0\.png", "V012"):
         probe(folder, TEN)
-    assert (caught.value.code, caught.value.exit_code) == ("V012", ExitCode.UNREADABLE)
 
 
 # --- animations -------------------------------------------------------------------------

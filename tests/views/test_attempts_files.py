@@ -12,11 +12,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.compare.attempts import (
-    AttemptsResult,
-    compare_attempts,
-    series_name,
-)
+from la2ds_cli.compare.attempts import AttemptsResult, compare_attempts, series_name
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.views import attempts_files

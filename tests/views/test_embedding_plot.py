@@ -19,7 +19,7 @@ from la2ds_cli.embedding import embed as embedding
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.views import embedding_plot as plotted
 from la2ds_cli.views.embedding_plot import EmbeddingPlot, plot_embeddings, project_frames
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, sequence, warped_phase, without
 from tests.told import refused
 
 LENGTH = {"anna": 41, "ben": 61, "cleo": 51}
@@ -130,7 +130,7 @@ def test_bad_input(
     project: Project, names: list[str], features: FeatureKind, code: ExitCode, said: str
 ) -> None:
     pose = sequence(warped_phase(20, 1))
-    add_sequence(project, "nothing", replace(pose, xy=np.full_like(pose.xy, np.nan)))
+    add_sequence(project, "nothing", without(pose))
     xy, score = np.zeros((20, 17, 2)), np.ones((20, 17))
     add_sequence(project, "coco", replace(pose, xy=xy, score=score, skeleton="coco17"))
     add_sequence(project, "short", pose.cut(0, 2))

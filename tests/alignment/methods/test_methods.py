@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 from la2ds_cli.alignment.methods import align_features, get_method, method_names
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
+from tests.processes import run_python
+from tests.told import refused
 
 NAMES = method_names()
 
@@ -35,10 +34,9 @@ def test_every_method_returns_valid_pairs(name, rows, columns, dtype) -> None:
 
 
 def test_unknown_name_gets_a_suggestion() -> None:
-    with pytest.raises(UserError) as caught:
+    with refused(ExitCode.USAGE) as caught:
         get_method("dwt")
     assert "did you mean 'dtw'?" in caught.value.hint
-    assert caught.value.exit_code == ExitCode.USAGE
 
 
 RETURNED = {
@@ -67,9 +65,8 @@ def test_a_dotted_path_is_a_method(tmp_path, monkeypatch) -> None:
     with pytest.raises(UserError, match="no module"):
         get_method("own_alignment.absent")
     for name in RETURNED:
-        with pytest.raises(UserError, match="integer pairs") as caught:
+        with refused(ExitCode.USAGE, "integer pairs"):
             align_features(f"own_alignment.{name}", a, b, AlignConfig())
-        assert caught.value.exit_code == ExitCode.USAGE
 
 
 def test_listing_imports_no_method() -> None:
@@ -78,5 +75,4 @@ def test_listing_imports_no_method() -> None:
         "loaded = [m for m in sys.modules if m == 'numba' or m.startswith("
         "'la2ds_cli.alignment.methods.')]; sys.exit(str(loaded) if loaded else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    run_python("-c", code)

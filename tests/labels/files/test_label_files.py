@@ -10,7 +10,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from typer.testing import CliRunner
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -18,8 +17,8 @@ from la2ds_cli.core.types import Phase
 from la2ds_cli.labels.exchange import export_labels, import_labels
 from la2ds_cli.labels.files import FORMATS, LabelFile, Span, elan, reader, writer
 from la2ds_cli.labels.files.elan import CARRIED
-from la2ds_cli.main import app
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.processes import invoke
 
 NAMED = [(0, 12, "=1+1"), (12, 20, "up, <b> & “rest”"), (25, 31, "'tis"), (31, 37, "-x")]
 SPANS = [Span(0.0, 0.6, "down"), Span(0.6, 1.0, "up & <rest>"), Span(1.25, 1.85, "down")]
@@ -105,9 +104,8 @@ def test_labels_that_fail_unexpectedly_fail_alone(
         real(labels, path)
 
     monkeypatch.setattr(elan, "write", broken)
-    command = ["export-labels", "elan", "--project", str(project.root), "--out", str(tmp_path)]
-    done = CliRunner().invoke(app, command)
-    assert done.exit_code == ExitCode.PARTIAL, done.output
+    command = ["export-labels", "elan", "--project", project.root, "--out", tmp_path]
+    done = invoke(*command, code=ExitCode.PARTIAL)
     assert done.output.count("X001") == 1
     assert "Traceback" not in done.output
     assert [path.name for path in tmp_path.glob("*.eaf")] == ["b.eaf"]

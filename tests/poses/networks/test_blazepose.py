@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.poses.networks import (
     Instances,
     blazepose,
@@ -35,6 +35,7 @@ from la2ds_cli.poses.networks.blazepose import (
     whole,
 )
 from tests.poses.blazepose_models import write_detector, write_landmarks
+from tests.told import refused
 
 REACH = 40.0
 POSE: Any = None
@@ -195,14 +196,12 @@ def test_the_identity_of_a_name_reads_no_file() -> None:
 
 
 def test_what_it_cannot_do_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(UserError, match="only on the CPU") as caught:
+    with refused(ExitCode.ENVIRONMENT, "only on the CPU"):
         resolve_pose("blazepose", "cuda")
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
     monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
     monkeypatch.setenv("LA2DS_OFFLINE", "1")
-    with pytest.raises(UserError, match="blazepose-lite are not on this machine") as caught:
+    with refused(ExitCode.ENVIRONMENT, "blazepose-lite are not on this machine") as caught:
         resolve_pose("blazepose-lite", "cpu")
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert "la2ds models pull blazepose-lite" in caught.value.hint
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +13,10 @@ import pytest
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.poses.networks.blazepose import SteadyAxis, body_region, open_networks
+from tests.shared_data import VIDEOS
 
 pytest.importorskip("mediapipe.python.solutions", reason="compares with mediapipe 0.10.21")
 
-VIDEOS = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[4] / "shared")) / "data/videos"
 CLIPS = ("trikonasana/trikonasana_03.mp4", "golf/swing1.mp4", "other/two_people.mp4")
 HEIGHT = 720  # pixels of a frame that the differences are given for
 

@@ -7,18 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, load, numpy_helper, save
+from onnx import TensorProto, load, save
 from typer.testing import CliRunner
 
 from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
 from la2ds_cli.poses.networks import pose_identities, resolve_pose
 from la2ds_cli.poses.networks import resolve_detector as _resolve_detector
 from tests.poses.grey_people import film
-from tests.poses.onnx_models import write_detector, write_graph, write_pose
+from tests.poses.onnx_models import write_constant, write_detector, write_pose
+from tests.told import refused
 
 BOX = np.array([[20, 10, 68, 74.0]])  # 48 x 64, the aspect of the tiny network
 BLACK = np.zeros((32, 32, 3), np.uint8)
@@ -59,9 +60,8 @@ def test_a_dot_is_found_in_batches_of_any_size(tmp_path: Path, batch: int | str)
 
 def test_joints_are_never_guessed_from_their_number(tmp_path: Path) -> None:
     path = write_pose(tmp_path / "p.onnx", joints=13)
-    with pytest.raises(UserError, match="17 joints of coco17") as caught:
+    with refused(ExitCode.MISMATCH, "17 joints of coco17"):
         resolve_pose(str(path), "cpu")
-    assert caught.value.exit_code == ExitCode.MISMATCH
     named = write_pose(tmp_path / "q.onnx", joints=13, metadata={"skeleton": "penn13"})
     assert resolve_pose(str(named), "cpu").skeleton == "penn13"
 
@@ -109,33 +109,6 @@ def test_boxes_that_are_none_are_left_out_and_their_number_is_bounded(tmp_path: 
 # --- what is refused ----------------------------------------------------------------------------
 
 
-def network(
-    path: Path,
-    given: list[int | str],
-    answer: np.ndarray,
-    *,
-    declared: list[int | str] | None = None,
-    kind: int = TensorProto.FLOAT,
-    inputs: int = 1,
-) -> Path:
-    """A network that answers any input with the same array, declared with another shape or not."""
-    names = [f"input{n}" for n in range(inputs)]
-    nodes = [
-        helper.make_node("Cast", [names[0]], ["float"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceSum", ["float"], ["sum"], keepdims=0),
-        helper.make_node("Mul", ["sum", "zero"], ["nothing"]),
-        helper.make_node("Add", ["answer", "nothing"], ["output"]),
-    ]
-    constants = [
-        numpy_helper.from_array(answer.astype(np.float32), "answer"),
-        numpy_helper.from_array(np.zeros((), np.float32), "zero"),
-    ]
-    shape = declared or list(answer.shape)
-    returned = helper.make_tensor_value_info("output", TensorProto.FLOAT, shape)
-    taken = [helper.make_tensor_value_info(name, kind, given) for name in names]
-    return write_graph(path, nodes, taken, returned, constants)
-
-
 MAPS, ROWS = np.zeros((1, 17, 16, 12)), np.zeros((1, 1, 6))
 CROP: list[int | str] = [1, 3, 64, 48]
 FREE: dict[str, Any] = {"declared": ["b", "k", "h", "w"]}
@@ -169,10 +142,9 @@ ODD_DETECTOR: dict[str, tuple[list[int | str], np.ndarray, dict[str, Any]]] = {
 )
 def test_odd_networks_are_refused(tmp_path: Path, resolve: Any, odd: Any) -> None:
     given, answer, more = odd
-    path = network(tmp_path / "odd.onnx", given, answer, **more)
-    with pytest.raises(UserError, match=r"odd.onnx has .*expected") as caught:
+    path = write_constant(tmp_path / "odd.onnx", given, answer, **more)
+    with refused(ExitCode.MISMATCH, r"odd.onnx has .*expected"):
         resolve(str(path), "cpu")
-    assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 def test_cuda_is_never_replaced_in_silence(tmp_path: Path, monkeypatch) -> None:
@@ -180,9 +152,8 @@ def test_cuda_is_never_replaced_in_silence(tmp_path: Path, monkeypatch) -> None:
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     path = write_detector(tmp_path / "d.onnx", [[0, 0, 1, 1, 0.5, 0]])
-    with pytest.raises(UserError, match="CUDA") as caught:
+    with refused(ExitCode.ENVIRONMENT, "CUDA"):
         resolve_detector(path, "cuda")
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
 
 @pytest.mark.parametrize("name", ["two answers", "one channel"])
@@ -192,7 +163,7 @@ def test_a_network_that_never_worked_is_not_kept_in_the_project(tmp_path: Path, 
     scenes: list[dict[int, tuple[int, int, int, int]]] = [{250: person}] * 12
     film(tmp_path / "clip.mp4", scenes)
     given, answer, more = ODD_POSE[name]
-    odd = network(tmp_path / "odd.onnx", given, answer, **more)
+    odd = write_constant(tmp_path / "odd.onnx", given, answer, **more)
     boxes = write_detector(tmp_path / "boxes.onnx", [[*person, 0.9, 0]], size=(160, 240))
     project = Project.create(tmp_path / "p")
     before = (project.root / "project.toml").read_bytes()

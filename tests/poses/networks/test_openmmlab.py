@@ -35,6 +35,7 @@ from la2ds_cli.poses.networks.openmmlab import (
 from la2ds_cli.poses.networks.paper import Forward
 from la2ds_models.pose import build_pose_network, load_pose_weights
 from tests.poses import mmpose_reference as reference
+from tests.told import refused
 
 W32 = reference.CONFIGS["hrnet-w32"]
 RTMDET = "rtmdet_tiny_8xb32-300e_coco"
@@ -59,24 +60,21 @@ def detector_of(setting: str) -> Any:
     return resolve_detector(setting, "cpu", POSE, PosesConfig())
 
 
-def refused(setting: str) -> UserError:
+def unbuilt(setting: str, code: ExitCode, match: str | None = None) -> UserError:
     """Why a pose network or a detector is not built."""
     is_pose = setting.startswith("mmpose")
-    with pytest.raises(UserError) as caught:
+    with refused(code, match) as caught:
         resolve_pose(setting, "cpu", CONFIG) if is_pose else detector_of(setting)
     return caught.value
 
 
 @pytest.mark.parametrize("package", ["mmpose", "mmdet"])
 def test_a_missing_package_and_a_missing_configuration_are_explained(monkeypatch, package) -> None:
-    error = refused(package)
-    assert error.exit_code == ExitCode.USAGE
-    assert f"{package} needs a configuration" in error.message
+    error = unbuilt(package, ExitCode.USAGE, f"{package} needs a configuration")
     assert f" {package}:CONFIG,CHECKPOINT" in error.hint
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    error = refused(f"{package}:any.py,any.pth")
-    assert (error.exit_code, error.hint) == (ExitCode.ENVIRONMENT, INSTALL)
-    assert f"{package} needs packages" in error.message
+    setting, said = f"{package}:any.py,any.pth", f"{package} needs packages"
+    assert unbuilt(setting, ExitCode.ENVIRONMENT, said).hint == INSTALL
 
 
 def test_data_sets_are_stood_in_for_where_xtcocotools_is_missing(monkeypatch) -> None:
@@ -89,9 +87,8 @@ def test_data_sets_are_stood_in_for_where_xtcocotools_is_missing(monkeypatch) ->
     install_stand_ins()
     mask = importlib.import_module("xtcocotools.mask")
     assert mask is importlib.import_module("xtcocotools").mask
-    with pytest.raises(UserError, match="COCO reads a data set") as caught:
+    with refused(ExitCode.ENVIRONMENT, "COCO reads a data set"):
         importlib.import_module("xtcocotools.coco").COCO("annotations.json")
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
     for name in ("xtcocotools", *(f"xtcocotools.{part}" for part in ("coco", "cocoeval", "mask"))):
         monkeypatch.delitem(sys.modules, name)
 
@@ -109,9 +106,8 @@ def test_joints_are_matched_by_name() -> None:
         for n in range(1, 5)
     ]
     assert match_skeleton(hand, "x") == ("hand21", list(range(21)))
-    with pytest.raises(UserError, match=r"swan\.py .*: beak, tail") as caught:
+    with refused(ExitCode.MISMATCH, r"swan\.py .*: beak, tail"):
         match_skeleton(["beak", "tail"], "swan.py")
-    assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 @pytest.fixture(scope="module")
@@ -232,8 +228,7 @@ def test_identity_follows_what_the_configuration_says_and_the_weights(tmp_path: 
 )
 def test_settings_that_name_nothing(setting: str, code: ExitCode, text: str) -> None:
     trust(str(Path("missing.py").resolve()))
-    error = refused(setting)
-    assert error.exit_code == code
+    error = unbuilt(setting, code)
     assert re.search(text, f"{error.message} {error.hint}")
 
 
@@ -249,9 +244,7 @@ def test_settings_that_name_nothing(setting: str, code: ExitCode, text: str) -> 
 )
 def test_networks_that_do_not_fit_are_refused(checkpoint: Path, tmp_path, config, text) -> None:
     path = checkpoint if "w48" in config else random_weights(config, tmp_path)
-    error = refused(f"mmpose:{config},{path}")
-    assert error.exit_code == ExitCode.MISMATCH
-    assert re.search(text, error.message)
+    unbuilt(f"mmpose:{config},{path}", ExitCode.MISMATCH, text)
 
 
 @needs_mmlab
@@ -263,10 +256,8 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
 
     path = tmp_path / "hostile.pth"
     torch.save({"state_dict": {}, "meta": Hostile()}, path)
-    error = refused(f"mmpose:{W32},{path}")
-    assert error.exit_code == ExitCode.ENVIRONMENT
-    assert re.search(r"holds only weights: .*print", error.message)
-    assert "publish_model" in error.hint
+    said = r"holds only weights: .*print"
+    assert "publish_model" in unbuilt(f"mmpose:{W32},{path}", ExitCode.ENVIRONMENT, said).hint
 
 
 # --- detectors ----------------------------------------------------------------------------------
@@ -300,9 +291,8 @@ def test_regions_are_averaged_by_torchvision(layer: dict[str, Any], torchvision:
 
 
 def test_other_operators_say_what_is_missing() -> None:
-    with pytest.raises(UserError, match="modulated_deform_conv_forward") as caught:
+    with refused(ExitCode.ENVIRONMENT, "modulated_deform_conv_forward"):
         operators().modulated_deform_conv_forward(1, two=2)
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
 
 def random_detector(alias: str, folder: Path, classes: tuple[str, ...] | None = None) -> str:
@@ -360,6 +350,5 @@ def test_the_boxes_are_those_of_mmdetection(tmp_path: Path, alias: str) -> None:
 @pytest.mark.heavy
 def test_a_detector_of_other_things_is_refused(tmp_path: Path) -> None:
     setting = random_detector(RTMDET, tmp_path, classes=tuple(f"kind{n}" for n in range(80)))
-    error = refused(setting)
-    assert error.exit_code == ExitCode.MISMATCH
-    assert "does not detect people; its classes are kind0, kind1" in error.message
+    said = "does not detect people; its classes are kind0, kind1"
+    unbuilt(setting, ExitCode.MISMATCH, said)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.plugins import plugin_names
 from la2ds_cli.demo.clips import write_demo_clips
 from la2ds_cli.poses.networks import (
@@ -25,6 +25,7 @@ from la2ds_cli.video.reader import read_frames
 from la2ds_models.pose import POSE_VARIANTS, build_pose_network
 from la2ds_models.weight_files import WeightFile, zoo
 from tests.poses.grey_people import GreyPose, scene
+from tests.told import refused
 
 POSE: Any = None
 ROOT = Path(__file__).parents[3]
@@ -50,9 +51,8 @@ def test_identities_name_the_network_and_its_weights(name: str) -> None:
 
 @pytest.mark.parametrize(("kind", "option"), [("POSES", "--pose"), ("DETECTORS", "--detector")])
 def test_an_unknown_name_lists_the_known_ones(kind: str, option: str) -> None:
-    with pytest.raises(UserError, match=r"unknown .* 'openpose'") as caught:
+    with refused(ExitCode.USAGE, r"unknown .* 'openpose'") as caught:
         KINDS[kind]("openpose")
-    assert caught.value.exit_code == ExitCode.USAGE
     for text in (*plugin_names(NETWORKS, kind), f"{option} FILE.onnx"):
         assert text in caught.value.hint
 
@@ -66,9 +66,8 @@ def test_missing_weights_are_explained_and_nothing_takes_their_place(
     monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("LA2DS_OFFLINE", "1")
-    with pytest.raises(UserError, match=name) as caught:
+    with refused(ExitCode.ENVIRONMENT, name) as caught:
         KINDS[kind](name)
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
     entry = zoo()[name]
     for text in (entry.file, entry.sha256, entry.urls[0], str(tmp_path), "FILE.onnx"):
         assert text in caught.value.hint
@@ -129,18 +128,16 @@ def test_w32_loads_a_checkpoint_from_the_weights_folder(tmp_path: Path, monkeypa
     torch.save({"state_dict": {"fc.weight": torch.zeros(2, 2)}}, path)
     entry = WeightFile("hrnet-w32", "w32.pth", "none", "nothing")
     monkeypatch.setattr("la2ds_models.weight_files.zoo", lambda: {"hrnet-w32": entry})
-    with pytest.raises(UserError, match=r"w32\.pth") as caught:
+    with refused(ExitCode.ENVIRONMENT, r"w32\.pth"):
         resolve_pose("hrnet-w32", "cpu")
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
 
 def test_out_of_memory_ends_the_run() -> None:
     def full(batch: torch.Tensor) -> torch.Tensor:
         raise torch.OutOfMemoryError("no room")
 
-    with pytest.raises(UserError, match="too little free memory") as caught:
+    with refused(ExitCode.ENVIRONMENT, "too little free memory"):
         Forward(full, torch.device("cpu"))(np.ones((4, 3, 4, 4), np.float32))
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
 
 @pytest.mark.gpu

@@ -37,6 +37,7 @@ from la2ds_cli.poses.networks.ultralytics import (
     read_joints,
 )
 from tests.poses.yolo_files import LAYERS, DetectionModel, write_checkpoint
+from tests.told import refused
 
 
 @pytest.mark.parametrize(
@@ -65,18 +66,16 @@ def test_identities(tmp_path: Path) -> None:
         ("yolo11n.pt", ExitCode.UNREADABLE, r"no such model file: yolo11n\.pt"),
         ("ultralytics:yolo5", ExitCode.USAGE, "unknown YOLO network 'yolo5'"),
     ):
-        with pytest.raises(UserError, match=said) as caught:
+        with refused(code, said) as caught:
             pose_identities(setting)
-        assert caught.value.exit_code == code
     assert "known: yolo11n, yolo11n-pose, yolo26n, yolo26n-pose; or" in caught.value.hint
 
 
 def test_a_missing_package_is_named_with_its_extra_and_licence(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
     monkeypatch.setitem(sys.modules, "ultralytics", None)
-    with pytest.raises(UserError, match="package ultralytics is not installed") as caught:
+    with refused(ExitCode.ENVIRONMENT, "package ultralytics is not installed") as caught:
         load_model("yolo11n", "cpu", 1)
-    assert caught.value.exit_code == ExitCode.ENVIRONMENT
     assert "pip install 'la2ds[ultralytics]'" in caught.value.hint
     assert "AGPL-3.0" in caught.value.hint
     assert list(tmp_path.iterdir()) == []  # nothing was downloaded for nothing
@@ -138,9 +137,8 @@ def test_people_whatever_the_company_and_the_thread(tasks: Any, tmp_path: Path) 
 @pytest.mark.usefixtures("tasks")
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path, monkeypatch) -> None:
     path = write_checkpoint(tmp_path / "a.pt", monkeypatch)
-    with pytest.raises(UserError, match="does not fit the installed ultralytics") as caught:
+    with refused(ExitCode.MISMATCH, "does not fit the installed ultralytics"):
         load_model(str(path), "cpu", 1)
-    assert caught.value.exit_code == ExitCode.MISMATCH
     path = write_checkpoint(tmp_path / "a.pt", monkeypatch, names={0: "cat", 1: "dog"})
     with pytest.raises(UserError, match="does not detect people; its classes are cat, dog"):
         load_model(str(path), "cpu", 1)
@@ -156,10 +154,9 @@ class Hostile:
         return os.mkdir, (self.folder,)
 
 
-def refused(path: Path, match: str) -> UserError:
-    with pytest.raises(UserError, match=match) as caught:
+def unread(path: Path, match: str) -> UserError:
+    with refused(ExitCode.MISMATCH, match) as caught:
         read_checkpoint(path)
-    assert caught.value.exit_code == ExitCode.MISMATCH
     return caught.value
 
 
@@ -204,7 +201,7 @@ def test_the_joints_of_a_pose_network(tmp_path: Path, monkeypatch) -> None:
 def test_a_hostile_file_runs_nothing(tmp_path: Path) -> None:
     folder, path = tmp_path / "made", tmp_path / "a.pt"
     torch.save({"model": Hostile(folder)}, path)
-    error = refused(path, r"a\.pt is refused: it names posix\.mkdir")
+    error = unread(path, r"a\.pt is refused: it names posix\.mkdir")
     assert "publisher" in error.hint
     assert not folder.exists()
     torch.load(path, weights_only=False)  # it would have
@@ -215,7 +212,7 @@ def test_what_others_declared_safe_counts_for_nothing_here(tmp_path: Path, monke
     folder = tmp_path / "made"
     path = write_checkpoint(tmp_path / "a.pt", monkeypatch, extra=Hostile(folder))
     with torch.serialization.safe_globals([(os.mkdir, "posix.mkdir")]):
-        refused(path, "it names posix")
+        unread(path, "it names posix")
         assert (os.mkdir, "posix.mkdir") in torch.serialization.get_safe_globals()
     assert not folder.exists()
 
@@ -224,14 +221,14 @@ def test_what_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     folder, path = tmp_path / "made", tmp_path / "a.pt"
     for content in (b"", b"PK\x03\x04 damaged", b"\x89PNG"):
         path.write_bytes(content)
-        refused(path, "not a YOLO checkpoint")
+        unread(path, "not a YOLO checkpoint")
     for protocol in (0, 2, 4):
         path.write_bytes(pickle.dumps({"model": Hostile(folder)}, protocol))
-        refused(path, "not a YOLO checkpoint")
+        unread(path, "not a YOLO checkpoint")
     torch.save({"model": Hostile(folder)}, path, pickle_protocol=4)  # of newer opcodes
-    refused(path, "not a YOLO checkpoint")
+    unread(path, "not a YOLO checkpoint")
     torch.save(DetectionModel().state_dict(), path)
-    refused(path, "it contains no network")
+    unread(path, "it contains no network")
     assert not folder.exists()
 
 
@@ -251,14 +248,14 @@ def test_layers_that_might_do_more_than_compute(
     tmp_path: Path, monkeypatch, changed: dict[str, Any], reason: str
 ) -> None:
     layers = {**copy.deepcopy(LAYERS), **changed}
-    refused(write_checkpoint(tmp_path / "a.pt", monkeypatch, layers=layers), reason)
+    unread(write_checkpoint(tmp_path / "a.pt", monkeypatch, layers=layers), reason)
 
 
 def test_a_network_inside_itself_is_refused(tmp_path: Path, monkeypatch) -> None:
     network = DetectionModel()
     network.model.add_module("2", network)
     path = write_checkpoint(tmp_path / "a.pt", monkeypatch, network=network)
-    refused(path, "contains itself")
+    unread(path, "contains itself")
 
 
 # --- people in crops and pictures ---------------------------------------------------------------
@@ -328,11 +325,8 @@ def test_joints_without_a_score_get_that_of_the_person() -> None:
 def test_other_joints_are_refused(monkeypatch, joints: Any, found: str) -> None:
     model = SimpleNamespace(joints=joints)
     monkeypatch.setattr(backends, "load_model", lambda *_: model)
-    with pytest.raises(
-        UserError, match=f"finds {found}, but la2ds needs the 17 joints of coco17"
-    ) as caught:
+    with refused(ExitCode.MISMATCH, f"finds {found}, but la2ds needs the 17 joints of coco17"):
         resolve_pose("ultralytics:hand.pt", "cpu")
-    assert caught.value.exit_code == ExitCode.MISMATCH
 
 
 class SquareFinder:

@@ -96,8 +96,11 @@ class Opened:
         assert self.dialogs == []
 
 
+Open = Callable[..., Opened]
+
+
 @pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[..., Opened]]:
+def open_page(browser: Any) -> Iterator[Open]:
     """Open a file as a user does, from the disk."""
     made = []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +15,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.views import compare_files
 from la2ds_cli.views.report.pair_data import compared_angles
 from tests.compare.performers import body, film, label, performance, project_of, slowed, steady
-from tests.views.report.conftest import Opened
+from tests.views.report.conftest import Open
 
-Open = Callable[..., Opened]
 PHASE = steady()
 SLOW = slowed("rise", 1.6, 76)
 FPS_B = 25.0

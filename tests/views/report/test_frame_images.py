@@ -13,12 +13,7 @@ from PIL import Image as Pillow
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.video.reader import VideoFile, write_video
-from la2ds_cli.views.report.pair_data import (
-    HEIGHT,
-    LEAST_HEIGHT,
-    encode_frames,
-    windows,
-)
+from la2ds_cli.views.report.pair_data import HEIGHT, LEAST_HEIGHT, encode_frames, windows
 from tests.movement import sequence
 from tests.views.report.conftest import FIRST, SHADE, shaded_video
 

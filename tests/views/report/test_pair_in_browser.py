@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +13,7 @@ from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.views.report.pair import pair_page
-from tests.views.report.conftest import Opened, Report, counterpart, drawn, report_pair
-
-Open = Callable[..., Opened]
+from tests.views.report.conftest import Open, Report, counterpart, drawn, report_pair
 
 
 def test_it_opens_from_the_disk_and_shows_the_matched_frames(pair: Report, open_page: Open) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,17 +11,15 @@ import pytest
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, sequence, shaken, warped_phase
 from tests.views.report.conftest import (
-    Opened,
+    Open,
     add_filmed,
     counterpart,
     drawn,
     report_pair,
     shaded_video,
 )
-
-Open = Callable[..., Opened]
 
 
 def test_a_hostile_file_name_is_text(tmp_path: Path, open_page: Open) -> None:
@@ -152,8 +149,7 @@ def test_a_thinned_film_shows_the_nearest_picture_and_says_so(
 
 def test_weaknesses_are_told(filmed: Project, open_page: Open) -> None:
     pose, recipe = filmed.read_pose("b")
-    shaken = pose.xy + np.random.default_rng(0).normal(0, 8, pose.xy.shape).astype(np.float32)
-    filmed.write_pose("b", replace(pose, xy=shaken), recipe)
+    filmed.write_pose("b", shaken(pose, 8), recipe)
     made = report_pair(filmed, "a", "b")
     (told,) = open_page(made.file).page.locator("#notes li").all_inner_texts()
     assert told.startswith("B: ")
