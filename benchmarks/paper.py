@@ -8,9 +8,10 @@ whose clips the last weights of golf_swing are tested as well. A recipe is a pre
 its own, PRESET+K=V. It is trained with each seed on each action, in DIR/ACTION; its weights after
 every EVERY steps are kept as a run of their own, RUN-stepNNNN. Each is scored once, on the test
 clips: the metrics of Tables 1 to 3 by the protocol `paper`, and event transfer on trimmed pairs by
-`la2ds`, with the embedding alone (align.movement=0, align.base=0). Writes paper-curve.csv and
-paper-tables.csv to --out. The same command goes on after an interruption, and --only-score
-tabulates what there is while another process trains.
+`la2ds`, with the embedding alone (align.movement=0, align.base=0); the last weights also on worse
+joints (Tables 7 and 8). Writes paper-curve.csv, paper-tables.csv and paper-worse.csv to --out. The
+same command goes on after an interruption, and --only-score tabulates what there is while another
+process trains.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -32,7 +33,9 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.evaluate import Request, score_request
 from la2ds_cli.experiments.benchmark import ALONE
+from la2ds_cli.experiments.corruption import CLEAN, Joints
 from la2ds_cli.experiments.paper import paper_data, paper_methods
+from la2ds_cli.experiments.reproduce import conditions
 from la2ds_cli.training.checkpoint import read_weights
 from la2ds_cli.training.train import train
 
@@ -42,6 +45,8 @@ COLUMNS = (
     *("median %", "mean %"),
     *("people, real speed", "slow motion", "both"),  # medians of SETS["golf"].kinds
 )
+WORSE = "100 %", "tau", "AP@10", "median %"
+CONDITIONS = "p0", "p50", "p100", "clean-to-noisy"
 BASELINES = {
     "base": "base model, no training",
     "raw_pose_best": "best raw pose, for each figure",
@@ -86,11 +91,14 @@ def figures(features: dict[str, Any], transfer: dict[str, Any]) -> list[float | 
     return [100 * value if n in shares and value else value for n, value in enumerate(found)]
 
 
-def scores(project: Project, work: Path, run: str, names: Sequence[str]) -> dict[str, list[Any]]:
+def scores(
+    project: Project, work: Path, run: str, names: Sequence[str], joints: Joints = CLEAN
+) -> dict[str, list[Any]]:
     """The figures of the feature sets `names`, scored unless they are in DIR/scores."""
-    path = work / "scores" / project.root.name / f"{run}-{'-'.join(names)}.json"
+    name = "-".join([run, *names, joints.label]).rstrip("-")
+    path = work / "scores" / project.root.name / f"{name}.json"
     if not path.exists():
-        config = project.config(overrides=ALONE)
+        config, project = project.config(overrides=ALONE), joints.in_test(project)
         by = {
             name: score_request(Request(project, config, (run,), name, names)).document["features"]
             for name in ("paper", "la2ds")
@@ -112,6 +120,18 @@ def people(folds: Sequence[Fold], run: Path | None, names: Sequence[str]) -> dic
         documents.append(transfers(fold, config, names, tested))
     kinds = SETS["golf"].kinds if documents else ()
     return {name: [figure(documents, name, kind)[0] for kind in kinds] for name in names}
+
+
+def on_worse_joints(
+    project: Project, work: Path, runs: Collection[str], feature: str, label: str
+) -> Iterator[list[str]]:
+    """Rows of paper-worse.csv: WORSE in those conditions of Tables 7 and 8 that only tests have."""
+    config = project.config(overrides=ALONE)
+    for one in (*conditions("table7", config), *conditions("table8", config)):
+        if one.name in CONDITIONS:
+            found = [scores(project, work, run, [feature], one.joints)[feature] for run in runs]
+            text = dict(zip(COLUMNS, cells(found), strict=True))
+            yield [project.root.name, label, one.label, *(text[name] for name in WORSE)]
 
 
 def cells(rows: Sequence[Sequence[float]]) -> list[str]:
@@ -152,7 +172,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="K=V")
     parser.add_argument("--only-score", action="store_true")
     given = parser.parse_args()
-    curve, table = [], []
+    curve, table, worse = [], [], []
     for name in ("casa", "la2ds"):
         printed = list(paper_data()["penn-action"].figures[name].values())
         label = f"{paper_methods()[name].label} in the paper, {paper_methods()[name].input}"
@@ -181,15 +201,20 @@ def main() -> None:
                 own + people(folds, project.run_dir(run), ["model"])["model"] for run, own in last
             ]
             table.append([action, f"{label}, {max(reached)} steps", *cells(rows)])
+            for feature, name in {"model": label, **shown}.items():
+                worse += on_worse_joints(project, given.work, dict(last), feature, name)
             shown = {**shown, "untrained": f"{label}, untrained"}
             first = next(iter(reached[min(reached)]))
             for name, row in scores(project, given.work, first, list(shown)).items():
                 table.append([action, shown[name], *cells([row + others.get(name, [])])])
             shown = {}
-    steps, methods = ["action", "recipe", "steps", "seeds"], ["clips", "method"]
-    for name, columns, rows in (("curve", steps, curve), ("tables", methods, table)):
-        text = table_text([*columns, *COLUMNS], rows)
-        artifact.write_text(given.out / f"paper-{name}.csv", text)
+    files = {
+        "curve": (("action", "recipe", "steps", "seeds", *COLUMNS), curve),
+        "tables": (("clips", "method", *COLUMNS), table),
+        "worse": (("action", "recipe", "joints", *WORSE), worse),
+    }
+    for name, (columns, rows) in files.items():
+        artifact.write_text(given.out / f"paper-{name}.csv", table_text(columns, rows))
 
 
 if __name__ == "__main__":

@@ -76,11 +76,14 @@ def test_of_several_repetitions_the_nearest_is_placed(tmp_path: Path):
     lengths = (40, 30, 55)
     three = sequence(np.concatenate([cycle(n) for n in lengths]), fps=25.0)
     add_sequence(project, "three", three)
+    two = sequence(np.concatenate([cycle(n) for n in (45, 50)]), fps=30.0)
+    add_sequence(project, "two", two)
     result = put(project, reference="clip2")
     placed = {clip.video.id: clip for clip in result.clips}
     assert {name: clip.repetitions for name, clip in placed.items()} == {
         **{f"clip{number}": 1 for number in range(5)},
         "three": 3,
+        "two": 2,
     }
     known = np.flatnonzero(~np.isnan(placed["three"].position))
     starts = np.cumsum([0, *lengths])
@@ -94,6 +97,8 @@ def test_of_several_repetitions_the_nearest_is_placed(tmp_path: Path):
     assert result.times_as_long(placed["three"]) == pytest.approx(
         length / 25 / (LENGTHS[2] / RATES[2]), rel=0.15
     )
+    whole = put(project, reference="three").clips
+    assert {clip.repetitions for clip in whole} == {1}
 
 
 def test_a_mirrored_clip_is_placed_as_its_mirror_image(project: Project):

@@ -23,6 +23,7 @@ from la2ds_cli.features.viewpoint import seen
 from la2ds_cli.retrieval import frame_table
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, RetrievalResult, retrieve
 from la2ds_cli.retrieval.search import Limits
+from la2ds_cli.retrieval.store import quoted
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.told import refused
 
@@ -297,6 +298,10 @@ def test_the_next_call_completes_an_interrupted_one(
     assert len(whole) == 41
     assert changes(ask(project, uri, query="anna")) == (1, 2, 0)
     assert len(rows(uri)) == sum(LENGTHS.values())
+
+
+def test_a_quote_ends_no_text_of_sql() -> None:
+    assert quoted("o'clock") == "'o''clock'"
 
 
 def test_a_clip_that_was_written_twice_is_written_anew(project: Project, uri: str) -> None:
