@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ def four_clips(tmp_path: Path) -> Project:
     return project
 
 
-def placed(project: Project, name: str = "timeline", **options: Any) -> TimelineResult:
+def placed(
+    project: Project, name: str = "timeline", clips: Sequence[str] = "abcd", **options: Any
+) -> TimelineResult:
     """A timeline made and written as the command does, without its figure."""
     request = AlignRequest(project.config())
-    result = align_all(project, list("abcd"), request, **options)
+    result = align_all(project, list(clips), request, **options)
     folder = project.results_dir("timeline")
     targets = [folder / f"{name}.csv", folder / f"{name}.json"]
     return write_timeline(project, result, targets, Progress())

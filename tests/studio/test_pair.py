@@ -202,7 +202,8 @@ REFUSED = [
 
 def test_what_cannot_be_set_is_refused_and_nothing_is_kept(project: Project) -> None:
     with asked(project) as client:
-        change(client, [], [anchor(10, 8), note([20, 15], "x"), LINE])
+        longest = note([19, 14], "x" * 500)  # which is kept
+        change(client, [], [anchor(10, 8), note([20, 15], "x"), longest, LINE])
         before = project.annotations_path.read_bytes()
         cases = [(PAIR | {"old": [], "new": [new]}, said) for new, said in REFUSED]
         there = anchor(10, 8), note([20, 15], "x"), LINE

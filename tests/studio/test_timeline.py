@@ -49,6 +49,16 @@ def test_the_players_show_the_same_moment(project: Project) -> None:
             assert phases["d"][at] == pytest.approx(phases["b"][row], abs=0.1)
 
 
+def test_sixteen_clips_are_played_at_most(project: Project) -> None:
+    more = [f"e{number:02d}" for number in range(13)]
+    for number, name in enumerate(more):
+        add_sequence(project, name, sequence(warped_phase(20, number), fps=20.0))
+    placed(project, clips=[*"abcd", *more], reference="b")
+    with asked(project) as client:
+        found = client.get("/timeline/data", params={"name": "timeline"}).json()
+    assert (len(found["clips"]), found["more"], found["clips"][0]["id"]) == (16, 1, "b")
+
+
 def test_the_commands_are_those_of_the_form(project: Project) -> None:
     names = set()
     for clips, first in (("ab", None), ("abc", None), ("ba", None), ("ab", "b"), ("ab", "c")):
