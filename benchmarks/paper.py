@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -45,8 +45,8 @@ COLUMNS = (
     *("median %", "mean %"),
     *("people, real speed", "slow motion", "both"),  # medians of SETS["golf"].kinds, for tables
 )
-WORSE = "100 %", "tau", "AP@10", "median %"
-CONDITIONS = "p0", "p50", "p100", "clean-to-noisy"
+WORSE, TABLES = ("100 %", "median %"), ("table7", "table8")
+CONDITIONS = {"p0": "clean", "p50": "limb in half", "p100": "in all", "clean-to-noisy": "noisy"}
 BASELINES = {
     "base": "base model, no training",
     "raw_pose_best": "best raw pose, for each figure",
@@ -122,19 +122,19 @@ def people(folds: Sequence[Fold], run: Path | None, names: Sequence[str]) -> dic
     return {name: [figure(documents, name, kind)[0] for kind in kinds] for name in names}
 
 
-def on_worse_joints(
-    project: Project, work: Path, runs: Collection[str], feature: str, label: str
-) -> Iterator[list[str]]:
-    """Rows of paper-worse.csv: WORSE in those conditions of Tables 7 and 8 that only tests have."""
+def on_worse_joints(project: Project, work: Path, runs: Collection[str], feature: str) -> list[str]:
+    """Cells of paper-worse.csv: WORSE in those conditions of Tables 7 and 8 that change the test
+    clips alone."""
     config = project.config(overrides=ALONE)
-    for one in (*conditions("table7", config), *conditions("table8", config)):
-        if one.name in CONDITIONS:
-            found = [scores(project, work, run, [feature], one.joints)[feature] for run in runs]
-            text = dict(zip(COLUMNS, cells(found), strict=True))
-            yield [project.root.name, label, one.label, *(text[name] for name in WORSE)]
+    every = {one.name: one for table in TABLES for one in conditions(table, config)}
+    text = [
+        cells([scores(project, work, run, [feature], every[name].joints)[feature] for run in runs])
+        for name in CONDITIONS
+    ]
+    return [one[COLUMNS.index(name)] for name in WORSE for one in text]
 
 
-def cells(rows: Sequence[Sequence[float]]) -> list[str]:
+def cells(rows: Iterable[Sequence[float]]) -> list[str]:
     """Means over seeds with their standard deviation, of several, and empty cells at the end."""
     text = []
     for n, each in enumerate(zip(*rows, strict=True)):
@@ -193,26 +193,25 @@ def main() -> None:
                     found = scores(project, given.work, run, ["model"])["model"]
                     reached.setdefault(step, {})[run] = found
             for step, runs in sorted(reached.items()):
-                figures_of = cells([*runs.values()])[:10]
-                curve.append([action, label, str(step), str(len(runs)), *figures_of])
+                curve.append([action, label, str(step), str(len(runs)), *cells(runs.values())[:10]])
             if not reached:
                 continue
-            last = reached[max(reached)].items()
-            rows = [
-                own + people(folds, project.run_dir(run), ["model"])["model"] for run, own in last
-            ]
-            table.append([action, f"{label}, {max(reached)} steps", *cells(rows)])
-            for feature, name in {"model": label, **shown}.items():
-                worse += on_worse_joints(project, given.work, dict(last), feature, name)
-            shown = {**shown, "untrained": f"{label}, untrained"}
-            first = next(iter(reached[min(reached)]))
-            for name, row in scores(project, given.work, first, list(shown)).items():
-                table.append([action, shown[name], *cells([row + others.get(name, [])])])
+            last, steps = reached[max(reached)], f"{label}, {max(reached)} steps"
+            on_people = (people(folds, project.run_dir(run), ["model"])["model"] for run in last)
+            rows = [own + more for own, more in zip(last.values(), on_people, strict=True)]
+            table.append([action, steps, *cells(rows)])
+            for feature, name in {"model": steps, **shown}.items():
+                found = on_worse_joints(project, given.work, last, feature)
+                worse.append([action, name, *found])
+            for name, said in shown.items():
+                row = scores(project, given.work, next(iter(last)), [name])[name] + others[name]
+                table.append([action, said, *cells([row])])
             shown = {}
+    joints = [f"{figure_of}, {one}" for figure_of in WORSE for one in CONDITIONS.values()]
     files = {
         "curve": (("action", "recipe", "steps", "seeds", *COLUMNS[:10]), curve),
         "tables": (("clips", "method", *COLUMNS), table),
-        "worse": (("action", "recipe", "joints", *WORSE), worse),
+        "worse": (("action", "method", *joints), worse),
     }
     for name, (columns, rows) in files.items():
         artifact.write_text(given.out / f"paper-{name}.csv", table_text(columns, rows))
