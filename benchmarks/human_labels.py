@@ -24,7 +24,7 @@ from people import SETS, Fold, drawn_pairs, make_folds, page_table
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT
 from la2ds_cli.core.project import DEFAULT_RUN
 from la2ds_cli.embedding.trained import weights_key
 from la2ds_cli.evaluation.clips import check_unseen
@@ -82,7 +82,7 @@ def trained(fold: Fold, preset: str, settings: Sequence[str], pairs: int) -> dic
     config = fold.project.config(preset=preset, overrides=settings)
     config = replace(config, evaluate=common(fold, pairs).evaluate)
     run = run_name(preset, fold.project, config)
-    train_run(fold.project, run, config, Plan(), Progress())
+    train_run(fold.project, run, config, Plan(), SILENT)
     return transfers(fold, config, ["model"], run)
 
 

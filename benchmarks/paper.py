@@ -46,7 +46,7 @@ COLUMNS = (
     *("people, real speed", "slow motion", "both"),  # medians of SETS["golf"].kinds, for tables
 )
 WORSE, TABLES = ("100 %", "median %"), ("table7", "table8")
-CONDITIONS = {"p0": "clean", "p50": "limb in half", "p100": "in all", "clean-to-noisy": "noisy"}
+CONDITIONS = {"": "clean", "p50": "limb in half", "p100": "in all", "clean-to-noisy": "noisy"}
 BASELINES = {
     "base": "base model, no training",
     "raw_pose_best": "best raw pose, for each figure",
@@ -126,9 +126,10 @@ def on_worse_joints(project: Project, work: Path, runs: Collection[str], feature
     """Cells of paper-worse.csv: WORSE in those conditions of Tables 7 and 8 that change the test
     clips alone."""
     config = project.config(overrides=ALONE)
-    every = {one.name: one for table in TABLES for one in conditions(table, config)}
+    every = {one.name: one.joints for table in TABLES for one in conditions(table, config)}
+    every[""] = CLEAN
     text = [
-        cells([scores(project, work, run, [feature], every[name].joints)[feature] for run in runs])
+        cells([scores(project, work, run, [feature], every[name])[feature] for run in runs])
         for name in CONDITIONS
     ]
     return [one[COLUMNS.index(name)] for name in WORSE for one in text]

@@ -35,7 +35,7 @@ if "--store" not in sys.argv:
 
 import numpy as np
 
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
@@ -147,13 +147,13 @@ def step_of_store(project: Project, name: str, frames: int, data: str) -> None:
     store = Store.open(str(project.root / "store"))
     table = FrameTable(store.uri, store.table(features, WIDTH))
     if name == "write":
-        table.update(project, features, Progress())
+        table.update(project, features, SILENT)
         size = sum(f.stat().st_size for f in (project.root / "store").rglob("*") if f.is_file())
         told = f"{frames} frames of {data}, {size / 1e6:.0f} MB"
         print(f"{told}, written: {_told(begun, spent)}", flush=True)
         return
     if name == "index":
-        assert table.ensure_index(Progress())
+        assert table.ensure_index(SILENT)
         print(f"index: {_told(begun, spent)}", flush=True)
         return
     random = np.random.default_rng(2)

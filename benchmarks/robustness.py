@@ -19,7 +19,7 @@ from pathlib import Path
 
 from methods import ACTIONS, TIMED
 
-from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.progress import SILENT
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.benchmark import NAME, common_config, method_config
 from la2ds_cli.experiments.reproduce import TREATMENTS, conditions
@@ -77,7 +77,7 @@ def main() -> None:
             task = Task(table, title, 0, HEADINGS)
             facts = shared_facts(project, plan, every)
             result = Result(table, title, (task,), facts)
-            bench = Bench(action, project, every, plan, Progress())
+            bench = Bench(action, project, every, plan, SILENT)
             run_table(result, [bench], project.results_dir("robustness"), {})
             print(markdown(result, figures(result)))
 

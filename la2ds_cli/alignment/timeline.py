@@ -193,7 +193,6 @@ class _Placer:
     def __init__(self, project: Project, clock: str, request: AlignRequest) -> None:
         self._project, self._clock, self._request = project, clock, request
         self._aligner = PairAligner(project, request)
-        self._quiet = Progress()
         self.itself = self._aligner.find(clock, clock)
         self._repeats = bool(cut_clip(self.itself.pose_a))
 
@@ -209,7 +208,7 @@ class _Placer:
         Raises UserError as PairAligner.find does, and (exit 4) for a clip that has no frame on the
         timeline.
         """
-        pair = prepare_pair(self._project, self._clock, clip, self._request, self._quiet)
+        pair = prepare_pair(self._project, self._clock, clip, self._request, SILENT)
         pose_a, pose_b = pair.poses
         itself = clip == self._clock
         spans = [] if itself or self._repeats else cut_clip(pose_b)

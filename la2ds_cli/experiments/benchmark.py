@@ -197,7 +197,7 @@ class RunWorker:
         table = method_table(projects[0], names, plan)  # trusts the named modules
         self._rows = {row.name: row for row in table.rows}
         self._benches = [
-            Bench(project.root.name, project, table, plan, Progress()) for project in projects
+            Bench(project.root.name, project, table, plan, SILENT) for project in projects
         ]
 
     def __call__(self, item: tuple[int, str, int]) -> str:

@@ -239,7 +239,7 @@ class ClipWorker:
 
     def __init__(self, root: str, config: PosesConfig, device: DeviceName, overwrite: bool) -> None:
         project = Project.open(Path(root))
-        self._run = Extraction(project, config, device, Progress(), overwrite)
+        self._run = Extraction(project, config, device, SILENT, overwrite)
 
     def __call__(self, source: ClipSource) -> ClipResult:
         self._run.open_networks()

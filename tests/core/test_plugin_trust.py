@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.plugins import check_trusted, trust
 from la2ds_cli.core.project import Project
-from la2ds_cli.main import app
+from tests.processes import invoke
 
 TOUCH = "from pathlib import Path\nPath(__file__).with_name('ran').touch()\n"
 
@@ -51,8 +50,7 @@ def test_no_module_is_imported_because_a_project_names_it(
 ):
     section, _, key = setting.partition(".")
     (stranger.root / "project.toml").write_text(f'[{section}]\n{key} = "strange.thing"\n')
-    done = CliRunner().invoke(app, [*command, "--project", str(stranger.root)])
-    assert done.exit_code == ExitCode.USAGE, done.output
+    done = invoke(*command, "--project", stranger.root, code=ExitCode.USAGE)
     assert "'strange.thing' is a program that only" in done.stderr
     assert "LA2DS_PLUGINS=strange.thing" in done.stderr
     assert not (tmp_path / "strange" / "ran").exists()
@@ -62,12 +60,11 @@ def test_what_the_command_line_names_runs_and_so_does_what_is_listed(
     stranger: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     command = ["align", "clip-0", "clip-1", "--features", "pose", "--project", str(stranger.root)]
-    done = CliRunner().invoke(app, [*command, "--method", "strange.thing"])
-    assert done.exit_code == ExitCode.OK, done.output
+    invoke(*command, "--method", "strange.thing")
     assert (tmp_path / "strange" / "ran").exists()
     (stranger.root / "project.toml").write_text('[align]\nmethod = "strange.thing"\n')
     monkeypatch.setenv("LA2DS_PLUGINS", "other, strange")
-    assert CliRunner().invoke(app, command).exit_code == ExitCode.OK
+    invoke(*command)
 
 
 def test_names_are_trusted_with_their_package_and_not_by_their_beginning(

@@ -15,6 +15,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.main import app
+from tests.processes import invoke
 
 HOSTILE = [
     "../x",
@@ -58,8 +59,7 @@ def test_every_command_refuses_a_video_list_with_such_an_id(
     before = outside.read_bytes()
     project.videos_path.write_text("id,path,sha256\n../../outside,a.mp4,1\nclip-1,b.mp4,2\n")
     files = [f for f in sorted(tmp_path.rglob("*")) if "logs" not in f.parts]
-    done = CliRunner().invoke(app, [*command, "--project", str(project.root)])
-    assert done.exit_code == ExitCode.MISMATCH, done.output
+    done = invoke(*command, "--project", project.root, code=ExitCode.MISMATCH)
     assert "the id '../../outside'" in done.stderr
     assert outside.read_bytes() == before
     assert [f for f in sorted(tmp_path.rglob("*")) if "logs" not in f.parts] == files

@@ -112,18 +112,21 @@ class Seen:
         """Wait until an expression holds; the page's policy forbids Playwright's own way."""
         for _ in range(PATIENCE // 50):
             if self._holds(condition):
-                self.page.evaluate(NAMES)
                 return
             self.page.wait_for_timeout(50)
         said = self.page.inner_text("body")[:600]
         raise AssertionError(f"never: {condition}\n{said}\n{self.errors}")
 
     def _holds(self, condition: str) -> bool:
-        """Whether an expression holds on a page that is there whole: not between two pages."""
+        """Whether an expression holds on a page that is there whole, not between two pages; if so,
+        the test has the names of its modules."""
         from playwright.sync_api import Error  # not installed wherever the other helpers are used
 
         try:
-            return self.page.evaluate(f"document.readyState !== 'loading' && Boolean({condition})")
+            whole = f"document.readyState !== 'loading' && Boolean({condition})"
+            if held := self.page.evaluate(whole):
+                self.page.evaluate(NAMES)
+            return held
         except Error as between:
             if "context was destroyed" not in str(between):
                 raise

@@ -19,6 +19,7 @@ from la2ds_cli.poses.networks import pose_identities, resolve_pose
 from la2ds_cli.poses.networks import resolve_detector as _resolve_detector
 from tests.poses.grey_people import film
 from tests.poses.onnx_models import write_constant, write_detector, write_pose
+from tests.processes import invoke
 from tests.told import refused
 
 BOX = np.array([[20, 10, 68, 74.0]])  # 48 x 64, the aspect of the tiny network
@@ -174,7 +175,7 @@ def test_a_network_that_never_worked_is_not_kept_in_the_project(tmp_path: Path, 
     assert "odd.onnx has" in done.output
     assert (project.root / "project.toml").read_bytes() == before
     good = write_pose(tmp_path / "good.onnx", batch="batch")
-    assert CliRunner().invoke(app, [*command, str(good)]).exit_code == ExitCode.OK
+    invoke(*command, good)
     project = Project.open(project.root)
     assert project.config().poses == PosesConfig(detector=str(boxes), pose=str(good))
     pose, _ = project.read_pose(project.videos()[0].id)
