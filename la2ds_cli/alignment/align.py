@@ -10,7 +10,6 @@ of A then gets its confidence and its interval, which other matches that are as 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, lru_cache
 
@@ -290,13 +289,13 @@ class References:
         """Ids of the references of a pair, once their embeddings are computed. A clip that cannot
         be embedded is replaced by another."""
         while True:
-            chosen = self._chosen(pair)
+            chosen = self._chosen(pair, progress)
             failed = self._source.load(chosen, progress)
             if not failed:
                 return chosen
             self._usable |= dict.fromkeys(failed, False)
 
-    def _chosen(self, pair: tuple[str, str]) -> list[str]:
+    def _chosen(self, pair: tuple[str, str], progress: Progress) -> list[str]:
         """At most config.reference_clips clips that training uses, evenly spaced among their ids,
         excluding the pair and clips that clearly show another movement than A; none for methods
         other than DTW and for a clip aligned with itself. A clip that cannot be read or compared is
@@ -312,9 +311,11 @@ class References:
         names = sorted(video.id for video in listed if video.id not in pair)
         for video in names:
             if video not in self._usable:
-                with suppress(UserError):  # which stays False
-                    self._usable[video] = False
+                try:
                     self._usable[video] = self._comparable(read(video))
+                except UserError as error:
+                    self._usable[video] = False
+                    progress.note_once(f"{video} is no reference clip: {error.message}")
         usable = [video for video in names if self._usable[video]]
         if len(usable) < FEWEST_REFERENCES:
             return []

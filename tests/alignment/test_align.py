@@ -160,7 +160,10 @@ def test_clips_that_cannot_be_compared_are_no_references(project: Project) -> No
     with_others(project, 4)
     add_sequence(project, "blind", without(sequence(PHASE_B)))
     project.pose_path("clip0").write_bytes(b"damaged")
-    assert run(project).references == 0  # three are left
+    notes = Notes()
+    assert run(project, progress=notes).references == 0  # three are left
+    (damaged,) = (note for note in notes.lines if "clip0" in note)
+    assert damaged.startswith("clip0 is no reference clip: ")
     with_others(project, 6)
     assert run(project).references == 6
 
