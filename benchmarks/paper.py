@@ -3,15 +3,15 @@
     python benchmarks/paper.py PENN PHASES.csv --work DIR [--out docs/results] [--people EVENTS]
         [--actions golf_swing] [--recipes paper-penn-casa] [--seeds 0] [--set K=V] [--only-score]
 
-PENN: a folder with labels/*.mat; PHASES.csv: video,start,end,phase. EVENTS: a folder with golf/, on
-whose clips the last weights of golf_swing are tested as well. A recipe is a preset with settings of
-its own, PRESET+K=V. It is trained with each seed on each action, in DIR/ACTION; its weights after
-every EVERY steps are kept as a run of their own, RUN-stepNNNN. Each is scored once, on the test
-clips: the metrics of Tables 1 to 3 by the protocol `paper`, and event transfer on trimmed pairs by
-`la2ds`, with the embedding alone (align.movement=0, align.base=0); the last weights also on worse
-joints (Tables 7 and 8). Writes paper-curve.csv, paper-tables.csv and paper-worse.csv to --out. The
-same command goes on after an interruption, and --only-score tabulates what there is while another
-process trains.
+PENN: a folder with labels/*.mat; PHASES.csv: video,start,end,phase. EVENTS: a folder with golf/ and
+repetitions/, on whose clips of the action the last weights are tested as well. A recipe is a preset
+with settings of its own, PRESET+K=V. It is trained with each seed on each action, in DIR/ACTION;
+its weights after every EVERY steps are kept as a run of their own, RUN-stepNNNN. Each is scored
+once, on the test clips: the metrics of Tables 1 to 3 by the protocol `paper`, and event transfer on
+trimmed pairs by `la2ds`, with the embedding alone (align.movement=0, align.base=0); the last
+weights also on worse joints (Tables 7 and 8). Writes paper-curve.csv, paper-tables.csv and
+paper-worse.csv to --out. The same command goes on after an interruption, and --only-score tabulates
+what there is while another process trains.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ EVERY = 100
 COLUMNS = (
     *("classification 10 %", "50 %", "100 %", "progression", "tau", "AP@5", "AP@10", "AP@15"),
     *("median %", "mean %"),
-    *("people, real speed", "slow motion", "both"),  # medians of SETS["golf"].kinds, for tables
+    *("people", "slow motion", "both speeds"),  # medians on SETS[PEOPLE[action]], for tables
 )
+PEOPLE = {"golf_swing": "golf", "squat": "squat", "pullup": "pull_up"}
 WORSE, TABLES = ("100 %", "median %"), ("table7", "table8")
 CONDITIONS = {"": "clean", "p50": "limb in half", "p100": "in all", "clean-to-noisy": "noisy"}
 BASELINES = {
@@ -118,7 +119,7 @@ def people(folds: Sequence[Fold], run: Path | None, names: Sequence[str]) -> dic
             shutil.copytree(run, fold.project.run_dir(run.name))
         config, tested = fold.project.config(overrides=ALONE), "" if run is None else run.name
         documents.append(transfers(fold, config, names, tested))
-    kinds = SETS["golf"].kinds if documents else ()
+    kinds = folds[0].data.kinds if folds else ()
     return {name: [figure(documents, name, kind)[0] for kind in kinds] for name in names}
 
 
@@ -181,8 +182,8 @@ def main() -> None:
     for action in given.actions.split(","):
         project = penn_project(given.penn, action, given.work / action, given.phases)
         folds: list[Fold] = []
-        if given.people is not None and action == "golf_swing":
-            folds = make_folds(SETS["golf"], given.people, given.work / "people")
+        if given.people is not None and action in PEOPLE:
+            folds = make_folds(SETS[PEOPLE[action]], given.people, given.work / "people")
         shown: dict[str, str] = BASELINES
         others = people(folds, None, list(BASELINES))
         for recipe in given.recipes.split(","):

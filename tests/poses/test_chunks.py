@@ -117,7 +117,7 @@ def test_results_come_in_the_order_of_the_items(workers: int) -> None:
 
 
 def test_items_are_worked_on_at_the_same_time() -> None:
-    both = threading.Barrier(2, timeout=10)  # broken if the second never comes
+    both = threading.Barrier(2, timeout=60)  # broken if the second never comes
     assert len(list(ordered_map(lambda _: both.wait(), range(4), 2))) == 4
 
 
@@ -142,7 +142,7 @@ def test_a_failure_comes_in_its_turn_and_stops_what_is_under_way() -> None:
         if n == 1:
             raise ValueError("one")
         if n > 1:
-            assert stop.wait(10)
+            assert stop.wait(60)
         return n
 
     results = ordered_map(work, range(50), 2, stop)
@@ -167,7 +167,7 @@ def test_calls_at_the_same_time_have_instances_of_their_own() -> None:
 
     def call() -> int:
         with pool.borrow() as number:
-            together.wait(timeout=30)
+            together.wait(timeout=60)
             return number
 
     with ThreadPoolExecutor(3) as callers:

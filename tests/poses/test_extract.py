@@ -80,7 +80,7 @@ class Follower(grey_people.GreyPose):
         self.together = Barrier(seats)
 
     def tracker(self) -> Follower:
-        self.together.wait(timeout=30)
+        self.together.wait(timeout=60)
         return self
 
     def reset(self) -> None:

@@ -79,7 +79,7 @@ def test_an_upload_that_is_aborted_leaves_nothing_and_no_traceback(
         studio.request("PUT", "/clips/files/a.mp4", b"the first bytes", headers)
         studio.close()
         folder = filmed.root / "videos"
-        for _ in range(100):
+        for _ in range(1200):
             time.sleep(0.05)
             if folder.is_dir() and not list(folder.iterdir()):
                 break
