@@ -181,9 +181,8 @@ def main() -> None:
         table.append(["13 actions", label, *cells([printed])])
     for action in given.actions.split(","):
         project = penn_project(given.penn, action, given.work / action, given.phases)
-        folds: list[Fold] = []
-        if given.people is not None and action in PEOPLE:
-            folds = make_folds(SETS[PEOPLE[action]], given.people, given.work / "people")
+        data = SETS.get(PEOPLE.get(action, "")) if given.people else None
+        folds = make_folds(data, given.people, given.work / "people") if data else []
         shown: dict[str, str] = BASELINES
         others = people(folds, None, list(BASELINES))
         for recipe in given.recipes.split(","):
