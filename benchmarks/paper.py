@@ -41,12 +41,12 @@ from la2ds_cli.training.train import train
 
 EVERY = 100
 COLUMNS = (
-    *("classification 10 %", "50 %", "100 %", "progression", "tau", "AP@5", "AP@10", "AP@15"),
+    *("phases 10 %", "phases 50 %", "phases 100 %", "progression", "tau", "AP@5", "AP@10", "AP@15"),
     *("median %", "mean %"),
     *("people", "slow motion", "both speeds"),  # medians on SETS[PEOPLE[action]], for tables
 )
 PEOPLE = {"golf_swing": "golf", "squat": "squat", "pullup": "pull_up"}
-WORSE, TABLES = ("100 %", "median %"), ("table7", "table8")
+WORSE, TABLES = ("phases 100 %", "median %"), ("table7", "table8")
 CONDITIONS = {"": "clean", "p50": "limb in half", "p100": "in all", "clean-to-noisy": "noisy"}
 BASELINES = {
     "base": "base model, no training",
