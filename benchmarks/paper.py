@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -40,11 +40,11 @@ from la2ds_cli.training.checkpoint import read_weights
 from la2ds_cli.training.train import train
 
 EVERY = 100
-COLUMNS = (
+FIGURES = (
     *("phases 10 %", "phases 50 %", "phases 100 %", "progression", "tau", "AP@5", "AP@10", "AP@15"),
     *("median %", "mean %"),
-    *("people", "slow motion", "both speeds"),  # medians on SETS[PEOPLE[action]], for tables
 )
+KINDS = "people", "slow motion", "both speeds"  # medians on SETS[PEOPLE[action]]
 PEOPLE = {"golf_swing": "golf", "squat": "squat", "pullup": "pull_up"}
 WORSE, TABLES = ("phases 100 %", "median %"), ("table7", "table8")
 CONDITIONS = {"": "clean", "p50": "limb in half", "p100": "in all", "clean-to-noisy": "noisy"}
@@ -80,7 +80,7 @@ def kept_runs(project: Project, run: str) -> Iterator[tuple[int, str]]:
 
 
 def figures(features: dict[str, Any], transfer: dict[str, Any]) -> list[float | None]:
-    """The figures of COLUMNS, in %, from the entries of a feature set by both protocols."""
+    """FIGURES, in %, from the entries of a feature set by both protocols."""
     labels, near = features["phase_classification"], features["precision_at_k"]
     found = [
         *(labels[share]["value"] for share in ("10 %", "50 %", "100 %")),
@@ -92,58 +92,58 @@ def figures(features: dict[str, Any], transfer: dict[str, Any]) -> list[float | 
     return [100 * value if n in shares and value else value for n, value in enumerate(found)]
 
 
-def scores(
-    project: Project, work: Path, run: str, names: Sequence[str], joints: Joints = CLEAN
-) -> dict[str, list[Any]]:
-    """The figures of the feature sets `names`, scored unless they are in DIR/scores."""
-    name = "-".join([run, *names, joints.label]).rstrip("-")
+def feature_of(tested: str) -> tuple[str, str]:
+    """The feature set that is tested, and its run: of one of BASELINES none, else it is a run."""
+    return (tested, "") if tested in BASELINES else ("model", tested)
+
+
+def scores(project: Project, work: Path, tested: str, joints: Joints = CLEAN) -> list[float]:
+    """The figures of a run or a baseline, scored unless they are in DIR/scores."""
+    name = "-".join(filter(None, (tested, joints.label)))
     path = work / "scores" / project.root.name / f"{name}.json"
     if not path.exists():
         config, project = project.config(overrides=ALONE), joints.in_test(project)
-        by = {
-            name: score_request(Request(project, config, (run,), name, names)).document["features"]
-            for name in ("paper", "la2ds")
-        }
-        rows = {name: figures(by["paper"][name], by["la2ds"][name]) for name in names}
+        feature, run = feature_of(tested)
+        request = project, config, (run,) if run else ()
+        paper, la2ds = (
+            score_request(Request(*request, protocol, [feature])).document["features"][feature]
+            for protocol in ("paper", "la2ds")
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
-        artifact.write_json(path, rows)
+        artifact.write_json(path, figures(paper, la2ds))
     return json.loads(path.read_text("utf-8"))
 
 
-def people(folds: Sequence[Fold], run: Path | None, names: Sequence[str]) -> dict[str, list[float]]:
-    """Of the feature sets `names`: the median errors on the kinds of pairs of people's clips, none
-    without folds. run: the folder of the network `model`."""
-    documents = []
+def people(project: Project, folds: Sequence[Fold], tested: str) -> list[float]:
+    """Median errors of a run or a baseline on the kinds of pairs of people's clips, none without
+    folds."""
+    (feature, run), documents = feature_of(tested), []
     for fold in folds:
-        if run is not None and not fold.project.run_dir(run.name).exists():
-            shutil.copytree(run, fold.project.run_dir(run.name))
-        config, tested = fold.project.config(overrides=ALONE), "" if run is None else run.name
-        documents.append(transfers(fold, config, names, tested))
+        if run and not fold.project.run_dir(run).exists():
+            shutil.copytree(project.run_dir(run), fold.project.run_dir(run))
+        documents.append(transfers(fold, fold.project.config(overrides=ALONE), [feature], run))
     kinds = folds[0].data.kinds if folds else ()
-    return {name: [figure(documents, name, kind)[0] for kind in kinds] for name in names}
+    return [figure(documents, feature, kind)[0] for kind in kinds]
 
 
-def on_worse_joints(project: Project, work: Path, runs: Collection[str], feature: str) -> list[str]:
+def on_worse_joints(project: Project, work: Path, tested: Sequence[str]) -> list[str]:
     """Cells of paper-worse.csv: WORSE in those conditions of Tables 7 and 8 that change the test
     clips alone."""
     config = project.config(overrides=ALONE)
     every = {one.name: one.joints for table in TABLES for one in conditions(table, config)}
     every[""] = CLEAN
-    text = [
-        cells([scores(project, work, run, [feature], every[name])[feature] for run in runs])
-        for name in CONDITIONS
-    ]
-    return [one[COLUMNS.index(name)] for name in WORSE for one in text]
+    text = [cells(scores(project, work, one, every[name]) for one in tested) for name in CONDITIONS]
+    return [one[FIGURES.index(name)] for name in WORSE for one in text]
 
 
 def cells(rows: Iterable[Sequence[float]]) -> list[str]:
-    """Means over seeds with their standard deviation, of several, and empty cells at the end."""
+    """Means over seeds, with their standard deviation if there are several."""
     text = []
     for n, each in enumerate(zip(*rows, strict=True)):
         digits = {3: 3, 4: 3}.get(n, 1 if n < 8 else 2)
         spread = f" ±{stdev(each):.{digits}f}" if len(each) > 1 else ""
         text.append(f"{mean(each):.{digits}f}{spread}")
-    return [*text, *[""] * (len(COLUMNS) - len(text))]
+    return text
 
 
 def run_of(recipe: str, seed: str) -> str:
@@ -183,39 +183,32 @@ def main() -> None:
         project = penn_project(given.penn, action, given.work / action, given.phases)
         data = SETS.get(PEOPLE.get(action, "")) if given.people else None
         folds = make_folds(data, given.people, given.work / "people") if data else []
-        shown: dict[str, str] = BASELINES
-        others = people(folds, None, list(BASELINES))
+        methods = {label: [name] for name, label in BASELINES.items()}
         for recipe in given.recipes.split(","):
             label, reached = recipe.replace("+", ", "), {}
             for seed in given.seeds.split(","):
                 if not given.only_score:
                     trained(project, recipe, seed, given.settings)
                 for step, run in kept_runs(project, run_of(recipe, seed)):
-                    found = scores(project, given.work, run, ["model"])["model"]
-                    reached.setdefault(step, {})[run] = found
+                    reached.setdefault(step, []).append(run)
             for step, runs in sorted(reached.items()):
-                curve.append([action, label, str(step), str(len(runs)), *cells(runs.values())[:10]])
-            if not reached:
-                continue
-            last, steps = reached[max(reached)], f"{label}, {max(reached)} steps"
-            on_people = (people(folds, project.run_dir(run), ["model"])["model"] for run in last)
-            rows = [own + more for own, more in zip(last.values(), on_people, strict=True)]
-            table.append([action, steps, *cells(rows)])
-            for feature, name in {"model": steps, **shown}.items():
-                found = on_worse_joints(project, given.work, last, feature)
-                worse.append([action, name, *found])
-            for name, said in shown.items():
-                row = scores(project, given.work, next(iter(last)), [name])[name] + others[name]
-                table.append([action, said, *cells([row])])
-            shown = {}
+                found = cells(scores(project, given.work, run) for run in runs)
+                curve.append([action, label, str(step), str(len(runs)), *found])
+            if reached:
+                methods[f"{label}, {max(reached)} steps"] = reached[max(reached)]
+        for label, tested in methods.items():
+            rows = [scores(project, given.work, t) + people(project, folds, t) for t in tested]
+            table.append([action, label, *cells(rows)])
+            worse.append([action, label, *on_worse_joints(project, given.work, tested)])
     joints = [f"{figure_of}, {one}" for figure_of in WORSE for one in CONDITIONS.values()]
     files = {
-        "curve": (("action", "recipe", "steps", "seeds", *COLUMNS[:10]), curve),
-        "tables": (("clips", "method", *COLUMNS), table),
+        "curve": (("action", "recipe", "steps", "seeds", *FIGURES), curve),
+        "tables": (("clips", "method", *FIGURES, *KINDS), table),
         "worse": (("action", "method", *joints), worse),
     }
     for name, (columns, rows) in files.items():
-        artifact.write_text(given.out / f"paper-{name}.csv", table_text(columns, rows))
+        filled = [[*row, *[""] * (len(columns) - len(row))] for row in rows]
+        artifact.write_text(given.out / f"paper-{name}.csv", table_text(columns, filled))
 
 
 if __name__ == "__main__":
