@@ -104,11 +104,9 @@ def scores(project: Project, work: Path, tested: str, joints: Joints = CLEAN) ->
     if not path.exists():
         config, project = project.config(overrides=ALONE), joints.in_test(project)
         feature, run = feature_of(tested)
-        request = project, config, (run,) if run else ()
-        paper, la2ds = (
-            score_request(Request(*request, protocol, [feature])).document["features"][feature]
-            for protocol in ("paper", "la2ds")
-        )
+        runs = (run,) if run else ()
+        asked = (Request(project, config, runs, by, [feature]) for by in ("paper", "la2ds"))
+        paper, la2ds = (score_request(one).document["features"][feature] for one in asked)
         path.parent.mkdir(parents=True, exist_ok=True)
         artifact.write_json(path, figures(paper, la2ds))
     return json.loads(path.read_text("utf-8"))
