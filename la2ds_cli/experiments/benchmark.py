@@ -15,7 +15,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation.protocol import get_protocol
 from la2ds_cli.experiments.paper import paper_methods
 from la2ds_cli.experiments.result import Result, Row, Rows
-from la2ds_cli.experiments.runner import Bench, Plan, run_table, shared_facts
+from la2ds_cli.experiments.runner import ALONE, Bench, Plan, run_table, shared_facts
 from la2ds_cli.experiments.scores import FOLDER, TASKS, Task
 from la2ds_cli.training.losses import check_input, get_method, method_names, method_recipe
 
@@ -99,9 +99,6 @@ def _labels(projects: Sequence[Project]) -> list[str]:
 
 
 # --- the methods ------------------------------------------------------------------------------
-
-# The joints' movement and the base model, if combined with an embedding, hide what was learned.
-ALONE = ("align.movement=0", "align.base=0")
 
 
 def method_config(

@@ -17,7 +17,7 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.corruption import CLEAN, DroppedLimb, JointNoise, Joints
 from la2ds_cli.experiments.result import BASELINES, Baseline, Result, Row, Rows
-from la2ds_cli.experiments.runner import Bench, Plan, run_table, shared_facts
+from la2ds_cli.experiments.runner import ALONE, Bench, Plan, run_table, shared_facts
 from la2ds_cli.experiments.scores import ablation_task
 
 DEFAULT_PRESET = "paper-penn-casa"  # paper-penn, which follows the text literally, does not learn
@@ -241,6 +241,6 @@ def _config(
     project: Project,
     seed: int | None = None,
 ) -> Config:
-    """The recipe with more settings; the last one given wins."""
+    """The recipe with more settings, its embedding alone; the last one given wins."""
     seeds = [] if seed is None else [f"train.seed={seed}"]
-    return project.config(preset=preset, overrides=[*settings, *more, *seeds])
+    return project.config(preset=preset, overrides=[*ALONE, *settings, *more, *seeds])

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from la2ds_cli.training.train import TrainResult
 
 UNTRAINED = "untrained"
+# The joints' movement and the base model, if combined with an embedding, hide what was learned.
+ALONE = ("align.movement=0", "align.base=0")
 Made = TypeVar("Made")
 
 

@@ -84,6 +84,17 @@ def test_heatmaps_and_augmentations_share_the_whole_recipe(project: Project) -> 
     assert not result.runs()[-1].reused
 
 
+def test_an_embedding_stands_alone_unless_asked_otherwise(project: Project) -> None:
+    """The default recipe combines it with the base model, which would hide what a row changes."""
+    plan = Plan(settings=["train.steps=1"], device="cpu")
+    result = reproduce(project, "table5", plan, preset="default")
+    alignment = result.facts["alignment"]
+    assert (alignment["movement"], alignment["base"]) == (0, 0)
+    assert [one.row for one in result.runs()] == ["both"]  # the others differ in heatmaps alone
+    plan = Plan(settings=["train.steps=1", "align.base=1"], device="cpu")
+    assert reproduce(project, "table5", plan, preset="default").facts["alignment"]["base"] == 1
+
+
 def test_missing_joints(project: Project) -> None:
     result = _table(project, "table7")
     rows = _by_row(result)
