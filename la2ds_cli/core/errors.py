@@ -28,7 +28,6 @@ class ExitCode(IntEnum):
     ENVIRONMENT = 6  # device, weights, offline, missing optional package
     STORAGE = 7  # disk full, read-only folder
     PARTIAL = 8  # a batch finished, some items failed
-    GATE = 9  # a quality gate asked for by the user was not met
     OTHER_MOVEMENT = 10  # two clips that clearly do not show the same movement
     INTERRUPTED = 130
 
