@@ -22,7 +22,7 @@ import numpy as np
 
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.methods.dtw import align_each
-from la2ds_cli.alignment.path import invert, mean_pair_squared, smooth_match
+from la2ds_cli.alignment.path import invert, mean_pair_squared, never_backwards, smooth_match
 from la2ds_cli.alignment.sampling import at_rows, compared_rows
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray
@@ -209,7 +209,7 @@ def _at_all_frames(position: FloatArray, row: FloatArray, column: FloatArray) ->
         return position  # all frames of both
     among_all = np.interp(position, np.arange(len(column)), column.astype(float))
     among_all[np.isnan(position)] = np.nan
-    return np.interp(np.arange(row[-1] + 1), row, among_all)
+    return never_backwards(np.interp(np.arange(row[-1] + 1), row, among_all))
 
 
 def estimates_through(
@@ -257,10 +257,7 @@ def consensus_position(direct: FloatArray, estimates: FloatArray, length: int) -
     total = np.vstack([np.zeros(len(direct)), np.nancumsum(ordered, axis=0)])
     frames = np.arange(len(direct))
     middle = (total[last, frames] - total[first, frames]) / np.maximum(last - first, 1)
-    matched = ~np.isnan(direct)
-    position = np.full(len(direct), np.nan)
-    position[matched] = np.maximum.accumulate(np.clip(middle[matched], 0, length - 1))
-    return position
+    return never_backwards(np.where(np.isnan(direct), np.nan, np.clip(middle, 0, length - 1)))
 
 
 def path_through(position: FloatArray) -> IntArray:

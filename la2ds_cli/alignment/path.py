@@ -122,13 +122,22 @@ def nearest_rows(position: FloatArray, length: int) -> tuple[BoolArray, IntArray
     return known, rows
 
 
+def never_backwards(position: FloatArray) -> FloatArray:
+    """Positions (N,) of an ordered path without the steps back that rounding makes of a rest. NaN
+    stays NaN."""
+    known = ~np.isnan(position)
+    ordered = position.copy()
+    ordered[known] = np.maximum.accumulate(position[known])
+    return ordered
+
+
 def smooth_match(path: IntArray, length: int) -> FloatArray:
     """(length,) float64: the position in B of each frame of A, with a resolution below one frame.
 
     It is mean_match, smoothed over neighbouring frames of A (Gaussian, SMOOTHING frames). A path
     moves by whole frames but the movement is continuous, so the mean over several steps is more
-    accurate than a single one. A straight path does not change, and time never runs backwards. NaN
-    where a frame of A has no pair.
+    accurate than a single one. A straight path does not change, and on an ordered path time never
+    runs backwards. NaN where a frame of A has no pair.
     """
     position = mean_match(path, length)
     rows = np.flatnonzero(~np.isnan(position))
@@ -146,7 +155,7 @@ def smooth_match(path: IntArray, length: int) -> FloatArray:
     weight = weight / weight.sum()
     total = sum(bent[k : k + len(rows)] * weight[k] for k in range(len(weight)))
     position[rows] = np.clip(straight + total, steps[0], steps[last])
-    return position
+    return never_backwards(position) if (np.diff(steps) >= 0).all() else position
 
 
 def matched_time(position: FloatArray, time_b: FloatArray) -> FloatArray:

@@ -89,6 +89,21 @@ def test_a_smooth_match_lies_between_frames() -> None:
     assert (np.diff(position) >= 0).all()
 
 
+def test_rounding_makes_no_steps_back_while_b_rests() -> None:
+    """Rests between two frames of B, where the least step back is one of a whole frame: B has half
+    as many rows, and A waits at each of them in turn."""
+    for rest in range(3, 12):
+        columns = np.concatenate([np.arange(rest), np.full(25, rest), np.arange(rest, 30)])
+        path = np.column_stack([np.arange(len(columns)), columns])
+        position = paths.smooth_match(path, len(path))
+        assert (np.diff(position) >= 0).all()
+        assert (np.diff(np.rint(position / 2)) >= 0).all()
+    path[:, 1] = columns[::-1]  # a path that runs back is not made to wait
+    assert (np.diff(paths.smooth_match(path, len(path))) <= 1e-9).all()
+    ordered = paths.never_backwards(np.array([np.nan, 1, 3, np.nan, 2, 4]))
+    np.testing.assert_array_equal(ordered, [np.nan, 1, 3, np.nan, 3, 4])
+
+
 @pytest.mark.parametrize("length", [2, 3, 4, 5, 9, 60])
 def test_smoothing_is_a_gaussian_about_the_straight_line(length: int) -> None:
     """The deviations are reflected oddly at both ends, and some frames there are unmatched."""
