@@ -112,6 +112,8 @@ def test_align_matches_moments_of_clips_of_other_length_and_rate(pair: la2ds.Pro
     assert inside[known].mean() > 0.8
     assert set(aligned.certainty) <= {"sure", "unsure", "no counterpart"}
     assert np.nanmedian(aligned.within) < 0.4
+    assert 0.6 < aligned.same_movement <= 1
+    assert re.fullmatch(r"<Aligned anna and ben: \d+ frames of A are sure, .*>", repr(aligned))
     assert aligned.time_in_b(1.0) == pytest.approx(moment_of_ben(1.0), abs=0.1)
     assert aligned.time_in_b(aligned.time_a[7]) == aligned.time_b[7]
     assert np.isnan(aligned.time_in_b(-0.1))
@@ -139,6 +141,16 @@ def test_joints_in_memory_are_aligned_without_a_project(pair: la2ds.Project):
     assert la2ds.align_joints(anna, b, view="mirrored").view == "mirrored"
     with pytest.raises(la2ds.UserError, match="belong to no project"):
         aligned.save()
+
+
+def test_a_doubtful_movement_is_aligned_with_nothing_sure(pair: la2ds.Project):
+    anna = pair.poses("anna")
+    upside_down = la2ds.joints(anna.xy[::-1, :, ::-1] * [1, -2], fps=20, skeleton="penn13")
+    aligned = la2ds.align_joints(anna, upside_down)
+    assert aligned.same_movement < 0.6
+    assert "sure" not in aligned.certainty
+    short = la2ds.joints(anna.xy[:5], fps=20, skeleton="penn13")
+    assert np.isnan(la2ds.align_joints(anna, short).same_movement)  # cannot be told
 
 
 def test_joints_that_were_never_seen_are_not_aligned():

@@ -103,7 +103,7 @@ def check_same_movement(sameness: Sameness | None, names: tuple[str, str]) -> No
     if sameness is not None and sameness.refused:
         raise UserError(
             doubt(sameness, names),
-            hint="--force aligns them anyway",
+            hint="--rotate turns a film that lies on its side; --force aligns them anyway",
             exit_code=ExitCode.OTHER_MOVEMENT,
         )
 

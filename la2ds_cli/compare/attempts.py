@@ -232,7 +232,8 @@ def _mean_difference(attempt: CompareResult, rows: slice, j: int) -> float:
 
 def _tempo_series(attempts: Sequence[CompareResult]) -> list[Series]:
     """Parts are the labelled phases of the reference, or else thirds of what most attempts show of
-    it: thirds of what each shows by itself would be other moments in each."""
+    it: thirds of what each shows by itself would be other moments in each. A part counts if more
+    attempts are stated to be slower than faster, or the reverse."""
     spans, paces = attempts[0].spans, [one.tempo for one in attempts]
     if not any(span.labelled for span in spans):
         shown = [~np.isnan(one.aligned.alignment.position) for one in attempts]
@@ -242,8 +243,9 @@ def _tempo_series(attempts: Sequence[CompareResult]) -> list[Series]:
     series = []
     for number, span in enumerate(spans):
         part = [of_one[number] for of_one in paces]
-        stated = sum(pace.verdict in ("slower", "faster") for pace in part)
-        if stated >= _STATED:
+        said = [pace.verdict for pace in part]
+        stated = max(said.count("slower"), said.count("faster"))
+        if stated >= _STATED and said.count("slower") != said.count("faster"):
             value = np.array(
                 [pace.ratio if pace.sure and pace.ratio > 0 else np.nan for pace in part]
             )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from la2ds_cli.core.artifact import cannot_write, replace_by, temporary_beside
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.video.media_files import MOST_PIXELS, unreadable
+from la2ds_cli.video.media_files import MOST_PIXELS, is_video_file, unreadable
 
 if TYPE_CHECKING:
     import av
@@ -78,10 +78,13 @@ def _check_file(path: Path) -> None:
         raise unreadable(f"cannot open {path}: {error.strerror}", "rename it", "V006") from error
     if is_folder:
         try:
-            os.scandir(path).close()
+            videos = sorted(filter(is_video_file, path.iterdir()))
         except OSError as error:
             message = f"cannot open the folder {path}: {error.strerror}"
             raise unreadable(message, "check that you may read it", "V006") from error
+        if videos:
+            message = f"{path} is a folder of videos, where one clip is needed"
+            raise unreadable(message, f"name one of them, such as {videos[0]}", "V006")
         message = f"no video and no images in the folder {path}"
         raise unreadable(message, "check the spelling of the path", "V006")
     if not is_file and glob.has_magic(str(path)):

@@ -52,7 +52,7 @@ class Extracted(NamedTuple):
         return data_frame([item.to_json() for item in self.items])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Aligned:
     """Which moment of clip B is which moment of clip A. A has N frames and B has M.
 
@@ -69,7 +69,9 @@ class Aligned:
     features: `model`, `base` or `pose`. method: how they were aligned. view: in which B was
     compared (`align`). unclear: a sentence if B may have to be compared in another view, which
     leaves nothing sure; else empty. references: the number of reference clips of the consensus, 0
-    for a direct alignment. mean_confidence: over the matched frames of A.
+    for a direct alignment. mean_confidence: over the matched frames of A. same_movement: the
+    probability that both show the same movement, NaN where that cannot be told; below 0.6 no frame
+    is sure, below 0.18 `la2ds align` refuses the clips.
     """
 
     a: str
@@ -90,6 +92,7 @@ class Aligned:
     unclear: str
     references: int
     mean_confidence: float
+    same_movement: float
     _project: StoredProject | None = field(repr=False, compare=False)
     _result: AlignResult = field(repr=False, compare=False)
 
@@ -99,7 +102,7 @@ class Aligned:
         from la2ds_cli.alignment.confidence import certainty_words, seconds_within
         from la2ds_cli.alignment.path import matched_time
 
-        alignment = result.alignment
+        alignment, same = result.alignment, result.same_movement
         time_b, low, high = (
             matched_time(place, alignment.time_b)
             for place in (alignment.position, alignment.low, alignment.high)
@@ -123,9 +126,13 @@ class Aligned:
             unclear=result.unclear,
             references=result.references,
             mean_confidence=result.mean_confidence,
+            same_movement=same.probability if same else float("nan"),
             _project=project,
             _result=result,
         )
+
+    def __repr__(self) -> str:
+        return f"<Aligned {self.a} and {self.b}: {self._result.sureness}>"
 
     def time_in_b(self, seconds: float) -> float:
         """The moment of B, in seconds, that shows what A shows at `seconds`.

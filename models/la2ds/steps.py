@@ -102,7 +102,8 @@ def align(
 
     a, b: video files, or names of clips of the project. They may differ in length and in frame
     rate: moments are compared in seconds. Poses and embeddings that are missing are computed first.
-    No file of results is written; `Aligned.save` writes them.
+    No file of results is written; `Aligned.save` writes them. Clips of different movements are
+    aligned as well, with nothing sure (`same_movement`).
 
     features: `model` compares embeddings of `run`, `base` those of the base model, `pose` the
     joints; `auto` takes a run that was named or is better than the base model, and otherwise the

@@ -80,6 +80,15 @@ def test_a_tempo_is_measured_in_each_attempt(tmp_path: Path) -> None:
     assert f"({series.value[known][0]:.2f} in the first, " in line
 
 
+def test_attempts_that_differ_in_opposite_directions_share_no_tempo(tmp_path: Path) -> None:
+    both = [attempt(n, 3, slow=of) for n, of in enumerate((1.9, 1.9, 0.5, 0.5))]
+    found = compared(tmp_path / "both", *both)
+    assert not [series for series in found.series if series.kind == "tempo"]
+    most = compared(tmp_path / "most", *both[:3])
+    (series,) = (series for series in most.series if series.span == "rise")
+    assert (series.stated, series.usual > 1.5) == (2, True)
+
+
 def test_where_clips_are_cut_changes_no_tempo(tmp_path: Path) -> None:
     """Without labels, parts are the same moments of the reference in all attempts: the clips begin
     at these phases, and take 1.6 times as long from phase 0.55 on."""

@@ -31,7 +31,7 @@ LIST = "text or a list"
     ("name", "content", "code", "text"),
     [
         ("none.mp4", None, "V006", "none.mp4"),
-        (".", None, "V006", "folder"),
+        (".", None, "V006", "a folder of videos, where one clip is needed"),
         (f"{'x' * 300}.mp4", None, "V006", "too long"),
         ("zero.mp4", b"", "V002", "zero.mp4"),
         ("text.mp4", b"this is no video\n" * 50, "V001", "text.mp4"),
