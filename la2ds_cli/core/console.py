@@ -244,8 +244,9 @@ class LineProgress(Progress):
     _total: float | None = None
     _done = 0.0
 
-    def begin(self, label: str, total: float | None = None) -> None:
-        self._label, self._total, self._done, self._tenth = label, total, 0.0, 0
+    def begin(self, label: str, total: float | None = None, done: float = 0.0) -> None:
+        self._label, self._total, self._first, self._done = label, total, done, done
+        self._tenth = int(10 * done / total) if total else 0
         self._begun = self._told = time.monotonic()
         warn(f"{label} ...")
 
@@ -256,7 +257,8 @@ class LineProgress(Progress):
         tenth, now = int(10 * self._done / self._total), time.monotonic()
         if self._tenth < tenth < 10 and now - self._told >= 1:
             self._tenth, self._told = tenth, now
-            left = (now - self._begun) * (self._total / self._done - 1)
+            pace = (now - self._begun) / (self._done - self._first)
+            left = pace * (self._total - self._done)
             warn(f"{self._label}: {10 * tenth} %, about {duration(left)} left")
 
     def end(self) -> None:
@@ -277,9 +279,9 @@ class EventProgress(Progress):
     _total: float | None = None
     _done = 0.0
 
-    def begin(self, label: str, total: float | None = None) -> None:
-        self._total, self._done, self._told = total, 0.0, -math.inf
-        _event(task=label, share=0.0 if total else None)
+    def begin(self, label: str, total: float | None = None, done: float = 0.0) -> None:
+        self._total, self._done, self._told = total, done, -math.inf
+        _event(task=label, share=done / total if total else None)
 
     def advance(self, amount: float = 1) -> None:
         self._done += amount
@@ -301,7 +303,7 @@ class BarProgress(Progress):
     def __init__(self) -> None:
         self._bar: Any = None
 
-    def begin(self, label: str, total: float | None = None) -> None:
+    def begin(self, label: str, total: float | None = None, done: float = 0.0) -> None:
         from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
@@ -316,7 +318,7 @@ class BarProgress(Progress):
             transient=True,
         )
         self._bar.start()
-        self._task = self._bar.add_task(printable(label), total=total)
+        self._task = self._bar.add_task(printable(label), total=total, completed=done)
 
     def advance(self, amount: float = 1) -> None:
         if self._bar is not None:

@@ -14,8 +14,9 @@ class Progress:
     Several threads may report to it; only one of them begins and ends tasks.
     """
 
-    def begin(self, label: str, total: float | None = None) -> None:
-        """Start a task of `total` units (None = unknown), and end the previous one."""
+    def begin(self, label: str, total: float | None = None, done: float = 0.0) -> None:
+        """Start a task of `total` units (None = unknown), and end the previous one. done: units of
+        an earlier start, which say nothing about the time that is left."""
 
     def advance(self, amount: float = 1) -> None:
         """Report `amount` more units done."""

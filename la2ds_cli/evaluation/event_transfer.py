@@ -217,7 +217,8 @@ def compare(medians: Mapping[str, Measure]) -> list[dict[str, Any]]:
     medians: of each feature set, from the same trims and pairs; that of several runs is the mean of
     their medians. In the rows, `ratio` is the opponent's median error divided by the subject's
     (None if that is 0), `difference_percent` the subject's median minus the opponent's, and
-    `interval_percent` its 95 % bootstrap interval over videos, None if there is no such interval.
+    `interval_percent` its 95 % bootstrap interval over videos, None if there is no such interval;
+    `gain_interval` that of the share of the opponent's error, in %, that the subject saves.
     """
     known = {name: one for name, one in medians.items() if one.value is not None}
     subject = next((name for name in _SUBJECTS if name in medians), "raw_pose_best")
@@ -229,6 +230,9 @@ def compare(medians: Mapping[str, Measure]) -> list[dict[str, Any]]:
         assert mine.value is not None
         assert theirs.value is not None
         spread = interval(mine.resampled - theirs.resampled)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            saved = 100 * (1 - mine.resampled / theirs.resampled)
+        gain = interval(np.where(np.isfinite(saved), saved, np.nan))
         rows.append(
             {
                 "features": subject,
@@ -236,6 +240,7 @@ def compare(medians: Mapping[str, Measure]) -> list[dict[str, Any]]:
                 "ratio": theirs.value / mine.value if mine.value > 0 else None,
                 "difference_percent": mine.value - theirs.value,
                 "interval_percent": list(spread) if spread else None,
+                "gain_interval": list(gain) if gain else None,
             }
         )
     return rows

@@ -144,9 +144,9 @@ def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
     medians = f"(median error {mine:.2f} % against {theirs:.2f} %"
     if mine == theirs:
         return f"The {who} ties with {whom} {medians})."
-    spread = comparison["interval_percent"]
-    if comparison["against"] == "base" and spread is not None and theirs > 0:
-        gain = Gain(*(-100 * value / theirs for value in (mine - theirs, spread[1], spread[0])))
+    spread, saved = comparison["interval_percent"], comparison["gain_interval"]
+    if comparison["against"] == "base" and saved is not None and theirs > 0:
+        gain = Gain(100 * (1 - mine / theirs), *saved)
         return f"The {who} is {gain.words} {medians})."
     if spread is not None and spread[0] <= 0 <= spread[1]:
         return (

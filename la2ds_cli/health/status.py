@@ -188,11 +188,17 @@ def _embeddings(project: Project, run: str, poses: _Poses) -> StepStatus:
 
 
 def _run_status(project: Project, config: Config, run: str, poses: _Poses) -> RunStatus:
+    from la2ds_cli.training.checkpoint import FINISHED, load_resume
+
     folder = project.run_dir(run)
     made_from, stale, settings, reached, error = None, "", "", 0, None
     with suppress(ArtifactError):
         made_from = artifact.read_recipe(folder / "recipe.json")
         stale, settings = _drift(project, config, made_from, poses)
+    if not (folder / FINISHED).exists():
+        with suppress(ImportError, *artifact.FOREIGN):  # without torch, the last weights say it
+            saved = load_resume(folder / "resume.pt")
+            reached = int(saved["state"]["step"]) if saved else 0
     for name in ("last", "best"):  # the error is that of the best step, the count that of the last
         try:
             facts = artifact.read_header(folder / f"{name}.safetensors")[1]
@@ -242,7 +248,7 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> s
         return "la2ds extract-poses YOUR-VIDEOS"
     if poses.stale or poses.missing:
         return poses.command
-    trained = [run.run for run in runs if run.step]
+    trained = list(_readable(project, runs))
     if not trained:
         from la2ds_cli.training.clips import FEW_CLIPS
 

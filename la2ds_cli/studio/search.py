@@ -48,7 +48,7 @@ class _TakesLong(Exception):
 class _Quick(Notes):
     """Raises _TakesLong when a task begins."""
 
-    def begin(self, label: str, total: float | None = None) -> None:
+    def begin(self, label: str, total: float | None = None, done: float = 0.0) -> None:
         raise _TakesLong(label)
 
 

@@ -111,10 +111,10 @@ def read_weights(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, A
 
 def load_resume(path: Path) -> dict[str, Any] | None:
     """The state that Records.save wrote, or None if the file is missing or damaged."""
-    import torch
-
     if not path.exists():
         return None
+    import torch
+
     try:
         with regular_file.opened(path, most=None) as stream:
             if not _is_stored(stream):

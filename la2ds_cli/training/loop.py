@@ -126,10 +126,9 @@ def _optimise(
     clock, progress = run.options.clock, run.options.progress
     pairs = validation_pairs(run.data.validation, run.data.skeleton, run.config)
     state.raw_pose_error = pairs.raw_pose_error()
-    progress.begin("training", 1.0)
     started = clock() - state.seconds
     share = run.share_done
-    progress.advance(share)
+    progress.begin("training", 1.0, share)
     # A resumed run whose time is up takes one more step, so that it ends with weights.
     while not state.finished:
         rate = learning_rate(train, state.step, share)

@@ -55,6 +55,20 @@ def test_a_log_gets_at_most_a_line_per_tenth_which_says_what_is_left(
     assert all(line == there for line, there in zip(lines, shown, strict=True) if line)
 
 
+def test_what_an_earlier_start_did_says_nothing_about_the_time_that_is_left(
+    capsys: pytest.CaptureFixture[str], clock: Clock
+):
+    progress = console.LineProgress()
+    progress.begin("training", 100, 55)
+    for _ in range(5):
+        clock.now += 2
+        progress.advance()
+    assert capsys.readouterr().err.splitlines() == [
+        "training ...",
+        "training: 60 %, about 1 min 20 s left",
+    ]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],

@@ -140,7 +140,11 @@ def test_a_lead_is_judged_on_the_pairs_that_both_share() -> None:
     assert row["difference_percent"] == pytest.approx(-0.5)
     assert row["interval_percent"] == pytest.approx([-0.5, -0.5])
     assert row["ratio"] == pytest.approx((np.median(HARD) + 0.5) / np.median(HARD))
+    halved = against(median_of(HARD / 2), median_of(HARD))
+    assert halved["gain_interval"] == pytest.approx([50, 50])  # in each resample
+    assert against(median_of(HARD), median_of(0 * HARD))["gain_interval"] is None
     shuffled = median_of(np.random.default_rng(1).permutation(HARD))
+    assert against(median_of(HARD), shuffled)["gain_interval"][1] < 100  # no error below none
     low, high = against(median_of(HARD), shuffled)["interval_percent"]
     assert low < 0 < high
 

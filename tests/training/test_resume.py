@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from la2ds_cli.core.project import Project
+from la2ds_cli.health.status import project_status
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.train import TrainOptions, train
 from tests.small_runs import JOINTS, interrupted_at, metrics
@@ -72,10 +73,25 @@ def test_interrupted_run_equals_uninterrupted_one(
     saved = checkpoint.load_resume(project.run_dir("parts") / "resume.pt")
     assert saved is not None
     assert saved["state"]["step"] == (13 if save_seconds == 0 else 10)
+    (status,) = (one for one in project_status(project, config).runs if one.run == "parts")
+    assert status.step == saved["state"]["step"]
     torch.manual_seed(1)  # the random state of the process plays no part
     train(project, run="parts", config=config, options=TrainOptions("cpu"))
     _assert_same_state(project, "whole", "parts")
     assert [row["step"] for row in metrics(project, "parts")] == [5, 10, 15, 20]
+
+
+def test_the_status_of_a_run_that_has_no_weights_yet(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "SAVE_SECONDS", 0)
+    config = project.config(overrides=[*JOINTS, "train.validate_every=20"])
+    with interrupted_at(3):
+        train(project, run="begun", config=config, options=TrainOptions("cpu"))
+    found = project_status(project, config)
+    (status,) = (one for one in found.runs if one.run == "begun")
+    assert (status.step, status.validation_error) == (3, None)
+    assert "begun" not in found.next  # nothing of it can be evaluated
 
 
 # Trains a run; with a number behind its name it is killed when the batch of that step is drawn.
