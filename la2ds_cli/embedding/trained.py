@@ -72,6 +72,7 @@ class RunHeader:
     frames: identity of the ResNet weights behind the frame features that it was trained on, empty
     if it reads joints.
     code: digests of the user's modules, by dotted name.
+    shown: frames of the longest clip that it was trained on, 0 if that is unknown.
     """
 
     settings: Mapping[str, Any] | None = None
@@ -80,6 +81,7 @@ class RunHeader:
     clips: tuple[str, ...] = ()
     frames: str = ""
     code: Mapping[str, str] = field(default_factory=dict)
+    shown: int = 0
 
     @classmethod
     def of(cls, recipe: artifact.Recipe, facts: Mapping[str, Any]) -> RunHeader:
@@ -87,6 +89,7 @@ class RunHeader:
         from la2ds_cli.training import checkpoint
 
         spread, clips, mark = facts.get("spread", 0.0), facts.get("videos", []), checkpoint.CODE
+        shown = facts.get("frames_shown", 0)
         return cls(
             checkpoint.settings_of(recipe),
             str(facts.get("skeleton", "")),
@@ -94,6 +97,7 @@ class RunHeader:
             tuple(map(str, clips)) if isinstance(clips, list) else (),
             recipe.inputs.get(checkpoint.FRAMES, ""),
             {n.removeprefix(mark): d for n, d in recipe.inputs.items() if n.startswith(mark)},
+            shown if isinstance(shown, int) and shown > 0 else 0,
         )
 
     @cached_property
@@ -185,7 +189,17 @@ def load_network(project: Project, run: str) -> tuple[SequenceNetwork, StoredWei
             f"{path} does not fit the network its settings describe",
             hint="train again with --overwrite, or restore the file",
         ) from error
+    _keep_shown(network, stored.header.shown or config.train.frames)
     return network, stored
+
+
+def _keep_shown(network: SequenceNetwork, frames: int) -> None:
+    """Cut learned codes of moments to those that training used."""
+    from la2ds_models.vivit import TemporalPosition
+
+    for part in network.modules():
+        if isinstance(part, TemporalPosition):
+            part.keep_shown(frames)
 
 
 def _existing(project: Project, run: str) -> Path:
@@ -237,16 +251,13 @@ def torch_embedder(
     import torch
 
     from la2ds_cli.training.network import embed_input
-    from la2ds_models.vivit import TemporalPosition
 
     if device.type == "cpu":
         # Clips are embedded one by one; threads that wait for a busy core cost far more than they
         # save.
         torch.set_num_threads(min(torch.get_num_threads(), free_cores()))
     network = network.to(device).eval()
-    for part in network.modules():
-        if isinstance(part, TemporalPosition):
-            part.keep_shown(config.train.frames)
+    _keep_shown(network, config.train.frames)
     return Embedder(
         partial(embed_input, network, device=device), config, skeleton, key, frame_features, moments
     )

@@ -13,7 +13,7 @@ import json
 import math
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -195,8 +195,9 @@ def early_end(step: int, steps: int, idle: int, patience: int) -> str:
 class Records:
     """Weights, metrics and resume state of one run in its folder.
 
-    videos: ids of the clips that the run has seen, including the validation clips. They are stored
-    with the weights, so that nobody scores the network on them later.
+    seen: stored with the weights: `videos`, ids of the clips that the run has seen, including the
+    validation clips, so that nobody scores the network on them later; `frames_shown`, frames of the
+    longest clip that it was trained on.
     """
 
     def __init__(
@@ -204,13 +205,12 @@ class Records:
         run_dir: Path,
         recipe: Recipe,
         skeleton: str,
-        videos: Sequence[str],
+        seen: Mapping[str, Any],
         network: SequenceNetwork,
         optimiser: torch.optim.Optimizer,
     ) -> None:
         self._run_dir, self._recipe, self._skeleton = run_dir, recipe, skeleton
-        self._videos = list(videos)
-        self._network, self._optimiser = network, optimiser
+        self._seen, self._network, self._optimiser = dict(seen), network, optimiser
         self._losses: list[float] = []  # since the last line of loss.jsonl
         self._saved = time.monotonic()
 
@@ -301,7 +301,7 @@ class Records:
 
     def _save_weights(self, name: str, facts: dict[str, object]) -> None:
         path = self._run_dir / f"{name}.safetensors"
-        save_weights(path, self._network, self._recipe, facts | {"videos": self._videos})
+        save_weights(path, self._network, self._recipe, facts | self._seen)
 
 
 def _cut(path: Path, step: int) -> None:

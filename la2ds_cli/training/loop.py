@@ -64,8 +64,11 @@ def run_loop(
     optimiser = torch.optim.Adam(
         network.parameters(), train.learning_rate, weight_decay=train.weight_decay, fused=True
     )
-    videos = sorted({clip.video for clip in (*data.train, *data.validation)})
-    records = Records(run_dir, recipe, data.skeleton.name, videos, network, optimiser)
+    seen = {
+        "videos": sorted({clip.video for clip in (*data.train, *data.validation)}),
+        "frames_shown": min(train.frames, max(len(clip.xy) for clip in data.train)),
+    }
+    records = Records(run_dir, recipe, data.skeleton.name, seen, network, optimiser)
     state = records.resume()
     if state.finished:
         return state

@@ -194,6 +194,24 @@ def test_embedding_step_is_cached_and_follows_the_model_and_the_poses(project: P
     assert recipe.step == "import"
 
 
+def test_positions_beyond_the_longest_clip_of_a_run_play_no_part(project: Project) -> None:
+    """Its clips have 20 frames, and the rows of the table beyond them their initial values."""
+    learned = project.config(overrides=[*SMALL, "model.temporal_position=learned", "train.fps=20"])
+    train(project, config=learned, options=TrainOptions("cpu", overwrite=True))
+    path = checkpoint_path(project, "default")
+    arrays, recipe, facts = artifact.read_arrays(path)
+    frames = facts["frames_shown"]
+    assert frames == 20
+    long = sequence(np.linspace(0, 1, 50), fps=20)
+    before = load_embedder(project, device="cpu")([long])[0]
+    arrays["position.table"][frames:] += 100
+    artifact.write_arrays(path, arrays, recipe, facts)
+    np.testing.assert_array_equal(load_embedder(project, device="cpu")([long])[0], before)
+    arrays["position.table"][frames - 1] += 100
+    artifact.write_arrays(path, arrays, recipe, facts)
+    assert (load_embedder(project, device="cpu")([long])[0] != before).any()
+
+
 def test_one_damaged_clip_does_not_stop_the_batch(project: Project) -> None:
     path = project.pose_path("clip1")
     path.write_bytes(path.read_bytes()[:200])
