@@ -4,14 +4,15 @@
         [--actions golf_swing] [--recipes paper-penn-casa] [--seeds 0] [--set K=V] [--only-score]
 
 PENN: a folder with labels/*.mat; PHASES.csv: video,start,end,phase. EVENTS: a folder with golf/ and
-repetitions/, on whose clips of the action the last weights are tested as well. A recipe is a preset
-with settings of its own, PRESET+K=V. It is trained with each seed on each action, in DIR/ACTION;
-its weights after every EVERY steps are kept as a run of their own, RUN-stepNNNN. Each is scored
-once, on the test clips: the metrics of Tables 1 to 3 by the protocol `paper`, and event transfer on
-trimmed pairs by `la2ds`, with the embedding alone (align.movement=0, align.base=0); the last
-weights also on worse joints (Tables 7 and 8). Writes paper-curve.csv, paper-tables.csv and
-paper-worse.csv to --out. The same command goes on after an interruption, and --only-score tabulates
-what there is while another process trains.
+repetitions/. A recipe is a preset with settings of its own, PRESET+K=V. It is trained with each
+seed on each action, in DIR/ACTION; its weights after every EVERY steps are kept as a run of their
+own, RUN-stepNNNN. Each is scored once, on the test clips: the metrics of Tables 1 to 3 by the
+protocol `paper`, and event transfer on trimmed pairs by `la2ds`, with the embedding alone
+(align.movement=0, align.base=0); the first and the last weights, and the last of all seeds, also on
+people's clips, alone and as by default, in one distance with movement and base model, and on worse
+joints (Tables 7 and 8). Writes paper-curve.csv, paper-tables.csv and paper-worse.csv to --out. The
+same command goes on after an interruption, and --only-score tabulates what there is while another
+process trains.
 """
 
 from __future__ import annotations
@@ -20,17 +21,24 @@ import argparse
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 from human_labels import figure, transfers
 from people import SETS, Fold, make_folds, penn_project
 
 from la2ds_cli.core import artifact
+from la2ds_cli.core.config import Config
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.embedding import trained as trained_runs
 from la2ds_cli.evaluation.evaluate import Request, score_request
 from la2ds_cli.experiments.corruption import CLEAN, Joints
 from la2ds_cli.experiments.paper import paper_data, paper_methods
@@ -52,7 +60,21 @@ BASELINES = {
     "base": "base model, no training",
     "raw_pose_best": "best raw pose, for each figure",
     "time_only": "time only",
+    "number": "number of the frame",
 }
+
+
+@dataclass
+class Counter:
+    """In the place of the base model: an embedder of the number of the frame, which sees no
+    pose."""
+
+    config: Config
+    spread: float = 1.0
+    frame_features: None = None
+
+    def __call__(self, poses: Sequence[PoseSequence]) -> list[FloatArray]:
+        return [np.arange(len(pose), dtype=np.float32)[:, None] for pose in poses]
 
 
 class Keeper(Progress):
@@ -92,9 +114,14 @@ def figures(features: dict[str, Any], transfer: dict[str, Any]) -> list[float | 
     return [100 * value if n in shares and value else value for n, value in enumerate(found)]
 
 
-def feature_of(tested: str) -> tuple[str, str]:
+@contextmanager
+def feature_of(tested: str, config: Config) -> Iterator[tuple[str, str]]:
     """The feature set that is tested, and its run: of one of BASELINES none, else it is a run."""
-    return (tested, "") if tested in BASELINES else ("model", tested)
+    if tested == "number":
+        with patch.object(trained_runs, "load_embedder", lambda *_: Counter(config)):
+            yield "base", ""
+    else:
+        yield (tested, "") if tested in BASELINES else ("model", tested)
 
 
 def scores(project: Project, work: Path, tested: str, joints: Joints = CLEAN) -> list[float]:
@@ -103,23 +130,30 @@ def scores(project: Project, work: Path, tested: str, joints: Joints = CLEAN) ->
     path = work / "scores" / project.root.name / f"{name}.json"
     if not path.exists():
         config, project = project.config(overrides=ALONE), joints.in_test(project)
-        feature, run = feature_of(tested)
-        runs = (run,) if run else ()
-        asked = (Request(project, config, runs, by, [feature]) for by in ("paper", "la2ds"))
-        paper, la2ds = (score_request(one).document["features"][feature] for one in asked)
+        with feature_of(tested, config) as (feature, run):
+            runs = (run,) if run else ()
+            asked = (Request(project, config, runs, by, [feature]) for by in ("paper", "la2ds"))
+            paper, la2ds = (score_request(one).document["features"][feature] for one in asked)
         path.parent.mkdir(parents=True, exist_ok=True)
         artifact.write_json(path, figures(paper, la2ds))
     return json.loads(path.read_text("utf-8"))
 
 
-def people(project: Project, folds: Sequence[Fold], tested: str) -> list[float]:
+def people(
+    project: Project, folds: Sequence[Fold], tested: str, settings: Sequence[str] = ALONE
+) -> list[float]:
     """Median errors of a run or a baseline on the kinds of pairs of people's clips, none without
     folds."""
-    (feature, run), documents = feature_of(tested), []
+    documents = []
     for fold in folds:
-        if run and not fold.project.run_dir(run).exists():
-            shutil.copytree(project.run_dir(run), fold.project.run_dir(run))
-        documents.append(transfers(fold, fold.project.config(overrides=ALONE), [feature], run))
+        config = fold.project.config(overrides=settings)
+        with feature_of(tested, config) as (feature, run):
+            if run:
+                shutil.copytree(project.run_dir(run), fold.project.run_dir(run), dirs_exist_ok=True)
+            # The base model and the number have one name, and two entries in the cache.
+            asked = [feature] if tested != "number" else [feature, "time_only"]
+            documents.append(transfers(fold, config, asked, run))
+    feature = {"number": "base"}.get(tested, tested if tested in BASELINES else "model")
     kinds = folds[0].data.kinds if folds else ()
     return [figure(documents, feature, kind)[0] for kind in kinds]
 
@@ -134,10 +168,11 @@ def on_worse_joints(project: Project, work: Path, tested: Sequence[str]) -> list
     return [one[FIGURES.index(name)] for name in WORSE for one in text]
 
 
-def cells(rows: Iterable[Sequence[float]]) -> list[str]:
-    """Means over seeds, with their standard deviation if there are several."""
+def cells(rows: Iterable[Sequence[float]], first: int = 0) -> list[str]:
+    """Means over seeds, with their standard deviation if there are several. first: the place of
+    their first figure in a row of the tables."""
     text = []
-    for n, each in enumerate(zip(*rows, strict=True)):
+    for n, each in enumerate(zip(*rows, strict=True), first):
         digits = {3: 3, 4: 3}.get(n, 1 if n < 8 else 2)
         spread = f" ±{stdev(each):.{digits}f}" if len(each) > 1 else ""
         text.append(f"{mean(each):.{digits}f}{spread}")
@@ -192,16 +227,22 @@ def main() -> None:
             for step, runs in sorted(reached.items()):
                 found = cells(scores(project, given.work, run) for run in runs)
                 curve.append([action, label, str(step), str(len(runs)), *found])
-            if reached:
-                methods[f"{label}, {max(reached)} steps"] = reached[max(reached)]
+            seeds = max(map(len, reached.values()), default=0)
+            last = max((step for step, runs in reached.items() if len(runs) == seeds), default=0)
+            for step in sorted({EVERY, last, max(reached, default=0)} & set(reached)):
+                methods[f"{label}, {step} steps"] = reached[step]
         for label, tested in methods.items():
             rows = [scores(project, given.work, t) + people(project, folds, t) for t in tested]
             table.append([action, label, *cells(rows)])
+            table[-1] += [""] * (len(FIGURES) + len(KINDS) - len(rows[0]))
+            if tested[0] not in BASELINES or tested == ["base"]:
+                table[-1] += cells((people(project, folds, t, ()) for t in tested), len(FIGURES))
             worse.append([action, label, *on_worse_joints(project, given.work, tested)])
     joints = [f"{figure_of}, {one}" for figure_of in WORSE for one in CONDITIONS.values()]
+    kinds = [*KINDS, *(f"{kind}, as by default" for kind in KINDS)]
     files = {
         "curve": (("action", "recipe", "steps", "seeds", *FIGURES), curve),
-        "tables": (("clips", "method", *FIGURES, *KINDS), table),
+        "tables": (("clips", "method", *FIGURES, *kinds), table),
         "worse": (("action", "method", *joints), worse),
     }
     for name, (columns, rows) in files.items():
