@@ -22,6 +22,7 @@ from la2ds_cli.alignment.confidence import (
     certainty,
     differs,
     doubted,
+    if_seen,
     tolerance_of,
 )
 from la2ds_cli.alignment.consensus import (
@@ -162,6 +163,7 @@ class PairAligner:
         ]
         sure = certainty(a, b, position, tolerance)
         sure = doubted(sure, position, [*doubts, *rivals.values()], tolerance)
+        sure = if_seen(sure, position, pose_a, pose_b)
         if unclear:
             sure = sure._replace(confidence=np.minimum(sure.confidence, np.float32(DOUBTFUL)))
         same = sameness(references.described, describe(seen(pose_b, choice.view, pose_a)))
@@ -239,7 +241,7 @@ def slow_motion(result: AlignResult, names: tuple[str, str]) -> str:
     """The beginning of a sentence if one clip seems to be slow motion compared with the other, and
     its options do not say so; otherwise empty. names: of A and of B."""
     ratio = result.speed_ratio
-    known = np.flatnonzero(ratio > 0)  # False for NaN
+    known = np.flatnonzero(ratio > 1e-6)  # False for NaN, and where B rests but for rounding
     order = known[np.argsort(ratio[known])]
     # Frames count by how far the joints move in them, because the duration of rests is arbitrary.
     passed = np.cumsum(travel(result.pose_a)[order])

@@ -30,7 +30,13 @@ from typing import NamedTuple
 import numpy as np
 
 from la2ds_cli.alignment.consensus import PairwisePath, pairwise_path
-from la2ds_cli.alignment.path import matched_time, mean_nearest_squared, squared_distance
+from la2ds_cli.alignment.path import (
+    matched_time,
+    mean_nearest_squared,
+    nearest_rows,
+    runs_of,
+    squared_distance,
+)
 from la2ds_cli.alignment.sampling import thinned_rows
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence
@@ -221,6 +227,34 @@ def doubted(
         high = np.where(apart, np.fmax(high, other), high)
         confidence = np.where(apart, np.minimum(confidence, DOUBTFUL), confidence)
     return Certainty(confidence.astype(np.float32), low, high)
+
+
+def if_seen(
+    sure: Certainty, position: FloatArray, pose_a: PoseSequence, pose_b: PoseSequence
+) -> Certainty:
+    """The certainty of a match, `position` (N,) in B of each frame of A, none of which is sure at
+    moments at which no joint was seen for NEAR_SECONDS before and after, in A or in B: the features
+    there are a guess between those of other moments, between which the interval lies as well."""
+    known, rows = nearest_rows(position, len(pose_b))
+    doubtful = known & (_unseen(pose_a) | _unseen(pose_b)[rows])
+    confidence, low, high = (each.copy() for each in sure)
+    confidence[doubtful] = np.minimum(confidence[doubtful], DOUBTFUL)
+    for first, stop in runs_of(doubtful):
+        before = sure.low[first - 1] if first else 0.0
+        after = sure.high[stop] if stop < len(high) else len(pose_b) - 1.0
+        low[first:stop] = np.fmin(low[first:stop], before)
+        high[first:stop] = np.fmax(high[first:stop], after)
+    return Certainty(confidence, low, high)
+
+
+def _unseen(pose: PoseSequence) -> BoolArray:
+    """(T,) whether no joint was seen within NEAR_SECONDS of a frame."""
+    seen = pose.time[np.isfinite(pose.xy).all(axis=-1).any(axis=-1)]
+    if not len(seen):
+        return np.ones(len(pose), bool)
+    after = np.searchsorted(seen, pose.time)
+    sides = seen[np.maximum(after - 1, 0)], seen[np.minimum(after, len(seen) - 1)]
+    return np.min([np.abs(side - pose.time) for side in sides], axis=0) > NEAR_SECONDS + 1e-9
 
 
 # --- a repetition away ----------------------------------------------------------------------------

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.align import PairAligner
+from la2ds_cli.alignment.path import runs_of
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import rounded
 from la2ds_cli.compare.compare import CompareResult, amount, compare, joint_name
-from la2ds_cli.compare.findings import in_episodes, joined_runs, runs_of, span_at, spans_of, tempo
+from la2ds_cli.compare.findings import in_episodes, joined_runs, span_at, spans_of, tempo
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress

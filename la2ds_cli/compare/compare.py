@@ -29,7 +29,7 @@ from la2ds_cli.compare.findings import (
 from la2ds_cli.compare.viewpoint import ViewDifference, has_trunk, view_difference
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.types import FloatArray
 
 HOW_TO_READ = (
     "Angles are measured in the picture, so both clips must be filmed from the same side. A "
@@ -115,7 +115,7 @@ def compare(
     spans = spans_of(a, phases.get(aligned.a.id, []), matched)
     view = view_difference(a, b, alignment.position)
     angles = differences(a, b, alignment, view)
-    reason = _no_findings(view, angles, a)
+    reason = _no_findings(view, angles, aligned)
     by_people = project.phases()
     seconds, other_seconds = (
         phase_seconds(pose, by_people.get(video.id, []))
@@ -135,9 +135,10 @@ def compare(
     )
 
 
-def _no_findings(view: ViewDifference, angles: Differences, reference: PoseSequence) -> str:
+def _no_findings(view: ViewDifference, angles: Differences, aligned: AlignResult) -> str:
     """Why no difference of angles may be called a fault; empty if it may. The side of the camera
     does not matter to angles in 3D."""
+    reference = aligned.pose_a
     if view.turn > OTHER_VIEW and not reference.spatial:
         return (
             f"The two clips are filmed from sides that lie about {view.turn:.0f}° apart. Angles in "
@@ -147,6 +148,11 @@ def _no_findings(view: ViewDifference, angles: Differences, reference: PoseSeque
         return (
             "It is unknown from which sides the two clips are filmed, because shoulders or hips "
             "are not seen. So no difference of angles is called a fault."
+        )
+    if aligned.unclear_views:
+        return (
+            "It is not clear in which view the two clips have to be compared, and another view "
+            "has other limbs in their places. So no difference of angles is called a fault."
         )
     if not angles.judged.any():
         return (

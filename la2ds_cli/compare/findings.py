@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from la2ds_cli.alignment.confidence import NORMAL
-from la2ds_cli.alignment.path import matched_time
+from la2ds_cli.alignment.path import matched_time, runs_of
 from la2ds_cli.compare.differences import DOUBTS, SURE, Differences, interval
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.poses.trust import LEAST_TRUST
@@ -226,12 +226,6 @@ def _lasting(rows: BoolArray, time: FloatArray) -> list[tuple[int, int]]:
         for first, stop in joined_runs(runs_of(rows), time)
         if _duration(time, first, stop) >= LASTING - 1e-9
     ]
-
-
-def runs_of(mask: BoolArray) -> list[tuple[int, int]]:
-    """First and stop row of every stretch of a mask (N,)."""
-    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)).reshape(-1, 2)
-    return [(int(first), int(stop)) for first, stop in edges]
 
 
 def joined_runs(runs: list[tuple[int, int]], time: FloatArray) -> list[tuple[int, int]]:

@@ -16,6 +16,7 @@ from la2ds_cli.alignment.confidence import (
     a_repetition_away,
     differs,
     doubted,
+    if_seen,
     period,
 )
 from la2ds_cli.core.config_sections import AlignConfig
@@ -24,7 +25,7 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
-from tests.movement import sequence, shaken, warped_phase
+from tests.movement import sequence, shaken, warped_phase, without
 from tests.shared_data import GAIT, needs_gait
 
 NAN = np.nan
@@ -52,6 +53,24 @@ def test_where_another_match_finds_another_moment_the_interval_holds_both(
     expected = np.array([confidence] * 4 + [0])
     expected[less] = DOUBTFUL
     np.testing.assert_allclose(found.confidence, expected)
+
+
+def test_moments_that_nobody_saw_are_not_sure() -> None:
+    """A of 40 frames at 20 a second, B of 60 at 30, in which A is hidden from frame 10 to 19 and B
+    from 45 to 59: matches more than 0.1 s from a frame with joints lie somewhere in the gap."""
+    a = without(sequence(np.linspace(0, 1, 40), fps=20), slice(10, 20))
+    b = without(sequence(np.linspace(0, 1, 60), fps=30), slice(45, 60))
+    position = np.arange(40) * 1.5
+    sure = Certainty(np.full(40, 0.95, np.float32), position - 1, np.minimum(position + 1, 59))
+    found = if_seen(sure, position, a, b)
+    assert np.flatnonzero(found.confidence < 0.95).tolist() == [*range(12, 18), *range(32, 40)]
+    assert (found.confidence[12:18] == DOUBTFUL).all()
+    np.testing.assert_array_equal(found.low[12:18], [position[11] - 1] * 6)
+    np.testing.assert_array_equal(found.high[12:18], [position[18] + 1] * 6)
+    np.testing.assert_array_equal(found.high[32:], [59] * 8)
+    np.testing.assert_array_equal(found.low[18:32], position[18:32] - 1)
+    nobody = without(a)
+    assert (if_seen(sure, position, nobody, b).confidence == DOUBTFUL).all()
 
 
 def test_a_match_differs_if_a_good_part_finds_other_moments() -> None:

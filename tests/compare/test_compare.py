@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.align import PairAligner
 from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.compare.compare import CompareResult, compare, sentence, told, unjudged_line
 from la2ds_cli.compare.differences import differences, held_ends
 from la2ds_cli.compare.findings import find_differences
@@ -185,6 +187,19 @@ def test_angles_in_space_are_compared_from_any_side(tmp_path: Path) -> None:
     first, *_ = in_space(tmp_path / "changed", reference, changed).findings
     assert first.joint == "right_knee"
     assert abs(first.difference) == pytest.approx(35, rel=0.2)
+
+
+def test_nothing_is_a_fault_if_the_view_is_not_clear(tmp_path: Path) -> None:
+    class Unclear(PairAligner):
+        def find(self, a: str, b: str) -> AlignResult:
+            return replace(super().find(a, b), unclear_views=("mirrored",))
+
+    changed = trainee(change="right_knee", degrees=-35, noise=1, seed=5)
+    project = project_of(tmp_path, coach=performance(PHASE, noise=1), trainee=changed)
+    request = AlignRequest(project.config())
+    for aligner, clear in ((PairAligner, True), (Unclear, False)):
+        found = compare(project, "coach", "trainee", request, aligner=aligner(project, request))
+        assert (bool(found.findings), not found.no_findings) == (clear, clear)
 
 
 def test_a_mirrored_clip_is_compared_side_for_side(tmp_path: Path) -> None:
