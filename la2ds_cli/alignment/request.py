@@ -88,14 +88,20 @@ class AlignRequest:
 @dataclass(frozen=True)
 class FeatureChoice:
     """The kind of features by which clips are compared. reason: a sentence for the user on why the
-    base model or raw poses are used; empty if they were requested or if a run is used."""
+    base model or raw poses are used; empty if they were requested or if a run is used. reads: the
+    skeleton of a run that nobody asked for."""
 
     kind: ChosenKind
     reason: str
+    reads: str = ""
 
     def on(self, skeleton: str, *, spatial: bool) -> FeatureChoice:
-        """The choice for clips of this skeleton: raw poses where the base model, unless it was
-        requested, cannot read their joints. spatial: whether joints are compared in 3D."""
+        """The choice for clips of this skeleton: the base model where a run that nobody asked for
+        cannot read their joints, and raw poses where the base model, unless it was requested,
+        cannot. spatial: whether joints are compared in 3D."""
+        if self.reads not in ("", skeleton):
+            reason = f"the run reads the joints of {self.reads}, not of {skeleton}: {ON_BASE}"
+            return FeatureChoice("base", reason).on(skeleton, spatial=spatial)
         if self.kind != "base" or not self.reason or (is_body(skeleton) and not spatial):
             return self
         joints = "joints in 3D" if spatial else f"the joints of {skeleton}"
@@ -116,7 +122,7 @@ def choose_features(project: Project | None, run: str, wanted: FeatureKind) -> F
     default one that does not exist.
     """
     from la2ds_cli.alignment.run_verdict import read_verdict
-    from la2ds_cli.embedding.trained import has_model
+    from la2ds_cli.embedding.trained import has_model, run_header
 
     if wanted in ("pose", "base"):
         return FeatureChoice(wanted, "")
@@ -129,7 +135,7 @@ def choose_features(project: Project | None, run: str, wanted: FeatureKind) -> F
                 "base", f"run {run} was not compared with the base model (la2ds train): {ON_BASE}"
             )
         if verdict.outcome == "better":
-            return FeatureChoice("model", "")
+            return FeatureChoice("model", "", run_header(project, run).skeleton)
         return FeatureChoice(
             "base", f"run {run} is {verdict.words}: {ON_BASE}; --features model uses the run"
         )

@@ -137,7 +137,8 @@ def _most_typical(project: Project, ids: Sequence[str], request: AlignRequest) -
     """The clip of a sample with the lowest median cost to the others, which a few clips of another
     movement do not change."""
     choice = choose_features(project, request.run, request.features)
-    read = run_header(project, request.run).skeleton if choice.kind == "model" else ""
+    asked = choice.kind == "model" and not choice.reads
+    read = run_header(project, request.run).skeleton if asked else ""
     poses: dict[str, PoseSequence] = {}
     for one in evenly_spaced(list(ids), MOST_SAMPLED):
         with suppress(UserError):  # aligning such a clip says why

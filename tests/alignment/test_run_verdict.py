@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -187,5 +188,12 @@ def test_auto_takes_a_run_only_if_it_is_better_or_asked_for(
     assert choice.kind == kind
     assert choice.reason.startswith(said)
     assert ("aligned on the base model" in choice.reason) == (kind == "base")
+    header = trained.RunHeader(skeleton="mediapipe33")
+    monkeypatch.setattr(trained, "run_header", lambda project, run: header)
+    other = choose_features(project, "default", "auto").on("penn13", spatial=False)
+    assert (other.kind, other.reason != "") == ("base", True)
+    assert choose_features(project, "default", "auto").on("mediapipe33", spatial=False) == (
+        replace(choice, reads="mediapipe33") if kind == "model" else choice
+    )
     assert choose_features(project, "default", "model") == FeatureChoice("model", "")
     assert choose_features(project, "mine", "auto") == FeatureChoice("model", "")
