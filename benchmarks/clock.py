@@ -3,12 +3,13 @@
     python benchmarks/clock.py --project golf --runs default,wide
 
 Prints CSV, a row for each run or kept checkpoint (benchmarks/paper.py), on the test clips of the
-project. loss: of the last ten steps (eq. 5, frames squared). of counting: the least of a guess
-that knows the number of a frame and the lengths of S and S', but no pose: only a lower loss shows
-that poses are used. It does not hold for trimmed or warped copies. rank: effective, of all
-embeddings (participation ratio). still: the share of the embeddings' movement within clips that the
-clip's first frame, repeated, has as well; 1 is a clock. tau and event transfer on trimmed pairs: of
-the embedding alone, by the protocol `la2ds`.
+project. loss: of the last ten steps (eq. 5, frames squared). of counting: of a guess that knows the
+number of a frame and the lengths of S and S', but no pose, learned on other copies: only a lower
+loss shows that poses are used. tokens: the movement within clips of what the spatial transformer
+makes of the frames, as a share of its mean length. rank: effective, of all embeddings
+(participation ratio). still: the share of the embeddings' movement within clips that the clip's
+first frame, repeated, has as well; it is 1 if frames are counted, from wherever the first frame is.
+tau and event transfer on trimmed pairs: of the embedding alone, by the protocol `la2ds`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from la2ds_cli.core.artifact import read_header
 from la2ds_cli.core.config import Config
@@ -45,23 +48,31 @@ from la2ds_cli.training.network import embed_input
 from la2ds_cli.training.validate import effective_rank
 
 CPU = torch.device("cpu")
-STEPS = 40  # whose pairs show the loss of counting
-COLUMNS = "run", "steps", "loss", "of counting", "rank", "still", "tau", "median %", "mean %"
+PAIRS = 2560  # that show the loss of counting
+COLUMNS = ("run", "steps", "loss", "of counting", "tokens", "rank", "still", "tau", "median %")
+COLUMNS += ("mean %",)
 
 
 def counting_loss(data: TrainingSet, config: Config) -> float:
-    """Of a guess of the expected place: (j + 1) (M + 1) / (N + 1) - 1 of frame j of N, from M."""
-    lengths = tuple(len(clip.xy) for clip in data.train)
-    errors = []
-    for step in range(STEPS):
+    """Of a guess by frame j of N, and M, and by the place that evenly dropped frames would have."""
+    lengths, known, places, pairs = tuple(len(clip.xy) for clip in data.train), [], [], []
+    size = batch_size(config.train, len(lengths))
+    for step in range(PAIRS // size):
         for place in batch_positions(lengths, config.train, config.augment, step):
             clip = data.train[clip_at(config.train.seed, len(lengths), place)]
-            rng = pair_rng(config.train.seed, batch_size(config.train, len(lengths)), place)
+            rng = pair_rng(config.train.seed, size, place)
             original, copy = draw_copy(clip, data.skeleton, config, rng)
-            shown = np.arange(1, len(copy.source) + 1)
-            guess = shown * (len(original.xy) + 1) / (len(shown) + 1) - 1
-            errors.append((guess - copy.source) ** 2)
-    return float(np.concatenate(errors).mean())
+            shown, of, m = np.arange(1, len(copy.source) + 1), len(copy.source), len(original.xy)
+            even = shown * (m + 1) / (of + 1) - 1
+            known.append(np.stack([even, shown, *np.full((2, of), [[of], [m]])], axis=1))
+            places.append(copy.source - even)
+            pairs.append(np.full(of, place))
+    truth, guess = np.concatenate(places), HistGradientBoostingRegressor(min_samples_leaf=200)
+    groups = np.concatenate(pairs)
+    off = truth - cross_val_predict(
+        guess, np.concatenate(known), truth, groups=groups, cv=GroupKFold(5)
+    )
+    return float((off**2).mean())
 
 
 def still(item: NetworkInput) -> NetworkInput:
@@ -71,12 +82,18 @@ def still(item: NetworkInput) -> NetworkInput:
     return replace(item, **{name: None if x is None else x[rows] for name, x in first.items()})
 
 
-def spread(project: Project, run: str) -> tuple[float, float]:
-    """Effective rank of the embeddings, and the share of their movement that still clips have."""
+def movement(value: np.ndarray) -> np.ndarray:
+    """Rows (T, ...) of a clip less their mean."""
+    return value - value.mean(axis=0)
+
+
+def spread(project: Project, run: str) -> tuple[float, float, float]:
+    """The movement of frames as the network reads them, effective rank of the embeddings, and the
+    share of their movement that still clips have."""
     network, stored = load_network(project, run)
     network.eval()
     config, skeleton = stored.header.config, get_skeleton(stored.header.skeleton)
-    shown, within, at_rest = [], [], []
+    shown, within, at_rest, read, moved = [], [], [], [], []
     for video in project.posed_videos():
         if video.split != "test":
             continue
@@ -84,11 +101,17 @@ def spread(project: Project, run: str) -> tuple[float, float]:
         item = to_input(clip, skeleton, config)
         moving, resting = (embed_input(network, one, CPU) for one in (item, still(item)))
         shown.append(moving)
-        within.append(moving - moving.mean(axis=0))
-        at_rest.append(resting - resting.mean(axis=0))
+        within.append(movement(moving))
+        at_rest.append(movement(resting))
+        if item.maps is not None:
+            with torch.no_grad():
+                tokens = network.read(torch.from_numpy(item.maps)).flatten(1).numpy()
+            read.append(np.linalg.norm(tokens.mean(axis=0)))
+            moved.append(np.sqrt((movement(tokens) ** 2).sum(axis=1).mean()))
     own = np.concatenate(within)
     rest = ((own - np.concatenate(at_rest)) ** 2).sum() / (own**2).sum()
-    return effective_rank(np.concatenate(shown)), 1 - float(rest)
+    tokens = float(np.mean(moved) / np.mean(read)) if read else np.nan
+    return tokens, effective_rank(np.concatenate(shown)), 1 - float(rest)
 
 
 def main() -> None:
@@ -108,10 +131,11 @@ def main() -> None:
         request = Request(project, project.config(overrides=ALONE), (run,), features=("model",))
         scored = score_request(request).document["features"]["model"]
         transfer = scored["event_transfer"]
-        rank, share = spread(project, run)
+        tokens, rank, share = spread(project, run)
         figures = [
             *(f"{loss:.2f}", f"{counting_loss(data, config):.2f}"),
-            *(f"{rank:.2f}", f"{share:.3f}", f"{scored['kendalls_tau']['value']:.3f}"),
+            *(f"{tokens:.3f}", f"{rank:.2f}", f"{share:.3f}"),
+            f"{scored['kendalls_tau']['value']:.3f}",
             *(f"{transfer[f'{kind}_percent']['value']:.2f}" for kind in ("median", "mean")),
         ]
         rows.append([run, str(step), *figures])

@@ -8,11 +8,11 @@ repetitions/. A recipe is a preset with settings of its own, PRESET+K=V. It is t
 seed on each action, in DIR/ACTION; its weights after every EVERY steps are kept as a run of their
 own, RUN-stepNNNN. Each is scored once, on the test clips: the metrics of Tables 1 to 3 by the
 protocol `paper`, and event transfer on trimmed pairs by `la2ds`, with the embedding alone
-(align.movement=0, align.base=0); the first and the last weights, and the last of all seeds, also on
-people's clips, alone and as by default, in one distance with movement and base model, and on worse
-joints (Tables 7 and 8). Writes paper-curve.csv, paper-tables.csv and paper-worse.csv to --out. The
-same command goes on after an interruption, and --only-score tabulates what there is while another
-process trains.
+(align.movement=0, align.base=0); the last weights, the last of all seeds, and the first of EARLY
+recipes also on people's clips, alone and as by default, in one distance with movement and base
+model, and on worse joints (Tables 7 and 8). Writes paper-curve.csv, paper-tables.csv and paper-
+worse.csv to --out. The same command goes on after an interruption, and --only-score tabulates what
+there is while another process trains.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ from la2ds_cli.training.checkpoint import read_weights
 from la2ds_cli.training.train import train
 
 EVERY = 100
+EARLY = "default", "heatmap"  # recipes that are near their best after so many steps
 FIGURES = (
     *("phases 10 %", "phases 50 %", "phases 100 %", "progression", "tau", "AP@5", "AP@10", "AP@15"),
     *("median %", "mean %"),
@@ -229,7 +230,8 @@ def main() -> None:
                 curve.append([action, label, str(step), str(len(runs)), *found])
             seeds = max(map(len, reached.values()), default=0)
             last = max((step for step, runs in reached.items() if len(runs) == seeds), default=0)
-            for step in sorted({EVERY, last, max(reached, default=0)} & set(reached)):
+            first = {EVERY} if recipe in EARLY else set()
+            for step in sorted({last, max(reached, default=0), *first} & set(reached)):
                 methods[f"{label}, {step} steps"] = reached[step]
         for label, tested in methods.items():
             rows = [scores(project, given.work, t) + people(project, folds, t) for t in tested]
