@@ -12,28 +12,31 @@ import traceback
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import typer
-from typer.core import TyperGroup
+try:
+    import typer
+    from typer.core import TyperGroup
 
-from la2ds_cli import __version__
-from la2ds_cli.commands import (
-    align,
-    exchange,
-    extract_poses,
-    imports,
-    laboratory,
-    live,
-    models,
-    project,
-    retrieve,
-    runs,
-    side_by_side,
-    studio,
-)
-from la2ds_cli.commands.command import Command
-from la2ds_cli.core import console
-from la2ds_cli.core.errors import ExitCode, Unavailable, UserError
-from la2ds_models.startup import own_process
+    from la2ds_cli import __version__
+    from la2ds_cli.commands import (
+        align,
+        exchange,
+        extract_poses,
+        imports,
+        laboratory,
+        live,
+        models,
+        project,
+        retrieve,
+        runs,
+        side_by_side,
+        studio,
+    )
+    from la2ds_cli.commands.command import Command
+    from la2ds_cli.core import console
+    from la2ds_cli.core.errors import ExitCode, Unavailable, UserError
+    from la2ds_models.startup import own_process
+except KeyboardInterrupt:  # before `Commands` can hear of it
+    sys.exit(130)
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 # The commands as `la2ds --help` lists them.
@@ -91,7 +94,12 @@ _OF_THE_SYSTEM = frozenset(
 
 def _say_that_it_is_an_argument(error: Any) -> None:
     """Of `export --format coco-json`: FORMAT is given without a name; the option that is spelled
-    most alike is another one."""
+    most alike is another one. Of a file `-ben.mp4`: how to name it."""
+    for word in sys.argv[1:]:
+        if word.startswith(error.option_name) and os.path.lexists(word):
+            error.possibilities = None
+            error.message = f"a file whose name begins with a dash is given as ./{word}"
+            return
     command = error.ctx.command if error.ctx else None
     for given in command.params if command else ():
         place = given.metavar if given.param_type_name == "argument" else None
@@ -254,6 +262,8 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         _app_for(sys.argv[1:])(prog_name="la2ds")
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
     except Exception:  # a fault of la2ds: its traceback, in which names are harmless
         console.traceback(traceback.format_exc())
         sys.exit(ExitCode.BUG)

@@ -84,12 +84,11 @@ def _show(console: Console, result: AlignResult) -> None:
     console.line(f"B: {result.b.id}, {len(alignment.time_b)} frames")
     seen = "" if alignment.view == "filmed" else f", B {IN_WORDS[alignment.view]}"
     console.line(f"aligned by {alignment.method} on {by}{seen}")
-    strangers = result.strangers
-    if result.references or strangers:
-        console.line(
-            f"consensus through {result.references} reference clips (align.reference_clips)"
-            + f"; {strangers} of other movements left out" * bool(strangers)
-        )
+    if count := result.references:
+        clips = f"{count} reference clip{'s' * (count > 1)} (align.reference_clips)"
+        console.line(f"consensus through {clips}")
+    if result.strangers:
+        console.line(f"reference clips of other movements left out: {result.strangers}")
     if missing := int((~alignment.matched_b).sum()):
         frames = f"{missing} frames of B have" if missing > 1 else "1 frame of B has"
         console.line(f"{frames} no counterpart")

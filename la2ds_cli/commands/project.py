@@ -129,7 +129,7 @@ def _show(console: Console, state: ProjectStatus) -> None:
     splits = ", ".join(f"{n} {name or 'in no split'}" for name, n in state.splits.items())
     console.line(f"{state.project}, preset {state.preset}")
     clips = "1 clip" if state.videos == 1 else f"{state.videos} clips"
-    console.line(f"{clips} ({splits}), {state.labelled} with phases")
+    console.line(f"{clips} ({splits}), {state.labelled} with phases" if splits else "no clips")
     console.line()
     rows = [
         (f"{s.step} {s.run}".strip(), s.current, len(s.stale), len(s.missing)) for s in state.steps

@@ -40,7 +40,7 @@ def open_or_create(root: Path, console: Console) -> Project:
 
     def end() -> None:
         if _take_back(project.root, PROJECT_FILE, before):
-            console.note("no project was created, since nothing was added to it")
+            console.note("the new project was removed, since nothing was added to it")
 
     console.at_end(end)
     return project

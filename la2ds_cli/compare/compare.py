@@ -216,9 +216,14 @@ def joint_name(joint: str) -> str:
     return name[:1].upper() + name[1:]
 
 
+def directions(joint: str) -> tuple[str, str]:
+    """What a larger and what a smaller angle of the joint means."""
+    return _WORDS.get(joint.rsplit("_", 1)[-1], ("straighter", "more bent"))
+
+
 def amount(joint: str, difference: float) -> str:
-    """How the other clip differs: `24° straighter`; a larger angle is a straighter joint."""
-    more, less = _WORDS.get(joint.rsplit("_", 1)[-1], ("straighter", "more bent"))
+    """How the other clip differs: `24° straighter`."""
+    more, less = directions(joint)
     return f"{abs(difference):.0f}° {more if difference > 0 else less}"
 
 
@@ -253,8 +258,8 @@ def told(document: Mapping[str, Any], most: int = MOST) -> dict[str, Any]:
         for joint, (first, *more) in list(joints.items())[:most]
     ]
     if rest := list(joints)[len(differs) :]:
-        names = ", ".join(map(joint_name, rest))
-        differs.append({"text": f"Smaller differences: {names}", "time": None, "joint": None})
+        less = ", ".join(f"{joint_name(k)} {amount(k, joints[k][0]['difference'])}" for k in rest)
+        differs.append({"text": f"Less clear: {less}", "time": None, "joint": None})
     none = document["no_findings"] or "No joint differs by more than noise and camera explain."
     verdicts = {one["verdict"] for one in document["tempo"]}
     no_tempo = (

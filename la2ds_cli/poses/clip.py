@@ -163,8 +163,9 @@ def _check_length(task: ClipTask, length: int) -> None:
     hint = f"{longer}, or set min_frames = N under [poses] in project.toml"
     if length < _CUT_OFF * task.source.info.duration * task.source.info.fps:
         hint = "the file is cut off or damaged; copy or export it again"
+    frames = f"{length} frame{'s' * (length != 1)}"
     raise Unusable(
-        f"{task.source.path} has {length} frames, but a clip needs {task.config.min_frames}",
+        f"{task.source.path} has {frames}, but a clip needs {task.config.min_frames}",
         hint=hint,
         code="V002",
     )

@@ -100,9 +100,7 @@ def draw(project: Project, result: AlignResult) -> Figure:
 def summary(result: AlignResult) -> str:
     """One line: the method, how exact the alignment is, and how the tempos compare."""
     alignment = result.alignment
-    by = features_name(alignment.features, result.run)
-    missing = " (no trained model)" if result.reason else ""
-    parts = [f"{alignment.method} on {by}{missing}"]
+    parts = [f"{alignment.method} on {features_name(alignment.features, result.run)}"]
     if alignment.view != "filmed":
         parts.append(f"B {IN_WORDS[alignment.view]}")
     if result.references:

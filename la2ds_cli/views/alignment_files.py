@@ -38,7 +38,6 @@ from la2ds_cli.views.figure import (
     GREEN,
     ORANGE,
     PURPLE,
-    SKY,
     axes_at,
     heading,
     line_at,
@@ -102,7 +101,7 @@ def draw_repetitions(project: Project, result: RepetitionsResult) -> Figure:
         "title": 0.85,
         "strip": (RIGHT - LEFT) / count / aspect(clip.pose),
         "bar": 0.16,
-        "times": 0.95,
+        "times": 0.75,
         "seconds": 1.5,
         "middle": 0.6,
         "cost": 1.5,
@@ -115,9 +114,12 @@ def draw_repetitions(project: Project, result: RepetitionsResult) -> Figure:
     about = f"each aligned with A  {printable(result.a.name)}{which}"
     name = f"B  {printable(result.b.name)}: {count_of(len(result.repetitions))}"
     heading(figure, LEFT, name, about)
-    shown = even_moments(clip, count)
-    strip(figure, rows["strip"], clip, shown)
-    time_bar(figure, rows["bar"], clip, shown, {}, above=False)
+    strip(figure, rows["strip"], clip, even_moments(clip, count))
+    time_bar(figure, rows["bar"], clip, (), {}, above=False)  # each picture is above its time
+    (start, end), size = clip.limits, 8 if len(result.repetitions) <= _MANY else 6
+    for each in result.repetitions:
+        x = LEFT + (RIGHT - LEFT) * ((each.start + each.end) / 2 - start) / (end - start)
+        line_at(figure, str(each.number), x, rows["bar"][0] + 0.08, ha="center", fontsize=size)
     seconds, cost = (
         axes_at(figure, LEFT, rows[row][0], RIGHT - LEFT, rows[row][1])
         for row in ("seconds", "cost")
@@ -130,20 +132,23 @@ def draw_repetitions(project: Project, result: RepetitionsResult) -> Figure:
     cost.set_title("distance from A (green: nearest)", fontsize=10.5, loc="left")
     for axes in (seconds, cost):
         axes.set_xlim(clip.limits)
-        axes.xaxis.set_major_formatter("{x:g} s")
     return figure
 
 
 def _bars(axes: Axes, result: RepetitionsResult, height: list[float], shown: str) -> None:
-    """A bar for each repetition, above its position, with its number and value: green for the one
-    nearest to A, in turn for the others, so that neighbours differ."""
-    few, nearest = len(result.repetitions) <= _MANY, result.best
-    for each, value in zip(result.repetitions, height, strict=True):
-        colour = GREEN if each is nearest else (BLUE, SKY)[each.number % 2]
-        bar = axes.bar((each.start + each.end) / 2, value, 0.97 * each.seconds, color=colour)
-        label = f"{each.number}:  {shown.format(value)}" if few else str(each.number)
-        axes.bar_label(bar, [label], fontsize=9 if few else 6, color="#333333")
-    axes.set_ylim(0, 1.25 * max(*height, 1e-9))
+    """A bar for each repetition, above its position, its number and value: green for the one
+    nearest to A."""
+    few = len(result.repetitions) <= _MANY
+    middle = [(each.start + each.end) / 2 for each in result.repetitions]
+    wide = [0.97 * each.seconds for each in result.repetitions]
+    colour = [GREEN if each is result.best else BLUE for each in result.repetitions]
+    axes.bar(middle, height, wide, color=colour)
+    labels = [
+        f"{each.number}:  {shown.format(value)}" if few else str(each.number)
+        for each, value in zip(result.repetitions, height, strict=True)
+    ]
+    axes.set_xticks(middle, labels, fontsize=9 if few else 6)
+    axes.set_ylim(0, 1.05 * max(*height, 1e-9))
     axes.grid(axis="y", color="#e0e0e0", linewidth=0.7)
     only_left_and_bottom(axes)
 

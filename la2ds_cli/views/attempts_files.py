@@ -3,6 +3,7 @@ attempts; a table of every series and attempt; and JSON."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +11,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from la2ds_cli.compare.attempts import AttemptsResult, Series, attempts_lines, series_name
+from la2ds_cli.compare.compare import directions
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.views import figure
-from la2ds_cli.views.figure import BLUE, GREY, heading, only_left_and_bottom, printable
+from la2ds_cli.views.figure import (
+    ABOUT,
+    BLUE,
+    GREY,
+    heading,
+    line_at,
+    only_left_and_bottom,
+    printable,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +34,7 @@ SUFFIXES = (*figure.SUFFIXES, ".csv", ".json")
 COLUMNS = ("attempt", "video", "kind", "joint", "part", "start", "end", "value")
 MOST = 8  # series in the figure; all are in the table
 _COLUMNS = 2
-_WIDTH, _HIGH, _HEAD = 11.0, 2.1, 0.9  # inches: of the figure, of a chart, above the charts
+_WIDTH, _HIGH, _HEAD = 11.0, 2.1, 1.15  # inches: of the figure, of a chart, above the charts
 
 
 def write(
@@ -60,16 +70,22 @@ def draw(result: AttemptsResult) -> Figure:
     total = _HEAD + rows * _HIGH
     figure = Figure(figsize=(_WIDTH, total), dpi=150)
     count, name = len(result.attempts), printable(result.attempts[0].aligned.a.name)
-    told = "" if shown else attempts_lines(result)[0]
-    heading(figure, 0.66, f"{count} attempts compared with {name}", told)
+    names = [printable(attempt.aligned.b.name, 24) for attempt in result.attempts]
+    # With spaces that do not break, so that names are left out whole.
+    numbered = " ·\u00a0".join(f"{n}\u00a0{each}" for n, each in enumerate(names, start=1))
+    told = textwrap.shorten(numbered, 140, placeholder=" …") if shown else attempts_lines(result)[0]
+    heading(figure, 0.09 * _WIDTH, f"{count} attempts compared with {name}", told)
     if not shown:
         return figure
+    if more := len(result.series) - len(shown):
+        right = {"ha": "right", **ABOUT}
+        line_at(figure, f"{more} more in the CSV", 0.98 * _WIDTH, total - 0.28, **right)
     grid = figure.subplots(rows, _COLUMNS, squeeze=False)
     for axes in grid.flat[len(shown) :]:
         axes.axis("off")
     for axes, series in zip(grid.flat, shown, strict=False):
         _chart(axes, series)
-    figure.subplots_adjust(0.07, 0.5 / total, 0.98, 1 - _HEAD / total, wspace=0.18, hspace=0.7)
+    figure.subplots_adjust(0.09, 0.5 / total, 0.98, 1 - _HEAD / total, wspace=0.2, hspace=0.5)
     return figure
 
 
@@ -78,13 +94,14 @@ def _chart(axes: Axes, series: Series) -> None:
     from matplotlib.ticker import MaxNLocator
 
     number = np.arange(1, len(series.value) + 1)
-    known = np.flatnonzero(~np.isnan(series.value))
     tempo = series.kind == "tempo"
     axes.axhline(1.0 if tempo else 0.0, color=GREY, linewidth=1)
-    axes.plot(number[known], series.value[known], "o-", color=BLUE, markersize=5)
+    axes.plot(number, series.value, "o-", color=BLUE, markersize=5)
     axes.set_title(series_name(series), fontsize=10.5, loc="left")
     axes.set_xlim(0.5, len(number) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter("{x:.2f}×" if tempo else "{x:+.0f}°")
+    axes.yaxis.set_major_formatter("{x:g}×" if tempo else "{x:g}°")
+    sign = "times as long\nas the reference" if tempo else "+ {}\n− {}"
+    axes.set_ylabel(sign.format(*directions(series.joint)), fontsize=8)
     axes.margins(y=0.2)
     only_left_and_bottom(axes)

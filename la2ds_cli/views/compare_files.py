@@ -56,7 +56,7 @@ _LINE = 0.2  # inches
 _WRAP = 94  # letters of a sentence in a line
 _SMALL_WRAP, _SMALL_LINE = 127, 0.16  # letters and inches of a line of the small print
 _COLOURS = (
-    "In the map, blue: straighter, further out; red: more bent, closer; pale: noise, camera or "
+    "In the map, blue: straighter, further out; orange: more bent, closer; pale: noise, camera or "
     "timing may explain it; grey: not judged."
 )
 _NAMES = 1.25  # inches for the names of joints
@@ -167,10 +167,10 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
             style = {"fontweight": weight, "fontsize": fitted(text, size, width)}
             line_at(figure, text, left, y - 0.05 - 0.165 * line, **style)
         seconds = result.angles.time[frame.row], result.aligned.pose_b.time[frame.other_row]
-        for side, (image, rings) in enumerate(pair):
+        for side, (image, angles) in enumerate(pair):
             place = left + side * (half + _BETWEEN), y - captions - tall, half, tall
             colour = (REFERENCE, OTHER)[side]
-            _picture(axes_at(figure, *place), image, rings, colour, f"{seconds[side]:.2f} s")
+            _picture(axes_at(figure, *place), image, angles, colour, f"{seconds[side]:.2f} s")
     _angle_map(figure, top["map"], result, joints, shown)
     for n, line in enumerate(small):
         y = top["small"] - _SMALL_LINE * (n + 0.5)
@@ -235,8 +235,8 @@ def _moment(result: CompareResult, frame: KeyFrame) -> str:
 def key_images(
     project: Project, result: CompareResult, shown: list[KeyFrame], height: int, *, privacy: bool
 ) -> list[list[tuple[Image, FloatArray]]]:
-    """For each key frame, the picture and the ringed joints (R, 2) of both clips, in pixels of the
-    picture."""
+    """For each key frame, the picture and the differing angles (R, 3, 2) of both clips, their ends
+    and in the middle the joint, in pixels of the picture."""
     aligned = result.aligned
     columns: list[list[tuple[Image, FloatArray]]] = [[] for _ in shown]
     for side, video in enumerate((aligned.a, aligned.b)):
@@ -247,17 +247,18 @@ def key_images(
         images = pictures(source, filmed, rows, height, view=view)
         triples, box = angle_triples(get_skeleton(drawn.skeleton)), view_boxes(drawn)
         for column, frame, row, image in zip(columns, shown, rows, images, strict=True):
-            joints = [triples[finding.joint][1] for finding in frame.findings]
+            joints = [triples[finding.joint] for finding in frame.findings]
             scale = height / (box[row, 3] - box[row, 1])
-            column.append((image, (drawn.xy[row, joints] - box[row, :2]) * scale))
+            column.append((image, (drawn.xy[row][joints] - box[row, :2]) * scale))
     return columns
 
 
-def _picture(axes: Axes, image: Image, rings: FloatArray, colour: str, label: str) -> None:
+def _picture(axes: Axes, image: Image, angles: FloatArray, colour: str, label: str) -> None:
     axes.imshow(image, aspect="equal")
-    if len(rings):
-        axes.plot(*rings.T, "o", ms=13, mfc="none", mec="white", mew=3.5)
-        axes.plot(*rings.T, "o", ms=13, mfc="none", mec="#b00020", mew=2)
+    for ink, thick in (("white", 2.5), ("#b00020", 1.3)):
+        for angle in angles:
+            axes.plot(*angle.T, color=ink, lw=thick)
+            axes.plot(*angle[1], "o", ms=9, mfc="none", mec=ink, mew=thick)
     axes.set(
         xticks=[], yticks=[], xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5)
     )
@@ -321,7 +322,9 @@ def _parts(axes: Axes, result: CompareResult, edges: FloatArray) -> None:
     for span in result.spans:
         start, end = edges[[span.first, span.stop]]
         axes.axvspan(start, end, 1, high, color=colours[span.name], linewidth=0, clip_on=False)
-    names = [Patch(color=colour, label=printable(name, 11)) for name, colour in colours.items()]
+    named = list(colours)[:_NAMED]
+    longest = 44 if len("".join(named)) <= 11 * _NAMED else 11
+    names = [Patch(color=colours[name], label=printable(name, longest)) for name in named]
     style: dict[str, Any] = {"fontsize": 8, "frameon": False, "handlelength": 1, "columnspacing": 1}
     place = {"loc": "lower left", "bbox_to_anchor": (0, high), "borderaxespad": 0}
-    axes.legend(handles=names[:_NAMED], ncols=_NAMED, **place, **style)
+    axes.legend(handles=names, ncols=_NAMED, **place, **style)

@@ -208,7 +208,7 @@ def draw(result: EmbeddingPlot) -> Figure:
     signs = {name: _SIGNS[n % len(_SIGNS)] for n, name in enumerate(phases)}
     figure = Figure(figsize=(12.0, 7.5), dpi=150)  # inches
     frames = sum(len(clip.time) for clip in result.clips)
-    by = features_name(result.features, result.run) + " (no trained model)" * bool(result.reason)
+    by = features_name(result.features, result.run)
     method = "PCA" if result.method == "pca" else "t-SNE"
     about = f"{by}   ·   {method}, fitted on all {frames} frames together"
     heading(figure, 0.24, f"frames of {len(result.clips)} clips in the feature space", about)

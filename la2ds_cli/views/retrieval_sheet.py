@@ -103,8 +103,7 @@ def _images(project: Project, result: RetrievalResult) -> dict[tuple[str, int], 
 def _title(figure: Figure, result: RetrievalResult, first: float) -> None:
     """first: inches from the left at which the neighbours begin."""
     by = features_name(result.features, result.run)
-    missing = " (no trained model)" if result.reason else ""
-    heading(figure, _MARGIN, f"nearest frames of other clips by {by}{missing}", "query")
+    heading(figure, _MARGIN, f"nearest frames of other clips by {by}", "query")
     middle = float(figure.get_figheight()) - 0.58
     line_at(figure, "nearest first, d = distance", first, middle, **ABOUT)
     if result.agreement is not None:

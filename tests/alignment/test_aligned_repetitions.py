@@ -164,7 +164,7 @@ def test_the_overview_shows_what_was_measured(project: Project) -> None:
     figure = alignment_files.draw_repetitions(project, result)
     *_, seconds, cost = figure.axes
     said = [f"{each.number}:  {each.seconds:.1f} s" for each in result.repetitions]
-    assert [text.get_text() for text in seconds.texts] == said
+    assert [text.get_text() for text in seconds.get_xticklabels()] == said
     heights = [bar.get_bbox().height for bar in seconds.patches if isinstance(bar, Rectangle)]
     np.testing.assert_allclose(heights, [each.seconds for each in result.repetitions])
     costs = [each.cost for each in result.repetitions]

@@ -99,7 +99,7 @@ def test_arguments_that_are_refused_make_no_project(
         (tmp_path / "p" / "mine.txt").touch()
     before = sorted(tmp_path.rglob("*"))
     result = invoke(*line.split(), "--project", "p", "--device", "cpu", code=code)
-    assert "no project was created" in result.stderr
+    assert "the new project was removed" in result.stderr
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -116,7 +116,7 @@ def test_a_new_project_that_another_command_uses_stays(
     with ExitStack() as held:
         arguments = ["extract-poses", tmp_path / "a.mp4", "--shard", "1/2"]
         result = invoke(*arguments, "--project", tmp_path / "p", code=ExitCode.USAGE)
-    assert "no project was created" not in result.stderr
+    assert "the new project was removed" not in result.stderr
     assert (tmp_path / "p" / "project.toml").exists()
 
 

@@ -45,7 +45,7 @@ def test_an_import_without_a_clip_leaves_no_project_and_suggests_nothing(tmp_pat
     line = ["import", "coco-json", tmp_path / "broken", "--project", tmp_path / "project"]
     result = invoke(*line, code=ExitCode.UNUSABLE)
     assert "2 failed" in result.stdout
-    assert "no project was created" in result.stderr
+    assert "the new project was removed" in result.stderr
     assert "next:" not in result.stderr
     assert not (tmp_path / "project").exists()
 

@@ -92,6 +92,13 @@ def test_a_bug_prints_its_traceback_and_no_local_values():
     assert "line 4" not in done.stdout
 
 
+def test_a_file_whose_name_begins_with_a_dash(tmp_path: Path):
+    (tmp_path / "-ben.mp4").touch()
+    line = "-c", "from la2ds_cli.main import main; main()", "align", "anna.mp4", "-ben.mp4"
+    done = run_python(*line, code=ExitCode.USAGE, cwd=tmp_path)
+    assert done.stderr.endswith("a file whose name begins with a dash is given as ./-ben.mp4\n")
+
+
 def test_a_closed_pipe_is_no_error():
     script = "from la2ds_cli.main import main; main()"
     read, write = os.pipe()

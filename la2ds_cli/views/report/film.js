@@ -26,6 +26,9 @@ export function seconds(value, digits = 2) {
   return `${minutes ? `${minutes} min ` : ""}${(total - 60 * minutes).toFixed(digits)} s`;
 }
 
+/** As `within_text` of the command line. */
+export const within = (off) => `to within ${Number(Math.max(off, 0.01).toFixed(off < 1 ? 2 : 1))} s`;
+
 /** Index of the last value that is not above `wanted`, 0 where all are; values increase. */
 export function lastUpTo(values, wanted) {
   let low = 0, high = values.length;

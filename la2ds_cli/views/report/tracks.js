@@ -2,7 +2,7 @@
 
 import { A, B, data, secondsB, unmatchedA } from "./clips.js";
 import { at, made } from "./elements.js";
-import { clamp, colour, curve, phaseAt, runs, sized, ticks } from "./film.js";
+import { clamp, colour, curve, phaseAt, runs, sized, ticks, within } from "./film.js";
 
 const PALE = 0.3; // of a difference that is not stated
 const TEMPO = [0.25, 0.5, 1, 2, 4];
@@ -261,7 +261,7 @@ const allTracks = () => [
       return shown === "1.00" ? "equal" : `${shown}× ${r > 1 ? "slower" : "faster"}`;
     } },
   { id: "confidence", label: "how sure", small: "right to 5 % of B", high: 56, draw: drawConfidence,
-    value: (k) => (data.within[k] === null ? "–" : `${data.certainty[k]}, ±${data.within[k]} s`) },
+    value: (k) => (data.within[k] === null ? "–" : `${data.certainty[k]}, ${within(data.within[k])}`) },
   data.angles.names.length && { id: "angles", rows: data.angles.names,
     high: rowHigh() * data.angles.names.length, draw: drawAngles },
   { id: "axis", label: "", high: 22, draw: drawAxis, grey: false, bare: true },

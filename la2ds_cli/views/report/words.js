@@ -2,7 +2,7 @@
 
 import { A, B, data } from "./clips.js";
 import { at, button, lines, made } from "./elements.js";
-import { runs, seconds } from "./film.js";
+import { runs, seconds, within } from "./film.js";
 
 const MOST_UNSURE = 12;
 
@@ -28,7 +28,8 @@ export function tellAlignment(to) {
     const item = made("li");
     const sure = Math.round(100 * data.confidence[worst]);
     const span = first === last ? seconds(A.time[first]) : `${seconds(A.time[first])} to ${seconds(A.time[last])}`;
-    item.append(button(`${span}: ${sure} % sure, ±${data.within[worst]} s`, () => to(worst)));
+    const off = within(Math.max(...data.within.slice(first, last + 1)));
+    item.append(button(`${span}: ${sure} % sure, ${off}`, () => to(worst)));
     return item;
   }));
   const through = data.references ? `, through ${data.references} other clips` : "";

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.confidence import seconds_within, within_text
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -169,6 +170,19 @@ def test_a_long_name_on_a_narrow_window_moves_no_picture_and_tempo_is_in_words(
         words = "stands still" if row < 3 else "2.00× slower"
         assert opened.page.locator(".value", has_text=words).count() == 1, row
     opened.harmless()
+
+
+def test_an_unsure_stretch_names_its_longest_interval(
+    filmed: Project, tmp_path: Path, open_page: Open
+) -> None:
+    """Which is not that of the frame that is least sure."""
+    made = report_pair(filmed, "a", "b", method="linear")
+    sure, high = np.repeat([0.5, 0.99], [9, 27]), made.result.alignment.high.copy()
+    sure[2], high[7] = 0.4, 29
+    unsure = replace(made.result.alignment, confidence=sure.astype(np.float32), high=high)
+    page = page_of(filmed, replace(made.result, alignment=unsure), tmp_path / "unsure.html")
+    said = f"40 % sure, {within_text(float(seconds_within(unsure)[7]))}"
+    assert open_page(page).page.inner_text("#unsure li").endswith(said)
 
 
 def test_frames_without_counterpart_grey_b(
