@@ -12,31 +12,28 @@ import traceback
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-try:
-    import typer
-    from typer.core import TyperGroup
+import typer
+from typer.core import TyperGroup
 
-    from la2ds_cli import __version__
-    from la2ds_cli.commands import (
-        align,
-        exchange,
-        extract_poses,
-        imports,
-        laboratory,
-        live,
-        models,
-        project,
-        retrieve,
-        runs,
-        side_by_side,
-        studio,
-    )
-    from la2ds_cli.commands.command import Command
-    from la2ds_cli.core import console
-    from la2ds_cli.core.errors import ExitCode, Unavailable, UserError
-    from la2ds_models.startup import own_process
-except KeyboardInterrupt:  # before `Commands` can hear of it
-    sys.exit(130)
+from la2ds_cli import __version__
+from la2ds_cli.commands import (
+    align,
+    exchange,
+    extract_poses,
+    imports,
+    laboratory,
+    live,
+    models,
+    project,
+    retrieve,
+    runs,
+    side_by_side,
+    studio,
+)
+from la2ds_cli.commands.command import Command
+from la2ds_cli.core import console
+from la2ds_cli.core.errors import ExitCode, Unavailable, UserError
+from la2ds_models.startup import own_process
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 # The commands as `la2ds --help` lists them.

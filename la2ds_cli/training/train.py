@@ -118,7 +118,7 @@ def train(
         code_digests(*(n for n in (config.train.method, config.model.encoder) if "." in n)),
     )
     _prepare_folder(run_dir, config, recipe, options.overwrite)
-    _note_small_batches(len(data.train), config, progress)
+    _note_few_clips(len(clips), len(data.train), config, progress)
     saved = checkpoint.load_resume(run_dir / "resume.pt")
     here = LoopOptions(device, limit, progress, options.clock)
     state = run_loop(network.to(device), data, config, run_dir, recipe, here)
@@ -235,13 +235,16 @@ def _prepare_folder(
     artifact.write_json(path, recipe.to_json())
 
 
-def _note_small_batches(trained: int, config: Config, progress: Progress) -> None:
+def _note_few_clips(count: int, trained: int, config: Config, progress: Progress) -> None:
+    """Before training, tell the user about small batches and few clips."""
     size = batch_size(config.train, trained)
     if size < config.train.batch_size:
         progress.note(
             f"batches of {size} instead of {config.train.batch_size} pairs: at most {MAX_PAIRS} "
             f"from each of the {trained} clips"
         )
+    if count < FEW_CLIPS:
+        progress.note(f"only {count} clips to learn from")
 
 
 def _warnings(count: int, state: LoopState) -> list[str]:
