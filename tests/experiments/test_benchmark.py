@@ -128,6 +128,15 @@ def test_a_second_call_trains_and_scores_nothing(
     assert figures(again) == figures(result)
 
 
+def test_projects_of_one_name_are_different_data(copied: Project, tmp_path: Path) -> None:
+    twins = [tmp_path / parent / "x" / "swings" for parent in "ab"]
+    for twin in twins:
+        shutil.copytree(copied.root, twin)
+    found = _run([Project.open(twin) for twin in twins], tmp_path / "out")
+    assert [data.name for data in found.data] == ["a/x/swings", "b/x/swings"]
+    assert _cells(found, "tcc", "a/x/swings")["kendalls_tau"].seeds == 2
+
+
 def test_changed_labels_or_settings_are_scored_again(copied: Project) -> None:
     first = _run([copied], copied.root / "out")
     lines = copied.phases_path.read_text().splitlines()
