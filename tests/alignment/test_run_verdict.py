@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -152,9 +151,7 @@ def test_the_verdict_is_kept_beside_the_weights(tmp_path: Path) -> None:
     assert read_verdict(project, "mine") is None  # of weights that are gone
     assert judge_run(project, "mine", "cpu") != found
     path = project.run_dir("mine") / module.VERDICT
-    before = json.loads(path.read_text())
-    del before["align"]
-    for text in (json.dumps(before), "{"):
+    for text in (path.read_text().replace("align", "old"), "{"):
         path.write_text(text)
         assert read_verdict(project, "mine") is None
 
