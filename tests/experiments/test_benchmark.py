@@ -165,6 +165,10 @@ def test_a_figure_counts_the_clips_that_contribute_to_it(tmp_path: Path) -> None
         phases = ("classification", "progression", "precision_at_10", "event_transfer_median")
         assert {scored.clips[metric] for metric in phases} == {2}
         assert (scored.clips["kendalls_tau"], scored.facts["clips"]) == (3, 3)
+    for video in project.videos():
+        project.mark_video(video.id, split=video.split, group="anna")
+    scored = cached_scores(project, "poses", config, ["raw_pose"], protocol="la2ds", device="cpu")
+    assert any("too narrow" in text for text in scored.warnings)
     longer = project.config(overrides=[*SETTINGS, "poses.min_frames=34"])  # of 33, 39 and 45
     scored = cached_scores(project, "poses", longer, ["raw_pose"], protocol="la2ds", device="cpu")
     assert scored.facts["clips"] == 2
