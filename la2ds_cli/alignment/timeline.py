@@ -98,6 +98,8 @@ def align_all(
         )
     clock = first or _most_typical(project, ids, request)
     placer = _Placer(project, clock, request.through_few())
+    if len(placer.itself.pose_a) < 2:
+        raise Unusable(f"{clock} has one frame: no clock", hint="--reference names another clip")
     if placer.itself.reason:
         progress.note(placer.itself.reason)
     placed = []
@@ -142,7 +144,8 @@ def _most_typical(project: Project, ids: Sequence[str], request: AlignRequest) -
     for one in evenly_spaced(list(ids), MOST_SAMPLED):
         with suppress(UserError):  # aligning such a clip says why
             pose = project.read_pose(one)[0]
-            if not np.isnan(pose.xy).all() and (not read or holds(pose.skeleton, read)):
+            fits = len(pose) > 1 and (not read or holds(pose.skeleton, read))
+            if fits and not np.isnan(pose.xy).all():
                 poses[one] = pose
     names = {pose.skeleton for pose in poses.values()}
     if not names:
