@@ -74,7 +74,8 @@ def align_all(
 
     Raises UserError: exit 2 for a method other than dtw; 4 for fewer than two clips and for a
     reference that cannot be compared; 5 for clips whose skeletons share no joints; 10 if only the
-    reference shows the movement; and the errors of choosing the features and extracting poses.
+    reference shows the movement, or the first error if no clip shows another and yet none can be
+    placed; and the errors of choosing the features and extracting poses.
     """
     from la2ds_cli.poses.extract import ensure_poses
 
@@ -102,7 +103,7 @@ def align_all(
         raise Unusable(f"{clock} has one frame: no clock", hint="--reference names another clip")
     if placer.itself.reason:
         progress.note(placer.itself.reason)
-    placed = []
+    placed, failed = [], list[UserError]()
     progress.begin("aligning", len(ids))
     for chunk in (ids[n : n + _CHUNK] for n in range(0, len(ids), _CHUNK)):
         placer.embed(chunk)
@@ -111,14 +112,16 @@ def align_all(
                 placed.append(placer.place(clip))
             except UserError as error:
                 left_out[clip] = error.message
+                failed.append(error)
             progress.advance()
     progress.end()
     if len(placed) < 2:
+        other = [error for error in failed if error.exit_code == ExitCode.OTHER_MOVEMENT]
         raise UserError(
             f"no other clip is on the timeline of {placer.itself.a.name}: "
             + "; ".join(f"{name}: {why}" for name, why in list(left_out.items())[:5]),
-            hint="--force aligns them anyway; --reference names another clip",
-            exit_code=ExitCode.OTHER_MOVEMENT,
+            hint="--force aligns them anyway; " * bool(other) + "--reference names another clip",
+            exit_code=(other or failed)[0].exit_code,
         )
     return TimelineResult(
         tuple(placed),

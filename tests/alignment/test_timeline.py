@@ -15,8 +15,9 @@ from la2ds_cli.alignment.timeline import align_all, clips_of, most_central
 from la2ds_cli.alignment.timeline_result import COLUMNS, GRID, TimelineResult
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import mirror
-from tests.movement import add_sequence, cycle, sequence, warped_phase
+from tests.movement import add_sequence, cycle, pose_of, sequence, warped_phase
 from tests.processes import invoke
 from tests.told import refused
 
@@ -116,12 +117,16 @@ def test_a_mirrored_clip_is_placed_as_its_mirror_image(project: Project):
     assert result.to_json()["clips"][-1]["mirrored"] is True
 
 
-def test_another_movement_is_left_out_and_said(project: Project):
+def another_movement() -> PoseSequence:
     rng = np.random.default_rng(0)
     other = sequence(np.zeros(60))
     swing = 50 * np.sin(np.linspace(0, 9, 60))[:, None] * rng.normal(size=(1, 13))
     other.xy[..., 0] += swing
-    add_sequence(project, "other", other)
+    return other
+
+
+def test_another_movement_is_left_out_and_said(project: Project):
+    add_sequence(project, "other", another_movement())
     result = put(project)
     assert list(result.left_out) == ["other"]
     assert "same movement" in result.left_out["other"]
@@ -192,6 +197,14 @@ def test_too_few_clips_and_other_methods_are_refused(project: Project, tmp_path:
     add_sequence(alone, "one", sequence(phases(0)))
     with refused(ExitCode.UNUSABLE, "at least two clips"):
         put(alone)
+    for name, pose, code in (
+        ("hand", pose_of(np.random.rand(30, 21, 2), skeleton="hand21"), ExitCode.MISMATCH),
+        ("other", another_movement(), ExitCode.OTHER_MOVEMENT),
+    ):
+        add_sequence(alone, name, pose)
+        with refused(code) as caught:
+            put(alone, reference="one")
+        assert ("--force" in caught.value.hint) == (name == "other")
     add_sequence(alone, "frame", sequence(phases(0)[:1]))
     with refused(ExitCode.UNUSABLE, "frame has one frame"):
         put(alone, reference="frame")
