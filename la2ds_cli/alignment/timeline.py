@@ -211,11 +211,13 @@ class _Placer:
         """Place a clip on the timeline; of several repetitions the nearest, unless the reference
         itself holds several.
 
-        Raises UserError as PairAligner.find does, and (exit 4) for a clip that has no frame on the
-        timeline.
+        Raises UserError as PairAligner.find does, (exit 4) for a clip that has no frame on the
+        timeline, and (exit 5) for one without joints in 3D if the others are compared by them.
         """
         pair = prepare_pair(self._project, self._clock, clip, self._request, SILENT)
         pose_a, pose_b = pair.poses
+        if pose_a.spatial != self.itself.pose_a.spatial:  # angles in space and in the image differ
+            raise Mismatch("it has no joints in 3D, unlike the reference")
         itself = clip == self._clock
         spans = [] if itself or self._repeats else cut_clip(pose_b)
         parts = [pose_b.cut(span.start, span.stop) for span in spans]

@@ -17,7 +17,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import mirror
-from tests.movement import add_sequence, cycle, pose_of, sequence, warped_phase
+from tests.movement import add_sequence, cycle, in_space, pose_of, sequence, warped_phase
 from tests.processes import invoke
 from tests.told import refused
 
@@ -131,6 +131,15 @@ def test_another_movement_is_left_out_and_said(project: Project):
     assert list(result.left_out) == ["other"]
     assert "same movement" in result.left_out["other"]
     assert "other" not in [clip.video.id for clip in result.clips]
+
+
+def test_angles_in_space_are_not_mixed_with_those_in_the_image(tmp_path: Path):
+    project = Project.create(tmp_path / "p", {"align": {"joints": "3d"}})
+    for number in range(3):
+        add_sequence(project, f"clip{number}", in_space(phases(number)))
+    add_sequence(project, "flat", sequence(phases(3)))
+    result = put(project, reference="clip0")
+    assert result.left_out == {"flat": "it has no joints in 3D, unlike the reference"}
 
 
 def test_a_damaged_clip_does_not_stop_the_others(project: Project):
