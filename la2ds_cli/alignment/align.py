@@ -127,7 +127,7 @@ class PairAligner:
         for error in source.load(() if pair.part else pair.ids, self.progress).values():
             raise error
         references = self._references_of(pair, source)
-        names = references.load(pair.ids, self.progress)
+        names, strangers = references.load(pair.ids, self.progress)
         for pose, name in zip(pair.poses, pair.names, strict=True):
             check_seen(pose, name)
         choice, moving = compared_views(pair, references.movement, request.view)
@@ -188,7 +188,7 @@ class PairAligner:
             unclear_views=tuple(unclear),
             repeats=repeats,
             references=len(others),
-            strangers=references.strangers(pair.ids),
+            strangers=strangers,
         )
 
     def load(self, clips: Sequence[str]) -> None:
@@ -283,29 +283,26 @@ class References:
         """A as it is compared with other clips, to judge whether they show the same movement."""
         return describe(self._pose)
 
-    def strangers(self, pair: Sequence[str]) -> int:
-        """How many clips other than the pair were left out, since they show another movement."""
-        return sum(not same for video, same in self._shows.items() if video not in pair)
-
-    def load(self, pair: tuple[str, str], progress: Progress) -> list[str]:
-        """Ids of the references of a pair, once their embeddings are computed. A clip that cannot
-        be embedded is replaced by another."""
+    def load(self, pair: tuple[str, str], progress: Progress) -> tuple[list[str], int]:
+        """Ids of the references of a pair, once their embeddings are computed, and how many clips
+        were left out for another movement. A clip that cannot be embedded is replaced by
+        another."""
         while True:
-            chosen = self._chosen(pair, progress)
+            chosen, strangers = self._chosen(pair, progress)
             failed = self._source.load(chosen, progress)
             if not failed:
-                return chosen
+                return chosen, strangers
             self._usable |= dict.fromkeys(failed, False)
 
-    def _chosen(self, pair: tuple[str, str], progress: Progress) -> list[str]:
+    def _chosen(self, pair: tuple[str, str], progress: Progress) -> tuple[list[str], int]:
         """At most config.reference_clips clips that training uses, evenly spaced among their ids,
         excluding the pair and clips that clearly show another movement than A; none for methods
         other than DTW and for a clip aligned with itself. A clip that cannot be read or compared is
         skipped. At most MOST_CANDIDATES clips are considered, and at most JUDGED times as many
-        judged as are used."""
+        judged as are used. Also the number of clips left out for another movement."""
         project, settings = self._source.project, self._settings
         if project is None or not settings.uses_references or pair[0] == pair[1]:
-            return []
+            return [], 0
         from la2ds_cli.training.clips import some_training_videos
 
         read = lru_cache(MOST_CANDIDATES)(lambda video: project.read_pose(video)[0])
@@ -320,8 +317,8 @@ class References:
                     progress.note_once(f"{video} is no reference clip: {error.message}")
         usable = [video for video in names if self._usable[video]]
         if len(usable) < FEWEST_REFERENCES:
-            return []
-        fitting: list[str] = []
+            return [], 0
+        fitting, judged = list[str](), list[str]()
         for count in (settings.reference_clips, JUDGED * settings.reference_clips):
             if len(fitting) < settings.reference_clips:
                 judged = evenly_spaced(usable, count)
@@ -333,7 +330,7 @@ class References:
             if video not in self._poses:
                 pose = as_skeleton(read(video), self._pose.skeleton)
                 self._poses[video] = replace(pose, spatial=self._pose.spatial)
-        return chosen
+        return chosen, len(judged) - len(fitting)
 
     def _comparable(self, pose: PoseSequence) -> bool:
         shown = not np.isnan(pose.xy).all() and holds(pose.skeleton, self._pose.skeleton)

@@ -45,6 +45,7 @@ from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.tempo import paced_movement
 
 VERSION = 4
+ALIGN = ("movement", "base", "skip_cost", "open_ends")  # settings that it is measured with
 VERDICT = "verdict.json"  # beside the weights of the run
 FEWEST_HELD_OUT = 6
 MOST_HELD_OUT = 16
@@ -150,17 +151,26 @@ def judge_run(
     Raises UserError as load_network does.
     """
     verdict = _judged(project, run, device, progress)
-    content = {"model": weights_key(project, run), "version": VERSION, **verdict.stored()}
+    content = {**_measured_with(project, run), **verdict.stored()}
     artifact.write_json(project.run_dir(run) / VERDICT, content)
     return verdict
 
 
+def _measured_with(project: Project, run: str) -> dict[str, Any]:
+    """What a verdict depends on: with other weights or settings of [align], it is another one."""
+    align = project.config().align
+    used = {name: getattr(align, name) for name in ALIGN}
+    return {"model": weights_key(project, run), "version": VERSION, "align": used}
+
+
 def read_verdict(project: Project, run: str) -> Verdict | None:
-    """The stored verdict on the current weights of the run, without computing anything; None if
-    there is none. Raises OSError if it cannot be read: a disk that fails is no verdict."""
+    """The stored verdict on the current weights of the run, by the project's settings, without
+    computing anything; None if there is none. Raises OSError if it cannot be read: a disk that
+    fails is no verdict."""
     try:
         stored = json.loads(regular_file.text(project.run_dir(run) / VERDICT))
-        if (stored["model"], stored["version"]) != (weights_key(project, run), VERSION):
+        now = _measured_with(project, run)
+        if {name: stored[name] for name in now} != now:
             return None
         known = stored["gain"]
         gain = known and Gain(*(float(known[name]) for name in Gain._fields))

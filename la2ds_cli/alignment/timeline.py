@@ -74,7 +74,8 @@ def align_all(
 
     Raises UserError: exit 2 for a method other than dtw; 4 for fewer than two clips and for a
     reference that cannot be compared; 5 for clips whose skeletons share no joints; 10 if only the
-    reference shows the movement; and the errors of choosing the features and extracting poses.
+    reference shows the movement, or the first error if no clip shows another and yet none can be
+    placed; and the errors of choosing the features and extracting poses.
     """
     from la2ds_cli.poses.extract import ensure_poses
 
@@ -98,9 +99,11 @@ def align_all(
         )
     clock = first or _most_typical(project, ids, request)
     placer = _Placer(project, clock, request.through_few())
+    if len(placer.itself.pose_a) < 2:
+        raise Unusable(f"{clock} has one frame: no clock", hint="--reference names another clip")
     if placer.itself.reason:
         progress.note(placer.itself.reason)
-    placed = []
+    placed, failed = [], list[UserError]()
     progress.begin("aligning", len(ids))
     for chunk in (ids[n : n + _CHUNK] for n in range(0, len(ids), _CHUNK)):
         placer.embed(chunk)
@@ -109,14 +112,16 @@ def align_all(
                 placed.append(placer.place(clip))
             except UserError as error:
                 left_out[clip] = error.message
+                failed.append(error)
             progress.advance()
     progress.end()
     if len(placed) < 2:
+        other = [error for error in failed if error.exit_code == ExitCode.OTHER_MOVEMENT]
         raise UserError(
             f"no other clip is on the timeline of {placer.itself.a.name}: "
             + "; ".join(f"{name}: {why}" for name, why in list(left_out.items())[:5]),
-            hint="--force aligns them anyway; --reference names another clip",
-            exit_code=ExitCode.OTHER_MOVEMENT,
+            hint="--force aligns them anyway; " * bool(other) + "--reference names another clip",
+            exit_code=(other or failed)[0].exit_code,
         )
     return TimelineResult(
         tuple(placed),
@@ -143,7 +148,8 @@ def _most_typical(project: Project, ids: Sequence[str], request: AlignRequest) -
     for one in evenly_spaced(list(ids), MOST_SAMPLED):
         with suppress(UserError):  # aligning such a clip says why
             pose = project.read_pose(one)[0]
-            if not np.isnan(pose.xy).all() and (not read or holds(pose.skeleton, read)):
+            fits = len(pose) > 1 and (not read or holds(pose.skeleton, read))
+            if fits and not np.isnan(pose.xy).all():
                 poses[one] = pose
     names = {pose.skeleton for pose in poses.values()}
     if not names:
@@ -206,11 +212,13 @@ class _Placer:
         """Place a clip on the timeline; of several repetitions the nearest, unless the reference
         itself holds several.
 
-        Raises UserError as PairAligner.find does, and (exit 4) for a clip that has no frame on the
-        timeline.
+        Raises UserError as PairAligner.find does, (exit 4) for a clip that has no frame on the
+        timeline, and (exit 5) for one without joints in 3D if the others are compared by them.
         """
         pair = prepare_pair(self._project, self._clock, clip, self._request, SILENT)
         pose_a, pose_b = pair.poses
+        if pose_a.spatial != self.itself.pose_a.spatial:  # angles in space and in the image differ
+            raise Mismatch("it has no joints in 3D, unlike the reference")
         itself = clip == self._clock
         spans = [] if itself or self._repeats else cut_clip(pose_b)
         parts = [pose_b.cut(span.start, span.stop) for span in spans]

@@ -90,7 +90,7 @@ def print_result(console: Console, command: str, result: Result, folder: Path) -
         console.line(title)
         console.rendered(terminal(table))
     console.line("")
-    console.line("* best row; = not significantly worse than it")
+    console.line("* best row; = not significantly worse than it, or not tested")
     for text in all_notes(result, found):
         console.line(f"note: {text}", "yellow")
     console.note(f"in full: {folder / result.name}.md, .csv, .json")

@@ -298,7 +298,8 @@ def mean_of(by_run: Mapping[str, Scored]) -> Scored:
 
 
 def result_name(runs: Sequence[str], protocol: str) -> str:
-    """Stem of the result files: the runs, and the protocol if it is not `la2ds`.
+    """Stem of the result files: the runs, and the protocol if it is not `la2ds`, after a character
+    that no run name has.
 
     If the names of several runs are too long together, it has the first one, the number of the
     others, and a digest of all names.
@@ -307,7 +308,7 @@ def result_name(runs: Sequence[str], protocol: str) -> str:
     if len(runs) > 1 and len(stem) > _LONGEST:
         digest = hashlib.sha256(stem.encode()).hexdigest()[:8]
         stem = f"{runs[0][:_LONGEST]}+{len(runs) - 1}-{digest}"
-    return stem + ("" if protocol == "la2ds" else f"-{protocol}")
+    return stem + ("" if protocol == "la2ds" else f"@{protocol}")
 
 
 def events_csv(scored: ByRun, clips: Sequence[EvaluationClip]) -> str:

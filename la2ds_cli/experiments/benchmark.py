@@ -92,10 +92,11 @@ def check_projects(projects: Sequence[Project]) -> None:
 
 
 def _labels(projects: Sequence[Project]) -> list[str]:
-    """Names of the folders, with the parent folder if two names are equal."""
-    names = [project.root.name for project in projects]
-    unique = len(set(names)) == len(names)
-    return names if unique else [f"{p.root.parent.name}/{p.root.name}" for p in projects]
+    """Names of the folders, with as many of their parents as tell all of them apart."""
+    paths = [project.root.parts for project in projects]
+    deepest = max(map(len, paths))
+    every = (["/".join(path[-n:]) for path in paths] for n in range(1, deepest + 1))
+    return next(names for names in every if len(set(names)) == len(names))
 
 
 # --- the methods ------------------------------------------------------------------------------

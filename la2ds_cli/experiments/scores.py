@@ -238,7 +238,8 @@ def _clips(project: Project) -> list[str]:
     for video in project.videos():
         posed = project.pose_path(video.id).exists()
         key = project.pose_header(video.id)[0].key if posed else ""
-        clips.append(f"{video.id}\0{video.split}\0{video.sha256}\0{video.options}\0{key}")
+        cells = (video.id, video.split, video.group, video.sha256, video.options, key)
+        clips.append("\0".join(cells))
     return clips
 
 

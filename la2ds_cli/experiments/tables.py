@@ -41,7 +41,7 @@ FEW = 3  # projects, of which a terminal shows each
 HOW_TO_READ = (
     "Mean over seeds ± their standard deviation (n - 1); in brackets the 95 % interval of the mean "
     "over the scored clips and the seeds. The best row of a column, a method or a baseline, is "
-    "bold, and rows that are not significantly worse than it are in italics: paired difference of "
+    "bold; rows not significantly worse, or not tested, are in italics: paired difference of "
     "two rows over the same clips, with the variance over seeds of both; two-sided p of Student's "
     f"t, Holm's correction over all pairs of rows in all columns of a task, level {LEVEL:g}. The "
     "best raw pose is not available to a user: it is chosen on these clips."
@@ -75,8 +75,10 @@ class Figure:
 
     @property
     def ties(self) -> bool:
-        """Whether the row is not significantly worse than the best one."""
-        return self.adjusted is not None and self.adjusted > LEVEL
+        """Whether the row is not significantly worse than the best one, or could not be tested."""
+        if self.best or self.task == COST_TASK.name:
+            return False
+        return self.adjusted is None or self.adjusted > LEVEL
 
 
 def figures(result: Result) -> list[Figure]:

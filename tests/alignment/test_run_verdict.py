@@ -144,12 +144,17 @@ def test_the_verdict_is_kept_beside_the_weights(tmp_path: Path) -> None:
     assert read_verdict(project, "mine") is None
     found = judge_run(project, "mine", "cpu")
     assert read_verdict(project, "mine") == found
+    for setting, value, kept in (("reference_clips", 3, found), ("base", 0.5, None)):
+        changed = Project(project.root, project.settings | {"align": {setting: value}})
+        assert read_verdict(changed, "mine") == kept  # measured with other settings
     other = project.config(overrides=[*TINY, "train.seed=1"])
     train(project, run="mine", config=other, options=TrainOptions(overwrite=True))
     assert read_verdict(project, "mine") is None  # of weights that are gone
     assert judge_run(project, "mine", "cpu") != found
-    (project.run_dir("mine") / module.VERDICT).write_text("{")
-    assert read_verdict(project, "mine") is None
+    path = project.run_dir("mine") / module.VERDICT
+    for text in (path.read_text().replace("align", "old"), "{"):
+        path.write_text(text)
+        assert read_verdict(project, "mine") is None
 
 
 @pytest.mark.parametrize(

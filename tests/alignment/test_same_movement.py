@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.align import PairAligner, find_alignment
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.same_movement import (
     DOUBTED,
@@ -121,6 +121,18 @@ def test_strangers_are_no_reference_clips(tmp_path: Path) -> None:
         assert result.to_json()["others_left_out"] == strangers
         found.append(result.alignment.position)
     np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_strangers_are_those_of_the_pair_alone(tmp_path: Path) -> None:
+    project = Project.create(tmp_path)
+    for n in range(8):
+        add_sequence(project, f"{n}squat", sequence(warped_phase(30 + 4 * n, n)))
+        add_sequence(project, f"{n}kick", kicking(40 + n, fps=12.0 + n))
+    request = AlignRequest(project.config(overrides=["align.reference_clips=4"]))
+    aligner = PairAligner(project, request)
+    for b in ("1squat", "4squat", "7squat", "0kick", "0squat"):
+        alone = find_alignment(project, "0squat", b, request).strangers
+        assert aligner.find("0squat", b).strangers == alone, b
 
 
 def test_mirrored_clips_of_the_movement_are_reference_clips(tmp_path: Path) -> None:

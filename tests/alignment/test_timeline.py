@@ -15,8 +15,9 @@ from la2ds_cli.alignment.timeline import align_all, clips_of, most_central
 from la2ds_cli.alignment.timeline_result import COLUMNS, GRID, TimelineResult
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import mirror
-from tests.movement import add_sequence, cycle, sequence, warped_phase
+from tests.movement import add_sequence, cycle, in_space, pose_of, sequence, warped_phase
 from tests.processes import invoke
 from tests.told import refused
 
@@ -116,16 +117,29 @@ def test_a_mirrored_clip_is_placed_as_its_mirror_image(project: Project):
     assert result.to_json()["clips"][-1]["mirrored"] is True
 
 
-def test_another_movement_is_left_out_and_said(project: Project):
+def another_movement() -> PoseSequence:
     rng = np.random.default_rng(0)
     other = sequence(np.zeros(60))
     swing = 50 * np.sin(np.linspace(0, 9, 60))[:, None] * rng.normal(size=(1, 13))
     other.xy[..., 0] += swing
-    add_sequence(project, "other", other)
+    return other
+
+
+def test_another_movement_is_left_out_and_said(project: Project):
+    add_sequence(project, "other", another_movement())
     result = put(project)
     assert list(result.left_out) == ["other"]
     assert "same movement" in result.left_out["other"]
     assert "other" not in [clip.video.id for clip in result.clips]
+
+
+def test_angles_in_space_are_not_mixed_with_those_in_the_image(tmp_path: Path):
+    project = Project.create(tmp_path / "p", {"align": {"joints": "3d"}})
+    for number in range(3):
+        add_sequence(project, f"clip{number}", in_space(phases(number)))
+    add_sequence(project, "flat", sequence(phases(3)))
+    result = put(project, reference="clip0")
+    assert result.left_out == {"flat": "it has no joints in 3D, unlike the reference"}
 
 
 def test_a_damaged_clip_does_not_stop_the_others(project: Project):
@@ -192,6 +206,19 @@ def test_too_few_clips_and_other_methods_are_refused(project: Project, tmp_path:
     add_sequence(alone, "one", sequence(phases(0)))
     with refused(ExitCode.UNUSABLE, "at least two clips"):
         put(alone)
+    for name, pose, code in (
+        ("hand", pose_of(np.random.rand(30, 21, 2), skeleton="hand21"), ExitCode.MISMATCH),
+        ("other", another_movement(), ExitCode.OTHER_MOVEMENT),
+    ):
+        add_sequence(alone, name, pose)
+        with refused(code) as caught:
+            put(alone, reference="one")
+        assert ("--force" in caught.value.hint) == (name == "other")
+    add_sequence(alone, "frame", sequence(phases(0)[:1]))
+    with refused(ExitCode.UNUSABLE, "frame has one frame"):
+        put(alone, reference="frame")
+    request = AlignRequest(alone.config(), features="pose")
+    assert align_all(alone, ["frame", "one"], request).clock.video.id == "one"
     with pytest.raises(UserError, match="by the method dtw"):
         align_all(project, ["clip0", "clip1"], AlignRequest(project.config(), method="linear"))
     with pytest.raises(UserError, match="no clip belongs to the group 'x'"):

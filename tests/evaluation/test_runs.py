@@ -218,8 +218,9 @@ def test_progression_keeps_what_was_clipped_in_any_run() -> None:
 def test_files_of_many_runs_have_a_short_name() -> None:
     many = [f"golf-width256-tempo04-s{seed}" for seed in range(10)]
     name = result_name(many, "paper")
-    assert re.fullmatch(r"golf-width256-tempo04-s0\+9-[0-9a-f]{8}-paper", name)
+    assert re.fullmatch(r"golf-width256-tempo04-s0\+9-[0-9a-f]{8}@paper", name)
     assert result_name([*many[:9], "other"], "paper") != name
+    assert result_name(["a"], "paper") != result_name(["a-paper"], "la2ds")
     assert result_name(many[:6], "la2ds") == "+".join(many[:6])  # 149 characters
     assert result_name(["x" * 200], "la2ds") == "x" * 200  # by which it is found
 
@@ -229,6 +230,6 @@ def test_command_takes_runs_and_protocol(project: Project) -> None:
     for runs in (("--run", "a, b"), ("--run", "a", "--run", "b")):
         result = invoke(*command, *runs, "--protocol", "paper")
         assert "protocol paper, run a+b" in result.stdout
-    assert (project.results_dir("evaluate") / "a+b-paper.json").exists()
+    assert (project.results_dir("evaluate") / "a+b@paper.json").exists()
     untrained = invoke(*command, "--run", "default", code=ExitCode.UNUSABLE)
     assert "trained runs: a, " in untrained.stderr

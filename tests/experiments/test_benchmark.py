@@ -128,6 +128,15 @@ def test_a_second_call_trains_and_scores_nothing(
     assert figures(again) == figures(result)
 
 
+def test_projects_of_one_name_are_different_data(copied: Project, tmp_path: Path) -> None:
+    twins = [tmp_path / parent / "x" / "swings" for parent in "ab"]
+    for twin in twins:
+        shutil.copytree(copied.root, twin)
+    found = _run([Project.open(twin) for twin in twins], tmp_path / "out")
+    assert [data.name for data in found.data] == ["a/x/swings", "b/x/swings"]
+    assert _cells(found, "tcc", "a/x/swings")["kendalls_tau"].seeds == 2
+
+
 def test_changed_labels_or_settings_are_scored_again(copied: Project) -> None:
     first = _run([copied], copied.root / "out")
     lines = copied.phases_path.read_text().splitlines()
@@ -156,6 +165,10 @@ def test_a_figure_counts_the_clips_that_contribute_to_it(tmp_path: Path) -> None
         phases = ("classification", "progression", "precision_at_10", "event_transfer_median")
         assert {scored.clips[metric] for metric in phases} == {2}
         assert (scored.clips["kendalls_tau"], scored.facts["clips"]) == (3, 3)
+    for video in project.videos():
+        project.mark_video(video.id, split=video.split, group="anna")
+    scored = cached_scores(project, "poses", config, ["raw_pose"], protocol="la2ds", device="cpu")
+    assert any("too narrow" in text for text in scored.warnings)
     longer = project.config(overrides=[*SETTINGS, "poses.min_frames=34"])  # of 33, 39 and 45
     scored = cached_scores(project, "poses", longer, ["raw_pose"], protocol="la2ds", device="cpu")
     assert scored.facts["clips"] == 2

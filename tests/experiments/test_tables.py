@@ -138,6 +138,8 @@ def test_rows_that_differ_by_chance_all_tie_and_one_alone_is_compared_with_nothi
     ]
     (alone,) = column(figures(result_of({"a": {"best": 2.0}})), "a").values()
     assert (alone.best, alone.p) == (True, None)
+    untested = column(figures(result_of({"a": {"best": 2.0, "far": 4.0}}, clips=1)), "a")["far"]
+    assert (untested.p, untested.ties) == (None, True)
 
 
 def test_the_mean_over_projects_needs_all_of_them(two: Result) -> None:
@@ -154,7 +156,7 @@ def test_cost_is_the_mean_of_the_runs_and_ranks_nobody(two: Result) -> None:
     cost = [one for one in figures(two) if one.task == "cost"]
     assert {one.metric for one in cost} == {"steps", "seconds"}
     assert {one.row for one in cost} == {"best", "near", "far"}
-    assert not any(one.best or one.p is not None for one in cost)
+    assert not any(one.best or one.ties or one.p is not None for one in cost)
     assert all(one.value == 2 and one.interval is None for one in cost if one.metric == "steps")
 
 
