@@ -127,7 +127,9 @@ class PairAligner:
         for error in source.load(() if pair.part else pair.ids, self.progress).values():
             raise error
         references = self._references_of(pair, source)
-        names, strangers = references.load(pair.ids, self.progress)
+        names, strangers = list[str](), 0
+        if not np.array_equal(pose_a.xy, pose_b.xy, equal_nan=True):  # one clip, under two names
+            names, strangers = references.load(pair.ids, self.progress)
         for pose, name in zip(pair.poses, pair.names, strict=True):
             check_seen(pose, name)
         choice, moving = compared_views(pair, references.movement, request.view)
@@ -297,11 +299,11 @@ class References:
     def _chosen(self, pair: tuple[str, str], progress: Progress) -> tuple[list[str], int]:
         """At most config.reference_clips clips that training uses, evenly spaced among their ids,
         excluding the pair and clips that clearly show another movement than A; none for methods
-        other than DTW and for a clip aligned with itself. A clip that cannot be read or compared is
-        skipped. At most MOST_CANDIDATES clips are considered, and at most JUDGED times as many
-        judged as are used. Also the number of clips left out for another movement."""
+        other than DTW. A clip that cannot be read or compared is skipped. At most MOST_CANDIDATES
+        clips are considered, and at most JUDGED times as many judged as are used. Also the number
+        of clips left out for another movement."""
         project, settings = self._source.project, self._settings
-        if project is None or not settings.uses_references or pair[0] == pair[1]:
+        if project is None or not settings.uses_references:
             return [], 0
         from la2ds_cli.training.clips import some_training_videos
 

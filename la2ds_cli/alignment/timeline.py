@@ -100,7 +100,9 @@ def align_all(
     clock = first or _most_typical(project, ids, request)
     placer = _Placer(project, clock, request.through_few())
     if len(placer.itself.pose_a) < 2:
-        raise Unusable(f"{clock} has one frame: no clock", hint="--reference names another clip")
+        raise Unusable(
+            f"{clock} has one frame, which is no time", hint="--reference names another clip"
+        )
     if placer.itself.reason:
         progress.note(placer.itself.reason)
     placed, failed = [], list[UserError]()

@@ -152,6 +152,10 @@ def test_no_references_of_test_clips_few_clips_other_methods_and_oneself(project
     assert run(project).references == 4
     assert run(project, method="linear").references == 0
     assert run(project, "anna", "anna").references == 0
+    add_sequence(project, "copied", project.read_pose("anna")[0], split="test")
+    copied = run(project, "anna", "copied")  # the same file under another name
+    assert copied.references == 0
+    np.testing.assert_array_equal(copied.alignment.path[:, 0], copied.alignment.path[:, 1])
     add_sequence(project, "held-out", sequence(PHASE_B), split="test")
     assert run(project).references == 4
 
