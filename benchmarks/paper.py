@@ -217,7 +217,7 @@ def main() -> None:
         project = penn_project(given.penn, action, given.work / action, given.phases)
         data = SETS.get(PEOPLE.get(action, "")) if given.people else None
         folds = make_folds(data, given.people, given.work / "people") if data else []
-        methods = {label: [name] for name, label in BASELINES.items()}
+        methods, between = {label: [name] for name, label in BASELINES.items()}, list[str]()
         for recipe in given.recipes.split(","):
             label, reached = recipe.replace("+", ", "), {}
             for seed in given.seeds.split(","):
@@ -231,15 +231,19 @@ def main() -> None:
             seeds = max(map(len, reached.values()), default=0)
             last = max((step for step, runs in reached.items() if len(runs) == seeds), default=0)
             first = {EVERY} if recipe in EARLY else set()
-            for step in sorted({last, max(reached, default=0), *first} & set(reached)):
+            ends = {max(reached, default=0), *first}
+            for step in sorted({last, *ends} & set(reached)):
                 methods[f"{label}, {step} steps"] = reached[step]
+                if step not in ends:
+                    between.append(f"{label}, {step} steps")
         for label, tested in methods.items():
             rows = [scores(project, given.work, t) + people(project, folds, t) for t in tested]
             table.append([action, label, *cells(rows)])
             table[-1] += [""] * (len(FIGURES) + len(KINDS) - len(rows[0]))
             if tested[0] not in BASELINES or tested == ["base"]:
                 table[-1] += cells((people(project, folds, t, ()) for t in tested), len(FIGURES))
-            worse.append([action, label, *on_worse_joints(project, given.work, tested)])
+            if label not in between:
+                worse.append([action, label, *on_worse_joints(project, given.work, tested)])
     joints = [f"{figure_of}, {one}" for figure_of in WORSE for one in CONDITIONS.values()]
     kinds = [*KINDS, *(f"{kind}, as by default" for kind in KINDS)]
     files = {
