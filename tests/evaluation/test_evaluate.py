@@ -304,8 +304,8 @@ def test_protocols_have_their_own_files_and_figures(ours: Made, protocol: str) -
     project = ours[0]
     result = evaluated(project, protocol=protocol, features=["time_only"])
     folder = project.results_dir("evaluate")
-    assert json.loads((folder / f"default-{protocol}.json").read_text()) == result
-    assert not (folder / f"default-{protocol}-events.csv").exists()
+    assert json.loads((folder / f"default@{protocol}.json").read_text()) == result
+    assert not (folder / f"default@{protocol}-events.csv").exists()
     assert set(result["features"]["time_only"]) <= set(PHASES)
     assert (result["comparisons"], result["events"]) == ([], None)
     assert result["protocol"]["name"] == protocol

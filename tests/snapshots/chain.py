@@ -113,7 +113,7 @@ def _look(chain: Chain) -> None:
     chain.run("align", "clip0", "clip3", *_outs(out, "align.csv"), *CPU)
     chain.run("compare", "clip0", "clip1", *_outs(out, "compare.csv"), *CPU)
     attempts = ["--attempts", "clip1,clip2", *_outs(out, "attempts.csv")]
-    chain.run("compare", "clip0", *attempts, *CPU)
+    chain.run("compare", "clip3", *attempts, *CPU)
     chain.run("sync", "clip0", "clip1", "--height", "64", *CPU)
     chain.run("plot-embeddings", "clip0", "clip1", *_outs(out, "plot.json"), *CPU)
     chain.run("report", "clip0", "clip1", *CPU)
