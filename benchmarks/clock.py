@@ -49,8 +49,10 @@ from la2ds_cli.training.validate import effective_rank
 
 CPU = torch.device("cpu")
 PAIRS = 2560  # that show the loss of counting
-COLUMNS = ("run", "steps", "loss", "of counting", "tokens", "rank", "still", "tau", "median %")
-COLUMNS += ("mean %",)
+COLUMNS = (
+    *("run", "steps", "loss", "of counting", "tokens", "rank", "still", "tau"),
+    *("median %", "mean %"),
+)
 
 
 def counting_loss(data: TrainingSet, config: Config) -> float:

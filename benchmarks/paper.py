@@ -10,9 +10,9 @@ own, RUN-stepNNNN. Each is scored once, on the test clips: the metrics of Tables
 protocol `paper`, and event transfer on trimmed pairs by `la2ds`, with the embedding alone
 (align.movement=0, align.base=0); the last weights, the last of all seeds, and the first of EARLY
 recipes also on people's clips, alone and as by default, in one distance with movement and base
-model, and on worse joints (Tables 7 and 8). Writes paper-curve.csv, paper-tables.csv and paper-
-worse.csv to --out. The same command goes on after an interruption, and --only-score tabulates what
-there is while another process trains.
+model, and on worse joints (Tables 7 and 8). Writes paper-curve.csv, paper-tables.csv and
+paper-worse.csv to --out. The same command goes on after an interruption, and --only-score tabulates
+what there is while another process trains.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import argparse
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -115,14 +115,18 @@ def figures(features: dict[str, Any], transfer: dict[str, Any]) -> list[float | 
     return [100 * value if n in shares and value else value for n, value in enumerate(found)]
 
 
-@contextmanager
-def feature_of(tested: str, config: Config) -> Iterator[tuple[str, str]]:
+def feature_of(tested: str) -> tuple[str, str]:
     """The feature set that is tested, and its run: of one of BASELINES none, else it is a run."""
     if tested == "number":
-        with patch.object(trained_runs, "load_embedder", lambda *_: Counter(config)):
-            yield "base", ""
-    else:
-        yield (tested, "") if tested in BASELINES else ("model", tested)
+        return "base", ""
+    return (tested, "") if tested in BASELINES else ("model", tested)
+
+
+def embedding(tested: str, config: Config) -> AbstractContextManager[Any]:
+    """While it is open, the base model counts frames if their number is tested."""
+    if tested != "number":
+        return nullcontext()
+    return patch.object(trained_runs, "load_embedder", lambda *_: Counter(config))
 
 
 def scores(project: Project, work: Path, tested: str, joints: Joints = CLEAN) -> list[float]:
@@ -131,9 +135,10 @@ def scores(project: Project, work: Path, tested: str, joints: Joints = CLEAN) ->
     path = work / "scores" / project.root.name / f"{name}.json"
     if not path.exists():
         config, project = project.config(overrides=ALONE), joints.in_test(project)
-        with feature_of(tested, config) as (feature, run):
-            runs = (run,) if run else ()
-            asked = (Request(project, config, runs, by, [feature]) for by in ("paper", "la2ds"))
+        feature, run = feature_of(tested)
+        runs = (run,) if run else ()
+        asked = (Request(project, config, runs, by, [feature]) for by in ("paper", "la2ds"))
+        with embedding(tested, config):
             paper, la2ds = (score_request(one).document["features"][feature] for one in asked)
         path.parent.mkdir(parents=True, exist_ok=True)
         artifact.write_json(path, figures(paper, la2ds))
@@ -145,16 +150,15 @@ def people(
 ) -> list[float]:
     """Median errors of a run or a baseline on the kinds of pairs of people's clips, none without
     folds."""
-    documents = []
+    (feature, run), documents = feature_of(tested), []
+    # The base model and the number have one name, and two entries in the cache.
+    asked = [feature] if tested != "number" else [feature, "time_only"]
     for fold in folds:
         config = fold.project.config(overrides=settings)
-        with feature_of(tested, config) as (feature, run):
-            if run:
-                shutil.copytree(project.run_dir(run), fold.project.run_dir(run), dirs_exist_ok=True)
-            # The base model and the number have one name, and two entries in the cache.
-            asked = [feature] if tested != "number" else [feature, "time_only"]
+        if run:
+            shutil.copytree(project.run_dir(run), fold.project.run_dir(run), dirs_exist_ok=True)
+        with embedding(tested, config):
             documents.append(transfers(fold, config, asked, run))
-    feature = {"number": "base"}.get(tested, tested if tested in BASELINES else "model")
     kinds = folds[0].data.kinds if folds else ()
     return [figure(documents, feature, kind)[0] for kind in kinds]
 

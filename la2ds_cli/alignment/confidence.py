@@ -34,13 +34,17 @@ from la2ds_cli.alignment.path import (
     matched_time,
     mean_nearest_squared,
     nearest_rows,
-    runs_of,
     squared_distance,
 )
 from la2ds_cli.alignment.sampling import thinned_rows
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence
-from la2ds_cli.features.resample import frame_period, interpolate, time_grid
+from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence, runs_of
+from la2ds_cli.features.resample import (
+    frame_period,
+    interpolate,
+    nearest_known,
+    time_grid,
+)
 from la2ds_cli.features.tempo import HIGHEST_RATE, paced_movement
 
 NOMINAL = 0.9
@@ -249,12 +253,10 @@ def if_seen(
 
 def _unseen(pose: PoseSequence) -> BoolArray:
     """(T,) whether no joint was seen within NEAR_SECONDS of a frame."""
-    seen = pose.time[np.isfinite(pose.xy).all(axis=-1).any(axis=-1)]
-    if not len(seen):
-        return np.ones(len(pose), bool)
-    after = np.searchsorted(seen, pose.time)
-    sides = seen[np.maximum(after - 1, 0)], seen[np.minimum(after, len(seen) - 1)]
-    return np.min([np.abs(side - pose.time) for side in sides], axis=0) > NEAR_SECONDS + 1e-9
+    seen = np.asarray(np.isfinite(pose.xy).all(axis=-1).any(axis=-1))
+    if not seen.any():
+        return ~seen
+    return np.abs(pose.time[nearest_known(pose.time, seen)] - pose.time) > NEAR_SECONDS + 1e-9
 
 
 # --- a repetition away ----------------------------------------------------------------------------

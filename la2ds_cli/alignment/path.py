@@ -122,12 +122,6 @@ def nearest_rows(position: FloatArray, length: int) -> tuple[BoolArray, IntArray
     return known, rows
 
 
-def runs_of(mask: BoolArray) -> list[tuple[int, int]]:
-    """First and stop row of every stretch of a mask (N,)."""
-    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)).reshape(-1, 2)
-    return [(int(first), int(stop)) for first, stop in edges]
-
-
 def never_backwards(position: FloatArray) -> FloatArray:
     """Positions (N,) of an ordered path without the steps back that rounding makes of a rest. NaN
     stays NaN."""

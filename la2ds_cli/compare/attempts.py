@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.align import PairAligner
-from la2ds_cli.alignment.path import runs_of
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import rounded
 from la2ds_cli.compare.compare import CompareResult, amount, compare, joint_name
@@ -29,7 +28,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import BoolArray, FloatArray
+from la2ds_cli.core.types import BoolArray, FloatArray, runs_of
 from la2ds_cli.poses.sources import collect_entries
 from la2ds_cli.video.media_files import natural_order, unreadable
 
@@ -245,13 +244,13 @@ def _tempo_series(attempts: Sequence[CompareResult]) -> list[Series]:
     for number, span in enumerate(spans):
         part = [of_one[number] for of_one in paces]
         said = [pace.verdict for pace in part]
-        stated = max(said.count("slower"), said.count("faster"))
-        if stated >= _STATED and said.count("slower") != said.count("faster"):
+        slower, faster = said.count("slower"), said.count("faster")
+        if max(slower, faster) >= _STATED and slower != faster:
             value = np.array(
                 [pace.ratio if pace.sure and pace.ratio > 0 else np.nan for pace in part]
             )
             start, end = time[[span.first, span.stop - 1]].tolist()
-            series.append(Series("", span.name, value, stated, start, end))
+            series.append(Series("", span.name, value, max(slower, faster), start, end))
     return series
 
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from la2ds_cli.alignment.confidence import NORMAL
-from la2ds_cli.alignment.path import matched_time, runs_of
+from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.compare.differences import DOUBTS, SURE, Differences, interval
-from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence
+from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence, runs_of
 from la2ds_cli.poses.trust import LEAST_TRUST
 
 THIRDS = ("beginning", "middle", "end")

@@ -252,3 +252,9 @@ class Phase:
     end: int
     name: str
     propagated: bool = False
+
+
+def runs_of(mask: BoolArray) -> list[tuple[int, int]]:
+    """First and stop row of every stretch of a mask (N,)."""
+    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)).reshape(-1, 2)
+    return [(int(first), int(stop)) for first, stop in edges]

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 
 T = TypeVar("T")
 
@@ -17,6 +17,17 @@ def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
     """At most `count` of the items, evenly spaced among them, in their order."""
     chosen = np.linspace(0, len(items) - 1, min(count, len(items)))
     return [items[int(n)] for n in np.rint(chosen)]
+
+
+def nearest_known(time: FloatArray, known: BoolArray) -> IntArray:
+    """(N,) int64: for each frame the nearest known one in time, the earlier of two; itself if it is
+    known."""
+    rows = np.flatnonzero(known)
+    after = np.searchsorted(rows, np.arange(len(time)))
+    before = rows[np.maximum(after - 1, 0)]
+    after = rows[np.minimum(after, len(rows) - 1)]
+    later = np.abs(time[after] - time) < np.abs(time - time[before]) - 1e-9
+    return np.where(later, after, before)
 
 
 def frame_period(time: FloatArray, fps: float) -> float:

@@ -65,11 +65,12 @@ class ProjectStatus:
     gone: list[str] = field(default_factory=list)
 
 
-def project_status(project: Project, config: Config) -> ProjectStatus:
-    """Compare every artifact with the recipe its step would use now. Writes nothing."""
+def project_status(project: Project, config: Config, *, stopped: bool = True) -> ProjectStatus:
+    """Compare every artifact with the recipe its step would use now. Writes nothing. stopped: count
+    the steps of unfinished runs up to where they stopped, for which torch reads their state."""
     videos = project.videos()
     poses = _read_poses(project, config, videos)
-    runs = [_run_status(project, config, run, poses) for run in project.runs()]
+    runs = [_run_status(project, config, run, poses, stopped) for run in project.runs()]
     steps = [_poses(project, videos, poses), _heatmaps(project, config, poses)]
     steps += [_embeddings(project, run, poses) for run in _readable(project, runs)]
     return ProjectStatus(
@@ -187,7 +188,9 @@ def _embeddings(project: Project, run: str, poses: _Poses) -> StepStatus:
     return _made_of("embeddings", recipes, path, f"la2ds embed --run {run}", run)
 
 
-def _run_status(project: Project, config: Config, run: str, poses: _Poses) -> RunStatus:
+def _run_status(
+    project: Project, config: Config, run: str, poses: _Poses, stopped: bool
+) -> RunStatus:
     from la2ds_cli.training.checkpoint import FINISHED, load_resume
 
     folder = project.run_dir(run)
@@ -195,7 +198,7 @@ def _run_status(project: Project, config: Config, run: str, poses: _Poses) -> Ru
     with suppress(ArtifactError):
         made_from = artifact.read_recipe(folder / "recipe.json")
         stale, settings = _drift(project, config, made_from, poses)
-    if not (folder / FINISHED).exists():
+    if stopped and not (folder / FINISHED).exists():
         with suppress(ImportError, *artifact.FOREIGN):  # without torch, the last weights say it
             saved = load_resume(folder / "resume.pt")
             reached = int(saved["state"]["step"]) if saved else 0

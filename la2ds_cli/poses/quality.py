@@ -23,7 +23,7 @@ from la2ds_cli.core.batch import ItemResult, Status
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
-from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence, runs_of
 from la2ds_cli.poses.trust import doubts, shots
 
 FACTS = (
@@ -146,8 +146,7 @@ def _longest_gap(subject: np.ndarray, pose: PoseSequence) -> float:
     if not len(pose):
         return 0.0
     lasts = np.diff(pose.time, append=pose.time[-1] + 1 / pose.fps)
-    edges = np.flatnonzero(np.diff(~subject, prepend=False, append=False)).reshape(-1, 2)
-    return max((float(lasts[start:stop].sum()) for start, stop in edges), default=0.0)
+    return max((float(lasts[start:stop].sum()) for start, stop in runs_of(~subject)), default=0.0)
 
 
 def _jitter(

@@ -28,7 +28,7 @@ from dataclasses import replace
 import numpy as np
 
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
-from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence, runs_of
 
 WRONG = 0.25  # torso lengths; a joint further from where it is counts as wrong
 LEAST_TRUST = 2 / 3  # nothing is judged by a joint that is less than twice as likely right as wrong
@@ -361,9 +361,8 @@ def doubts(pose: PoseSequence) -> list[tuple[str, float, float]]:
 def _lasting(low: BoolArray, pose: PoseSequence) -> Sequence[tuple[int, int]]:
     """(start, stop) rows of the runs of `low` of at least LASTING seconds; shorter pauses between
     two runs are included."""
-    edges = np.flatnonzero(np.diff(low.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
     joined: list[list[int]] = []
-    for start, stop in edges.tolist():
+    for start, stop in runs_of(low):
         if joined and pose.time[start] - pose.time[joined[-1][1] - 1] < LASTING:
             joined[-1][1] = stop
         else:

@@ -185,7 +185,7 @@ def _data(request: Request) -> Response:
     """learn: see to_learn_from; runs: see about_run."""
     studio = request.app.state.studio
     project: Project = studio.project
-    state = project_status(project, project.config())
+    state = project_status(project, project.config(), stopped=False)  # the courses say it
     return JSONResponse(
         {
             "learn": to_learn_from(project, state),

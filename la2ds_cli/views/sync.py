@@ -20,6 +20,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.core.view import FLIPPED, View
 from la2ds_cli.evaluation.phase_labels import phase_names
+from la2ds_cli.features.resample import nearest_known
 from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.reader import Image, VideoFile, probe, video_file, write_video
@@ -308,17 +309,6 @@ def clock(time: FloatArray, fps: float) -> tuple[float, IntArray]:
     rate = float(np.clip(1 / np.median(np.diff(passed)), SLOWEST, FASTEST))
     middle = (np.arange(round(passed[-1] * rate) + 1) + 0.5) / rate
     return rate, np.searchsorted(passed, middle, side="right") - 1
-
-
-def nearest_known(time: FloatArray, known: BoolArray) -> IntArray:
-    """(N,) int64: for each frame the nearest known one in time, the earlier of two; itself if it is
-    known."""
-    rows = np.flatnonzero(known)
-    after = np.searchsorted(rows, np.arange(len(time)))
-    before = rows[np.maximum(after - 1, 0)]
-    after = rows[np.minimum(after, len(rows) - 1)]
-    later = np.abs(time[after] - time) < np.abs(time - time[before]) - 1e-9
-    return np.where(later, after, before)
 
 
 # --- both clips -----------------------------------------------------------------------------------
