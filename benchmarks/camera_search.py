@@ -11,8 +11,6 @@ that foot, since a stride later shows the same. Each cell has *as filmed / neare
 from __future__ import annotations
 
 import argparse
-import csv
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +20,11 @@ from typing import Literal
 import numpy as np
 from intervals import SHARE, shown, write
 from people import page_table, walk_pair
-from turned_clips import PERFORMERS, TURNS, VIEWS, performance, walks
+from turned_clips import PERFORMERS, TURNS, VIEWS, all_walks, performance
 
 from la2ds_cli.alignment.request import FeatureKind
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.evaluation.events import phase_events
 from la2ds_cli.retrieval.retrieve import Hit, RetrievalRequest, retrieve
 
 BOTH: tuple[Literal["filmed", "auto"], ...] = ("filmed", "auto")
@@ -46,18 +43,9 @@ class Search:
 
 
 def walking(data: Path, work: Path, view: str) -> Iterator[Search]:
-    gait = data / "gait"
-    info = {row["video"]: row for row in csv.DictReader((gait / "clips.csv").open())}
-    projects = {name: walks(gait / name, work / name) for name in VIEWS}
-    seen = {
-        name: {Path(v.path).stem: project.read_pose(v.id)[0] for v in project.videos()}
-        for name, project in projects.items()
-    }
-    side = projects["side"]
-    shutil.copy(gait / "phases.csv", side.phases_path)
-    phases = {Path(v.path).stem: side.phases()[v.id] for v in side.videos()}
-    events = {name: phase_events(pose, phases[name]) for name, pose in seen["side"].items()}
-    feet = {name: {row: str(event)[1:] for event, row in of.items()} for name, of in events.items()}
+    walks = all_walks(data, work)
+    info, seen = walks.info, walks.seen
+    feet = {a: {row: event[1:] for event, row in of.items()} for a, of in walks.events.items()}
     for a, pose in seen["side"].items():
 
         def right(moment: int, b: str, row: int, feet_a: Mapping[int, str] = feet[a]) -> bool:

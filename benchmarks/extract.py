@@ -20,7 +20,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import onnxruntime
 
@@ -33,12 +32,13 @@ from la2ds_cli.poses.networks.onnx import OnnxModel
 _THRESHOLD = 0.3  # of a person box, everywhere
 
 
-def la2ds(clips: list[Path], detector: str, pose: str) -> None:
-    """The whole step, artifacts and quality report included."""
+def la2ds(clips: list[Path], detector: str, pose: str) -> int:
+    """The whole step, artifacts and quality report included; how many frames it saw."""
     config = PosesConfig(detector=detector, pose=pose, detect_threshold=_THRESHOLD)
     with tempfile.TemporaryDirectory() as folder:
         results = extract_poses(Project.create(Path(folder)), [str(c) for c in clips], config)
     assert all(result.usable for result in results), results
+    return sum(result.frames for result in results)
 
 
 def models(calls: Counter[str], detector: str, pose: str) -> None:
@@ -60,8 +60,8 @@ def models(calls: Counter[str], detector: str, pose: str) -> None:
         list(pool.map(run, jobs))
 
 
-def count_calls(clips: list[Path], detector: str, pose: str) -> Counter[str]:
-    """How often la2ds runs each network on these clips."""
+def count_calls(clips: list[Path], detector: str, pose: str) -> tuple[Counter[str], int]:
+    """How often la2ds runs each network on these clips, and how many frames they have."""
     calls: Counter[str] = Counter()
     original, names = OnnxModel.__call__, {detector: "detector", pose: "pose"}
 
@@ -71,19 +71,10 @@ def count_calls(clips: list[Path], detector: str, pose: str) -> Counter[str]:
 
     setattr(OnnxModel, "__call__", counted)  # noqa: B010
     try:
-        la2ds(clips, detector, pose)
+        frames = la2ds(clips, detector, pose)
     finally:
         setattr(OnnxModel, "__call__", original)  # noqa: B010
-    return calls
-
-
-def _frames(clips: list[Path]) -> int:
-    total = 0
-    for clip in clips:
-        video = cv2.VideoCapture(str(clip))
-        while video.grab():
-            total += 1
-    return total
+    return calls, frames
 
 
 def main() -> None:
@@ -94,9 +85,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     clips, files = given.clips, (given.detector, given.pose)
-    calls = count_calls(clips, *files)
-    frames = _frames(clips)
-    runs: dict[str, Callable[[], None]] = {
+    calls, frames = count_calls(clips, *files)
+    runs: dict[str, Callable[[], object]] = {
         "la2ds": lambda: la2ds(clips, *files),
         "models alone": lambda: models(calls, *files),
     }

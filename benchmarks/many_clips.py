@@ -16,7 +16,6 @@ project that is there already is used as it is.
 from __future__ import annotations
 
 import argparse
-import csv
 import shutil
 import subprocess
 import sys
@@ -85,7 +84,8 @@ def make_project(root: Path, clips: int, per_second: int) -> Project:
         video = f"clip-{number:06d}-{digest[-8:]}"
         # Not by artifact.write_arrays, which waits for the disk each time.
         header = {"schema": SCHEMA, "key": recipe.key, "recipe": recipe.to_json(), "facts": facts}
-        (folder / f"{video}.safetensors").write_bytes(save(arrays, metadata=header_of(header)))
+        written = save(arrays, metadata={_HEADER: _canonical(header)})
+        (folder / f"{video}.safetensors").write_bytes(written)
         path = f"/videos/{number // 1000:03d}/clip-{number:06d}.mp4"
         split = "test" if number % 5 == 0 else "train"
         size = base.size
@@ -109,11 +109,6 @@ def label(project: Project) -> None:
     project.phases_path.write_text(text, "utf-8")
 
 
-def header_of(header: dict) -> dict[str, str]:
-    """The header of an artifact as its metadata."""
-    return {_HEADER: _canonical(header)}
-
-
 # --- the commands --------------------------------------------------------------------------------
 
 
@@ -122,10 +117,9 @@ def write_joints(path: Path, seed: int) -> None:
     pose = performers()[0]
     names = get_skeleton(pose.skeleton).joints
     xy = pose.xy + np.random.default_rng(seed).normal(0, 0.3, pose.xy.shape)
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(["frame", *(f"{name}_{axis}" for name in names for axis in "xy")])
-        writer.writerows([n, *row.reshape(-1).tolist()] for n, row in enumerate(xy))
+    columns = ["frame", *(f"{name}_{axis}" for name in names for axis in "xy")]
+    rows = ([n, *row.reshape(-1).tolist()] for n, row in enumerate(xy))
+    path.write_text(table_text(columns, rows), "utf-8")
 
 
 # Started by a bare Python: a process begins with the highest memory of the one that starts it, and
@@ -197,10 +191,8 @@ def main() -> None:
         project = make_project(root, clips, options.per_second)
         if "evaluate" in commands:
             label(project)
-    print(
-        f"| command | CPU s, {FEW} clips | CPU s, {options.clips:,} | ratio | difference, s | MB |"
-    )
-    print("| --- | --- | --- | --- | --- | --- |")
+    columns = "command", f"CPU s, {FEW} clips", f"CPU s, {options.clips:,}", "ratio", "more, s"
+    print(f"| {' | '.join(columns)} | MB |\n{'| --- ' * 6}|")
     for name in commands:
         figures: dict[int, list[tuple[float, float]]] = {n: [] for n in roots}
         for number in range(options.rounds):
@@ -210,13 +202,10 @@ def main() -> None:
                 figures[clips].append(run([*arguments, "--project", str(root)]))
         few, many = (min(cpu for cpu, _ in figures[n]) for n in roots)
         memory = "→".join(f"{max(mb for _, mb in figures[n]):.0f}" for n in roots)
-        print(
-            f"| {name} | {few:.2f} | {many:.2f} | {many / few:.2f} | {many - few:.2f} | {memory} |",
-            flush=True,
-        )
-    if not options.keep:
-        for root in roots.values():
-            shutil.rmtree(root)
+        found = " | ".join(f"{one:.2f}" for one in (few, many, many / few, many - few))
+        print(f"| {name} | {found} | {memory} |", flush=True)
+    for root in () if options.keep else roots.values():
+        shutil.rmtree(root)
 
 
 if __name__ == "__main__":

@@ -35,11 +35,7 @@ from la2ds_cli.experiments.tables import figures, markdown
 
 ACTIONS = ("golf_swing", "squat")
 # Those of the paper, methods since, and the paper's own recipe.
-METHODS = (
-    *paper_methods(),
-    *("tcn-npairs", "gtcc", "vaot"),
-    *("paper-penn-casa", "paper-penn"),
-)
+METHODS = (*paper_methods(), *("tcn-npairs", "gtcc", "vaot"), *("paper-penn-casa", "paper-penn"))
 # Time alone ends a run, so that all methods learn equally long.
 TIMED = ("train.threads=1", "train.steps=100000")
 # The last weights of all methods; a validation would choose by the task of LA2DS. No clip is held

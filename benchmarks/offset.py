@@ -15,7 +15,6 @@ by the joints that a network finds, and parts of them, smaller and encoded anew 
 from __future__ import annotations
 
 import argparse
-import csv
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -27,6 +26,7 @@ import numpy as np
 from people import SETS, make_folds, page_table
 from turned_clips import lasting
 
+from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -51,12 +51,7 @@ WALK = {"HEDO": "head"} | {
         *(("hip", "FEP"), ("knee", "FEO"), ("ankle", "TIO")),
     )
 }
-FILMS = (
-    "golf/swing1.mp4",
-    "golf/swing3.mp4",
-    "squat/squat_1.mp4",
-    "trikonasana/trikonasana_01.mp4",
-)
+FILMS = "golf/swing1", "golf/swing3", "squat/squat_1", "trikonasana/trikonasana_01"
 
 
 @dataclass(frozen=True)
@@ -242,7 +237,7 @@ def films(data: Path, work: Path) -> Iterator[tuple[str, float, PairOffset]]:
     work.mkdir(parents=True, exist_ok=True)
     project = Project.create(work / "films")
     for name in FILMS:
-        source = data / "videos" / name
+        source = data / "videos" / f"{name}.mp4"
         for number, start in enumerate((0.83, 1.91)):
             part = work / f"{source.stem}-{number}.mkv"
             filters = f"trim=start={start},setpts=PTS-{start}/TB,fps=25:start_time=0,scale=-2:288"
@@ -296,14 +291,13 @@ def frames_off(case: Case, pair: PairOffset) -> float:
 
 
 def write_csv(out: Path, cases: list[tuple[Case, PairOffset]]) -> None:
-    with out.open("w", newline="") as stream:
-        table = csv.writer(stream, lineterminator="\n")
-        table.writerow(("case", "angle", "share", "rates", "frames off", "evidence", "sure"))
-        for case, pair in cases:
-            off = "" if case.true is None else f"{frames_off(case, pair):.3f}"
-            rates = f"{case.a.fps:g} {case.b.fps:g}"
-            evidence = f"{pair.best.evidence:.2f}"
-            table.writerow((case.title, case.angle, case.share, rates, off, evidence, pair.sure))
+    columns, rows = ("case", "angle", "share", "rates", "frames off", "evidence", "sure"), []
+    for case, pair in cases:
+        off = "" if case.true is None else f"{frames_off(case, pair):.3f}"
+        rates = f"{case.a.fps:g} {case.b.fps:g}"
+        evidence = f"{pair.best.evidence:.2f}"
+        rows.append((case.title, case.angle, case.share, rates, off, evidence, pair.sure))
+    out.write_text(table_text(columns, rows), "utf-8")
 
 
 def main() -> None:
@@ -317,14 +311,11 @@ def main() -> None:
             off, sure = 25 * abs(pair.best.lag - true), "sure" if pair.sure else "unsure"
             print(f"| {title} | {off:.2f} | {pair.best.evidence:.1f} | {sure} |", flush=True)
         return
-    begun, rows, taken = process_time(), [], 0
-    for case in (
-        *one_performance(given.data, given.work),
-        *two_performances(given.data, given.work),
-    ):
-        rows.append((case, pair_offset((case.a, case.b), (0, 1), ("a", "b"))))
-        taken += 1
-    print(f"{(process_time() - begun) / taken:.3f} CPU s a pair, with the making of it")
+    begun, rows = process_time(), []
+    for cases in (one_performance, two_performances):
+        for case in cases(given.data, given.work):
+            rows.append((case, pair_offset((case.a, case.b), (0, 1), ("a", "b"))))
+    print(f"{(process_time() - begun) / len(rows):.3f} CPU s a pair, with the making of it")
     write_csv(given.work / "offset.csv", rows)
     same = [row for row in rows if row[0].true is not None]
     half = [row for row in same if row[0].share >= 0.5 and row[0].title == "rendered"]

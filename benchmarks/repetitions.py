@@ -55,10 +55,7 @@ def made_of(pose: PoseSequence, xy: FloatArray) -> PoseSequence:
 
 
 def performed(
-    pose: PoseSequence,
-    rng: np.random.Generator,
-    count: int,
-    pauses: float,
+    pose: PoseSequence, rng: np.random.Generator, count: int, pauses: float
 ) -> tuple[PoseSequence, FloatArray]:
     """The clip `count` times, and how many repetitions have passed at every frame."""
     passed = []

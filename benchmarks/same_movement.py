@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from people import SETS, make_folds, penn_project
+from repetitions_people import half_of
 from sklearn.linear_model import LogisticRegression
 
 from la2ds_cli.alignment.pair import choose_view
@@ -47,12 +47,8 @@ from la2ds_cli.formats.wide_csv import read_clips
 
 ACTIONS = ("baseball_swing", "bench_press", "bowl", "golf_swing", "jumping_jacks")
 ACTIONS += ("pullup", "squat", "tennis_forehand")
-ALIKE = {
-    "golf": "golf_swing",
-    "pull_up": "pullup",
-    "walk": "walking",
-}  # of people's clips, in words of Penn Action
-FOLDERS = {"golf": "golf_swing"}  # of footage, in words of Penn Action
+# Names of people's clips and of footage, in words of Penn Action.
+ALIKE = {"golf": "golf_swing", "pull_up": "pullup", "walk": "walking"}
 CLIPS = 30  # of an action and part, at most
 
 
@@ -114,18 +110,17 @@ def walks(gait: Path) -> list[Clip]:
         if path.stem in people:
             pose = to_sequence(read_clips(path, options)[0], options, None)
             person = people[path.stem]
-            judged = int(hashlib.sha256(person.encode()).hexdigest(), 16) % 2 == 1
-            clips.append(Clip("walking", "gait", judged, person, pose))
+            clips.append(Clip("walking", "gait", half_of(person) == 1, person, pose))
     return clips
 
 
 def footage(project: Project) -> list[Clip]:
     clips = []
     for number, video in enumerate(sorted(project.posed_videos(), key=lambda video: video.id)):
-        movement = Path(video.path).parent.name
+        folder = Path(video.path).parent.name
         pose = body_joints(project.read_pose(video.id)[0])
-        name = FOLDERS.get(movement, movement)
-        clips.append(Clip(name, "footage", number % 2 == 1, video.id, pose))
+        movement = ALIKE.get(folder, folder)
+        clips.append(Clip(movement, "footage", number % 2 == 1, video.id, pose))
     return clips
 
 

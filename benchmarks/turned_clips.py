@@ -54,10 +54,19 @@ def some(items: Sequence[Any], most: int) -> list[Any]:
 # --- walking -------------------------------------------------------------------------------------
 
 
-def walking(data: Path, work: Path) -> Iterator[Pair]:
+@dataclass(frozen=True)
+class Walks:
+    """Walks by name. info: rows of clips.csv; seen: by view; events: name -> frame."""
+
+    info: dict[str, dict[str, str]]
+    seen: dict[str, dict[str, PoseSequence]]
+    events: dict[str, dict[str, int]]
+
+
+def all_walks(data: Path, work: Path) -> Walks:
     gait = data / "gait"
     info = {row["video"]: row for row in csv.DictReader((gait / "clips.csv").open())}
-    projects = [walks(gait / view, work / view) for view in VIEWS]
+    projects = [imported(gait / view, work / view) for view in VIEWS]
     seen = {
         view: {Path(v.path).stem: project.read_pose(v.id)[0] for v in project.videos()}
         for view, project in zip(VIEWS, projects, strict=True)
@@ -65,6 +74,12 @@ def walking(data: Path, work: Path) -> Iterator[Pair]:
     shutil.copy(gait / "phases.csv", projects[0].phases_path)
     phases = {Path(v.path).stem: projects[0].phases()[v.id] for v in projects[0].videos()}
     events = {name: phase_events(pose, phases[name]) for name, pose in seen["side"].items()}
+    return Walks(info, seen, events)
+
+
+def walking(data: Path, work: Path) -> Iterator[Pair]:
+    walks = all_walks(data, work)
+    info, seen, events = walks.info, walks.seen, walks.events
     rng = np.random.default_rng(0)
     for angle in ANGLES:
         seen[f"{angle}°"] = {name: rebuilt(seen, name, np.radians(angle), rng) for name in info}
@@ -79,7 +94,7 @@ def walking(data: Path, work: Path) -> Iterator[Pair]:
             yield Pair(view, seen["side"][a], poses[b], moments)
 
 
-def walks(folder: Path, root: Path) -> Project:
+def imported(folder: Path, root: Path) -> Project:
     project, data = Project.create(root), SETS["walk"]
     if not project.videos():
         import_poses(project, "wide-csv", folder, ImportOptions(RATE, data.size, data.skeleton))

@@ -39,12 +39,7 @@ from la2ds_cli.alignment.path import (
 from la2ds_cli.alignment.sampling import thinned_rows
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence, runs_of
-from la2ds_cli.features.resample import (
-    frame_period,
-    interpolate,
-    nearest_known,
-    time_grid,
-)
+from la2ds_cli.features.resample import frame_period, interpolate, nearest_known, time_grid
 from la2ds_cli.features.tempo import HIGHEST_RATE, paced_movement
 
 NOMINAL = 0.9

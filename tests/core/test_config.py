@@ -10,12 +10,7 @@ from typing import Any
 import pytest
 import tomli_w
 
-from la2ds_cli.core.config import (
-    Config,
-    load_config,
-    preset_names,
-    read_preset,
-)
+from la2ds_cli.core.config import Config, load_config, preset_names, read_preset
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 
