@@ -23,12 +23,12 @@ from la2ds_cli.alignment.align import PairAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import rounded
 from la2ds_cli.compare.compare import CompareResult, amount, compare, joint_name
-from la2ds_cli.compare.findings import in_episodes, joined_runs, span_at, spans_of, tempo
+from la2ds_cli.compare.findings import LASTING, in_episodes, span_at, spans_of, tempo
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import BoolArray, FloatArray, runs_of
+from la2ds_cli.core.types import BoolArray, FloatArray, joined_runs
 from la2ds_cli.poses.sources import collect_entries
 from la2ds_cli.video.media_files import natural_order, unreadable
 
@@ -204,7 +204,7 @@ def _angle_series(attempts: Sequence[CompareResult]) -> list[Series]:
         stated = np.stack([_stated(attempt, sign) for attempt in attempts])  # (A, N, J)
         for j, joint in enumerate(angles.names):
             often = stated[:, :, j].sum(axis=0) >= _STATED
-            for first, stop in joined_runs(runs_of(often), angles.time):
+            for first, stop in joined_runs(often, angles.time, LASTING):
                 value = np.array([_mean_difference(one, slice(first, stop), j) for one in attempts])
                 if np.isnan(value).all():
                     continue

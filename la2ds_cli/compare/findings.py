@@ -4,7 +4,6 @@ more than can be explained, what could not be judged, and how long each part tak
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -14,7 +13,15 @@ import numpy as np
 from la2ds_cli.alignment.confidence import NORMAL
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.compare.differences import DOUBTS, SURE, Differences, interval
-from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence, runs_of
+from la2ds_cli.core.types import (
+    Alignment,
+    BoolArray,
+    FloatArray,
+    Phase,
+    PoseSequence,
+    joined_runs,
+    run_seconds,
+)
 from la2ds_cli.poses.trust import LEAST_TRUST
 
 THIRDS = ("beginning", "middle", "end")
@@ -202,7 +209,7 @@ def find_unjudged(angles: Differences) -> list[Unjudged]:
 
 def _unjudged(angles: Differences, joint: str, reason: str, rows: BoolArray) -> Unjudged:
     lasting = _lasting(rows, angles.time)
-    return Unjudged(joint, reason, sum(_duration(angles.time, *stretch) for stretch in lasting))
+    return Unjudged(joint, reason, sum(run_seconds(angles.time, *stretch) for stretch in lasting))
 
 
 def _episodes(angles: Differences, j: int) -> list[tuple[int, int]]:
@@ -221,31 +228,8 @@ def _episodes(angles: Differences, j: int) -> list[tuple[int, int]]:
 
 def _lasting(rows: BoolArray, time: FloatArray) -> list[tuple[int, int]]:
     """First and stop rows of the stretches that last at least LASTING seconds."""
-    return [
-        (first, stop)
-        for first, stop in joined_runs(runs_of(rows), time)
-        if _duration(time, first, stop) >= LASTING - 1e-9
-    ]
-
-
-def joined_runs(runs: list[tuple[int, int]], time: FloatArray) -> list[tuple[int, int]]:
-    """Join runs that are less than LASTING seconds apart."""
-    if not runs:
-        return []
-    joined = [runs[0]]
-    for (_, before), (first, stop) in itertools.pairwise(runs):
-        if time[first] - time[before] < LASTING:
-            joined[-1] = (joined[-1][0], stop)
-        else:
-            joined.append((first, stop))
-    return joined
-
-
-def _duration(time: FloatArray, first: int, stop: int) -> float:
-    """Seconds that the rows first..stop last; the clip's last frame lasts as long as the previous
-    one."""
-    end = time[stop] if stop < len(time) else 2 * time[-1] - time[max(len(time) - 2, 0)]
-    return float(end - time[first])
+    joined = joined_runs(rows, time, LASTING)
+    return [run for run in joined if run_seconds(time, *run) >= LASTING - 1e-9]
 
 
 # --- tempo --------------------------------------------------------------------------------------

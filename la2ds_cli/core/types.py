@@ -258,3 +258,19 @@ def runs_of(mask: BoolArray) -> list[tuple[int, int]]:
     """First and stop row of every stretch of a mask (N,)."""
     edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)).reshape(-1, 2)
     return [(int(first), int(stop)) for first, stop in edges]
+
+
+def joined_runs(mask: BoolArray, time: FloatArray, pause: float) -> list[tuple[int, int]]:
+    """`runs_of` a mask (N,) of frames at time (N,), less than `pause` seconds apart joined."""
+    joined: list[tuple[int, int]] = []
+    for first, stop in runs_of(mask):
+        if joined and time[first] - time[joined[-1][1]] < pause:
+            first, _ = joined.pop()
+        joined.append((first, stop))
+    return joined
+
+
+def run_seconds(time: FloatArray, first: int, stop: int) -> float:
+    """How long the frames first..stop of a clip last; its last as long as the one before."""
+    end = time[stop] if stop < len(time) else 2 * time[-1] - time[max(len(time) - 2, 0)]
+    return float(end - time[first])

@@ -22,13 +22,20 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
-from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence, runs_of
+from la2ds_cli.core.types import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    PoseSequence,
+    joined_runs,
+    run_seconds,
+)
 
 WRONG = 0.25  # torso lengths; a joint further from where it is counts as wrong
 LEAST_TRUST = 2 / 3  # nothing is judged by a joint that is less than twice as likely right as wrong
@@ -352,24 +359,8 @@ def doubts(pose: PoseSequence) -> list[tuple[str, float, float]]:
     told = []
     for name, chain in sorted(skeleton.chains.items()):
         low = np.asarray(doubtful[:, list(chain[1:3])].any(axis=1))
-        for start, stop in _lasting(low, pose):
-            seconds = (round(float(pose.time[row]), 2) for row in (start, stop - 1))
-            told.append((name.replace("_", " "), *seconds))
+        for start, stop in joined_runs(low, pose.time, LASTING):
+            if run_seconds(pose.time, start, stop) >= LASTING - 1e-9:
+                seconds = (round(float(pose.time[row]), 2) for row in (start, stop - 1))
+                told.append((name.replace("_", " "), *seconds))
     return sorted(told, key=lambda doubt: (doubt[1], doubt[0]))
-
-
-def _lasting(low: BoolArray, pose: PoseSequence) -> Sequence[tuple[int, int]]:
-    """(start, stop) rows of the runs of `low` of at least LASTING seconds; shorter pauses between
-    two runs are included."""
-    joined: list[list[int]] = []
-    for start, stop in runs_of(low):
-        if joined and pose.time[start] - pose.time[joined[-1][1] - 1] < LASTING:
-            joined[-1][1] = stop
-        else:
-            joined.append([start, stop])
-    frame = float(np.median(np.diff(pose.time))) if len(pose) > 1 else 1 / pose.fps
-    return [
-        (start, stop)
-        for start, stop in joined
-        if pose.time[stop - 1] - pose.time[start] + frame >= LASTING - 1e-9
-    ]
