@@ -22,7 +22,7 @@ from la2ds_cli.compare.findings import (
     Unjudged,
     find_differences,
     find_unjudged,
-    phase_seconds,
+    labelled_seconds,
     spans_of,
     tempo,
 )
@@ -116,12 +116,8 @@ def compare(
     view = view_difference(a, b, alignment.position)
     angles = differences(a, b, alignment, view)
     reason = _no_findings(view, angles, aligned)
-    by_people = project.phases()
-    seconds, other_seconds = (
-        phase_seconds(pose, by_people.get(video.id, []))
-        for video, pose in ((aligned.a, a), (aligned.b, aligned.pose_b))
-    )
-    both = {name: (seconds[name], other_seconds[name]) for name in seconds.keys() & other_seconds}
+    clips = (aligned.a.id, a), (aligned.b.id, aligned.pose_b)
+    both = labelled_seconds([(pose, phases.get(clip, [])) for clip, pose in clips])
     return CompareResult(
         aligned,
         tuple(spans),

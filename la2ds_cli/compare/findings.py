@@ -5,7 +5,7 @@ more than can be explained, what could not be judged, and how long each part tak
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -45,27 +45,59 @@ class Span:
 def spans_of(pose: PoseSequence, phases: Sequence[Phase], matched: BoolArray) -> list[Span]:
     """The labelled phases that lie in the clip, in time order; without labels, equal thirds in time
     of its matched part. A name that occurs twice gets a number. Empty if no frame is matched."""
-    spans = []
-    for phase in sorted(phases, key=lambda phase: phase.start):
-        first, stop = np.searchsorted(pose.frame, [phase.start, phase.end]).tolist()
-        if stop > first:
-            spans.append(Span(phase.name, first, stop, labelled=True))
-    names = [span.name for span in spans]
-    for k, span in enumerate(spans):
-        if names.count(names[k]) > 1:
-            spans[k] = replace(span, name=f"{span.name} ({names[: k + 1].count(names[k])})")
+    spans = [
+        Span(_numbered(*place), first, stop, labelled=True)
+        for place, first, stop, _ in _inside(pose, phases)
+    ]
     return spans or _thirds(pose.time, matched)
 
 
-def phase_seconds(pose: PoseSequence, phases: Sequence[Phase]) -> dict[str, float]:
-    """Phase, named as by `spans_of` -> how long it lasts; NaN if the start or the end of the clip
-    cuts it off, since the clip then does not show how long it took."""
-    return {
-        span.name: float(pose.time[span.stop] - pose.time[span.first])
-        if span.first > 0 and span.stop < len(pose)
-        else np.nan
-        for span in spans_of(pose, phases, np.zeros(len(pose), bool))
-    }
+class _Place(NamedTuple):
+    """The k-th of so many phases of one name in a clip, from 1."""
+
+    name: str
+    k: int
+    of: int
+
+
+def _inside(pose: PoseSequence, phases: Sequence[Phase]) -> list[tuple[_Place, int, int, Phase]]:
+    """Phases that lie in a clip, in time order, with their first and stop rows."""
+    found = []
+    for phase in sorted(phases, key=lambda phase: phase.start):
+        first, stop = np.searchsorted(pose.frame, [phase.start, phase.end]).tolist()
+        if stop > first:
+            found.append((first, stop, phase))
+    names = [phase.name for *_, phase in found]
+    return [
+        (_Place(name, names[: n + 1].count(name), names.count(name)), *found[n])
+        for n, name in enumerate(names)
+    ]
+
+
+def _numbered(name: str, k: int, of: int) -> str:
+    return f"{name} ({k})" if of > 1 else name
+
+
+def labelled_seconds(
+    clips: Sequence[tuple[PoseSequence, Sequence[Phase]]],
+) -> dict[str, tuple[float, ...]]:
+    """Phase, named as by `spans_of` -> how long it lasts in each clip, if all of its name were set
+    by people, as many in each clip. NaN if the start or the end of a clip cuts it off, since the
+    clip then does not show how long it took."""
+    seconds = []
+    for pose, phases in clips:
+        carried = {phase.name for phase in phases if phase.propagated}
+        seconds.append(
+            {
+                place: float(pose.time[stop] - pose.time[first])
+                if first > 0 and stop < len(pose)
+                else np.nan
+                for place, first, stop, phase in _inside(pose, phases)
+                if phase.name not in carried
+            }
+        )
+    common = set(seconds[0]).intersection(*seconds)
+    return {_numbered(*place): tuple(each[place] for each in seconds) for place in common}
 
 
 def span_at(spans: Sequence[Span], row: int) -> str:
@@ -259,7 +291,7 @@ class Tempo(NamedTuple):
 
 
 def tempo(
-    alignment: Alignment, spans: Sequence[Span], labelled: Mapping[str, tuple[float, float]]
+    alignment: Alignment, spans: Sequence[Span], labelled: Mapping[str, tuple[float, ...]]
 ) -> list[Tempo]:
     """One Tempo per span of the reference. labelled: span -> its seconds in the two clips by
     labels, NaN if a clip cuts it."""

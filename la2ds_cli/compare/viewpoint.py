@@ -52,7 +52,8 @@ def view_difference(a: PoseSequence, b: PoseSequence, position: FloatArray) -> V
     width_a, side_a = _width_and_side(a)
     width_b, side_b = _width_and_side(b)
     matched, row = nearest_rows(position, len(b))
-    angle_a, angle_b = width_a * (side_a or 1), width_b[row] * (side_b or 1)
+    # An unknown side is taken to be that of the other clip.
+    angle_a, angle_b = width_a * (side_a or side_b or 1), width_b[row] * (side_b or side_a or 1)
     # As unit vectors, since angles near 180 and -180 are neighbours.
     apart = np.where(matched, np.exp(1j * np.radians(angle_b - angle_a)), np.nan)
     if np.isfinite(apart).sum() < _LEAST_FRAMES:

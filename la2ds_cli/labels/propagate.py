@@ -141,7 +141,7 @@ def _labels_of(
     pose, same = project.read_pose(clip)[0], likeliest(own.judged.values())
     boundaries = vote(list(own.boundaries.values()), len(pose))
     present = [phase.name for phase, _ in with_ends(pose, boundaries)]
-    orders = [[span.name for span in spans[source]] for source in own.boundaries]
+    orders = [[span.phase for span in spans[source]] for source in own.boundaries]
     known = dict.fromkeys(name for order in orders for name in order)
     left_out = tuple(name for name in known if name not in present)
     sure = [one.confidence for one in boundaries if (one.before or one.after) and not one.cut]

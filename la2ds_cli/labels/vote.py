@@ -27,17 +27,23 @@ REST = 2.0
 does so in the labelled clip: B may take twice as long."""
 LEAST = 0.51  # rows of half a phase
 NONE = ""  # the name of no phase
+AGAIN = "\0"  # behind the name of a phase that follows one of its name at once, until the vote
 NOT_SHOWN = None  # of moments of B that a labelled clip does not show
 Name = str | None
 
 
 @dataclass(frozen=True)
 class Span:
-    """A labelled phase in rows of its clip; `end` is exclusive."""
+    """A labelled phase in rows of its clip; `end` is exclusive. name: of its kind, AGAIN behind it
+    for each phase of the same kind right before it."""
 
     name: str
     start: float
     end: float
+
+    @property
+    def phase(self) -> str:
+        return self.name.rstrip(AGAIN)
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,10 @@ def labelled_spans(frame: IntArray, phases: Sequence[Phase]) -> list[Span]:
         inside = phase.end <= frame[-1]
         end = float(np.interp(phase.end, frame, rows)) if inside else float(len(frame))
         if phase.end > frame[0] and phase.start <= frame[-1] and end > start:
-            spans.append(Span(phase.name, start, end))
+            name = phase.name
+            if spans and spans[-1].end == start and spans[-1].phase == name:
+                name = spans[-1].name + AGAIN
+            spans.append(Span(name, start, end))
     return spans
 
 
@@ -166,7 +175,15 @@ def vote(voters: Sequence[Sequence[Boundary]], length: int) -> list[Boundary]:
         change = Boundary(names[best[row - 1]], names[best[row]], float(row), row, row, 0.0, 0)
         found.append(_agreed(voters, change, between, NEAR * length))
     end = float(length)
-    return [*found, Boundary(names[best[-1]], NOT_SHOWN, end, end, end, 1.0, len(voters))]
+    found.append(Boundary(names[best[-1]], NOT_SHOWN, end, end, end, 1.0, len(voters)))
+    return [
+        replace(
+            one,
+            before=one.before and one.before.rstrip(AGAIN),
+            after=one.after and one.after.rstrip(AGAIN),
+        )
+        for one in found
+    ]
 
 
 def _agreed(

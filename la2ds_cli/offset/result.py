@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.core.clip import VIDEO_SUFFIXES, Video
+from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.resample import frame_period
@@ -163,19 +163,22 @@ class OffsetResult:
             return []
         shown = [pair for pair in self.placed if pair[0].file.suffix.lower() in VIDEO_SUFFIXES]
         periods = [frame_period(one.pose.time, one.pose.fps) for one, _ in shown]
+        stems = [one.file.stem for one, _ in shown]
         commands = []
         for recording, clock in shown:
             file = recording.file
-            start, end = (clock.seconds(moment) for moment in common)
+            slowmo = ClipOptions.from_text(recording.clip.options).slowmo  # seconds of the file
+            start, end = (slowmo * clock.seconds(moment) for moment in common)
+            name = file.stem if stems.count(file.stem) == 1 else recording.clip.id
             # Not -ss, which misses the moment by frames in some files.
             filters = [
                 f"trim=start={start:.4f}:end={end:.4f}",
-                f"setpts=(PTS-{start:.4f}/TB)/{1 + (clock.drift or 0.0):.8f}",
+                f"setpts=(PTS-{start:.4f}/TB)/{slowmo * (1 + (clock.drift or 0.0)):.8f}",
                 f"fps={1 / max(periods):.6g}:start_time=0",
             ]
             frames = int((common[1] - common[0]) / max(periods) + 1e-6)
             arguments = ["ffmpeg", "-i", str(file), "-vf", ",".join(filters)]
-            arguments += ["-frames:v", str(frames), "-an", f"{file.stem}-synced.mp4"]
+            arguments += ["-frames:v", str(frames), "-an", f"{name}-synced.mp4"]
             commands.append(shlex.join(arguments))
         return commands
 

@@ -48,9 +48,9 @@ def find_offsets(
     force: return what fits best even if it is not one performance.
 
     Raises UserError (exit 2) for fewer than two recordings or one named twice, (exit 4) for one
-    that is too short, (exit 5) for recordings without joints in common, (exit 10) if no other
-    recording shows the performance of the first, unless forced, and as the extraction of poses
-    does.
+    that is too short, (exit 5) for one without joints in common with the others, (exit 10) if no
+    other recording shows the performance of the first, unless forced, and as the extraction of
+    poses does.
     """
     ids = with_poses(project, names, project.config().poses, device, progress)
     if len(ids) < 2 or len(set(ids)) < len(ids):
@@ -60,10 +60,15 @@ def find_offsets(
         )
     clips = [project.clip(one) for one in ids]
     poses = [project.read_pose(clip)[0] for clip in ids]
-    pairs = [
-        pair_offset((poses[i], poses[j]), (i, j), (names[i], names[j]), drift)
-        for i, j in combinations(range(len(ids)), 2)
-    ]
+    pairs, refused = list[PairOffset](), dict[int, UserError]()
+    for i, j in combinations(range(len(ids)), 2):
+        try:
+            pairs.append(pair_offset((poses[i], poses[j]), (i, j), (names[i], names[j]), drift))
+        except UserError as error:  # a third recording may place both
+            refused = {i: error, j: error} | refused
+    for number, error in refused.items():
+        if not any(number in (pair.a, pair.b) for pair in pairs):
+            raise error
     clocks = solved(poses, pairs, force)
     if sum(clock is not None for clock in clocks) == 1:
         best = max((pair for pair in pairs if pair.a == 0), key=lambda pair: pair.best.evidence)
@@ -97,19 +102,20 @@ def solved(
     known = sorted(_reached(used, 0))
     used = [pair for pair in used if pair.a in known]
     at = float(poses[0].time[0] + poses[0].time[-1]) / 2
+    drifting = [pair for pair in used if pair.best.drift is not None]
+    drifts = [pair.best.drift or 0.0 for pair in drifting]
+    drift_within = [max(pair.best.drift_within, 1e-9) for pair in drifting]
+    drift, drift_variance = _solved(len(poses), drifting, drifts, drift_within)
+    told = _reached(drifting, 0) if drifting else set()
     offset = np.zeros(len(poses))
     for _ in range(2):  # with drift, the lag of a pair depends on when, which the first round tells
-        lags = [pair.best.lag_at(at + offset[pair.a]) for pair in used]
+        lags = [_lag_at(pair, at + float(offset[pair.a]), drift) for pair in used]
         offset, variance = _solved(len(poses), used, lags, [p.best.within for p in used])
-    drifts = [pair.best.drift or 0.0 for pair in used]
-    drift_within = [max(pair.best.drift_within, 1e-9) for pair in used]
-    drift, drift_variance = _solved(len(poses), used, drifts, drift_within)
     sure = [
         pair
         for pair, lag in zip(used, lags, strict=True)
         if pair.sure and abs(offset[pair.b] - offset[pair.a] - lag) <= _allowed(pair, poses)
     ]
-    told = {n for pair in used if pair.best.drift is not None for n in (pair.a, pair.b)}
     return tuple(
         Clock(
             float(offset[n]),
@@ -123,6 +129,14 @@ def solved(
         else None
         for n in range(len(poses))
     )
+
+
+def _lag_at(pair: PairOffset, seconds: float, drift: FloatArray) -> float:
+    """The lag of a pair at seconds of its first recording: by its own drift, or if it overlaps too
+    shortly to have one, by that of both clocks, drift (N,)."""
+    if pair.best.drift is not None:
+        return pair.best.lag_at(seconds)
+    return pair.best.lag + float(drift[pair.b] - drift[pair.a]) * (seconds - pair.best.middle)
 
 
 def _allowed(pair: PairOffset, poses: Sequence[PoseSequence]) -> float:
