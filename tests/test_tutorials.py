@@ -60,6 +60,8 @@ def test_the_tutorials_print_what_they_show(
             for line in lines:
                 result = invoke(*shlex.split(line, comments=True)[1:])
                 printed += [compared(each, page) for each in result.stdout.splitlines()]
+            if page == "what-differs" and shown:
+                assert [compared(line, page) for line in shown] == printed
             rest = iter(printed)
             for line in shown:
                 found = compared(line, page) in rest

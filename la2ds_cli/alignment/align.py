@@ -122,6 +122,8 @@ class PairAligner:
         request, settings, (pose_a, pose_b) = self.request, self.request.settings, pair.poses
         if pair.choice.reason:
             self.progress.note(pair.choice.reason)
+        for pose, name in zip(pair.poses, pair.names, strict=True):
+            check_seen(pose, name)
         # the features of A, of the reference clips, and of B in the view that is nearest
         source = self._source_of(pair)
         for error in source.load(() if pair.part else pair.ids, self.progress).values():
@@ -130,8 +132,6 @@ class PairAligner:
         names, strangers = list[str](), 0
         if not np.array_equal(pose_a.xy, pose_b.xy, equal_nan=True):  # one clip, under two names
             names, strangers = references.load(pair.ids, self.progress)
-        for pose, name in zip(pair.poses, pair.names, strict=True):
-            check_seen(pose, name)
         choice, moving = compared_views(pair, references.movement, request.view)
         if choice.view != "filmed" and request.view == "auto":
             self.progress.note(f"{pair.names[1]} is compared {IN_WORDS[choice.view]}")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.align import PairAligner, judge_movement
-from la2ds_cli.alignment.pair import prepare_pair
+from la2ds_cli.alignment.pair import IN_WORDS, prepare_pair
 from la2ds_cli.alignment.repetitions import Repetition, cut_clip
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult, csv_text
@@ -24,6 +24,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.view import ViewName
 from la2ds_cli.features.resample import seconds_at
 
 BEST, ALL = "best", "all"
@@ -155,10 +156,22 @@ def align_repetitions(
         aligned = aligner.align(both, request.anchors)
         start, end = (seconds_at(pose_b, row) for row in (span.start, span.stop))
         found.append(AlignedRepetition(number, span, start, end, aligned))
+    notes = [_note(each.aligned, request.view) for each in found]
+    for note in dict.fromkeys(filter(None, notes)):
+        these = [str(each.number) for each, of in zip(found, notes, strict=True) if of == note]
+        progress.note(f"repetition {', '.join(these)}: {note}")
     same = likeliest(each.aligned.same_movement for each in found)
     judge_movement(same, pair.names, request, progress)
     of_a = typical + 1, len(spans_a)
     return RepetitionsResult(pair.clips[0], pair.clips[1], pose_b, of_a, tuple(found))
+
+
+def _note(aligned: AlignResult, asked: ViewName) -> str:
+    """In which view a repetition is compared, if not as filmed or asked for, and what is unclear
+    about it."""
+    view = aligned.alignment.view
+    compared = f"compared {IN_WORDS[view]}" if view != "filmed" and asked == "auto" else ""
+    return "; ".join(filter(None, [compared, aligned.unclear]))
 
 
 def count_of(number: int) -> str:

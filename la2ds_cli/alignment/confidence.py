@@ -117,7 +117,8 @@ def interval(a: FloatArray, b: FloatArray, position: FloatArray) -> tuple[FloatA
     # What one clip leaves out at its ends does not show how near the rest is.
     first, last = np.floor(np.min(match)).astype(int), np.ceil(np.max(match)).astype(int)
     unit = mean_nearest_squared(a[known[0] : known[-1] + 1], b[first : last + 1])
-    limit = at_match + FLAT * max(unit, 1e-6 * float(cost.mean()))
+    rounding = 1e-12 * float(np.square(a).sum(axis=1).mean())  # of two clips that do not move
+    limit = at_match + FLAT * max(unit, 1e-6 * float(cost.mean()), rounding)
     ends = _alike(cost <= limit[:, None], np.rint(place).astype(np.int64))
     widened = STEP + TIMING * len(b)
     low, high = (

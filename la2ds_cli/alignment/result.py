@@ -89,8 +89,8 @@ class AlignResult:
         said = [unclear_view(self.b.name, self.alignment.view, self.unclear_views)]
         if self.repeats is not None:
             said.append(
-                f"{self.b.name} repeats itself every {self.repeats:.2f} s, and the matches "
-                "could be one repetition earlier or later: --anchor says where one belongs"
+                f"{self.b.name} repeats itself every {self.repeats:.2f} s, and the matches could "
+                "be one repetition earlier or later: la2ds align --anchor says where one belongs"
             )
         return "; ".join(filter(None, said))
 

@@ -103,7 +103,8 @@ def check_same_movement(sameness: Sameness | None, names: tuple[str, str]) -> No
     if sameness is not None and sameness.refused:
         raise UserError(
             doubt(sameness, names),
-            hint="--rotate turns a film that lies on its side; --force aligns them anyway",
+            hint="--rotate of extract-poses turns a film that lies on its side; --force aligns "
+            "them anyway",
             exit_code=ExitCode.OTHER_MOVEMENT,
         )
 

@@ -159,7 +159,7 @@ def transfer_labels(
     with here.console() as console:
         opened = here.open()
         request = how.request(opened, method=method)
-        folder = checked_folder(out or opened.results_dir("transfer"))
+        folder = checked_folder(opened, out or opened.results_dir("transfer"))
         result = propagate_labels(opened, sources, targets or ["all"], request, console.progress)
         files, merged = write_tables(result, folder), None
         if write and result.clips:

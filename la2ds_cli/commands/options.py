@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HERE = Path()
 PROJECT = "LA2DS_PROJECT"  # variable of the environment
-FeaturesChoice = Literal["auto", "model", "base", "pose"]  # as alignment.clip_features.FeatureKind
+FeaturesChoice = Literal["auto", "model", "base", "pose"]  # as alignment.request.FeatureKind
 EngineName = Literal["local", "ray"]
 
 

@@ -24,11 +24,11 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import rounded
 from la2ds_cli.compare.compare import CompareResult, amount, compare, joint_name
 from la2ds_cli.compare.findings import LASTING, in_episodes, span_at, spans_of, tempo
-from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import BoolArray, FloatArray, joined_runs
+from la2ds_cli.core.video_list import VideoList
 from la2ds_cli.poses.sources import collect_entries
 from la2ds_cli.video.media_files import natural_order, unreadable
 
@@ -163,26 +163,27 @@ def attempt_names(project: Project, selection: Sequence[str]) -> list[str]:
     """Clips and video files that `--attempts` names, the first attempt first.
 
     selection: names, folders and patterns; each text may hold several, separated by commas. A
-    pattern matches clips of the project by id or file name, or files if no clip matches. Matches
-    are sorted by name, numbers by value.
+    pattern matches clips of the project by id or file name, and files that are none of its clips.
+    Matches are sorted by name, numbers by value, clips before files.
 
     Raises UserError (exit 3) for a pattern without a match.
     """
-    videos = project.videos()
+    clips = project.video_list()
     names: list[str] = []
     for text in selection:
         for token in [text] if os.path.lexists(text) else text.split(","):
-            names += _matches(videos, token.strip()) if token.strip() else []
+            names += _matches(clips, token.strip()) if token.strip() else []
     return list(dict.fromkeys(names))
 
 
-def _matches(videos: Sequence[Video], token: str) -> list[str]:
+def _matches(clips: VideoList, token: str) -> list[str]:
     if not any(mark in token for mark in "*?[") and not os.path.isdir(token):
         return [token]
-    fitting = [v.id for v in videos if fnmatchcase(v.id, token) or fnmatchcase(v.name, token)]
-    if fitting:
-        return natural_order(fitting)
+    fitting = [v.id for v in clips.videos if any(fnmatchcase(x, token) for x in (v.id, v.name))]
     files = [entry.name for entry in collect_entries([token])]
+    if fitting:
+        new = [file for file in files if file != token and not clips.of_source(Path(file))]
+        return [*natural_order(fitting), *new]
     if files == [token]:
         raise unreadable(
             f"no clip of the project and no file matches {token}",
@@ -249,6 +250,8 @@ def _tempo_series(attempts: Sequence[CompareResult]) -> list[Series]:
             value = np.array(
                 [pace.ratio if pace.sure and pace.ratio > 0 else np.nan for pace in part]
             )
+            if np.isnan(value).all():
+                continue
             start, end = time[[span.first, span.stop - 1]].tolist()
             series.append(Series("", span.name, value, max(slower, faster), start, end))
     return series
@@ -266,16 +269,16 @@ def series_name(series: Series) -> str:
 
 
 def series_sentence(series: Series, attempts: int) -> str:
-    """What all attempts show, and the first and the last of them that are known."""
-    known = series.value[~np.isnan(series.value)]
+    """What all attempts show, and the first and the last of them in which it is known."""
+    ends = np.flatnonzero(~np.isnan(series.value))[[0, -1]]
     usual, first, last = (
         amount(series.joint, value) if series.joint else f"{value:.2f}"
-        for value in (series.usual, *known[[0, -1]].tolist())
+        for value in (series.usual, *series.value[ends].tolist())
     )
     times = "" if series.joint else " times as long"
     return (
-        f"{series_name(series)}: {usual}{times} in the median ({first} in the first, {last} in the "
-        f"last), stated in {series.stated} of {attempts} attempts"
+        f"{series_name(series)}: {usual}{times} in the median ({first} in attempt {ends[0] + 1}, "
+        f"{last} in attempt {ends[1] + 1}), stated in {series.stated} of {attempts} attempts"
     )
 
 

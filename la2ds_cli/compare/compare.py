@@ -184,7 +184,7 @@ def _notes(aligned: AlignResult, view: ViewDifference, angles: Differences) -> l
             "is compared with left."
         )
     if aligned.unclear:
-        notes.append(aligned.unclear[0].upper() + aligned.unclear[1:] + ".")
+        notes.append(f"Unclear: {aligned.unclear}.")
     share = float(angles.sure.mean())
     if share < _MOSTLY:
         notes.append(f"Only {share:.0%} of the reference can be judged.")
@@ -261,6 +261,8 @@ def told(document: Mapping[str, Any], most: int = MOST) -> dict[str, Any]:
     no_tempo = (
         "No part of the movement is clearly slower or faster."
         if "same" in verdicts
+        else "No part of the movement has a tempo, as none is whole in both clips."
+        if verdicts == {"cut"}
         else "Whether a part is slower or faster was not judged: the alignment is not sure there."
     )
     tempo = [one["sentence"] for one in document["tempo"] if one["verdict"] in ("slower", "faster")]

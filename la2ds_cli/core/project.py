@@ -274,7 +274,7 @@ class Project(ProjectFolder):
         return [
             one
             for one in mine
-            if one.reading == reading and part.start <= (one.at.seconds or 0.0) + _EARLY < part.end
+            if one.reading == reading and part.start - _EARLY <= (one.at.seconds or 0.0) < part.end
         ]
 
     def write_pose(self, video: str, pose: PoseSequence, recipe: artifact.Recipe) -> None:

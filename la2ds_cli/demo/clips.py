@@ -20,6 +20,7 @@ import numpy as np
 
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
@@ -271,7 +272,8 @@ def run_demo(
 def _add_clips(
     project: Project, clips: int, config: Config, device: DeviceName, progress: Progress
 ) -> None:
-    """Videos, phases, poses and heatmaps; every TEST_EVERY-th clip is for testing."""
+    """Videos, phases, poses and heatmaps; every TEST_EVERY-th clip is for testing. Phases and
+    splits that are there stay."""
     from la2ds_cli.features.heatmap_cache import cache_heatmaps
     from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 
@@ -280,20 +282,29 @@ def _add_clips(
         progress.begin(f"rendering {clips} clips")
         write_demo_clips(folder, clips, seed=0)
         progress.end()
-    shutil.copyfile(folder / "phases.csv", project.phases_path)
+    if not project.phases_path.exists():
+        shutil.copyfile(folder / "phases.csv", project.phases_path)
     options = ExtractOptions(device=device)
     extract_poses(project, [str(folder)], config.poses, options, progress=progress)
     cache_heatmaps(project, config.heatmap, progress=progress)
-    videos = sorted(project.videos(), key=lambda video: video.path)
+    videos = sorted(_rendered(project), key=lambda video: video.path)
     project.add_videos(
         replace(video, split="test" if number % TEST_EVERY == TEST_EVERY // 2 else "train")
         for number, video in enumerate(videos)
+        if not video.split
     )
+
+
+def _rendered(project: Project) -> list[Video]:
+    """The clips of the demo, without those that somebody has added."""
+    folder = project.root / "videos"
+    return [video for video in project.videos() if project.source(video).parent == folder]
 
 
 def _least_alike(project: Project, truth: dict[str, FloatArray]) -> tuple[str, str]:
     """The two test clips whose true speeds differ most: a constant speed fails there."""
-    test = [video.id for video in project.videos() if video.split == "test"]
+    test = [video.id for video in _rendered(project) if video.split == "test"]
+    test = test if len(test) > 1 else list(truth)
 
     def difference(pair: tuple[str, str]) -> float:
         a, b = (truth[video] for video in pair)
@@ -311,7 +322,7 @@ def read_truth(project: Project) -> dict[str, FloatArray]:
     with regular_file.opened_text(project.root / "videos" / "truth.csv", newline="") as handle:
         for row in csv.DictReader(handle):
             phase.setdefault(row["video"], []).append(float(row["phase_value"]))
-    return {v.id: np.array(phase[project.source(v).name]) for v in project.videos()}
+    return {v.id: np.array(phase[project.source(v).name]) for v in _rendered(project)}
 
 
 def check_truth(result: AlignResult, phase_a: FloatArray, phase_b: FloatArray) -> dict[str, Any]:

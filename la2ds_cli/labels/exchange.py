@@ -154,10 +154,7 @@ def _from_file(
 def _clips(project: Project, labels: LabelFile, path: Path, clip: str) -> list[Video]:
     """The clips that labels apply to: the named one, or all of the video with this name."""
     listed = project.video_list()
-    if clip and (found := listed.find(clip)):
-        return [found]
-    names = [clip] if clip else [labels.name, path.stem]
-    for name in names:
+    for name in [clip] if clip else [labels.name, path.stem]:
         mine = [v for v in listed.videos if v.person == 1 and name in (Path(v.path).name, v.id)]
         if len({project.source(video) for video in mine}) > 1:
             raise UserError(
@@ -167,8 +164,10 @@ def _clips(project: Project, labels: LabelFile, path: Path, clip: str) -> list[V
             )
         if mine:
             return mine
+    if clip and (found := listed.find(clip)):
+        return [found]
     raise UserError(
-        f"the project has no clip of {names[0] or path.name}",
+        f"the project has no clip of {clip or labels.name or path.name}",
         hint="extract its poses first, or name the clip with --clip",
         code="I005",
     )

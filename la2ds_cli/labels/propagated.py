@@ -15,12 +15,14 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.phase_table import (
     ORIGIN_CLIPS,
     ORIGIN_CONFIDENCE,
     ORIGIN_TIME,
     PhaseRow,
     PhaseTable,
+    read_phase_table,
 )
 from la2ds_cli.core.project import PROJECT_FILE, Project
 from la2ds_cli.core.types import Phase, PoseSequence
@@ -154,12 +156,20 @@ class PropagationResult:
 # --- files ---------------------------------------------------------------------------------------
 
 
-def checked_folder(folder: Path) -> Path:
-    """A folder for the tables. Raises UserError (exit 2) if it is a project."""
+def checked_folder(project: Project, folder: Path) -> Path:
+    """A folder for the tables. Raises UserError (exit 2) if it is a project, or `project` reads its
+    files, or labels there were set by people."""
+    phases = folder / "phases.csv"
     if (folder / PROJECT_FILE).exists():
         raise UserError(
             f"{folder} is a project, and its phases.csv has labels set by people",
             hint="--write adds the propagated phases to those of --project",
+        )
+    checked_outputs(project, [phases, folder / "boundaries.csv"], "a table", [".csv"])
+    if any(not row.phase.propagated for row in read_phase_table(phases).rows):
+        raise UserError(
+            f"{phases} has labels set by people, which would be lost",
+            hint="choose another folder with --out",
         )
     return folder
 

@@ -59,7 +59,7 @@ def _show(request: Request) -> Response:
 
 def _timelines(project: Project) -> dict[str, Path]:
     """The documents of all timelines by name, newest first."""
-    paths = project.results_dir(FOLDER).glob("*.json")
+    paths = filter(Path.is_file, project.results_dir(FOLDER).glob("*.json"))
     newest = sorted(paths, key=lambda path: (-path.stat().st_mtime, path.name))
     return {path.stem: path for path in newest}
 

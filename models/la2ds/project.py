@@ -113,7 +113,7 @@ def merged_config(
     """The settings of project.toml, changed by `chosen` and then by `settings`.
 
     project: None = those of the preset alone. settings: values by `section.key`, such as
-    {"align.gaps": False}. preset: one to use instead of the project's. chosen: overrides as `--set`
+    {"align.movement": 0}. preset: one to use instead of the project's. chosen: overrides as `--set`
     takes them. Raises UserError (exit 2) for an unknown name or a value that does not fit, with the
     nearest right one.
     """

@@ -206,7 +206,7 @@ def align_joints(
     from la2ds_cli.core.progress import Progress
 
     request = AlignRequest(merged_config(None, settings), features=features, view=view)
-    rows = [Video(name, "", "", len(pose), pose.fps) for name, pose in (("a", a), ("b", b))]
+    rows = [Video(name, name, "", len(pose), pose.fps) for name, pose in (("a", a), ("b", b))]
     poses = replace(a, clip="", trust=None), replace(b, clip="", trust=None)
     choice = choose_features(None, request.run, features)
     pair = PreparedPair((rows[0], rows[1]), poses, ("a", "b"), choice)

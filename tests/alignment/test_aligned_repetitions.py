@@ -15,6 +15,7 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.views import alignment_files
 from la2ds_cli.views.figure import GREEN
 from tests.alignment.test_same_movement import kicking
@@ -81,6 +82,9 @@ def test_repetitions_of_another_movement_are_refused_unless_forced(
     run(project, b="kicks", repetition=wanted, progress=notes)
     assert any("one and kicks do not show the same movement" in note for note in notes.lines)
     assert run(project, repetition=wanted, same_only=True).repetitions
+    add_sequence(project, "flipped", mirror(kicking(150, fps=30)))
+    run(project, "kicks", "flipped", repetition=wanted, progress=notes)
+    assert any(note.startswith("repetition 1: compared as the mirrored") for note in notes.lines)
 
 
 def test_one_by_number_and_the_nearest(project: Project) -> None:

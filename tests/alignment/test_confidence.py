@@ -97,6 +97,13 @@ def test_frames_without_a_counterpart_have_none() -> None:
     assert found.confidence[17:48].min() > 0.9
 
 
+def test_of_two_clips_that_do_not_move_nothing_is_sure() -> None:
+    rounding = np.random.default_rng(0).normal(0, 1e-15, (70, 12))
+    still = np.tile(np.linspace(-2, 2, 12), (70, 1)) + rounding
+    found = certainty(still[:40], still[40:], np.linspace(0, 29, 40))
+    assert (found.confidence <= DOUBTFUL).all()
+
+
 def test_long_clips_are_thinned_without_a_change_of_meaning(monkeypatch) -> None:
     a, b = noisy_pair(5)
     path = align_features("dtw", a, b, CLOSED)

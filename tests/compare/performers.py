@@ -13,18 +13,7 @@ import numpy as np
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.demo.performer import (
-    DOF,
-    PHASES,
-    Body,
-    Style,
-    forward_kinematics,
-    movement,
-    phase_name,
-    random_appearance,
-    random_body,
-    random_style,
-)
+from la2ds_cli.demo import performer
 from la2ds_cli.demo.render import Camera, draw_person, look_at, random_background
 from la2ds_cli.video.reader import Image, write_video
 from tests.movement import add_sequence, pose_of
@@ -32,12 +21,12 @@ from tests.movement import add_sequence, pose_of
 FPS = 30.0
 SIZE = (480, 640)
 AZIMUTH = -1.2  # radians: from the body's left, where knees and elbows bend across the picture
-STARTS = dict(PHASES)
-PLAIN = Style(np.ones(len(DOF)), np.zeros(len(DOF)))
+STARTS = dict(performer.PHASES)
+PLAIN = performer.Style(np.ones(len(performer.DOF)), np.zeros(len(performer.DOF)))
 
 
-def body(seed: int = 1) -> Body:
-    return random_body(np.random.default_rng(seed))
+def body(seed: int = 1) -> performer.Body:
+    return performer.random_body(np.random.default_rng(seed))
 
 
 def steady(frames: int = 91) -> FloatArray:
@@ -72,7 +61,7 @@ class Performance:
     degrees: float = 0.0
     middle: float = 0.36
     width: float = 0.2
-    build: Body | None = None
+    build: performer.Body | None = None
     style: int | None = 3
     azimuth: float = AZIMUTH
     distance: float = 5.0
@@ -81,12 +70,12 @@ class Performance:
         """Points (T, P, 3) of the body in metres."""
         habits = PLAIN
         if self.style is not None:
-            habits = random_style(np.random.default_rng(self.style))
-        pose = movement(self.phase, habits)
+            habits = performer.random_style(np.random.default_rng(self.style))
+        pose = performer.movement(self.phase, habits)
         if self.change:
             by = np.radians(self.degrees) * bump(self.phase, self.middle, self.width)
-            pose[:, DOF[self.change]] += by
-        return forward_kinematics(self.build or body(), pose)
+            pose[:, performer.DOF[self.change]] += by
+        return performer.forward_kinematics(self.build or body(), pose)
 
     def camera(self, size: tuple[int, int] = SIZE) -> Camera:
         middle, focal = np.array([0, 0.2, 0.9]), 200.0 * self.distance * size[1] / SIZE[1]
@@ -120,7 +109,7 @@ def film(path: Path, phase: FloatArray, *, fps: float = FPS, seed: int = 0, **ho
     shown = Performance(phase, **how)
     size = (240, 320)
     world, camera = shown.world(), shown.camera(size)
-    background, appearance = random_background(rng, size, 230), random_appearance(rng)
+    background, appearance = random_background(rng, size, 230), performer.random_appearance(rng)
 
     def frames() -> Iterator[Image]:
         for points in world:
@@ -144,7 +133,7 @@ def label(project: Project, **phases: FloatArray) -> None:
     """phases.csv with the true phases of clips, given the phase of each of their frames."""
     lines = ["video,start,end,phase"]
     for video, value in phases.items():
-        names = [phase_name(at + 1e-9) for at in value]
+        names = [performer.phase_name(at + 1e-9) for at in value]
         edges = [0, *(t for t in range(1, len(names)) if names[t] != names[t - 1]), len(names)]
         lines += [
             f"{video},{first},{stop},{names[first]}" for first, stop in itertools.pairwise(edges)

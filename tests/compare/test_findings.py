@@ -13,6 +13,7 @@ from la2ds_cli.compare.findings import (
     find_differences,
     find_unjudged,
     in_episodes,
+    labelled_seconds,
     span_at,
     spans_of,
     tempo,
@@ -145,6 +146,14 @@ def test_labels_of_both_decide_unless_a_clip_cuts_the_part() -> None:
     assert second.verdict == "same"
     cut, _ = tempo(aligned(ROWS), SPANS, {"first": (0.5, np.nan)})
     assert (cut.verdict, cut.cut) == ("cut", "one of the clips begins or ends in it")
+
+
+def test_labels_of_people_count_where_both_clips_have_as_many_of_a_name() -> None:
+    two, one = [Phase(2, 10, "step"), Phase(10, 25, "step")], [Phase(2, 10, "step")]
+    seconds = (CLIP.time[25] - CLIP.time[10],) * 2
+    assert labelled_seconds([(CLIP, two), (CLIP, two)])["step (2)"] == seconds
+    for other in (one, [*one, replace(two[1], propagated=True)]):
+        assert labelled_seconds([(CLIP, two), (CLIP, other)]) == {}
 
 
 def measured(count: int, joints: int, **known: np.ndarray) -> Differences:

@@ -55,6 +55,16 @@ def test_a_camera_that_moves_is_seen_where_it_does() -> None:
     assert (found.by_frame[42:] > 40).all()
 
 
+@pytest.mark.parametrize("azimuth", [-0.8, 0.8])
+def test_where_one_side_is_unknown_the_turn_is_the_least_possible(azimuth: float) -> None:
+    clip = performance(PHASE, azimuth=azimuth)
+    blind = clip.xy.copy()
+    blind[:, [*range(5), 13, 14]] = np.nan  # head and knees
+    for a, b in ((clip, replace(clip, xy=blind)), (replace(clip, xy=blind), clip)):
+        found = view_difference(a, b, ROWS)
+        assert (found.side_known, found.turn) == (False, pytest.approx(0, abs=1))
+
+
 def test_without_both_shoulders_nothing_can_be_told() -> None:
     """Hips alone are too narrow to measure a view by."""
     clip, hidden = performance(PHASE), performance(PHASE_B, fps=FPS_B)

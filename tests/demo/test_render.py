@@ -1,13 +1,7 @@
 import numpy as np
 import pytest
 
-from la2ds_cli.demo.performer import (
-    POINT,
-    forward_kinematics,
-    pose_vector,
-    random_appearance,
-    random_body,
-)
+from la2ds_cli.demo import performer
 from la2ds_cli.demo.render import add_shadow, draw_person, look_at
 
 SIZE = (180, 240)
@@ -20,10 +14,10 @@ def camera(azimuth):
 
 def _picture(azimuth=0.0, seed=0, **angle):
     rng = np.random.default_rng(seed)
-    body = random_body(rng)
-    world = forward_kinematics(body, pose_vector(**angle))
+    body = performer.random_body(rng)
+    world = performer.forward_kinematics(body, performer.pose_vector(**angle))
     image = np.full((SIZE[1], SIZE[0], 3), GREEN, np.uint8)
-    draw_person(image, world, body, random_appearance(rng), camera(azimuth))
+    draw_person(image, world, body, performer.random_appearance(rng), camera(azimuth))
     return image, camera(azimuth).project(world)
 
 
@@ -36,7 +30,7 @@ def test_the_person_is_drawn_around_the_joints(azimuth):
     image, xy = _picture(azimuth, left_arm_abduct=1.2, right_arm_flex=1.0)
     drawn = _drawn(image)
     for name in ("left_wrist", "right_knee", "left_ankle", "waist", "head"):
-        x, y = np.round(xy[POINT[name]]).astype(int)
+        x, y = np.round(xy[performer.POINT[name]]).astype(int)
         assert drawn[y, x], name
     rows, columns = np.nonzero(drawn)
     low, high = xy.min(axis=0), xy.max(axis=0)
@@ -64,10 +58,10 @@ def test_the_nearer_arm_hides_the_farther_one():
 
 def test_a_person_outside_the_picture_draws_nothing():
     rng = np.random.default_rng(0)
-    body = random_body(rng)
-    world = forward_kinematics(body, pose_vector()) + np.array([30.0, 0.0, 0.0])
+    body = performer.random_body(rng)
+    world = performer.forward_kinematics(body, performer.pose_vector()) + np.array([30.0, 0.0, 0.0])
     image = np.full((SIZE[1], SIZE[0], 3), GREEN, np.uint8)
-    draw_person(image, world, body, random_appearance(rng), camera(0.0))
+    draw_person(image, world, body, performer.random_appearance(rng), camera(0.0))
     assert not _drawn(image).any()
 
 

@@ -35,9 +35,12 @@ def test_the_whole_chain_and_going_on_from_what_is_current(
         kept = ("videos/*", "poses/*", "checkpoints/**/*.safetensors")
         return {path: path.stat().st_mtime_ns for kind in kept for path in tmp_path.glob(kind)}
 
+    phases = tmp_path / "phases.csv"
+    own = phases.read_text("utf-8").replace("rise", "my own", 1)
+    phases.write_text(own, "utf-8")
     before = made()
     again = invoke("demo", tmp_path, "--minutes", "0.1")
-    assert made() == before
+    assert (made(), phases.read_text("utf-8")) == (before, own)
     assert len(before) > 8 + 2 + 8
     assert f"8 clips, {first['training']['steps']} training steps" in again.stdout
     assert f"median error {truth['median_error']:.1f} frames of {truth['length']}" in again.stdout

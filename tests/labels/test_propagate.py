@@ -237,8 +237,10 @@ def test_no_project_is_a_folder_for_the_tables(project: Project, tmp_path: Path)
     for one in (project, other):
         one.phases_path.write_text("video,start,end,phase\nclip0,0,5,by hand\n")
         before = one.phases_path.read_text()
-        with pytest.raises(UserError, match="is a project"):
-            checked_folder(one.root)
+        for folder, why in ((one.root, "is a project"), (tmp_path, "labels set by people")):
+            write_text(tmp_path / "phases.csv", before)
+            with pytest.raises(UserError, match=why):
+                checked_folder(project, folder)
         assert one.phases_path.read_text() == before
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.types import Alignment, Phase
+from la2ds_cli.labels import vote as votes
 from la2ds_cli.labels.vote import NOT_SHOWN, Boundary, Span, boundaries_along, labelled_spans, vote
 from tests.alignments import matched
 
@@ -44,6 +45,7 @@ def along(position: Sequence[float], length: int = 20, reach: float = 1.0) -> Al
     ("frame", "phases", "spans"),
     [
         (np.arange(10), [B, A], BOTH),
+        (np.arange(10), [A, Phase(4, 10, "a")], [Span("a", 0, 4), Span("a" + votes.AGAIN, 4, 10)]),
         (
             np.arange(100, 120, 2),  # frame 105 lies between the rows 2 and 3
             [Phase(90, 105, "a"), Phase(105, 110, "b"), Phase(130, 140, "c")],
@@ -191,6 +193,7 @@ EXTRA = [clip(("a", 0, x), ("waggle", x, x + 10), ("b", x + 10, 90)) for x in (2
             [clip(("a", 0, 20), ("b", 20, 40), ("a", 40, 60))],
             [("a", 0, 20), ("b", 20, 40), ("a", 40, 60)],
         ),
+        ([clip(("a", 0, 20), ("a" + votes.AGAIN, 20, 40))], [("a", 0, 20), ("a", 20, 40)]),
         ([clip(), clip()], []),
     ],
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from la2ds_cli.core.clip import Video
@@ -83,11 +85,33 @@ def test_pairs_are_solved_together_and_loops_are_checked() -> None:
     assert apart[2] is None
 
 
+def test_a_short_overlap_takes_no_drift_away() -> None:
+    best = replace(pair(0, 1, 1.0).best, drift=1e-3, drift_deviation=1e-5)
+    pairs = [PairOffset(0, 1, best), pair(0, 2, 3.0), pair(1, 2, 2.001)]
+    clocks = solved([film(performed(1), 0)] * 3, pairs)
+    assert [c and c.drift for c in clocks] == [0.0, pytest.approx(1e-3), None]
+    assert [c and c.seconds(1.0) for c in clocks] == pytest.approx([1, 2, 4], abs=1e-5)
+
+
+def test_two_without_joints_in_common_are_placed_by_a_third(tmp_path: Path) -> None:
+    project, points = Project.create(tmp_path), performed(1, times=5)
+    hidden = {"all": slice(0), "legs": slice(11), "arms": slice(11, 17)}
+    for (name, joints), lag in zip(hidden.items(), (0.0, 1.5, -2.0), strict=True):
+        pose = film(points, 0, lag=lag)
+        pose.xy[:, joints] = np.nan
+        add_sequence(project, name, pose)
+    told = json.loads(run(project, "all", "legs", "arms", "--json"))["recordings"]
+    assert [row["offset_seconds"] for row in told] == pytest.approx([0, 1.5, -2], abs=0.02)
+    assert "joints in common" in run(project, "legs", "arms", code=ExitCode.MISMATCH)
+
+
 def test_commands_cut_films_to_what_all_show() -> None:
-    """The clock of the second is 2 s later, and gains 1 %."""
+    """The clock of the second is 2 s later, and gains 1 %; its film is twice as slow, and has the
+    name of the first in another folder."""
     poses = [film(performed(1), 0), film(performed(1), 0, 25, lag=2.0)]
-    clips = [Video(name, f"{name}.mp4", "0" * 64, 9, 30, 4, 4) for name in ("a b", "c")]
-    files = [Path(clip.path) for clip in clips]
+    options = {"front": "", "back": "slowmo=2"}
+    clips = [Video(name, "x.mp4", "0", 9, 30, 4, 4, options=of) for name, of in options.items()]
+    files = [Path("a b.mp4"), Path("other", "a b.mp4")]
     clocks = (Clock(0, 0, None, None, 1.0, True), Clock(2.0, 0.01, 0.01, 0.001, 1.0, True))
     recordings = tuple(map(Recording, clips, poses, files, clocks))
     first, second = OffsetResult(recordings, ()).ffmpeg()
@@ -98,6 +122,7 @@ def test_commands_cut_films_to_what_all_show() -> None:
         f"trim=start={begun:.4f}:end={end:.4f},setpts=(PTS-{begun:.4f}/TB)/1.00000000,"
         "fps=25:start_time=0",
     ]
-    assert "trim=start=2.0000:" in second
-    assert "/1.01000000" in second
-    assert second.endswith("c-synced.mp4")
+    assert first.endswith(" front-synced.mp4")
+    assert "trim=start=4.0000:" in second
+    assert "/2.02000000" in second
+    assert second.endswith(" back-synced.mp4")

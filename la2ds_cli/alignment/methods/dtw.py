@@ -84,7 +84,7 @@ class _Centred(NamedTuple):
 
 
 def _centred(a: FloatArray, clips: Sequence[FloatArray]) -> Iterator[_Centred]:
-    """A with each of the clips. Raises ValueError as `distance.centred` does."""
+    """A with each of the clips. Raises ValueError as `path.centred` does."""
     dtype = np.result_type(np.float32, a, *clips)
     a, _ = as_features(a, a)
     mean = a.mean(axis=0, dtype=np.float64)

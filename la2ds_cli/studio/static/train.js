@@ -9,7 +9,7 @@ import { clamp, colour, curve, seconds, sized } from "../../views/report/film.js
 const HIGH = { loss: 170, validation: 110 }; // page pixels
 const LOOK_EVERY = 1000; // milliseconds
 const EDGE = { left: 46, right: 10, top: 8, bottom: 22 };
-const GUESSING = 33; // % validation error, as docs/training.md says
+const GUESSING = 33; // % validation error of matches by chance
 const stateOf = ({ state, ended }) => (ended ? `ended by ${ended}` : state);
 
 let known = { runs: [] };

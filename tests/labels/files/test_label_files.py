@@ -90,6 +90,8 @@ def test_labels_go_to_every_clip_of_the_video(project: Project, tmp_path: Path):
     read = import_labels(project, "boris", [tmp_path / "x.boris"])
     assert [(item.video, item.status) for item in read] == [("a", "ok"), ("b", "ok")]
     assert project.phases() == {"a": [Phase(4, 18, "up")], "b": [Phase(10, 22, "up")]}
+    read = import_labels(project, "boris", [tmp_path / "x.boris"], clip="Anna 1.mp4")
+    assert [item.video for item in read] == ["a", "b"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("odd"), MemoryError(), OSError("odd")])
