@@ -108,6 +108,7 @@ VIDEO_COLUMNS = tuple(_TYPES)
 _NEEDED = tuple(one.name for one in fields(Video) if one.default is MISSING and one.name in _TYPES)
 _OPTIONAL = VIDEO_COLUMNS[len(_NEEDED) :]
 MOST_FRAMES = 10**9  # of a clip: more than a year of video
+MOST_LETTERS = 100_000  # of a cell; csv reads no more than 131,072
 _LARGEST = {"frames": MOST_FRAMES, "fps": 10**6, "width": 10**6, "height": 10**6, "person": 10**6}
 
 
@@ -182,10 +183,14 @@ def row_of(video: Video) -> dict[str, str]:
 def listable(video: Video) -> Video:
     """The clip. Raises UserError (exit 5) that names the column if its row could not be read
     back."""
+    row = row_of(video)
     try:
-        if video_of(row_of(video)) == video:
+        if max(map(len, row.values())) > MOST_LETTERS:
+            problem = f"a cell has more than {MOST_LETTERS:,} letters"
+        elif video_of(row) == video:
             return video
-        problem = "its values would change when they are read back"
+        else:
+            problem = "its values would change when they are read back"
     except ValueError as error:
         problem = str(error)
     raise Mismatch(f"{video.id} cannot be listed in videos.csv: {problem}")

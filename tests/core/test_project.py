@@ -142,6 +142,8 @@ def test_columns_of_the_user_stay_in_the_video_list(project):
     names, cells = own_columns(project)
     assert (names, cells) == (["notes", "", "seen, by"], {"a": of_a, "b": of_b})
     assert [video.id for video in project.videos()] == ["a", "b", "d"]
+    with pytest.raises(UserError, match="more than 100,000 letters"):
+        project.mark_video("b", split="test", group="g" * 140_000)
     # A clip that is read in another way keeps what a person wrote about it.
     project.replace_videos(["a"], ["d"])
     assert own_columns(project)[1] == {"d": of_a, "b": of_b}
