@@ -9,12 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment import aligned_repetitions
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.aligned_repetitions import (
-    RepetitionsResult,
-    align_repetitions,
-    hint_of_repetitions,
-)
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.config import Config
@@ -39,7 +35,7 @@ def align(
     """Align clip `b` to clip `a` and write the files; options: of AlignRequest."""
     targets = checked_outputs(project, out, *AN_ALIGNMENT)
     result = find_alignment(project, a, b, AlignRequest(config, **options), progress)
-    hint = hint_of_repetitions((result.pose_a, result.pose_b), (a, b))
+    hint = aligned_repetitions.hint_of_repetitions((result.pose_a, result.pose_b), (a, b))
     if hint:
         progress.note(hint)
     return write_alignment(project, result, targets, progress)
@@ -55,11 +51,11 @@ def align_each_repetition(
     out: Iterable[Path] = (),
     progress: Progress = SILENT,
     **options: Any,
-) -> RepetitionsResult:
+) -> aligned_repetitions.RepetitionsResult:
     """The same for the repetitions of a clip."""
     targets = checked_outputs(project, out, *AN_ALIGNMENT)
     request = AlignRequest(config, **options)
-    result = align_repetitions(project, a, b, request, repetition, progress)
+    result = aligned_repetitions.align_repetitions(project, a, b, request, repetition, progress)
     return write_repetitions(project, result, targets, progress)
 
 

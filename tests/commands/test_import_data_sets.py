@@ -10,14 +10,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.project import Project
-from tests.formats.data_set_samples import (
-    record,
-    write_h2o,
-    write_h2o_list,
-    write_ikea,
-    write_records,
-    write_segments,
-)
+from tests.formats import data_set_samples
 from tests.formats.test_penn_action import write_mat
 from tests.processes import invoke
 
@@ -26,12 +19,12 @@ SCAN = "Kallax_Shelf_Drawer/0001_black_table_02_01_2019_08_16_14_00"
 
 def write_all(folder: Path) -> dict[str, list[str]]:
     """A small data set for each command, and its arguments."""
-    write_ikea(folder / "ikea", SCAN)
-    write_ikea(folder / "ikea", "Lack_TV_Bench/0007_white")
-    write_segments(folder / "ikea", {SCAN: [("spin leg", 2, 5)]})
-    write_h2o(folder / "h2o")
-    write_h2o_list(folder / "h2o", "train", ["subject1/h1/1 23 2 4 0 7"])
-    write_records(folder / "x_train.npy", {"a": record()})
+    data_set_samples.write_ikea(folder / "ikea", SCAN)
+    data_set_samples.write_ikea(folder / "ikea", "Lack_TV_Bench/0007_white")
+    data_set_samples.write_segments(folder / "ikea", {SCAN: [("spin leg", 2, 5)]})
+    data_set_samples.write_h2o(folder / "h2o")
+    data_set_samples.write_h2o_list(folder / "h2o", "train", ["subject1/h1/1 23 2 4 0 7"])
+    data_set_samples.write_records(folder / "x_train.npy", {"a": data_set_samples.record()})
     write_mat(folder / "penn" / "labels" / "0001.mat", frames=4)
     labels = folder / "carl" / "train" / "golf_swing" / "0001.npy"
     labels.parent.mkdir(parents=True)

@@ -11,14 +11,7 @@ import pytest
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.poses.weights import (
-    fetch_weights,
-    missing_hint,
-    obtain_weights,
-    pull,
-    report_to,
-    weights_identity,
-)
+from la2ds_cli.poses import weights
 from la2ds_models import weight_files
 from la2ds_models.weight_files import WeightFile, own_path, zoo
 from tests.file_server import FileServer, Served
@@ -46,8 +39,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
 
 def test_size_and_licence_are_told_before_the_bytes(server: FileServer) -> None:
     told = Mock(spec=Progress)
-    with report_to(told):
-        path = fetch_weights("net")
+    with weights.report_to(told):
+        path = weights.fetch_weights("net")
     kinds = [kind for kind, *_ in told.method_calls]
     assert kinds[:2] == ["note", "begin"]
     assert kinds[-1] == "end"
@@ -60,19 +53,19 @@ def test_size_and_licence_are_told_before_the_bytes(server: FileServer) -> None:
 
 def test_a_backend_reports_to_whoever_listens(server: FileServer) -> None:
     told = Mock(spec=Progress)
-    with report_to(told):
-        fetch_weights("net")
+    with weights.report_to(told):
+        weights.fetch_weights("net")
     assert told.begin.called
     path = own_path(weight_files.zoo()["net"])
     path.unlink()
     before = len(told.method_calls)
-    fetch_weights("net")
+    weights.fetch_weights("net")
     assert len(told.method_calls) == before
 
 
 def test_missing_weights_name_every_way_out() -> None:
     with refused(ExitCode.ENVIRONMENT, "hrnet-w32-v0 are not on this machine") as caught:
-        obtain_weights("hrnet-w32-v0", SILENT, offline=True)
+        weights.obtain_weights("hrnet-w32-v0", SILENT, offline=True)
     assert "\n" not in caught.value.message
     entry = zoo()["hrnet-w32-v0"]
     hint = caught.value.hint
@@ -86,7 +79,7 @@ def test_missing_weights_name_every_way_out() -> None:
 
 def test_the_hint_names_the_mirror_and_suits_the_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LA2DS_MIRROR", "https://example.org/weights")
-    hint = missing_hint(zoo()["fasterrcnn"])
+    hint = weights.missing_hint(zoo()["fasterrcnn"])
     assert f"https://example.org/weights/{zoo()['fasterrcnn'].file}" in hint
     assert "--detector FILE.onnx, or FILE.pt" in hint
     assert "here or on a machine with network access (la2ds --offline asks no server)" in hint
@@ -99,31 +92,31 @@ def test_no_room_is_a_matter_of_storage(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("LA2DS_HOME", str(tmp_path / "file"))
     with refused(ExitCode.STORAGE, "cannot store the weights of net") as caught:
-        fetch_weights("net")
+        weights.fetch_weights("net")
     assert "LA2DS_HOME" in caught.value.hint
 
 
 def test_what_a_network_needs_is_pulled_with_it() -> None:
-    missing = pull(["blazepose"], offline=True)
+    missing = weights.pull(["blazepose"], offline=True)
     names = ("blazepose", "blazepose-detector")
     assert [(r.path, r.status) for r in missing] == [(name, "failed") for name in names]
     assert "the wheel mediapipe==0.10.21" in missing[0].hint
-    named_twice = pull(["blazepose-detector", "blazepose"], offline=True)
+    named_twice = weights.pull(["blazepose-detector", "blazepose"], offline=True)
     assert [r.path for r in named_twice] == ["blazepose-detector", "blazepose"]
 
 
 def test_a_pull_says_where_the_file_came_from(server: FileServer) -> None:
-    (fetched,) = pull(["net"])
+    (fetched,) = weights.pull(["net"])
     assert (fetched.status, fetched.message.partition(" (")[2]) == (
         "ok",
         f"downloaded from {server.url.removeprefix('http://')})",
     )
-    (again,) = pull(["net"])
+    (again,) = weights.pull(["net"])
     assert again.status == "cached"
     assert again.message.endswith("(in the weights folder)")
 
 
 def test_an_identity_outlives_a_longer_hash() -> None:
-    assert weights_identity("fasterrcnn") == "fasterrcnn:258fb6c6"
-    assert weights_identity("hrnet-w48") == "hrnet-w48:0e67c616"
-    assert len(weights_identity("hrnet-demo")) == len("hrnet-demo:") + 64
+    assert weights.weights_identity("fasterrcnn") == "fasterrcnn:258fb6c6"
+    assert weights.weights_identity("hrnet-w48") == "hrnet-w48:0e67c616"
+    assert len(weights.weights_identity("hrnet-demo")) == len("hrnet-demo:") + 64

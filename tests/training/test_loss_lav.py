@@ -14,15 +14,7 @@ from la2ds_cli.training.losses import lav
 from la2ds_cli.training.validate import relative_variance
 from tests.method_batches import value_of
 from tests.models.test_soft_dtw import enumerated
-from tests.training.feature_pairs import (
-    PHASES,
-    assert_gradients_are_those_of,
-    embeddings,
-    figures,
-    random_clips,
-    small,
-    trained_network,
-)
+from tests.training import feature_pairs
 
 
 def square(a: list[float], b: list[float]) -> float:
@@ -47,7 +39,7 @@ def idm_by_loops(clip: list[list[float]], window: float, margin: float) -> float
 def test_loss_and_gradients_are_those_of_the_equations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lav, "WINDOW", 2)
     config = load_config(preset="lav", overrides=["train.temperature=0.3"])
-    first, second = random_clips(6, 2, 4), random_clips(3, 5, 4, seed=1)
+    first, second = feature_pairs.random_clips(6, 2, 4), feature_pairs.random_clips(3, 5, 4, seed=1)
 
     def slow() -> float:
         total = 0.0
@@ -61,7 +53,7 @@ def test_loss_and_gradients_are_those_of_the_equations(monkeypatch: pytest.Monke
 
     loss = value_of(config, first, second)
     assert float(loss.detach()) == pytest.approx(slow(), rel=1e-6)
-    assert_gradients_are_those_of(slow, loss, [*first, *second])
+    feature_pairs.assert_gradients_are_those_of(slow, loss, [*first, *second])
 
 
 def test_the_regularisation_keeps_frames_apart(
@@ -70,8 +62,12 @@ def test_the_regularisation_keeps_frames_apart(
     spread = []
     for run, weight in (("with", lav.REGULARISATION), ("without", 0.0)):
         monkeypatch.setattr(lav, "REGULARISATION", weight)
-        config = small("lav", "train.steps=30")
-        value = embeddings(trained_network(figures(tmp_path / run), config), config, PHASES)
+        config = feature_pairs.small("lav", "train.steps=30")
+        value = feature_pairs.embeddings(
+            feature_pairs.trained_network(feature_pairs.figures(tmp_path / run), config),
+            config,
+            feature_pairs.PHASES,
+        )
         spread.append(min(relative_variance(clip) for clip in value))
     assert spread[0] > 0.2
     assert spread[1] < 0.02

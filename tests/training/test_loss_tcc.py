@@ -12,14 +12,7 @@ from torch import Tensor
 from la2ds_cli.core.config import load_config
 from la2ds_cli.training.losses.tcc import LABEL_SMOOTHING, VARIANCE_WEIGHT, cycle_classification
 from tests.method_batches import value_of
-from tests.training.feature_pairs import (
-    assert_gradients_are_those_of,
-    errors,
-    figures,
-    random_clips,
-    shares,
-    small,
-)
+from tests.training import feature_pairs
 
 SCALINGS = ["casa", "plain"]
 
@@ -29,12 +22,12 @@ def by_loops(first: Tensor, second: Tensor, divisor: float, *, classify: bool) -
     u, v = first.tolist(), second.tolist()
     found = []
     for i, frame in enumerate(u):
-        alpha = shares(frame, v, divisor)
+        alpha = feature_pairs.shares(frame, v, divisor)
         neighbour = [
             math.fsum(a * frame[axis] for a, frame in zip(alpha, v, strict=True))
             for axis in range(len(frame))
         ]
-        beta = shares(neighbour, u, divisor)
+        beta = feature_pairs.shares(neighbour, u, divisor)
         if classify:
             label = [LABEL_SMOOTHING / len(u)] * len(u)
             label[i] += 1 - LABEL_SMOOTHING
@@ -51,7 +44,7 @@ def by_loops(first: Tensor, second: Tensor, divisor: float, *, classify: bool) -
 def test_loss_and_gradients_are_those_of_the_equations(method: str, scaling: str) -> None:
     settings = [f'train.method="{method}"', f"train.scaling={scaling}", "train.temperature=0.7"]
     config = load_config(preset="tcc", overrides=settings)
-    first, second = random_clips(5, 2, 4), random_clips(3, 6, 4, seed=1)
+    first, second = feature_pairs.random_clips(5, 2, 4), feature_pairs.random_clips(3, 6, 4, seed=1)
     divisor = 0.7 * (3 if scaling == "casa" else 1)
 
     def slow() -> float:
@@ -63,7 +56,7 @@ def test_loss_and_gradients_are_those_of_the_equations(method: str, scaling: str
 
     loss = value_of(config, first, second)
     assert float(loss.detach()) == pytest.approx(slow(), rel=1e-9)
-    assert_gradients_are_those_of(slow, loss, [*first, *second])
+    feature_pairs.assert_gradients_are_those_of(slow, loss, [*first, *second])
 
 
 def test_a_cycle_that_comes_back_costs_nothing_and_an_undecided_one_its_spread() -> None:
@@ -100,7 +93,9 @@ REGRESSION = [*SETTINGS, "train.steps=300", "train.learning_rate=3e-3"]
 
 
 def test_it_learns_what_corresponds(tmp_path: Path) -> None:
-    config = small("tcc", *REGRESSION, "train.seed=2")  # the least good of the seeds 0 to 5
-    trained, untrained = errors(figures(tmp_path / "p"), config)
+    config = feature_pairs.small(
+        "tcc", *REGRESSION, "train.seed=2"
+    )  # the least good of the seeds 0 to 5
+    trained, untrained = feature_pairs.errors(feature_pairs.figures(tmp_path / "p"), config)
     assert untrained > 10
     assert trained < 0.8 * untrained

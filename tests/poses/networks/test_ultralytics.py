@@ -19,12 +19,7 @@ import torch
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.poses.networks import (
-    detector_identities,
-    pose_identities,
-    resolve_detector,
-    resolve_pose,
-)
+from la2ds_cli.poses import networks
 from la2ds_cli.poses.networks import ultralytics as backends
 from la2ds_cli.poses.networks.ultralytics import (
     UltralyticsBackend,
@@ -58,16 +53,18 @@ def test_identities(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
     path.write_bytes(b"weights")
     digest = artifact.file_digest(path)
-    assert pose_identities(str(path)) == (f"ultralytics:{digest}",)
-    assert detector_identities(str(path)) == (f"ultralytics:{digest},linear",)
-    assert pose_identities("ultralytics")[0].startswith("ultralytics:yolo11n-pose:869e83fc")
-    assert detector_identities("ultralytics")[0].startswith("ultralytics:yolo11n:0ebbc80d")
+    assert networks.pose_identities(str(path)) == (f"ultralytics:{digest}",)
+    assert networks.detector_identities(str(path)) == (f"ultralytics:{digest},linear",)
+    assert networks.pose_identities("ultralytics")[0].startswith(
+        "ultralytics:yolo11n-pose:869e83fc"
+    )
+    assert networks.detector_identities("ultralytics")[0].startswith("ultralytics:yolo11n:0ebbc80d")
     for setting, code, said in (
         ("yolo11n.pt", ExitCode.UNREADABLE, r"no such model file: yolo11n\.pt"),
         ("ultralytics:yolo5", ExitCode.USAGE, "unknown YOLO network 'yolo5'"),
     ):
         with refused(code, said) as caught:
-            pose_identities(setting)
+            networks.pose_identities(setting)
     assert "known: yolo11n, yolo11n-pose, yolo26n, yolo26n-pose; or" in caught.value.hint
 
 
@@ -114,7 +111,7 @@ def test_a_network_is_built_again(tasks: Any, tmp_path: Path, name: str) -> None
 
 
 def test_people_whatever_the_company_and_the_thread(tasks: Any, tmp_path: Path) -> None:
-    backend = resolve_pose(saved(tasks, tmp_path, "yolo11n-pose")[1], "cpu")
+    backend = networks.resolve_pose(saved(tasks, tmp_path, "yolo11n-pose")[1], "cpu")
     assert isinstance(backend, UltralyticsBackend)
     assert (backend.skeleton, backend.device) == ("coco17", "cpu")
     assert "AGPL-3.0" in backend.notice
@@ -326,7 +323,7 @@ def test_other_joints_are_refused(monkeypatch, joints: Any, found: str) -> None:
     model = SimpleNamespace(joints=joints)
     monkeypatch.setattr(backends, "load_model", lambda *_: model)
     with refused(ExitCode.MISMATCH, f"finds {found}, but la2ds needs the 17 joints of coco17"):
-        resolve_pose("ultralytics:hand.pt", "cpu")
+        networks.resolve_pose("ultralytics:hand.pt", "cpu")
 
 
 class SquareFinder:
@@ -402,7 +399,7 @@ def test_boxes_are_those_of_ultralytics(tasks: Any, tmp_path: Path) -> None:
     network.args = dict(tasks.DEFAULT_CFG_DICT)
     path = tmp_path / "random.pt"
     torch.save({"model": network, "ema": None, "train_args": {}}, path)
-    detector = resolve_detector(str(path), "cpu", backend)
+    detector = networks.resolve_detector(str(path), "cpu", backend)
     yolo = models.YOLO(str(path))
     for shape in ((481, 854), (1080, 1920), (640, 360), (200, 300)):
         picture = noise(shape, 5)
