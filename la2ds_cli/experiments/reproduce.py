@@ -139,13 +139,14 @@ def conditions(table: str, config: Config) -> list[Variant]:
 
 
 def left_out(variant: Variant, base: Config, varied: Config) -> str:
-    """Why a row would only repeat the full recipe; empty if it is a variant of it.
+    """Why a row would only repeat the full recipe; empty if it is a variant of it, or one of Tables
+    7 and 8, which show each treatment of missing joints, also that of the recipe.
 
     base, varied: the settings without and with those of the row, with the same seed.
     """
     if variant.reads_maps and base.model.input in ("joints", "joints3d"):
         return "the recipe reads joints, not heatmaps"
-    if variant.full or varied != base:
+    if variant.full or variant.joints is not CLEAN or varied != base:
         return ""
     return "the recipe already does this"
 
