@@ -17,7 +17,14 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.corruption import CLEAN, DroppedLimb, JointNoise, Joints
 from la2ds_cli.experiments.result import BASELINES, Baseline, Result, Row, Rows
-from la2ds_cli.experiments.runner import ALONE, Bench, Plan, run_table, shared_facts
+from la2ds_cli.experiments.runner import (
+    ALONE,
+    Bench,
+    Plan,
+    check_plan,
+    run_table,
+    shared_facts,
+)
 from la2ds_cli.experiments.scores import ablation_task
 
 DEFAULT_PRESET = "paper-penn-casa"  # paper-penn, which follows the text literally, does not learn
@@ -163,13 +170,11 @@ def reproduce(
 
     A finished run is reused, an interrupted one is resumed, and the files
     results/reproduce/TABLE.{md,csv,json} are written after every run, so you can interrupt a table
-    at any time. A failing run does not stop the others. Raises UserError (exit 2) for no seed or an
-    invalid setting; of worse joints, (exit 4) without labels, and (exit 5) for a recipe that reads
-    video frames.
+    at any time. A failing run does not stop the others. Raises UserError (exit 2) for no seed, no
+    time or an invalid setting; of worse joints, (exit 4) without labels, and (exit 5) for a recipe
+    that reads video frames.
     """
-    from la2ds_cli.training.train import check_seeds
-
-    check_seeds(plan.seeds)
+    check_plan(plan)
     variants, baselines = _variants(project, table, preset, plan)
     rows = Rows(
         f"reproduce-{preset}",

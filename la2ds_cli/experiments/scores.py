@@ -23,6 +23,7 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.evaluation.measure import Key
+from la2ds_cli.evaluation.protocol import get_protocol
 
 if TYPE_CHECKING:
     from la2ds_cli.evaluation.evaluate import Evaluated
@@ -144,6 +145,15 @@ class Scored:
     facts: dict[str, Any]
     warnings: list[str]
     uses: dict[str, str]
+
+
+def check_scored(project: Project, config: Config, protocol: str) -> None:
+    """Raise UserError, as every score would, for an unknown protocol (exit 2), and for one that
+    needs labels or a test split that the project lacks (exit 4 or 5)."""
+    from la2ds_cli.evaluation.evaluate import Request, gather
+
+    if not get_protocol(protocol, config.evaluate).event_transfer:
+        gather(Request(project, config, protocol=protocol), [])
 
 
 def cached_scores(

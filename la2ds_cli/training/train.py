@@ -99,8 +99,7 @@ def train(
         raise UserError(f"'{run}' stands for the base model", hint="choose another name with --run")
     device, limit = resolve_device(options.device), options.max_minutes
     check_input(config)
-    if limit is not None and not limit > 0:
-        raise UserError(f"the time limit must be more than 0 minutes, got {limit:g}")
+    check_limit(limit)
     run_dir = project.run_dir(run)
     data = load_training_set(project, config)
     # Built before the folder is touched: settings that fit no network leave and replace no run.
@@ -174,8 +173,22 @@ def train_seeds(
         yield from map(TrainWorker(*arguments, progress), seeds)
 
 
-def check_seeds(seeds: Sequence[int]) -> None:
-    """Raise UserError (exit 2) for no seed, a negative one, or a duplicate."""
+def check_limit(minutes: float | None) -> None:
+    """Raise UserError (exit 2) for a time limit that leaves no time; None = no limit."""
+    if minutes is not None and not minutes > 0:
+        raise UserError(f"the time limit must be more than 0 minutes, got {minutes:g}")
+
+
+def check_seeds(seeds: Sequence[int], settings: Sequence[str] = ()) -> None:
+    """Raise UserError (exit 2) for no seed, a negative one, or a duplicate, and for a setting of
+    all runs that each run's own seed would replace."""
+    for setting in settings:
+        name, _, value = (part.strip() for part in setting.partition("="))
+        if name == "train.seed":
+            raise UserError(
+                "train.seed would have no effect: each run has a seed of its own",
+                hint=f"--seeds {value}",
+            )
     if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise UserError(
             f"the seeds must be different numbers from 0 up, got {list(seeds)}",

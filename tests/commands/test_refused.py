@@ -85,10 +85,13 @@ ROWS = {
         ("--set train.schedule=cosin", USAGE, "one of: cosine"),
         ("--method casa --set model.input=heatmap", USAGE, "'casa' does not read heatmap"),
         ("--preset casa --set model.input=heatmap", USAGE, "'casa' does not read heatmap"),
+        ("--seeds 0,1 --set train.seed=3", USAGE, "--seeds 3"),
         ("--method casa --preset heatmap", USAGE, "the method casa is itself a preset"),
     ],
     "reproduce": [
         ("table5 --seeds '0;1'", USAGE, "--seeds 0,1,2"),
+        ("table5 --set train.seed=3", USAGE, "--seeds 3"),
+        ("table5 --minutes 0", USAGE, "more than 0 minutes"),
         ("table5 --preset paper-pen", USAGE, "paper-penn-casa"),
         ("table5 --set train.step=2", USAGE, "did you mean 'steps'?"),
     ],
