@@ -18,6 +18,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
 from la2ds_cli.experiments.benchmark import benchmark, method_rows
 from la2ds_cli.experiments.runner import Plan
+from la2ds_cli.experiments.scores import scored_inputs
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.processes import invoke
 from tests.small_runs import clips
@@ -77,6 +78,14 @@ def test_a_run_of_changed_code_is_refused_and_never_passes_for_its_result(
     assert f"the encoder {module} has changed since" in unlike.stderr
     assert f"trained differently (input code of {module} changed)" in refused.stderr
     assert not _call(project, *arguments, "--overwrite")["already_finished"]
+    inputs = []  # of scores, which another version of an alignment method does not share
+    for text in ("def align(a, b, config): ...", "def align(a, b, config): return []"):
+        write_text(path.with_name("ends.py"), text)
+        ends = project.config(overrides=["align.method=mypackage.ends"])
+        inputs.append(scored_inputs(project, ends))
+    assert {name for name in inputs[0] if inputs[0][name] != inputs[1][name]} == {
+        "code of mypackage.ends"
+    }
 
 
 @pytest.mark.parametrize("option", ["--method=", "--set=model.encoder="])
