@@ -86,7 +86,8 @@ ROWS = {
         ("--method casa --set model.input=heatmap", USAGE, "'casa' does not read heatmap"),
         ("--preset casa --set model.input=heatmap", USAGE, "'casa' does not read heatmap"),
         ("--seeds 0,1 --set train.seed=3", USAGE, "--seeds 3"),
-        ("--method casa --preset heatmap", USAGE, "the method casa is itself a preset"),
+        ("--method casa --preset heatmap", USAGE, "omit --preset, and change single settings"),
+        ("--method casa --from base", USAGE, "omit --preset or --from base, and change"),
     ],
     "reproduce": [
         ("table5 --seeds '0;1'", USAGE, "--seeds 0,1,2"),
