@@ -123,7 +123,7 @@ def train(
     saved = checkpoint.load_resume(run_dir / "resume.pt")
     if finished and saved is None:
         return _as_it_stands(run_dir, len(clips))
-    _note_few_clips(len(clips), len(data.train), config, progress)
+    _note_small_batches(len(data.train), config, progress)
     here = LoopOptions(device, limit, progress, options.clock)
     state = run_loop(network.to(device), data, config, run_dir, recipe, here)
     warnings = [*_warnings(len(clips), state), *([SAME_FRAMES] if frames else [])]
@@ -279,16 +279,13 @@ def _as_it_stands(run_dir: Path, clips: int) -> TrainResult:
     )
 
 
-def _note_few_clips(count: int, trained: int, config: Config, progress: Progress) -> None:
-    """Before training, tell the user about small batches and few clips."""
+def _note_small_batches(trained: int, config: Config, progress: Progress) -> None:
     size = batch_size(config.train, trained)
     if size < config.train.batch_size:
         progress.note(
             f"batches of {size} instead of {config.train.batch_size} pairs: at most {MAX_PAIRS} "
             f"from each of the {trained} clips"
         )
-    if count < FEW_CLIPS:
-        progress.note(f"only {count} clips to learn from")
 
 
 def _warnings(count: int, state: LoopState) -> list[str]:

@@ -132,6 +132,7 @@ ROWS = {
         ("--from clip-0 --features model", UNUSABLE, "run 'default' has no trained model"),
     ],
     "evaluate": [
+        ("--run d,c,b,a,d", USAGE, "name each once: d, c, b, a"),
         ("--run a --run a", USAGE, "a run is named twice"),
         ("--run none", UNUSABLE, "run 'none' has no trained model"),
         ("--run default", UNUSABLE, "la2ds train --run default"),
