@@ -91,7 +91,6 @@ ROWS = {
     ],
     "reproduce": [
         ("table5 --seeds '0;1'", USAGE, "--seeds 0,1,2"),
-        ("table5 --set train.seed=3", USAGE, "--seeds 3"),
         ("table5 --minutes 0", USAGE, "more than 0 minutes"),
         ("table5 --preset paper-pen", USAGE, "paper-penn-casa"),
         ("table5 --set train.step=2", USAGE, "did you mean 'steps'?"),
@@ -132,8 +131,7 @@ ROWS = {
         ("--from clip-0 --features model", UNUSABLE, "run 'default' has no trained model"),
     ],
     "evaluate": [
-        ("--run d,c,b,a,d", USAGE, "name each once: d, c, b, a"),
-        ("--run a --run a", USAGE, "a run is named twice"),
+        ("--run d,c --run b,a,d", USAGE, "a run is named twice hint: name each once: d, c, b, a"),
         ("--run none", UNUSABLE, "run 'none' has no trained model"),
         ("--run default", UNUSABLE, "la2ds train --run default"),
         ("--protocol papr", USAGE, "did you mean 'paper'"),

@@ -72,8 +72,7 @@ def test_identical_clips_score_one_reversed_ones_minus_one_and_constant_ones_not
     assert measure_tau([clip, clip], 1, 0).value == pytest.approx(1.0, abs=1e-12)
     assert measure_tau([clip, clip[::-1]], 1, 0).value == pytest.approx(-1.0, abs=1e-12)
     for noise in (0, 1e-15):  # as of an embedding that is interpolated to the frames of a clip
-        held = [0.1 * n + noise * walk(n, 16, n) for n in (40, 50, 60)]
-        constant = measure_tau(held, 1, 0)
+        constant = measure_tau([0.1 * n + noise * walk(n, 16, n) for n in (40, 50, 60)], 1, 0)
         assert constant.value is None
         assert (constant.facts["pairs"], constant.facts["nan"]) == (6, 6)
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pytest
 
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.experiments.reproduce import (
-    ABLATIONS,
-    MISSING,
-    NOISY,
-    Variant,
-    conditions,
-    left_out,
-)
+from la2ds_cli.experiments.corruption import Joints
+from la2ds_cli.experiments.reproduce import ABLATIONS, MISSING, NOISY, Variant, left_out
 from la2ds_cli.experiments.scores import METRICS
 
 PAPER = load_config(preset="paper-penn-casa")
@@ -131,6 +125,5 @@ def test_a_row_that_changes_nothing_is_left_out_with_its_reason() -> None:
     assert "reads joints" in reason(heatmaps["limbs"], "model.input=joints")
     assert "reads joints" in reason(components["no-spatial"], "model.input=joints")
     assert reason(components["all"], "model.input=joints") == ""
-    (_, missing, *_) = conditions("table7", PAPER)
-    treated = replace(missing, settings=("model.missing=zero",))
+    treated = Variant("p0-zero", "", ("model.missing=zero",), joints=Joints("missing-0"))
     assert reason(treated, "model.missing=zero") == ""

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -138,31 +139,28 @@ def test_killed_training_finishes_with_the_same_weights(project: Project) -> Non
 def test_a_damaged_resume_state_starts_an_unfinished_run_anew(project: Project) -> None:
     config = project.config(overrides=JOINTS)
     train(project, run="whole", config=config, options=TrainOptions("cpu"))
+    again = partial(train, project, run="again", config=config, options=TrainOptions("cpu"))
     with interrupted_at(13):
-        train(project, run="again", config=config, options=TrainOptions("cpu"))
+        again()
     resume = project.run_dir("again") / "resume.pt"
     resume.write_bytes(resume.read_bytes()[:1000])
-    assert not train(
-        project, run="again", config=config, options=TrainOptions("cpu")
-    ).already_finished
+    assert not again().already_finished
     _assert_same_state(project, "whole", "again")
 
 
-def test_a_finished_run_without_its_resume_state_is_returned_as_it_stands(project: Project) -> None:
+def test_a_finished_run_stands_without_its_resume_state_until_overwritten(project: Project) -> None:
     config = project.config(overrides=[*JOINTS, "train.learning_rate=1e-12", "train.patience=2"])
-    first = train(project, config=config, options=TrainOptions("cpu"))
-    folder = project.run_dir("default")
-    weights = (folder / "best.safetensors").read_bytes()
-    kept = replace(first, already_finished=True, raw_pose_error=math.nan)
+    again = partial(train, project, config=config, options=TrainOptions("cpu"))
+    kept, folder = replace(again(), already_finished=True), project.run_dir("default")
+    written = (folder / "best.safetensors").stat().st_mtime_ns
+    assert again() == kept
     (folder / "resume.pt").write_bytes((folder / "resume.pt").read_bytes()[:1000])
-    again = train(project, config=config, options=TrainOptions("cpu"))
-    assert str(again) == str(kept)  # NaN equals itself as text
+    assert str(again()) == str(replace(kept, raw_pose_error=math.nan))  # NaN equals no NaN
     for path in folder.iterdir():  # the weights alone were copied
         if path.name != "best.safetensors":
             path.unlink()
     with refused(ExitCode.MISMATCH, "'default' was trained differently"):
-        train(project, config=project.config(overrides=JOINTS), options=TrainOptions("cpu"))
-    for _ in range(2):
-        again = train(project, config=config, options=TrainOptions("cpu"))
-        assert (again.already_finished, again.steps) == (True, first.best_step)
-    assert (folder / "best.safetensors").read_bytes() == weights
+        again(config=project.config(overrides=JOINTS))
+    assert [again().steps, again().steps] == [kept.best_step] * 2
+    assert (folder / "best.safetensors").stat().st_mtime_ns == written
+    assert not again(options=TrainOptions("cpu", overwrite=True)).already_finished
