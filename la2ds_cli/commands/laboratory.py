@@ -56,7 +56,8 @@ def benchmark(
 
     Tables 1 to 3 of the paper, event transfer and the cost of training as Markdown, and every
     figure of every run as CSV. A finished run is reused and an interrupted one is resumed, so the
-    same command continues a benchmark.
+    same command continues a benchmark. The protocols paper and casa need labelled training and
+    test clips.
     """
     from contextlib import ExitStack
 
@@ -123,7 +124,8 @@ def reproduce(
 
     Works on any clips with poses, and shows the figures of the paper beside them. A finished run
     is reused and an interrupted one is resumed, so the same command continues a table. Tables 1
-    to 3 are la2ds benchmark on one project, by the protocol of the paper.
+    to 3 are la2ds benchmark on one project, by the protocol of the paper, which needs labelled
+    training and test clips.
     """
     from dataclasses import replace
 

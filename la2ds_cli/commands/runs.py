@@ -94,6 +94,7 @@ def train(
         with opened.lock():
             if seeds:
                 numbers = seed_numbers(seeds)
+                step.check_seeds(numbers, settings or [])
                 results = list(step.train_seeds(opened, numbers, engine=engine, **shared))
             else:
                 results = [step.train(opened, **shared)]

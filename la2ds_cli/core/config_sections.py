@@ -75,7 +75,8 @@ class HeatmapConfig:
     channels: Literal["joints+limbs", "joints", "limbs"] = "joints+limbs"  # what the maps show
     distance: Literal["squared", "printed"] = "squared"  # of eq. 2: squared, or as printed
     confidence: Literal["score", "one"] = "score"  # c of eq. 1 and 2: the score, or 1 if seen
-    crop: Literal["robust", "smallest"] = "robust"  # by percentiles of the joints, or the smallest
+    # box of the joints: without stray frames and stray joints, or of all
+    crop: Literal["robust", "smallest"] = "robust"
     aspect: Literal["stretch", "keep"] = "keep"  # box to square: stretched, or padded
     padding: float = 0.1  # margin added to the box, share of its longer side
 
@@ -120,7 +121,8 @@ class ModelConfig:
     # joints that are not seen; mixed: filled in time, with score 0, and absent from heatmaps;
     # zero: all features 0, and absent; imputed: filled in time, with their scores, then drawn
     missing: MissingJoints = "mixed"
-    joints: JointKind = "position"  # as they lie, as deviations from the clip's mean, or both
+    # as they lie, as deviations from the middle of their range over the clip, or both
+    joints: JointKind = "position"
     width: Size = 192  # features of a token and of the embedding
     heads: OneOrFew = 3  # attention heads; the width is an even multiple of them
     spatial_layers: Few = 2  # within a frame; 0: one linear layer on the flattened map
@@ -201,5 +203,7 @@ class EvaluateConfig:
     # event transfer: largest share cut off each end, independently
     max_trim: Annotated[float, Range(most=0.49)] = 0.3
     trim_draws: Size = 3  # event transfer: how often each pair is trimmed anew
-    background: str = "background"  # phase that stands for no phase; protocols may leave it out
+    # phase that stands for no phase: not in the phase metrics; its start, the end of the phase
+    # before it, is an event
+    background: str = "background"
     seed: Seed = 0  # of all samples and resamples

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, load_config
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     import torch
 
     from la2ds_models.sequence_network import SequenceNetwork
-
-
-T = TypeVar("T")
 
 
 def checkpoint_path(project: Project | None, run: str) -> Path:

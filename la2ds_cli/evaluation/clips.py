@@ -62,6 +62,8 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
     test_or_all = draw_clips(test or videos, phases.keys(), config.evaluate.seed, kind, warnings)
     scored = _long_enough(project, sorted(test_or_all, key=lambda v: v.id), config, warnings)
     scored = _without_copies(scored, phases.keys(), warnings)
+    if blind := [video for video, pose in scored.items() if np.isnan(pose.xy).all()]:
+        warnings.append(f"scored clips in which no joint was ever seen: {', '.join(blind)}")
     fit = draw_clips(fit, phases.keys(), config.evaluate.seed, "training clips", warnings)
     fitted = _long_enough(project, fit, config, warnings)
     _check(scored, fitted)

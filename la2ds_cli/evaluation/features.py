@@ -158,8 +158,9 @@ def check_names(project: Project, features: Sequence[str], runs: Sequence[str]) 
         check_choice("feature set", name, FEATURE_NAMES)
     for run in runs:
         project.run_dir(run)
-    if len(set(runs)) < len(runs):
-        raise UserError("a run is named twice", hint=f"name each once: {', '.join(set(runs))}")
+    once = dict.fromkeys(runs)  # in their order
+    if len(once) < len(runs):
+        raise UserError("a run is named twice", hint=f"name each once: {', '.join(once)}")
 
 
 @dataclass(frozen=True)

@@ -168,6 +168,7 @@ def average_retrieval(
 
 
 _BLOCK = 2**22  # float64 cells of the score matrix in memory at once (32 MB)
+_EQUAL = 1e-12  # of the largest squared norm: below it, squared distances differ by rounding alone
 
 
 class FrameSearch:
@@ -175,7 +176,8 @@ class FrameSearch:
     ordered by exact distances.
 
     Centring avoids cancellation for features far from the origin; distances do not change. slack:
-    bound of the rounding error of a score.
+    bound of the rounding error of a score, and of a difference of distances that is nothing but the
+    rounding of equal features.
     """
 
     def __init__(self, frame: FloatArray) -> None:
@@ -183,7 +185,8 @@ class FrameSearch:
         self._centred = frame - frame.mean(axis=0)
         self._half_norm = 0.5 * (self._centred**2).sum(axis=1)
         width = frame.shape[1] + 4
-        self._slack = 8 * np.finfo(np.float64).eps * width * float(self._half_norm.max())
+        rounding = max(8 * np.finfo(np.float64).eps * width, _EQUAL)
+        self._slack = rounding * float(self._half_norm.max())
 
     def scores(self, start: int, stop: int) -> Iterator[tuple[slice, FloatArray]]:
         """Blocks of the query rows start..stop (stop exclusive), and their scores against all
@@ -207,7 +210,8 @@ def _nearest(
     """Rows of `frame` (M, D) nearest to each row of `query` (N, D).
 
     score: (N, M). Candidates within `slack` are compared by their squared distance, summed in
-    order, so that equal frames tie exactly; ties go by row.
+    order, so that equal frames tie exactly; ties go by row, and so do distances that differ by less
+    than `slack`, as those of a constant embedding do.
     """
     neighbour = np.empty((len(query), count), np.int64)
     best = np.empty(count)
@@ -223,7 +227,7 @@ def _nearest(
                 distance = 0.0
                 for d in range(query.shape[1]):
                     distance += (query[i, d] - frame[j, d]) ** 2
-                if distance < best[count - 1]:
+                if distance < best[count - 1] - slack:
                     _insert(best, neighbour[i], distance, j)
     return neighbour
 

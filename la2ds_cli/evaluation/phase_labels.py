@@ -100,7 +100,8 @@ def label_clips(
     """Phases of the frames, and the ids of the labelled training clips, for the phase metrics.
 
     None and no ids if these cannot be computed; the last warning says why. Raises UserError (exit 4
-    or 5) in that case if the protocol has no other metric, and (exit 5) for overlapping phases.
+    or 5) in that case in a protocol without event transfer, whose metrics but tau need labels, and
+    (exit 5) for overlapping phases.
     """
     wanted = {
         video: [p for p in selection.phases.get(video, []) if p.name != background]
@@ -140,8 +141,8 @@ def _labelled(
 def _refuse(
     selection: Selection, protocol: Protocol, fit_labelled: bool, warnings: list[str]
 ) -> None:
-    """Report that there is nothing to fit on or to score; as an error if no other metric is left to
-    compute."""
+    """Report that there is nothing to fit on or to score; as an error in a protocol of which tau
+    alone would be left."""
     hint = "mark clips in videos.csv as split=train and split=test"
     if selection.split == "all":
         problem = "no clip is marked split=test, so phases would be fitted and scored on the same"

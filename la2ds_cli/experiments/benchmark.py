@@ -12,11 +12,17 @@ from la2ds_cli.core.config import Config, preset_names
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.evaluation.protocol import get_protocol
 from la2ds_cli.experiments.paper import paper_methods
 from la2ds_cli.experiments.result import Result, Row, Rows
-from la2ds_cli.experiments.runner import ALONE, Bench, Plan, run_table, shared_facts
-from la2ds_cli.experiments.scores import FOLDER, TASKS, Task
+from la2ds_cli.experiments.runner import (
+    ALONE,
+    Bench,
+    Plan,
+    check_plan,
+    run_table,
+    shared_facts,
+)
+from la2ds_cli.experiments.scores import FOLDER, TASKS, Task, check_scored
 from la2ds_cli.training.losses import check_input, get_method, method_names, method_recipe
 
 NAME = "benchmark"
@@ -40,17 +46,15 @@ def benchmark(
     task: only this table, and files named by its number in the paper. A failing run does not stop
     the others. engine: `ray` trains and scores in the actors of a Ray cluster that shares the
     projects' folders, one run each; the files are written at the end. Raises UserError (exit 2) for
-    missing or duplicate methods or seeds, an unknown name, and an invalid setting; `check_projects`
-    comes first.
+    missing or duplicate methods or seeds, an unknown name, no time, and an invalid setting; and as
+    `check_scored`; `check_projects` comes first.
     """
-    from la2ds_cli.training.train import check_seeds
-
-    check_seeds(plan.seeds)
+    check_plan(plan)
     out = projects[0].results_dir(FOLDER) if out is None else out
     names = shipped_methods() if methods is None else methods
     table = method_table(projects[0], names, plan)
     for project in projects:  # what any of them rejects, before any work
-        get_protocol(plan.protocol, table.common(project).evaluate)
+        check_scored(project, table.common(project), plan.protocol)
         for row in table.rows:
             check_input(row.recipe(project, plan.seeds[0]))
     result = Result(NAME, "Methods side by side", tuple(TASKS.values()), {})

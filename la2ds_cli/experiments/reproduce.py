@@ -17,7 +17,14 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.corruption import CLEAN, DroppedLimb, JointNoise, Joints
 from la2ds_cli.experiments.result import BASELINES, Baseline, Result, Row, Rows
-from la2ds_cli.experiments.runner import ALONE, Bench, Plan, run_table, shared_facts
+from la2ds_cli.experiments.runner import (
+    ALONE,
+    Bench,
+    Plan,
+    check_plan,
+    run_table,
+    shared_facts,
+)
 from la2ds_cli.experiments.scores import ablation_task
 
 DEFAULT_PRESET = "paper-penn-casa"  # paper-penn, which follows the text literally, does not learn
@@ -139,13 +146,14 @@ def conditions(table: str, config: Config) -> list[Variant]:
 
 
 def left_out(variant: Variant, base: Config, varied: Config) -> str:
-    """Why a row would only repeat the full recipe; empty if it is a variant of it.
+    """Why a row would only repeat the full recipe; empty if it is a variant of it, or one of Tables
+    7 and 8, which show each treatment of missing joints, also that of the recipe.
 
     base, varied: the settings without and with those of the row, with the same seed.
     """
     if variant.reads_maps and base.model.input in ("joints", "joints3d"):
         return "the recipe reads joints, not heatmaps"
-    if variant.full or varied != base:
+    if variant.full or variant.joints is not CLEAN or varied != base:
         return ""
     return "the recipe already does this"
 
@@ -162,13 +170,11 @@ def reproduce(
 
     A finished run is reused, an interrupted one is resumed, and the files
     results/reproduce/TABLE.{md,csv,json} are written after every run, so you can interrupt a table
-    at any time. A failing run does not stop the others. Raises UserError (exit 2) for no seed or an
-    invalid setting; of worse joints, (exit 4) without labels, and (exit 5) for a recipe that reads
-    video frames.
+    at any time. A failing run does not stop the others. Raises UserError (exit 2) for no seed, no
+    time or an invalid setting; of worse joints, (exit 4) without labels, and (exit 5) for a recipe
+    that reads video frames.
     """
-    from la2ds_cli.training.train import check_seeds
-
-    check_seeds(plan.seeds)
+    check_plan(plan)
     variants, baselines = _variants(project, table, preset, plan)
     rows = Rows(
         f"reproduce-{preset}",

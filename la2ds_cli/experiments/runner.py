@@ -57,6 +57,14 @@ class Plan:
     device: DeviceName = "auto"
 
 
+def check_plan(plan: Plan) -> None:
+    """Raise UserError (exit 2) for seeds or a time limit with which nothing can be trained."""
+    from la2ds_cli.training.train import check_limit, check_seeds
+
+    check_seeds(plan.seeds, plan.settings)
+    check_limit(plan.minutes)
+
+
 def machine_facts(device: DeviceName) -> dict[str, Any]:
     """The hardware and software on which the times of a table depend, and the last digits of its
     figures."""

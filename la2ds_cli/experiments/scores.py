@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from la2ds_cli.alignment.methods import get_method
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.evaluation.measure import Key
+from la2ds_cli.evaluation.protocol import get_protocol
 
 if TYPE_CHECKING:
     from la2ds_cli.evaluation.evaluate import Evaluated
@@ -146,6 +149,15 @@ class Scored:
     uses: dict[str, str]
 
 
+def check_scored(project: Project, config: Config, protocol: str) -> None:
+    """Raise UserError, as every score would, for an unknown protocol (exit 2), and for one that
+    needs labels or a test split that the project lacks (exit 4 or 5)."""
+    from la2ds_cli.evaluation.evaluate import Request, gather
+
+    if not get_protocol(protocol, config.evaluate).event_transfer:
+        gather(Request(project, config, protocol=protocol), [])
+
+
 def cached_scores(
     project: Project,
     run: str,
@@ -159,8 +171,8 @@ def cached_scores(
     """Score feature sets (`model` is the network of `run`), or read the cached scores.
 
     The cache, results/benchmark/RUN-PROTOCOL.safetensors, is valid as long as weights, poses,
-    labels, settings of [align] and [evaluate], poses.min_frames and the code of the evaluation are
-    the same.
+    labels, settings of [align] and [evaluate], poses.min_frames and the code of the evaluation and
+    of the user's own alignment method are the same.
     """
     path = project.results_dir(FOLDER) / f"{run}-{protocol}.safetensors"
     recipe = _recipe(project, run, config, features, protocol)
@@ -223,12 +235,17 @@ def _recipe(
 
 def scored_inputs(project: Project, config: Config) -> dict[str, str]:
     """What every score of the project depends on, as inputs of a recipe: its clips and splits, its
-    labels, the code of the evaluation, and the length below which clips are left out."""
+    labels, the code of the evaluation and of the user's own alignment method, and the length below
+    which clips are left out."""
+    own = [config.align.method] if "." in config.align.method else []
+    for name in own:
+        get_method(name)  # imported, so that its source is known
     return {
         "clips": _digest(sorted(_clips(project))),
         "phases": _file(project.phases_path),
         "code": _digest(sorted(_sources())),
         "min_frames": str(config.poses.min_frames),
+        **{f"code of {name}": digest for name, digest in code_digests(*own).items()},
     }
 
 

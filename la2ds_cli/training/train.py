@@ -26,6 +26,8 @@ from la2ds_cli.training.loop import LoopOptions, run_loop
 from la2ds_cli.training.losses import add_head, check_input
 from la2ds_cli.training.network import build_network
 
+BEST = "best.safetensors"
+HAS_COLLAPSED = "the embedding has collapsed: "
 COLLAPSED = 20.0  # % synthetic warp error; chance is about 33
 SAME_FRAMES = (
     "with --input rgb the copies show exactly the frames of their clip, or mirror images of them, "
@@ -87,8 +89,9 @@ def train(
 ) -> TrainResult:
     """Train run `run`, or resume it if it was interrupted.
 
-    A finished run with the same settings and clips is left unchanged. Raises UserError (exit 5) if
-    the run has other settings or clips, unless `overwrite`. Raises UserError (exit 2), before
+    A finished run with the same settings and clips is left unchanged, also if its resume state is
+    lost or only its weights were copied. Raises UserError (exit 5) if the run has other settings or
+    clips, unless `overwrite`. Raises UserError (exit 2), before
     anything is written, if `max_minutes` is not more than 0 or the settings fit no network. Writes
     the files of la2ds_cli.training.checkpoint and FINISHED.
     """
@@ -96,8 +99,7 @@ def train(
         raise UserError(f"'{run}' stands for the base model", hint="choose another name with --run")
     device, limit = resolve_device(options.device), options.max_minutes
     check_input(config)
-    if limit is not None and not limit > 0:
-        raise UserError(f"the time limit must be more than 0 minutes, got {limit:g}")
+    check_limit(limit)
     run_dir = project.run_dir(run)
     data = load_training_set(project, config)
     # Built before the folder is touched: settings that fit no network leave and replace no run.
@@ -117,9 +119,11 @@ def train(
         base_key() if options.from_base else "",
         code_digests(*(n for n in (config.train.method, config.model.encoder) if "." in n)),
     )
-    _prepare_folder(run_dir, config, recipe, options.overwrite)
-    _note_few_clips(len(clips), len(data.train), config, progress)
+    finished = _prepare_folder(run_dir, config, recipe, options.overwrite)
     saved = checkpoint.load_resume(run_dir / "resume.pt")
+    if finished and saved is None:
+        return _as_it_stands(run_dir, len(clips))
+    _note_small_batches(len(data.train), config, progress)
     here = LoopOptions(device, limit, progress, options.clock)
     state = run_loop(network.to(device), data, config, run_dir, recipe, here)
     warnings = [*_warnings(len(clips), state), *([SAME_FRAMES] if frames else [])]
@@ -133,7 +137,7 @@ def train(
         clips=len(clips),
         validation_error=state.best_error,
         best_step=state.best_step,
-        checkpoint=run_dir / "best.safetensors",
+        checkpoint=run_dir / BEST,
         already_finished=bool(saved and saved["state"]["finished"]),
         ended=ended,
         raw_pose_error=state.raw_pose_error,
@@ -169,8 +173,22 @@ def train_seeds(
         yield from map(TrainWorker(*arguments, progress), seeds)
 
 
-def check_seeds(seeds: Sequence[int]) -> None:
-    """Raise UserError (exit 2) for no seed, a negative one, or a duplicate."""
+def check_limit(minutes: float | None) -> None:
+    """Raise UserError (exit 2) for a time limit that leaves no time; None = no limit."""
+    if minutes is not None and not minutes > 0:
+        raise UserError(f"the time limit must be more than 0 minutes, got {minutes:g}")
+
+
+def check_seeds(seeds: Sequence[int], settings: Sequence[str] = ()) -> None:
+    """Raise UserError (exit 2) for no seed, a negative one, or a duplicate, and for a setting of
+    all runs that each run's own seed would replace."""
+    for setting in settings:
+        name, _, value = (part.strip() for part in setting.partition("="))
+        if name == "train.seed":
+            raise UserError(
+                "train.seed would have no effect: each run has a seed of its own",
+                hint=f"--seeds {value}",
+            )
     if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise UserError(
             f"the seeds must be different numbers from 0 up, got {list(seeds)}",
@@ -204,22 +222,23 @@ class TrainWorker:
 
 def _prepare_folder(
     run_dir: Path, config: Config, recipe: artifact.Recipe, overwrite: bool
-) -> None:
+) -> bool:
     """Write the settings and the recipe of the run; with `overwrite`, remove the old run first.
 
-    Raises UserError (exit 5) if the folder holds a run with another recipe, whose weights and
-    metrics would mix with those of this run.
+    Returns whether the folder holds the weights of a finished run. Raises UserError (exit 5) if it
+    holds a run with another recipe, whose weights and metrics would mix with those of this run.
     """
     import tomli_w
 
-    path = run_dir / "recipe.json"
+    path, weights = run_dir / "recipe.json", run_dir / BEST
     if overwrite:
-        weights = ("last.safetensors", "best.safetensors")
-        for name in ("resume.pt", "recipe.json", FINISHED, *weights):
+        for name in ("resume.pt", "recipe.json", FINISHED, "last.safetensors", BEST):
             (run_dir / name).unlink(missing_ok=True)
-    if path.exists():
+    # Training writes recipe.json first: without it, the weights are a copy of a finished run's.
+    finished = weights.exists() and not (path.exists() and not (run_dir / FINISHED).exists())
+    if path.exists() or finished:
         try:
-            old = artifact.read_recipe(path)
+            old = artifact.read_recipe(path) if path.exists() else artifact.read_header(weights)[0]
         except artifact.ArtifactError as error:
             raise Unreadable(
                 str(error),
@@ -233,18 +252,40 @@ def _prepare_folder(
             )
     artifact.write_text(run_dir / "config.toml", tomli_w.dumps(config.to_dict()))
     artifact.write_json(path, recipe.to_json())
+    return finished
 
 
-def _note_few_clips(count: int, trained: int, config: Config, progress: Progress) -> None:
-    """Before training, tell the user about small batches and few clips."""
+def _as_it_stands(run_dir: Path, clips: int) -> TrainResult:
+    """The result of a finished run without its resume state, from the header of its weights and
+    FINISHED, which is written with what the header tells if only the weights were copied."""
+    header = artifact.read_header(run_dir / BEST)[1]
+    told = artifact.read_document(run_dir / FINISHED)
+    facts = {"steps": header["step"], "seconds": 0.0, "clips": clips, "ended": "", "warnings": []}
+    facts |= {name: told[name] for name in facts if type(told.get(name)) is type(facts[name])}
+    artifact.write_json(run_dir / FINISHED, facts)
+    warnings = checkpoint.run_warnings(run_dir)
+    return TrainResult(
+        run=run_dir.name,
+        steps=facts["steps"],
+        seconds=facts["seconds"],
+        clips=facts["clips"],
+        validation_error=header["validation_error"],
+        best_step=header["step"],
+        checkpoint=run_dir / BEST,
+        already_finished=True,
+        ended=facts["ended"],
+        collapse="".join(text.partition(HAS_COLLAPSED)[2] for text in warnings),
+        warnings=warnings,
+    )
+
+
+def _note_small_batches(trained: int, config: Config, progress: Progress) -> None:
     size = batch_size(config.train, trained)
     if size < config.train.batch_size:
         progress.note(
             f"batches of {size} instead of {config.train.batch_size} pairs: at most {MAX_PAIRS} "
             f"from each of the {trained} clips"
         )
-    if count < FEW_CLIPS:
-        progress.note(f"only {count} clips to learn from")
 
 
 def _warnings(count: int, state: LoopState) -> list[str]:
@@ -253,7 +294,7 @@ def _warnings(count: int, state: LoopState) -> list[str]:
     if count < FEW_CLIPS:
         warnings.append(f"only {count} clips to learn from")
     if state.collapse:
-        warnings.append(f"the embedding has collapsed: {state.collapse}")
+        warnings.append(f"{HAS_COLLAPSED}{state.collapse}")
     elif state.best_error > COLLAPSED:
         warnings.append(
             f"the embedding recovers synthetic warps with {state.best_error:.0f} % error, close to "

@@ -85,10 +85,13 @@ ROWS = {
         ("--set train.schedule=cosin", USAGE, "one of: cosine"),
         ("--method casa --set model.input=heatmap", USAGE, "'casa' does not read heatmap"),
         ("--preset casa --set model.input=heatmap", USAGE, "'casa' does not read heatmap"),
-        ("--method casa --preset heatmap", USAGE, "the method casa is itself a preset"),
+        ("--seeds 0,1 --set train.seed=3", USAGE, "--seeds 3"),
+        ("--method casa --preset heatmap", USAGE, "omit --preset, and change single settings"),
+        ("--method casa --from base", USAGE, "omit --preset or --from base, and change"),
     ],
     "reproduce": [
         ("table5 --seeds '0;1'", USAGE, "--seeds 0,1,2"),
+        ("table5 --minutes 0", USAGE, "more than 0 minutes"),
         ("table5 --preset paper-pen", USAGE, "paper-penn-casa"),
         ("table5 --set train.step=2", USAGE, "did you mean 'steps'?"),
     ],
@@ -128,7 +131,7 @@ ROWS = {
         ("--from clip-0 --features model", UNUSABLE, "run 'default' has no trained model"),
     ],
     "evaluate": [
-        ("--run a --run a", USAGE, "a run is named twice"),
+        ("--run d,c --run b,a,d", USAGE, "a run is named twice hint: name each once: d, c, b, a"),
         ("--run none", UNUSABLE, "run 'none' has no trained model"),
         ("--run default", UNUSABLE, "la2ds train --run default"),
         ("--protocol papr", USAGE, "did you mean 'paper'"),

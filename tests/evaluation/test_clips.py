@@ -16,7 +16,7 @@ from la2ds_cli.evaluation import clips
 from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.training.train import TrainOptions, train
 from tests.evaluation.labelled_project import TINY, evaluated, labelled_project, random_run, relabel
-from tests.movement import add_sequence, sequence, warped_phase
+from tests.movement import add_sequence, sequence, warped_phase, without
 from tests.told import refused
 
 
@@ -136,19 +136,21 @@ def test_of_very_many_clips_some_are_drawn_and_labelled_ones_first(
     assert len({tuple(select_clips(project, seed, []).test) for seed in seeds}) > 1
 
 
-def test_a_copy_of_a_test_clip_is_left_out(tmp_path: Path) -> None:
-    """Of two, the labelled one stays; other clips with as many frames stay."""
+def test_a_copy_of_a_test_clip_is_left_out_and_a_clip_of_nothing_named(tmp_path: Path) -> None:
+    """Of two copies, the labelled one stays; other clips with as many frames stay."""
     project = labelled_project(tmp_path)
     pose, _ = project.read_pose("test1")
     add_sequence(project, "copy of test1", pose, "test")  # sorts before test1, without labels
     add_sequence(project, "z", pose, "test")
     add_sequence(project, "other", sequence(warped_phase(len(pose), seed=77)), "test")
+    add_sequence(project, "blind", without(pose), "test")
     warnings: list[str] = []
     chosen = select_clips(project, Config(), warnings)
     assert {"copy of test1", "z"}.isdisjoint(chosen.test)
-    assert {"test1", "other"} <= set(chosen.test)
+    assert {"test1", "other", "blind"} <= set(chosen.test)
     said = "clips with the same joints as another, left out: "
-    assert warnings == [f"{said}copy of test1 (as test1), z (as test1)"]
+    said += "copy of test1 (as test1), z (as test1)"
+    assert warnings == [said, "scored clips in which no joint was ever seen: blind"]
 
 
 # --- what a run has seen ------------------------------------------------------------------------

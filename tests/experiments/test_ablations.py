@@ -7,6 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.experiments.corruption import Joints
 from la2ds_cli.experiments.reproduce import ABLATIONS, MISSING, NOISY, Variant, left_out
 from la2ds_cli.experiments.scores import METRICS
 
@@ -124,3 +125,5 @@ def test_a_row_that_changes_nothing_is_left_out_with_its_reason() -> None:
     assert "reads joints" in reason(heatmaps["limbs"], "model.input=joints")
     assert "reads joints" in reason(components["no-spatial"], "model.input=joints")
     assert reason(components["all"], "model.input=joints") == ""
+    treated = Variant("p0-zero", "", ("model.missing=zero",), joints=Joints("missing-0"))
+    assert reason(treated, "model.missing=zero") == ""

@@ -22,6 +22,7 @@ from la2ds_cli.experiments.tables import Figure, all_notes, figures, nested_resa
 from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import TINY, six_clips
+from tests.told import refused
 
 SETTINGS = [*TINY, "model.input=joints", "align.reference_clips=0"]
 METHODS = ("la2ds", "tcc")
@@ -186,6 +187,9 @@ def test_other_clips_are_other_runs(copied: Project, result: Result) -> None:
 
 def test_without_labels_event_transfer_and_tau_are_left(tmp_path: Path) -> None:
     project = six_clips(tmp_path / "swings", labels=False)
+    with refused(ExitCode.UNUSABLE, "protocol paper: phases.csv labels no training clip"):
+        _run([project], tmp_path / "out", protocol="paper")
+    assert not [*tmp_path.glob("out"), *project.runs()]
     found = _run([project], tmp_path / "out", seeds=(0,), methods=["la2ds"])
     assert {one.task for one in figures(found)} == {"progression", "transfer", "cost"}
     cells = _cells(found, "la2ds")

@@ -66,6 +66,7 @@ def test_a_preset_may_be_a_row(tmp_path: Path) -> None:
         ({"methods": ("tccc",)}, "unknown training method 'tccc'"),
         ({"methods": ("la2ds_cli.core.errors",)}, "la2ds_cli.core.errors has no PAIRS"),
         ({"settings": ["train.step=1"]}, "unknown setting 'step'"),
+        ({"settings": ["train.seed = 5"]}, "train.seed would have no effect"),
         ({"protocol": "papers"}, "unknown protocol 'papers'"),
     ],
 )

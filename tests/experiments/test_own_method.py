@@ -18,6 +18,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
 from la2ds_cli.experiments.benchmark import benchmark, method_rows
 from la2ds_cli.experiments.runner import Plan
+from la2ds_cli.experiments.scores import scored_inputs
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.processes import invoke
 from tests.small_runs import clips
@@ -77,6 +78,11 @@ def test_a_run_of_changed_code_is_refused_and_never_passes_for_its_result(
     assert f"the encoder {module} has changed since" in unlike.stderr
     assert f"trained differently (input code of {module} changed)" in refused.stderr
     assert not _call(project, *arguments, "--overwrite")["already_finished"]
+    own, found = project.config(overrides=["align.method=mypackage.ends"]), []
+    for body in ("...", "return []"):
+        write_text(path.with_name("ends.py"), f"def align(a, b, config): {body}")
+        found.append(scored_inputs(project, own)["code of mypackage.ends"])
+    assert found[0] != found[1]  # so that scores are computed anew
 
 
 @pytest.mark.parametrize("option", ["--method=", "--set=model.encoder="])

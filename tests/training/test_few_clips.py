@@ -42,6 +42,7 @@ def test_few_clips_train_beside_raw_poses_in_batches_that_fit(
     assert run_warnings(few.run_dir("default")) == result.warnings
     told = f"batches of {pairs} instead of 64"
     assert any(told in note for note in notes.lines) == (pairs < 64)
+    assert not any("to learn from" in note for note in notes.lines)  # the warning says it
 
 
 def test_one_clip_is_refused(tmp_path: Path) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
+from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.health.status import project_status
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.train import TrainOptions, train
 from tests.small_runs import JOINTS, interrupted_at, metrics
+from tests.told import refused
 
 # Heatmaps, cross-attention, and a network that draws random numbers of its own.
 EVERYTHING = [
@@ -131,13 +136,31 @@ def test_killed_training_finishes_with_the_same_weights(project: Project) -> Non
     _assert_same_state(project, "whole", "killed")
 
 
-def test_a_damaged_resume_state_starts_the_run_anew(project: Project) -> None:
+def test_a_damaged_resume_state_starts_an_unfinished_run_anew(project: Project) -> None:
     config = project.config(overrides=JOINTS)
     train(project, run="whole", config=config, options=TrainOptions("cpu"))
-    train(project, run="again", config=config, options=TrainOptions("cpu"))
+    again = partial(train, project, run="again", config=config, options=TrainOptions("cpu"))
+    with interrupted_at(13):
+        again()
     resume = project.run_dir("again") / "resume.pt"
     resume.write_bytes(resume.read_bytes()[:1000])
-    assert not train(
-        project, run="again", config=config, options=TrainOptions("cpu")
-    ).already_finished
+    assert not again().already_finished
     _assert_same_state(project, "whole", "again")
+
+
+def test_a_finished_run_stands_without_its_resume_state_until_overwritten(project: Project) -> None:
+    config = project.config(overrides=[*JOINTS, "train.learning_rate=1e-12", "train.patience=2"])
+    again = partial(train, project, config=config, options=TrainOptions("cpu"))
+    kept, folder = replace(again(), already_finished=True), project.run_dir("default")
+    written = (folder / "best.safetensors").stat().st_mtime_ns
+    assert again() == kept
+    (folder / "resume.pt").write_bytes((folder / "resume.pt").read_bytes()[:1000])
+    assert str(again()) == str(replace(kept, raw_pose_error=math.nan))  # NaN equals no NaN
+    for path in folder.iterdir():  # the weights alone were copied
+        if path.name != "best.safetensors":
+            path.unlink()
+    with refused(ExitCode.MISMATCH, "'default' was trained differently"):
+        again(config=project.config(overrides=JOINTS))
+    assert [again().steps, again().steps] == [kept.best_step] * 2
+    assert (folder / "best.safetensors").stat().st_mtime_ns == written
+    assert not again(options=TrainOptions("cpu", overwrite=True)).already_finished

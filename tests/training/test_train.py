@@ -75,19 +75,6 @@ def test_the_same_seed_gives_the_same_weights_whatever_the_machine_offers(
         assert value.tobytes() == weights[1][name].tobytes(), name
 
 
-def test_finished_run_is_left_alone_and_overwrite_retrains(project: Project) -> None:
-    config = project.config(overrides=JOINTS)
-    first = train(project, config=config, options=TrainOptions("cpu"))
-    before = (project.run_dir("default") / "best.safetensors").stat().st_mtime_ns
-    again = train(project, config=config, options=TrainOptions("cpu"))
-    assert again.already_finished
-    assert again.steps == first.steps
-    assert (project.run_dir("default") / "best.safetensors").stat().st_mtime_ns == before
-    assert not train(
-        project, config=config, options=TrainOptions("cpu", overwrite=True)
-    ).already_finished
-
-
 def test_changed_settings_or_clips_are_refused(project: Project) -> None:
     train(project, config=project.config(overrides=JOINTS), options=TrainOptions("cpu"))
     other = project.config(overrides=[*JOINTS, "heatmap.sigma=0.7"])
@@ -173,13 +160,12 @@ def test_a_run_that_is_resumed_with_less_time_than_it_had_ends_with_weights(
 def test_a_run_that_gets_no_better_ends_early(project: Project) -> None:
     """A rate of almost nothing changes no nearest frame, so that no validation is better."""
     still = [*JOINTS, "train.learning_rate=1e-12", "train.steps=200", "train.patience=2"]
-    result = train(project, config=project.config(overrides=still), options=TrainOptions("cpu"))
+    config = project.config(overrides=still)
+    result = train(project, config=config, options=TrainOptions("cpu"))
     assert result.steps == 15  # the first validation is the best, then two more
     assert result.best_step == 5
     assert result.ended == "2 validations without improvement"
-    assert train(
-        project, config=project.config(overrides=still), options=TrainOptions("cpu")
-    ).already_finished
+    assert train(project, config=config, options=TrainOptions("cpu")).already_finished
 
 
 @pytest.mark.gpu

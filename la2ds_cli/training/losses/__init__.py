@@ -95,10 +95,11 @@ def method_recipe(method: str | None, preset: str | None = None) -> tuple[str | 
     itself a preset, such as casa.
     """
     if None not in (method, preset) and method in set(preset_names()) - set(method_names()):
+        given = "--preset or --from base" if preset == "base" else "--preset"
         raise UserError(
             f"the method {method} is itself a preset and cannot be combined with the preset "
             f"{preset}",
-            hint="omit --preset, and change single settings with --set section.key=value",
+            hint=f"omit {given}, and change single settings with --set section.key=value",
         )
     trust(method)
     if method is None:
