@@ -46,7 +46,8 @@ class ExtractOptions:
     """How a list of clips is read and processed.
 
     clip: how the clips are read; None = as the project read them before, otherwise as they are.
-    subject: whom to follow in the named clips, stored in subjects.csv; empty = as stored there.
+    subject: whom to follow in the named clips, stored in subjects.csv unless it is `auto` and that
+    of the settings; empty = as stored there.
     shard: process only one part of the list; shards of one project may run at the same time on
     several machines. engine: `ray` spreads the clips over a Ray cluster that shares the project's
     folder.
@@ -133,7 +134,8 @@ def _plan(
         subject = entry.subject or options.subject
         clip = _probe(run, replace(entry, subject=subject), digests[entry.name] or "")
         if isinstance(clip, ClipSource) and subject:
-            named[clip.id()] = subject
+            unlisted = not entry.subject and subject == run.config.subject == "auto"
+            named[clip.id()] = "" if unlisted else subject
         elif isinstance(clip, ClipSource):
             clip = replace(clip, subject=subjects.get(clip.id(), ""))
         clips.append(clip)

@@ -20,6 +20,7 @@ from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import Mismatch, Unusable, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import listed_as
+from la2ds_cli.poses.subjects import check_subject
 from la2ds_cli.video.media_files import (
     content_digest,
     image_files,
@@ -161,6 +162,14 @@ def _split(text: str) -> str:
     return text
 
 
+def _subject(text: str) -> str:
+    try:
+        check_subject(text)
+    except UserError as error:
+        raise ValueError from error
+    return text
+
+
 # Column -> what reads a cell, and what is allowed in it.
 _CELLS: dict[str, tuple[Callable[[str], Any], str]] = {
     "start": (_number, "seconds such as 1.5"),
@@ -169,7 +178,7 @@ _CELLS: dict[str, tuple[Callable[[str], Any], str]] = {
     "mirror": (_flag, "true, false, 1 or 0"),
     "slowmo": (_number, "a factor such as 8"),
     "fps": (_number, "images per second such as 30"),
-    "subject": (str, "text"),
+    "subject": (_subject, "auto, or the number of the person: 1, 2, ..."),
     "group": (str, "text"),
     "split": (_split, " or ".join(SPLITS)),
 }

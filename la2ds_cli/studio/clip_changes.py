@@ -28,7 +28,7 @@ from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import STEP
 from la2ds_cli.poses.sources import stands_for_clips
-from la2ds_cli.poses.subjects import read_subjects, set_subjects, subject_of
+from la2ds_cli.poses.subjects import check_subject, read_subjects, set_subjects, subject_of
 from la2ds_cli.studio.clips import VIDEOS, clip_of, spans_of_repetitions, unused_files
 from la2ds_cli.studio.jobs import ENDED, Job
 from la2ds_cli.studio.pages import posted
@@ -186,6 +186,8 @@ async def read_again(request: Request) -> Response:
     if said["options"] is not None:
         options = _options(said["options"], options)
     subject = None if rank is None else str(rank)
+    if subject is not None:
+        check_subject(subject)
     row = await run_in_threadpool(_row, project, video, options, subject)
     first = _read_together(project, video)[0].id
     before = subject_of(read_subjects(project), video)

@@ -109,15 +109,15 @@ def test_the_rate_is_kept_for_folders_of_images(folder: Path) -> None:
 def test_tables_among_the_paths(folder: Path) -> None:
     table = folder / "clips.csv"
     table.write_text(
-        "path,start,end,rotate,subject\nclip2.MP4,1,2,,left\nclip2.MP4,2,3,180,left\ndeep,,,,\n"
+        "path,start,end,rotate,subject\nclip2.MP4,1,2,,auto\nclip2.MP4,2,3,180,2\ndeep,,,,\n"
     )
     ten = str(folder / "clip10.mp4")
     found = collect_entries([ten, str(folder / "*.csv"), ten], ClipOptions(rotate=90))
     two, deep = str(folder / "clip2.MP4"), str(folder / "deep" / "er" / "clip1.mov")
     assert found == [
         Entry(ten, ClipOptions(rotate=90)),
-        Entry(two, ClipOptions(start=1, end=2, rotate=90), "left", says_how=True),
-        Entry(two, ClipOptions(start=2, end=3, rotate=180), "left", says_how=True),
+        Entry(two, ClipOptions(start=1, end=2, rotate=90), "auto", says_how=True),
+        Entry(two, ClipOptions(start=2, end=3, rotate=180), "2", says_how=True),
         Entry(deep, ClipOptions(rotate=90)),
     ]
 
@@ -153,7 +153,7 @@ def test_every_column(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         "path,start,end,rotate,mirror,slowmo,fps,subject,group,split\n"
-        "a.mp4,1.5,4,90,true,8,,largest,anna,train\n"
+        "a.mp4,1.5,4,90,true,8,,3,anna,train\n"
         "frames/мяч ,,,,0,,25,,,\n"
         f"{tmp_path}/b.mp4,,2,-90,1,,,,,test\n",
     )
@@ -161,7 +161,7 @@ def test_every_column(tmp_path: Path) -> None:
         Entry(
             str(tmp_path / "a.mp4"),
             ClipOptions(start=1.5, end=4, rotate=90, mirror=True, slowmo=8),
-            "largest",
+            "3",
             "anna",
             "train",
             says_how=True,
@@ -186,6 +186,10 @@ BAD_CELL = [
     ("mirror=yes", "column mirror is 'yes'; allowed: true, false, 1 or 0"),
     ("slowmo=0", "column slowmo must be above 0 and at most 1e"),
     ("fps=fast", "column fps is 'fast'; allowed: images per second"),
+    *(
+        (f"subject={who}", f"column subject is '{who}'; allowed: auto, or the number")
+        for who in ("left", "0", "1234567890", "٣")
+    ),
     ("split=validation", "column split is 'validation'; allowed: train or test"),
 ]
 

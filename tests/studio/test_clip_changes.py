@@ -151,6 +151,7 @@ def test_a_reading_that_fails_leaves_joints_and_choice_as_they_were(
     page: TestClient, project: Project, two: str
 ) -> None:
     before = project.pose_path(two).read_bytes(), project.videos_path.read_text()
+    assert page.post(f"/clips/{two}/read", json={"rank": 0}).status_code == 400
     assert read(page, two, rank=9)["state"] == "failed"
     assert (project.pose_path(two).read_bytes(), project.videos_path.read_text()) == before
     assert two not in read_subjects(project)
