@@ -23,9 +23,17 @@ from la2ds_cli.core.phase_table import PhaseRow, in_time_order
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import IntArray, Phase, PoseSequence
+from la2ds_cli.core.video_list import read_videos
 from la2ds_cli.formats import READ, WRITTEN, load_format
 from la2ds_cli.formats.file_clip import FileClip, SourceVideo, source_of, to_sequence
-from la2ds_cli.formats.files import FormatError, FramesError, ImportOptions, PoseFileError, shown
+from la2ds_cli.formats.files import (
+    FormatError,
+    FramesError,
+    ImportOptions,
+    PoseFileError,
+    VideoError,
+    shown,
+)
 from la2ds_cli.poses.current import follow_files, listed_as
 from la2ds_cli.poses.quality import item_result
 from la2ds_cli.poses.trust import with_trust
@@ -119,8 +127,10 @@ class _Import:
         self.results: list[ItemResult] = []
         self.videos: list[Video] = []
         self.labels: Labels = {}
+        rows = [*read_videos(project.aside("videos.csv")), *project.videos()]
+        self._known = {row.id: row for row in rows}
         self._digests: dict[Path, str] = {}
-        self._taken: set[tuple[Path, str]] = set()
+        self._taken: dict[str, Path] = {}  # what each clip was read from
 
     @contextmanager
     def guard(self, path: Path, only: bool) -> Iterator[None]:
@@ -147,10 +157,14 @@ class _Import:
         video = source_of(self.options.video, clip.name, only=only)
         pose = to_sequence(clip, self.options, video)
         row = self._row(clip, pose, video)
-        if (clip.path, row.id) in self._taken:  # one of them would lose its poses
+        other = self._taken.get(row.id)  # one of them would lose its poses
+        if other == clip.path:
             said = f"several of its clips have a name like {shown(clip.name)}"
             raise PoseFileError(said, "give one of them another name")
-        self._taken.add((clip.path, row.id))
+        if other is not None and video is not None:
+            said = f"its video, {video.path.name}, already has the poses of {other}"
+            raise VideoError(said, "import only one of the two files")
+        self._taken[row.id] = clip.path
         end = int(pose.frame[-1]) + 1 if clip.complete else None
         phases, labelled = fitted_phases(clip.phases, end)
         recipe = self._recipe(clip, video)
@@ -189,6 +203,7 @@ class _Import:
             name = video_id(path, digest)
         else:  # also one of several clips of a file
             name = f"{slug(clip.name)}-{digest[:8]}"
+        before = self._known.get(name)  # what a person has set counts
         return Video(
             id=name,
             path=self.project.path_cell(path),
@@ -197,8 +212,8 @@ class _Import:
             fps=round(pose.fps, 6),
             width=pose.size[0],
             height=pose.size[1],
-            split=clip.split,
-            group=clip.group,
+            split=(before and before.split) or clip.split,
+            group=(before and before.group) or clip.group,
         )
 
     def _digest_of(self, clip: FileClip) -> str:

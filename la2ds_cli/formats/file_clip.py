@@ -245,8 +245,8 @@ def source_of(video: Path | None, clip: str, *, only: bool) -> SourceVideo | Non
     decoded once for its time stamps.
 
     Returns None without `video`. only: whether the import has no other clip, as required for a
-    single video. Raises VideoError if the file does not exist, cannot be read, or would serve two
-    clips.
+    single video. Raises VideoError if the file does not exist, cannot be read, or is a single one
+    for several clips.
     """
     if video is None:
         return None

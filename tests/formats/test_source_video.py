@@ -75,15 +75,18 @@ def test_a_folder_of_videos_goes_with_a_folder_of_poses(project: Project, tmp_pa
         write_json(tmp_path / "poses" / f"{name}.json", mmpose_frames(frames))
         if name != "eve":
             film(tmp_path / "clips" / f"{name}.mp4", 6 if name == "anna" else 12)
+    write_json(tmp_path / "poses" / "more" / "anna.json", mmpose_frames(6))
     options = ImportOptions(video=tmp_path / "clips")
     results = import_poses(project, "mmpose-json", tmp_path / "poses", options)
     assert [(Path(r.path).stem, r.status, r.code) for r in results] == [
         ("anna", "ok", ""),
         ("ben", "failed", "I004"),
         ("eve", "failed", "I004"),
+        ("anna", "failed", "I004"),
     ]
     assert "5 frames, but ben.mp4 has 12" in results[1].message
     assert "no video called eve" in results[2].message
+    assert f"anna.mp4, already has the poses of {results[0].path}" in results[3].message
 
 
 @pytest.mark.parametrize(
