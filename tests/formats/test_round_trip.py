@@ -154,6 +154,8 @@ def test_trc_is_y_up_and_in_metres(tmp_path: Path, read: Read, units: str, metre
     np.testing.assert_allclose(back.xy, PIXELS * back.world[..., :2], rtol=1e-5)
     np.testing.assert_allclose(back.time, pose.time)
     assert (back.score > 0).tolist() == np.isfinite(world[..., 0]).tolist()
+    trc.write_clip(pose.cut(0, 1), "clip", path)
+    assert len(read("trc", path)) == 1
 
 
 # --- what other tools find ------------------------------------------------------------------------
