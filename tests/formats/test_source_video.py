@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.video.container import write_video
-from la2ds_cli.video.reader import read_frames
-from tests.formats.file_samples import coco_document, mmpose_frames, write_json
-from tests.told import refused
+from la2ds_cli.video.reader import read_frames, video_file
+from tests.formats.file_samples import coco_document, mmpose_frames, write_json, write_rows
+from tests.formats.test_tables import wide_rows
+from tests.told import Notes, refused
 
 SIZE = (320, 240)
 
@@ -42,6 +44,32 @@ def test_the_row_is_that_of_the_video(project: Project, tmp_path: Path):
     assert recipe.inputs == {"poses": file_digest(path), "video": digest}
     again = import_poses(project, "mmpose-json", path, ImportOptions(video=video))
     assert again[0].status == "cached"
+
+    project.add_videos([replace(row, options="rotate=90 slowmo=2")])
+    import_poses(project, "mmpose-json", path, ImportOptions(video=video), notes := Notes())
+    assert project.videos()[0].options == "slowmo=2"
+    np.testing.assert_array_equal(project.read_pose(row.id)[0].time, pose.time / 2)
+    assert "poses: rotate=90 no longer holds" in notes.lines[0]
+
+
+@pytest.mark.parametrize(
+    ("time", "frames", "part"), [(True, (2, 4), "0.1-0.2"), (False, (3, 6), "0.15-"),
+                                 (True, (0, 3), "0-0.15")])  # fmt: skip
+def test_a_part_of_a_film_is_imported_with_it(
+    project: Project, tmp_path: Path, time: bool, frames: tuple[int, int], part: str
+):
+    video = film(tmp_path / "anna.mp4", 6)
+    rows = wide_rows(8, time=time)
+    path = write_rows(tmp_path / "a.csv", [rows[0], *rows[1 + frames[0] : 1 + frames[1]]])
+    (result,) = import_poses(project, "wide-csv", path, ImportOptions(video=video))
+    assert result.video == video_id(video, file_digest(video), part=part)
+    pose, file = project.read_pose(result.video)[0], video_file(project, project.videos()[0])
+    assert file is not None
+    assert pose.frame.tolist() == [frame.source for frame in file.frames()] == [*range(*frames)]
+    np.testing.assert_array_equal(pose.time, [frame.time for frame in file.frames()])
+    write_rows(path, [rows[0], *rows[3:]])
+    with refused(ExitCode.MISMATCH, "poses end with frame 7, but anna.mp4 has 6", "I004"):
+        import_poses(project, "wide-csv", path, ImportOptions(video=video))
 
 
 def test_other_commands_know_the_video(project: Project, tmp_path: Path):

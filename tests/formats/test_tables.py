@@ -62,6 +62,11 @@ def test_wide_csv_without_score_with_its_own_times_and_other_columns(read: Read,
     np.testing.assert_allclose(pose.xy[3], joints(3))
     assert (pose.score == 1).all()
     assert read("wide-csv", path, fps=40).time[1] == 1 / 40  # what is told counts
+    for fps in (None, 20):  # frames that are left out show nobody
+        pose = read("wide-csv", write_rows(path, [*rows[:2], *rows[4:]]), fps=fps)
+        assert (pose.frame.tolist(), pose.info["absent"], pose.fps) == ([0, 1, 2, 3, 4], 2, 20)
+        np.testing.assert_allclose(pose.time, np.arange(5) / 20)
+        assert np.isnan(pose.xy[1:3]).all()
 
 
 def test_dlc_matches_names_and_lists_the_others(project: Project, tmp_path: Path):
