@@ -19,6 +19,7 @@ from la2ds_cli.core.artifact import Recipe, file_digest, staleness
 from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.clip import ClipOptions, Video, id_within, slug, video_id
 from la2ds_cli.core.errors import ExitCode, Unreadable, Unusable, UserError
+from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.phase_table import PhaseRow, in_time_order
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
@@ -397,14 +398,16 @@ def export_clips(
     names: as Project.find understands them. write: returns the number of frames; a UserError with a
     code becomes the row of its clip, one without a code ends the batch. `path` of a result is the
     file or folder. Item codes: E001 (skipped) the file exists and `overwrite` is not set; those of
-    `write`, such as E002 of `posed`; X001 (failed) an unexpected error. Raises UserError for an
-    unknown clip (exit 3), for a project without clips (exit 4), and if the disk cannot be written
-    (exit 7).
+    `write`, such as E002 of `posed`; X001 (failed) an unexpected error. Raises UserError as
+    `checked_outputs` (exit 2), for an unknown clip (exit 3), for a project without clips (exit 4),
+    and if the disk cannot be written (exit 7).
     """
     videos = chosen_clips(project, names)
+    paths = [folder / f"{video.id}{suffix}" for video in videos]
+    for path in paths:
+        checked_outputs(project, [path], "a file", (path.suffix.lower(),))
     results = []
-    for video in progress.over("exporting", videos):
-        path = folder / f"{video.id}{suffix}"
+    for video, path in zip(progress.over("exporting", videos), paths, strict=True):
         try:
             if path.exists() and not overwrite:
                 hint = "add --overwrite, or choose another folder with --out"

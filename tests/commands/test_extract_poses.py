@@ -85,6 +85,7 @@ def test_a_mistyped_folder_makes_no_project(
         ("extract-poses a.mp4 --detector nope", ExitCode.USAGE),
         ("extract-poses a.mp4 --subject nobody", ExitCode.USAGE),
         ("extract-poses a.mp4 --subject 0", ExitCode.USAGE),
+        ("extract-poses a.mp4 --overlay p/poses/a.png", ExitCode.USAGE),
         ("extract-poses a.mp4 --pose nope.onnx --shard 1/2", ExitCode.UNREADABLE),
         ("align a.mp4 b.mp4 --method nope", ExitCode.USAGE),
         ("sync a.mp4 b.mp4 --out x.txt", ExitCode.USAGE),

@@ -258,6 +258,8 @@ def test_unknown_clip_empty_project_and_a_folder_that_is_a_file(two: Project, tm
     with pytest.raises(UserError, match="no clip 'ana-1'") as caught:
         export_poses(two, "trc", ["ana-1"], tmp_path)
     assert "did you mean 'anna-1'" in caught.value.hint
+    with refused(ExitCode.USAGE, "poses belongs to the project"):
+        export_poses(two, "trc", [], two.root / "poses")
     with refused(ExitCode.UNUSABLE, "no clips"):
         export_poses(Project.create(tmp_path / "empty"), "trc", [])
     (tmp_path / "file").write_text("")
