@@ -30,9 +30,12 @@ def names(paths: list[str], folder: Path) -> list[str]:
     return [Path(path).relative_to(folder).as_posix() for path in paths]
 
 
-def test_a_folder_is_searched_to_the_bottom(folder: Path) -> None:
-    found = clips([str(folder)])
-    assert names(found, folder) == ["clip2.MP4", "clip10.mp4", "deep/er/clip1.mov"]
+def test_a_folder_is_searched_to_the_bottom(folder: Path, tmp_path: Path) -> None:
+    folder = folder.rename(tmp_path.with_name("take[1]"))
+    write(folder, "path\n**/*.[mM]*[4v]\n")
+    for named in (folder, folder / "clips.csv"):
+        found = names(clips([str(named)]), folder)
+        assert found == ["clip2.MP4", "clip10.mp4", "deep/er/clip1.mov"]
 
 
 def test_what_is_not_there_stays_in_the_list(folder: Path) -> None:
@@ -116,8 +119,15 @@ def test_tables_among_the_paths(folder: Path) -> None:
     two, deep = str(folder / "clip2.MP4"), str(folder / "deep" / "er" / "clip1.mov")
     assert found == [
         Entry(ten, ClipOptions(rotate=90)),
-        Entry(two, ClipOptions(start=1, end=2, rotate=90), "auto", says_how=True),
-        Entry(two, ClipOptions(start=2, end=3, rotate=180), "2", says_how=True),
+        Entry(
+            two, ClipOptions(start=1, end=2, rotate=90), "auto", said=frozenset({"start", "end"})
+        ),
+        Entry(
+            two,
+            ClipOptions(start=2, end=3, rotate=180),
+            "2",
+            said=frozenset({"start", "end", "rotate"}),
+        ),
         Entry(deep, ClipOptions(rotate=90)),
     ]
 
@@ -155,7 +165,7 @@ def test_every_column(tmp_path: Path) -> None:
         "path,start,end,rotate,mirror,slowmo,fps,subject,group,split\n"
         "a.mp4,1.5,4,90,true,8,,3,anna,train\n"
         "frames/мяч ,,,,0,,25,,,\n"
-        f"{tmp_path}/b.mp4,,2,-90,1,,,,,test\n",
+        f"file:{tmp_path}/caf%E9.mp4,,2,-90,1,,,,,test\n",
     )
     assert read_manifest(path) == [
         Entry(
@@ -164,14 +174,16 @@ def test_every_column(tmp_path: Path) -> None:
             "3",
             "anna",
             "train",
-            says_how=True,
+            said=frozenset({"start", "end", "rotate", "mirror", "slowmo"}),
         ),
-        Entry(str(tmp_path / "frames" / "мяч"), ClipOptions(fps=25), says_how=True),
         Entry(
-            str(tmp_path / "b.mp4"),
+            str(tmp_path / "frames" / "мяч"), ClipOptions(fps=25), said=frozenset({"mirror", "fps"})
+        ),
+        Entry(
+            str(tmp_path / "caf\udce9.mp4"),
             ClipOptions(end=2, rotate=270, mirror=True),
             split="test",
-            says_how=True,
+            said=frozenset({"end", "rotate", "mirror"}),
         ),
     ]
 
