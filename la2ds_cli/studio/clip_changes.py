@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.clip import SPLITS, VIDEO_SUFFIXES, ClipOptions, Video
+from la2ds_cli.core.clip import SPLITS, VIDEO_SUFFIXES, ClipOptions, Video, cell_of_path
 from la2ds_cli.core.csv_tables import table_of
 from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.project import Project
@@ -235,8 +235,7 @@ def _row(
     values = options.to_json()
     row = {name: str(values[name]).lower() for name in _READ_BY if name in values}
     chosen = subject if subject is not None else subject_of(read_subjects(project), video)
-    split = video.split if video.split in SPLITS else ""
-    return {"path": str(source), **row, "subject": chosen, "group": video.group, "split": split}
+    return {"path": cell_of_path(str(source)), **row, "subject": chosen}
 
 
 async def split(request: Request) -> Response:
@@ -266,7 +265,7 @@ async def _from_manifest(
     studio = request.app.state.studio
     project: Project = studio.project
     _check_free(studio.jobs.jobs.values(), video)
-    columns = ("path", *_READ_BY, "subject", "group", "split")
+    columns = ("path", *_READ_BY, "subject")
     table = table_of(columns, rows)
     manifest = project.results_dir("studio") / f"{video.id}.csv"
     await run_in_threadpool(artifact.write_text, manifest, table)

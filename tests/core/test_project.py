@@ -143,7 +143,9 @@ def test_columns_of_the_user_stay_in_the_video_list(project):
     assert (names, cells) == (["notes", "", "seen, by"], {"a": of_a, "b": of_b})
     assert [video.id for video in project.videos()] == ["a", "b", "d"]
     # A clip that is read in another way keeps what a person wrote about it.
+    project.mark_video("a", split="train", group="eva")
     project.replace_videos(["a"], ["d"])
+    assert (project.clip("d").split, project.clip("d").group) == ("train", "eva")
     assert own_columns(project)[1] == {"d": of_a, "b": of_b}
 
 

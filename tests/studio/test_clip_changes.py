@@ -104,6 +104,9 @@ def test_what_is_set_for_moments_of_a_file_stays_however_it_is_cut(
     assert read(page, two, options={})["state"] == "done"
     assert (clips(page)[0]["options"], clips(page)[0]["split"]) == ({}, "train")
     assert len(drawn(project, two)) == 2
+    assert (
+        "train" not in (project.results_dir("studio") / f"{two}.csv").read_text()
+    )  # of one person
     assert project.read_pose(two)[0].xy[[2, 10], WRIST].tolist() == [[100, 50], [100, 50]]
     page.delete(f"/clips/{two}")
     assert {path: path.read_bytes() for path in tables} == tables
