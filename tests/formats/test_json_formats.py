@@ -107,13 +107,6 @@ def test_several_videos_in_one_file(project: Project, tmp_path: Path):
     assert [video.id.rpartition("-")[0] for video in project.videos()] == ["a-1", "a-2"]
 
 
-def test_wholebody_gives_its_body(read: Read, tmp_path: Path):
-    frames = [{"frame_id": t, "instances": [mmpose_instance(joints(t, count=133))]} for t in (0, 1)]
-    pose = read("mmpose-json", write_json(tmp_path / "a.json", frames))
-    assert pose.skeleton == "coco17"
-    np.testing.assert_allclose(pose.xy[1], joints(1, count=17))
-
-
 # --- MMPose ---------------------------------------------------------------------------------------
 
 

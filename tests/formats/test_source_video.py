@@ -14,6 +14,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
+from la2ds_cli.poses.extract import ensure_pose
 from la2ds_cli.video.container import write_video
 from la2ds_cli.video.reader import read_frames, video_file
 from tests.formats.file_samples import coco_document, mmpose_frames, write_json, write_rows
@@ -44,6 +45,9 @@ def test_the_row_is_that_of_the_video(project: Project, tmp_path: Path):
     assert recipe.inputs == {"poses": file_digest(path), "video": digest}
     again = import_poses(project, "mmpose-json", path, ImportOptions(video=video))
     assert again[0].status == "cached"
+    # Other commands know the video.
+    assert ensure_pose(project, str(video), project.config().poses) == result.video
+    assert project.read_pose(result.video)[1].step == "import"
 
     project.add_videos([replace(row, options="rotate=90 slowmo=2")])
     import_poses(project, "mmpose-json", path, ImportOptions(video=video), notes := Notes())
@@ -65,21 +69,11 @@ def test_a_part_of_a_film_is_imported_with_it(
     assert result.video == video_id(video, file_digest(video), part=part)
     pose, file = project.read_pose(result.video)[0], video_file(project, project.videos()[0])
     assert file is not None
-    assert pose.frame.tolist() == [frame.source for frame in file.frames()] == [*range(*frames)]
-    np.testing.assert_array_equal(pose.time, [frame.time for frame in file.frames()])
+    shown = [(frame.source, frame.time) for frame in file.frames()]
+    assert [*zip(pose.frame, pose.time, strict=True)] == shown
     write_rows(path, [rows[0], *rows[3:]])
     with refused(ExitCode.MISMATCH, "poses end with frame 7, but anna.mp4 has 6", "I004"):
         import_poses(project, "wide-csv", path, ImportOptions(video=video))
-
-
-def test_other_commands_know_the_video(project: Project, tmp_path: Path):
-    from la2ds_cli.poses.extract import ensure_pose
-
-    video = film(tmp_path / "clips" / "anna.mp4", 6)
-    path = write_json(tmp_path / "poses.json", mmpose_frames(6))
-    (result,) = import_poses(project, "mmpose-json", path, ImportOptions(video=video))
-    assert ensure_pose(project, str(video), project.config().poses) == result.video
-    assert project.read_pose(result.video)[1].step == "import"
 
 
 @pytest.mark.parametrize(("poses", "kept"), [(6, 6), (7, 6), (5, 5), (4, None), (8, None)])
@@ -115,6 +109,9 @@ def test_a_folder_of_videos_goes_with_a_folder_of_poses(project: Project, tmp_pa
     assert "5 frames, but ben.mp4 has 12" in results[1].message
     assert "no video called eve" in results[2].message
     assert f"anna.mp4, already has the poses of {results[0].path}" in results[3].message
+    options = ImportOptions(video=tmp_path / "clips" / "anna.mp4")  # one for several clips
+    results = import_poses(project, "mmpose-json", tmp_path / "poses", options)
+    assert {r.code for r in results} == {"I004"}
 
 
 @pytest.mark.parametrize(
@@ -135,11 +132,3 @@ def test_a_video_that_does_not_belong(
     with pytest.raises(UserError, match=said) as caught:
         import_poses(project, name, path, ImportOptions(video=tmp_path / video))
     assert caught.value.code == code
-
-
-def test_one_video_for_several_clips(project: Project, tmp_path: Path):
-    for name in ("anna", "ben"):
-        write_json(tmp_path / "poses" / f"{name}.json", mmpose_frames(6))
-    options = ImportOptions(video=film(tmp_path / "anna.mp4", 6))
-    results = import_poses(project, "mmpose-json", tmp_path / "poses", options)
-    assert {r.code for r in results} == {"I004"}
