@@ -62,20 +62,23 @@ def extract_poses(
 
     Creates the project if there is none. Finished clips are skipped, and a bad file does not stop
     the others. The detector, the pose network and the subject given here are stored in
-    project.toml, the number of a person in subjects.csv.
+    project.toml, the number of a person in subjects.csv, from which auto removes it.
     """
     from la2ds_cli.core.batch import batch_exit_code
+    from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.core.project_toml import Choice
     from la2ds_cli.health.status import an_alignment
     from la2ds_cli.poses import extract
-    from la2ds_cli.views.pose_overlay import check_sheet_path, overlay_sheet, refresh_overlay
+    from la2ds_cli.poses.subjects import check_subject
+    from la2ds_cli.views.pose_overlay import A_SHEET, overlay_sheet, refresh_overlay
 
     options = _clip_options(time_range, rotate=rotate, mirror=mirror, slowmo=slowmo, fps=fps)
     part = _shard(shard)
     with here.console() as console:
         opened = open_or_create_for(here.project, paths, console)
-        number = subject if subject and subject.isdecimal() else None
-        policy = None if number else subject
+        if subject is not None:
+            check_subject(subject)
+        policy = subject if subject == "auto" else None
         chosen = {"detector": detector, "pose": pose, "subject": policy, "subjects": subjects}
         choice = Choice(opened, "poses", chosen)
         draw = partial(refresh_overlay, opened) if overlay_videos else None
@@ -92,15 +95,14 @@ def extract_poses(
                 draw(result)
 
         with opened.shard_lock(*part) if part else opened.lock():
-            if overlay is not None:
-                check_sheet_path(overlay)
+            checked_outputs(opened, [overlay] if overlay else [], *A_SHEET)
             results = extract.extract_poses(
                 opened,
                 paths,
                 choice.config.poses,
                 extract.ExtractOptions(
                     clip=options,
-                    subject=number or "",
+                    subject=subject or "",
                     device=device,
                     overwrite=overwrite,
                     shard=part,

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.commands.options import CLIP_A, DEVICE, Here, argument, flag
 from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.live import LiveEstimate, LiveFilter
+    from la2ds_cli.core.clip import ClipOptions
     from la2ds_cli.core.project import Project
     from la2ds_cli.poses.live import LivePoses
     from la2ds_cli.video.playing import Player
@@ -47,7 +49,7 @@ def live(
     with here.console() as console:
         project = here.clips((a,), console)
         settings = project.config().poses
-        player = open_player(_file_of(project, source), every_frame=every_frame)
+        player = open_player(*_played(project, source), every_frame=every_frame)
         (clip,) = with_poses(project, [a], settings, device, console.progress)
         pose = project.read_pose(clip)[0]
         try:
@@ -70,7 +72,7 @@ def live(
         console.record({"schema_version": 1, "command": "live", "summary": summary})
         for line in _told(summary):
             console.line(line)
-        if summary["without_person"] == len(rows):
+        if summary["without_person"] == len(rows) and not interrupted:
             raise Unusable(
                 f"nobody was seen in the {len(rows)} frames of {source}",
                 hint="check the picture, or set detect_threshold = 0.2 under [poses] in "
@@ -79,12 +81,25 @@ def live(
             )
 
 
-def _file_of(project: Project, source: str) -> str:
-    """The video of SOURCE, if it is the name of a clip of the project; else SOURCE."""
-    if source.startswith("camera:") or Path(source).exists():
-        return source
+def _played(project: Project, source: str) -> tuple[str, ClipOptions]:
+    """The file of SOURCE, and how it is read: as the clip of the project that it names, or else as
+    it is. Raises UserError (exit 2) for a further person of a video."""
+    from la2ds_cli.core.clip import ClipOptions
+
+    if source.startswith("camera:"):
+        return source, ClipOptions()
+    if Path(source).exists():
+        ways = {row.options for row in project.video_list().of_source(Path(source))}
+        return source, ClipOptions.from_text(ways.pop() if len(ways) == 1 else "")
     clip = project.find(source)
-    return source if clip is None else str(project.source(clip))
+    if clip is None:
+        return source, ClipOptions()
+    if clip.person > 1:
+        raise UserError(
+            f"live cannot follow person {clip.person} of a video",
+            hint="cut or crop the video to that person, and name the new file",
+        )
+    return str(project.source(clip)), ClipOptions.from_text(clip.options)
 
 
 def _rows(

@@ -138,15 +138,15 @@ class Project(ProjectFolder):
 
     def replace_videos(self, gone: Collection[str], new: Sequence[str]) -> None:
         """Remove the clips `gone` from the list, and move those of `new`, which are listed, to the
-        position of the first of them. They take over the cells in columns that a user has added."""
+        position of the first of them. Each takes over what people have set for its person."""
         with self.tables():
             rows = {video.id: video for video in self.videos()}
             old = {rows[name].person: rows[name] for name in gone if name in rows}
             order: list[str] = []
             for name, row in rows.items():
                 order += new if name in gone else [name] if name not in new else []
-                if name in new and row.person in old and not any(row.own.values()):
-                    rows[name] = replace(row, own=old[row.person].own)
+                if name in new:
+                    rows[name] = _with_what_was_set(row, old.get(row.person))
             write_videos(self.videos_path, [rows[name] for name in dict.fromkeys(order)])
 
     def mark_video(self, video: str, *, split: str, group: str) -> None:
@@ -391,5 +391,5 @@ def _with_what_was_set(video: Video, old: Video | None) -> Video:
     """A row with what a person has set in an older one and is empty in it."""
     if old is None:
         return video
-    own = video.own or old.own
+    own = video.own if any(video.own.values()) else old.own
     return replace(video, split=video.split or old.split, group=video.group or old.group, own=own)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.clip import VIDEO_SUFFIXES
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.file_clip import FileClip
@@ -78,7 +79,9 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
             video = videos.get(key, {})
             name = path.stem
             if len(groups) > 1:
-                name = PurePosixPath(video.get("name", f"{path.stem}-{key}")).stem
+                name = str(video.get("name", f"{path.stem}-{key}"))
+                file = PurePosixPath(name)
+                name = file.stem if file.suffix.lower() in VIDEO_SUFFIXES else file.name
             fps = float(video.get("fps") or 0)
         clips.append(_clip(name, path, group, people, order, fps))
     return clips

@@ -17,21 +17,30 @@ import numpy as np
 
 from la2ds_cli.core.artifact import Recipe, file_digest, staleness
 from la2ds_cli.core.batch import ItemResult, error_row, unexpected
-from la2ds_cli.core.clip import Video, slug, video_id
+from la2ds_cli.core.clip import ClipOptions, Video, id_within, slug, video_id
 from la2ds_cli.core.errors import ExitCode, Unreadable, Unusable, UserError
+from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.phase_table import PhaseRow, in_time_order
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import IntArray, Phase, PoseSequence
+from la2ds_cli.core.video_list import read_videos
 from la2ds_cli.formats import READ, WRITTEN, load_format
 from la2ds_cli.formats.file_clip import FileClip, SourceVideo, source_of, to_sequence
-from la2ds_cli.formats.files import FormatError, FramesError, ImportOptions, PoseFileError, shown
+from la2ds_cli.formats.files import (
+    FormatError,
+    FramesError,
+    ImportOptions,
+    PoseFileError,
+    VideoError,
+    shown,
+)
 from la2ds_cli.poses.current import follow_files, listed_as
 from la2ds_cli.poses.quality import item_result
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.media_files import ordered
 
-VERSION = 1  # raised when the same file gives different poses
+VERSION = 2  # raised when the same file gives different poses
 
 Labels = dict[str, list[Phase]]  # by id of the clip
 Read = Sequence[FileClip | PoseFileError]
@@ -100,6 +109,8 @@ def import_files(
         for clip in clips:
             with run.guard(path, only):
                 run.add(clip, only)
+    if note := follow_files(project, list(run.files.items())):
+        progress.note(note)
     project.add_videos(run.videos)
     if run.labels:
         merge_phases(project, run.labels, progress)
@@ -119,8 +130,11 @@ class _Import:
         self.results: list[ItemResult] = []
         self.videos: list[Video] = []
         self.labels: Labels = {}
+        self.files: dict[Path, str] = {}  # of the clips, with their digests
+        rows = [*read_videos(project.aside("videos.csv")), *project.videos()]
+        self._known = {row.id: row for row in rows}
         self._digests: dict[Path, str] = {}
-        self._taken: set[tuple[Path, str]] = set()
+        self._taken: dict[str, Path] = {}  # what each clip was read from
 
     @contextmanager
     def guard(self, path: Path, only: bool) -> Iterator[None]:
@@ -145,15 +159,22 @@ class _Import:
         if isinstance(clip, PoseFileError):
             raise clip
         video = source_of(self.options.video, clip.name, only=only)
+        name = self._file_id(clip, video)
+        if video is not None:
+            video = video.slowed(self._slowmo(name))
         pose = to_sequence(clip, self.options, video)
-        row = self._row(clip, pose, video)
-        if (clip.path, row.id) in self._taken:  # one of them would lose its poses
+        row = self._row(clip, name, pose, video)
+        other = self._taken.get(row.id)  # one of them would lose its poses
+        if other == clip.path:
             said = f"several of its clips have a name like {shown(clip.name)}"
             raise PoseFileError(said, "give one of them another name")
-        self._taken.add((clip.path, row.id))
+        if other is not None and video is not None:
+            said = f"its video, {video.path.name}, already has the poses of {other}"
+            raise VideoError(said, "import only one of the two files")
+        self._taken[row.id] = clip.path
         end = int(pose.frame[-1]) + 1 if clip.complete else None
         phases, labelled = fitted_phases(clip.phases, end)
-        recipe = self._recipe(clip, video)
+        recipe = self._recipe(clip, row, video)
         current = staleness(self.project.pose_path(row.id), recipe) is None
         if not current:
             self.project.write_pose(row.id, with_trust(pose), recipe)
@@ -164,7 +185,7 @@ class _Import:
             self.progress.note(f"{clip.name}: {note}")
         self.results.append(_result(clip, row.id, pose, current, labelled))
 
-    def _recipe(self, clip: FileClip, video: SourceVideo | None) -> Recipe:
+    def _recipe(self, clip: FileClip, row: Video, video: SourceVideo | None) -> Recipe:
         config = {
             "format": self.format,
             "clip": clip.name,
@@ -173,22 +194,38 @@ class _Import:
             "skeleton": clip.order.skeleton,
             "column": list(clip.order.column),
         }
+        config |= {"options": row.options} if row.options else {}
         inputs = {"poses": self._digest_of(clip)}
         if video is not None:
             inputs["video"] = video.digest
         return Recipe("import", VERSION, config, inputs)
 
-    def _row(self, clip: FileClip, pose: PoseSequence, video: SourceVideo | None) -> Video:
+    def _file_id(self, clip: FileClip, video: SourceVideo | None) -> str:
+        """The id of a clip that shows all of its file."""
+        path = video.path if video is not None else clip.path.resolve()
+        digest = video.digest if video is not None else self._digest_of(clip)
+        self.files[path] = digest
+        if video is None and (clip.name != clip.path.stem or clip.unique):
+            return f"{slug(clip.name)}-{digest[:8]}"  # also one of several clips of a file
+        return listed_as(self.project, path, digest) or video_id(path, digest)
+
+    def _slowmo(self, name: str) -> float:
+        """How many times slower than life the project reads a file."""
+        rows = self.project.video_list().of_file((name, "1"))
+        return next((ClipOptions.from_text(row.options).slowmo for row in rows), 1.0)
+
+    def _row(
+        self, clip: FileClip, name: str, pose: PoseSequence, video: SourceVideo | None
+    ) -> Video:
         digest = video.digest if video is not None else self._digest_of(clip)
         path = video.path if video is not None else clip.path.resolve()
-        if video is not None:
-            if note := follow_files(self.project, [(path, digest)]):
-                self.progress.note(note)
-            name = listed_as(self.project, path, digest) or video_id(path, digest)
-        elif clip.name == clip.path.stem and not clip.unique:
-            name = video_id(path, digest)
-        else:  # also one of several clips of a file
-            name = f"{slug(clip.name)}-{digest[:8]}"
+        options = video.options(pose) if video is not None else ClipOptions()
+        name = id_within(name, options.part)
+        before = self._known.get(name)  # what a person has set counts
+        old = ClipOptions.from_text(before.options if before else "")
+        if lost := ClipOptions(rotate=old.rotate, mirror=old.mirror).to_text():
+            said = "no longer holds: the joints of a file are those of its video as it is"
+            self.progress.note(f"{clip.name}: {lost} {said}")
         return Video(
             id=name,
             path=self.project.path_cell(path),
@@ -197,25 +234,28 @@ class _Import:
             fps=round(pose.fps, 6),
             width=pose.size[0],
             height=pose.size[1],
-            split=clip.split,
-            group=clip.group,
+            split=(before and before.split) or clip.split,
+            group=(before and before.group) or clip.group,
+            options=options.to_text(),
         )
 
     def _digest_of(self, clip: FileClip) -> str:
         """Of the file, or of the files of the folders, that hold a clip."""
         for path in (sources := clip.sources or (clip.path,)):
             if path not in self._digests:
-                self._digests[path] = _folder_digest(path) if path.is_dir() else file_digest(path)
+                of_folder = path.is_dir()
+                digest = _folder_digest(path, clip.ending) if of_folder else file_digest(path)
+                self._digests[path] = digest
         digests = [self._digests[path] for path in sources]
         if len(digests) == 1:
             return digests[0]
         return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def _folder_digest(folder: Path) -> str:
-    """sha256 hex digest over the names and the contents of the files of a folder."""
+def _folder_digest(folder: Path, ending: str) -> str:
+    """sha256 hex digest over the names and the contents of the files of a folder with an ending."""
     total = hashlib.sha256()
-    for path in sorted(p for p in folder.iterdir() if p.is_file()):
+    for path in sorted(p for p in folder.iterdir() if p.suffix.lower() == ending and p.is_file()):
         total.update(os.fsencode(f"{path.name}\0{file_digest(path)}\n"))
     return total.hexdigest()
 
@@ -358,14 +398,16 @@ def export_clips(
     names: as Project.find understands them. write: returns the number of frames; a UserError with a
     code becomes the row of its clip, one without a code ends the batch. `path` of a result is the
     file or folder. Item codes: E001 (skipped) the file exists and `overwrite` is not set; those of
-    `write`, such as E002 of `posed`; X001 (failed) an unexpected error. Raises UserError for an
-    unknown clip (exit 3), for a project without clips (exit 4), and if the disk cannot be written
-    (exit 7).
+    `write`, such as E002 of `posed`; X001 (failed) an unexpected error. Raises UserError as
+    `checked_outputs` (exit 2), for an unknown clip (exit 3), for a project without clips (exit 4),
+    and if the disk cannot be written (exit 7).
     """
     videos = chosen_clips(project, names)
+    paths = [folder / f"{video.id}{suffix}" for video in videos]
+    for path in paths:
+        checked_outputs(project, [path], "a file", (path.suffix.lower(),))
     results = []
-    for video in progress.over("exporting", videos):
-        path = folder / f"{video.id}{suffix}"
+    for video, path in zip(progress.over("exporting", videos), paths, strict=True):
         try:
             if path.exists() and not overwrite:
                 hint = "add --overwrite, or choose another folder with --out"

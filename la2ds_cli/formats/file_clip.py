@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from la2ds_cli.core.artifact import file_digest
-from la2ds_cli.core.clip import VIDEO_SUFFIXES
+from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import (
     MOST_FPS,
@@ -50,14 +51,14 @@ class FileClip:
     complete: every frame of the video has a number, even those without people.
     first: number of the video's first frame, None = not fixed by the format.
     part: the file may hold a part of its video, and begins with its lowest number.
-    time: (F,) seconds of the listed frames, which then keep their numbers; None if the file has
-    none.
+    time: (F,) seconds of the listed frames, None if the file has none; it may hold a part, too.
     fps: 0 = unknown.
     size: (0, 0) = unknown.
 
     For clips of data sets:
     unique: no other clip has its name, which is thus enough for the id, without the folder's.
     sources: the files and folders that hold the poses, if not `path` alone.
+    ending: of the names of the files that count, in folders.
     split, group: of the row.
     phases: in frames of the file, which may end after the poses.
     info: further facts of the poses.
@@ -75,6 +76,7 @@ class FileClip:
     size: tuple[int, int] = (0, 0)
     unique: bool = False
     sources: tuple[Path, ...] = ()
+    ending: str = ".json"
     split: str = ""
     group: str = ""
     phases: tuple[Phase, ...] = ()
@@ -182,25 +184,26 @@ def _rows(
     """Of the sequence: frame numbers in the file (T,), -1 = missing; frame indices (T,); seconds
     (T,); and the rate."""
     number = clip.frames.number
-    if clip.time is not None and video is None:
-        if options.fps is not None:
-            return number, number, number / options.fps, options.fps
-        return number, number, clip.time, clip.fps or _usual_rate(clip.time)
     frame = number - (number[0] if clip.first is None else clip.first)
-    begin = int(frame[0]) if clip.part and video is None else 0
+    begin = int(frame[0]) if clip.part or clip.time is not None else 0
+    if video is not None and (begin <= _SLACK or not clip.complete):
+        begin = 0
     length = int(frame[-1]) + 1 - begin
     if length > max(_ALWAYS_FINE, _SPARSE * len(number)):
         raise FramesError(
             f"only {len(number)} of the frame numbers from {number[0]} to {number[-1]} are present"
         )
     if video is not None:
-        length = _fitted(clip, length, video)
+        length = _fitted(clip, begin, length, video)
     filled = np.full(length, -1, np.int64)
     inside = frame < begin + length
     filled[frame[inside] - begin] = number[inside]
     index = begin + np.arange(length)
     if video is not None:
-        return filled, index, video.time[:length], video.fps
+        return filled, index, video.time[index], video.fps
+    if clip.time is not None and options.fps is None:
+        time = np.interp(index, frame, clip.time)
+        return filled, index, time, clip.fps or _usual_rate(frame, clip.time)
     fps = options.fps or clip.fps
     if not fps > 0:
         raise MissingFactError(
@@ -210,20 +213,23 @@ def _rows(
     return filled, index, index / fps, fps
 
 
-def _fitted(clip: FileClip, length: int, video: SourceVideo) -> int:
-    """Number of frames of the sequence that fits a video; a VideoError gives both counts."""
-    there = len(video.time)
-    if (clip.complete and length < there - _SLACK) or length > there + _SLACK:
-        raise VideoError(
-            f"it has poses for {length} frames, but {video.path.name} has {there} frames"
-        )
-    return min(length, there) if clip.complete else there
+def _fitted(clip: FileClip, begin: int, length: int, video: SourceVideo) -> int:
+    """Number of frames of the sequence that fits a video from frame `begin` on; a VideoError gives
+    both counts. A file that begins later, or has the times of the video, may hold a part of it."""
+    there, end = len(video.time), begin + length
+    too_short = clip.complete and not begin and end < there - _SLACK
+    if too_short and clip.time is not None:
+        too_short = abs(clip.time[-1] - video.time[end - 1]) > 1 / video.fps
+    if too_short or begin >= there or end > there + _SLACK:
+        said = f"its poses end with frame {end - 1}" if begin else f"it has poses for {end} frames"
+        raise VideoError(f"{said}, but {video.path.name} has {there} frames")
+    return (min(end, there) if clip.complete else there) - begin
 
 
-def _usual_rate(time: FloatArray) -> float:
+def _usual_rate(frame: IntArray, time: FloatArray) -> float:
     if len(time) < 2:
         raise FramesError("it has a single frame and therefore no frame rate", "add --fps N")
-    return float(1 / np.median(np.diff(time)))
+    return float(1 / np.median(np.diff(time) / np.diff(frame)))
 
 
 # --- the video that a pose file was made from: its time stamps and its size -----------------------
@@ -231,13 +237,28 @@ def _usual_rate(time: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class SourceVideo:
-    """A video file. time: (V,) seconds of every frame that can be decoded."""
+    """A video file. time: (V,) seconds of every frame that can be decoded, of the movement, which
+    the video shows `slowmo` times slower; fps: of the movement, too."""
 
     path: Path
     digest: str
     time: FloatArray
     fps: float
     size: tuple[int, int]
+    slowmo: float = 1.0
+
+    def slowed(self, slowmo: float) -> SourceVideo:
+        """The video, taken to be slowed down this many times."""
+        time, fps = self.time / slowmo, self.fps * slowmo
+        return replace(self, time=time, fps=fps, slowmo=slowmo)
+
+    def options(self, pose: PoseSequence) -> ClipOptions:
+        """How the video is read to show the frames of a sequence."""
+        first, after = int(pose.frame[0]), int(pose.frame[-1]) + 1
+        stamp = np.round(self.time * self.slowmo, 6)  # of the file
+        start = float(stamp[first]) if first else 0.0
+        end = float(stamp[after]) if after + _SLACK < len(stamp) else inf
+        return ClipOptions(start, end, slowmo=self.slowmo)
 
 
 def source_of(video: Path | None, clip: str, *, only: bool) -> SourceVideo | None:
@@ -245,8 +266,8 @@ def source_of(video: Path | None, clip: str, *, only: bool) -> SourceVideo | Non
     decoded once for its time stamps.
 
     Returns None without `video`. only: whether the import has no other clip, as required for a
-    single video. Raises VideoError if the file does not exist, cannot be read, or would serve two
-    clips.
+    single video. Raises VideoError if the file does not exist, cannot be read, or is a single one
+    for several clips.
     """
     if video is None:
         return None

@@ -117,6 +117,7 @@ def _read_recording(name: str, folder: Path) -> FileClip:
         fps=FPS,
         size=size,
         sources=(folder / "hand_pose", folder / "cam_intrinsics.txt"),
+        ending=".txt",
         group=name.split("/")[0],
     )
 

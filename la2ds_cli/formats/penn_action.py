@@ -76,7 +76,7 @@ def import_penn_action(
         return [replace(clip, phases=tuple(labels))]
 
     results = import_files(project, "penn-action", paths, read, ImportOptions(), progress)
-    if action is not None:
+    if action is not None and not any(result.status == "failed" for result in results):
         check_choice("action", action, sorted(set(actions)))
     if files and unlabelled:
         progress.note(f"clips without labels: {len(unlabelled)}")

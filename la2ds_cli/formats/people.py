@@ -44,8 +44,8 @@ class Person:
         """From lists or arrays of a file, in which null is NaN. A joint whose x, y and score are 0
         is missing, as many tools write it.
 
-        box: None or empty = not given. track: None, -1 and a list of that = not given. Raises
-        TypeError, ValueError or OverflowError for anything else.
+        box: None, empty or without area = not given. track: None, -1 and a list of that = not
+        given. Raises TypeError, ValueError or OverflowError for anything else.
         """
         points, scores = np.array(xy, np.float64), np.array(score, np.float64)
         if points.ndim != 2 or points.shape[1] != 2:
@@ -54,10 +54,11 @@ class Person:
             raise ValueError(f"it has {len(points)} joints, but scores {scores.shape}")
         zero = (points == 0).all(axis=1) & (scores == 0)
         track = track[0] if isinstance(track, list) and len(track) == 1 else track
+        corners = np.array(box or [np.nan] * 4, np.float64).reshape(4)
         return cls(
             np.where(zero[:, None], np.nan, points),
             scores,
-            np.array(box or [np.nan] * 4, np.float64).reshape(4),
+            corners if (corners[2:] > corners[:2]).all() else np.full(4, np.nan),
             float(np.array(confidence, np.float64)),
             None if track in (None, -1, []) else str(track)[:200],
         )
@@ -162,6 +163,8 @@ def choose_people(
     if (end - first <= 1).all():
         return np.where(end > first, first, -1), {}
     box = _extents(frames)
+    # The box finds a person again below, so no two of a frame may have the same.
+    box[:, 2] += 1e-6 * (np.arange(len(box)) - np.searchsorted(frames.of, frames.of))
     usable = np.asarray((box[:, 2:] > box[:, :2]).all(axis=1))
     chosen = np.full(len(number), -1)
     if not usable.any():

@@ -81,7 +81,7 @@ def _check_depth(depth: FloatArray, units: str) -> None:
     deep = np.nanmax(ranges, initial=0.0) > _FLAT
     if deep and units == "px":
         raise PoseFileError("its Z values change, so it is not 2D")
-    if not deep and units != "px":
+    if not deep and units != "px" and len(depth) > 1:
         raise PoseFileError(
             f"it is 2D in {units}, not in pixels",
             "import the file in pixels, such as NAME_px_person00.trc of Sports2D",

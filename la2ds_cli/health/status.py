@@ -23,7 +23,8 @@ _NAMED = 12  # a suggested command names at most this many clips, for more it na
 
 @dataclass(frozen=True)
 class StepStatus:
-    """Artifacts of one step over all clips. stale: video id -> reason. run: for embeddings only."""
+    """Artifacts of one step over all clips. stale: video id -> reason. command: empty if
+    nothing can be done, as the files are gone. run: for embeddings only."""
 
     step: str
     current: int
@@ -142,10 +143,16 @@ def _compare(step: str, reasons: dict[str, str | None], command: str, run: str =
 
 
 def _poses(project: Project, videos: list[Video], poses: _Poses) -> StepStatus:
+    from la2ds_cli.video.media_files import is_image_folder, is_video_file
+
     reasons = poses.reasons
-    stale = {str(project.source(v)) for v in videos if reasons[v.id] is not None}
-    paths = sorted(stale if len(stale) <= _NAMED else {str(Path(path).parent) for path in stale})
-    return _compare("poses", reasons, " ".join(["la2ds extract-poses", *map(shlex.quote, paths)]))
+    stale = {project.source(v) for v in videos if reasons[v.id] is not None}
+    there = {path for path in stale if path.exists()}
+    films = {path for path in there if is_video_file(path) or is_image_folder(path)}
+    files, step = films or there, "import FORMAT" if there and not films else "extract-poses"
+    paths = sorted(map(str, files if len(files) <= _NAMED else {path.parent for path in files}))
+    command = " ".join(["la2ds", step, *map(shlex.quote, paths)])
+    return _compare("poses", reasons, command if there or not stale else "")
 
 
 def _made_of(
@@ -249,7 +256,7 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> s
     poses = next(step for step in steps if step.step == "poses")
     if not poses.current and not poses.stale:
         return "la2ds extract-poses YOUR-VIDEOS"
-    if poses.stale or poses.missing:
+    if (poses.stale or poses.missing) and poses.command:
         return poses.command
     trained = list(_readable(project, runs))
     if not trained:

@@ -133,8 +133,6 @@ def pose_clip(
         workers=task.workers,
     )
     chosen, margin = choose_subject(posed, task.size, length, task.subject)
-    if len(posed) == 1:  # joints of others would tell more than their boxes
-        _, margin = choose_subject(candidates, task.size, length)
     ranked = [chosen, *(i for i in rank_people(posed, task.size, length) if i != chosen)]
     everybody = [*(posed[i] for i in ranked), *others]
     people = ranked[: config.subjects]

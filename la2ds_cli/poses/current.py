@@ -202,7 +202,7 @@ def follow_files(project: Project, files: Sequence[tuple[Path, str]]) -> str:
     told = [f"renamed or moved: {_some(places)}"] if places else []
     if replaced:
         names = _some([row.id for row in replaced if row.person == 1])
-        told.append(f"replaced by another video: {names} (la2ds remove takes a clip out)")
+        told.append(f"replaced by another file: {names} (la2ds remove takes a clip out)")
     return "; ".join(told)
 
 

@@ -46,7 +46,8 @@ class ExtractOptions:
     """How a list of clips is read and processed.
 
     clip: how the clips are read; None = as the project read them before, otherwise as they are.
-    subject: whom to follow in the named clips, stored in subjects.csv; empty = as stored there.
+    subject: whom to follow in the named clips, stored in subjects.csv unless it is `auto` and that
+    of the settings; empty = as stored there.
     shard: process only one part of the list; shards of one project may run at the same time on
     several machines. engine: `ray` spreads the clips over a Ray cluster that shares the project's
     folder.
@@ -133,7 +134,8 @@ def _plan(
         subject = entry.subject or options.subject
         clip = _probe(run, replace(entry, subject=subject), digests[entry.name] or "")
         if isinstance(clip, ClipSource) and subject:
-            named[clip.id()] = subject
+            unlisted = not entry.subject and subject == run.config.subject == "auto"
+            named[clip.id()] = "" if unlisted else subject
         elif isinstance(clip, ClipSource):
             clip = replace(clip, subject=subjects.get(clip.id(), ""))
         clips.append(clip)
@@ -151,17 +153,21 @@ def _as_stored(
     listed: Mapping[Path, int],
     digests: Mapping[str, str | None],
 ) -> Iterator[Entry]:
-    """The entries, those that do not say how their file is read once for each part of it that the
-    project knows. listed: how often each file is in the whole list; digests: by name."""
+    """The entries with what the project stored of how their part is read and they do not say; those
+    that say nothing once for each part of their file that the project knows. listed: how often each
+    file is in the whole list; digests: by name."""
+    rows = project.video_list()
     for entry in entries:
-        ways = [entry.options]
-        if not entry.says_how and entry.options == ClipOptions():
-            rows = project.video_list()
-            path = Path(entry.name)
-            known = rows.of_content(path, digests[entry.name] or "") or rows.of_source(path)
-            ways = [ClipOptions.from_text(text) for text in dict.fromkeys(r.options for r in known)]
-            if listed[path.resolve()] > 1:  # other entries name its parts
-                ways = [way for way in ways if not way.is_cut]
+        path = Path(entry.name)
+        known = rows.of_content(path, digests[entry.name] or "") or rows.of_source(path)
+        ways = [ClipOptions.from_text(text) for text in dict.fromkeys(r.options for r in known)]
+        if entry.said - {"fps"}:  # a rate changes nothing but folders of images
+            said = {name: getattr(entry.options, name) for name in entry.said}
+            ways = [replace(way, **said) for way in ways if way.part == entry.options.part]
+        elif listed[path.resolve()] > 1:  # other entries name its parts
+            ways = [way for way in ways if not way.is_cut]
+        if entry.options.fps:
+            ways = [replace(way, fps=entry.options.fps) for way in ways]
         yield from (replace(entry, options=way) for way in ways or [entry.options])
 
 

@@ -15,11 +15,20 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.core.clip import FLAGS, SPLITS, ClipOptions, Video, id_within, video_id
+from la2ds_cli.core.clip import (
+    FLAGS,
+    SPLITS,
+    ClipOptions,
+    Video,
+    id_within,
+    path_of_cell,
+    video_id,
+)
 from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import Mismatch, Unusable, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import listed_as
+from la2ds_cli.poses.subjects import check_subject
 from la2ds_cli.video.media_files import (
     content_digest,
     image_files,
@@ -39,8 +48,8 @@ class Entry:
     """A clip named by the user: a file or folder, how to read it, and its row in videos.csv.
 
     subject: whom to follow; group: performer or session; split: one of SPLITS. Empty = not given.
-    says_how: whether its row of a manifest says how to read it, also if that is how files are read
-    anyway (`mirror` is false).
+    said: the options that its row of a manifest says, also if that is how files are read anyway
+    (`mirror` is false).
     """
 
     name: str
@@ -48,7 +57,7 @@ class Entry:
     subject: str = ""
     group: str = ""
     split: str = ""
-    says_how: bool = False
+    said: frozenset[str] = frozenset()
 
 
 def collect_entries(paths: Sequence[str], options: ClipOptions | None = None) -> list[Entry]:
@@ -161,6 +170,14 @@ def _split(text: str) -> str:
     return text
 
 
+def _subject(text: str) -> str:
+    try:
+        check_subject(text)
+    except UserError as error:
+        raise ValueError from error
+    return text
+
+
 # Column -> what reads a cell, and what is allowed in it.
 _CELLS: dict[str, tuple[Callable[[str], Any], str]] = {
     "start": (_number, "seconds such as 1.5"),
@@ -169,7 +186,7 @@ _CELLS: dict[str, tuple[Callable[[str], Any], str]] = {
     "mirror": (_flag, "true, false, 1 or 0"),
     "slowmo": (_number, "a factor such as 8"),
     "fps": (_number, "images per second such as 30"),
-    "subject": (str, "text"),
+    "subject": (_subject, "auto, or the number of the person: 1, 2, ..."),
     "group": (str, "text"),
     "split": (_split, " or ".join(SPLITS)),
 }
@@ -205,7 +222,7 @@ def _entry(row: dict[str, str], folder: Path, defaults: ClipOptions) -> Entry:
     if unknown:
         raise ValueError(f"column '{unknown[0]}' is unknown; allowed are {', '.join(_COLUMNS)}")
     cells = {column: text.strip() for column, text in row.items()}
-    name = cells.pop("path")
+    name = path_of_cell(cells.pop("path"))
     if not name:
         raise ValueError("column path is empty; it names a video file or a folder of images")
     try:
@@ -218,8 +235,9 @@ def _entry(row: dict[str, str], folder: Path, defaults: ClipOptions) -> Entry:
         options = replace(defaults, **values)
     except UserError as error:
         raise ValueError(f"column {error.message.removeprefix('--')}") from error
-    says_how = bool(values.keys() - {"fps"})  # a rate changes nothing but folders of images
-    return Entry(str(folder / name), options, **facts, says_how=says_how)
+    is_pattern = glob.has_magic(name) and not (folder / name).exists()
+    path = Path(glob.escape(str(folder)) if is_pattern else folder, name)
+    return Entry(str(path), options, **facts, said=frozenset(values))
 
 
 def _read(column: str, text: str) -> Any:

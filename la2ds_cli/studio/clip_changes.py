@@ -22,13 +22,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.clip import SPLITS, VIDEO_SUFFIXES, ClipOptions, Video
+from la2ds_cli.core.clip import SPLITS, VIDEO_SUFFIXES, ClipOptions, Video, cell_of_path
 from la2ds_cli.core.csv_tables import table_of
 from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import STEP
 from la2ds_cli.poses.sources import stands_for_clips
-from la2ds_cli.poses.subjects import read_subjects, set_subjects, subject_of
+from la2ds_cli.poses.subjects import check_subject, read_subjects, set_subjects, subject_of
 from la2ds_cli.studio.clips import VIDEOS, clip_of, spans_of_repetitions, unused_files
 from la2ds_cli.studio.jobs import ENDED, Job
 from la2ds_cli.studio.pages import posted
@@ -186,6 +186,8 @@ async def read_again(request: Request) -> Response:
     if said["options"] is not None:
         options = _options(said["options"], options)
     subject = None if rank is None else str(rank)
+    if subject is not None:
+        check_subject(subject)
     row = await run_in_threadpool(_row, project, video, options, subject)
     first = _read_together(project, video)[0].id
     before = subject_of(read_subjects(project), video)
@@ -233,8 +235,7 @@ def _row(
     values = options.to_json()
     row = {name: str(values[name]).lower() for name in _READ_BY if name in values}
     chosen = subject if subject is not None else subject_of(read_subjects(project), video)
-    split = video.split if video.split in SPLITS else ""
-    return {"path": str(source), **row, "subject": chosen, "group": video.group, "split": split}
+    return {"path": cell_of_path(str(source)), **row, "subject": chosen}
 
 
 async def split(request: Request) -> Response:
@@ -264,7 +265,7 @@ async def _from_manifest(
     studio = request.app.state.studio
     project: Project = studio.project
     _check_free(studio.jobs.jobs.values(), video)
-    columns = ("path", *_READ_BY, "subject", "group", "split")
+    columns = ("path", *_READ_BY, "subject")
     table = table_of(columns, rows)
     manifest = project.results_dir("studio") / f"{video.id}.csv"
     await run_in_threadpool(artifact.write_text, manifest, table)

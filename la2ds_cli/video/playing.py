@@ -13,23 +13,28 @@ from threading import Event, Thread
 
 import numpy as np
 
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.video.media_files import unreadable
 from la2ds_cli.video.reader import Frame, Image, VideoInfo, probe, read_ahead, read_frames
 
 _AHEAD = 8  # frames decoded before they are due
+_AS_IT_IS = ClipOptions()
 _SILENT = 5.0  # seconds without a picture after which a camera counts as gone
 
 
-def open_player(source: str, *, every_frame: bool = False) -> Player:
-    """A player of a video file, a folder of images, or `camera:N`. every_frame: play every frame of
-    a file, each as soon as the previous one is done, not in real time.
+def open_player(
+    source: str, options: ClipOptions = _AS_IT_IS, *, every_frame: bool = False
+) -> Player:
+    """A player of a video file, a folder of images, or `camera:N`. options: how a file is read.
+    every_frame: play every frame of a file, each as soon as the previous one is done, not in real
+    time.
 
     Raises UserError: exit 2 for a URL or a camera without a number, exit 3 for a camera that cannot
     be opened, and as `probe` for files.
     """
     if not source.startswith("camera:"):
-        return FilePlayer(source, probe(source), every_frame=every_frame)
+        return FilePlayer(source, probe(source, options), every_frame, options=options)
     number = source.removeprefix("camera:")
     if not re.fullmatch(r"[0-9]{1,3}", number):
         raise UserError(
@@ -55,11 +60,12 @@ class FilePlayer:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     skipped: int = 0
+    options: ClipOptions = _AS_IT_IS
 
     def frames(self) -> Generator[Frame, None, None]:
         """A frame is skipped if the next one is already due. Raises UserError as read_frames."""
         begun, first = None, 0.0
-        with closing(read_ahead(read_frames(self.path), _AHEAD)) as decoded:
+        with closing(read_ahead(read_frames(self.path, self.options), _AHEAD)) as decoded:
             for frame in decoded:
                 if begun is None:
                     begun, first = self.clock(), frame.time

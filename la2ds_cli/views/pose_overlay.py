@@ -16,7 +16,8 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import Unreadable, UserError
+from la2ds_cli.core.errors import Unreadable
+from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses.quality import clip_facts, verdict
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+A_SHEET = "a sheet", tuple(SUFFIXES)  # for checked_outputs
 ROWS = 12  # clips on a page of a sheet
 _COLUMNS = 8  # frames of a clip
 
@@ -105,23 +107,14 @@ _Row = tuple[str, Mapping[str, Any], list[tuple[Image, str, bool]]]
 """One clip of a sheet: its name, facts, and cells: picture, caption, whether somebody is seen."""
 
 
-def check_sheet_path(path: Path) -> None:
-    """Raises UserError (exit 2) if the name is not that of a picture."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise UserError(
-            f"{path} is not the name of a picture",
-            hint=f"use a name that ends in {', '.join(SUFFIXES)}",
-        )
-
-
 def overlay_sheet(project: Project, videos: Sequence[str], path: Path) -> list[Path]:
     """One row for each video id: name, verdict and facts, and evenly spaced frames.
 
     More than ROWS clips go on further pages, `path` with -2, -3, ... before its suffix. Returns the
-    files written, page by page. Raises UserError for a suffix that is not a picture's (exit 2), and
-    if poses are missing (exit 4).
+    files written, page by page. Raises UserError as `checked_outputs` (exit 2), and if poses are
+    missing (exit 4).
     """
-    check_sheet_path(path)
+    checked_outputs(project, [path], *A_SHEET)  # the clips may be newer than the command
     pages = [videos[start : start + ROWS] for start in range(0, len(videos), ROWS)]
     written = []
     for number, page in enumerate(pages, start=1):

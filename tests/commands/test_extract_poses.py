@@ -54,11 +54,12 @@ def test_the_choice_of_networks_is_kept_for_later_steps(
     calls: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.chdir(tmp_path)
-    arguments = ["--detector", "full-frame", "--pose", "net.onnx", "--project", "p"]
+    arguments = ["--detector", "full-frame", "--pose", "net.onnx", "--project", "p", "--subject"]
+    arguments.append("auto")
     invoke("extract-poses", "bad.mp4", *arguments, code=ExitCode.UNUSABLE)
     assert Project.open(tmp_path / "p").config().poses.detector == "auto"  # nothing worked yet
     invoke("extract-poses", "a.mp4", "bad.mp4", *arguments, code=ExitCode.PARTIAL)
-    assert calls[0]["config"].detector == "full-frame"
+    assert (calls[0]["config"].detector, calls[0]["subject"]) == ("full-frame", "auto")
     kept = Project.open(tmp_path / "p").config().poses
     assert kept == calls[0]["config"]
     assert kept.pose == str(tmp_path / "net.onnx")
@@ -83,6 +84,8 @@ def test_a_mistyped_folder_makes_no_project(
     [
         ("extract-poses a.mp4 --detector nope", ExitCode.USAGE),
         ("extract-poses a.mp4 --subject nobody", ExitCode.USAGE),
+        ("extract-poses a.mp4 --subject 0", ExitCode.USAGE),
+        ("extract-poses a.mp4 --overlay p/poses/a.png", ExitCode.USAGE),
         ("extract-poses a.mp4 --pose nope.onnx --shard 1/2", ExitCode.UNREADABLE),
         ("align a.mp4 b.mp4 --method nope", ExitCode.USAGE),
         ("sync a.mp4 b.mp4 --out x.txt", ExitCode.USAGE),

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import pytest
 from typer.testing import Result
 
 from la2ds_cli.commands import live
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from tests.commands.bad_input_runs import GREY, grey_project
 from tests.poses.grey_people import film
 from tests.processes import invoke
+from tests.told import refused
 
 Call = Callable[..., Result]
 
@@ -79,7 +82,14 @@ def test_people_read_a_summary(call: Call, folder: Path):
     assert second.startswith(f"{folder / 'a.mp4'}: from ")
     assert third.endswith(" ms a frame")
     project = Project.open(folder / "project")
-    assert [Path(video.path).name for video in project.videos()] == ["a.mp4"]  # SOURCE is no clip
+    (row,) = project.videos()
+    assert Path(row.path).name == "a.mp4"  # SOURCE is no clip
+    row = replace(row, options="start=1 rotate=90")
+    project.add_videos([row, replace(row, id="two", person=2)])
+    for name in (row.path, row.id):  # as the project reads it
+        assert live._played(project, name) == (row.path, ClipOptions(start=1, rotate=90))
+    with refused(ExitCode.USAGE, "cannot follow person 2"):
+        live._played(project, "two")
 
 
 @pytest.mark.parametrize(
@@ -110,8 +120,9 @@ def test_a_source_without_anybody_is_said_after_the_summary(call: Call):
     assert lines(result)[1]["time_a"] is None
 
 
+@pytest.mark.parametrize("at", [3, 40])  # before anybody is seen, too
 def test_ctrl_c_ends_with_the_summary(
-    call: Call, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    call: Call, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, at: int
 ):
     shown = live.live_row
     # A process that a shell has put into the background ignores the signal from its start on.
@@ -119,14 +130,14 @@ def test_ctrl_c_ends_with_the_summary(
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
 
     def interrupted(frame: Any, *rest: Any, **known: Any) -> dict[str, Any]:
-        if frame.index == 40:
+        if frame.index == at:
             os.kill(os.getpid(), signal.SIGINT)
         return shown(frame, *rest, **known)
 
     monkeypatch.setattr(live, "live_row", interrupted)
     rows, summary = lines(call("source.mp4", "--json", "--every-frame"))
     assert summary["interrupted"] is True
-    assert len(rows) == 40
+    assert len(rows) == at
 
 
 def test_a_file_that_ends_in_the_middle_is_followed_to_there(call: Call, folder: Path):

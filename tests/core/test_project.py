@@ -145,7 +145,9 @@ def test_columns_of_the_user_stay_in_the_video_list(project):
     with pytest.raises(UserError, match="more than 100,000 letters"):
         project.mark_video("b", split="test", group="g" * 140_000)
     # A clip that is read in another way keeps what a person wrote about it.
+    project.mark_video("a", split="train", group="eva")
     project.replace_videos(["a"], ["d"])
+    assert (project.clip("d").split, project.clip("d").group) == ("train", "eva")
     assert own_columns(project)[1] == {"d": of_a, "b": of_b}
 
 

@@ -74,6 +74,13 @@ def test_clips_of_one_action_become_poses_and_rows(root, project):
     assert (recipe.step, recipe.inputs) == ("import", {"poses": digest})
     assert recipe.config["format"] == "penn-action"
 
+    project.mark_video(first.id, split="test", group="me")
+    import_penn_action(project, root, "golf_swing")
+    assert [(v.split, v.group) for v in project.videos()] == [("test", "me"), ("test", "")]
+    for path in (root / "labels").iterdir():  # then nobody knows which actions there are
+        path.write_bytes(b"damaged")
+    assert {r.status for r in import_penn_action(project, root, "golf_swing")} == {"failed"}
+
 
 def test_joint_never_annotated_is_missing_and_an_estimate_is_fainter(tmp_path):
     clip = write_mat(tmp_path / "a.mat")

@@ -154,6 +154,8 @@ def test_trc_is_y_up_and_in_metres(tmp_path: Path, read: Read, units: str, metre
     np.testing.assert_allclose(back.xy, PIXELS * back.world[..., :2], rtol=1e-5)
     np.testing.assert_allclose(back.time, pose.time)
     assert (back.score > 0).tolist() == np.isfinite(world[..., 0]).tolist()
+    trc.write_clip(pose.cut(0, 1), "clip", path)
+    assert len(read("trc", path)) == 1
 
 
 # --- what other tools find ------------------------------------------------------------------------
@@ -256,6 +258,8 @@ def test_unknown_clip_empty_project_and_a_folder_that_is_a_file(two: Project, tm
     with pytest.raises(UserError, match="no clip 'ana-1'") as caught:
         export_poses(two, "trc", ["ana-1"], tmp_path)
     assert "did you mean 'anna-1'" in caught.value.hint
+    with refused(ExitCode.USAGE, "poses belongs to the project"):
+        export_poses(two, "trc", [], two.root / "poses")
     with refused(ExitCode.UNUSABLE, "no clips"):
         export_poses(Project.create(tmp_path / "empty"), "trc", [])
     (tmp_path / "file").write_text("")

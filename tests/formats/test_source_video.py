@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
+from la2ds_cli.poses.extract import ensure_pose
 from la2ds_cli.video.container import write_video
-from la2ds_cli.video.reader import read_frames
-from tests.formats.file_samples import coco_document, mmpose_frames, write_json
-from tests.told import refused
+from la2ds_cli.video.reader import read_frames, video_file
+from tests.formats.file_samples import coco_document, mmpose_frames, write_json, write_rows
+from tests.formats.test_tables import wide_rows
+from tests.told import Notes, refused
 
 SIZE = (320, 240)
 
@@ -42,16 +45,35 @@ def test_the_row_is_that_of_the_video(project: Project, tmp_path: Path):
     assert recipe.inputs == {"poses": file_digest(path), "video": digest}
     again = import_poses(project, "mmpose-json", path, ImportOptions(video=video))
     assert again[0].status == "cached"
-
-
-def test_other_commands_know_the_video(project: Project, tmp_path: Path):
-    from la2ds_cli.poses.extract import ensure_pose
-
-    video = film(tmp_path / "clips" / "anna.mp4", 6)
-    path = write_json(tmp_path / "poses.json", mmpose_frames(6))
-    (result,) = import_poses(project, "mmpose-json", path, ImportOptions(video=video))
+    # Other commands know the video.
     assert ensure_pose(project, str(video), project.config().poses) == result.video
     assert project.read_pose(result.video)[1].step == "import"
+
+    project.add_videos([replace(row, options="rotate=90 slowmo=2")])
+    import_poses(project, "mmpose-json", path, ImportOptions(video=video), notes := Notes())
+    assert project.videos()[0].options == "slowmo=2"
+    np.testing.assert_array_equal(project.read_pose(row.id)[0].time, pose.time / 2)
+    assert "poses: rotate=90 no longer holds" in notes.lines[0]
+
+
+@pytest.mark.parametrize(
+    ("time", "frames", "part"), [(True, (2, 4), "0.1-0.2"), (False, (3, 6), "0.15-"),
+                                 (True, (0, 3), "0-0.15")])  # fmt: skip
+def test_a_part_of_a_film_is_imported_with_it(
+    project: Project, tmp_path: Path, time: bool, frames: tuple[int, int], part: str
+):
+    video = film(tmp_path / "anna.mp4", 6)
+    rows = wide_rows(8, time=time)
+    path = write_rows(tmp_path / "a.csv", [rows[0], *rows[1 + frames[0] : 1 + frames[1]]])
+    (result,) = import_poses(project, "wide-csv", path, ImportOptions(video=video))
+    assert result.video == video_id(video, file_digest(video), part=part)
+    pose, file = project.read_pose(result.video)[0], video_file(project, project.videos()[0])
+    assert file is not None
+    shown = [(frame.source, frame.time) for frame in file.frames()]
+    assert [*zip(pose.frame, pose.time, strict=True)] == shown
+    write_rows(path, [rows[0], *rows[3:]])
+    with refused(ExitCode.MISMATCH, "poses end with frame 7, but anna.mp4 has 6", "I004"):
+        import_poses(project, "wide-csv", path, ImportOptions(video=video))
 
 
 @pytest.mark.parametrize(("poses", "kept"), [(6, 6), (7, 6), (5, 5), (4, None), (8, None)])
@@ -75,15 +97,21 @@ def test_a_folder_of_videos_goes_with_a_folder_of_poses(project: Project, tmp_pa
         write_json(tmp_path / "poses" / f"{name}.json", mmpose_frames(frames))
         if name != "eve":
             film(tmp_path / "clips" / f"{name}.mp4", 6 if name == "anna" else 12)
+    write_json(tmp_path / "poses" / "more" / "anna.json", mmpose_frames(6))
     options = ImportOptions(video=tmp_path / "clips")
     results = import_poses(project, "mmpose-json", tmp_path / "poses", options)
     assert [(Path(r.path).stem, r.status, r.code) for r in results] == [
         ("anna", "ok", ""),
         ("ben", "failed", "I004"),
         ("eve", "failed", "I004"),
+        ("anna", "failed", "I004"),
     ]
     assert "5 frames, but ben.mp4 has 12" in results[1].message
     assert "no video called eve" in results[2].message
+    assert f"anna.mp4, already has the poses of {results[0].path}" in results[3].message
+    options = ImportOptions(video=tmp_path / "clips" / "anna.mp4")  # one for several clips
+    results = import_poses(project, "mmpose-json", tmp_path / "poses", options)
+    assert {r.code for r in results} == {"I004"}
 
 
 @pytest.mark.parametrize(
@@ -104,11 +132,3 @@ def test_a_video_that_does_not_belong(
     with pytest.raises(UserError, match=said) as caught:
         import_poses(project, name, path, ImportOptions(video=tmp_path / video))
     assert caught.value.code == code
-
-
-def test_one_video_for_several_clips(project: Project, tmp_path: Path):
-    for name in ("anna", "ben"):
-        write_json(tmp_path / "poses" / f"{name}.json", mmpose_frames(6))
-    options = ImportOptions(video=film(tmp_path / "anna.mp4", 6))
-    results = import_poses(project, "mmpose-json", tmp_path / "poses", options)
-    assert {r.code for r in results} == {"I004"}

@@ -62,6 +62,11 @@ def test_wide_csv_without_score_with_its_own_times_and_other_columns(read: Read,
     np.testing.assert_allclose(pose.xy[3], joints(3))
     assert (pose.score == 1).all()
     assert read("wide-csv", path, fps=40).time[1] == 1 / 40  # what is told counts
+    for fps in (None, 20):  # frames that are left out show nobody
+        pose = read("wide-csv", write_rows(path, [*rows[:2], *rows[4:]]), fps=fps)
+        assert (pose.frame.tolist(), pose.info["absent"], pose.fps) == ([0, 1, 2, 3, 4], 2, 20)
+        np.testing.assert_allclose(pose.time, np.arange(5) / 20)
+        assert np.isnan(pose.xy[1:3]).all()
 
 
 def test_dlc_matches_names_and_lists_the_others(project: Project, tmp_path: Path):
@@ -93,22 +98,14 @@ def test_dlc_joints_named_by_hand(project: Project, tmp_path: Path):
     (result,) = import_poses(project, "dlc-csv", path, ImportOptions(fps=25, renamed=renamed))
     pose, _ = project.read_pose(result.video)
     np.testing.assert_allclose(pose.xy[1, 5], joints(1, count=len(parts))[1], atol=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("renamed", "said", "hint"),
-    [
-        ({"snoot": "nose"}, "the file has no joint 'snoot'", "did you mean 'snout'"),
-        ({"snout": "noze"}, "there is no joint 'noze'", "did you mean 'nose'"),
-    ],
-)
-def test_wrong_names_in_the_map(
-    project: Project, tmp_path: Path, renamed: dict[str, str], said: str, hint: str
-):
-    path = write_rows(tmp_path / "a.csv", dlc_rows(["snout", *BODY[1:]]))
-    with pytest.raises(UserError, match=said) as caught:
-        import_poses(project, "dlc-csv", path, ImportOptions(fps=25, renamed=renamed))
-    assert hint in caught.value.hint
+    for theirs, ours, said, meant in (
+        ("snoot", "nose", "the file has no joint 'snoot'", "snout"),
+        ("snout", "noze", "there is no joint 'noze'", "nose"),
+    ):
+        options = ImportOptions(fps=25, renamed={theirs: ours})
+        with pytest.raises(UserError, match=said) as caught:
+            import_poses(project, "dlc-csv", path, options)
+        assert f"did you mean '{meant}'" in caught.value.hint
 
 
 def test_dlc_individuals_are_people(project: Project, tmp_path: Path):

@@ -57,10 +57,15 @@ def test_extracted_poses_are_stale_when_their_settings_change(project: Project):
     names = ("poses.detector=full-frame", "poses.pose=hrnet-demo")
     config = project.config(overrides=names).poses
     video = Video("filmed-1", "films/one.mp4", "d" * 64, 30)
+    (project.root / "films").mkdir()
     recipe = PoseRecipes(project, config).of(video)[0]
     project.write_pose(video.id, sequence(warped_phase(30, seed=9)), recipe)
     project.add_videos([video])
     assert _step(project, "poses", *names).current == 4
+    changed = _step(project, "poses", *names, "poses.joint_threshold=0.2")
+    assert changed.command == ""  # the file is gone
+    for name in ("one", *range(2, 14)):
+        (project.root / "films" / f"{name}.mp4").touch()
     changed = _step(project, "poses", *names, "poses.joint_threshold=0.2")
     assert changed.stale == {"filmed-1": "joint_threshold: 0.05 -> 0.2"}
     assert changed.command == f"la2ds extract-poses {project.root / 'films' / 'one.mp4'}"
@@ -81,6 +86,7 @@ def test_a_model_file_that_is_gone_is_the_reason_and_no_error(project: Project):
 
 
 def test_missing_and_damaged_poses_are_told_apart(project: Project):
+    (project.root / "clip-0.mat").touch()
     project.pose_path("clip-0").unlink()
     project.pose_path("clip-1").write_bytes(b"not an artifact")
     found = project_status(project, project.config())
@@ -88,7 +94,7 @@ def test_missing_and_damaged_poses_are_told_apart(project: Project):
     assert poses.current == 1
     assert poses.missing == ["clip-0"]
     assert poses.stale == {"clip-1": "damaged"}
-    assert found.next == poses.command
+    assert found.next == poses.command == f"la2ds import FORMAT {project.root / 'clip-0.mat'}"
 
 
 def test_heatmaps_are_stale_when_a_setting_or_the_poses_change(project: Project):

@@ -104,7 +104,7 @@ def test_a_replaced_video_leaves_the_labels_to_the_clip_that_they_were_set_for(
     (old,) = project.videos()
     found, notes = extracted(project, anna)
     assert found != [f"ok {old.id}"]
-    assert notes == [f"replaced by another video: {old.id} (la2ds remove takes a clip out)"]
+    assert notes == [f"replaced by another file: {old.id} (la2ds remove takes a clip out)"]
     assert project.phases() == phases
     assert "other,0" in project.phases_path.read_text()
     assert extracted(project, anna)[1] == []

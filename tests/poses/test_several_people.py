@@ -13,6 +13,7 @@ from PIL import Image
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
+from la2ds_cli.poses.subjects import read_subjects
 from la2ds_cli.views.pose_overlay import overlay_sheet, refresh_overlay
 from tests.poses.grey_people import CONFIG, DUET, film
 from tests.told import refused
@@ -31,17 +32,6 @@ def left_edge(project: Project, video: str) -> float:
     return float(project.read_pose(video)[0].xy[0, 0, 0])
 
 
-def test_subjects_csv_has_the_last_word(project: Project, duet: str) -> None:
-    (first,) = extract_poses(project, [duet], CONFIG)
-    project.subjects_path.write_text(f"video,subject\n{first.video},2\n")
-    (result,) = extract_poses(project, [duet], CONFIG)
-    assert result.status != "cached"
-    assert result.video == first.video
-    assert left_edge(project, result.video) == pytest.approx(180, abs=2)
-    assert ensure_pose(project, duet, CONFIG) == result.video
-    assert left_edge(project, result.video) == pytest.approx(180, abs=2)
-
-
 def test_a_person_chosen_for_one_clip_is_kept_for_that_clip(
     project: Project, duet: str, tmp_path: Path
 ) -> None:
@@ -53,6 +43,13 @@ def test_a_person_chosen_for_one_clip_is_kept_for_that_clip(
     assert left_edge(project, result.video) == pytest.approx(180, abs=2)
     again = extract_poses(project, [str(tmp_path)], CONFIG)
     assert {r.video: r.status for r in again} == {result.video: "cached", solo.video: "cached"}
+    extract_poses(project, [duet], CONFIG, ExtractOptions(subject="auto"))
+    assert left_edge(project, result.video) == pytest.approx(60, abs=2)
+    assert read_subjects(project) == {}
+    project.subjects_path.write_text(f"video,subject\n{result.video},2\n")
+    (again,) = extract_poses(project, [duet], CONFIG)
+    assert (again.status != "cached", again.video) == (True, result.video)
+    assert left_edge(project, result.video) == pytest.approx(180, abs=2)
 
 
 def test_a_person_who_is_not_there(project: Project, duet: str) -> None:

@@ -92,7 +92,7 @@ def test_a_manifest(project: Project, tmp_path: Path, clip: str) -> None:
 
 def test_a_manifest_can_take_options_back(project: Project, tmp_path: Path, clip: str) -> None:
     """A row that says nothing reads the clip as before; `rotate` is 0 does say something."""
-    extract_poses(project, [clip], CONFIG, ExtractOptions(clip=ClipOptions(rotate=90)))
+    extract_poses(project, [clip], CONFIG, ExtractOptions(clip=ClipOptions(rotate=90, slowmo=2)))
     table = tmp_path / "clips.csv"
     sizes = []
     for cell in ("", "0"):
@@ -100,7 +100,7 @@ def test_a_manifest_can_take_options_back(project: Project, tmp_path: Path, clip
         (result,) = extract_poses(project, [str(table)], CONFIG)
         sizes.append(project.read_pose(result.video)[0].size)
     assert sizes == [(160, 240), (240, 160)]
-    assert [video.options for video in project.videos()] == [""]
+    assert [video.options for video in project.videos()] == ["slowmo=2"]
 
 
 def test_shards_together_are_the_whole(tmp_path: Path) -> None:

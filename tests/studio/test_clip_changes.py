@@ -104,6 +104,9 @@ def test_what_is_set_for_moments_of_a_file_stays_however_it_is_cut(
     assert read(page, two, options={})["state"] == "done"
     assert (clips(page)[0]["options"], clips(page)[0]["split"]) == ({}, "train")
     assert len(drawn(project, two)) == 2
+    assert (
+        "train" not in (project.results_dir("studio") / f"{two}.csv").read_text()
+    )  # of one person
     assert project.read_pose(two)[0].xy[[2, 10], WRIST].tolist() == [[100, 50], [100, 50]]
     page.delete(f"/clips/{two}")
     assert {path: path.read_bytes() for path in tables} == tables
@@ -151,6 +154,7 @@ def test_a_reading_that_fails_leaves_joints_and_choice_as_they_were(
     page: TestClient, project: Project, two: str
 ) -> None:
     before = project.pose_path(two).read_bytes(), project.videos_path.read_text()
+    assert page.post(f"/clips/{two}/read", json={"rank": 0}).status_code == 400
     assert read(page, two, rank=9)["state"] == "failed"
     assert (project.pose_path(two).read_bytes(), project.videos_path.read_text()) == before
     assert two not in read_subjects(project)

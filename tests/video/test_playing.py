@@ -8,6 +8,7 @@ from threading import Event
 import numpy as np
 import pytest
 
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.video import playing
 from la2ds_cli.video.playing import FilePlayer, open_player
@@ -72,6 +73,8 @@ def test_every_frame_is_shown_where_it_is_asked_for(clip: Path):
     shown, player = played(clip, 1.0, every_frame=True)
     assert shown == list(range(30))
     assert player.skipped == 0
+    part = open_player(str(clip), ClipOptions(start=0.5, slowmo=2), every_frame=True).frames()
+    assert [frame.time for frame in part] == pytest.approx(np.arange(10, 30) / FPS / 2)
 
 
 class FakeCapture:

@@ -204,3 +204,5 @@ def test_joints_alone_where_there_is_no_video(project: Project) -> None:
     assert inks(cell(page, 0), (225, 225, 222)) > WIDE * TALL / 2
     with refused(ExitCode.USAGE, r"sheet\.mp4"):
         overlay_sheet(project, ["a"], project.root / "sheet.mp4")
+    with refused(ExitCode.USAGE, "poses belongs to the project"):
+        overlay_sheet(project, ["a"], project.root / "poses" / "sheet.png")
