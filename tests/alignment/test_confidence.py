@@ -8,20 +8,9 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment import confidence as tested
 from la2ds_cli.alignment import sampling
 from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.confidence import (
-    DOUBTFUL,
-    NEAR,
-    NOMINAL,
-    SHARP,
-    Certainty,
-    certainty,
-    certainty_text,
-    certainty_words,
-    seconds_within,
-    within_text,
-)
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.alignment.request import AlignRequest
@@ -36,8 +25,8 @@ from tests.alignments import matched
 CLOSED = AlignConfig()
 
 
-def sure(a: np.ndarray, b: np.ndarray, path: np.ndarray) -> Certainty:
-    return certainty(a, b, smooth_match(path, len(a)))
+def sure(a: np.ndarray, b: np.ndarray, path: np.ndarray) -> tested.Certainty:
+    return tested.certainty(a, b, smooth_match(path, len(a)))
 
 
 def noisy_pair(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -60,7 +49,7 @@ def test_distinct_frames_are_surer_than_frames_that_look_alike() -> None:
     assert found.confidence[distinct].min() > 0.95 > 0.6 > found.confidence[alike].max()
     width = found.high - found.low
     assert width[distinct].max() < 6
-    assert width[alike].min() > SHARP * 70  # B rests for 70 frames
+    assert width[alike].min() > tested.SHARP * 70  # B rests for 70 frames
 
 
 def test_the_numbers_of_the_interval_by_hand() -> None:
@@ -77,11 +66,11 @@ def test_the_numbers_of_the_interval_by_hand() -> None:
     b[:77], b[77:80], b[109:111], b[116:] = -9.9, -0.06, 0.3, 10.1
     a = np.repeat([-10.0, 0.1, 10.0], [4, 5, 4])
     position = np.interp(np.arange(13), [0, 3, 4, 6, 8, 9, 12], [0, 76, 98, 100, 102, 120, 199])
-    found = certainty(a[:, None], b[:, None], position)
+    found = tested.certainty(a[:, None], b[:, None], position)
     assert (found.low[6], found.high[6]) == (100 - 14 - 2, 100 + 10.5 + 2)
     assert (found.low[0], found.high[12]) == (0, 199)
-    assert max(found.confidence[0], found.confidence[12]) <= DOUBTFUL  # it may lie beyond
-    quantile = NormalDist().inv_cdf((1 + NOMINAL) / 2)
+    assert max(found.confidence[0], found.confidence[12]) <= tested.DOUBTFUL  # it may lie beyond
+    quantile = NormalDist().inv_cdf((1 + tested.NOMINAL) / 2)
     shares = [2 * NormalDist(0, side / quantile).cdf(10) - 1 for side in (16, 12.5)]
     assert found.confidence[6] == pytest.approx(np.mean(shares), abs=1e-4)
 
@@ -100,8 +89,8 @@ def test_frames_without_a_counterpart_have_none() -> None:
 def test_of_two_clips_that_do_not_move_nothing_is_sure() -> None:
     rounding = np.random.default_rng(0).normal(0, 1e-15, (70, 12))
     still = np.tile(np.linspace(-2, 2, 12), (70, 1)) + rounding
-    found = certainty(still[:40], still[40:], np.linspace(0, 29, 40))
-    assert (found.confidence <= DOUBTFUL).all()
+    found = tested.certainty(still[:40], still[40:], np.linspace(0, 29, 40))
+    assert (found.confidence <= tested.DOUBTFUL).all()
 
 
 def test_long_clips_are_thinned_without_a_change_of_meaning(monkeypatch) -> None:
@@ -130,28 +119,28 @@ def stated(confidence: list[float], low: list[float], high: list[float]) -> Alig
 def test_a_moment_is_sure_from_a_probability_of_90_percent() -> None:
     nan = np.nan
     found = stated([0.9, 0.8999, 0.0, 1.0], [1.0, 1, nan, 4], [3.0, 5, nan, 5.5])
-    assert certainty_words(found) == ["sure", "unsure", "no counterpart", "sure"]
+    assert tested.certainty_words(found) == ["sure", "unsure", "no counterpart", "sure"]
 
 
 def test_how_sure_an_alignment_is_in_one_sentence() -> None:
     nan = np.nan
     two = stated([0.9, 0.95, 0.5, 0.0], [1.0, 2, 3.5, nan], [2.5, 4.0, 8.0, nan])
     awake = np.zeros(4, bool)
-    assert certainty_text(two, awake) == (
+    assert tested.certainty_text(two, awake) == (
         "2 frames of A are sure, to within 0.1 s; 1 is unsure, to within 0.4 s; "
         "1 has no counterpart"
     )
-    assert "1 is unsure, to within 0.4 s (1 shows a rest)" in certainty_text(two, ~awake)
+    assert "1 is unsure, to within 0.4 s (1 shows a rest)" in tested.certainty_text(two, ~awake)
     none = stated([0.0, 0.0], [nan, nan], [nan, nan])
-    assert certainty_text(none, awake[:2]) == "2 frames of A have no counterpart"
-    assert certainty_text(stated([0.5], [1.0], [3.0]), awake[:1]) == (
+    assert tested.certainty_text(none, awake[:2]) == "2 frames of A have no counterpart"
+    assert tested.certainty_text(stated([0.5], [1.0], [3.0]), awake[:1]) == (
         "1 frame of A is unsure, to within 0.1 s"
     )
 
 
 def test_a_moment_is_right_to_within_the_longer_side_of_its_interval() -> None:
     found = stated([0.9, 0.5, 0.0], [1.0, 2.5, np.nan], [2.5, 7.0, np.nan])
-    np.testing.assert_allclose(seconds_within(found), [0.1, 0.4, np.nan])
+    np.testing.assert_allclose(tested.seconds_within(found), [0.1, 0.4, np.nan])
 
 
 @pytest.mark.parametrize(
@@ -159,7 +148,7 @@ def test_a_moment_is_right_to_within_the_longer_side_of_its_interval() -> None:
     [(0.1, "0.1"), (0.123, "0.12"), (0.001, "0.01"), (0.996, "1"), (1.26, "1.3"), (12.0, "12")],
 )
 def test_seconds_are_said_as_a_coach_says_them(seconds: float, text: str) -> None:
-    assert within_text(seconds) == f"to within {text} s"
+    assert tested.within_text(seconds) == f"to within {text} s"
 
 
 # --- does it hold? --------------------------------------------------------------------------
@@ -195,14 +184,14 @@ def check_coverage(project: Project, phase: dict, kind: str, *overrides: str) ->
         truth = np.interp(phase[a], phase[b], np.arange(len(phase[b])))
         shown = (phase[a] >= phase[b][0]) & (phase[a] <= phase[b][-1]) & ~np.isnan(found.position)
         inside.append(((truth >= found.low) & (truth <= found.high))[shown])
-        near.append((np.abs(truth - found.position) <= NEAR * len(phase[b]))[shown])
+        near.append((np.abs(truth - found.position) <= tested.NEAR * len(phase[b]))[shown])
         confidence.append(found.confidence[shown])
         width.append(((found.high - found.low) / len(phase[b]))[shown])
         error.append((np.abs(truth - found.position) / len(phase[b]))[shown])
     held, right, said, wide, off = (
         np.concatenate(x) for x in (inside, near, confidence, width, error)
     )
-    assert held.mean() > NOMINAL
+    assert held.mean() > tested.NOMINAL
     by_width = np.array_split(off[np.argsort(wide)], 3)
     assert by_width[2].mean() > 1.5 * by_width[0].mean()
     assert np.median(wide) < 0.2  # of B's length

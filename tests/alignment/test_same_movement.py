@@ -10,21 +10,9 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from la2ds_cli.alignment import same_movement as tested
 from la2ds_cli.alignment.align import PairAligner, find_alignment
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.same_movement import (
-    DOUBTED,
-    REFUSED,
-    STRANGERS,
-    Described,
-    Evidence,
-    Sameness,
-    check_same_movement,
-    describe,
-    doubt,
-    same_movement,
-    sameness,
-)
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
@@ -52,31 +40,31 @@ def kicking(length: int, fps: float = 25.0) -> PoseSequence:
 
 def test_one_movement_by_two_performers_at_two_rates() -> None:
     a, b = (performed(n, 4, seed=0)[0] for n in (0, 1))
-    found = same_movement(a, replace(b, time=3 * b.time))
+    found = tested.same_movement(a, replace(b, time=3 * b.time))
     assert found is not None
     assert found.probability > 0.9
 
 
 def test_what_cannot_be_told_is_not() -> None:
     pose = sequence(warped_phase(60, 1))
-    assert same_movement(pose, pose.cut(0, 7)) is None
-    assert same_movement(without(pose), pose) is None
-    assert same_movement(pose, sequence(np.zeros(40))) is None
-    check_same_movement(None, NAMES)
-    assert doubt(None, NAMES) == ""
+    assert tested.same_movement(pose, pose.cut(0, 7)) is None
+    assert tested.same_movement(without(pose), pose) is None
+    assert tested.same_movement(pose, sequence(np.zeros(40))) is None
+    tested.check_same_movement(None, NAMES)
+    assert tested.doubt(None, NAMES) == ""
 
 
 @pytest.mark.parametrize(
-    ("probability", "verb"), [(REFUSED - 0.01, "do not"), (DOUBTED - 0.01, "may not")]
+    ("probability", "verb"), [(tested.REFUSED - 0.01, "do not"), (tested.DOUBTED - 0.01, "may not")]
 )
 def test_a_doubt_is_said_with_its_evidence(probability: float, verb: str) -> None:
-    found = Sameness(probability, Evidence(np.log(1.5), 0.2, 0.1, 0.61, 0.4))
-    assert doubt(found, ("anna.mp4", "ben.mp4")) == (
+    found = tested.Sameness(probability, tested.Evidence(np.log(1.5), 0.2, 0.1, 0.61, 0.4))
+    assert tested.doubt(found, ("anna.mp4", "ben.mp4")) == (
         f"anna.mp4 and ben.mp4 {verb} show the same movement (probability {probability:.2f}): "
         "their distance is 1.5 times that of clips of other movements, 61 % of their joints' "
         "movement is alike, and one stands still for the other along 40 % of the path"
     )
-    assert doubt(replace(found, probability=DOUBTED), NAMES) == ""
+    assert tested.doubt(replace(found, probability=tested.DOUBTED), NAMES) == ""
 
 
 def test_other_movements_are_refused_unless_forced(tmp_path: Path) -> None:
@@ -90,7 +78,7 @@ def test_other_movements_are_refused_unless_forced(tmp_path: Path) -> None:
     assert caught.value.exit_code == ExitCode.OTHER_MOVEMENT == 10
     assert "--force" in caught.value.hint
     forced = find_alignment(project, "squat", "kick", replace(strict, same_only=False))
-    assert forced.to_json()["same_movement"]["probability"] < REFUSED
+    assert forced.to_json()["same_movement"]["probability"] < tested.REFUSED
     found = find_alignment(project, "squat", "again", strict).same_movement
     assert found is not None
     assert found.probability > 0.9
@@ -102,7 +90,7 @@ def test_a_doubtful_alignment_has_no_sure_frame(tmp_path: Path) -> None:
     add_sequence(project, "kick", kicking(85))
     result = find_alignment(project, "squat", "kick", AlignRequest(project.config()))
     assert result.certainty["sure"] == 0
-    assert result.alignment.confidence.max() < DOUBTED
+    assert result.alignment.confidence.max() < tested.DOUBTED
 
 
 def test_strangers_are_no_reference_clips(tmp_path: Path) -> None:
@@ -145,8 +133,8 @@ def test_mirrored_clips_of_the_movement_are_reference_clips(tmp_path: Path) -> N
 
 
 def test_the_strangers_are_small_in_the_package_and_embedded_by_its_base_model() -> None:
-    assert STRANGERS.stat().st_size < 400_000
-    with safe_open(STRANGERS, "np") as stored:
+    assert tested.STRANGERS.stat().st_size < 400_000
+    with safe_open(tested.STRANGERS, "np") as stored:
         assert stored.metadata()["base"] == base_key()
 
 
@@ -159,15 +147,15 @@ def test_movements_of_people_are_told_apart() -> None:
         "squat": ("repetitions/clips/squat", "mediapipe33", (160, 160)),
         "skijump": ("skijump/clips", "penn13", (1280, 720)),
     }
-    clips: dict[str, list[Described | None]] = {}
+    clips: dict[str, list[tested.Described | None]] = {}
     for name, (folder, skeleton, size) in folders.items():
         options = ImportOptions(fps=30.0, size=size, skeleton=skeleton)
         paths = sorted((PEOPLE / folder).glob("*.csv"))
         chosen = paths[:: max(len(paths) // 8, 1)][:8]
         read = [read_clips(path, options)[0] for path in chosen]
-        clips[name] = [describe(to_sequence(clip, options, None)) for clip in read]
+        clips[name] = [tested.describe(to_sequence(clip, options, None)) for clip in read]
     silent = {}
     for a, b in itertools.combinations(clips, 2):
-        judged = [sameness(x, y) for x in clips[a] for y in clips[b]]
+        judged = [tested.sameness(x, y) for x in clips[a] for y in clips[b]]
         silent[a, b] = sum(one is None or not one.doubted for one in judged)
     assert sum(silent.values()) <= 5  # of 192; 3 were measured

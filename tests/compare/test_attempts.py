@@ -10,12 +10,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.compare.attempts import (
-    AttemptsResult,
-    attempt_names,
-    attempts_lines,
-    compare_attempts,
-)
+from la2ds_cli.compare import attempts as tested
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
@@ -37,11 +32,11 @@ def attempt(number: int, seed: int, degrees: float = 0.0, slow: float = 1.0) -> 
     return performance(phase, fps=fps, noise=0.5, seed=100 * seed + number, **fault)
 
 
-def compared(root: Path, *attempts: PoseSequence) -> AttemptsResult:
+def compared(root: Path, *attempts: PoseSequence) -> tested.AttemptsResult:
     clips = {f"try-{n}": clip for n, clip in enumerate(attempts, start=1)}
     project = project_of(root / "project", coach=performance(PHASE, noise=0.5), **clips)
     label(project, coach=PHASE)
-    return compare_attempts(project, "coach", list(clips), AlignRequest(project.config()))
+    return tested.compare_attempts(project, "coach", list(clips), AlignRequest(project.config()))
 
 
 def test_a_fault_of_all_attempts_is_one_series_with_its_size_in_each(tmp_path: Path) -> None:
@@ -53,7 +48,7 @@ def test_a_fault_of_all_attempts_is_one_series_with_its_size_in_each(tmp_path: P
     assert series.stated >= 5
     assert series.usual == pytest.approx(29, abs=4)
     assert series.value[0] > series.value[-1] + 20
-    (line,) = attempts_lines(found)
+    (line,) = tested.attempts_lines(found)
     first, last = (f"{series.value[n]:.0f}° straighter" for n in (0, -1))
     assert line.startswith("Right knee at ")
     assert f"in the median ({first} in attempt 1, {last} in attempt 7), stated in " in line
@@ -62,7 +57,7 @@ def test_a_fault_of_all_attempts_is_one_series_with_its_size_in_each(tmp_path: P
 def test_good_attempts_show_nothing(tmp_path: Path) -> None:
     found = compared(tmp_path, *(attempt(n, 2) for n in range(6)))
     assert found.series == ()
-    assert attempts_lines(found) == [
+    assert tested.attempts_lines(found) == [
         "No difference of the same joint or part is stated in two attempts."
     ]
 
@@ -74,7 +69,7 @@ def test_a_tempo_is_measured_in_each_attempt(tmp_path: Path) -> None:
     assert series.span == "rise"
     known = ~np.isnan(series.value)
     assert series.value[known] == pytest.approx(np.array(times)[known], rel=0.2)
-    (line,) = (line for line in attempts_lines(found) if line.startswith("Tempo of 'rise'"))
+    (line,) = (line for line in tested.attempts_lines(found) if line.startswith("Tempo of 'rise'"))
     first = int(np.flatnonzero(known)[0])
     assert f"({series.value[first]:.2f} in attempt {first + 1}, " in line
 
@@ -99,7 +94,7 @@ def test_where_clips_are_cut_changes_no_tempo(tmp_path: Path) -> None:
         clips[f"try-{n}"] = performance(phase, noise=0.5, seed=n)
     project = project_of(tmp_path / "project", coach=performance(PHASE, noise=0.5), **clips)
     request = AlignRequest(project.config(), features="pose")
-    found = compare_attempts(project, "coach", list(clips), request)
+    found = tested.compare_attempts(project, "coach", list(clips), request)
     (series,) = (series for series in found.series if series.kind == "tempo")
     known = series.value[~np.isnan(series.value)]
     assert len(known) >= 5
@@ -138,15 +133,15 @@ def test_clips_that_cannot_be_compared_are_left_out_with_the_reason(tmp_path: Pa
         tmp_path / "project", coach=performance(PHASE), one=attempt(0, 6), two=attempt(1, 6)
     )
     names = ["one", "gone.mp4", "coach", "two", "one"]
-    found = compare_attempts(project, "coach", names, AlignRequest(project.config()))
+    found = tested.compare_attempts(project, "coach", names, AlignRequest(project.config()))
     assert [one.aligned.b.id for one in found.attempts] == ["one", "two"]
     assert found.left_out["coach"] == "it is the reference"
     assert found.left_out["one"] == "it is already one of the attempts"
     assert "gone.mp4" in found.left_out["gone.mp4"]
     with refused(ExitCode.UNUSABLE, "1 of the attempts can be compared"):
-        compare_attempts(project, "coach", ["one", "coach"], AlignRequest(project.config()))
+        tested.compare_attempts(project, "coach", ["one", "coach"], AlignRequest(project.config()))
     with refused(ExitCode.UNREADABLE):
-        compare_attempts(project, "gone.mp4", ["one", "two"], AlignRequest(project.config()))
+        tested.compare_attempts(project, "gone.mp4", ["one", "two"], AlignRequest(project.config()))
 
 
 # --- which clips -------------------------------------------------------------------------------
@@ -189,10 +184,10 @@ def test_names_patterns_and_folders_keep_their_order(
 ) -> None:
     folder = str(project.root.parent)
     monkeypatch.chdir(folder)
-    found = attempt_names(project, [text.replace("FOLDER", folder) for text in selection])
+    found = tested.attempt_names(project, [text.replace("FOLDER", folder) for text in selection])
     assert [name.replace(folder, "FOLDER") for name in found] == names
 
 
 def test_a_pattern_without_a_match_is_refused(project: Project) -> None:
     with refused(ExitCode.UNREADABLE, "no clip of the project and no file"):
-        attempt_names(project, ["you-*"])
+        tested.attempt_names(project, ["you-*"])

@@ -11,34 +11,24 @@ import pytest
 from safetensors.numpy import save_file
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.artifact import (
-    ArtifactError,
-    MissingArtifact,
-    Recipe,
-    read_arrays,
-    read_header,
-    staleness,
-    write_arrays,
-    write_json,
-    write_text,
-)
+from la2ds_cli.core import artifact as tested
 from la2ds_cli.core.errors import ExitCode, UserError
 
-RECIPE = Recipe("pose", 1, {"sigma": 0.6, "crop": "robust"}, {"video": "aa"})
+RECIPE = tested.Recipe("pose", 1, {"sigma": 0.6, "crop": "robust"}, {"video": "aa"})
 ARRAYS = {"xy": np.arange(6, dtype=np.float32).reshape(3, 2), "frame": np.arange(3)}
 
 
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "poses" / "a.safetensors"
-    write_arrays(path, ARRAYS, RECIPE, {"fps": 20.0, "name": "é"})
+    tested.write_arrays(path, ARRAYS, RECIPE, {"fps": 20.0, "name": "é"})
     return path
 
 
 def test_key_depends_on_content_and_not_on_order():
-    same = Recipe("pose", 1, {"crop": "robust", "sigma": 0.6}, {"video": "aa"})
+    same = tested.Recipe("pose", 1, {"crop": "robust", "sigma": 0.6}, {"video": "aa"})
     assert same.key == RECIPE.key
-    assert Recipe(**RECIPE.to_json()).key == RECIPE.key
+    assert tested.Recipe(**RECIPE.to_json()).key == RECIPE.key
     changed = [
         dataclasses.replace(RECIPE, step="other"),
         dataclasses.replace(RECIPE, version=2),
@@ -49,28 +39,28 @@ def test_key_depends_on_content_and_not_on_order():
 
 
 def test_staleness_reasons(path):
-    assert staleness(path, RECIPE) is None
-    assert staleness(path.with_name("other.safetensors"), RECIPE) == "missing"
+    assert tested.staleness(path, RECIPE) is None
+    assert tested.staleness(path.with_name("other.safetensors"), RECIPE) == "missing"
     version = dataclasses.replace(RECIPE, version=2)
-    assert staleness(path, version) == "pose artifact version 1 -> 2"
+    assert tested.staleness(path, version) == "pose artifact version 1 -> 2"
     sigma = dataclasses.replace(RECIPE, config={**RECIPE.config, "sigma": 0.8})
-    assert staleness(path, sigma) == "sigma: 0.6 -> 0.8"
+    assert tested.staleness(path, sigma) == "sigma: 0.6 -> 0.8"
     added = dataclasses.replace(RECIPE, config={**RECIPE.config, "new": 1})
-    assert staleness(path, added) == "new: None -> 1"
+    assert tested.staleness(path, added) == "new: None -> 1"
     video = dataclasses.replace(RECIPE, inputs={"video": "bb"})
-    assert staleness(path, video) == "input video changed"
+    assert tested.staleness(path, video) == "input video changed"
     both = dataclasses.replace(video, version=3)
-    assert staleness(path, both) == "pose artifact version 1 -> 3; input video changed"
+    assert tested.staleness(path, both) == "pose artifact version 1 -> 3; input video changed"
     step = dataclasses.replace(RECIPE, step="import")
-    assert staleness(path, step) == "made by step pose"
+    assert tested.staleness(path, step) == "made by step pose"
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.7, 0.999])
 def test_cut_file_is_damaged(path, share):
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
-    assert staleness(path, RECIPE) == "damaged"
-    for read in (read_header, read_arrays):
+    assert tested.staleness(path, RECIPE) == "damaged"
+    for read in (tested.read_header, tested.read_arrays):
         with pytest.raises(UserError, match="damaged") as caught:
             read(path)
         assert caught.value.exit_code == ExitCode.UNREADABLE
@@ -79,24 +69,24 @@ def test_cut_file_is_damaged(path, share):
 def test_foreign_safetensors_is_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
     save_file({"w": np.zeros(3)}, path)
-    for read in (read_header, read_arrays):
-        with pytest.raises(ArtifactError, match="not written by la2ds"):
+    for read in (tested.read_header, tested.read_arrays):
+        with pytest.raises(tested.ArtifactError, match="not written by la2ds"):
             read(path)
     save_file({"w": np.zeros(3)}, path, metadata={"format": "pt"})
-    with pytest.raises(ArtifactError, match="not written by la2ds"):
-        read_header(path)
-    assert staleness(path, RECIPE) == "damaged"
+    with pytest.raises(tested.ArtifactError, match="not written by la2ds"):
+        tested.read_header(path)
+    assert tested.staleness(path, RECIPE) == "damaged"
 
 
 def test_file_of_another_schema_is_refused(path, monkeypatch):
     monkeypatch.setattr(artifact, "SCHEMA", 2)
-    with pytest.raises(ArtifactError, match="schema 1, expected 2"):
-        read_header(path)
+    with pytest.raises(tested.ArtifactError, match="schema 1, expected 2"):
+        tested.read_header(path)
 
 
 def test_missing_file_is_told_apart_from_a_damaged_one(tmp_path):
-    for read in (read_header, read_arrays):
-        with pytest.raises(MissingArtifact):
+    for read in (tested.read_header, tested.read_arrays):
+        with pytest.raises(tested.MissingArtifact):
             read(tmp_path / "no.safetensors")
 
 
@@ -108,16 +98,16 @@ def test_failure_while_writing_leaves_the_old_file(path, monkeypatch):
 
     monkeypatch.setattr(artifact.os, "fsync", fail)
     with pytest.raises(KeyboardInterrupt):
-        write_text(path, "new")
+        tested.write_text(path, "new")
     assert path.read_bytes() == old
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
 def test_json_refuses_nan(tmp_path):
-    write_json(tmp_path / "a.json", {"b": [1, None]})
+    tested.write_json(tmp_path / "a.json", {"b": [1, None]})
     assert (tmp_path / "a.json").read_text() == '{\n  "b": [\n    1,\n    null\n  ]\n}\n'
     with pytest.raises(ValueError, match="JSON compliant"):
-        write_json(tmp_path / "a.json", {"b": math.nan})
+        tested.write_json(tmp_path / "a.json", {"b": math.nan})
     assert "null" in (tmp_path / "a.json").read_text()
 
 
@@ -132,5 +122,5 @@ def test_files_get_the_permissions_of_the_umask(tmp_path: Path) -> None:
 def test_a_file_in_the_place_of_a_folder_is_said_to_be_one(tmp_path, inside):
     (tmp_path / "notes").write_text("a file")
     with pytest.raises(UserError, match="a part of the path is a file, not a folder") as caught:
-        write_text(tmp_path / "notes" / inside, "text")
+        tested.write_text(tmp_path / "notes" / inside, "text")
     assert caught.value.exit_code == ExitCode.STORAGE

@@ -8,14 +8,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import kendalltau
 
 from la2ds_cli.evaluation import nearest_frames
-from la2ds_cli.evaluation.nearest_frames import (
-    average_retrieval,
-    kendalls_tau,
-    measure_retrieval,
-    measure_tau,
-    retrieve_frames,
-    tau_against_order,
-)
+from la2ds_cli.evaluation import nearest_frames as tested
 from la2ds_cli.evaluation.phase_labels import PhaseFrames
 from la2ds_cli.evaluation.protocol import LA2DS
 
@@ -42,9 +35,9 @@ def test_tau_equals_scipy_on_ranks_with_ties() -> None:
         count, size = int(rng.integers(2, 80)), int(rng.integers(1, 30))
         rank = rng.integers(0, size, count)
         expected = kendalltau(np.arange(count), rank)[0]
-        assert tau_against_order(rank) == pytest.approx(expected, abs=1e-12, nan_ok=True)
+        assert tested.tau_against_order(rank) == pytest.approx(expected, abs=1e-12, nan_ok=True)
     # Pairs of (1, 0, 2, 2): discordant 1, tied 1, concordant 4; (4 - 1) / sqrt(6 * 5).
-    tau = tau_against_order(np.array([1, 0, 2, 2]))
+    tau = tested.tau_against_order(np.array([1, 0, 2, 2]))
     assert tau == pytest.approx(3 / np.sqrt(30), abs=1e-15)
 
 
@@ -60,8 +53,8 @@ def test_all_pairs_equal_the_usual_loop_in_blocks_too(
     expected = usual_loop(clips, stride)
     for block in (nearest_frames._BLOCK, 7 * sum(map(len, clips))):
         monkeypatch.setattr(nearest_frames, "_BLOCK", block)
-        np.testing.assert_allclose(kendalls_tau(clips, stride), expected, atol=1e-12)
-    found = measure_tau(clips, stride, seed=0)
+        np.testing.assert_allclose(tested.kendalls_tau(clips, stride), expected, atol=1e-12)
+    found = tested.measure_tau(clips, stride, seed=0)
     assert found.value == pytest.approx(np.nanmean(expected), abs=1e-12)
     missing = int(np.isnan(expected).sum()) - len(clips)
     assert (found.facts["pairs"], found.facts["nan"]) == (12, missing)
@@ -69,10 +62,12 @@ def test_all_pairs_equal_the_usual_loop_in_blocks_too(
 
 def test_identical_clips_score_one_reversed_ones_minus_one_and_constant_ones_nothing() -> None:
     clip = np.linspace(0, 1, 25)[:, None] * [1.0, 2.0]
-    assert measure_tau([clip, clip], 1, 0).value == pytest.approx(1.0, abs=1e-12)
-    assert measure_tau([clip, clip[::-1]], 1, 0).value == pytest.approx(-1.0, abs=1e-12)
+    assert tested.measure_tau([clip, clip], 1, 0).value == pytest.approx(1.0, abs=1e-12)
+    assert tested.measure_tau([clip, clip[::-1]], 1, 0).value == pytest.approx(-1.0, abs=1e-12)
     for noise in (0, 1e-15):  # as of an embedding that is interpolated to the frames of a clip
-        constant = measure_tau([0.1 * n + noise * walk(n, 16, n) for n in (40, 50, 60)], 1, 0)
+        constant = tested.measure_tau(
+            [0.1 * n + noise * walk(n, 16, n) for n in (40, 50, 60)], 1, 0
+        )
         assert constant.value is None
         assert (constant.facts["pairs"], constant.facts["nan"]) == (6, 6)
 
@@ -102,7 +97,7 @@ def clip(values: list[float], labels: list[int]) -> PhaseFrames:
 def test_precision_is_the_share_of_hits_in_other_videos(
     clips: list[PhaseFrames], neighbours: tuple[int, ...], first: list[float]
 ) -> None:
-    np.testing.assert_allclose(retrieve_frames(clips, neighbours)[0], first)
+    np.testing.assert_allclose(tested.retrieve_frames(clips, neighbours)[0], first)
 
 
 def test_micro_counts_frames_and_macro_counts_videos() -> None:
@@ -112,10 +107,12 @@ def test_micro_counts_frames_and_macro_counts_videos() -> None:
         clip([0.05, 9.0], [0, 1]),
         clip([0.15, 0.12], [0, 0]),
     ]
-    total, frames = retrieve_frames(clips, (2,)), np.array([3, 2, 2])
+    total, frames = tested.retrieve_frames(clips, (2,)), np.array([3, 2, 2])
     np.testing.assert_allclose(total[:, 0], [3, 1, 2])
     counts = np.array([[1, 1, 1], [0, 2, 1], [0, 0, 0]])
-    micro, macro = (average_retrieval(total, frames, counts, of) for of in ("frames", "videos"))
+    micro, macro = (
+        tested.average_retrieval(total, frames, counts, of) for of in ("frames", "videos")
+    )
     np.testing.assert_allclose(micro[:, 0], [6 / 7, 4 / 6, np.nan])
     np.testing.assert_allclose(macro[:, 0], [(1 + 1 / 2 + 1) / 3, 2 / 3, np.nan])
 
@@ -143,13 +140,13 @@ def test_precision_equals_the_plain_loop_in_blocks_too(monkeypatch: pytest.Monke
         clips.append((feature.astype(np.float32), rng.integers(0, 3, 2 * length)))
     monkeypatch.setattr(nearest_frames, "_BLOCK", 142 * 11)
     expected = np.transpose([plain_loop(clips, count) for count in (5, 10)])
-    np.testing.assert_allclose(retrieve_frames(clips, (5, 10)), expected)
+    np.testing.assert_allclose(tested.retrieve_frames(clips, (5, 10)), expected)
 
 
 def test_a_k_that_the_other_clips_have_frames_for_has_a_value() -> None:
     """Clips of 12 and 7 frames: the shorter one has 12 frames to search, the longer one 7."""
     clips = [(walk(frames, 2, frames), np.arange(frames) // 6) for frames in (12, 7)]
-    found = measure_retrieval(clips, LA2DS, 0)
+    found = tested.measure_retrieval(clips, LA2DS, 0)
     total = np.array(plain_loop(clips, 5))
     assert found["precision_at_k", "5"].value == pytest.approx((total / [12, 7]).mean())
     for k in ("10", "15"):

@@ -12,17 +12,8 @@ from sklearn.metrics import r2_score
 from sklearn.svm import SVC
 
 from la2ds_cli.evaluation import phase_metrics
+from la2ds_cli.evaluation import phase_metrics as tested
 from la2ds_cli.evaluation.phase_labels import Labels, PhaseFrames
-from la2ds_cli.evaluation.phase_metrics import (
-    accuracy,
-    choose_videos,
-    classify_phases,
-    measure_progression,
-    predict,
-    progression_sums,
-    progression_targets,
-    r_squared,
-)
 from la2ds_cli.evaluation.protocol import LA2DS, Subset
 
 
@@ -31,30 +22,30 @@ def frames(values: list[float], labels: list[int]) -> PhaseFrames:
 
 
 def test_videos_are_the_first_of_the_file_or_seeded_samples() -> None:
-    assert choose_videos(25, Subset("", 0.1)) == [[0, 1]]
-    assert choose_videos(9, Subset("", 0.1)) == [[0]]
-    draws = choose_videos(20, Subset("", 0.5, draws=6, seed=3))
+    assert tested.choose_videos(25, Subset("", 0.1)) == [[0, 1]]
+    assert tested.choose_videos(9, Subset("", 0.1)) == [[0]]
+    draws = tested.choose_videos(20, Subset("", 0.5, draws=6, seed=3))
     assert len(draws) == 6
     assert all(len(set(draw)) == 10 and draw == sorted(draw) for draw in draws)
     assert len({tuple(draw) for draw in draws}) == 6
-    assert draws[2] == choose_videos(20, Subset("", 0.5, draws=1, seed=5))[0]
+    assert draws[2] == tested.choose_videos(20, Subset("", 0.5, draws=1, seed=5))[0]
     # Nothing is random in all videos: one draw.
-    assert choose_videos(20, Subset("", 1.0, draws=6)) == [list(range(20))]
+    assert tested.choose_videos(20, Subset("", 1.0, draws=6)) == [list(range(20))]
 
 
 def test_confusion_counts_the_frames_of_each_test_video() -> None:
     train = [frames([0, 0.1, 1, 1.1], [0, 0, 1, 1])]
     test = [frames([0.05, 1.05, 0.0], [0, 1, 1]), frames([1.0], [1])]
-    found = classify_phases(train, test, 2, [[0]], "svm")
+    found = tested.classify_phases(train, test, 2, [[0]], "svm")
     np.testing.assert_array_equal(found, [[[[1, 0], [1, 1]], [[0, 0], [0, 1]]]])
-    assert accuracy(found.sum(axis=1))[0] == 0.75
+    assert tested.accuracy(found.sum(axis=1))[0] == 0.75
     # A phase of no training video counts as wrong, and a draw of one phase predicts it.
-    found = classify_phases(
+    found = tested.classify_phases(
         [frames([0, 1], [0, 1])], [frames([0, 1, 5], [0, 1, 2])], 3, [[0]], "svm"
     )
-    assert accuracy(found[0, 0]) == pytest.approx(2 / 3)
+    assert tested.accuracy(found[0, 0]) == pytest.approx(2 / 3)
     one = [frames([0, 1], [1, 1]), frames([0, 1], [0, 1])]
-    found = classify_phases(one, [frames([0, 9], [0, 1])], 2, [[0]], "logistic")
+    found = tested.classify_phases(one, [frames([0, 9], [0, 1])], 2, [[0]], "logistic")
     np.testing.assert_array_equal(found[0, 0], [[0, 1], [0, 1]])
 
 
@@ -64,7 +55,7 @@ def test_svm_gamma_is_one_over_width_times_variance() -> None:
     y = np.array([0, 0, 1, 1])
     # gamma * d^2 is about 1 between the groups, so the nearer group wins far from both.
     np.testing.assert_array_equal(
-        predict(x, y, np.array([[-60.0], [40.0], [60.0]]), "svm"), [0, 0, 1]
+        tested.predict(x, y, np.array([[-60.0], [40.0], [60.0]]), "svm"), [0, 0, 1]
     )
     one: Any = 1.0  # the stubs of scikit-learn know its default alone
     old = SVC(gamma=one).fit(x, y).decision_function([[-60.0], [60.0]])
@@ -75,7 +66,7 @@ def test_training_frames_that_are_all_alike_have_one_answer() -> None:
     x, y = np.ones((21, 3)), np.array([0] * 4 + [2] * 10 + [5] * 7)
     test = np.ones((4, 3)) * np.arange(4)[:, None]
     expected = SVC(C=1.0, gamma="scale").fit(x, y).predict(test)
-    np.testing.assert_array_equal(predict(x, y, test, "svm"), expected)
+    np.testing.assert_array_equal(tested.predict(x, y, test, "svm"), expected)
 
 
 @pytest.mark.parametrize("phases", [2, 3])
@@ -89,7 +80,7 @@ def test_the_kernel_from_products_predicts_as_scikit_learns(phases: int, monkeyp
     for block, most in ((2**24, 8192), (90 * 64, 8192), (1, 8192), (2**24, 89)):
         monkeypatch.setattr(phase_metrics, "_BLOCK", block)
         monkeypatch.setattr(phase_metrics, "KERNEL_FRAMES", most)
-        np.testing.assert_array_equal(predict(x, y, test, "svm"), expected)
+        np.testing.assert_array_equal(tested.predict(x, y, test, "svm"), expected)
 
 
 @pytest.mark.parametrize("phases", [2, 3])
@@ -110,13 +101,13 @@ def test_logistic_regression_is_the_penalised_softmax(phases: int) -> None:
 
     best = minimize(loss, np.zeros(3 * phases), method="BFGS", options={"gtol": 1e-6}).x
     expected = scores(best, test).argmax(axis=1)
-    assert (predict(x, y, test, "logistic") == expected).mean() > 0.999
+    assert (tested.predict(x, y, test, "logistic") == expected).mean() > 0.999
 
 
 def test_accuracy_of_a_hand_computed_table() -> None:
     # 6 frames of phase 0: 4 right; 2 of phase 1: 1 right; 2 of phase 2: none right.
-    assert accuracy(np.array([[4, 2, 0], [1, 1, 0], [2, 0, 0]])) == pytest.approx(0.5)
-    assert np.isnan(accuracy(np.zeros((2, 2))))
+    assert tested.accuracy(np.array([[4, 2, 0], [1, 1, 0], [2, 0, 0]])) == pytest.approx(0.5)
+    assert np.isnan(tested.accuracy(np.zeros((2, 2))))
 
 
 # --- progression --------------------------------------------------------------------------------
@@ -148,7 +139,7 @@ def test_progress_counts_to_the_end_of_a_phase(
     boundary: int,
     targets: list[float],
 ) -> None:
-    found = progression_targets(np.array(label), phases, rule)
+    found = tested.progression_targets(np.array(label), phases, rule)
     assert found.shape == (len(label), phases - 1)
     np.testing.assert_allclose(found[:, boundary], targets)
 
@@ -164,8 +155,10 @@ def sums_of(
     for features, labels in ((train, fitted), (test, scored)):
         of = [np.array(label) for label in labels]
         phases = max(label.max() for label in map(np.array, fitted)) + 1
-        sides.append((features, of, [progression_targets(one, phases, "exclude") for one in of]))
-    return progression_sums(*sides)
+        sides.append(
+            (features, of, [tested.progression_targets(one, phases, "exclude") for one in of])
+        )
+    return tested.progression_sums(*sides)
 
 
 def test_a_clock_against_a_boundary_that_moves_by_hand() -> None:
@@ -173,16 +166,18 @@ def test_a_clock_against_a_boundary_that_moves_by_hand() -> None:
     prediction is 1/4 too high. Targets -0.5, -0.25, 0, 0.25 have a squared spread of 0.3125."""
     sums = sums_of([clock(4)], [[0, 0, 1, 1]], [clock(4)], [[0, 0, 0, 1]])
     np.testing.assert_allclose(sums[0, 0], [4, -0.5, 0.375, 0.25])
-    np.testing.assert_allclose(r_squared(sums[0]), [1 - 4 * 0.0625 / 0.3125])
-    assert np.isnan(r_squared(np.array([3.0, 3.0, 3.0, 0.5])))  # three equal targets
+    np.testing.assert_allclose(tested.r_squared(sums[0]), [1 - 4 * 0.0625 / 0.3125])
+    assert np.isnan(tested.r_squared(np.array([3.0, 3.0, 3.0, 0.5])))  # three equal targets
 
 
 def test_progression_equals_scikit_learn_on_all_frames_of_all_clips() -> None:
     rng = np.random.default_rng(0)
     labels = [np.sort(np.append(rng.integers(0, 3, 20), [0, 1, 2])) for _ in range(8)]
     features = [rng.normal(size=(23, 4)) + label[:, None] for label in labels]
-    found = r_squared(sums_of(features[:5], labels[:5], features[5:], labels[5:]).sum(axis=0))
-    targets = [progression_targets(label, 3, "exclude") for label in labels]
+    found = tested.r_squared(
+        sums_of(features[:5], labels[:5], features[5:], labels[5:]).sum(axis=0)
+    )
+    targets = [tested.progression_targets(label, 3, "exclude") for label in labels]
     for e in range(2):
         fit = np.concatenate(targets[:5])[:, e]
         model = LinearRegression().fit(np.concatenate(features[:5]), fit)
@@ -208,5 +203,5 @@ def test_a_phase_of_one_side_alone_leaves_no_figure(
     train: np.ndarray, test: np.ndarray, reason: str
 ) -> None:
     labels = Labels(("a", "b", "c"), [train], [test], [0])
-    found = measure_progression([clock(6)], [clock(6)], labels, LA2DS, 0)
+    found = tested.measure_progression([clock(6)], [clock(6)], labels, LA2DS, 0)
     assert (found.value, found.facts["reason"]) == (None, reason)

@@ -10,16 +10,7 @@ import pytest
 
 from la2ds_cli.core.config_sections import AugmentConfig
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.features.augment import (
-    AugmentedCopy,
-    augment,
-    change_geometry,
-    drop_limb,
-    flip,
-    noise,
-    rotate_limb,
-    sample_frames,
-)
+from la2ds_cli.features import augment as tested
 from tests.movement import figure, in_space, warped_phase
 
 OFF = AugmentConfig(
@@ -35,7 +26,7 @@ def xy() -> np.ndarray:
 
 
 def _copy(xy: np.ndarray, config: AugmentConfig, seed: int = 0):
-    return augment(xy, np.ones(xy.shape[:2]), PENN, 5.0, config, np.random.default_rng(seed))
+    return tested.augment(xy, np.ones(xy.shape[:2]), PENN, 5.0, config, np.random.default_rng(seed))
 
 
 def test_everything_off_is_the_identity(xy: np.ndarray) -> None:
@@ -47,7 +38,7 @@ def test_everything_off_is_the_identity(xy: np.ndarray) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_frames_are_increasing_and_within_the_promised_share(seed: int) -> None:
     config = replace(OFF, drop=0.5, trim=0.5)
-    source = sample_frames(80, config, np.random.default_rng(seed))
+    source = tested.sample_frames(80, config, np.random.default_rng(seed))
     assert np.all(np.diff(source) >= 1)
     assert source[0] >= 0
     assert source[-1] <= 79
@@ -55,7 +46,7 @@ def test_frames_are_increasing_and_within_the_promised_share(seed: int) -> None:
 
 
 def test_trimming_alone_keeps_a_contiguous_part() -> None:
-    source = sample_frames(80, replace(OFF, trim=0.5), np.random.default_rng(3))
+    source = tested.sample_frames(80, replace(OFF, trim=0.5), np.random.default_rng(3))
     np.testing.assert_array_equal(np.diff(source), 1)
     assert 40 <= len(source) < 80
 
@@ -77,7 +68,7 @@ def test_position_noise_has_the_stated_deviation_in_cells(xy: np.ndarray) -> Non
 
 
 def test_rotation_moves_one_chain_and_keeps_its_bone_lengths(xy: np.ndarray) -> None:
-    turned = rotate_limb(xy, PENN, 0.3, np.random.default_rng(2))
+    turned = tested.rotate_limb(xy, PENN, 0.3, np.random.default_rng(2))
     moved = np.flatnonzero(np.abs(turned - xy).max(axis=(0, 2)) > 1e-9)
     chain = next(c for c in PENN.chains.values() if set(moved) <= set(c[1:]))
     for before, after in pairwise(chain):
@@ -98,14 +89,16 @@ def test_limbs_are_longer_or_shorter_by_a_tenth() -> None:
     rng = np.random.default_rng(0)
     ratio = []
     for _ in range(1500):
-        changed = change_geometry(still, PENN, 1.0, rng)[0]
+        changed = tested.change_geometry(still, PENN, 1.0, rng)[0]
         left, right = (np.linalg.norm(changed[hip] - changed[knee]) for hip, knee in legs)
         ratio.append(np.log(left / right))
     assert np.std(ratio) == pytest.approx(0.1 * np.sqrt(2), rel=0.1)
 
 
 def test_dropped_limb_is_missing_and_scoreless(xy: np.ndarray) -> None:
-    gone_xy, gone_score = drop_limb(xy, np.ones(xy.shape[:2]), PENN, np.random.default_rng(4))
+    gone_xy, gone_score = tested.drop_limb(
+        xy, np.ones(xy.shape[:2]), PENN, np.random.default_rng(4)
+    )
     missing = np.asarray(np.isnan(gone_xy).any(axis=-1))
     assert missing.any()
     assert not missing[:, [chain[0] for chain in PENN.chains.values()]].any()
@@ -114,7 +107,7 @@ def test_dropped_limb_is_missing_and_scoreless(xy: np.ndarray) -> None:
 
 def test_a_limb_may_be_unseen_for_the_whole_clip(xy: np.ndarray) -> None:
     rng = np.random.default_rng(0)
-    scores = [drop_limb(xy[:2], np.ones((2, 13)), PENN, rng)[1] for _ in range(30)]
+    scores = [tested.drop_limb(xy[:2], np.ones((2, 13)), PENN, rng)[1] for _ in range(30)]
     assert {int((score == 0).any(axis=1).sum()) for score in scores} == {1, 2}
 
 
@@ -135,7 +128,7 @@ def test_each_augmentation_alone_changes_its_own_thing_only(
 ) -> None:
     copy = _copy(xy, replace(OFF, **changes), seed=1)
     assert (len(copy.source) < len(xy)) == (kind == "temporal")
-    mirrored, _ = flip(xy, np.ones(xy.shape[:2]), PENN)
+    mirrored, _ = tested.flip(xy, np.ones(xy.shape[:2]), PENN)
     expected = mirrored if kind == "flip" else xy[copy.source.astype(int)]
     moved = np.abs(copy.xy - expected).max(axis=(0, 2)) > 1e-3
     chains = [set(chain[1:]) for chain in PENN.chains.values()]
@@ -167,12 +160,12 @@ def test_the_paper_probabilities_are_the_shares_of_copies(xy: np.ndarray) -> Non
 def test_smooth_noise_has_the_same_deviation_and_drifts() -> None:
     """Covariance 1 - |i - j| / 2T: variance 1, neighbours at 1 - 1 / 2T, both ends near 0.5."""
     rng = np.random.default_rng(0)
-    drawn = noise((20, 20_000), 2.0, rng, smooth=True)
+    drawn = tested.noise((20, 20_000), 2.0, rng, smooth=True)
     assert drawn.std(axis=1) == pytest.approx(2.0, rel=0.03)
     correlation = np.corrcoef(drawn)
     assert correlation[7, 8] == pytest.approx(1 - 1 / 40, abs=0.01)
     assert correlation[0, 19] == pytest.approx(1 - 19 / 40, abs=0.03)
-    independent = noise((20, 20_000), 2.0, rng)
+    independent = tested.noise((20, 20_000), 2.0, rng)
     assert np.abs(np.corrcoef(independent)[0, 1:]).max() < 0.03
 
 
@@ -181,7 +174,7 @@ def test_a_flip_negates_x_and_may_exchange_the_sides(xy: np.ndarray, swap: bool)
     """Scores go with their joints."""
     order = list(PENN.flip) if swap else list(range(13))
     score = np.linspace(0, 1, xy[..., 0].size).reshape(xy.shape[:2])
-    flipped, flipped_score = flip(xy, score, PENN, swap=swap)
+    flipped, flipped_score = tested.flip(xy, score, PENN, swap=swap)
     np.testing.assert_allclose(flipped, xy[:, order] * [-1, 1])
     np.testing.assert_array_equal(flipped_score, score[:, order])
     copy = _copy(xy, replace(OFF, flip_probability=1.0, flip_swap=swap))
@@ -196,16 +189,16 @@ WORLD = np.asarray(CLIP.world)
 ROOT = list(PENN.root)
 
 
-def _deep(config: AugmentConfig, seed: int = 0) -> AugmentedCopy:
+def _deep(config: AugmentConfig, seed: int = 0) -> tested.AugmentedCopy:
     rng = np.random.default_rng(seed)
-    return augment(CLIP.xy, CLIP.score, PENN, 4.0, config, rng, WORLD)
+    return tested.augment(CLIP.xy, CLIP.score, PENN, 4.0, config, rng, WORLD)
 
 
 def _about_root() -> np.ndarray:
     return WORLD - WORLD[:, ROOT].mean(axis=1, keepdims=True)
 
 
-def _world(copy: AugmentedCopy) -> np.ndarray:
+def _world(copy: tested.AugmentedCopy) -> np.ndarray:
     assert copy.world is not None
     return copy.world
 
@@ -218,7 +211,7 @@ def test_everything_off_is_the_identity_about_the_root() -> None:
 
 def test_frames_are_those_of_the_2d_augmentation() -> None:
     config = replace(OFF, trim=0.5, drop=0.5)
-    flat = augment(CLIP.xy, CLIP.score, PENN, 4.0, config, np.random.default_rng(3))
+    flat = tested.augment(CLIP.xy, CLIP.score, PENN, 4.0, config, np.random.default_rng(3))
     np.testing.assert_array_equal(_deep(config, 3).source, flat.source)
 
 
@@ -255,7 +248,7 @@ def test_mirror_image_and_gaps() -> None:
     world = WORLD.copy()
     world[5, PENN.index("left_wrist")] = np.nan
     rng = np.random.default_rng(0)
-    copy = augment(CLIP.xy, CLIP.score, PENN, 4.0, OFF, rng, world)
+    copy = tested.augment(CLIP.xy, CLIP.score, PENN, 4.0, OFF, rng, world)
     unknown = np.isnan(_world(copy)).any(axis=-1)
     assert np.argwhere(unknown).tolist() == [[5, PENN.index("left_wrist")]]
     assert (copy.score == 0).tolist() == unknown.tolist()

@@ -17,14 +17,8 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import read_phase_table
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
+from la2ds_cli.labels import propagated
 from la2ds_cli.labels.propagate import propagate_labels
-from la2ds_cli.labels.propagated import (
-    MergeResult,
-    PropagationResult,
-    checked_folder,
-    merge_into_project,
-    write_tables,
-)
 from tests.alignment.test_same_movement import kicking
 from tests.labels.swings import HEADER, clip_phase, swings, true_starts
 from tests.movement import add_sequence, sequence, warped_phase, without
@@ -36,16 +30,20 @@ def project(tmp_path: Path) -> Project:
     return swings(tmp_path)
 
 
-def propagate(project: Project, sources=("clip0",), targets=("all",)) -> PropagationResult:
+def propagate(
+    project: Project, sources=("clip0",), targets=("all",)
+) -> propagated.PropagationResult:
     return propagate_labels(project, sources, targets, AlignRequest(project.config(), "default"))
 
 
-def merge(project: Project, result: PropagationResult, *, overwrite: bool = False) -> MergeResult:
+def merge(
+    project: Project, result: propagated.PropagationResult, *, overwrite: bool = False
+) -> propagated.MergeResult:
     withheld = [clip for clip, labels in result.clips.items() if labels.withheld]
-    return merge_into_project(project, result.rows(), withheld, overwrite=overwrite)
+    return propagated.merge_into_project(project, result.rows(), withheld, overwrite=overwrite)
 
 
-def names(result: PropagationResult, clip: str) -> list[str]:
+def names(result: propagated.PropagationResult, clip: str) -> list[str]:
     return [phase.name for phase in result.clips[clip].phases]
 
 
@@ -91,7 +89,7 @@ def test_labelled_strangers_do_not_vote(tmp_path: Path):
 
 def test_the_tables_hold_the_same(project: Project, tmp_path: Path):
     result = propagate(project)
-    phases, boundaries = write_tables(result, tmp_path / "tables")
+    phases, boundaries = propagated.write_tables(result, tmp_path / "tables")
     rows = [(row.video, row.phase) for row in read_phase_table(phases).rows]
     assert rows == [(clip, p) for clip, labels in result.clips.items() for p in labels.phases]
     assert all(phase.propagated for _, phase in rows)
@@ -240,7 +238,7 @@ def test_no_project_is_a_folder_for_the_tables(project: Project, tmp_path: Path)
         for folder, why in ((one.root, "is a project"), (tmp_path, "labels set by people")):
             write_text(tmp_path / "phases.csv", before)
             with pytest.raises(UserError, match=why):
-                checked_folder(project, folder)
+                propagated.checked_folder(project, folder)
         assert one.phases_path.read_text() == before
 
 

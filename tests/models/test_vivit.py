@@ -9,23 +9,13 @@ import torch
 import torch.nn.functional as F
 
 from la2ds_models import vivit
+from la2ds_models import vivit as tested
 from la2ds_models.sequence_network import NetworkSettings
-from la2ds_models.vivit import (
-    Attention,
-    FlatMap,
-    PatchEmbedding,
-    SpatialTransformer,
-    TemporalPosition,
-    mix,
-    rotary_code,
-    rotate,
-    sinusoid,
-)
 from tests.method_batches import assert_alike
 
 
 def test_patches_are_cut_row_by_row() -> None:
-    embed = PatchEmbedding(channels=1, patch=2, width=4)
+    embed = tested.PatchEmbedding(channels=1, patch=2, width=4)
     with torch.no_grad():
         embed.project.weight.copy_(torch.eye(4))
         embed.project.bias.zero_()
@@ -39,11 +29,12 @@ def test_patches_are_cut_row_by_row() -> None:
 def test_rotary_scores_depend_on_the_distance_of_frames_only() -> None:
     torch.manual_seed(0)
     query, key = torch.randn(8), torch.randn(8)
-    code = rotary_code(20, 8, torch.device("cpu"))
+    code = tested.rotary_code(20, 8, torch.device("cpu"))
 
     def score(i: int, j: int) -> float:
         return float(
-            rotate(query[None], code[:, i : i + 1])[0] @ rotate(key[None], code[:, j : j + 1])[0]
+            tested.rotate(query[None], code[:, i : i + 1])[0]
+            @ tested.rotate(key[None], code[:, j : j + 1])[0]
         )
 
     assert score(3, 5) == pytest.approx(score(12, 14), abs=1e-5)
@@ -64,16 +55,16 @@ def test_plain_and_fused_attention_agree(masked: bool, monkeypatch: pytest.Monke
         return fused(*parts, attn_mask=attn_mask)
 
     monkeypatch.setattr(F, "scaled_dot_product_attention", spied)
-    plain = mix(query, key, value, mask)
+    plain = tested.mix(query, key, value, mask)
     assert not called
     monkeypatch.setattr(vivit, "PLAIN_ON_CPU", 0)
-    torch.testing.assert_close(plain, mix(query, key, value, mask))
+    torch.testing.assert_close(plain, tested.mix(query, key, value, mask))
     assert called
 
 
 def test_one_product_for_query_key_and_value_equals_three() -> None:
     torch.manual_seed(0)
-    attention = Attention(12, 3)
+    attention = tested.Attention(12, 3)
     x = torch.randn(2, 9, 12)
     together = attention(x, x)
     apart = attention(x, x.clone())  # the same values, not the same tensor
@@ -82,7 +73,7 @@ def test_one_product_for_query_key_and_value_equals_three() -> None:
 
 def test_indivisible_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="multiple of heads"):
-        Attention(10, 3)
+        tested.Attention(10, 3)
     with pytest.raises(ValueError, match="patch side"):
         _spatial(position=True, size=30, patch=7)
 
@@ -93,7 +84,7 @@ def _zeros(frames: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_learned_position_stretches_beyond_its_table() -> None:
-    position = TemporalPosition("learned", 10, 4)
+    position = tested.TemporalPosition("learned", 10, 4)
     assert position.table is not None
     stretched = F.interpolate(position.table.t()[None], 25, mode="linear", align_corners=True)
     torch.testing.assert_close(position(*_zeros(25))[0], stretched[0].t())
@@ -106,7 +97,7 @@ def test_a_clip_beside_a_longer_one_has_the_positions_it_has_alone(
 ) -> None:
     if training and kind == "offset":
         pytest.skip("the start of the table is drawn")
-    position = TemporalPosition(kind, 10, 4).train(training)
+    position = tested.TemporalPosition(kind, 10, 4).train(training)
     for length in (6, 10, 13):  # shorter than the table, as long, longer
         tokens, mask = torch.zeros(2, 25, 4), torch.ones(2, 25, dtype=torch.bool)
         mask[0, length:] = False
@@ -116,7 +107,7 @@ def test_a_clip_beside_a_longer_one_has_the_positions_it_has_alone(
 
 
 def test_offset_position_moves_in_training_and_rests_in_evaluation() -> None:
-    position = TemporalPosition("offset", 100, 4)
+    position = tested.TemporalPosition("offset", 100, 4)
     zero = _zeros(10)
     generator = torch.Generator().manual_seed(0)
     drawn = [position(*zero, generator) for _ in range(5)]
@@ -129,9 +120,9 @@ def test_offset_position_moves_in_training_and_rests_in_evaluation() -> None:
 
 def _spatial(
     *, position: bool, pooling: str = "mean", layers: int = 2, size: int = 6, patch: int = 3
-) -> SpatialTransformer:
+) -> tested.SpatialTransformer:
     torch.manual_seed(0)
-    return SpatialTransformer(
+    return tested.SpatialTransformer(
         NetworkSettings(
             channels=1,
             size=size,
@@ -174,21 +165,23 @@ def test_mean_pooling_averages_the_patch_tokens_and_cls_reads_its_own_token() ->
 
 
 def test_the_flat_map_is_one_linear_layer() -> None:
-    flat = FlatMap(2, 3, 5)
+    flat = tested.FlatMap(2, 3, 5)
     assert [p.shape for p in flat.parameters()] == [(5, 18), (5,)]
     one, two = torch.rand(4, 2, 3, 3), torch.rand(4, 2, 3, 3)
     torch.testing.assert_close(flat(one + two), flat(one) + flat(two) - flat.project.bias)
 
 
 def test_sinusoid_by_hand() -> None:
-    code = sinusoid(3, 4, torch.device("cpu"))
+    code = tested.sinusoid(3, 4, torch.device("cpu"))
     expected = [
         [0.0, 1.0, 0.0, 1.0],
         [math.sin(1), math.cos(1), math.sin(0.01), math.cos(0.01)],
         [math.sin(2), math.cos(2), math.sin(0.02), math.cos(0.02)],
     ]
     torch.testing.assert_close(code, torch.tensor(expected))
-    position = TemporalPosition("sinusoid", 2, 4)  # longer clips than the table's length are fine
+    position = tested.TemporalPosition(
+        "sinusoid", 2, 4
+    )  # longer clips than the table's length are fine
     assert not list(position.parameters())
     tokens = torch.rand(1, 3, 4)
     mask = torch.ones(1, 3, dtype=torch.bool)

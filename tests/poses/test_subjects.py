@@ -8,17 +8,7 @@ import pytest
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.poses.subjects import (
-    check_subject,
-    choose_subject,
-    follow_cuts,
-    rank_people,
-    ranks,
-    read_subjects,
-    set_subjects,
-    subject_of,
-    subject_scores,
-)
+from la2ds_cli.poses import subjects as tested
 from la2ds_cli.poses.tracking import Track, make_track
 from tests.poses.simulated_people import SIZE, moving, with_joints
 from tests.told import refused
@@ -33,7 +23,7 @@ def test_somebody_who_walks_by_right_before_the_camera_is_not_the_subject() -> N
     passer = make_track(at, box, np.full(20, 0.9))
     places = np.concatenate([box, box[:, :2]], axis=1).reshape(20, 3, 2)
     passer = with_joints(passer, places, np.full((20, 3), 0.8))
-    assert choose_subject([passer, athlete], SIZE, 100)[0] == 1
+    assert tested.choose_subject([passer, athlete], SIZE, 100)[0] == 1
 
 
 def test_the_score_is_the_product_of_its_factors() -> None:
@@ -46,8 +36,8 @@ def test_the_score_is_the_product_of_its_factors() -> None:
     side = np.sqrt(200 / 3 * 200 / (640 * 480))
     liveliness = 0.3 + 0.7 * (1 - np.exp(-32 / 2.56 / np.sqrt(2) / 200 / 0.05))
     expected = side * 0.5 * 1.0 * liveliness * 0.8
-    assert subject_scores([track], SIZE, 100) == pytest.approx([expected])
-    assert choose_subject([track], SIZE, 100) == (0, 1)
+    assert tested.subject_scores([track], SIZE, 100) == pytest.approx([expected])
+    assert tested.choose_subject([track], SIZE, 100) == (0, 1)
 
 
 def still(box: list[float]) -> Track:
@@ -58,7 +48,9 @@ def still(box: list[float]) -> Track:
 def test_a_close_up_does_not_win_by_size() -> None:
     """Both in the middle, with sides of 0.75 and 0.9 of the picture's: both count as a half."""
     smaller, larger = still([80, 60, 560, 420]), still([32, 24, 608, 456])
-    assert subject_scores([smaller], SIZE, 50) == pytest.approx(subject_scores([larger], SIZE, 50))
+    assert tested.subject_scores([smaller], SIZE, 50) == pytest.approx(
+        tested.subject_scores([larger], SIZE, 50)
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,7 +63,7 @@ def test_a_close_up_does_not_win_by_size() -> None:
 )
 def test_a_person_in_a_corner_counts_half(box: list[float], factor: float) -> None:
     side = np.sqrt(80 * 160 / (640 * 480))
-    scores = subject_scores([still(box)], SIZE, 50)
+    scores = tested.subject_scores([still(box)], SIZE, 50)
     assert scores == pytest.approx([side * factor * 0.3 * 0.9])
 
 
@@ -83,15 +75,15 @@ def test_half_of_the_joints_are_enough(seen: int, factor: float) -> None:
     joints = with_joints(track, np.full((50, 4, 2), 300.0), np.tile(score, (50, 1)))
     side = np.sqrt(80 * 160 / (640 * 480))
     expected = side * 0.3 * score.mean() * factor
-    assert subject_scores([joints], SIZE, 50) == pytest.approx([expected])
+    assert tested.subject_scores([joints], SIZE, 50) == pytest.approx([expected])
 
 
 def test_a_part_of_the_subject_is_no_rival_and_no_person() -> None:
     whole = moving(320, 300, 50, 0.1)
     upper = make_track(whole.frame, whole.box * [1, 1, 1, 0] + [5, 0, -5, 250], whole.score)
     larger = make_track(whole.frame, whole.box + np.array([-50, -20, 20, 20]), whole.score / 2)
-    assert choose_subject([whole, upper, larger], SIZE, 50) == (0, 1)
-    assert rank_people([whole, upper, larger], SIZE, 50) == [0]
+    assert tested.choose_subject([whole, upper, larger], SIZE, 50) == (0, 1)
+    assert tested.rank_people([whole, upper, larger], SIZE, 50) == [0]
 
 
 @pytest.fixture
@@ -106,9 +98,9 @@ def crowd() -> list[Track]:
 
 
 def test_a_rank_is_that_of_the_people_and_leaves_nothing_open(crowd: list[Track]) -> None:
-    order = rank_people(crowd, SIZE, 100)
+    order = tested.rank_people(crowd, SIZE, 100)
     for rank, index in enumerate(order, start=1):
-        assert choose_subject(crowd, SIZE, 100, str(rank)) == (index, 1)
+        assert tested.choose_subject(crowd, SIZE, 100, str(rank)) == (index, 1)
 
 
 @pytest.mark.parametrize(
@@ -116,27 +108,27 @@ def test_a_rank_is_that_of_the_people_and_leaves_nothing_open(crowd: list[Track]
     [(3, "auto", [1, 2, 3]), (3, "3", [3, 1, 2]), (0, "auto", []), (2, "2", [2, 1])],
 )
 def test_the_numbers_of_people_whom_a_subject_ordered(count, subject, numbers) -> None:
-    assert ranks(count, subject) == numbers
+    assert tested.ranks(count, subject) == numbers
 
 
 def test_a_rank_beyond_the_people_is_named() -> None:
     pair = [moving(220, 200, 50, 0.1), moving(420, 200, 50, 0.1)]
     with refused(ExitCode.UNUSABLE, "shows 2 people; there is no person 3", "V026"):
-        choose_subject(pair, SIZE, 50, "3")
+        tested.choose_subject(pair, SIZE, 50, "3")
     with pytest.raises(UserError, match="shows 1 person; there is no person 2"):
-        choose_subject(pair[:1], SIZE, 50, "2")
+        tested.choose_subject(pair[:1], SIZE, 50, "2")
 
 
 @pytest.mark.parametrize("subject", ["biggest", "0", "-1", "1.5", "", "²", "9" * 5000])
 def test_an_unknown_subject_is_refused(subject: str) -> None:
     with refused(ExitCode.USAGE, "unknown subject"):
-        check_subject(subject)
+        tested.check_subject(subject)
 
 
 def test_what_is_hardly_there_is_no_person() -> None:
     """A hundredth of the clip, small and in a corner."""
     noise = moving(30, 60, 2, 0.1)
-    assert rank_people([noise, moving(320, 200, 200, 0.1)], SIZE, 200) == [1]
+    assert tested.rank_people([noise, moving(320, 200, 200, 0.1)], SIZE, 200) == [1]
 
 
 FRONT = (320, 200, 40, 0.1)
@@ -159,7 +151,7 @@ TAKING_OVER = {
                          ids=TAKING_OVER)  # fmt: skip
 def test_who_takes_over_where_the_subject_is_not_seen(people, cuts, pieces, length) -> None:
     tracks = [moving(*each[:4], start=each[4] if len(each) > 4 else 0) for each in people]
-    joined, added = follow_cuts(0, tracks, least=9, cuts=cuts)
+    joined, added = tested.follow_cuts(0, tracks, least=9, cuts=cuts)
     assert (added, len(joined)) == (pieces, length)
     assert (np.diff(joined.frame) > 0).all()
 
@@ -177,16 +169,16 @@ def test_who_takes_over_where_the_subject_is_not_seen(people, cuts, pieces, leng
 def test_a_bad_row_is_named(project: Project, rows: str, problem: str) -> None:
     project.subjects_path.write_text("video,subject\n" + rows, "utf-8")
     with refused(ExitCode.MISMATCH, problem) as caught:
-        read_subjects(project)
+        tested.read_subjects(project)
     assert "video,subject" in caught.value.hint
 
 
 def test_choices_are_stored_by_the_first_person_of_a_clip(project: Project) -> None:
-    assert read_subjects(project) == {}
+    assert tested.read_subjects(project) == {}
     project.subjects_path.write_text("video,subject\n swing-1 , 3\nother,2\n", "utf-8")
-    set_subjects(project, {"swing-1": "4", "other": "", "more": "auto"})
-    subjects = read_subjects(project)
+    tested.set_subjects(project, {"swing-1": "4", "other": "", "more": "auto"})
+    subjects = tested.read_subjects(project)
     assert subjects == {"swing-1": "4", "more": "auto"}
     for video, person in (("swing-1", 1), ("swing-1-p2", 2)):
         clip = Video(video, "clips/swing.mp4", "0" * 64, 10, 30.0, 640, 480, person=person)
-        assert subject_of(subjects, clip) == "4"
+        assert tested.subject_of(subjects, clip) == "4"

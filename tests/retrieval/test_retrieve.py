@@ -16,13 +16,7 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.view import View
 from la2ds_cli.features.viewpoint import seen
-from la2ds_cli.retrieval.retrieve import (
-    RetrievalRequest,
-    RetrievalResult,
-    parse_query,
-    query_rows,
-    retrieve,
-)
+from la2ds_cli.retrieval import retrieve as tested
 from la2ds_cli.retrieval.search import Limits
 from la2ds_cli.views import retrieval_sheet as contact_sheet
 from la2ds_cli.views.figure import GREEN
@@ -41,13 +35,15 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def run(project: Project, progress: Progress = SILENT, **options: Any) -> RetrievalResult:
+def run(project: Project, progress: Progress = SILENT, **options: Any) -> tested.RetrievalResult:
     limits = {name: options.pop(name) for name in ("k", "per_video", "min_gap") if name in options}
     options = {"query": "anna"} | options
-    return retrieve(project, RetrievalRequest(limits=Limits(**limits), **options), progress)
+    return tested.retrieve(
+        project, tested.RetrievalRequest(limits=Limits(**limits), **options), progress
+    )
 
 
-def written(project: Project, **options: Any) -> RetrievalResult:
+def written(project: Project, **options: Any) -> tested.RetrievalResult:
     return contact_sheet.write(project, run(project, **options), (), Progress())
 
 
@@ -62,7 +58,7 @@ def written(project: Project, **options: Any) -> RetrievalResult:
     ],
 )
 def test_query_text(text: str, expected: tuple) -> None:
-    assert parse_query(text) == expected
+    assert tested.parse_query(text) == expected
 
 
 def test_a_clip_whose_name_ends_like_a_time_is_found(project: Project) -> None:
@@ -77,13 +73,13 @@ def test_a_clip_whose_name_ends_like_a_time_is_found(project: Project) -> None:
 
 def test_query_rows() -> None:
     pose = sequence(np.linspace(0, 1, 41))  # 2 s at 20 frames per second
-    assert query_rows(pose, 1.01) == [20]
-    assert query_rows(pose, 0.0) == [0]
-    assert query_rows(pose, None) == [4, 12, 20, 28, 36]
-    assert query_rows(pose.cut(0, 2), None) == [0, 1]
+    assert tested.query_rows(pose, 1.01) == [20]
+    assert tested.query_rows(pose, 0.0) == [0]
+    assert tested.query_rows(pose, None) == [4, 12, 20, 28, 36]
+    assert tested.query_rows(pose.cut(0, 2), None) == [0, 1]
     for seconds in (-0.2, 2.2):
         with refused(ExitCode.USAGE, "outside"):
-            query_rows(pose, seconds)
+            tested.query_rows(pose, seconds)
 
 
 def test_neighbours_show_the_querys_phase(project: Project) -> None:

@@ -13,18 +13,8 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.training import data as tested
 from la2ds_cli.training.clips import held_out, some_training_videos, training_videos
-from la2ds_cli.training.data import (
-    Clip,
-    clip_at,
-    draw_batch,
-    draw_copy,
-    draw_pair,
-    limit_frames,
-    load_training_set,
-    pair_rng,
-    to_clip,
-)
 from la2ds_cli.training.losses import get_method
 from la2ds_cli.training.network import PairBatch, build_network
 from tests.movement import add_sequence, figure, sequence, warped_phase
@@ -37,16 +27,17 @@ NO_AUGMENT = load_config(overrides=["model.input=joints", *CUT, *UNCHANGED])
 PENN = get_skeleton("penn13")
 
 
-def _clips(count: int, length: int = 40) -> list[Clip]:
+def _clips(count: int, length: int = 40) -> list[tested.Clip]:
     return [
-        to_clip(f"v{n}", sequence(warped_phase(length, n)), JOINTS.train.fps) for n in range(count)
+        tested.to_clip(f"v{n}", sequence(warped_phase(length, n)), JOINTS.train.fps)
+        for n in range(count)
     ]
 
 
 def test_a_batch_is_a_function_of_its_step() -> None:
     clips = _clips(6)
-    first, again = (draw_batch(clips, PENN, JOINTS, 3, CPU) for _ in range(2))
-    other = draw_batch(clips, PENN, JOINTS, 4, CPU)
+    first, again = (tested.draw_batch(clips, PENN, JOINTS, 3, CPU) for _ in range(2))
+    other = tested.draw_batch(clips, PENN, JOINTS, 4, CPU)
     assert first.augmented.joints is not None
     assert again.augmented.joints is not None
     torch.testing.assert_close(first.augmented.joints, again.augmented.joints)
@@ -62,15 +53,15 @@ def test_position_noise_is_one_cell_along_each_axis(aspect: str, sides: list[flo
     config = load_config(overrides=[*settings, *(f"augment.{one}" for one in augment)])
     xy = np.random.default_rng(1).uniform([0, 0], [60, 240], (60, 13, 2))
     xy[0, :2] = [0, 0], [60, 240]  # a crop of 30 cells of 2 x 8 pixels, if it is stretched
-    clip = Clip("tall", xy, np.ones((60, 13)))
-    original, copy = draw_copy(clip, PENN, config, np.random.default_rng(0))
+    clip = tested.Clip("tall", xy, np.ones((60, 13)))
+    original, copy = tested.draw_copy(clip, PENN, config, np.random.default_rng(0))
     moved = (copy.xy - original.xy).std(axis=(0, 1))
     np.testing.assert_allclose(moved, sides, rtol=0.1)
 
 
 def test_truth_points_at_the_same_pose_of_the_original() -> None:
     """With geometry untouched, root-centred joints of S' equal those of S at the true index."""
-    batch = draw_batch(_clips(3), PENN, NO_AUGMENT, 0, CPU)
+    batch = tested.draw_batch(_clips(3), PENN, NO_AUGMENT, 0, CPU)
     original, copy = batch.original.joints, batch.augmented.joints
     assert original is not None
     assert copy is not None
@@ -89,11 +80,11 @@ def test_truth_points_at_the_same_pose_of_the_original() -> None:
 
 
 def test_long_clips_are_thinned_within_bounds() -> None:
-    clip = Clip("v", figure(np.linspace(0, 1, 500)), np.ones((500, 13)))
+    clip = tested.Clip("v", figure(np.linspace(0, 1, 500)), np.ones((500, 13)))
     for seed in range(5):
-        short = limit_frames(clip, 64, np.random.default_rng(seed))
+        short = tested.limit_frames(clip, 64, np.random.default_rng(seed))
         assert len(short.xy) == 64
-    assert limit_frames(clip, 500, np.random.default_rng(0)) is clip
+    assert tested.limit_frames(clip, 500, np.random.default_rng(0)) is clip
 
 
 def test_training_ignores_test_clips_and_holds_out_validation(tmp_path: Path) -> None:
@@ -101,7 +92,7 @@ def test_training_ignores_test_clips_and_holds_out_validation(tmp_path: Path) ->
     for n in range(12):
         split = "test" if n >= 10 else "train"
         add_sequence(project, f"clip{n}", sequence(warped_phase(30, n)), split)
-    data = load_training_set(project, project.config())
+    data = tested.load_training_set(project, project.config())
     trained, held_out = ({c.video for c in part} for part in (data.train, data.validation))
     assert len(trained) == 8
     assert len(held_out) == 2
@@ -138,7 +129,7 @@ def test_some_training_clips_are_evenly_spaced_and_have_poses(
 def test_too_few_clips_and_mixed_skeletons_are_refused(tmp_path: Path) -> None:
     project = Project.create(tmp_path)
     with pytest.raises(UserError, match="at least 2 clips"):
-        load_training_set(project, project.config())
+        tested.load_training_set(project, project.config())
     add_sequence(project, "a", sequence(warped_phase(30, 0)))
     pose = sequence(warped_phase(30, 1))
     add_sequence(project, "b", pose)
@@ -146,7 +137,7 @@ def test_too_few_clips_and_mixed_skeletons_are_refused(tmp_path: Path) -> None:
     other = replace(pose, xy=xy, score=np.ones((30, 17)), skeleton="coco17")
     add_sequence(project, "c", other)
     with pytest.raises(UserError, match="mix the skeletons coco17, penn13"):
-        load_training_set(project, project.config())
+        tested.load_training_set(project, project.config())
 
 
 @pytest.mark.parametrize("preset", ["paper-penn-casa", "joints-heatmaps"])
@@ -162,12 +153,12 @@ def test_a_frame_that_occurs_twice_is_read_once(preset: str) -> None:
         gradients = torch.autograd.grad(loss, list(network.parameters()))
         return loss, torch.cat([gradient.flatten() for gradient in gradients])
 
-    batch = draw_batch(clips, PENN, config, 0, CPU)
+    batch = tested.draw_batch(clips, PENN, config, 0, CPU)
     frames = []
     for side in (0, 1):
         for place in batch.positions:
-            random = pair_rng(0, len(batch.positions), place)
-            pair = draw_pair(clips[clip_at(0, 2, place)], PENN, config, random)
+            random = tested.pair_rng(0, len(batch.positions), place)
+            pair = tested.draw_pair(clips[tested.clip_at(0, 2, place)], PENN, config, random)
             frames += list(torch.from_numpy((pair[0], pair[1])[side].maps))
     assert sum(map(len, batch.maps)) < len(frames)
     one_by_one = replace(batch, maps=[frame[None] for frame in frames])

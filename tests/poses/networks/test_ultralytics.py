@@ -20,17 +20,8 @@ import torch
 from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.poses import networks
+from la2ds_cli.poses.networks import ultralytics
 from la2ds_cli.poses.networks import ultralytics as backends
-from la2ds_cli.poses.networks.ultralytics import (
-    UltralyticsBackend,
-    UltralyticsDetector,
-    best_match,
-    import_part,
-    load_model,
-    model_name,
-    read_checkpoint,
-    read_joints,
-)
 from tests.poses.yolo_files import LAYERS, DetectionModel, write_checkpoint
 from tests.told import refused
 
@@ -46,7 +37,7 @@ from tests.told import refused
     ],
 )
 def test_settings(setting: str, model: str) -> None:
-    assert model_name(setting, "yolo11n") == model
+    assert ultralytics.model_name(setting, "yolo11n") == model
 
 
 def test_identities(tmp_path: Path) -> None:
@@ -72,7 +63,7 @@ def test_a_missing_package_is_named_with_its_extra_and_licence(monkeypatch, tmp_
     monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
     monkeypatch.setitem(sys.modules, "ultralytics", None)
     with refused(ExitCode.ENVIRONMENT, "package ultralytics is not installed") as caught:
-        load_model("yolo11n", "cpu", 1)
+        ultralytics.load_model("yolo11n", "cpu", 1)
     assert "pip install 'la2ds[ultralytics]'" in caught.value.hint
     assert "AGPL-3.0" in caught.value.hint
     assert list(tmp_path.iterdir()) == []  # nothing was downloaded for nothing
@@ -84,7 +75,7 @@ def tasks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
     if importlib.util.find_spec("ultralytics") is None:
         pytest.skip("needs la2ds[ultralytics]")
-    return import_part("nn.tasks")
+    return ultralytics.import_part("nn.tasks")
 
 
 def saved(tasks: Any, folder: Path, name: str) -> tuple[Any, str]:
@@ -101,7 +92,7 @@ def saved(tasks: Any, folder: Path, name: str) -> tuple[Any, str]:
 def test_a_network_is_built_again(tasks: Any, tmp_path: Path, name: str) -> None:
     network, path = saved(tasks, tmp_path, name)
     state = torch.get_rng_state()
-    model = load_model(path, "cpu", 8)
+    model = ultralytics.load_model(path, "cpu", 8)
     assert torch.equal(state, torch.get_rng_state())
     assert model.joints == ((17, 3) if "pose" in name else None)
     assert (model.device, model.batch_size, model.image_size) == ("cpu", 1, 640)
@@ -112,7 +103,7 @@ def test_a_network_is_built_again(tasks: Any, tmp_path: Path, name: str) -> None
 
 def test_people_whatever_the_company_and_the_thread(tasks: Any, tmp_path: Path) -> None:
     backend = networks.resolve_pose(saved(tasks, tmp_path, "yolo11n-pose")[1], "cpu")
-    assert isinstance(backend, UltralyticsBackend)
+    assert isinstance(backend, ultralytics.UltralyticsBackend)
     assert (backend.skeleton, backend.device) == ("coco17", "cpu")
     assert "AGPL-3.0" in backend.notice
     random = np.random.default_rng(0)
@@ -135,10 +126,10 @@ def test_people_whatever_the_company_and_the_thread(tasks: Any, tmp_path: Path) 
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path, monkeypatch) -> None:
     path = write_checkpoint(tmp_path / "a.pt", monkeypatch)
     with refused(ExitCode.MISMATCH, "does not fit the installed ultralytics"):
-        load_model(str(path), "cpu", 1)
+        ultralytics.load_model(str(path), "cpu", 1)
     path = write_checkpoint(tmp_path / "a.pt", monkeypatch, names={0: "cat", 1: "dog"})
     with pytest.raises(UserError, match="does not detect people; its classes are cat, dog"):
-        load_model(str(path), "cpu", 1)
+        ultralytics.load_model(str(path), "cpu", 1)
 
 
 class Hostile:
@@ -153,7 +144,7 @@ class Hostile:
 
 def unread(path: Path, match: str) -> UserError:
     with refused(ExitCode.MISMATCH, match) as caught:
-        read_checkpoint(path)
+        ultralytics.read_checkpoint(path)
     return caught.value
 
 
@@ -163,7 +154,7 @@ def test_tensors_and_layers_are_read(tmp_path: Path, monkeypatch) -> None:
     path = write_checkpoint(
         tmp_path / "a.pt", monkeypatch, network=network, train_args={"imgsz": 320}
     )
-    read = read_checkpoint(path)
+    read = ultralytics.read_checkpoint(path)
     expected = network.state_dict()
     assert set(read.tensor) == set(expected)
     for name, tensor in expected.items():
@@ -178,7 +169,7 @@ def test_the_averaged_network_goes_first(tmp_path: Path, monkeypatch) -> None:
     average = DetectionModel()
     average.yaml, average.names = LAYERS, ["person"]
     path = write_checkpoint(tmp_path / "a.pt", monkeypatch, ema=average)
-    read = read_checkpoint(path)
+    read = ultralytics.read_checkpoint(path)
     assert torch.equal(read.tensor["model.0.weight"], average.state_dict()["model.0.weight"])
     assert read.classes == {0: "person"}
     assert read.image_size == 640
@@ -192,7 +183,7 @@ def test_the_joints_of_a_pose_network(tmp_path: Path, monkeypatch) -> None:
         "head": [[[0, 1], 1, "Pose", ["nc", "kpt_shape"]]],
     }
     path = write_checkpoint(tmp_path / "a.pt", monkeypatch, layers=layers)
-    assert read_checkpoint(path).joints == (17, 3)
+    assert ultralytics.read_checkpoint(path).joints == (17, 3)
 
 
 def test_a_hostile_file_runs_nothing(tmp_path: Path) -> None:
@@ -290,28 +281,28 @@ def test_the_person_in_the_box_is_taken() -> None:
     image[60:140, 100:140] = 255
     model: Any = TwoPeople()
     box = np.array([[100, 60, 140, 140], [102, 70, 150, 130.0]])
-    xy, score, _ = UltralyticsBackend(model).estimate([image, image], box)
+    xy, score, _ = ultralytics.UltralyticsBackend(model).estimate([image, image], box)
     assert xy.shape == (2, 17, 2)
     assert xy.dtype == score.dtype == np.float32
     np.testing.assert_allclose(xy, np.broadcast_to([119.5, 99.5], (2, 17, 2)), atol=0.6)
     np.testing.assert_allclose(score, 0.6)
-    nobody = UltralyticsBackend(model).estimate([], np.zeros((0, 4)))
+    nobody = ultralytics.UltralyticsBackend(model).estimate([], np.zeros((0, 4)))
     assert [len(part) for part in nobody] == [0] * 3
 
 
 def test_the_best_match() -> None:
     found = np.array([[0, 0, 10, 10, 0.9], [10, 0, 20, 10, 0.3], [12, 0, 22, 10, 0.3]])
-    assert best_match(found, np.array([11, 0, 21, 10])) == 1  # equal overlap: the first
-    assert best_match(found, np.array([13, 0, 23, 10])) == 2
-    assert best_match(found, np.array([40, 0, 50, 10])) == -1
-    assert best_match(found[:0], np.array([0, 0, 10, 10])) == -1
+    assert ultralytics.best_match(found, np.array([11, 0, 21, 10])) == 1  # equal overlap: the first
+    assert ultralytics.best_match(found, np.array([13, 0, 23, 10])) == 2
+    assert ultralytics.best_match(found, np.array([40, 0, 50, 10])) == -1
+    assert ultralytics.best_match(found[:0], np.array([0, 0, 10, 10])) == -1
 
 
 def test_joints_without_a_score_get_that_of_the_person() -> None:
-    xy, score = read_joints(np.arange(5 + 34, dtype=np.float32) / 100)
+    xy, score = ultralytics.read_joints(np.arange(5 + 34, dtype=np.float32) / 100)
     np.testing.assert_allclose(xy[0], [0.05, 0.06])
     np.testing.assert_allclose(score, 0.04)
-    xy, score = read_joints(row((0, 0, 1, 1), 0.4, 7, 8, 1.0001))
+    xy, score = ultralytics.read_joints(row((0, 0, 1, 1), 0.4, 7, 8, 1.0001))
     np.testing.assert_array_equal(xy, np.tile([7, 8], (17, 1)))
     np.testing.assert_array_equal(score, 1)
 
@@ -370,7 +361,7 @@ def test_boxes_come_back_to_pictures_of_several_sizes() -> None:
         bright((128, 80), 8, 16, 40, 96),
         np.zeros((128, 80, 3), np.uint8),
     ]
-    found = UltralyticsDetector(finder).detect(images)
+    found = ultralytics.UltralyticsDetector(finder).detect(images)
     assert finder.seen == [(64, 64, 3), (64, 64, 3), (64, 64, 3), (64, 64, 3)]
     np.testing.assert_allclose(found[0], [[20, 40, 60, 80, 0.9]], rtol=1e-6)
     np.testing.assert_allclose(found[1], [[64, 0, 128, 48, 0.9]], rtol=1e-6)
@@ -382,7 +373,8 @@ def test_boxes_are_those_of_ultralytics(tasks: Any, tmp_path: Path) -> None:
     """Boxes of YOLO.predict, sides cut at the border of the picture as it does. The weights are
     random, but pictures went through the layers, so that boxes and scores differ from place to
     place."""
-    models, backend = import_part("models"), UltralyticsBackend(SquareFinder())  # pyright: ignore
+    models = ultralytics.import_part("models")
+    backend = ultralytics.UltralyticsBackend(SquareFinder())  # pyright: ignore
     torch.manual_seed(0)
     network = tasks.DetectionModel("yolo11n.yaml", nc=1, verbose=False)
     for layer in network.modules():
