@@ -188,7 +188,11 @@ def _rows(
     begin = int(frame[0]) if clip.part or clip.time is not None else 0
     if video is not None and (begin <= _SLACK or not clip.complete):
         begin = 0
-    length = int(frame[-1]) + 1 - begin
+    # A file with times that lists every n-th frame leaves none out.
+    regular = clip.time is not None and video is None and len(frame) > 1
+    step = int(np.gcd.reduce(np.diff(frame))) if regular else 1
+    row = (frame - begin) // step
+    length = int(row[-1]) + 1
     if length > max(_ALWAYS_FINE, _SPARSE * len(number)):
         raise FramesError(
             f"only {len(number)} of the frame numbers from {number[0]} to {number[-1]} are present"
@@ -196,14 +200,14 @@ def _rows(
     if video is not None:
         length = _fitted(clip, begin, length, video)
     filled = np.full(length, -1, np.int64)
-    inside = frame < begin + length
-    filled[frame[inside] - begin] = number[inside]
-    index = begin + np.arange(length)
+    inside = row < length
+    filled[row[inside]] = number[inside]
+    index = begin + step * np.arange(length)
     if video is not None:
         return filled, index, video.time[index], video.fps
     if clip.time is not None and options.fps is None:
         time = np.interp(index, frame, clip.time)
-        return filled, index, time, clip.fps or _usual_rate(frame, clip.time)
+        return filled, index, time, clip.fps or _usual_rate(row, clip.time)
     fps = options.fps or clip.fps
     if not fps > 0:
         raise MissingFactError(
@@ -226,10 +230,10 @@ def _fitted(clip: FileClip, begin: int, length: int, video: SourceVideo) -> int:
     return (min(end, there) if clip.complete else there) - begin
 
 
-def _usual_rate(frame: IntArray, time: FloatArray) -> float:
+def _usual_rate(row: IntArray, time: FloatArray) -> float:
     if len(time) < 2:
         raise FramesError("it has a single frame and therefore no frame rate", "add --fps N")
-    return float(1 / np.median(np.diff(time) / np.diff(frame)))
+    return float(1 / np.median(np.diff(time) / np.diff(row)))
 
 
 # --- the video that a pose file was made from: its time stamps and its size -----------------------

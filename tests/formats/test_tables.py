@@ -67,6 +67,9 @@ def test_wide_csv_without_score_with_its_own_times_and_other_columns(read: Read,
         assert (pose.frame.tolist(), pose.info["absent"], pose.fps) == ([0, 1, 2, 3, 4], 2, 20)
         np.testing.assert_allclose(pose.time, np.arange(5) / 20)
         assert np.isnan(pose.xy[1:3]).all()
+        half = read("wide-csv", write_rows(path, [rows[0], *rows[1::2]]), fps=fps)
+        assert (half.frame.tolist(), half.info["absent"]) == ([0, 2, 4], 0)
+        np.testing.assert_allclose(half.time, np.arange(0, 5, 2) / 20)
 
 
 def test_dlc_matches_names_and_lists_the_others(project: Project, tmp_path: Path):
