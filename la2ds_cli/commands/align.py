@@ -129,7 +129,7 @@ def timeline(
 
     \b
       la2ds timeline --project swings
-      la2ds timeline anna.mp4 ben.mp4 cleo.mp4 --reference anna.mp4 --project swings
+      la2ds timeline a.mp4 b.mp4 c.mp4 --reference b.mp4 --project swings
       la2ds timeline --project swings --out mean.png
 
     Needs no trained model. Each clip is aligned with the reference, whose time is the timeline. A

@@ -401,7 +401,7 @@ def _manifest(folder: Path) -> Parser:
     from la2ds_cli.poses.sources import read_manifest
 
     rows = ["path,start,end,rotate,mirror,slowmo,fps,subject,group,split"]
-    rows += ["a.mp4,1,2.5,90,true,8,,largest,anna,train", "b.mp4,,,,,,,,,"]
+    rows += ["a.mp4,1,2.5,90,true,8,,2,anna,train", "b.mp4,,,,,,,,,"]
     return Parser("list.csv", ("\n".join(rows) + "\n").encode(), read_manifest, of_bytes)
 
 
