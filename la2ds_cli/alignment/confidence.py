@@ -249,7 +249,7 @@ def if_seen(
 
 def _unseen(pose: PoseSequence) -> BoolArray:
     """(T,) whether no joint was seen within NEAR_SECONDS of a frame."""
-    seen = np.asarray(np.isfinite(pose.xy).all(axis=-1).any(axis=-1))
+    seen = pose.somebody
     if not seen.any():
         return ~seen
     return np.abs(pose.time[nearest_known(pose.time, seen)] - pose.time) > NEAR_SECONDS + 1e-9

@@ -19,7 +19,7 @@ from la2ds_cli.core.types import (
     FloatArray,
     Phase,
     PoseSequence,
-    joined_runs,
+    lasting_runs,
     run_seconds,
 )
 from la2ds_cli.poses.trust import LEAST_TRUST
@@ -240,7 +240,7 @@ def find_unjudged(angles: Differences) -> list[Unjudged]:
 
 
 def _unjudged(angles: Differences, joint: str, reason: str, rows: BoolArray) -> Unjudged:
-    lasting = _lasting(rows, angles.time)
+    lasting = lasting_runs(rows, angles.time, LASTING)
     return Unjudged(joint, reason, sum(run_seconds(angles.time, *stretch) for stretch in lasting))
 
 
@@ -253,15 +253,9 @@ def _episodes(angles: Differences, j: int) -> list[tuple[int, int]]:
     return [
         (first, stop)
         for beyond in signs
-        for first, stop in _lasting(beyond, angles.time)
+        for first, stop in lasting_runs(beyond, angles.time, LASTING)
         if stop - first >= LEAST_FRAMES
     ]
-
-
-def _lasting(rows: BoolArray, time: FloatArray) -> list[tuple[int, int]]:
-    """First and stop rows of the stretches that last at least LASTING seconds."""
-    joined = joined_runs(rows, time, LASTING)
-    return [run for run in joined if run_seconds(time, *run) >= LASTING - 1e-9]
 
 
 # --- tempo --------------------------------------------------------------------------------------

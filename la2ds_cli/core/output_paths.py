@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from la2ds_cli.core.errors import UserError
@@ -16,7 +16,7 @@ _OWN = (
 
 
 def checked_outputs(
-    project: Project, paths: Iterable[Path], what: str, suffixes: Sequence[str]
+    project: Project, paths: Iterable[Path], what: str, suffixes: Collection[str]
 ) -> list[Path]:
     """The paths. Raises UserError (exit 2) for a suffix that is not one of `suffixes` (lower case,
     with the dot), and for a path that is a clip, a label file or a table of the project, or lies in

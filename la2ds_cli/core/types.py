@@ -119,6 +119,11 @@ class PoseSequence:
     def __len__(self) -> int:
         return len(self.xy)
 
+    @property
+    def somebody(self) -> BoolArray:
+        """(T,) whether any joint is seen in a frame."""
+        return np.asarray(np.isfinite(self.xy).all(axis=-1).any(axis=-1))
+
     def cut(self, start: int, stop: int) -> PoseSequence:
         """Frames start..stop (stop exclusive) with their time stamps."""
         arrays, _ = self.to_arrays()
@@ -268,6 +273,12 @@ def joined_runs(mask: BoolArray, time: FloatArray, pause: float) -> list[tuple[i
             first, _ = joined.pop()
         joined.append((first, stop))
     return joined
+
+
+def lasting_runs(mask: BoolArray, time: FloatArray, least: float) -> list[tuple[int, int]]:
+    """`joined_runs` over pauses shorter than `least` seconds, those that last as long as that."""
+    joined = joined_runs(mask, time, least)
+    return [run for run in joined if run_seconds(time, *run) >= least - 1e-9]
 
 
 def run_seconds(time: FloatArray, first: int, stop: int) -> float:

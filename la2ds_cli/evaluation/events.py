@@ -72,16 +72,15 @@ def choose_events(
                 f"clips that repeat a phase: {repeated}; the k-th time is compared with the k-th"
             )
         return _clips(poses, labelled), "phases", warnings
-    reason = "no two scored clips share a phase boundary" if any(phases.values()) else None
+    why = "no phase labels"
+    if any(phases.values()):
+        why = "no two scored clips share a phase boundary"
     kinematic = {v: kinematic_events(pose) for v, pose in poses.items()}
     if _shared(kinematic):
         return (
             _clips(poses, kinematic),
             "kinematic",
-            [
-                f"{reason or 'no phase labels'}: events are extrema of the joints, found by rule "
-                "and not by people"
-            ],
+            [f"{why}: events are extrema of the joints, found by rule and not by people"],
         )
     return (
         _clips(poses, {video: {} for video in poses}),

@@ -14,14 +14,7 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.paper import paper_methods
 from la2ds_cli.experiments.result import Result, Row, Rows
-from la2ds_cli.experiments.runner import (
-    ALONE,
-    Bench,
-    Plan,
-    check_plan,
-    run_table,
-    shared_facts,
-)
+from la2ds_cli.experiments.runner import ALONE, Bench, Plan, run_table, shared_facts
 from la2ds_cli.experiments.scores import FOLDER, TASKS, Task, check_scored
 from la2ds_cli.training.losses import check_input, get_method, method_names, method_recipe
 
@@ -49,7 +42,7 @@ def benchmark(
     missing or duplicate methods or seeds, an unknown name, no time, and an invalid setting; and as
     `check_scored`; `check_projects` comes first.
     """
-    check_plan(plan)
+    plan.check()
     out = projects[0].results_dir(FOLDER) if out is None else out
     names = shipped_methods() if methods is None else methods
     table = method_table(projects[0], names, plan)

@@ -17,14 +17,7 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.corruption import CLEAN, DroppedLimb, JointNoise, Joints
 from la2ds_cli.experiments.result import BASELINES, Baseline, Result, Row, Rows
-from la2ds_cli.experiments.runner import (
-    ALONE,
-    Bench,
-    Plan,
-    check_plan,
-    run_table,
-    shared_facts,
-)
+from la2ds_cli.experiments.runner import ALONE, Bench, Plan, run_table, shared_facts
 from la2ds_cli.experiments.scores import ablation_task
 
 DEFAULT_PRESET = "paper-penn-casa"  # paper-penn, which follows the text literally, does not learn
@@ -174,7 +167,7 @@ def reproduce(
     time or an invalid setting; of worse joints, (exit 4) without labels, and (exit 5) for a recipe
     that reads video frames.
     """
-    check_plan(plan)
+    plan.check()
     variants, baselines = _variants(project, table, preset, plan)
     rows = Rows(
         f"reproduce-{preset}",

@@ -56,13 +56,12 @@ class Plan:
     rates: Mapping[str, float] = field(default_factory=dict)
     device: DeviceName = "auto"
 
+    def check(self) -> None:
+        """Raise UserError (exit 2) for seeds or a time limit with which nothing can be trained."""
+        from la2ds_cli.training.train import check_limit, check_seeds
 
-def check_plan(plan: Plan) -> None:
-    """Raise UserError (exit 2) for seeds or a time limit with which nothing can be trained."""
-    from la2ds_cli.training.train import check_limit, check_seeds
-
-    check_seeds(plan.seeds, plan.settings)
-    check_limit(plan.minutes)
+        check_seeds(self.seeds, self.settings)
+        check_limit(self.minutes)
 
 
 def machine_facts(device: DeviceName) -> dict[str, Any]:

@@ -59,8 +59,8 @@ REST = 0.1  # of the tempo; slower is a rest
 def resting(pose: PoseSequence) -> BoolArray:
     """(T,) bool: whether a joint is seen and the clip moves slower than the share REST of its
     tempo."""
-    fast, seen = speed(pose), np.isfinite(pose.xy).all(axis=-1).any(axis=-1)
-    return np.asarray(seen & (fast < REST * np.percentile(fast, FAST)))
+    fast = speed(pose)
+    return np.asarray(pose.somebody & (fast < REST * np.percentile(fast, FAST)))
 
 
 def sampling_rate(pose: PoseSequence, train: TrainConfig) -> float:

@@ -404,8 +404,7 @@ def export_clips(
     """
     videos = chosen_clips(project, names)
     paths = [folder / f"{video.id}{suffix}" for video in videos]
-    for path in paths:
-        checked_outputs(project, [path], "a file", (path.suffix.lower(),))
+    checked_outputs(project, paths, "a file", {path.suffix.lower() for path in paths})
     results = []
     for video, path in zip(progress.over("exporting", videos), paths, strict=True):
         try:

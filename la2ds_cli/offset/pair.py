@@ -59,9 +59,10 @@ class Fit:
     correlation: float
     spread: float
 
-    def lag_at(self, seconds: float) -> float:
-        """The lag at seconds of A."""
-        return self.lag + (self.drift or 0.0) * (seconds - self.middle)
+    def lag_at(self, seconds: float, otherwise: float = 0.0) -> float:
+        """The lag at seconds of A. otherwise: the drift, if none was estimated."""
+        drift = otherwise if self.drift is None else self.drift
+        return self.lag + drift * (seconds - self.middle)
 
     @property
     def evidence(self) -> float:

@@ -109,7 +109,7 @@ def solved(
     told = _reached(drifting, 0) if drifting else set()
     offset = np.zeros(len(poses))
     for _ in range(2):  # with drift, the lag of a pair depends on when, which the first round tells
-        lags = [_lag_at(pair, at + float(offset[pair.a]), drift) for pair in used]
+        lags = [p.best.lag_at(at + offset[p.a], drift[p.b] - drift[p.a]) for p in used]
         offset, variance = _solved(len(poses), used, lags, [p.best.within for p in used])
     sure = [
         pair
@@ -129,14 +129,6 @@ def solved(
         else None
         for n in range(len(poses))
     )
-
-
-def _lag_at(pair: PairOffset, seconds: float, drift: FloatArray) -> float:
-    """The lag of a pair at seconds of its first recording: by its own drift, or if it overlaps too
-    shortly to have one, by that of both clocks, drift (N,)."""
-    if pair.best.drift is not None:
-        return pair.best.lag_at(seconds)
-    return pair.best.lag + float(drift[pair.b] - drift[pair.a]) * (seconds - pair.best.middle)
 
 
 def _allowed(pair: PairOffset, poses: Sequence[PoseSequence]) -> float:

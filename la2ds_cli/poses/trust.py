@@ -28,14 +28,7 @@ from dataclasses import replace
 import numpy as np
 
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
-from la2ds_cli.core.types import (
-    BoolArray,
-    FloatArray,
-    IntArray,
-    PoseSequence,
-    joined_runs,
-    run_seconds,
-)
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence, lasting_runs
 
 WRONG = 0.25  # torso lengths; a joint further from where it is counts as wrong
 LEAST_TRUST = 2 / 3  # nothing is judged by a joint that is less than twice as likely right as wrong
@@ -359,8 +352,7 @@ def doubts(pose: PoseSequence) -> list[tuple[str, float, float]]:
     told = []
     for name, chain in sorted(skeleton.chains.items()):
         low = np.asarray(doubtful[:, list(chain[1:3])].any(axis=1))
-        for start, stop in joined_runs(low, pose.time, LASTING):
-            if run_seconds(pose.time, start, stop) >= LASTING - 1e-9:
-                seconds = (round(float(pose.time[row]), 2) for row in (start, stop - 1))
-                told.append((name.replace("_", " "), *seconds))
+        for start, stop in lasting_runs(low, pose.time, LASTING):
+            seconds = (round(float(pose.time[row]), 2) for row in (start, stop - 1))
+            told.append((name.replace("_", " "), *seconds))
     return sorted(told, key=lambda doubt: (doubt[1], doubt[0]))

@@ -91,9 +91,9 @@ def train(
 
     A finished run with the same settings and clips is left unchanged, also if its resume state is
     lost or only its weights were copied. Raises UserError (exit 5) if the run has other settings or
-    clips, unless `overwrite`. Raises UserError (exit 2), before
-    anything is written, if `max_minutes` is not more than 0 or the settings fit no network. Writes
-    the files of la2ds_cli.training.checkpoint and FINISHED.
+    clips, unless `overwrite`. Raises UserError (exit 2), before anything is written, if
+    `max_minutes` is not more than 0 or the settings fit no network. Writes the files of
+    la2ds_cli.training.checkpoint and FINISHED.
     """
     if run == BASE_RUN:
         raise UserError(f"'{run}' stands for the base model", hint="choose another name with --run")
