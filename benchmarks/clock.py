@@ -29,10 +29,10 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.embedding.trained import checkpoint_path, load_network, run_header
 from la2ds_cli.evaluation.evaluate import Request, score_request
 from la2ds_cli.experiments.runner import ALONE
 from la2ds_cli.features.network_input import NetworkInput
+from la2ds_cli.network.trained import checkpoint_path, load_network, run_header
 from la2ds_cli.training.data import (
     TrainingSet,
     batch_positions,

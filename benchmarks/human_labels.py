@@ -26,12 +26,12 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.progress import SILENT
 from la2ds_cli.core.project import DEFAULT_RUN
-from la2ds_cli.embedding.trained import weights_key
 from la2ds_cli.evaluation.clips import check_unseen
 from la2ds_cli.evaluation.event_transfer import transfer_events
 from la2ds_cli.evaluation.features import FEATURE_NAMES, FeatureRequest, feature_sets
 from la2ds_cli.experiments.runner import Plan, run_name, train_run
 from la2ds_cli.experiments.scores import scored_inputs
+from la2ds_cli.network.trained import weights_key
 from la2ds_cli.training.base_weights import base_key
 
 BASELINES = [name for name in FEATURE_NAMES if name != "model"]

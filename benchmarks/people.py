@@ -20,12 +20,12 @@ from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import Cell, Column, Table, markdown
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.datasets.penn_action import import_penn_action
 from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.evaluation.event_transfer import Draw, draw_trims
 from la2ds_cli.evaluation.events import EvaluationClip, choose_events
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
-from la2ds_cli.formats.penn_action import import_penn_action
 
 RATE = 30.0  # nominal
 ACTIONS = ("golf_swing", "squat", "pullup", "jumping_jacks")  # with phases of phases_kinematic.csv

@@ -30,12 +30,12 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.datasets.penn_action import read_clip
 from la2ds_cli.demo.clips import FPS, JOINTS, camera_at, drawn_frames, random_phase
 from la2ds_cli.demo.performer import COCO17, forward_kinematics, movement, random_body, random_style
 from la2ds_cli.features.body_joints import as_skeleton
 from la2ds_cli.formats.file_clip import to_sequence
 from la2ds_cli.formats.files import ImportOptions
-from la2ds_cli.formats.penn_action import read_clip
 from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.poses.trust import EVIDENCE, LEAST_TRUST, WRONG, evidence, trust_of
 from la2ds_cli.video.reader import Image, write_video

@@ -18,7 +18,7 @@ from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, EmbeddingSequence, FloatArray, PoseSequence
-from la2ds_cli.embedding import embed, trained
+from la2ds_cli.network import embed, trained
 from la2ds_cli.views.alignment_files import AN_ALIGNMENT, write_alignment, write_repetitions
 
 

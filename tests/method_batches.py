@@ -12,8 +12,8 @@ import torch
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.project import Project
-from la2ds_cli.embedding.embedder import Embedder
-from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
+from la2ds_cli.network.embedder import Embedder
+from la2ds_cli.network.trained import load_embedder, untrained_embedder
 from la2ds_cli.training.data import PairBatch
 from la2ds_cli.training.losses import add_head, get_method
 from la2ds_cli.training.network import ClipBatch

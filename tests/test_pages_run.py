@@ -17,10 +17,10 @@ import pytest
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.formats.h2o import ACTIONS
+from la2ds_cli.datasets.h2o import ACTIONS
+from tests.datasets.test_penn_action import write_mat
 from tests.formats import data_set_samples as data_sets
 from tests.formats.c3d_files import C3dFile
-from tests.formats.test_penn_action import write_mat
 from tests.poses.grey_people import film, squats
 from tests.processes import invoke
 from tests.test_reference_docs import USER_PAGES, commands_on

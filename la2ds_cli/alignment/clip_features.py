@@ -22,11 +22,11 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
 from la2ds_cli.core.view import View
-from la2ds_cli.embedding.embed import possible_embeddings, trained_meanwhile
-from la2ds_cli.embedding.embedder import Embedder
-from la2ds_cli.embedding.trained import light_base, light_embedder, run_header
 from la2ds_cli.features.body_joints import is_body
 from la2ds_cli.features.viewpoint import seen
+from la2ds_cli.network.embed import possible_embeddings, trained_meanwhile
+from la2ds_cli.network.embedder import Embedder
+from la2ds_cli.network.trained import light_base, light_embedder, run_header
 
 ChosenKind = Literal["model", "base", "pose"]
 MOVEMENT_SPREAD = 1.5  # the counterpart of Embedder.spread for paced_movement, in its units

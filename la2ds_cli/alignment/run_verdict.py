@@ -38,11 +38,11 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.trained import light_embedder, run_header, weights_key
 from la2ds_cli.features.body_joints import as_skeleton, holds, is_body
 from la2ds_cli.features.pose_features import movement
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.network.trained import light_embedder, run_header, weights_key
 
 VERSION = 4
 ALIGN = ("movement", "base", "skip_cost", "open_ends")  # settings that it is measured with

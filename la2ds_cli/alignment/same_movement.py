@@ -28,10 +28,10 @@ from la2ds_cli.alignment.sampling import thinned_rows
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.trained import light_base
 from la2ds_cli.features.body_joints import body_joints, is_body
 from la2ds_cli.features.pose_features import LEAST_MOVEMENT, raw_pose, value_range
 from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.network.trained import light_base
 
 STRANGERS = Path(__file__).parent / "strangers.safetensors"
 MOST_FRAMES = 48  # of a clip; a few frames are enough to tell movements apart

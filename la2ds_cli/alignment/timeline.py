@@ -28,12 +28,12 @@ from la2ds_cli.core.errors import ExitCode, Mismatch, Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.trained import run_header
 from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
 from la2ds_cli.features.pose_features import in_3d, joint_angles
 from la2ds_cli.features.resample import at_positions, evenly_spaced
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import seen
+from la2ds_cli.network.trained import run_header
 
 MOST_SAMPLED = 24  # clips of which the most typical one is chosen
 _CHUNK = 32  # clips that are embedded in one batch

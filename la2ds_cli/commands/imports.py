@@ -179,7 +179,7 @@ def penn_action(
 
     Creates the project if there is none.
     """
-    from la2ds_cli.formats.penn_action import import_penn_action
+    from la2ds_cli.datasets.penn_action import import_penn_action
 
     importer = partial(import_penn_action, root=root, action=action, carl_labels=carl_labels)
     import_into(here, "penn-action", importer)
@@ -198,7 +198,7 @@ def ikea_asm(
 
     Creates the project if there is none. Actions come from gt_segments.json.
     """
-    from la2ds_cli.formats.ikea_asm import import_ikea_asm
+    from la2ds_cli.datasets.ikea_asm import import_ikea_asm
 
     importer = partial(import_ikea_asm, root=root, furniture=furniture)
     import_into(here, "ikea-asm", importer)
@@ -218,7 +218,7 @@ def h2o(
     Creates the project if there is none. The 3D joints are projected with cam_intrinsics.txt.
     Recordings of the validation list get no split.
     """
-    from la2ds_cli.formats.h2o import import_h2o
+    from la2ds_cli.datasets.h2o import import_h2o
 
     import_into(here, "h2o", partial(import_h2o, root=root, action=action))
 

@@ -183,7 +183,7 @@ def embed(
     Needs a trained run. align, retrieve and evaluate embed clips themselves when they need it.
     """
     from la2ds_cli.core.batch import batch_exit_code
-    from la2ds_cli.embedding import embed as embedding
+    from la2ds_cli.network import embed as embedding
 
     with here.console() as console:
         opened = here.open()

@@ -30,14 +30,15 @@ from la2ds_cli.core.errors import UserError
 
 
 @cache
-def plugin_names(package: str, declared: str = "NAMES") -> dict[str, str]:
+def plugin_names(*packages: str, declared: str = "NAMES") -> dict[str, str]:
     """Plugin name, or what else is declared, such as the ending of a model file, -> dotted module,
-    for every module of `package` that declares such names."""
+    for every module of the packages that declares such names."""
     modules = {}
-    for item in sorted(resources.files(package).iterdir(), key=lambda item: item.name):
-        if item.name.endswith(".py") and item.name != "__init__.py":
-            for name in _declared(item.read_text("utf-8"), declared):
-                modules[name] = f"{package}.{item.name[:-3]}"
+    for package in packages:
+        for item in sorted(resources.files(package).iterdir(), key=lambda item: item.name):
+            if item.name.endswith(".py") and item.name != "__init__.py":
+                for name in _declared(item.read_text("utf-8"), declared):
+                    modules[name] = f"{package}.{item.name[:-3]}"
     return modules
 
 
@@ -53,18 +54,18 @@ def _declared(source: str, what: str) -> tuple[str, ...]:
 
 
 def load_plugin(
-    package: str, setting: str, *, what: str, hint: str, declared: str = "NAMES"
+    *packages: str, setting: str, what: str, hint: str, declared: str = "NAMES"
 ) -> ModuleType:
     """The module for a setting: a model file, a name, or `name:arguments`.
 
     Raises UserError (exit 2) that lists the known names, and as `check_trusted`. what: the kind of
     plugin in the message, e.g. `pose network`; hint: added to the list; declared: as plugin_names.
     """
-    names, missing = plugin_names(package, declared), ""
+    names, missing = plugin_names(*packages, declared=declared), ""
     name = setting.partition(":")[0]
     if name in names:
         return importlib.import_module(names[name])
-    for suffix, module in plugin_names(package, "SUFFIXES").items():
+    for suffix, module in plugin_names(*packages, declared="SUFFIXES").items():
         if setting.lower().endswith(suffix):
             return importlib.import_module(module)
     if "." in setting and re.fullmatch(r"[\w.]+", setting):

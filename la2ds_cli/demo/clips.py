@@ -232,8 +232,8 @@ def run_demo(
     """
     from la2ds_cli.alignment.align import find_alignment
     from la2ds_cli.alignment.request import AlignRequest
-    from la2ds_cli.embedding.embed import embed
     from la2ds_cli.evaluation.evaluate import Request, evaluate
+    from la2ds_cli.network.embed import embed
     from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
     from la2ds_cli.retrieval.search import Limits
     from la2ds_cli.training.train import TrainOptions, train

@@ -203,7 +203,7 @@ def check_unseen(project: Project, runs: Sequence[str], warnings: list[str]) -> 
     Adds a warning if that cannot be determined because the weights name no clips, or clips that are
     no longer in the project.
     """
-    from la2ds_cli.embedding.trained import checkpoint_path
+    from la2ds_cli.network.trained import checkpoint_path
 
     known = {video.id: video for video in project.videos()}
     test = [video for video in known.values() if video.split == "test"]

@@ -18,7 +18,6 @@ from la2ds_cli.core.errors import Unusable
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.embedding.trained import weights_key
 from la2ds_cli.evaluation.clips import check_unseen, select_clips
 from la2ds_cli.evaluation.event_transfer import (
     Draw,
@@ -41,6 +40,7 @@ from la2ds_cli.evaluation.nearest_frames import measure_tau
 from la2ds_cli.evaluation.phase_labels import Labels, label_clips
 from la2ds_cli.evaluation.phase_metrics import measure_phases
 from la2ds_cli.evaluation.protocol import Protocol, get_protocol
+from la2ds_cli.network.trained import weights_key
 
 # Characters of joined names of runs. A file name can have 255 bytes, and an ending follows.
 _LONGEST = 150

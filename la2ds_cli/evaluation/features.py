@@ -23,7 +23,6 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import Unusable, UserError, check_choice
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.embedder import Moments
 from la2ds_cli.evaluation.aligner import Aligner, Clips, Direct, SeenClip, ThroughClips
 from la2ds_cli.features import pose_features
 from la2ds_cli.features.body_joints import is_body
@@ -31,9 +30,10 @@ from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.features.pose_features import in_3d
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.network.embedder import Moments
 
 if TYPE_CHECKING:
-    from la2ds_cli.embedding.embedder import Embedder
+    from la2ds_cli.network.embedder import Embedder
 
 
 T = TypeVar("T")
@@ -196,7 +196,7 @@ class FeatureRequest:
     @cached_property
     def base(self) -> EmbedsOnce:
         """The base model, for its own row and for the networks of all runs."""
-        from la2ds_cli.embedding.trained import load_embedder
+        from la2ds_cli.network.trained import load_embedder
 
         return EmbedsOnce(load_embedder(self.project, BASE_RUN, self.device))
 
@@ -263,7 +263,7 @@ def embedder_set(
 
 
 def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
-    from la2ds_cli.embedding.trained import has_model, load_embedder, trained_runs
+    from la2ds_cli.network.trained import has_model, load_embedder, trained_runs
 
     project, runs = request.project, request.runs
     embedders = {}
@@ -285,7 +285,7 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
 
 def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> FeatureSet:
     """The network of the first run, or of the settings if there is none, with random weights."""
-    from la2ds_cli.embedding.trained import untrained_embedder
+    from la2ds_cli.network.trained import untrained_embedder
 
     config = request.config
     if trained is not None:
@@ -310,7 +310,7 @@ def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> Featu
 def _differences(project: Project, runs: Sequence[str]) -> list[str]:
     """Warnings about runs that differ in more than their seed, since a mean over them mixes these
     differences, and about runs with the same seed, which do not show the spread over seeds."""
-    from la2ds_cli.embedding.trained import checkpoint_path
+    from la2ds_cli.network.trained import checkpoint_path
 
     notes, by_seed = [], {}
     recipes = {run: artifact.read_header(checkpoint_path(project, run))[0] for run in runs}

@@ -216,7 +216,7 @@ def _figures(evaluated: Evaluated) -> tuple[dict[str, FloatArray], dict[str, Any
 def _recipe(
     project: Project, run: str, config: Config, features: Sequence[str], protocol: str
 ) -> artifact.Recipe:
-    from la2ds_cli.embedding.trained import checkpoint_path
+    from la2ds_cli.network.trained import checkpoint_path
     from la2ds_cli.training.base_weights import base_key
 
     settings = {

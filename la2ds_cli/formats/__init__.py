@@ -22,10 +22,6 @@ video, rows and failed files. dlc_csv.py is a short one to start from.
 4. tests/formats/test_NAME.py writes a small file of the format and reads it back; the message
    about a broken file names the problem and where in the file it is.
 
-A data set has a function `import_NAME(project, root, ..., progress)` and a command of its own, as
-h2o.py. It calls `exchange.import_files` with the paths of its clips; split, group and phases are
-set in FileClip. A wrong folder or an unknown choice raises UserError.
-
 An exporter. `SUFFIX` is the ending of the file that a clip becomes, such as `.json`, and empty for
 a folder. `write_clip` writes the PoseSequence of the clip `name` to `path` atomically
 (core.artifact.write_text or write_bytes). Its docstring states what is written, with which

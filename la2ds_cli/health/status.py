@@ -177,7 +177,7 @@ def _heatmaps(project: Project, config: Config, poses: _Poses) -> StepStatus:
 
 def _readable(project: Project, runs: Iterable[RunStatus]) -> Iterator[str]:
     """Runs whose weights can embed clips."""
-    from la2ds_cli.embedding.trained import checkpoint_path
+    from la2ds_cli.network.trained import checkpoint_path
 
     for run in runs:
         with suppress(ArtifactError):
@@ -186,8 +186,8 @@ def _readable(project: Project, runs: Iterable[RunStatus]) -> Iterator[str]:
 
 
 def _embeddings(project: Project, run: str, poses: _Poses) -> StepStatus:
-    from la2ds_cli.embedding.embed import embedding_recipe
-    from la2ds_cli.embedding.trained import run_frames, weights_key
+    from la2ds_cli.network.embed import embedding_recipe
+    from la2ds_cli.network.trained import run_frames, weights_key
 
     model, frames = weights_key(project, run), run_frames(project, run)
     recipes = {v: embedding_recipe(model, key, v, frames) for v, key in poses.keys.items()}
@@ -270,7 +270,7 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> s
 
 def _evaluated(project: Project, run: str) -> bool:
     """Whether the run has been evaluated with the weights that it has now."""
-    from la2ds_cli.embedding.trained import weights_key
+    from la2ds_cli.network.trained import weights_key
 
     path = project.results_dir("evaluate") / f"{run}.json"
     scored = artifact.read_document(path).get("weights")

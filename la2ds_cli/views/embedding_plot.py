@@ -116,7 +116,7 @@ def plot_embeddings(
     joints or with too few frames, 5 for clips of different skeletons or weights, and whatever
     extracting poses or embedding raises.
     """
-    from la2ds_cli.embedding.embed import ensure_embeddings
+    from la2ds_cli.network.embed import ensure_embeddings
     from la2ds_cli.poses.extract import ensure_poses
     from la2ds_cli.poses.quality import note_weakness
 

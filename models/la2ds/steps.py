@@ -307,7 +307,7 @@ def embed(
     Raises UserError for a name that is no clip (exit 3), a run without a model or a project without
     poses (exit 4), and another command that writes to the project (exit 5).
     """
-    from la2ds_cli.embedding.embed import embed as embed_clips
+    from la2ds_cli.network.embed import embed as embed_clips
 
     stored = project._stored
     chosen = None if clips is None else [project.clip(name).id for name in clips]

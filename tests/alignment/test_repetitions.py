@@ -17,11 +17,11 @@ from la2ds_cli.alignment.repetitions import Repetition, cut_clip
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.datasets.penn_action import import_penn_action
 from la2ds_cli.demo.clips import performed
 from la2ds_cli.features.resample import seconds_at
 from la2ds_cli.formats.file_clip import to_sequence
 from la2ds_cli.formats.files import ImportOptions
-from la2ds_cli.formats.penn_action import import_penn_action
 from la2ds_cli.formats.wide_csv import read_clips
 from tests.movement import cycle, figure, sequence, shaken
 from tests.shared_data import PENN, PEOPLE, needs_penn, needs_people

@@ -21,8 +21,8 @@ from la2ds_cli.alignment.run_verdict import (
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding import trained
 from la2ds_cli.features.pose_features import movement, time_only
+from la2ds_cli.network import trained
 from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
 

@@ -16,10 +16,10 @@ from la2ds_cli.alignment.sampling import at_rows, compared_rows, frames_per_chan
 from la2ds_cli.core.config import AlignConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase, PoseSequence
+from la2ds_cli.datasets.penn_action import import_penn_action
 from la2ds_cli.features.pose_features import movement_without_velocity
 from la2ds_cli.features.resample import at_rate
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.formats.penn_action import import_penn_action
 from tests.movement import sequence, warped_phase
 from tests.shared_data import PENN, needs_penn
 

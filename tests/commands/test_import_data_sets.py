@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.project import Project
+from tests.datasets.test_penn_action import write_mat
 from tests.formats import data_set_samples
-from tests.formats.test_penn_action import write_mat
 from tests.processes import invoke
 
 SCAN = "Kallax_Shelf_Drawer/0001_black_table_02_01_2019_08_16_14_00"

@@ -10,9 +10,9 @@ import pytest
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.embedding import embed as embedding
 from la2ds_cli.experiments import benchmark as benchmarks
 from la2ds_cli.experiments.runner import Plan
+from la2ds_cli.network import embed as embedding
 from la2ds_cli.training import loop
 from la2ds_cli.training import train as training
 from tests.ray_workers import mortal

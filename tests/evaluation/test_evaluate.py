@@ -16,9 +16,9 @@ from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.embedder import Embedder
 from la2ds_cli.evaluation.evaluate import Request, score_request
 from la2ds_cli.evaluation.table import verdict
+from la2ds_cli.network.embedder import Embedder
 from tests.evaluation.labelled_project import (
     TINY,
     evaluated,
@@ -358,7 +358,7 @@ def test_what_limits_the_labels_is_said(tmp_path: Path) -> None:
 @needs_penn
 def test_golf_baselines_agree_with_an_independent_implementation(tmp_path: Path) -> None:
     """Reference: 2.63/4.80 raw DTW, 7.84/8.72 time only (median/mean percent), other trims."""
-    from la2ds_cli.formats.penn_action import import_penn_action
+    from la2ds_cli.datasets.penn_action import import_penn_action
 
     project = Project.create(tmp_path)
     import_penn_action(project, PENN, "golf_swing")

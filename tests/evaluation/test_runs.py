@@ -16,12 +16,12 @@ from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import Cell
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.embedder import Embedder
 from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.evaluation.evaluate import Scored, mean_of, result_name
 from la2ds_cli.evaluation.features import FeatureRequest, feature_sets
 from la2ds_cli.evaluation.measure import Measure, joined, mean_over_runs, undefined
 from la2ds_cli.evaluation.table import evaluation_parts, notes, verdict
+from la2ds_cli.network.embedder import Embedder
 from la2ds_cli.training.train import train
 from tests import small_runs
 from tests.evaluation.labelled_project import TINY, evaluated, labelled_project, random_run, shown

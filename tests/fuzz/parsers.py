@@ -22,13 +22,13 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.progress import SILENT
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.datasets.h2o import import_h2o
+from la2ds_cli.datasets.ikea_asm import import_ikea_asm
+from la2ds_cli.datasets.penn_action import import_penn_action
 from la2ds_cli.features.heatmap_cache import cache_heatmaps, read_heatmaps
 from la2ds_cli.formats import WRITTEN, coco_json, load_format
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
-from la2ds_cli.formats.h2o import import_h2o
-from la2ds_cli.formats.ikea_asm import import_ikea_asm
-from la2ds_cli.formats.penn_action import import_penn_action
 from la2ds_cli.poses.subjects import read_subjects, set_subjects
 from la2ds_cli.video.reader import probe, read_frames
 from tests.formats import data_set_samples as sets
@@ -316,7 +316,7 @@ def _small_weights(project: Project) -> None:
 
 
 def _read_weights(project: Project) -> None:
-    from la2ds_cli.embedding.trained import load_network
+    from la2ds_cli.network.trained import load_network
 
     load_network(project, "default")
 

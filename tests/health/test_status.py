@@ -11,9 +11,9 @@ from la2ds_cli.core.annotations import JOINT, Annotation, Moment
 from la2ds_cli.core.artifact import Recipe, write_arrays
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.embedding.embed import embed
 from la2ds_cli.features.heatmap_cache import cache_heatmaps
 from la2ds_cli.health.status import StepStatus, project_status
+from la2ds_cli.network.embed import embed
 from la2ds_cli.poses.current import PoseRecipes
 from la2ds_cli.training.train import TrainOptions, train
 from tests import small_runs

@@ -8,7 +8,7 @@ from pathlib import Path
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.phase_table import PhaseTable
 from la2ds_cli.core.project import Project
-from la2ds_cli.formats.penn_action import import_penn_action
+from la2ds_cli.datasets.penn_action import import_penn_action
 from la2ds_cli.labels.propagate import propagate_labels
 from tests.shared_data import PENN, needs_penn
 

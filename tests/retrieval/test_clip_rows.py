@@ -12,7 +12,7 @@ import pytest
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.embedding import embed as embedding
+from la2ds_cli.network import embed as embedding
 from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows, model_features, pose_features
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.training.train import TrainOptions, train

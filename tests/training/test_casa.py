@@ -12,10 +12,10 @@ from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.config_sections import AugmentConfig
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.embedding.trained import load_embedder, untrained_embedder
 from la2ds_cli.features.augment import augment
 from la2ds_cli.features.network_input import joint_width
 from la2ds_cli.features.pose_features import time_only
+from la2ds_cli.network.trained import load_embedder, untrained_embedder
 from la2ds_cli.training.data import PairBatch
 from la2ds_cli.training.losses import get_method, method_recipe
 from la2ds_cli.training.network import ClipBatch, build_network

@@ -10,7 +10,7 @@ import torch
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.embedding.trained import load_embedder
+from la2ds_cli.network.trained import load_embedder
 from la2ds_cli.training import checkpoint, losses
 from la2ds_cli.training.network import build_network
 from tests.movement import sequence, warped_phase

@@ -15,12 +15,12 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.embedding.embed import embed
-from la2ds_cli.embedding.trained import load_embedder
 from la2ds_cli.experiments.reproduce import reproduce
 from la2ds_cli.experiments.runner import Plan
 from la2ds_cli.features import frame_features
 from la2ds_cli.health.status import project_status
+from la2ds_cli.network.embed import embed
+from la2ds_cli.network.trained import load_embedder
 from la2ds_cli.training import losses
 from la2ds_cli.training.checkpoint import training_recipe
 from la2ds_cli.training.data import Clip, draw_copy, load_training_set, to_input

@@ -15,8 +15,8 @@ from la2ds_cli.alignment.request import AlignRequest, FeatureKind
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
-from la2ds_cli.embedding import embed as embedding
 from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.network import embed as embedding
 from la2ds_cli.views import embedding_plot as plotted
 from la2ds_cli.views.embedding_plot import EmbeddingPlot, plot_embeddings, project_frames
 from tests.movement import add_sequence, sequence, warped_phase, without

@@ -219,7 +219,7 @@ def resolve_detector(
 def _plugin(kind: Literal["POSES", "DETECTORS"], setting: str) -> ModuleType:
     what, option = ("pose network", "pose") if kind == "POSES" else ("detector", "detector")
     hint = f"or your own with --{option} FILE.onnx, or FILE.pt with Ultralytics"
-    return load_plugin(__name__, setting, what=what, hint=hint, declared=kind)
+    return load_plugin(__name__, setting=setting, what=what, hint=hint, declared=kind)
 
 
 # --- top-down pose estimation: person box to crop, any network, and heatmaps to joints ------------

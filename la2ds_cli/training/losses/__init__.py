@@ -1,4 +1,5 @@
-"""Training methods: one file each. To add one, put `NAME.py` here with
+"""Training methods: one file each, here or in la2ds_cli/methods. To add one, write a file there
+with
 
     NAMES = ("name",)        # values of train.method
     PAIRS = "copies"         # what a batch holds, see below
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 
 Pairs = Literal["copies", "clips"]
 HEAD = "method_head"
+_PACKAGES = (__name__, "la2ds_cli.methods")  # the product's own method, and those of other papers
 
 
 class Method(Protocol):
@@ -77,13 +79,13 @@ class Method(Protocol):
 
 def method_names() -> list[str]:
     """Names of the shipped methods, sorted, without importing them."""
-    return sorted(plugin_names(__name__))
+    return sorted(plugin_names(*_PACKAGES))
 
 
 def get_method(name: str) -> Method:
     """The module of a shipped method or a dotted path; raises UserError (exit 2) if unknown."""
     hint = "or the dotted path of a module with PAIRS and loss(network, batch, config, generator)"
-    module = load_plugin(__name__, name, what="training method", hint=hint)
+    module = load_plugin(*_PACKAGES, setting=name, what="training method", hint=hint)
     return cast(Method, module)
 
 

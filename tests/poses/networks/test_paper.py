@@ -38,8 +38,8 @@ KINDS: dict[str, Any] = {
 
 
 def test_every_name_has_its_variant_and_its_plugin() -> None:
-    assert set(POSES) == set(POSE_VARIANTS) <= set(plugin_names(NETWORKS, "POSES"))
-    assert set(DETECTORS) <= set(plugin_names(NETWORKS, "DETECTORS"))
+    assert set(POSES) == set(POSE_VARIANTS) <= set(plugin_names(NETWORKS, declared="POSES"))
+    assert set(DETECTORS) <= set(plugin_names(NETWORKS, declared="DETECTORS"))
 
 
 @pytest.mark.parametrize("name", [*POSES, *DETECTORS])
@@ -53,7 +53,7 @@ def test_identities_name_the_network_and_its_weights(name: str) -> None:
 def test_an_unknown_name_lists_the_known_ones(kind: str, option: str) -> None:
     with refused(ExitCode.USAGE, r"unknown .* 'openpose'") as caught:
         KINDS[kind]("openpose")
-    for text in (*plugin_names(NETWORKS, kind), f"{option} FILE.onnx"):
+    for text in (*plugin_names(NETWORKS, declared=kind), f"{option} FILE.onnx"):
         assert text in caught.value.hint
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from la2ds_cli.core.config import load_config
-from la2ds_cli.training.losses import tcn
+from la2ds_cli.methods import tcn
 from tests.method_batches import assert_alike, batch_of, random_clips, value_of
 
 CONFIG = load_config(preset="tcn")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from la2ds_cli.core.config import load_config
-from la2ds_cli.training.losses.tcc import LABEL_SMOOTHING, VARIANCE_WEIGHT, cycle_classification
+from la2ds_cli.methods.tcc import LABEL_SMOOTHING, VARIANCE_WEIGHT, cycle_classification
 from tests.method_batches import value_of
 from tests.training import feature_pairs
 

@@ -11,7 +11,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Phase
-from la2ds_cli.formats.h2o import ACTIONS, import_h2o
+from la2ds_cli.datasets.h2o import ACTIONS, import_h2o
 from tests.formats.data_set_samples import (
     SIZE,
     hand_line,

@@ -20,9 +20,9 @@ from la2ds_cli.core.errors import Mismatch, Unreadable, Unusable, UserError
 from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
-from la2ds_cli.embedding.embedder import UNKNOWN, Embedder, FrameFeatureSource, Moments
-from la2ds_cli.embedding.numpy_network import numpy_forward
 from la2ds_cli.features.network_input import joint_width
+from la2ds_cli.network.embedder import UNKNOWN, Embedder, FrameFeatureSource, Moments
+from la2ds_cli.network.numpy_network import numpy_forward
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,10 +15,10 @@ from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.embedding import trained
-from la2ds_cli.embedding.embed import embed, ensure_embeddings
-from la2ds_cli.embedding.numpy_network import numpy_forward
 from la2ds_cli.features.network_input import NetworkInput, joint_width, network_input
+from la2ds_cli.network import trained
+from la2ds_cli.network.embed import embed, ensure_embeddings
+from la2ds_cli.network.numpy_network import numpy_forward
 from la2ds_cli.training.network import build_network, embed_input
 from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import sequence, warped_phase
@@ -166,7 +166,7 @@ def test_stored_embeddings_are_read_without_a_network(project: Project) -> None:
     embed(project, device="cpu")
     expected = [project.read_embedding("default", f"clip{n}")[0].value for n in range(3)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.delattr("la2ds_cli.embedding.embed.light_embedder")
+        patch.delattr("la2ds_cli.network.embed.light_embedder")
         found = ensure_embeddings(project, "default", ["clip2", "clip0"])
     np.testing.assert_array_equal(found[0].value, expected[2])
     np.testing.assert_array_equal(found[1].value, expected[0])

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from la2ds_cli.core.config import load_config
-from la2ds_cli.training.losses import add_head, sal
+from la2ds_cli.methods import sal
+from la2ds_cli.training.losses import add_head
 from tests.method_batches import Given, assert_alike, batch_of, random_clips
 
 CONFIG = load_config(preset="sal", overrides=["model.width=6"])

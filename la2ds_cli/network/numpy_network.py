@@ -16,8 +16,8 @@ import numpy as np
 from la2ds_cli.core.config_sections import ModelConfig
 from la2ds_cli.core.device import one_blas_thread
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.embedding.embedder import Forward
 from la2ds_cli.features.network_input import NetworkInput
+from la2ds_cli.network.embedder import Forward
 
 Weights = Mapping[str, np.ndarray]
 ROTARY_BASE = 100.0  # la2ds_models.vivit

@@ -11,7 +11,7 @@ import pytest
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.formats.ikea_asm import import_ikea_asm
+from la2ds_cli.datasets.ikea_asm import import_ikea_asm
 from tests.formats.data_set_samples import (
     ikea_person,
     rcnn_person,

@@ -16,9 +16,10 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.embedding.embed import embed, ensure_embeddings, possible_embeddings
-from la2ds_cli.embedding.embedder import Embedder, Moments, triangle, window_starts, with_motion
-from la2ds_cli.embedding.trained import (
+from la2ds_cli.features.resample import resample_pose
+from la2ds_cli.network.embed import embed, ensure_embeddings, possible_embeddings
+from la2ds_cli.network.embedder import Embedder, Moments, triangle, window_starts, with_motion
+from la2ds_cli.network.trained import (
     checkpoint_path,
     light_embedder,
     load_embedder,
@@ -26,7 +27,6 @@ from la2ds_cli.embedding.trained import (
     untrained_embedder,
     weights_key,
 )
-from la2ds_cli.features.resample import resample_pose
 from la2ds_cli.training.network import build_network
 from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, in_skeleton, sequence, warped_phase, without

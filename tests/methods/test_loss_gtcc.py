@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from la2ds_cli.core.config import load_config
-from la2ds_cli.training.losses import add_head, gtcc
-from la2ds_cli.training.losses.gtcc import Pair
+from la2ds_cli.methods import gtcc
+from la2ds_cli.methods.gtcc import Pair
+from la2ds_cli.training.losses import add_head
 from la2ds_cli.training.train import TrainOptions, train
 from tests.method_batches import Given, batch_of
 from tests.training.feature_pairs import (

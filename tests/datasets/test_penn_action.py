@@ -13,9 +13,9 @@ from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase, PoseSequence
+from la2ds_cli.datasets.penn_action import HIDDEN_SCORE, import_penn_action, read_clip, read_mat
 from la2ds_cli.formats.file_clip import to_sequence
 from la2ds_cli.formats.files import ImportOptions, PoseFileError
-from la2ds_cli.formats.penn_action import HIDDEN_SCORE, import_penn_action, read_clip, read_mat
 from tests.shared_data import PENN, needs_penn
 from tests.told import Notes, refused
 

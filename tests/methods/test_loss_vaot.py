@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from la2ds_cli.core.config import load_config
-from la2ds_cli.training.losses import vaot
+from la2ds_cli.methods import vaot
 from tests.method_batches import random_clips, value_of
 from tests.models.small_networks import mask_of
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from la2ds_cli.core.config import load_config
-from la2ds_cli.training.losses import lav
+from la2ds_cli.methods import lav
 from la2ds_cli.training.validate import relative_variance
 from tests.method_batches import value_of
 from tests.models.test_soft_dtw import enumerated

@@ -1,0 +1,1 @@
+from tests.formats.conftest import project, read  # noqa: F401 (fixtures)
