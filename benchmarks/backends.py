@@ -51,7 +51,7 @@ def event_errors(project: Project) -> list[float]:
     if source != "phases":
         raise SystemExit(f"the labels are of no use: {notes[-1]}")
     draws = draw_trims(clips, EvaluateConfig(trim_draws=DRAWS))
-    return [error.percent for error in transfer_events(clips, draws, raw_variants()[0].aligner)]
+    return [error.percent for error in transfer_events(clips, draws, raw_variants()[0].align)]
 
 
 def row(project: Project, given: argparse.Namespace) -> str:

@@ -23,7 +23,7 @@ from intervals import judged, plain, shown, stored, values, write
 from people import page_table
 from turned_clips import ANGLES, TURNS, Pair, harm, rendered, walking
 
-from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
@@ -40,7 +40,7 @@ def measured(pair: Pair) -> dict[str, Any]:
         write(project, "a", pair.a)
         write(project, "b", pair.b)
         for view in ("filmed", "auto"):
-            result = find_alignment(project, "a", "b", AlignRequest(config, view=view))
+            result = align_clips(project, "a", "b", AlignRequest(config, view=view))
             row[view] = plain(judged(result, pair.moments))
             row["unclear"] = bool(result.unclear_views)
     return row

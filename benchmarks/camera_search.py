@@ -22,14 +22,14 @@ from intervals import SHARE, shown, write
 from people import page_table, walk_pair
 from turned_clips import PERFORMERS, TURNS, VIEWS, all_walks, performance
 
-from la2ds_cli.alignment.request import FeatureKind
+from la2ds_cli.alignment.request import FeatureOption
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.retrieval.retrieve import Hit, RetrievalRequest, retrieve
 
 BOTH: tuple[Literal["filmed", "auto"], ...] = ("filmed", "auto")
 EVERY = 12  # frames of rendered performers
-WAYS: dict[str, FeatureKind] = {"by joints": "pose", "base model": "base"}
+WAYS: dict[str, FeatureOption] = {"by joints": "pose", "base model": "base"}
 
 
 @dataclass(frozen=True)

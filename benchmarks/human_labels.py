@@ -63,7 +63,7 @@ def transfers(fold: Fold, config: Config, features: Sequence[str], run: str = ""
     found: dict[str, Any] = {"events": [], "percent": {}}
     for feature_set in feature_sets(request, []):
         for variant in feature_set.variants:
-            errors = transfer_events(pairs.clips, pairs.draws, variant.aligner)
+            errors = transfer_events(pairs.clips, pairs.draws, variant.align)
             # The same for every variant, since they depend only on labels and trims.
             found["events"] = [
                 [fold.kind(a, b), error.draw, a, b, error.event]

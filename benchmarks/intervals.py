@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 from people import ACTIONS, SETS, make_folds, page_table, penn_project, whole_pairs
 
-from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.confidence import NOMINAL
+from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
@@ -54,11 +54,11 @@ class Case:
     moments: list[tuple[int, float]]
 
 
-def judged(result: AlignResult, moments: Sequence[tuple[int, float]]) -> FloatArray:
+def judged(result: Alignment, moments: Sequence[tuple[int, float]]) -> FloatArray:
     """MEASURES of every moment, (E, 5): the error and the width of the interval in % of B, whether
     the interval holds the truth, whether the match is sure, and whether it is wrong. NaN without a
     counterpart."""
-    found, time = result.alignment, result.pose_b.time
+    found, time = result, result.pose_b.time
     frame, true = np.array(moments, float).reshape(-1, 2).T
     at = frame.astype(np.int64)
     position, low, high = (v[at] for v in (found.position, found.low, found.high))
@@ -132,7 +132,7 @@ def measured(case: Case, rng: np.random.Generator) -> dict[str, Any]:
     ]
     project, a, b = case.project, case.a, case.b
     found = {
-        way: plain(judged(find_alignment(project, a, b, request), case.moments))
+        way: plain(judged(align_clips(project, a, b, request), case.moments))
         for way, request in zip(WAYS, requests, strict=True)
     }
     pose = project.read_pose(b)[0]
@@ -142,7 +142,7 @@ def measured(case: Case, rng: np.random.Generator) -> dict[str, Any]:
         trimmed = Project.create(Path(folder) / "trimmed")
         write(trimmed, "a", project.read_pose(a)[0])
         write(trimmed, "b", pose.cut(start, stop))
-        result = find_alignment(trimmed, "a", "b", requests[0])
+        result = align_clips(trimmed, "a", "b", requests[0])
     cut = [(i, j - start) for i, j in case.moments if not start <= j < stop]
     outside = np.nan_to_num(judged(result, cut)[:, MEASURES.index("sure")]).tolist()
     return {"title": case.title, **found, "outside": outside}

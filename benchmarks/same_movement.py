@@ -27,7 +27,7 @@ from people import SETS, make_folds, penn_project
 from repetitions_people import half_of
 from sklearn.linear_model import LogisticRegression
 
-from la2ds_cli.alignment.pair import choose_view
+from la2ds_cli.alignment.nearest_view import choose_view
 from la2ds_cli.alignment.same_movement import (
     DOUBTED,
     INTERCEPT,

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment import aligned_repetitions
-from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import AlignResult
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Alignment, EmbeddingSequence, FloatArray, PoseSequence
+from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
 from la2ds_cli.network import embed, trained
 from la2ds_cli.views.alignment_files import AN_ALIGNMENT, write_alignment, write_repetitions
 
@@ -31,10 +32,10 @@ def align(
     out: Iterable[Path] = (),
     progress: Progress = SILENT,
     **options: Any,
-) -> AlignResult:
+) -> Alignment:
     """Align clip `b` to clip `a` and write the files; options: of AlignRequest."""
     targets = checked_outputs(project, out, *AN_ALIGNMENT)
-    result = find_alignment(project, a, b, AlignRequest(config, **options), progress)
+    result = align_clips(project, a, b, AlignRequest(config, **options), progress)
     hint = aligned_repetitions.hint_of_repetitions((result.pose_a, result.pose_b), (a, b))
     if hint:
         progress.note(hint)

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.align import PairAligner, judge_movement
-from la2ds_cli.alignment.pair import IN_WORDS, prepare_pair
+from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.nearest_view import IN_WORDS
+from la2ds_cli.alignment.project_aligner import ProjectAligner, judge_movement
 from la2ds_cli.alignment.repetitions import Repetition, cut_clip
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import AlignResult, csv_text
-from la2ds_cli.alignment.same_movement import likeliest
+from la2ds_cli.alignment.same_movement import most_probable
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import SILENT, Progress
@@ -40,7 +40,7 @@ class AlignedRepetition:
     span: Repetition
     start: float
     end: float
-    aligned: AlignResult
+    aligned: Alignment
 
     @property
     def seconds(self) -> float:
@@ -50,7 +50,7 @@ class AlignedRepetition:
     @property
     def cost(self) -> float:
         """Mean distance of the pairs."""
-        return float(self.aligned.alignment.cost.mean())
+        return float(self.aligned.cost.mean())
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class RepetitionsResult:
         """The paths of all repetitions, one row per pair."""
         lines: list[str] = []
         for each in self.repetitions:
-            header, *rows = csv_text(each.aligned.alignment).splitlines()
+            header, *rows = each.aligned.csv_text().splitlines()
             lines = lines or [f"repetition,{header}"]
             lines += [f"{each.number},{row}" for row in rows]
         return "\n".join(lines) + "\n"
@@ -127,7 +127,8 @@ def align_repetitions(
             f"'{wanted}' does not name a repetition",
             hint="--repetition takes a number from 1, best or all",
         )
-    pair = prepare_pair(project, a, b, request, progress)
+    aligner = ProjectAligner(project, request, progress)
+    pair = aligner.read_pair(a, b)
     if pair.choice.reason:
         progress.note(pair.choice.reason)
     pose_a, pose_b = pair.poses
@@ -148,28 +149,28 @@ def align_repetitions(
             hint="--repetition all shows them all",
         )
     part_a = pose_a.cut(spans_a[typical].start, spans_a[typical].stop)
-    aligner = PairAligner(project, request)
+    aligner.progress = SILENT  # the notes of each repetition are joined below
     found = []
     for number in progress.over(f"aligning {count_of(len(numbers))}", numbers):
         span = spans[number - 1]
-        both = replace(pair, poses=(part_a, pose_b.cut(span.start, span.stop)), part=True)
-        aligned = aligner.align(both, request.anchors)
+        both = replace(pair, poses=(part_a, pose_b.cut(span.start, span.stop)))
+        aligned = aligner.align_pair(both, request.anchors)
         start, end = (seconds_at(pose_b, row) for row in (span.start, span.stop))
         found.append(AlignedRepetition(number, span, start, end, aligned))
     notes = [_note(each.aligned, request.view) for each in found]
     for note in dict.fromkeys(filter(None, notes)):
         these = [str(each.number) for each, of in zip(found, notes, strict=True) if of == note]
         progress.note(f"repetition {', '.join(these)}: {note}")
-    same = likeliest(each.aligned.same_movement for each in found)
+    same = most_probable(each.aligned.same_movement for each in found)
     judge_movement(same, pair.names, request, progress)
     of_a = typical + 1, len(spans_a)
     return RepetitionsResult(pair.clips[0], pair.clips[1], pose_b, of_a, tuple(found))
 
 
-def _note(aligned: AlignResult, asked: ViewName) -> str:
+def _note(aligned: Alignment, asked: ViewName) -> str:
     """In which view a repetition is compared, if not as filmed or asked for, and what is unclear
     about it."""
-    view = aligned.alignment.view
+    view = aligned.view
     compared = f"compared {IN_WORDS[view]}" if view != "filmed" and asked == "auto" else ""
     return "; ".join(filter(None, [compared, aligned.unclear]))
 

@@ -1,195 +1,217 @@
-"""By what clips are compared: their movement, or a network's embeddings, of any view of a clip.
+"""Per-frame features used to compare clips.
 
-A run's embedding, the base model's, and the joints' movement are one distance. Each says which
-moment of the movement a frame shows, with an error. How large it is depends on the movement: on
-golf swings the base model errs least, on squats a trained network. Weights that were measured
-without labels gained nothing on events that people set (docs/decisions/0018-measured-weights.md).
+Three features say which moment of the movement a frame shows, each with an error of its own: a
+run's embedding, the base model's embedding, and the movement of the joints. They are weighted and
+concatenated, so that the squared distance of two frames is the weighted sum of three squared
+distances. Which one errs least depends on the movement: on golf swings the base model, on squats a
+trained network. Weights measured without labels gained nothing on events set by people
+(docs/decisions/0018-measured-weights.md).
+
+`ClipFeatures` computes the features of a clip, in any view, once for all pairs that the clip is in.
+Nothing that it remembers changes a result.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from la2ds_cli.alignment.consensus import PairwisePath, pairwise_paths
+from la2ds_cli.alignment.same_movement import (
+    ClipDescription,
+    SameMovement,
+    compare_descriptions,
+    describe,
+)
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import Unusable, UserError
-from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import BASE_RUN, Project
-from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
-from la2ds_cli.features.body_joints import is_body
-from la2ds_cli.features.viewpoint import seen
-from la2ds_cli.network.embed import possible_embeddings, trained_meanwhile
-from la2ds_cli.network.embedder import Embedder
-from la2ds_cli.network.trained import light_base, light_embedder, run_header
+from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.features.viewpoint import movement_in_view, seen
 
-ChosenKind = Literal["model", "base", "pose"]
-MOVEMENT_SPREAD = 1.5  # the counterpart of Embedder.spread for paced_movement, in its units
+FeatureKind = Literal["model", "base", "pose"]
+"""The embedding of a run, that of the base model, or the movement of the joints alone."""
+MOVEMENT_SPREAD = 1.5
+"""The counterpart of `Embedder.spread` for `paced_movement`, in its units."""
+MOST_KEPT = 4096  # values in memory; a project may have 100,000 clips
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class OneDistance:
-    """The parts of the distance between two frames: the embeddings of a network, those of the base
-    model, and the movement of the joints. Where one of them is wrong, the others mostly are not.
+class PosedClip:
+    """A clip as it is compared: its joints, and the view in which they are seen.
 
-    spread: `Embedder.spread` of the network; if it is unknown (0), only the embeddings are used.
-    movement, base: weights of the parts beside that of the embedding, 1; without both (0) the
-    embedding is left as it is. base_spread: `Embedder.spread` of the base model.
+    towards: the clip that it is turned to, for the view `turned`.
     """
 
-    spread: float
-    movement: float = 0.0
-    base: float = 0.0
-    base_spread: float = 1.0
+    pose: PoseSequence
+    view: View = "filmed"
+    towards: PoseSequence | None = None
 
-    @classmethod
-    def of(cls, spread: float, settings: AlignConfig, base_spread: float = 0.0) -> OneDistance:
-        """The distance that the settings ask for; base_spread: 0 = no base model."""
-        base = settings.base if spread and base_spread else 0.0
-        return cls(spread, settings.movement if spread else 0.0, base, base_spread or 1.0)
+    def seen(self) -> PoseSequence:
+        """Return the joints as they look in the view."""
+        return seen(self.pose, self.view, self.towards)
 
-    @classmethod
-    def of_run(
-        cls, project: Project | None, run: str, pose: PoseSequence, settings: AlignConfig
-    ) -> OneDistance:
-        """The distance that the settings ask for, with a run's embeddings of clips like `pose`. The
-        base model is left out if it is the run itself, if it does not read the skeleton, and if
-        joints are compared in 3D, since it reads joints in the image."""
-        read = run != BASE_RUN and is_body(pose.skeleton) and not pose.spatial
-        base_spread = run_header(project, BASE_RUN).spread if settings.base and read else 0.0
-        return cls.of(run_header(project, run).spread, settings, base_spread)
-
-    def features(
-        self, moving: FloatArray, embedding: FloatArray, base: FloatArray | None = None
-    ) -> FloatArray:
-        """Features (T, E) float32 whose squared distance is the sum of three: that of `embedding`
-        (T, D) in units of its spread, `self.base` times that of the base model's embedding `base`
-        in units of its own spread, and `self.movement` times that of the `paced_movement` (T, 8K).
-        Without the other two parts, the embedding itself. Raises ValueError if `base` is
-        missing."""
-        if not (self.movement or self.base):
-            return embedding
-        parts = [1 / self.spread * embedding]
-        if self.base:
-            if base is None:
-                raise ValueError("the base model's embedding is part of this distance")
-            parts.append(math.sqrt(self.base) / self.base_spread * base)
-        if self.movement:
-            parts.append(math.sqrt(self.movement) / MOVEMENT_SPREAD * moving)
-        return np.concatenate(parts, axis=1).astype(np.float32)
+    @property
+    def key(self) -> tuple[int, str, int]:
+        """Identity in memory, as long as its poses are kept."""
+        return id(self.pose), self.view, id(self.towards) if self.view == "turned" else 0
 
 
-def check_seen(pose: PoseSequence, name: str) -> None:
-    """Raises UserError (exit 4) for a clip in which no joint was ever seen."""
-    if np.isnan(pose.xy).all():
-        raise Unusable(
-            f"no joint was seen in {name}",
-            hint="look at it with la2ds extract-poses --overlay sheet.png; a stronger --pose, or a "
-            "lower joint_threshold under [poses] in project.toml, may see more",
-        )
+Embed = Callable[[PosedClip], FloatArray]
+"""The embedding (T, D) float32 of a clip in a view, by some network."""
 
 
-MOST_KEPT = 512  # embeddings in memory; a project may have 100,000 clips
+@dataclass(frozen=True)
+class Embedding:
+    """A network whose embeddings are part of the features.
+
+    compute: the embedding of a clip in a view. spread: root mean square distance of its embeddings
+    from the mean of their clip (`Embedder.spread`); 0 = unknown.
+    """
+
+    compute: Embed
+    spread: float = 0.0
 
 
-class FeatureSource:
-    """Features of clips: their movement, or for a network, its embeddings in one distance with
-    those of the base model and with the movement.
+class Memo:
+    """Values by key, the least recently used of which are forgotten beyond MOST_KEPT."""
 
-    Embeddings of whole clips as filmed are read from the project, and stored there once computed.
-    Those of other views are computed from the joints; a network that reads video frames sees every
-    clip as filmed.
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, tuple[object, Any]] = OrderedDict()
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._kept
+
+    def once(self, key: Hashable, alive: object, compute: Callable[[], T]) -> T:
+        """Return the value of a key, computed if it is not kept.
+
+        alive: what must live as long as the value, since keys hold identities in memory.
+        """
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key][1]
+        value = compute()
+        self._kept[key] = alive, value
+        while len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)
+        return value
+
+
+class ClipFeatures:
+    """The features (T, E) of clips, each computed once.
+
+    Parameters
+    ----------
+    compute: features (T, E) of a clip in a view; its second argument is this object, for the
+        movement of the clip.
+    kind: what the features are, for messages and results.
+    run: name of the run, for results; empty unless kind is `model` or `base`.
+    reason: sentence on why these features were chosen; empty if they were requested.
+    memo: shared by several features of the same clips, None = one of its own.
     """
 
     def __init__(
         self,
-        project: Project | None,
-        kind: ChosenKind,
-        run: str,
-        pose: PoseSequence,
-        settings: AlignConfig,
-        device: DeviceName = "auto",
+        compute: Callable[[PosedClip, ClipFeatures], FloatArray],
+        kind: FeatureKind = "pose",
+        run: str = "",
+        reason: str = "",
+        memo: Memo | None = None,
     ) -> None:
-        """project: None = clips in memory. kind: of the features. run: whose they are, if they are
-        a run's. pose: any of the clips, all of which have its skeleton."""
-        self.project, self.run = project, BASE_RUN if kind == "base" else run
-        self.device: DeviceName = device
-        self.distance = None
-        if kind != "pose":
-            self.distance = OneDistance.of_run(project, self.run, pose, settings)
-        self._sees_frames = kind == "model" and run_header(project, self.run).input == "rgb"
-        self._stored: dict[tuple[str, str], EmbeddingSequence] = {}
-        self._embedders: dict[str, Embedder] = {}
-        self._whole: PoseSequence | None = None  # the last clip with all its joints
+        self._compute, self._memo = compute, memo or Memo()
+        self.kind: FeatureKind = kind
+        self.run, self.reason = run, reason
 
-    @property
-    def runs(self) -> tuple[str, ...]:
-        """The runs whose embeddings are part of the features."""
-        if self.distance is None:
-            return ()
-        return (self.run, BASE_RUN) if self.distance.base else (self.run,)
+    def __call__(self, clip: PosedClip) -> FloatArray:
+        """Return the features (T, E) float32 of a clip in a view."""
+        return self._memo.once(
+            ("features", id(self), clip.key),
+            (self, clip),
+            lambda: self._compute(clip, self).astype(np.float32),
+        )
 
-    def load(self, clips: Sequence[str], progress: Progress = SILENT) -> dict[str, UserError]:
-        """Compute and keep the embeddings of clips as filmed; the errors of those that cannot be
-        embedded, by id. Raises UserError (exit 5) for embeddings of different weights, and what
-        `possible_embeddings` raises."""
-        failed: dict[str, UserError] = {}
-        for run in self.runs:
-            new = [one for one in clips if one not in failed and (run, one) not in self._stored]
-            if self.project is None or not new:
-                continue
-            found, problems = possible_embeddings(self.project, run, new, self.device, progress)
-            failed |= problems
-            self._stored |= {(run, one): value for one, value in found.items()}
-            of_run = [key for key in self._stored if key[0] == run]
-            for key in of_run[: -max(MOST_KEPT, len(found))]:
-                del self._stored[key]
-            if len({self._stored[key].model for key in of_run if key in self._stored}) > 1:
-                raise trained_meanwhile(run)
-        return failed
+    def movement(self, clip: PosedClip) -> FloatArray:
+        """Return the `paced_movement` (T, 8K) of a clip in a view."""
+        if clip.view == "filmed":
+            return self._memo.once(("movement", clip.key), clip, lambda: paced_movement(clip.pose))
+        filmed = self.movement(PosedClip(clip.pose))
+        return self._memo.once(
+            ("movement", clip.key),
+            clip,
+            lambda: movement_in_view(filmed, clip.pose, clip.view, clip.towards),
+        )
 
-    def features(
-        self,
-        pose: PoseSequence,
-        movement: FloatArray,
-        view: View = "filmed",
-        towards: PoseSequence | None = None,
-        *,
-        part: bool = False,
-    ) -> FloatArray:
-        """(T, E) float32 features of a clip in a view.
+    def embedding(self, network: Embedding, clip: PosedClip) -> FloatArray:
+        """Return the embedding (T, D) of a clip in a view by a network."""
+        key = ("embedding", id(network), clip.key)
+        return self._memo.once(key, (network, clip), lambda: network.compute(clip))
 
-        movement: (T, 8K) its `paced_movement` in that view.
-        towards: the clip that it is turned to (`seen`).
-        part: the poses are a part of a clip, which is embedded without the rest.
-        """
-        if self.distance is None:
-            return movement.astype(np.float32)
-        embeddings = [self._embedding(run, pose, view, towards, part) for run in self.runs]
-        base = embeddings[1] if len(embeddings) > 1 else None
-        return self.distance.features(movement, embeddings[0], base).astype(np.float32)
+    def same_movement(self, a: PosedClip, b: PosedClip) -> SameMovement | None:
+        """Return whether two clips show the same movement; None = it cannot be judged."""
+        return self._memo.once(
+            ("same movement", a.key, b.key),
+            (a, b),
+            lambda: compare_descriptions(self._description(a), self._description(b)),
+        )
 
-    def _embedding(
-        self, run: str, pose: PoseSequence, view: View, towards: PoseSequence | None, part: bool
-    ) -> FloatArray:
-        as_filmed = view == "filmed" or (self._sees_frames and run == self.run)
-        if pose.clip and as_filmed and not part and self.project is not None:
-            if (run, pose.clip) not in self._stored:
-                for error in self.load([pose.clip]).values():
-                    raise error
-            return self._stored[run, pose.clip].value
-        if run not in self._embedders:
-            project = self.project
-            self._embedders[run] = (
-                light_base() if project is None else light_embedder(project, run, self.device)
-            )
-        if pose.clip and not part and self.project is not None:
-            if self._whole is None or self._whole.clip != pose.clip:
-                self._whole = self.project.read_pose(pose.clip)[0]
-            pose = self._whole  # the joints given may be fewer
-        return self._embedders[run]([pose if as_filmed else seen(pose, view, towards)])[0]
+    def _description(self, clip: PosedClip) -> ClipDescription | None:
+        return self._memo.once(("description", clip.key), clip, lambda: describe(clip.seen()))
+
+    def paths(
+        self, clip: PosedClip, others: Sequence[PosedClip], settings: AlignConfig
+    ) -> list[PairwisePath]:
+        """Return the DTW path from a clip to each of the others, by their features."""
+        memo = self._memo
+        keys = [("path", id(self), clip.key, other.key, settings) for other in others]
+        new = [n for n, key in enumerate(keys) if key not in memo]
+        found = pairwise_paths(self(clip), [self(others[n]) for n in new], settings)
+        computed = dict(zip(new, found, strict=True))
+        return [
+            memo.once(key, (self, clip, other), lambda n=n: computed[n])
+            for n, (key, other) in enumerate(zip(keys, others, strict=True))
+        ]
+
+
+def movement_features(reason: str = "", memo: Memo | None = None) -> ClipFeatures:
+    """Return the features of clips that are compared by the movement of their joints alone."""
+    return ClipFeatures(lambda clip, features: features.movement(clip), reason=reason, memo=memo)
+
+
+def network_features(
+    network: Embedding,
+    settings: AlignConfig,
+    base: Embedding | None = None,
+    *,
+    kind: FeatureKind = "model",
+    run: str = "",
+    reason: str = "",
+    memo: Memo | None = None,
+) -> ClipFeatures:
+    """Return features that combine the embedding of a network, that of the base model and movement.
+
+    The squared distance of two frames is the sum of three: that of the embedding in units of its
+    spread, `settings.base` times that of the base model's embedding in units of its own spread, and
+    `settings.movement` times that of the movement. If the spread of the network is unknown, or both
+    weights are 0, the features are the embedding itself.
+    """
+    weight_base = settings.base if base is not None and base.spread and network.spread else 0.0
+    weight_movement = settings.movement if network.spread else 0.0
+
+    def compute(clip: PosedClip, features: ClipFeatures) -> FloatArray:
+        embedding = features.embedding(network, clip)
+        if not (weight_base or weight_movement):
+            return embedding
+        parts = [1 / network.spread * embedding]
+        if weight_base and base is not None:
+            parts.append(math.sqrt(weight_base) / base.spread * features.embedding(base, clip))
+        if weight_movement:
+            parts.append(math.sqrt(weight_movement) / MOVEMENT_SPREAD * features.movement(clip))
+        return np.concatenate(parts, axis=1)
+
+    return ClipFeatures(compute, kind, run, reason, memo)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,14 +26,12 @@ from la2ds_cli.alignment.path import invert, mean_pair_squared, never_backwards,
 from la2ds_cli.alignment.sampling import at_rows, compared_rows
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray
-from la2ds_cli.features.resample import evenly_spaced
 
 FEWEST_REFERENCES = 4  # with fewer, a wrong one would not be outnumbered
 # Of the frames of either clip. With open ends, leaving out all frames but one pair may cost least,
 # if the reference has many more frames than the clip and shows something that the clip does not.
 LEAST_SHARED = 0.2
 MOST_CELLS = 1 << 28  # of a table: 256 MiB, two clips of nine minutes
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class PairwisePath:
         return max(float((~np.isnan(side)).sum()) / max(len(side), 1) for side in sides)
 
 
-class Located(NamedTuple):
+class Match(NamedTuple):
     """A match of two clips.
 
     path: (P, 2) whole frames.
@@ -68,41 +66,47 @@ class Located(NamedTuple):
     direct: tuple[FloatArray, FloatArray] | None = None
 
 
-def located(
+def match_clips(
     a: FloatArray,
     b: FloatArray,
-    config: AlignConfig,
+    settings: AlignConfig,
     anchors: Sequence[tuple[int, int]] = (),
     references: Sequence[FloatArray] = (),
-    paths: Sequence[PairwisePath] | None = None,
-) -> Located:
-    """Match two clips with features a (N, D) and b (M, D), by consensus if there are references.
+    paths: Sequence[Sequence[PairwisePath]] | None = None,
+) -> Match:
+    """Return the match of two clips, a consensus if there are reference clips.
 
-    anchors: frames of A and of B that must match, in order. references: features of the clips.
-    paths: those from A to the references, if they are known.
+    Parameters
+    ----------
+    a, b: (N, D) and (M, D) features.
+    anchors: frames of A and of B that must match, in order.
+    references: features of the reference clips.
+    paths: those from A and those from B to the references, None = not computed yet.
     """
     if anchors:
-        return _located_between(a, b, config, anchors, references)
+        return _match_between(a, b, settings, anchors, references)
     if not references:
-        path, position = direct_match(a, b, config)
-        return Located(path, position)
-    paths = pairwise_paths(a, references, config) if paths is None else paths
-    position, direct = consensus(a, paths, b, pairwise_paths(b, references, config), config)
-    return Located(path_through(position), position, direct)
+        return Match(*direct_match(a, b, settings))
+    if paths is None:
+        paths = [pairwise_paths(clip, references, settings) for clip in (a, b)]
+    position, direct = consensus(a, paths[0], b, paths[1], settings)
+    return Match(path_through(position), position, direct)
 
 
 SHORTEST_PART = 8  # frames; shorter ones between two anchors are aligned without reference clips
 
 
-def _located_between(
+def _match_between(
     a: FloatArray,
     b: FloatArray,
-    config: AlignConfig,
+    settings: AlignConfig,
     anchors: Sequence[tuple[int, int]],
     references: Sequence[FloatArray],
-) -> Located:
-    """Match each part between the anchors separately; the ends of the clips stay open if the
-    settings say so."""
+) -> Match:
+    """Return the match of which each part between the anchors is matched separately.
+
+    The ends of the clips stay open if the settings say so.
+    """
     last = len(a) - 1, len(b) - 1
     position = np.full(len(a), np.nan)
     outer = anchors[0][0] > 0, anchors[-1][0] < last[0]
@@ -110,10 +114,10 @@ def _located_between(
     for n, ((i, j), (i_end, j_end)) in enumerate(itertools.pairwise(bounds)):
         part_a, part_b = a[i : i_end + 1], b[j : j_end + 1]
         at_end = (outer[0] and n == 0) or (outer[1] and n == len(bounds) - 2)
-        own = config if at_end else replace(config, open_ends=False)
+        own = settings if at_end else replace(settings, open_ends=False)
         enough = min(len(part_a), len(part_b)) >= SHORTEST_PART
-        found = located(part_a, part_b, own, (), references if enough else ())
-        position[i : i_end + 1] = found.position + j
+        part = match_clips(part_a, part_b, own, (), references if enough else ())
+        position[i : i_end + 1] = part.position + j
     for i, j in anchors:
         position[i] = j
     known = np.flatnonzero(~np.isnan(position))
@@ -124,7 +128,7 @@ def _located_between(
     after = np.concatenate([columns, [last[1]]])[np.searchsorted(rows, frames, side="left")]
     between = np.clip(np.interp(frames, known, position[known]), before, after)
     position[frames] = np.maximum.accumulate(between)
-    return Located(path_through(position), position)
+    return Match(path_through(position), position)
 
 
 def consensus(
@@ -136,21 +140,11 @@ def consensus(
 ) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
     """(N,) position in b (M, D) of each frame of a (N, D): the consensus of the direct path and
     those through the references, to which the paths of A and of B lead in the same order. And both
-    directions of the direct path, as in Located."""
+    directions of the direct path, as in Match."""
     direct = pairwise_path(a, b, config)
     estimates = np.array([direct.forward, *estimates_through(paths_a, paths_b)])
     position = consensus_position(direct.forward, estimates, len(b))
     return position, (direct.forward, direct.backward)
-
-
-MOST_CANDIDATES = 400  # clips that are read to choose references among; a project may have 100,000
-
-
-def choose_references(items: Sequence[T], config: AlignConfig) -> list[T]:
-    """At most config.reference_clips of the items, evenly spaced; none if there are too few."""
-    if not config.uses_references or len(items) < FEWEST_REFERENCES:
-        return []
-    return evenly_spaced(items, config.reference_clips)
 
 
 def pairwise_path(a: FloatArray, b: FloatArray, config: AlignConfig) -> PairwisePath:
@@ -237,13 +231,6 @@ def compose(forward: FloatArray, backward: FloatArray) -> FloatArray:
     known = np.flatnonzero(~np.isnan(backward))
     inside = (forward >= known[0]) & (forward <= known[-1])  # False for NaN
     return np.where(inside, np.interp(forward, known, backward[known]), np.nan)
-
-
-def consensus_of_most(estimates: FloatArray, length: int) -> FloatArray:
-    """`consensus_position` of estimates (V, N) with equal weight: NaN where most of them are
-    NaN."""
-    rare = np.isnan(estimates).mean(axis=0) > 0.5
-    return consensus_position(np.where(rare, np.nan, 0.0), estimates, length)
 
 
 def consensus_position(direct: FloatArray, estimates: FloatArray, length: int) -> FloatArray:

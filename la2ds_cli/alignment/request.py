@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from la2ds_cli.alignment.clip_features import ChosenKind
+from la2ds_cli.alignment.clip_features import FeatureKind
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import Unusable, UserError, check_choice
+from la2ds_cli.core.errors import Unusable, check_choice
 from la2ds_cli.core.plugins import trust
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.view import ViewName
 from la2ds_cli.features.body_joints import is_body
 
-FeatureKind = Literal["auto", "model", "base", "pose"]
+FeatureOption = Literal["auto", "model", "base", "pose"]
 ON_BASE = "aligned on the base model"
-FEW_REFERENCES = 8  # 40 place events no better on a timeline (docs/results/timeline.md)
-
-
-def parsed_anchors(texts: Sequence[str] | None) -> tuple[tuple[float, float], ...]:
-    """Seconds of A and of B from each "A=B". Raises UserError (exit 2) for anything else."""
-    anchors = []
-    for text in texts or ():
-        try:
-            a, b = (float(part) for part in text.split("="))
-        except ValueError:
-            a = b = math.nan
-        if not (math.isfinite(a) and math.isfinite(b)):
-            raise UserError(
-                f"an anchor is two times in seconds, got '{text}'",
-                hint="--anchor 1.20=0.85 says that 1.20 s of A is 0.85 s of B",
-            )
-        anchors.append((a, b))
-    return tuple(anchors)
 
 
 def features_name(features: str, run: str) -> str:
-    """The features of a result for people. features: of ChosenKind."""
+    """The features of a result for people. features: of FeatureKind."""
     return {"model": f"model of run {run}", "base": "base model"}.get(features, "raw poses")
 
 
@@ -56,7 +36,7 @@ class AlignRequest:
 
     config: Config
     run: str = DEFAULT_RUN
-    features: FeatureKind = "auto"
+    features: FeatureOption = "auto"
     method: str | None = None
     device: DeviceName = "auto"
     anchors: tuple[tuple[float, float], ...] = ()
@@ -66,7 +46,7 @@ class AlignRequest:
     def __post_init__(self) -> None:
         trust(self.method)
         for what, given, known in (
-            ("features", self.features, FeatureKind),
+            ("features", self.features, FeatureOption),
             ("device", self.device, DeviceName),
             ("view", self.view, ViewName),
         ):
@@ -78,12 +58,6 @@ class AlignRequest:
         own = self.config.align
         return replace(own, method=self.method or own.method)
 
-    def through_few(self) -> AlignRequest:
-        """The same for many pairs, through at most FEW_REFERENCES clips."""
-        align = self.config.align
-        few = replace(align, reference_clips=min(FEW_REFERENCES, align.reference_clips))
-        return replace(self, config=replace(self.config, align=few))
-
 
 @dataclass(frozen=True)
 class FeatureChoice:
@@ -91,7 +65,7 @@ class FeatureChoice:
     base model or raw poses are used; empty if they were requested or if a run is used. reads: the
     skeleton of a run that nobody asked for."""
 
-    kind: ChosenKind
+    kind: FeatureKind
     reason: str
     reads: str = ""
 
@@ -113,7 +87,7 @@ class FeatureChoice:
         return BASE_RUN if self.kind == "base" else run
 
 
-def choose_features(project: Project | None, run: str, wanted: FeatureKind) -> FeatureChoice:
+def choose_features(project: Project | None, run: str, wanted: FeatureOption) -> FeatureChoice:
     """The features that `wanted` means, for clips that they can read (FeatureChoice.on). `auto`
     uses a run that was named, or the default run if its verdict says that it is better than the
     base model, and otherwise the base model. project: None = clips in memory, without runs.
@@ -147,7 +121,7 @@ def choose_features(project: Project | None, run: str, wanted: FeatureKind) -> F
     return FeatureChoice("base", f"no trained model: {ON_BASE}")
 
 
-def wants_3d(project: Project | None, request: AlignRequest, kind: ChosenKind) -> bool:
+def wants_3d(project: Project | None, request: AlignRequest, kind: FeatureKind) -> bool:
     """Whether clips are to be compared by their joints in metres, provided all have them
     (`align.joints`). kind: of the features."""
     from la2ds_cli.network.trained import run_header

@@ -1,12 +1,12 @@
 """The verdict on a run: does it align its project's clips better than the base model? No labels.
 
 Pairs of clips that training held out are trimmed at random at both ends and aligned directly, once
-by the run as `align` uses it and once by the base model as `align` uses it. Both results are
-compared with one reference, in which the run has no part: the mean of two consensuses of the entire
-clips through all others, by the base model's embeddings and by the movement of the joints. A
-consensus of the run's own features would favour the run, which agrees with itself more than with
-people. This reference rather favours the base model, so a gain that it shows is one. Elapsed time
-does not pass for knowledge, because trimmed clips start at other moments than entire ones.
+by the run and once by the base model, each as `la2ds align` uses it. Both results are compared with
+one reference, in which the run has no part: the mean of two alignments of the entire clips through
+all others, by the base model and by the movement of the joints. A reference by the run's own
+features would favour the run, which agrees with itself more than with people. This one rather
+favours the base model, so a gain that it shows is one. Knowing how much time has passed does not
+help, because trimmed clips start at other moments than entire ones.
 
 The gain counts as shown only if its interval over clips lies above zero. What this finds beside
 labelled events is in docs/decisions/0018-measured-weights.md.
@@ -16,20 +16,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import OneDistance
-from la2ds_cli.alignment.consensus import (
-    PairwisePath,
-    consensus_of_most,
-    estimates_through,
-    pairwise_path,
-    pairwise_paths,
+from la2ds_cli.alignment.align import align
+from la2ds_cli.alignment.clip_features import (
+    ClipFeatures,
+    Embedding,
+    Memo,
+    movement_features,
+    network_features,
 )
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.config_sections import AlignConfig
@@ -41,10 +41,9 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, holds, is_body
 from la2ds_cli.features.pose_features import movement
 from la2ds_cli.features.resample import evenly_spaced
-from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.network.trained import light_embedder, run_header, weights_key
 
-VERSION = 4
+VERSION = 5
 ALIGN = ("movement", "base", "skip_cost", "open_ends")  # settings that it is measured with
 VERDICT = "verdict.json"  # beside the weights of the run
 FEWEST_HELD_OUT = 6
@@ -56,8 +55,6 @@ SHORTEST = 8  # frames; of a shorter clip too little remains once both ends are 
 DRAWS = 1000
 LEVEL = 0.95
 
-Feature = Callable[[PoseSequence], FloatArray]
-"""Features (T, D) of a clip or of a part of it."""
 Outcome = Literal["better", "not shown", "worse"]
 
 
@@ -199,23 +196,16 @@ def _judged(project: Project, run: str, device: DeviceName, progress: Progress) 
         clips = f"{few or 'no'} clip{'s were' if few != 1 else ' was'}"
         return Verdict(few, why_not=f"{clips} held out of training, {FEWEST_HELD_OUT} are needed")
     progress.begin(f"comparing run {run} with the base model on {few} clips held out of training")
-    config = replace(project.config().align, method="dtw")
+    settings = replace(project.config().align, method="dtw")
     embed_base = light_embedder(project, BASE_RUN, device)
-    distance = OneDistance.of_run(project, run, held_out[0], config)
-    base_distance = OneDistance.of(embed_base.spread, config)
-
-    def base(pose: PoseSequence) -> FloatArray:
-        return embed_base([pose])[0]
-
-    def by_run(pose: PoseSequence) -> FloatArray:  # as `align` uses it
-        beside = base(pose) if distance.base else None
-        return distance.features(paced_movement(pose), embed([pose])[0], beside)
-
-    def by_base(pose: PoseSequence) -> FloatArray:
-        return base_distance.features(paced_movement(pose), base(pose))
-
-    references = base, paced_movement
-    gain = measured_gain(held_out, others, (by_run, by_base), references, config)
+    memo = Memo()
+    run_network, base_network = (
+        Embedding(lambda clip, by=by: by([clip.seen()])[0], by.spread) for by in (embed, embed_base)
+    )
+    by_run = network_features(run_network, settings, base_network, run=run, memo=memo)
+    by_base = network_features(base_network, settings, kind="base", run=BASE_RUN, memo=memo)
+    by_movement = movement_features(memo=memo)
+    gain = measure_gain(held_out, others, (by_run, by_base), (by_base, by_movement), settings)
     progress.end()
     return Verdict(few, gain, "" if gain else "its clips could not be compared")
 
@@ -237,38 +227,48 @@ def _poses(project: Project, skeleton: str, ids: Sequence[str], most: int) -> li
 # --- the measure: clips and two features in, a gain out -------------------------------------------
 
 
-def measured_gain(
+def measure_gain(
     clips: Sequence[PoseSequence],
     others: Sequence[PoseSequence],
-    features: tuple[Feature, Feature],
-    referees: Sequence[Feature],
-    config: AlignConfig,
+    features: tuple[ClipFeatures, ClipFeatures],
+    referees: Sequence[ClipFeatures],
+    settings: AlignConfig,
     seed: int = 0,
 ) -> Gain | None:
-    """The gain of the first of two features over the second on pairs of `clips`; None if nothing
-    can be compared.
+    """Return the gain of the first of two features over the second on pairs of clips.
 
-    others: more clips of the movement, for the consensus. referees: features whose mean consensus
-    is the reference. config: settings of DTW. The errors are the mean distances of the direct
-    alignments of trimmed clips from the reference, in % of B, with frames weighted by how fast A
-    moves there. The interval is over clips: both clips of a pair are resampled.
+    The errors are the mean distances of the direct alignments of trimmed clips from the reference,
+    in % of B, with frames weighted by how fast A moves there. The interval is over clips: both
+    clips of a pair are resampled.
+
+    Parameters
+    ----------
+    clips: those of the pairs.
+    others: more clips of the movement, for the reference.
+    features: the two that are compared.
+    referees: features whose mean alignment of the entire clips is the reference.
+    settings: of DTW.
+
+    Returns
+    -------
+    None if nothing can be compared.
     """
     rng = np.random.default_rng(seed)
     ordered = [(a, b) for a in range(len(clips)) for b in range(len(clips)) if a != b]
     rounds = math.ceil(PAIRS / len(ordered))
     drawn = rng.permutation(rounds * len(ordered))[:PAIRS]
     chosen = [ordered[n % len(ordered)] for n in drawn]
-    paths = [
-        _paths([of(clip) for clip in (*clips, *others)], len(clips), config) for of in referees
-    ]
+    direct = replace(settings, reference_clips=0)
+    through = replace(settings, reference_clips=MOST_OTHERS)
     pairs, errors = [], []
     for a, b in chosen:
         trim_a, trim_b = _trim(len(clips[a]), rng), _trim(len(clips[b]), rng)
         part_a = clips[a].cut(trim_a.start, trim_a.stop)
         part_b = clips[b].cut(trim_b.start, trim_b.stop)
-        entire = [_consensus(known, a, b, len(clips[b])) for known in paths]
+        rest = [*others, *(clip for n, clip in enumerate(clips) if n not in (a, b))]
+        entire = [align(clips[a], clips[b], rest, of, through).position for of in referees]
         truth = np.mean(entire, axis=0)[trim_a] - trim_b.start
-        found = np.array([pairwise_path(of(part_a), of(part_b), config).forward for of in features])
+        found = np.array([align(part_a, part_b, (), of, direct).position for of in features])
         # False where either is NaN
         known = (truth >= 0) & (truth <= len(part_b) - 1) & (found >= 0).all(axis=0)
         moved = np.gradient(movement(part_a, weight=0.0), axis=0)
@@ -293,27 +293,6 @@ def _gain(
         return None
     ends = np.percentile(sums[:, 0] / sums[:, 1], [50 * (1 + LEVEL), 50 * (1 - LEVEL)])
     return Gain(*(100 * (1 - float(ratio)) for ratio in (run / base, *ends)))
-
-
-Paths = dict[tuple[int, int], PairwisePath]
-
-
-def _paths(values: Sequence[FloatArray], clips: int, config: AlignConfig) -> Paths:
-    """The paths between each of the first `clips` features and every other one."""
-    paths: Paths = {}
-    for a in range(clips):
-        for b, path in enumerate(pairwise_paths(values[a], values[a + 1 :], config), a + 1):
-            paths[a, b] = path
-            paths[b, a] = PairwisePath(path.backward, path.forward, path.cost)
-    return paths
-
-
-def _consensus(paths: Paths, a: int, b: int, length: int) -> FloatArray:
-    """(N,) position of each frame of clip a in clip b, of `length` frames: the consensus of the
-    direct path and those through all other clips; NaN where most of these leave the frame out."""
-    others = [n for start, n in paths if start == a and n != b]
-    through = estimates_through([paths[a, n] for n in others], [paths[b, n] for n in others])
-    return consensus_of_most(np.array([paths[a, b].forward, *through]), length)
 
 
 def _trim(length: int, rng: np.random.Generator) -> slice:

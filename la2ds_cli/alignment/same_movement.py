@@ -1,5 +1,4 @@
-"""Whether two clips show the same movement, by their joints alone: the one check that everybody
-asks who compares clips.
+"""Whether two clips show the same movement, judged by their joints alone.
 
 DTW aligns anything with anything. This module weighs what distinguishes a pair that shows one
 movement from a pair that does not: how near the two clips are to each other, by their joints and to
@@ -21,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from la2ds_cli.alignment.confidence import Certainty
+from la2ds_cli.alignment.confidence import DOUBTFUL, Certainty
 from la2ds_cli.alignment.methods.dtw import align_each
 from la2ds_cli.alignment.path import mean_pair_squared
 from la2ds_cli.alignment.sampling import thinned_rows
@@ -61,7 +60,7 @@ DOUBTED = 0.6  # probability below which a note says that they may not show the 
 
 
 @dataclass(frozen=True)
-class Sameness:
+class SameMovement:
     """probability: that two clips show the same movement, if half of all pairs do."""
 
     probability: float
@@ -83,81 +82,91 @@ class Sameness:
         return {"probability": round(self.probability, 4), "evidence": evidence}
 
 
-def doubt(sameness: Sameness | None, names: tuple[str, str]) -> str:
-    """A sentence with the evidence if it is doubtful that two clips show the same movement; empty
-    if it is not, or if it cannot be judged. names: of both clips."""
-    if sameness is None or not sameness.doubted:
+def doubt_sentence(same: SameMovement | None, names: tuple[str, str]) -> str:
+    """Return a sentence with the evidence if it is doubtful that two clips show the same movement.
+
+    Empty if it is not, or if it cannot be judged. names: of both clips.
+    """
+    if same is None or not same.doubted:
         return ""
-    found = sameness.evidence
-    verb = "do not" if sameness.refused else "may not"
+    found = same.evidence
+    verb = "do not" if same.refused else "may not"
     return (
         f"{names[0]} and {names[1]} {verb} show the same movement (probability "
-        f"{sameness.probability:.2f}): their distance is {math.exp(found.movement):.2g} times that "
+        f"{same.probability:.2f}): their distance is {math.exp(found.movement):.2g} times that "
         f"of clips of other movements, {100 * found.joints:.0f} % of their joints' movement is "
         f"alike, and one stands still for the other along {100 * found.standing:.0f} % of the path"
     )
 
 
-def check_same_movement(sameness: Sameness | None, names: tuple[str, str]) -> None:
-    """Raises UserError (exit 10) for two clips that clearly show different movements."""
-    if sameness is not None and sameness.refused:
+def check_same_movement(same: SameMovement | None, names: tuple[str, str]) -> None:
+    """Raise UserError (exit 10) for two clips that clearly show different movements."""
+    if same is not None and same.refused:
         raise UserError(
-            doubt(sameness, names),
+            doubt_sentence(same, names),
             hint="--rotate of extract-poses turns a film that lies on its side; --force aligns "
             "them anyway",
             exit_code=ExitCode.OTHER_MOVEMENT,
         )
 
 
-def if_same(certainty: Certainty, sameness: Sameness | None) -> Certainty:
-    """The certainty of a match of two clips, no frame of which is sure if it is doubtful that they
-    show the same movement: a match can only be right if they do, so the confidence of each frame is
-    multiplied by that probability."""
-    if sameness is None or not sameness.doubted:
-        return certainty
-    confidence = (certainty.confidence * sameness.probability).astype(np.float32)
+def limit_certainty(
+    certainty: Certainty, same: SameMovement | None, *, view_is_clear: bool = True
+) -> Certainty:
+    """Return the certainty of a match; no frame is sure if the pair as a whole is doubtful.
+
+    If it is doubtful that both clips show the same movement, the confidence of each frame is
+    multiplied by that probability, since a match can only be right if they do. If another view of B
+    matches other moments, no confidence exceeds DOUBTFUL.
+    """
+    confidence = certainty.confidence
+    if not view_is_clear:
+        confidence = np.minimum(confidence, np.float32(DOUBTFUL))
+    if same is not None and same.doubted:
+        confidence = (confidence * same.probability).astype(np.float32)
     return certainty._replace(confidence=confidence)
 
 
-def same_movement(a: PoseSequence, b: PoseSequence) -> Sameness | None:
-    """How sure it is that two clips show the same movement, B in the view that is compared.
+def compare_descriptions(
+    a: ClipDescription | None, b: ClipDescription | None
+) -> SameMovement | None:
+    """Return how sure it is that two clips show the same movement, B in the view that is compared.
 
-    None if it cannot be judged: for skeletons other than those of a body, for clips of fewer than
-    FEWEST_FRAMES frames, and for those in which no joint is seen or none moves.
+    None if it cannot be judged (`describe`).
     """
-    return sameness(describe(a), describe(b))
-
-
-def sameness(a: Described | None, b: Described | None) -> Sameness | None:
-    """`same_movement` of two clips that have been described, for use with many pairs; None if one
-    is None."""
     if a is None or b is None:
         return None
     costs = [_costs(own, [other])[0] for own, other in zip(a.compared, b.compared, strict=True)]
     others = np.minimum(a.against_strangers, b.against_strangers)
     nearer = [cost - float(far) for (cost, _), far in zip(costs, others, strict=True)]
     alike = float(a.ranges @ b.ranges) / (a.size * b.size)
-    found = Evidence(*nearer, joints=alike, standing=costs[0][1])
-    weighed = INTERCEPT + sum(weight * one for weight, one in zip(WEIGHTS, found, strict=True))
-    return Sameness(1 / (1 + math.exp(-weighed)), found)
+    evidence = Evidence(*nearer, joints=alike, standing=costs[0][1])
+    weighed = INTERCEPT + sum(
+        weight * value for weight, value in zip(WEIGHTS, evidence, strict=True)
+    )
+    return SameMovement(1 / (1 + math.exp(-weighed)), evidence)
 
 
-def likeliest(judged: Iterable[Sameness | None]) -> Sameness | None:
-    """The one with the highest probability; None if none is known."""
-    known = (one for one in judged if one is not None)
-    return max(known, key=lambda one: one.probability, default=None)
+def most_probable(judged: Iterable[SameMovement | None]) -> SameMovement | None:
+    """Return the judgement with the highest probability; None if none is known."""
+    known = (each for each in judged if each is not None)
+    return max(known, key=lambda each: each.probability, default=None)
 
 
-def describe(pose: PoseSequence) -> Described | None:
-    """A clip as it is compared; None if its movement cannot be judged (see `same_movement`)."""
+def describe(pose: PoseSequence) -> ClipDescription | None:
+    """Return a clip as it is compared.
+
+    None for skeletons other than those of a body, for clips of fewer than FEWEST_FRAMES frames, and
+    for those in which no joint is seen or none moves.
+    """
     if not is_body(pose.skeleton) or len(pose) < FEWEST_FRAMES or np.isnan(pose.xy).all():
         return None
-    described = Described.of(pose, _strangers().projection)
+    described = ClipDescription.from_pose(pose, _strangers().projection)
     return described if described.size >= LEAST_MOVEMENT else None
 
 
 @dataclass(frozen=True)
-class Described:
+class ClipDescription:
     """A clip as it is compared, at MOST_FRAMES frames at most: movement (T, D), posture (T, E), and
     embedding (T, F) of the base model, reduced to the directions in which the strangers differ; and
     the ranges (E,) of the coordinates of its joints relative to the hips."""
@@ -168,7 +177,7 @@ class Described:
     ranges: FloatArray
 
     @classmethod
-    def of(cls, pose: PoseSequence, projection: FloatArray | None) -> Described:
+    def from_pose(cls, pose: PoseSequence, projection: FloatArray | None) -> ClipDescription:
         """The joints of a body in the image. projection: the directions (D, F) of the embeddings,
         None = the embeddings as they are."""
         body = replace(body_joints(pose), spatial=False)

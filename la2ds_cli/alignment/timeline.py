@@ -14,13 +14,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from la2ds_cli.alignment.align import PairAligner
-from la2ds_cli.alignment.clip_features import FeatureSource
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.consensus import pairwise_path
-from la2ds_cli.alignment.pair import prepare_pair
+from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.repetitions import cut_clip
 from la2ds_cli.alignment.request import AlignRequest, choose_features, wants_3d
-from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.alignment.same_movement import check_same_movement
 from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult, row_at
 from la2ds_cli.core.config_sections import AlignConfig
@@ -31,7 +29,6 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
 from la2ds_cli.features.pose_features import in_3d, joint_angles
 from la2ds_cli.features.resample import at_positions, evenly_spaced
-from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import seen
 from la2ds_cli.network.trained import run_header
 
@@ -98,7 +95,7 @@ def align_all(
             hint="la2ds extract-poses adds clips to the project",
         )
     clock = first or _most_typical(project, ids, request)
-    placer = _Placer(project, clock, request.through_few())
+    placer = _Placer(project, clock, request)
     if len(placer.itself.pose_a) < 2:
         raise Unusable(
             f"{clock} has one frame, which is no time", hint="--reference names another clip"
@@ -130,7 +127,7 @@ def align_all(
         [clip.video.id for clip in placed].index(clock),
         reference is not None,
         left_out,
-        placer.itself.alignment.features,
+        placer.itself.features,
         placer.itself.run,
         placer.itself.reason,
         joint_angles(placer.itself.pose_a)[0],
@@ -153,26 +150,31 @@ def _most_typical(project: Project, ids: Sequence[str], request: AlignRequest) -
             fits = len(pose) > 1 and (not read or holds(pose.skeleton, read))
             if fits and not np.isnan(pose.xy).all():
                 poses[one] = pose
-    names = {pose.skeleton for pose in poses.values()}
-    if not names:
+    skeletons = {pose.skeleton for pose in poses.values()}
+    if not skeletons:
         raise Unusable("no clip can be compared")
-    shared = shared_skeleton(names)
+    shared = shared_skeleton(skeletons)
     if shared is None:
         raise Mismatch(
-            f"the clips have skeletons that share no joints: {', '.join(sorted(names))}",
+            f"the clips have skeletons that share no joints: {', '.join(sorted(skeletons))}",
             hint="name the clips of one skeleton, or extract all with the same pose network",
         )
     alike = [as_skeleton(pose, shared) for pose in poses.values()]
     if wants_3d(project, request, choice.kind):
         alike = in_3d(alike)
-    kind = choice.on(shared, spatial=alike[0].spatial).kind
-    source = FeatureSource(project, kind, request.run, alike[0], request.settings, request.device)
-    failed = source.load(list(poses))
-    usable = [(one, pose) for one, pose in zip(poses, alike, strict=True) if one not in failed]
-    if not usable:
-        raise next(iter(failed.values()))
-    features = [source.features(pose, paced_movement(pose)) for _, pose in usable]
-    return usable[most_central(costs(features, request.settings))][0]
+    choice = choice.on(shared, spatial=alike[0].spatial)
+    features, names, failed = [], [], list[UserError]()
+    aligner = ProjectAligner(project, request)
+    for clip, pose in zip(poses, alike, strict=True):
+        try:
+            features += aligner.features_of([pose], choice)
+        except UserError as error:
+            failed.append(error)
+        else:
+            names.append(clip)
+    if not names:
+        raise failed[0]
+    return names[most_central(costs(features, request.settings))]
 
 
 def costs(sample: Sequence[FloatArray], config: AlignConfig) -> FloatArray:
@@ -201,23 +203,23 @@ class _Placer:
 
     def __init__(self, project: Project, clock: str, request: AlignRequest) -> None:
         self._project, self._clock, self._request = project, clock, request
-        self._aligner = PairAligner(project, request)
-        self.itself = self._aligner.find(clock, clock)
+        self._aligner = ProjectAligner(project, request)
+        self.itself = self._aligner.align_names(clock, clock)
         self._repeats = bool(cut_clip(self.itself.pose_a))
 
     def embed(self, clips: Sequence[str]) -> None:
         """Compute and store the embeddings of clips in one batch."""
         with suppress(UserError):  # which aligning such a clip raises again
-            self._aligner.load(clips)
+            self._aligner.embed(clips)
 
     def place(self, clip: str) -> PlacedClip:
         """Place a clip on the timeline; of several repetitions the nearest, unless the reference
         itself holds several.
 
-        Raises UserError as PairAligner.find does, (exit 4) for a clip that has no frame on the
-        timeline, and (exit 5) for one without joints in 3D if the others are compared by them.
+        Raises UserError as ProjectAligner.align_names does, (exit 4) for a clip that has no frame
+        on the timeline, and (exit 5) for one without joints in 3D if others are compared by them.
         """
-        pair = prepare_pair(self._project, self._clock, clip, self._request, SILENT)
+        pair = self._aligner.read_pair(self._clock, clip)
         pose_a, pose_b = pair.poses
         if pose_a.spatial != self.itself.pose_a.spatial:  # angles in space and in the image differ
             raise Mismatch("it has no joints in 3D, unlike the reference")
@@ -225,9 +227,9 @@ class _Placer:
         spans = [] if itself or self._repeats else cut_clip(pose_b)
         parts = [pose_b.cut(span.start, span.stop) for span in spans]
         found = [
-            self._aligner.align(replace(pair, poses=(pose_a, part), part=True)) for part in parts
-        ] or [self.itself if itself else self._aligner.align(pair)]
-        cost = [float(one.alignment.cost.mean()) for one in found]
+            self._aligner.align_pair(replace(pair, poses=(pose_a, part))) for part in parts
+        ] or [self.itself if itself else self._aligner.align_pair(pair)]
+        cost = [float(one.cost.mean()) for one in found]
         nearest = int(np.argmin(cost))
         result = found[nearest]
         if self._request.same_only and not itself:
@@ -237,7 +239,7 @@ class _Placer:
         position, confidence = placed_frames(result, len(pose_b), start)
         if np.isnan(position).all():
             raise Unusable("none of its frames is on the timeline")
-        view, row = result.alignment.view, row_at(position, GRID)
+        view, row = result.view, row_at(position, GRID)
         shown = ~np.isnan(row)
         _, angles = joint_angles(seen(pose_b, view, pose_a))
         between = at_positions(angles, np.where(shown, row, 0.0))
@@ -254,23 +256,18 @@ class _Placer:
         )
 
 
-def placed_frames(
-    result: AlignResult, length: int, start: int = 0
-) -> tuple[FloatArray, FloatArray]:
+def placed_frames(result: Alignment, length: int, start: int = 0) -> tuple[FloatArray, FloatArray]:
     """(length,) positions in [0, 1] on the clock of A of the frames of a clip, NaN = not on it, and
     the confidence of each. result: the alignment of A with the clip from row `start` on."""
-    alignment = result.alignment
-    known = ~np.isnan(alignment.position)
+    known = ~np.isnan(result.position)
     position, confidence = np.full(length, np.nan), np.zeros(length)
     if not known.any():
         return position, confidence
-    clock = alignment.time_a
+    clock = result.time_a
     share = (clock - clock[0]) / max(clock[-1] - clock[0], 1e-9)
-    places, first, count = np.unique(
-        alignment.position[known], return_index=True, return_counts=True
-    )
+    places, first, count = np.unique(result.position[known], return_index=True, return_counts=True)
     middle = (share[known][first] + share[known][first + count - 1]) / 2
     rows = np.arange(int(np.floor(places[0])), int(np.ceil(places[-1])) + 1)
     position[start + rows] = np.interp(rows, places, middle)
-    confidence[start + rows] = np.interp(rows, places, alignment.confidence[known][first])
+    confidence[start + rows] = np.interp(rows, places, result.confidence[known][first])
     return position, confidence

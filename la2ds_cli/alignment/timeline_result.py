@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.result import rounded
+from la2ds_cli.alignment.alignment import rounded
 from la2ds_cli.alignment.same_movement import DOUBTED
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import table_text

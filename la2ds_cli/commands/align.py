@@ -6,11 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from la2ds_cli.commands.options import CLIP_A, Alignment, AnchoredAlignment, Here, argument, option
+from la2ds_cli.commands.options import (
+    CLIP_A,
+    AlignmentOptions,
+    AnchoredAlignment,
+    Here,
+    argument,
+    option,
+)
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult
-    from la2ds_cli.alignment.result import AlignResult
+    from la2ds_cli.alignment.alignment import Alignment
     from la2ds_cli.alignment.timeline_result import TimelineResult
     from la2ds_cli.core.console import Console
 
@@ -47,8 +54,8 @@ def align(
 
     la2ds timeline aligns any number of clips; la2ds live follows a performer through A.
     """
-    from la2ds_cli.alignment.align import find_alignment
     from la2ds_cli.alignment.aligned_repetitions import align_repetitions, hint_of_repetitions
+    from la2ds_cli.alignment.project_aligner import align_clips
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views import alignment_files
 
@@ -66,7 +73,7 @@ def align(
                 return
             part, name = found.best.aligned, f"-repetition-{found.best.number}"
         else:
-            part, name = find_alignment(opened, a, b, request, progress), ""
+            part, name = align_clips(opened, a, b, request, progress), ""
             if hint := hint_of_repetitions((part.pose_a, part.pose_b), (a, b)):
                 progress.note(hint)
         result = alignment_files.write_alignment(opened, part, targets, progress, name)
@@ -74,27 +81,26 @@ def align(
         _show(console, result)
 
 
-def _show(console: Console, result: AlignResult) -> None:
-    from la2ds_cli.alignment.pair import IN_WORDS
+def _show(console: Console, result: Alignment) -> None:
+    from la2ds_cli.alignment.nearest_view import IN_WORDS
     from la2ds_cli.alignment.request import features_name
 
-    alignment = result.alignment
-    by = features_name(alignment.features, result.run)
-    console.line(f"A: {result.a.id}, {len(alignment.time_a)} frames")
-    console.line(f"B: {result.b.id}, {len(alignment.time_b)} frames")
-    seen = "" if alignment.view == "filmed" else f", B {IN_WORDS[alignment.view]}"
-    console.line(f"aligned by {alignment.method} on {by}{seen}")
+    by = features_name(result.features, result.run)
+    console.line(f"A: {result.a.id}, {len(result.time_a)} frames")
+    console.line(f"B: {result.b.id}, {len(result.time_b)} frames")
+    seen = "" if result.view == "filmed" else f", B {IN_WORDS[result.view]}"
+    console.line(f"aligned by {result.method} on {by}{seen}")
     if count := result.references:
         clips = f"{count} reference clip{'s' * (count > 1)} (align.reference_clips)"
         console.line(f"consensus through {clips}")
-    if result.strangers:
-        console.line(f"reference clips of other movements left out: {result.strangers}")
-    if missing := int((~alignment.matched_b).sum()):
+    if result.references_left_out:
+        console.line(f"reference clips of other movements left out: {result.references_left_out}")
+    if missing := int((~result.matched_b).sum()):
         frames = f"{missing} frames of B have" if missing > 1 else "1 frame of B has"
         console.line(f"{frames} no counterpart")
     if result.overall_ratio == result.overall_ratio:  # NaN of a single frame
         console.line(f"B takes {result.overall_ratio:.2f} times as long as A")
-    console.line(f"{result.sureness}; the seconds hold in nine cases out of ten")
+    console.line(f"{result.sentence}, in nine of ten cases")
     console.files(result.files)
 
 
@@ -122,7 +128,7 @@ def timeline(
     reference: str | None = option("CLIP", "Whose time to use; default the most typical."),
     out: list[Path] | None = option("FILE", "Write .png, .svg, .pdf, .csv or .json; repeatable."),
     *,
-    how: Alignment,
+    how: AlignmentOptions,
     here: Here,
 ) -> None:
     """Put many clips on one timeline.

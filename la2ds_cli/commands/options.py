@@ -14,8 +14,8 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.view import ViewName
 
 if TYPE_CHECKING:
+    from la2ds_cli.alignment.alignment import Alignment
     from la2ds_cli.alignment.request import AlignRequest
-    from la2ds_cli.alignment.result import AlignResult
     from la2ds_cli.core.console import Console
     from la2ds_cli.core.progress import Progress
     from la2ds_cli.core.project import Project
@@ -105,25 +105,26 @@ class Features:
 
     def request(self, project: Project, **more: Any) -> AlignRequest:
         """These options, and those of the groups below, as a request. more: further fields."""
-        from la2ds_cli.alignment.request import AlignRequest, parsed_anchors
+        from la2ds_cli.alignment.anchors import parse_anchors
+        from la2ds_cli.alignment.request import AlignRequest
 
         given = vars(self) | more
         if "force" in given:
             given["same_only"] = not given.pop("force")
         if "anchor" in given:
-            given["anchors"] = parsed_anchors(given.pop("anchor"))
+            given["anchors"] = parse_anchors(given.pop("anchor"))
         return AlignRequest(project.config(), **given)
 
 
 @dataclass(frozen=True)
-class Alignment(Features):
+class AlignmentOptions(Features):
     """How clips are aligned."""
 
     force: bool = flag("--force", "Continue even if the clips clearly show different movements.")
 
 
 @dataclass(frozen=True)
-class PairAlignment(Alignment):
+class PairAlignment(AlignmentOptions):
     """How two clips are aligned."""
 
     method: str | None = METHOD
@@ -154,12 +155,12 @@ class Recordings:
 
     def find(
         self, project: Project, a: str, b: str, request: AlignRequest, progress: Progress
-    ) -> AlignResult:
-        """Align clip `b` to clip `a`; raises as find_alignment or find_offsets."""
-        from la2ds_cli.alignment.align import find_alignment
+    ) -> Alignment:
+        """Align clip `b` to clip `a`; raises as align_clips or find_offsets."""
+        from la2ds_cli.alignment.project_aligner import align_clips
         from la2ds_cli.offset.several import align_recordings
 
-        find = align_recordings if self.same_performance else find_alignment
+        find = align_recordings if self.same_performance else align_clips
         return find(project, a, b, request, progress)
 
 

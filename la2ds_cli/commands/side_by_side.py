@@ -60,8 +60,8 @@ def report(
             "bytes": size,
             "a": result.a.id,
             "b": result.b.id,
-            "features": result.alignment.features,
-            "mirrored": result.alignment.mirrored,
+            "features": result.features,
+            "mirrored": result.mirrored,
         }
         console.document("report", document)
         console.line(f"{page} ({size / 1e6:.1f} MB)")

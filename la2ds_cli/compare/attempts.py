@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.align import PairAligner
+from la2ds_cli.alignment.alignment import rounded
+from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import rounded
 from la2ds_cli.compare.compare import CompareResult, amount, compare, joint_name
 from la2ds_cli.compare.findings import LASTING, in_episodes, span_at, spans_of, tempo
 from la2ds_cli.core.errors import Unusable, UserError
@@ -118,7 +118,7 @@ def compare_attempts(
     Raises UserError (exit 4) if only one attempt is left, and the first error if none is left.
     """
     # Notes on every attempt would bury the result, which contains them.
-    aligner = PairAligner(project, request)
+    aligner = ProjectAligner(project, request)
     done: list[CompareResult] = []
     left_out: dict[str, str] = {}
     failed: UserError | None = None
@@ -237,9 +237,9 @@ def _tempo_series(attempts: Sequence[CompareResult]) -> list[Series]:
     attempts are stated to be slower than faster, or the reverse."""
     spans, paces = attempts[0].spans, [one.tempo for one in attempts]
     if not any(span.labelled for span in spans):
-        shown = [~np.isnan(one.aligned.alignment.position) for one in attempts]
+        shown = [~np.isnan(one.aligned.position) for one in attempts]
         spans = spans_of(attempts[0].aligned.pose_a, [], np.mean(shown, axis=0) >= _SHOWN)
-        paces = [tempo(one.aligned.alignment, spans, {}) for one in attempts]
+        paces = [tempo(one.aligned, spans, {}) for one in attempts]
     time = attempts[0].angles.time
     series = []
     for number, span in enumerate(spans):

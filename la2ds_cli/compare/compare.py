@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.alignment.align import PairAligner
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.path import matched_time
+from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.compare.differences import OTHER_VIEW, SAME_VIEW, Differences, differences
 from la2ds_cli.compare.findings import (
     Finding,
@@ -50,7 +50,7 @@ class CompareResult:
     reader must know first. files: written, in order.
     """
 
-    aligned: AlignResult
+    aligned: Alignment
     spans: tuple[Span, ...]
     view: ViewDifference
     angles: Differences
@@ -64,21 +64,19 @@ class CompareResult:
     @property
     def other_time(self) -> FloatArray:
         """(N,) seconds of the other clip at each frame of the reference, NaN = no counterpart."""
-        alignment = self.aligned.alignment
-        return matched_time(alignment.position, alignment.time_b)
+        return matched_time(self.aligned.position, self.aligned.time_b)
 
     def to_json(self) -> dict[str, Any]:
         """The result as JSON; None stands for "not known". The angles of all frames are in the
         table (views.compare_files)."""
-        alignment = self.aligned.alignment
         return {
             "schema_version": 1,
             "reference": {"video": self.aligned.a.id, "path": self.aligned.a.path},
             "other": {"video": self.aligned.b.id, "path": self.aligned.b.path},
             "alignment": {
-                "features": alignment.features,
-                "method": alignment.method,
-                "mirrored": alignment.mirrored,
+                "features": self.aligned.features,
+                "method": self.aligned.method,
+                "mirrored": self.aligned.mirrored,
             },
             "notes": list(self.notes),
             "turn": plain_number(self.view.turn),
@@ -99,22 +97,21 @@ def compare(
     other: str,
     request: AlignRequest,
     progress: Progress = SILENT,
-    aligner: PairAligner | None = None,
+    aligner: ProjectAligner | None = None,
 ) -> CompareResult:
     """Compare clip `other` with clip `reference`; views.compare_files writes the result.
 
     The clips are aligned as `la2ds align` aligns them. aligner: of other alignments by the request.
     Raises what find_alignment raises.
     """
-    aligner = aligner or PairAligner(project, request, progress)
-    aligned = aligner.find(reference, other)
-    alignment = aligned.alignment
+    aligner = aligner or ProjectAligner(project, request, progress)
+    aligned = aligner.align_names(reference, other)
     a, b = aligned.pose_a, aligned.shown_b
-    matched = ~np.isnan(alignment.position)
+    matched = ~np.isnan(aligned.position)
     phases = project.phases(propagated=True)
     spans = spans_of(a, phases.get(aligned.a.id, []), matched)
-    view = view_difference(a, b, alignment.position)
-    angles = differences(a, b, alignment, view)
+    view = view_difference(a, b, aligned.position)
+    angles = differences(a, b, aligned, view)
     reason = _no_findings(view, angles, aligned)
     clips = (aligned.a.id, a), (aligned.b.id, aligned.pose_b)
     both = labelled_seconds([(pose, phases.get(clip, [])) for clip, pose in clips])
@@ -123,15 +120,15 @@ def compare(
         tuple(spans),
         view,
         angles,
-        tuple([] if reason else find_differences(angles, alignment, spans)),
+        tuple([] if reason else find_differences(angles, aligned, spans)),
         reason,
-        tuple(tempo(alignment, spans, both)),
+        tuple(tempo(aligned, spans, both)),
         tuple(find_unjudged(angles)),
         tuple(_notes(aligned, view, angles)),
     )
 
 
-def _no_findings(view: ViewDifference, angles: Differences, aligned: AlignResult) -> str:
+def _no_findings(view: ViewDifference, angles: Differences, aligned: Alignment) -> str:
     """Why no difference of angles may be called a fault; empty if it may. The side of the camera
     does not matter to angles in 3D."""
     reference = aligned.pose_a
@@ -158,7 +155,7 @@ def _no_findings(view: ViewDifference, angles: Differences, aligned: AlignResult
     return ""
 
 
-def _notes(aligned: AlignResult, view: ViewDifference, angles: Differences) -> list[str]:
+def _notes(aligned: Alignment, view: ViewDifference, angles: Differences) -> list[str]:
     skeleton, notes = aligned.pose_a.skeleton, []
     if aligned.pose_a.spatial:
         notes.append(
@@ -174,11 +171,11 @@ def _notes(aligned: AlignResult, view: ViewDifference, angles: Differences) -> l
         notes.append(f"The side from which {skeleton} is filmed is not measured: check it.")
     if not (aligned.pose_a.spatial or view.side_known) and 20 < abs(view.reference) < 160:
         notes.append("It is unclear whether both clips show the same side, left or right.")
-    if aligned.alignment.view == "mirrored":
+    if aligned.view == "mirrored":
         notes.append(
             "The other clip fits better mirrored: its left is compared with the reference's right."
         )
-    elif aligned.alignment.view == "other":
+    elif aligned.view == "other":
         notes.append(
             "The other clip is seen from the other side, so its pictures are shown flipped; left "
             "is compared with left."

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.path import nearest_rows
 from la2ds_cli.compare.viewpoint import ViewDifference
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.pose_features import (
     angle_difference,
     angle_triples,

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.confidence import NORMAL
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.compare.differences import DOUBTS, SURE, Differences, interval
 from la2ds_cli.core.types import (
-    Alignment,
     BoolArray,
     FloatArray,
     Phase,

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.view import FLIPPED, View
 
 Json = Any
 FloatArray = NDArray[Any]
@@ -31,9 +30,11 @@ MOST_PIXELS = 10**6  # of a side of a frame
 MOST_SECONDS = 1e5  # from the first frame of a clip to its last, 28 hours
 
 
-def _array(owner: object, name: str, dtype: Any, shape: tuple[int | None, ...]) -> np.ndarray:
-    """A field as a contiguous array of this type, which it then is. shape: None = any length;
-    ValueError for another."""
+def check_array(owner: object, name: str, dtype: Any, shape: tuple[int | None, ...]) -> np.ndarray:
+    """Return a field of a value as a contiguous array of this type, which it then is.
+
+    shape: None = any length. Raises ValueError for another shape.
+    """
     array = np.ascontiguousarray(getattr(owner, name), dtype=dtype)
     object.__setattr__(owner, name, array)
     fits = len(array.shape) == len(shape) and all(
@@ -82,12 +83,12 @@ class PoseSequence:
 
     def __post_init__(self) -> None:
         joints = len(get_skeleton(self.skeleton).joints)
-        xy = _array(self, "xy", np.float32, (None, joints, 2))
+        xy = check_array(self, "xy", np.float32, (None, joints, 2))
         length = len(xy)
-        score = _array(self, "score", np.float32, (length, joints))
-        box = _array(self, "box", np.float32, (length, 4))
-        _array(self, "frame", np.int64, (length,))
-        time = _array(self, "time", np.float64, (length,))
+        score = check_array(self, "score", np.float32, (length, joints))
+        box = check_array(self, "box", np.float32, (length, 4))
+        check_array(self, "frame", np.int64, (length,))
+        time = check_array(self, "time", np.float64, (length,))
         expected = {
             "time: expected strictly increasing seconds": length < 2 or (np.diff(time) > 0).all(),
             "time: expected finite seconds": np.isfinite(time).all(),
@@ -103,10 +104,10 @@ class PoseSequence:
             ),
         }
         if self.world is not None:
-            world = _array(self, "world", np.float32, (length, joints, 3))
+            world = check_array(self, "world", np.float32, (length, joints, 3))
             expected["world: expected metres or NaN, got infinity"] = not np.isinf(world).any()
         if self.trust is not None:
-            trust = _array(self, "trust", np.float32, (length, joints))
+            trust = check_array(self, "trust", np.float32, (length, joints))
             fits = ((trust >= 0) & (trust <= 1)).all()
             expected["trust: expected numbers from 0 to 1"] = fits
         for text, fits in expected.items():
@@ -165,9 +166,9 @@ class EmbeddingSequence:
     model: str
 
     def __post_init__(self) -> None:
-        length = len(_array(self, "value", np.float32, (None, None)))
-        _array(self, "frame", np.int64, (length,))
-        _array(self, "time", np.float64, (length,))
+        length = len(check_array(self, "value", np.float32, (None, None)))
+        check_array(self, "frame", np.int64, (length,))
+        check_array(self, "time", np.float64, (length,))
 
     def __len__(self) -> int:
         return len(self.value)
@@ -182,67 +183,6 @@ class EmbeddingSequence:
     ) -> EmbeddingSequence:
         """Inverse of to_arrays."""
         return cls(arrays["value"], arrays["frame"], arrays["time"], facts["model"])
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """Dense correspondence between clip A (N frames) and clip B (M frames).
-
-    path: (P, 2) int64 rows (i, j), indices into A's and B's frames. For monotone methods both
-    columns never decrease. position: (N,) float64, the counterpart of each frame of A in frames of
-    B, possibly between two frames; NaN = no counterpart; the path holds the nearest whole frames.
-    cost: (P,) float32, feature distance of each pair. confidence: (N,) float32 in [0, 1] for each
-    frame of A: probability that the match is right to within 5 % of B's length
-    (alignment/confidence.py), 0 = no counterpart. low, high: (N,) float64, interval in frames of B
-    that contains the true moment of a frame of A in 90 % of cases, NaN = no counterpart. time_a,
-    frame_a: (N,); time_b, frame_b: (M,): seconds and source frame indices. features: `model`,
-    `base` or `pose`. method: name of the alignment method. view: in which B was compared.
-    """
-
-    path: IntArray
-    position: FloatArray
-    cost: FloatArray
-    confidence: FloatArray
-    low: FloatArray
-    high: FloatArray
-    time_a: FloatArray
-    time_b: FloatArray
-    frame_a: IntArray
-    frame_b: IntArray
-    features: str
-    method: str
-    view: View = "filmed"
-
-    def __post_init__(self) -> None:
-        path = _array(self, "path", np.int64, (None, 2))
-        _array(self, "cost", np.float32, (len(path),))
-        for side, column in (("a", 0), ("b", 1)):
-            time = _array(self, f"time_{side}", np.float64, (None,))
-            _array(self, f"frame_{side}", np.int64, (len(time),))
-            index = path[:, column]
-            if len(index) and (index.min() < 0 or index.max() >= len(time)):
-                raise ValueError(
-                    f"Alignment.path: indices of side {side} must lie in 0..{len(time) - 1}, "
-                    f"got {index.min()}..{index.max()}"
-                )
-        for name in ("position", "confidence", "low", "high"):
-            dtype = np.float32 if name == "confidence" else np.float64
-            _array(self, name, dtype, (len(self.time_a),))
-
-    @property
-    def mirrored(self) -> bool:
-        """Whether B's picture is shown flipped, so that both look alike."""
-        return self.view in FLIPPED
-
-    @property
-    def matched_a(self) -> BoolArray:
-        """(N,) bool: whether a frame of A has a counterpart in B."""
-        return np.isin(np.arange(len(self.time_a)), self.path[:, 0])
-
-    @property
-    def matched_b(self) -> BoolArray:
-        """(M,) bool: whether a frame of B has a counterpart in A."""
-        return np.isin(np.arange(len(self.time_b)), self.path[:, 1])
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ from la2ds_cli.demo.render import Camera, add_shadow, draw_person, look_at, rand
 from la2ds_cli.video.reader import Image, write_video
 
 if TYPE_CHECKING:
-    from la2ds_cli.alignment.result import AlignResult
+    from la2ds_cli.alignment.alignment import Alignment
 
 
 FPS = 30
@@ -230,7 +230,7 @@ def run_demo(
     Running it again reuses whatever is current. Raises UserError (exit 2) if `folder` is another
     kind of project, and whatever the steps raise.
     """
-    from la2ds_cli.alignment.align import find_alignment
+    from la2ds_cli.alignment.project_aligner import align_clips
     from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.evaluation.evaluate import Request, evaluate
     from la2ds_cli.network.embed import embed
@@ -253,7 +253,7 @@ def run_demo(
     embed(project, run=trained.run, device=device, progress=progress)
     truth = read_truth(project)
     a, b = _least_alike(project, truth)
-    aligned = find_alignment(project, a, b, AlignRequest(config, device=device), progress)
+    aligned = align_clips(project, a, b, AlignRequest(config, device=device), progress)
     picture, sheet = (project.results_dir(step) / "demo.png" for step in ("align", "retrieve"))
     write_alignment(project, aligned, [picture], progress)
     request = RetrievalRequest(a, Limits(NEIGHBOURS), run=trained.run, device=device)
@@ -325,16 +325,15 @@ def read_truth(project: Project) -> dict[str, FloatArray]:
     return {v.id: np.array(phase[project.source(v).name]) for v in _rendered(project)}
 
 
-def check_truth(result: AlignResult, phase_a: FloatArray, phase_b: FloatArray) -> dict[str, Any]:
+def check_truth(result: Alignment, phase_a: FloatArray, phase_b: FloatArray) -> dict[str, Any]:
     """Compare an alignment of two demo clips with the phases from which they were rendered.
 
     a, b: ids. frames: number of compared frames of A; length: frames of B. median_error: of the
     alignment in frames of B; clock_median_error: of a constant speed.
     """
-    alignment = result.alignment
-    a, b = phase_a[alignment.frame_a], phase_b[alignment.frame_b]
+    a, b = phase_a[result.frame_a], phase_b[result.frame_b]
     error, of_clock = (
-        counterpart_error(frame, a, b) for frame in (alignment.position, constant_speed(a, b))
+        counterpart_error(frame, a, b) for frame in (result.position, constant_speed(a, b))
     )
     return {
         "a": result.a.id,

@@ -31,7 +31,7 @@ from la2ds_cli.evaluation.events import EvaluationClip, EventSource, choose_even
 from la2ds_cli.evaluation.features import (
     FeatureRequest,
     FeatureSet,
-    Variant,
+    FeatureVariant,
     check_names,
     feature_sets,
 )
@@ -228,12 +228,12 @@ def gather(request: Request, warnings: list[str]) -> Inputs:
 def score(feature_set: FeatureSet, inputs: Inputs, progress: Progress) -> Scored:
     """Every metric of a feature set; of several variants each figure takes its own best."""
     variants, seed = feature_set.variants, inputs.config.evaluate.seed
-    by_feature = {variant.feature: _by_frame(variant, inputs) for variant in variants}
+    by_feature = {variant.content: _by_frame(variant, inputs) for variant in variants}
     if not inputs.protocol.event_transfer:
         return Scored(_best(by_feature), [])
     measures, errors = {}, {}
     for one in variants:
-        moved = transfer_events(inputs.clips, inputs.draws, one.aligner, progress.advance)
+        moved = transfer_events(inputs.clips, inputs.draws, one.align, progress.advance)
         found = measure_transfer(moved, len(inputs.clips), seed)
         measures[one.name] = {(TRANSFER, name): measure for name, measure in found.items()}
         errors[one.name] = moved
@@ -243,23 +243,23 @@ def score(feature_set: FeatureSet, inputs: Inputs, progress: Progress) -> Scored
     return Scored(_best(by_feature) | best, errors[lowest], lowest, uses)
 
 
-def _by_frame(variant: Variant, inputs: Inputs) -> Measures:
+def _by_frame(variant: FeatureVariant, inputs: Inputs) -> Measures:
     """Figures of the features frame by frame, as filmed."""
-    if variant.feature in inputs.measured:
-        return inputs.measured[variant.feature]
+    if variant.content in inputs.measured:
+        return inputs.measured[variant.content]
     protocol, seed = inputs.protocol, inputs.config.evaluate.seed
     test = variant.by_frame([clip.pose for clip in inputs.clips])
     fit = variant.by_frame(inputs.fit) if inputs.labels else []
     if not all(np.isfinite(value).all() for value in (*test, *fit)):
         raise Unusable(
-            f"the features of {variant.feature} are not finite numbers",
+            f"the features of {variant.content} are not finite numbers",
             hint="train the run again, with a lower train.learning_rate",
         )
     measures: Measures = {}
     if inputs.labels:
         measures |= measure_phases(fit, test, inputs.labels, protocol, seed)
     measures["kendalls_tau", ""] = measure_tau(test, protocol.tau_stride, seed)
-    inputs.measured[variant.feature] = measures
+    inputs.measured[variant.content] = measures
     return measures
 
 

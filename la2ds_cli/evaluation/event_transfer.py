@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.config import EvaluateConfig
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
-from la2ds_cli.evaluation.aligner import Aligner
 from la2ds_cli.evaluation.clips import clip_generator
 from la2ds_cli.evaluation.events import EvaluationClip
 from la2ds_cli.evaluation.measure import (
@@ -58,20 +58,22 @@ def shared_events(a: EvaluationClip, cut_a: range, b: EvaluationClip, cut_b: ran
 def transfer_events(
     clips: Sequence[EvaluationClip],
     draws: Sequence[Draw],
-    aligner: Aligner,
+    align: Callable[[PoseSequence, PoseSequence], Alignment],
     advance: Callable[[], None] = lambda: None,
 ) -> list[TransferError]:
-    """Errors of every event of every pair of every draw; each trimmed clip is prepared once per
-    draw. `advance` is called after every pair."""
+    """Return the errors of every event of every pair of every draw.
+
+    Parameters
+    ----------
+    align: of two trimmed clips (FeatureVariant.align).
+    advance: is called after every pair.
+    """
     errors = []
     for draw in draws:
-        needed = [int(c) for c in np.unique(draw.pair)]
-        trimmed = [draw.poses[c] for c in needed]
-        prepared = dict(zip(needed, aligner.prepare(trimmed), strict=True))
         for a, b in draw.pair.tolist():
             names = shared_events(clips[a], draw.cuts[a], clips[b], draw.cuts[b])
             if names:
-                position = aligner.match(prepared[a], prepared[b])
+                position = align(draw.poses[a], draw.poses[b]).position
                 errors += [_transfer_error(clips, draw, (a, b), position, name) for name in names]
             advance()
     return errors

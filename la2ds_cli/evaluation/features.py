@@ -1,21 +1,30 @@
 """The feature sets under evaluation, all with the same trims, pairs and arithmetic.
 
-A feature set has one variant (features of a clip and the way to align them) or several, of which
-the best is reported for each figure separately: a deliberately generous baseline. Clips are aligned
-directly, or also through reference clips.
+A feature set has one variant (features of a clip, and the settings to align by them) or several, of
+which the best is reported for each figure separately: a deliberately generous baseline. Clips are
+aligned by `alignment.align`, as `la2ds align` aligns them, directly or through reference clips too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import OneDistance
-from la2ds_cli.alignment.consensus import choose_references
+from la2ds_cli.alignment.align import align
+from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.clip_features import (
+    ClipFeatures,
+    Embedding,
+    FeatureKind,
+    Memo,
+    PosedClip,
+    network_features,
+)
+from la2ds_cli.alignment.project_aligner import EXAMINED
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
@@ -23,45 +32,29 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import Unusable, UserError, check_choice
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.evaluation.aligner import Aligner, Clips, Direct, SeenClip, ThroughClips
+from la2ds_cli.core.view import ViewName
 from la2ds_cli.features import pose_features
 from la2ds_cli.features.body_joints import is_body
 from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.features.pose_features import in_3d
 from la2ds_cli.features.resample import evenly_spaced
-from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.network.embedder import Moments
-
-if TYPE_CHECKING:
-    from la2ds_cli.network.embedder import Embedder
-
+from la2ds_cli.network.embedder import Embedder, Moments
+from la2ds_cli.network.trained import (
+    checkpoint_path,
+    has_model,
+    light_embedder,
+    run_header,
+    trained_runs,
+    untrained_embedder,
+)
 
 T = TypeVar("T")
 CENTRED_ON = 40  # training clips, at most, about whose mean frame an untrained network is centred
 CLOSED = AlignConfig(method="dtw", open_ends=False)
 OPEN = AlignConfig(method="dtw", open_ends=True)
 
-
-@dataclass(frozen=True)
-class Variant:
-    """name: describes the features and the aligner. feature: the content of the features; variants
-    of one feature differ only in how they align. uses: what an event transfer uses, in words.
-    by_frame: features (T, D) as filmed, for metrics without alignment."""
-
-    name: str
-    feature: str
-    uses: str
-    aligner: Aligner
-    by_frame: Callable[[Sequence[PoseSequence]], list[FloatArray]]
-
-
-@dataclass(frozen=True)
-class FeatureSet:
-    """A feature set of the result table. run: of the model."""
-
-    name: str
-    variants: tuple[Variant, ...]
-    run: str = ""
+ByFrame = Callable[[Sequence[PoseSequence]], list[FloatArray]]
+"""Features (T, D) of clips as filmed, for metrics without alignment."""
 
 
 class OncePerClip(Generic[T]):
@@ -80,67 +73,127 @@ class OncePerClip(Generic[T]):
         return [self._known[id(pose)][1] for pose in poses]
 
 
-class EmbedsOnce(OncePerClip[FloatArray]):
-    """An embedder that embeds each clip once. config, spread, frame_features: of the embedder."""
-
-    def __init__(self, embed: Embedder) -> None:
-        super().__init__(embed)
-        self.config, self.spread = embed.config, embed.spread
-        self.frame_features = embed.frame_features
+def _unchanged(poses: Sequence[PoseSequence]) -> list[PoseSequence]:
+    return list(poses)
 
 
-def raw_feature(
-    feature: Callable[[PoseSequence], FloatArray], *, filmed: bool = True
-) -> tuple[Clips, Callable[[Sequence[PoseSequence]], list[FloatArray]]]:
-    """Clips with a feature that is computed clip by clip, as filmed alone or in any view, and their
-    features as filmed."""
-    clips = OncePerClip(lambda poses: [SeenClip(pose, feature, filmed=filmed) for pose in poses])
-    return clips, lambda poses: [clip.features() for clip in clips(poses)]
+@dataclass(frozen=True)
+class FeatureVariant:
+    """Features of clips, and the settings to align by them.
+
+    name: describes the features and how they are aligned. content: of the features; variants of one
+    content differ only in how they align. uses: what an event transfer uses, in words. features: of
+    a clip in a view. by_frame: see ByFrame. settings: of the alignment. view: in which B is
+    compared. references: candidates for reference clips. form: the clips as they are compared, such
+    as in 3D.
+    """
+
+    name: str
+    content: str
+    uses: str
+    features: ClipFeatures
+    by_frame: ByFrame
+    settings: AlignConfig
+    view: ViewName = "auto"
+    references: Sequence[PoseSequence] = ()
+    form: Callable[[Sequence[PoseSequence]], list[PoseSequence]] = _unchanged
+
+    def align(self, a: PoseSequence, b: PoseSequence) -> Alignment:
+        """Align two clips, or parts of them."""
+        one, other = self.form([a, b])
+        references = self.form(self.references)
+        return align(one, other, references, self.features, self.settings, view=self.view)
 
 
-_RAW = {  # name -> what it holds, feature, whether it is compared as filmed alone
-    "plain": ("raw pose", pose_features.raw_pose, True),
-    "velocity": ("raw pose with velocity", pose_features.raw_pose_velocity, True),
-    "movement": ("movement of the joints", pose_features.movement, True),
-    "view": ("raw pose", pose_features.raw_pose, False),
-    "paced": ("movement of the joints at its own pace", paced_movement, False),
+@dataclass(frozen=True)
+class FeatureSet:
+    """A feature set of the result table. run: of the model."""
+
+    name: str
+    variants: tuple[FeatureVariant, ...]
+    run: str = ""
+
+
+@dataclass(frozen=True)
+class SharedClips:
+    """What the feature sets of an evaluation share: values of clips, candidates for reference
+    clips, and the form in which joints are compared."""
+
+    references: Sequence[PoseSequence] = ()
+    align: AlignConfig = OPEN
+    spatial: bool = False
+    memo: Memo = field(default_factory=Memo)
+
+    @cached_property
+    def form(self) -> Callable[[Sequence[PoseSequence]], list[PoseSequence]]:
+        """The clips as joints in metres, each converted once, if they are compared by them."""
+        return OncePerClip(in_3d) if self.spatial else _unchanged
+
+    @property
+    def through(self) -> str:
+        """How clips are aligned by consensus, in words."""
+        return f"directly and through at most {self.align.reference_clips} training clips"
+
+
+Raw = Callable[[PoseSequence], FloatArray]
+_RAW: dict[str, tuple[str, Raw | None, ViewName]] = {  # name -> content, feature, view
+    "plain": ("raw pose", pose_features.raw_pose, "filmed"),
+    "velocity": ("raw pose with velocity", pose_features.raw_pose_velocity, "filmed"),
+    "movement": ("movement of the joints", pose_features.movement, "filmed"),
+    "view": ("raw pose", pose_features.raw_pose, "auto"),
+    "paced": ("movement of the joints at its own pace", None, "auto"),
 }
 
 
-def raw_variants(
-    references: Sequence[PoseSequence] = (), align: AlignConfig = OPEN
-) -> tuple[Variant, ...]:
-    """Raw pose plain, with velocity, in the nearest view, as movement and as movement at its own
-    pace, each with closed and with open ends. With reference clips, also both kinds of movement
-    aligned through them; the last is what `align` does without a network."""
+def _raw_features(feature: Raw | None, shared: SharedClips) -> tuple[ClipFeatures, ByFrame]:
+    """Return features that are computed clip by clip; None = the `paced_movement`."""
+
+    def compute(clip: PosedClip, features: ClipFeatures) -> FloatArray:
+        return features.movement(clip) if feature is None else feature(clip.seen())
+
+    features = ClipFeatures(compute, memo=shared.memo)
+    return features, lambda poses: [features(PosedClip(pose)) for pose in shared.form(poses)]
+
+
+def raw_variants(shared: SharedClips | None = None) -> tuple[FeatureVariant, ...]:
+    """Return raw pose plain, with velocity, in the nearest view, as movement, and at its own pace.
+
+    Each with closed and with open ends; with reference clips, both kinds of movement also through
+    them. The last is what `align` does without a network.
+    """
+    shared = shared or SharedClips()
     direct, through = [], []
-    for name, (holds, feature, filmed) in _RAW.items():
-        clips, by_frame = raw_feature(feature, filmed=filmed)
-        for ends, config in (("closed", CLOSED), ("open", OPEN)):
-            aligner = Direct(clips, config)
-            uses = f"{holds}, no other clips"
-            direct.append(Variant(f"{name}, {ends} ends", holds, uses, aligner, by_frame))
-        if references and name in ("movement", "paced"):
-            said, uses = through_clips(references), f"{holds} + {len(references)} other clips"
-            aligner = ThroughClips(clips, align, references)
-            through.append(Variant(f"{name}, {said}", holds, uses, aligner, by_frame))
+    for name, (content, feature, view) in _RAW.items():
+        features, by_frame = _raw_features(feature, shared)
+        variant = FeatureVariant(
+            *("", content, f"{content}, no other clips", features, by_frame, OPEN, view),
+            form=shared.form,
+        )
+        for ends, settings in (("closed", CLOSED), ("open", OPEN)):
+            direct.append(replace(variant, name=f"{name}, {ends} ends", settings=settings))
+        if shared.references and name in ("movement", "paced"):
+            through.append(
+                replace(
+                    variant,
+                    name=f"{name}, {shared.through}",
+                    uses=f"{content} + at most {shared.align.reference_clips} other clips",
+                    settings=shared.align,
+                    references=shared.references,
+                )
+            )
     return (*direct, *through)
 
 
-def through_clips(references: Sequence[PoseSequence]) -> str:
-    """How clips are aligned by consensus, in words."""
-    return f"directly and by way of {len(references)} training clips"
-
-
-def baseline_sets(
-    references: Sequence[PoseSequence] = (), align: AlignConfig = OPEN
-) -> list[FeatureSet]:
-    """The sets that need no model: raw_pose, raw_pose_best and time_only. references: training
-    clips for the variants that align through them, with the settings `align`."""
-    variants = raw_variants(references, align)
-    clips, by_frame = raw_feature(pose_features.time_only)
-    linear = Direct(clips, AlignConfig(method="linear"))
-    clock = Variant("linear", "time only", "clock, no other clips", linear, by_frame)
+def baseline_sets(shared: SharedClips | None = None) -> list[FeatureSet]:
+    """Return the sets that need no model: raw_pose, raw_pose_best and time_only."""
+    shared = shared or SharedClips()
+    variants = raw_variants(shared)
+    features, by_frame = _raw_features(pose_features.time_only, shared)
+    linear = AlignConfig(method="linear")
+    clock = FeatureVariant(
+        *("linear", "time only", "clock, no other clips", features, by_frame, linear, "filmed"),
+        form=shared.form,
+    )
     return [
         FeatureSet("raw_pose", variants[:1]),
         FeatureSet("raw_pose_best", variants),
@@ -183,22 +236,31 @@ class FeatureRequest:
         return self.names is None or not set(names).isdisjoint(self.names)
 
     @cached_property
-    def align(self) -> AlignConfig:
-        """The settings of the alignment, in 2D if the clips have no joints in 3D."""
-        flat = self.config.align.joints == "3d" and not self.pose.spatial
-        return replace(self.config.align, joints="2d") if flat else self.config.align
+    def spatial(self) -> bool:
+        """Whether joints are compared in metres: all sets alike, since another space would be
+        another comparison. It is what `align` does for the first run."""
+        wanted = self.config.align.joints
+        if wanted == "auto" and self.wants("model"):
+            return self._reads_3d and self.pose.world is not None
+        return wanted == "3d" and self.pose.spatial
+
+    @property
+    def _reads_3d(self) -> bool:
+        return any(run_header(self.project, run).input == "joints3d" for run in self.runs)
 
     @cached_property
-    def references(self) -> list[PoseSequence]:
-        """The training clips through which the networks and some variants of raw poses align."""
-        return choose_references(self.training, self.align)
+    def shared(self) -> SharedClips:
+        """What all sets share."""
+        settings = self.config.align
+        if settings.joints == "3d" and not self.spatial:
+            settings = replace(settings, joints="2d")
+        count = EXAMINED * settings.reference_clips if settings.uses_references else 0
+        return SharedClips(evenly_spaced(self.training, count), settings, self.spatial)
 
     @cached_property
-    def base(self) -> EmbedsOnce:
+    def base(self) -> Embedder:
         """The base model, for its own row and for the networks of all runs."""
-        from la2ds_cli.network.trained import load_embedder
-
-        return EmbedsOnce(load_embedder(self.project, BASE_RUN, self.device))
+        return light_embedder(self.project, BASE_RUN, self.device)
 
 
 def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
@@ -207,12 +269,12 @@ def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSe
     If an optional run has no weights, the untrained network has the settings of the request.
     Raises UserError (exit 4) if a run that is not optional has no weights, or if no set is left.
     """
-    sets = baseline_sets(request.references, request.align)
+    sets = baseline_sets(request.shared)
     if request.wants("model", "untrained"):
         sets += _network_sets(request, warnings)
     if request.wants("base"):
         if request.names is not None or is_body(request.pose.skeleton):
-            sets.append(embedder_set(request, "base", request.base))
+            sets.append(network_set(request, "base", request.base))
         else:
             warnings.append("the base model reads bodies: evaluated without it")
     chosen = [s for s in sets if request.wants(s.name)]
@@ -224,69 +286,76 @@ def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSe
     return sorted(chosen, key=lambda s: FEATURE_NAMES.index(s.name))
 
 
-def embedder_set(
-    request: FeatureRequest,
-    name: str,
-    embed: EmbedsOnce,
-    run: str = "",
-    base: EmbedsOnce | None = None,
+def network_set(
+    request: FeatureRequest, name: str, embed: Embedder, run: str = "", *, with_base: bool = False
 ) -> FeatureSet:
-    """The set of a network, aligned by the settings of the request, also through its references.
-    run: the one whose network it is. base: the embedder of the base model, which may be combined
-    with the network in one distance."""
-    align, references = request.align, request.references
-    spatial = align.joints == "auto" and embed.config.model.input == "joints3d"
-    base = None if spatial or align.joints == "3d" else base  # it reads joints in the image
-    distance = OneDistance.of(embed.spread, align, base.spread if base is not None else 0.0)
-    filmed = embed.config.model.input == "rgb"  # it sees every clip as filmed
+    """Return the set of a network, aligned by the settings of the request.
 
-    def feature(pose: PoseSequence) -> FloatArray:
-        beside = base([pose])[0] if base is not None and distance.base else None
-        return distance.features(paced_movement(pose), embed([pose])[0], beside)
-
-    def clips(poses: Sequence[PoseSequence]) -> list[SeenClip]:
-        poses = in_3d(poses) if spatial else poses
-        return [SeenClip(pose, feature, filmed=filmed) for pose in poses]
-
-    aligned = f"{align.method}, {'open' if align.open_ends else 'closed'} ends"
-    besides = ["base model"] * bool(distance.base) + ["movement"] * bool(distance.movement)
-    if besides:
-        aligned += f", one distance with the {' and the '.join(besides)}"
-    uses = " + ".join(["network", *besides]).replace("movement", "raw movement of the joints")
-    aligner: Aligner = Direct(clips, align)
+    Parameters
+    ----------
+    run: whose network it is.
+    with_base: combine it with the base model in one distance, if the settings say so.
+    """
+    shared = request.shared
+    settings, references = shared.align, shared.references
+    # The base model reads joints in the image, and is measured by them.
+    spatial = shared.spatial and name != "base"
+    network = _embedding(embed)
+    base = _embedding(request.base) if with_base and not spatial else None
+    kind: FeatureKind = "base" if name == "base" else "model"
+    features = network_features(network, settings, base, kind=kind, run=run, memo=shared.memo)
+    parts = ["network"]
+    parts += ["base model"] * bool(base and settings.base and embed.spread)
+    parts += ["raw movement of the joints"] * bool(settings.movement and embed.spread)
+    aligned = f"{settings.method}, {'open' if settings.open_ends else 'closed'} ends"
+    if len(parts) > 1:
+        beside = " and the ".join(parts[1:]).replace("raw movement of the joints", "movement")
+        aligned += f", one distance with the {beside}"
+    uses = " + ".join(parts)
     if references:
-        aligned += f", {through_clips(references)}"
-        aligner = ThroughClips(clips, align, references)
-    uses += f" + {len(references)} other clips" if references else ", no other clips"
-    variant = Variant(aligned, f"{name} {run}".strip(), uses, aligner, embed)
+        aligned += f", {shared.through}"
+        uses += f" + at most {settings.reference_clips} other clips"
+    else:
+        uses += ", no other clips"
+    form = shared.form if spatial else _unchanged
+    variant = FeatureVariant(
+        *(aligned, f"{name} {run}".strip(), uses, features),
+        by_frame=OncePerClip(lambda poses: embed(form(poses))),
+        settings=settings,
+        references=references,
+        form=form,
+    )
     return FeatureSet(name, (variant,), run)
 
 
-def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
-    from la2ds_cli.network.trained import has_model, load_embedder, trained_runs
+def _embedding(embed: Embedder) -> Embedding:
+    """Return a network as part of features; one that reads video frames sees clips as filmed."""
+    as_filmed = embed.config.model.input == "rgb"
+    return Embedding(lambda clip: embed([clip.pose if as_filmed else clip.seen()])[0], embed.spread)
 
+
+def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
     project, runs = request.project, request.runs
-    embedders = {}
+    embedders: dict[str, Embedder] = {}
     if not request.optional or has_model(project, runs[0]):
-        embedders = {run: EmbedsOnce(load_embedder(project, run, request.device)) for run in runs}
+        embedders = {run: light_embedder(project, run, request.device) for run in runs}
         warnings += _differences(project, runs)
     else:
         trained = trained_runs(project)
         hint = f"; --run NAME selects another: {', '.join(trained)}" if trained else ""
         warnings.append(f"run {runs[0]} has no model: only baselines were evaluated{hint}")
-    base = request.base if request.align.base and is_body(request.pose.skeleton) else None
+    with_base = bool(request.config.align.base) and is_body(request.pose.skeleton)
     sets = [
-        embedder_set(request, "model", embedder, run, base) for run, embedder in embedders.items()
+        network_set(request, "model", embedder, run, with_base=with_base)
+        for run, embedder in embedders.items()
     ]
     if request.wants("untrained"):
         sets.append(_untrained_set(request, embedders.get(runs[0])))
     return sets
 
 
-def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> FeatureSet:
-    """The network of the first run, or of the settings if there is none, with random weights."""
-    from la2ds_cli.network.trained import untrained_embedder
-
+def _untrained_set(request: FeatureRequest, trained: Embedder | None) -> FeatureSet:
+    """Return the set of the network of the first run, or of the settings, with random weights."""
     config = request.config
     if trained is not None:
         settings, frame_features = trained.config, trained.frame_features
@@ -304,14 +373,12 @@ def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> Featu
     if clips := evenly_spaced(request.training, CENTRED_ON):
         frames = np.concatenate(untrained(clips))[:, : settings.model.width]
         untrained.moments = Moments(frames.mean(axis=0, dtype=np.float64))
-    return embedder_set(request, "untrained", EmbedsOnce(untrained))
+    return network_set(request, "untrained", untrained)
 
 
 def _differences(project: Project, runs: Sequence[str]) -> list[str]:
     """Warnings about runs that differ in more than their seed, since a mean over them mixes these
     differences, and about runs with the same seed, which do not show the spread over seeds."""
-    from la2ds_cli.network.trained import checkpoint_path
-
     notes, by_seed = [], {}
     recipes = {run: artifact.read_header(checkpoint_path(project, run))[0] for run in runs}
     first = recipes[runs[0]]

@@ -60,24 +60,29 @@ def possible_views(pose: PoseSequence, towards: PoseSequence) -> tuple[View, ...
     return VIEWS if both and _heads(pose) and _heads(towards) else VIEWS[:3]
 
 
+def movement_in_view(
+    filmed: FloatArray, pose: PoseSequence, view: View, towards: PoseSequence | None = None
+) -> FloatArray:
+    """Return the `paced_movement` (T, 8K) of a clip in a view.
+
+    Parameters
+    ----------
+    filmed: (T, 8K) that of the clip as filmed.
+    towards: see `seen`.
+    """
+    if view == "filmed":
+        return filmed
+    if view in FLIPPED and not pose.spatial:
+        return _flipped_movement(filmed, get_skeleton(pose.skeleton), exchanged=view == "mirrored")
+    return paced_movement(seen(pose, view, towards))
+
+
 def movements(
     pose: PoseSequence, views: tuple[View, ...], towards: PoseSequence | None = None
 ) -> dict[View, FloatArray]:
-    """`paced_movement` (T, 8K) of a clip in each of the views.
-
-    towards: see `seen`.
-    """
+    """Return the `paced_movement` (T, 8K) of a clip in each of the views."""
     filmed = paced_movement(pose)
-    found: dict[View, FloatArray] = {}
-    for view in views:
-        if view == "filmed":
-            found[view] = filmed
-        elif view in FLIPPED and not pose.spatial:
-            skeleton = get_skeleton(pose.skeleton)
-            found[view] = _flipped_movement(filmed, skeleton, exchanged=view == "mirrored")
-        else:
-            found[view] = paced_movement(seen(pose, view, towards))
-    return found
+    return {view: movement_in_view(filmed, pose, view, towards) for view in views}
 
 
 def _flipped_movement(value: FloatArray, skeleton: Skeleton, *, exchanged: bool) -> FloatArray:

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from la2ds_cli.alignment.align import PairAligner
-from la2ds_cli.alignment.pair import with_poses
+from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.project_aligner import ProjectAligner, ensure_poses_of
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import AlignResult
-from la2ds_cli.alignment.same_movement import Sameness, likeliest
+from la2ds_cli.alignment.same_movement import SameMovement, most_probable
 from la2ds_cli.core.batch import ItemResult, error_row
 from la2ds_cli.core.errors import Mismatch, Unusable, UserError
 from la2ds_cli.core.phase_table import in_time_order
@@ -44,7 +43,7 @@ class _Votes:
     one movement, None = it cannot be judged. boundaries: of those that may vote. problem: why it
     cannot be aligned with one of them."""
 
-    judged: dict[str, Sameness | None] = field(default_factory=dict)
+    judged: dict[str, SameMovement | None] = field(default_factory=dict)
     boundaries: dict[str, list[Boundary]] = field(default_factory=dict)
     problem: UserError | None = None
 
@@ -63,7 +62,7 @@ def propagate_labels(
 
     Raises UserError if there is no labelled clip (exit 4), for a source without labels or with
     overlapping ones (exit 5), for an unknown one (exit 3), and if no source can be used, with the
-    exit code of what PairAligner.find raises for the first one.
+    exit code of what ProjectAligner.align_names raises for the first one.
     """
     phases = choose_sources(project, sources)
     votes: dict[str, _Votes] = {}
@@ -71,15 +70,15 @@ def propagate_labels(
     for name in choose_targets(project, targets, without=phases):
         try:
             poses, device = request.config.poses, request.device
-            votes[with_poses(project, [name], poses, device, progress)[0]] = _Votes()
+            votes[ensure_poses_of(project, [name], poses, device, progress)[0]] = _Votes()
         except UserError as problem:
             refused[name] = problem
-    aligner = PairAligner(project, request.through_few())
+    aligner = ProjectAligner(project, request)
     spans: dict[str, list[Span]] = {}
-    first: AlignResult | None = None
+    first: Alignment | None = None
     for source in progress.over("propagating phases", list(phases)):
         try:
-            itself = aligner.find(source, source)
+            itself = aligner.align_names(source, source)
             spans[source] = labelled_spans(itself.pose_a.frame, phases[source])
             if not spans[source]:
                 del spans[source]
@@ -106,30 +105,30 @@ def propagate_labels(
             items.append(_refused(project, clip, own.problem))
             continue
         labels = _labels_of(project, clip, own, spans)
-        items.append(_item(project, clip, labels, likeliest(own.judged.values())))
+        items.append(_item(project, clip, labels, most_probable(own.judged.values())))
         if labels is not None and labels.phases:
             clips[clip] = labels
-    kind = first.alignment.features
+    kind = first.features
     return PropagationResult(tuple(spans), tuple(items), clips, kind, first.run, first.reason)
 
 
 def _ask(
-    aligner: PairAligner, source: str, spans: Sequence[Span], votes: Mapping[str, _Votes]
+    aligner: ProjectAligner, source: str, spans: Sequence[Span], votes: Mapping[str, _Votes]
 ) -> None:
     """Align a labelled clip with each of the others, and add what it says about them."""
     with suppress(UserError):  # which aligning such a clip raises again
-        aligner.load(list(votes))
+        aligner.embed(list(votes))
     for clip, own in votes.items():
         if clip == source:
             continue
         try:
-            result = aligner.find(source, clip)
+            result = aligner.align_names(source, clip)
         except UserError as problem:
             own.problem = problem
             continue
         same = own.judged[source] = result.same_movement
         if same is None or not same.refused:
-            own.boundaries[source] = boundaries_along(spans, result.alignment)
+            own.boundaries[source] = boundaries_along(spans, result)
 
 
 def _labels_of(
@@ -138,7 +137,7 @@ def _labels_of(
     """The labels of a clip; None if no labelled clip may vote. spans: of the labelled clips."""
     if not own.boundaries:
         return None
-    pose, same = project.read_pose(clip)[0], likeliest(own.judged.values())
+    pose, same = project.read_pose(clip)[0], most_probable(own.judged.values())
     boundaries = vote(list(own.boundaries.values()), len(pose))
     present = [phase.name for phase, _ in with_ends(pose, boundaries)]
     orders = [[span.phase for span in spans[source]] for source in own.boundaries]
@@ -173,7 +172,7 @@ def _is_between(name: str, present: Collection[str], order: Sequence[str]) -> bo
 
 
 def _item(
-    project: Project, clip: str, labels: ClipLabels | None, same: Sameness | None
+    project: Project, clip: str, labels: ClipLabels | None, same: SameMovement | None
 ) -> ItemResult:
     """The result for a clip. labels: None if no labelled clip may vote. same: of the likeliest."""
     if labels is None and same is None:
@@ -197,7 +196,7 @@ def _item(
     return ItemResult(project.clip(clip).path, clip, status, frames, code, said, hint)
 
 
-def _probability(same: Sameness | None) -> str:
+def _probability(same: SameMovement | None) -> str:
     return f" (probability {same.probability:.2f})" if same else ""
 
 

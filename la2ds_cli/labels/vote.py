@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.confidence import NEAR
 from la2ds_cli.core.phase_table import in_time_order
-from la2ds_cli.core.types import Alignment, IntArray, Phase
+from la2ds_cli.core.types import IntArray, Phase
 from la2ds_cli.features.resample import frame_period
 
 REST = 2.0

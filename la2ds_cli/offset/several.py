@@ -8,15 +8,17 @@ leaves its recordings unsure. Two recordings are also an alignment, to be shown 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 
+from la2ds_cli.alignment.alignment import Alignment, overall_ratio
 from la2ds_cli.alignment.confidence import DOUBTFUL, Certainty
-from la2ds_cli.alignment.consensus import Located, path_through
-from la2ds_cli.alignment.pair import prepare_pair, with_poses
+from la2ds_cli.alignment.consensus import Match, path_through
+from la2ds_cli.alignment.path import pair_distance
+from la2ds_cli.alignment.project_aligner import ensure_poses_of, read_pair
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import AlignResult, dense, overall_ratio
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import SILENT, Progress
@@ -52,7 +54,7 @@ def find_offsets(
     other recording shows the performance of the first, unless forced, and as the extraction of
     poses does.
     """
-    ids = with_poses(project, names, project.config().poses, device, progress)
+    ids = ensure_poses_of(project, names, project.config().poses, device, progress)
     if len(ids) < 2 or len(set(ids)) < len(ids):
         raise UserError(
             "an offset needs two recordings or more, each named once",
@@ -163,7 +165,7 @@ def _solved(
 
 def align_recordings(
     project: Project, a: str, b: str, request: AlignRequest, progress: Progress
-) -> AlignResult:
+) -> Alignment:
     """Align recording `b` to `a` by the clocks of both; notes say the lag, and what is not sure.
 
     The match has heights of the joints as features, which cameras on all sides see alike. Of the
@@ -171,42 +173,46 @@ def align_recordings(
     is taken even if it is not one performance. Raises UserError as find_offsets does, and (exit 5)
     if no skeleton holds what both recordings show.
     """
-    prepared = prepare_pair(project, a, b, request, progress)
+    pair = read_pair(project, a, b, request, progress)
     offsets = find_offsets(
         project, (a, b), force=not request.same_only, device=request.device, progress=progress
     )
     doubts = offsets.doubts()
     for sentence in (*offsets.lags(), *doubts):
         progress.note(sentence)
-    (_, clock), (pair,) = offsets.placed[1], offsets.pairs  # one without a clock is refused
+    (_, clock), (offset,) = offsets.placed[1], offsets.pairs  # one without a clock is refused
     reason = (
         f"as recordings of one performance: seconds of A plus {clock.offset:.4f} are seconds of B, "
         "and angles in the picture differ as the cameras do"
     )
     recorded = offsets.recordings[0].pose, offsets.recordings[1].pose
     heights_a, heights_b = (one.value[..., 1] for one in signals(*recorded, (a, b)))
-    found, sure = by_clock(recorded, clock, pair)
-    pose_a, pose_b = prepared.poses
-    tempo = np.where(np.isnan(found.position), np.nan, 1 + (clock.drift or 0.0))
-    alignment = dense(found, sure, prepared.poses, (heights_a, heights_b), "pose", METHOD)
-    return AlignResult(
-        a=prepared.clips[0],
-        b=prepared.clips[1],
+    match, certainty = match_by_clock(recorded, clock, offset)
+    pose_a, pose_b = pair.poses
+    return Alignment(
         pose_a=pose_a,
         pose_b=pose_b,
-        alignment=alignment,
-        features=(heights_a, heights_b),
-        speed_ratio=tempo,
-        overall_ratio=overall_ratio(found, pose_a.time, pose_b.time),
-        run=request.run,
+        path=match.path,
+        position=match.position,
+        cost=pair_distance(heights_a, heights_b, match.path),
+        confidence=certainty.confidence,
+        low=certainty.low,
+        high=certainty.high,
+        speed_ratio=np.where(np.isnan(match.position), np.nan, 1 + (clock.drift or 0.0)),
+        overall_ratio=overall_ratio(match, pose_a.time, pose_b.time),
+        compared=(heights_a, heights_b),
+        features="pose",
+        run="",
         reason="; ".join((reason, *doubts)),
-        settings=request.settings,
+        settings=replace(request.settings, method=METHOD),
+        a=pair.clips[0],
+        b=pair.clips[1],
     )
 
 
-def by_clock(
+def match_by_clock(
     poses: tuple[PoseSequence, PoseSequence], clock: Clock, pair: PairOffset
-) -> tuple[Located, Certainty]:
+) -> tuple[Match, Certainty]:
     """The match of A and B, and its certainty; the intervals hold the rivals of the lag, too.
 
     clock: of B. pair: the lag and its rivals.
@@ -222,4 +228,4 @@ def by_clock(
     )
     sure = pair.best.probability if clock.sure else min(pair.best.probability, DOUBTFUL)
     certainty = Certainty(np.where(shown, sure, 0).astype(np.float32), low, high)
-    return Located(path_through(position), position), certainty
+    return Match(path_through(position), position), certainty

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from la2ds_cli.alignment.request import FeatureKind, choose_features
+from la2ds_cli.alignment.request import FeatureOption, choose_features
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
@@ -163,7 +163,7 @@ class RetrievalRequest:
 
     query: str | None
     limits: Limits = field(default_factory=Limits)
-    features: FeatureKind = "auto"
+    features: FeatureOption = "auto"
     run: str = DEFAULT_RUN
     store: str | None = None
     approximate: bool = False

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from la2ds_cli.alignment.confidence import NEAR, NEAR_SECONDS
-from la2ds_cli.alignment.pair import ViewChoice, choose_view
+from la2ds_cli.alignment.nearest_view import ViewChoice, nearest_views
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.core.view import View
 from la2ds_cli.retrieval.clip_rows import ClipRows
@@ -150,7 +150,7 @@ class Search:
         every = Found(*map(np.concatenate, zip(*lists.values(), strict=True)))
         new = set(every.clip.tolist()) - self._known.keys() if len(self._value) > 1 else ()
         for clip, sample in self.clips.samples(sorted(new)) if new else ():
-            self._known[clip] = sample, choose_view(sample.compared, self._compared)
+            self._known[clip] = sample, nearest_views(sample.compared, [self._compared])[0]
         views = [view for view, found in lists.items() for _ in found.distance]
         kept = np.array([self.choice(clip).view for clip in every.clip.tolist()]) == views
         order = np.lexsort((every.row, every.clip, every.distance))

@@ -13,13 +13,16 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from la2ds_cli.alignment.align import PairAligner, slow_motion
 from la2ds_cli.alignment.aligned_repetitions import hint_of_repetitions
-from la2ds_cli.alignment.clip_features import ChosenKind
-from la2ds_cli.alignment.pair import PreparedPair, prepare_pair
+from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.clip_features import FeatureKind
+from la2ds_cli.alignment.project_aligner import (
+    ClipPair,
+    ProjectAligner,
+    slow_motion_sentence,
+)
 from la2ds_cli.alignment.request import AlignRequest, FeatureChoice
-from la2ds_cli.alignment.result import AlignResult
-from la2ds_cli.alignment.same_movement import check_same_movement, doubt
+from la2ds_cli.alignment.same_movement import check_same_movement, doubt_sentence
 from la2ds_cli.core.annotations import (
     ANCHOR,
     NOTE,
@@ -54,9 +57,9 @@ class HeldPair:
     """
 
     project: Project
-    pair: PreparedPair
-    aligner: PairAligner
-    plain: AlignResult
+    pair: ClipPair
+    aligner: ProjectAligner
+    plain: Alignment
     recorded: dict[str, Any] | None
     warnings: list[str]
     notes: list[str]
@@ -70,18 +73,18 @@ class HeldPair:
         said = Notes()
         view: ViewName = "auto" if how == "performance" else how
         request = AlignRequest(project.config(), view=view)
-        pair = prepare_pair(project, a, b, request, said)
+        aligner = ProjectAligner(project, request, said)
+        pair = aligner.read_pair(a, b)
         pair = replace(pair, names=(pair.clips[0].title, pair.clips[1].title))
-        aligner = PairAligner(project, request, said)
         if how == "performance":
             refusing = replace(request, same_only=not force)
             plain = align_recordings(project, a, b, refusing, said)
             recorded, unread = recorded_beside(project, plain)
             return cls(project, pair, aligner, plain, recorded, unread, said.notes)
-        plain = aligner.align(pair)
-        doubts = doubt(plain.same_movement, pair.names), plain.unclear
+        plain = aligner.align_pair(pair)
+        doubts = doubt_sentence(plain.same_movement, pair.names), plain.unclear
         warnings = [f"{each}." for each in doubts if each]
-        if slow := slow_motion(plain, pair.names):
+        if slow := slow_motion_sentence(plain, pair.names):
             said.note(
                 f"{slow} open it on the Clips page and say by which factor it was slowed down"
             )
@@ -92,7 +95,7 @@ class HeldPair:
     @property
     def by_clock(self) -> bool:
         """Whether they are recordings of one performance, which nobody corrects."""
-        return self.plain.alignment.method == METHOD
+        return self.plain.method == METHOD
 
     @property
     def moments(self) -> tuple[ClipMoments, ClipMoments]:
@@ -118,7 +121,7 @@ class HeldPair:
         )
         return tuple(zip(a, b, strict=True))
 
-    def aligned(self, anchors: Sequence[Between]) -> AlignResult:
+    def aligned(self, anchors: Sequence[Between]) -> Alignment:
         """Align the clips with these anchors.
 
         The features chosen without anchors are kept, because a wrong match is no evidence for
@@ -126,9 +129,9 @@ class HeldPair:
         """
         if not anchors or self.by_clock:
             return self.plain
-        kind = cast(ChosenKind, self.plain.alignment.features)
+        kind = cast(FeatureKind, self.plain.features)
         pair = replace(self.pair, choice=FeatureChoice(kind, ""))
-        return self.aligner.align(pair, self.seconds(anchors))
+        return self.aligner.align_pair(pair, self.seconds(anchors))
 
     def change(self, gone: Sequence[Annotation], new: Sequence[Annotation]) -> dict[str, Any]:
         """Put annotations in the place of others. Returns what the page shows of an alignment that

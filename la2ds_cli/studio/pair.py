@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from la2ds_cli.alignment.result import rounded
+from la2ds_cli.alignment.alignment import rounded
 from la2ds_cli.core.annotations import (
     ANCHOR,
     MOST_DRAWINGS,
@@ -203,7 +203,7 @@ def export_arguments(held: HeldPair, requested: ClipPair, kind: str) -> list[str
     export, project = EXPORTS[kind], held.project
     options = [*export.options, *requested.options, f"--project={project.root}"]
     if export.anchored and (anchors := held.seconds(held.anchors)):
-        options.append(f"--features={held.plain.alignment.features}")
+        options.append(f"--features={held.plain.features}")
         options += [f"--anchor={a!r}={b!r}" for a, b in anchors]
     options.append(f"--out={_export_path(project, requested, kind)}")
     return [export.command, *options, "--", requested.a.id, requested.b.id]

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from la2ds_cli.alignment.result import rounded
+from la2ds_cli.alignment.alignment import rounded
 from la2ds_cli.core.clip import MOST_FRAMES, Video
 from la2ds_cli.core.errors import Mismatch, Unreadable, UserError
 from la2ds_cli.core.phase_table import (

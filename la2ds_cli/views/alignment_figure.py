@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from la2ds_cli.alignment.confidence import NOMINAL, SURE, UNSURE, certainty_words, seconds_within
-from la2ds_cli.alignment.pair import IN_WORDS
+from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.confidence import NOMINAL, SURE, UNSURE
+from la2ds_cli.alignment.nearest_view import IN_WORDS
 from la2ds_cli.alignment.path import matched_time, squared_distance
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, Phase, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.features.resample import even_rows, frame_edges
 from la2ds_cli.video.reader import VideoFile, video_file
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from la2ds_cli.alignment.result import AlignResult
+    from la2ds_cli.alignment.alignment import Alignment
 
 Row = tuple[float, float]  # bottom and height, inches
 Colours = dict[str, str]  # phase name -> colour
@@ -51,21 +52,18 @@ _BAR = 0.16  # inches
 _TICKS = (0.25, 0.5, 1, 2, 4)
 
 
-def draw(project: Project, result: AlignResult) -> Figure:
+def draw(project: Project, result: Alignment) -> Figure:
     """The figure of an alignment."""
     from matplotlib.figure import Figure
 
     phases = project.phases()
-    alignment = result.alignment
     named_a, named_b = (phases.get(clip.id, []) for clip in (result.a, result.b))
-    a = drawn_clip(project, "A", result.a, result.pose_a, alignment.matched_a, named_a)
-    b = drawn_clip(
-        project, "B", result.b, result.pose_b, alignment.matched_b, named_b, alignment.view
-    )
+    a = drawn_clip(project, "A", result.a, result.pose_a, result.matched_a, named_a)
+    b = drawn_clip(project, "B", result.b, result.pose_b, result.matched_b, named_b, result.view)
     colours = phase_colours(name for clip in (a, b) for _, _, name in clip.phases)
     count = picture_count(a, b)
     width = (RIGHT - LEFT) / count
-    shown_a, shown_b = zip(*moments(alignment, a.pose, b.pose, count), strict=True)
+    shown_a, shown_b = zip(*moments(result, a.pose, b.pose, count), strict=True)
     heights = {
         "title": 0.8,
         "strip A": width / aspect(a.pose),
@@ -86,26 +84,25 @@ def draw(project: Project, result: AlignResult) -> Figure:
     strip(figure, rows["strip A"], a, shown_a)
     strip(figure, rows["strip B"], b, shown_b)
     time_bar(figure, rows["bar A"], a, shown_a, colours, above=True)
-    lines(figure, rows["lines"], result.alignment, a, b)
+    lines(figure, rows["lines"], result, a, b)
     time_bar(figure, rows["bar B"], b, shown_b, colours, above=False)
     matrix(figure, rows["matrix and curves"], result, a, b)
     bottom, height = rows["matrix and curves"]
     middle = bottom + height / 2
     speed(figure, (middle + 0.14, height / 2 - 0.14), result, a, colours)
-    certainty(figure, (bottom, height / 2 - 0.24), result.alignment, a, colours)
+    certainty(figure, (bottom, height / 2 - 0.24), result, a, colours)
     legend(figure, colours)
     return figure
 
 
-def summary(result: AlignResult) -> str:
+def summary(result: Alignment) -> str:
     """One line: the method, how exact the alignment is, and how the tempos compare."""
-    alignment = result.alignment
-    parts = [f"{alignment.method} on {features_name(alignment.features, result.run)}"]
-    if alignment.view != "filmed":
-        parts.append(f"B {IN_WORDS[alignment.view]}")
+    parts = [f"{result.method} on {features_name(result.features, result.run)}"]
+    if result.view != "filmed":
+        parts.append(f"B {IN_WORDS[result.view]}")
     if result.references:
         parts.append(f"through {result.references} reference clips")
-    parts.append(result.sureness)
+    parts.append(result.sentence)
     ratio = result.overall_ratio
     if np.isfinite(ratio):
         parts.append(f"B takes {ratio:.2f} times as long as A")
@@ -261,12 +258,11 @@ def _share(time: FloatArray, clip: DrawnClip) -> FloatArray:
     return (time - start) / (end - start)
 
 
-def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: DrawnClip) -> None:
+def matrix(figure: Figure, row: Row, result: Alignment, a: DrawnClip, b: DrawnClip) -> None:
     """Distances of all pairs of frames in cells of equal time, at most 700 each way, the
     path, the diagonal of proportional time."""
-    alignment = result.alignment
     thin = [even_rows(clip.pose.time, clip.pose.fps, 700) for clip in (a, b)]
-    distance = np.sqrt(squared_distance(result.features[0][thin[0]], result.features[1][thin[1]]))
+    distance = np.sqrt(squared_distance(result.compared[0][thin[0]], result.compared[1][thin[1]]))
     low, high = np.percentile(distance, [1, 95])
     axes = _axes(figure, row, LEFT, _MATRIX_RIGHT)
     axes.imshow(
@@ -281,9 +277,9 @@ def matrix(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, b: Drawn
     )
     axes.plot(a.limits, b.limits, color="white", linewidth=1.2, linestyle=":")
     axes.plot([], [], color=GREY, linewidth=1.2, linestyle=":", label="constant speed")
-    time_a, time_b = alignment.time_a[alignment.path[:, 0]], alignment.time_b[alignment.path[:, 1]]
-    low, high = (matched_time(bound, alignment.time_b) for bound in (alignment.low, alignment.high))
-    axes.fill_between(alignment.time_a, low, high, color="white", alpha=0.45, linewidth=0)
+    time_a, time_b = result.time_a[result.path[:, 0]], result.time_b[result.path[:, 1]]
+    low, high = (matched_time(bound, result.time_b) for bound in (result.low, result.high))
+    axes.fill_between(result.time_a, low, high, color="white", alpha=0.45, linewidth=0)
     axes.plot(time_a, time_b, color="black", linewidth=4)
     axes.plot(time_a, time_b, color=ORANGE, linewidth=2.2)
     _labelled_moments(axes, a, b)
@@ -323,10 +319,10 @@ def _time_panel(figure: Figure, row: Row, clip: DrawnClip, colours: Colours, tit
     return axes
 
 
-def speed(figure: Figure, row: Row, result: AlignResult, a: DrawnClip, colours: Colours) -> None:
+def speed(figure: Figure, row: Row, result: Alignment, a: DrawnClip, colours: Colours) -> None:
     """Seconds of B per second of A, on a log axis: B is slower above 1 and faster below."""
     axes = _time_panel(figure, row, a, colours, "tempo of B relative to A")
-    time = result.alignment.time_a
+    time = result.time_a
     ratio = np.clip(result.speed_ratio, _TICKS[0], _TICKS[-1])
     style: dict[str, Any] = {"interpolate": True, "linewidth": 0, "alpha": 0.55}
     axes.fill_between(time, 1, ratio, where=ratio > 1, color=RED, **style)
@@ -349,8 +345,8 @@ def certainty(
     """How far the interval of every frame of A reaches, in seconds, and which frames are sure."""
     title = f"right to within this many seconds, {NOMINAL:.0%} of the time"
     axes = _time_panel(figure, row, a, colours, title)
-    within = seconds_within(alignment)
-    words = np.array(certainty_words(alignment))
+    within = alignment.within
+    words = np.array(alignment.certainty)
     for word, colour in ((SURE, GREEN), (UNSURE, ORANGE)):
         height = np.where(words == word, within, 0)
         style: dict[str, Any] = {"color": colour, "alpha": 0.5, "label": word, "linewidth": 0}

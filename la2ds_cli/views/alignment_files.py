@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult, count_of
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.request import features_name
-from la2ds_cli.alignment.result import AlignResult, csv_text
 from la2ds_cli.alignment.timeline_result import GRID, TimelineResult
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -59,11 +59,11 @@ _MANY = 16  # repetitions above which only the numbers are written
 
 def write_alignment(
     project: Project,
-    result: AlignResult,
+    result: Alignment,
     targets: Sequence[Path],
     progress: Progress,
     part: str = "",
-) -> AlignResult:
+) -> Alignment:
     """Write an alignment by the suffixes of `targets`, and return it with its files.
 
     Existing files are replaced. Without targets a figure and a JSON file go to results/align; part:
@@ -71,7 +71,7 @@ def write_alignment(
     """
     name = f"{result.a.id}--{result.b.id}{part}"
     targets = targets or figure.default_files(project, "align", name, _KINDS)
-    contents = {".csv": lambda result: csv_text(result.alignment)}
+    contents = {".csv": Alignment.csv_text}
     return figure.write_result(
         result, targets, partial(alignment_figure.draw, project), progress, contents
     )

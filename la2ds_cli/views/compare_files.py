@@ -98,7 +98,7 @@ def write(
 
 def csv_text(result: CompareResult) -> str:
     """Columns as in docs/how-to/compare.md; an empty cell = not known."""
-    angles, alignment = result.angles, result.aligned.alignment
+    angles, alignment = result.angles, result.aligned
     other_time = result.other_time
     difference, trust, judged = angles.difference, angles.trust, angles.judged
     rows = []
@@ -193,7 +193,7 @@ class KeyFrame(NamedTuple):
 def key_frames(result: CompareResult) -> list[KeyFrame]:
     """At most MOST, in time order: the clearest differences, with those nearer in time than 8 % of
     the reference or 0.15 s as one; without differences, the middles of the parts."""
-    time, position = result.angles.time, result.aligned.alignment.position
+    time, position = result.angles.time, result.aligned.position
     apart = max(0.08 * float(time[-1] - time[0]), 0.15)
     groups: list[list[Finding]] = []
     for finding in result.findings:
@@ -211,7 +211,7 @@ def key_frames(result: CompareResult) -> list[KeyFrame]:
 def _middles(result: CompareResult) -> list[int]:
     """Middles of the rows that can be judged, in at most MOST parts; of those that are aligned at
     all if none can be judged."""
-    matched = ~np.isnan(result.aligned.alignment.position)
+    matched = ~np.isnan(result.aligned.position)
     known = result.angles.sure if result.angles.sure.any() else matched
     parts = [span.first + np.flatnonzero(known[span.first : span.stop]) for span in result.spans]
     rows = [int(part[len(part) // 2]) for part in parts if len(part)]
@@ -242,7 +242,7 @@ def key_images(
     for side, video in enumerate((aligned.a, aligned.b)):
         filmed, drawn = ((aligned.pose_a,) * 2, (aligned.pose_b, aligned.shown_b))[side]
         rows = [(frame.row, frame.other_row)[side] for frame in shown]
-        view = aligned.alignment.view if side else "filmed"
+        view = aligned.view if side else "filmed"
         source = None if privacy else video_file(project, video)
         images = pictures(source, filmed, rows, height, view=view)
         triples, box = angle_triples(get_skeleton(drawn.skeleton)), view_boxes(drawn)

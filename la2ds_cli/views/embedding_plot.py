@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from la2ds_cli.alignment.clip_features import check_seen
-from la2ds_cli.alignment.pair import check_skeletons
+from la2ds_cli.alignment.align import check_joints_seen
+from la2ds_cli.alignment.alignment import rounded
+from la2ds_cli.alignment.project_aligner import check_skeletons
 from la2ds_cli.alignment.request import AlignRequest, choose_features, features_name
-from la2ds_cli.alignment.result import rounded
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
@@ -134,7 +134,7 @@ def plot_embeddings(
     for name, pose in zip(names, poses, strict=True):
         note_weakness(progress, name, pose.info)
         check_skeletons(poses[0], pose, (names[0], name))
-        check_seen(pose, name)
+        check_joints_seen(pose, name)
     choice = choice.on(poses[0].skeleton, spatial=False)
     run, reason = choice.run(request.run), choice.reason.replace("aligned", "drawn")
     if reason:

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import Alignment, FloatArray, PoseSequence
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import FLIPPED, View
 from la2ds_cli.features.heatmaps import clip_box
 from la2ds_cli.features.tempo import travel

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from la2ds_cli.alignment.confidence import certainty_words, seconds_within, within_text
+from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.confidence import within_text
 from la2ds_cli.alignment.path import nearest_rows
-from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import Progress
@@ -224,7 +224,7 @@ class SideBySide:
 
 def write_sync(
     project: Project,
-    result: AlignResult,
+    result: Alignment,
     progress: Progress,
     *,
     out: Path | None = None,
@@ -241,7 +241,6 @@ def write_sync(
     Returns the document for `--json`. Raises UserError: exit 2 for an alignment that runs back in
     B; 4 if no frame has a counterpart; and whatever reading the videos raises.
     """
-    alignment = result.alignment
     out = out or project.results_dir("sync") / f"{result.a.id}--{result.b.id}.mp4"
     fps, row_a, row_b = timeline(result)
     both = side_by_side(project, result, (row_a, row_b), height, skeleton=skeleton, privacy=privacy)
@@ -252,16 +251,16 @@ def write_sync(
         "schema_version": 1,
         "a": {"video": result.a.id, "path": result.a.path},
         "b": {"video": result.b.id, "path": result.b.path},
-        "features": alignment.features,
+        "features": result.features,
         "reason": result.reason,
-        "run": result.run if alignment.features == "model" else None,
-        "method": alignment.method,
-        "mirrored": alignment.mirrored,
+        "run": result.run if result.features == "model" else None,
+        "method": result.method,
+        "mirrored": result.mirrored,
         "skeleton": skeleton,
         "privacy": privacy,
         "fps": fps,
         "frames": len(row_a),
-        "frames_without_counterpart": int((~alignment.matched_a[row_a]).sum()),
+        "frames_without_counterpart": int((~result.matched_a[row_a]).sum()),
         "files": [str(out)],
     }
 
@@ -269,13 +268,13 @@ def write_sync(
 # --- which frames are shown ----------------------------------------------------------------------
 
 
-def timeline(result: AlignResult) -> tuple[float, IntArray, IntArray]:
+def timeline(result: Alignment) -> tuple[float, IntArray, IntArray]:
     """The rate of the video, and the rows of A and of B (F,) that are shown.
 
     Where a frame of A has no counterpart, B shows that of the frame of A nearest in time that has
     one. Raises UserError as write_sync.
     """
-    time, position = result.pose_a.time, result.alignment.position
+    time, position = result.pose_a.time, result.position
     known, row_b = nearest_rows(position, len(result.pose_b))
     if not known.any():
         raise Unusable(
@@ -316,7 +315,7 @@ def clock(time: FloatArray, fps: float) -> tuple[float, IntArray]:
 
 def side_by_side(
     project: Project,
-    result: AlignResult,
+    result: Alignment,
     rows: tuple[IntArray, IntArray],
     height: int = HEIGHT,
     *,
@@ -328,7 +327,7 @@ def side_by_side(
     phases = project.phases()
     pairs: tuple[tuple[str, Video, PoseSequence, View], ...] = (
         ("A", result.a, result.pose_a, "filmed"),
-        ("B", result.b, result.pose_b, result.alignment.view),
+        ("B", result.b, result.pose_b, result.view),
     )
     panels = [
         make_panel(
@@ -342,9 +341,9 @@ def side_by_side(
         )
         for letter, video, pose, view in pairs
     ]
-    alignment, (row_a, row_b) = result.alignment, rows
+    alignment, (row_a, row_b) = result, rows
     matched = alignment.matched_a[row_a]
-    words, within = certainty_words(alignment), seconds_within(alignment)
+    words, within = alignment.certainty, alignment.within
     below = [
         (
             tempo_label(float(result.speed_ratio[row])),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from la2ds_cli.alignment.result import AlignResult
+    from la2ds_cli.alignment.alignment import Alignment
     from la2ds_cli.alignment.timeline_result import PlacedClip, TimelineResult
     from la2ds_cli.core.batch import ItemResult
     from la2ds_cli.core.project import Project as StoredProject
@@ -94,15 +94,15 @@ class Aligned:
     mean_confidence: float
     same_movement: float
     _project: StoredProject | None = field(repr=False, compare=False)
-    _result: AlignResult = field(repr=False, compare=False)
+    _result: Alignment = field(repr=False, compare=False)
 
     @classmethod
-    def of(cls, result: AlignResult, project: StoredProject | None) -> Aligned:
+    def of(cls, result: Alignment, project: StoredProject | None) -> Aligned:
         """An alignment of clips of a project, or None."""
         from la2ds_cli.alignment.confidence import certainty_words, seconds_within
         from la2ds_cli.alignment.path import matched_time
 
-        alignment, same = result.alignment, result.same_movement
+        alignment, same = result, result.same_movement
         time_b, low, high = (
             matched_time(place, alignment.time_b)
             for place in (alignment.position, alignment.low, alignment.high)
@@ -175,7 +175,7 @@ class Aligned:
         """
         names = ("time_a", "time_b", "time_b_low", "time_b_high", "within", "certainty")
         names += ("confidence", "speed_ratio")
-        frames = {"frame_a": self._result.alignment.frame_a}
+        frames = {"frame_a": self._result.frame_a}
         return data_frame(frames | {name: getattr(self, name) for name in names})
 
 

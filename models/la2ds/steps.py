@@ -16,7 +16,7 @@ from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Timeline, Tra
 from la2ds_cli.core.clip import ClipOptions
 
 if TYPE_CHECKING:
-    from la2ds_cli.alignment.request import FeatureKind
+    from la2ds_cli.alignment.request import FeatureOption
     from la2ds_cli.core.batch import ItemResult
     from la2ds_cli.core.progress import Progress
     from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -94,7 +94,7 @@ def align(
     b: str | Path,
     *,
     run: str = "default",
-    features: FeatureKind = "auto",
+    features: FeatureOption = "auto",
     view: ViewName = "auto",
     settings: Mapping[str, Any] | None = None,
 ) -> Aligned:
@@ -115,13 +115,13 @@ def align(
     clip (exit 3), a clip without joints or a run without a model (exit 4), and clips of different
     skeletons (exit 5).
     """
-    from la2ds_cli.alignment.align import find_alignment
+    from la2ds_cli.alignment.project_aligner import align_clips
     from la2ds_cli.alignment.request import AlignRequest
 
     config = merged_config(project, settings)
     request = AlignRequest(config, run, features, None, project._device, view=view)
     with _progress(project) as progress:
-        result = find_alignment(project._stored, str(a), str(b), request, progress)
+        result = align_clips(project._stored, str(a), str(b), request, progress)
     return Aligned.of(result, project._stored)
 
 
@@ -199,8 +199,8 @@ def align_joints(
     """
     from dataclasses import replace
 
-    from la2ds_cli.alignment.align import PairAligner
-    from la2ds_cli.alignment.pair import PreparedPair, in_one_form
+    from la2ds_cli.alignment.project_aligner import ProjectAligner
+    from la2ds_cli.alignment.project_aligner import ClipPair, in_one_form
     from la2ds_cli.alignment.request import AlignRequest, choose_features, wants_3d
     from la2ds_cli.core.clip import Video
     from la2ds_cli.core.progress import Progress
@@ -209,9 +209,9 @@ def align_joints(
     rows = [Video(name, name, "", len(pose), pose.fps) for name, pose in (("a", a), ("b", b))]
     poses = replace(a, clip="", trust=None), replace(b, clip="", trust=None)
     choice = choose_features(None, request.run, features)
-    pair = PreparedPair((rows[0], rows[1]), poses, ("a", "b"), choice)
+    pair = ClipPair((rows[0], rows[1]), poses, ("a", "b"), choice)
     pair = in_one_form(pair, wants_3d(None, request, choice.kind), Progress())
-    return Aligned.of(PairAligner(None, request).align(pair), None)
+    return Aligned.of(ProjectAligner(None, request).align(pair), None)
 
 
 def align_all(
@@ -220,7 +220,7 @@ def align_all(
     *,
     reference: str | None = None,
     run: str = "default",
-    features: FeatureKind = "auto",
+    features: FeatureOption = "auto",
     settings: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> Timeline:

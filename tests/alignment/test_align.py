@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.confidence import DOUBTFUL
-from la2ds_cli.alignment.result import AlignResult
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -35,20 +35,20 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def run(project: Project, a: str = "anna", b: str = "ben", **options: Any) -> AlignResult:
+def run(project: Project, a: str = "anna", b: str = "ben", **options: Any) -> Alignment:
     options.setdefault("out", [project.root / "path.csv"])
     return align(project, a, b, config=options.pop("config", CONFIG), **options)
 
 
-def phase_error(result: AlignResult, phase_a: np.ndarray, phase_b: np.ndarray) -> np.ndarray:
-    i, j = result.alignment.path.T
+def phase_error(result: Alignment, phase_a: np.ndarray, phase_b: np.ndarray) -> np.ndarray:
+    i, j = result.path.T
     return np.abs(phase_a[i] - phase_b[j])
 
 
 def test_matched_frames_show_the_same_phase(project: Project) -> None:
     result = run(project)
     assert phase_error(result, PHASE_A, PHASE_B).max() < 0.05
-    found = result.alignment
+    found = result
     assert (found.features, found.method, found.view) == ("base", "dtw", "filmed")
     assert found.path[0].tolist() == [0, 0]
     assert found.path[-1].tolist() == [40, 60]
@@ -82,7 +82,7 @@ def test_a_trained_model_is_used_where_there_is_one(project: Project, monkeypatc
     with_phases_as_embedding(monkeypatch, {"anna": PHASE_A, "ben": PHASE_B})
     progress = Notes()
     result = run(project, run="tuned", progress=progress)
-    assert result.alignment.features == "model"
+    assert result.features == "model"
     assert progress.lines == []
     assert phase_error(result, PHASE_A, PHASE_B).max() < 0.03
     assert result.to_json()["run"] == "tuned"
@@ -101,10 +101,10 @@ def test_reference_clips_are_used(project: Project) -> None:
     result = run(project, features="pose")
     assert (result.references, result.to_json()["others"]) == (6, 6)
     truth = np.interp(PHASE_A, PHASE_B, np.arange(len(PHASE_B)))
-    error = np.abs(result.alignment.position - truth)
+    error = np.abs(result.position - truth)
     assert (error.mean() < 0.6, error.max() < 2) == (True, True)
-    matched = result.alignment.position[result.alignment.path[:, 0]]
-    assert np.abs(matched - result.alignment.path[:, 1]).max() <= 2
+    matched = result.position[result.path[:, 0]]
+    assert np.abs(matched - result.path[:, 1]).max() <= 2
     assert "through 6 reference clips" in plot.summary(result)
     few = replace(CONFIG, align=replace(CONFIG.align, reference_clips=4))
     assert run(project, config=few).references == 4
@@ -124,7 +124,7 @@ def test_clips_that_a_run_cannot_embed_are_no_reference_clips(tmp_path: Path) ->
     add_sequence(project, "clip2b", sequence(warped_phase(50, 9), fps=20.0))
     with_flat = run(project, "clip0", "clip1", **options)
     assert before.references == with_flat.references == 6
-    np.testing.assert_array_equal(before.alignment.position, with_flat.alignment.position)
+    np.testing.assert_array_equal(before.position, with_flat.position)
     with pytest.raises(UserError, match="clip2b has no joints in 3D"):
         run(project, "clip0", "clip2b", **options)
 
@@ -135,10 +135,10 @@ def test_a_model_is_doubted_where_the_movement_finds_another_moment(
     truth = np.interp(PHASE_A, PHASE_B, np.arange(len(PHASE_B)))
     middle = slice(12, 28)
     with_phases_as_embedding(monkeypatch, {"anna": PHASE_A, "ben": PHASE_B})
-    right = run(project, run="tuned").alignment
+    right = run(project, run="tuned")
     assert right.confidence[middle].min() > 0.9
     with_phases_as_embedding(monkeypatch, {"anna": PHASE_A, "ben": PHASE_B + 0.2})
-    late = run(project, run="tuned").alignment
+    late = run(project, run="tuned")
     assert np.abs(late.position - truth)[middle].min() > 5
     assert late.confidence[middle].max() <= DOUBTFUL
     assert (late.low[middle] < truth[middle] + 1).all()
@@ -155,7 +155,7 @@ def test_no_references_of_test_clips_few_clips_other_methods_and_oneself(project
     add_sequence(project, "copied", project.read_pose("anna")[0], split="test")
     copied = run(project, "anna", "copied")  # the same file under another name
     assert copied.references == 0
-    np.testing.assert_array_equal(copied.alignment.path[:, 0], copied.alignment.path[:, 1])
+    np.testing.assert_array_equal(copied.path[:, 0], copied.path[:, 1])
     add_sequence(project, "held-out", sequence(PHASE_B), split="test")
     assert run(project).references == 4
 
@@ -185,10 +185,10 @@ def test_open_ends_leave_out_what_b_lacks(project: Project) -> None:
     settings = replace(CONFIG, align=replace(CONFIG.align, open_ends=True, skip_cost=0.2))
     result = run(project, "whole", "cut", config=settings)
     # Not exact: a part of a movement has a smaller range, by which its features are measured.
-    first, last = result.alignment.path[0][0], result.alignment.path[-1][0]
+    first, last = result.path[0][0], result.path[-1][0]
     assert abs(first - 15) <= 5
     assert abs(last - 49) <= 5
-    assert (result.alignment.confidence[:first] == 0).all()
+    assert (result.confidence[:first] == 0).all()
     unmatched = result.to_json()["a"]["unmatched"]
     assert len(unmatched) == 2
     assert unmatched[0][0] == 0
@@ -250,7 +250,7 @@ def test_wrong_names_are_refused_before_any_work(project: Project, monkeypatch) 
 def test_csv_holds_the_path(project: Project, tmp_path: Path) -> None:
     target = tmp_path / "made" / "path.csv"
     result = run(project, out=[target])
-    found = result.alignment
+    found = result
     assert result.files == (target,)
     with target.open(newline="") as handle:
         rows = list(csv.DictReader(handle))
@@ -280,7 +280,7 @@ def test_json_holds_everything(project: Project, tmp_path: Path) -> None:
     assert data["a"]["video"] == "anna"
     assert data["b"]["frames"] == 61
     pairs = list(zip(data["path"]["index_a"], data["path"]["index_b"], strict=True))
-    assert pairs == [tuple(pair) for pair in result.alignment.path.tolist()]
+    assert pairs == [tuple(pair) for pair in result.path.tolist()]
     assert len(data["frames_a"]["confidence"]) == 41
     assert data["frames_a"]["time_b"][0] == pytest.approx(0, abs=0.05)
     assert data["speed_ratio"] == pytest.approx(1.2)

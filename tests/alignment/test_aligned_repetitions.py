@@ -60,7 +60,7 @@ def test_each_repetition_is_aligned_by_itself(project: Project) -> None:
         assert abs(each.span.start - start) <= 3
         assert abs(each.span.stop - stop) <= 3
         assert each.seconds == pytest.approx((stop - start) / FPS, abs=0.3)
-        found = each.aligned.alignment
+        found = each.aligned
         # No frame of another repetition has a part in it.
         np.testing.assert_array_equal(found.frame_b, np.arange(each.span.start, each.span.stop))
         i, j = found.path.T
@@ -92,7 +92,7 @@ def test_one_by_number_and_the_nearest(project: Project) -> None:
     second = run(project, repetition="02")
     assert [each.number for each in second.repetitions] == [2]
     np.testing.assert_array_equal(
-        second.best.aligned.alignment.path, everything.repetitions[1].aligned.alignment.path
+        second.best.aligned.path, everything.repetitions[1].aligned.path
     )
     best = run(project, repetition="best")
     assert len(best.repetitions) == 3
@@ -117,7 +117,7 @@ def test_a_clip_that_does_not_repeat_itself_is_one(project: Project) -> None:
     assert "again does not repeat itself: it counts as one repetition" in progress.lines
     plain = align(project, "one", "again", config=CONFIG, out=[project.root / "p.csv"])
     np.testing.assert_array_equal(
-        result.repetitions[0].aligned.alignment.path, plain.alignment.path
+        result.repetitions[0].aligned.path, plain.path
     )
     with pytest.raises(UserError, match="again has 1 repetition, so there is no number 2"):
         run(project, b="again", repetition="2")
@@ -130,7 +130,7 @@ def test_of_a_that_repeats_itself_one_is_taken(project: Project) -> None:
     assert of == 3
     told = f"many has 3 repetitions; the most typical one, number {number}, is used"
     assert any(told in line for line in progress.lines)
-    found = result.repetitions[0].aligned.alignment
+    found = result.repetitions[0].aligned
     assert abs(int(found.frame_a[0]) - EDGES[number - 1]) <= 3
     assert abs(int(found.frame_a[-1]) + 1 - EDGES[number]) <= 3
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.consensus import located
-from la2ds_cli.alignment.request import AlignRequest, parsed_anchors
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.alignment.anchors import parse_anchors
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -30,7 +31,7 @@ def pair(tmp_path: Path) -> Project:
 
 def aligned(project: Project, *anchors: tuple[float, float], **request):
     asked = AlignRequest(project.config(), features="pose", anchors=anchors, **request)
-    return find_alignment(project, "a", "b", asked)
+    return align_clips(project, "a", "b", asked)
 
 
 @pytest.mark.parametrize("references", [0, 6])
@@ -38,23 +39,23 @@ def test_the_moments_of_an_anchor_meet(pair: Project, references: int) -> None:
     for n in range(references):
         add_sequence(pair, f"other{n}", sequence(warped_phase(50 + n, 10 + n)))
     result = aligned(pair, (0.5, 1.2), (1.5, 1.6))
-    position = result.alignment.position
+    position = result.position
     assert result.references == references
     assert (position[10], position[30]) == (36, 48)
     assert np.all(np.diff(position[~np.isnan(position)]) >= 0)
     assert result.to_json()["anchors"] == [[0.5, 1.2], [1.5, 1.6]]
-    free = aligned(pair).alignment.position
+    free = aligned(pair).position
     assert abs(free[10] - 36) > 5  # or the anchor would have changed nothing
 
 
 def test_a_true_anchor_leaves_a_right_alignment_as_it_is(pair: Project) -> None:
     truth = np.interp(PHASE_A, PHASE_B, np.arange(66))
-    position = aligned(pair, (1.0, truth[20] / 30)).alignment.position
+    position = aligned(pair, (1.0, truth[20] / 30)).position
     assert np.abs(position - truth).mean() < 1.5
 
 
 def test_an_anchor_at_the_first_and_the_last_frame_closes_open_ends(pair: Project) -> None:
-    position = aligned(pair, (0.0, 0.0), (39 / 20, 65 / 30)).alignment.position
+    position = aligned(pair, (0.0, 0.0), (39 / 20, 65 / 30)).position
     assert (position[0], position[-1]) == (0, 65)
     assert not np.isnan(position).any()
 
@@ -88,4 +89,4 @@ def test_impossible_anchors_are_refused(pair: Project, anchors, message: str) ->
 @pytest.mark.parametrize("text", ["1.0", "1=2=3", "a=b", "nan=1", "1=inf", ""])
 def test_an_anchor_is_two_times(text: str) -> None:
     with pytest.raises(UserError, match="an anchor is two times in seconds"):
-        parsed_anchors([text])
+        parse_anchors([text])

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.confidence import DOUBTFUL, NOMINAL, tolerance_of
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import AlignResult
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
@@ -33,9 +33,9 @@ ALONE = ["align.reference_clips=0"]  # the two clips, and nothing else
 
 def align(
     project: Project, a: str, b: str, view: ViewName = "auto", progress: Progress = SILENT
-) -> AlignResult:
+) -> Alignment:
     asked = AlignRequest(project.config(overrides=ALONE), view=view)
-    return find_alignment(project, a, b, asked, progress)
+    return align_clips(project, a, b, asked, progress)
 
 
 # --- rendered performers from eight sides ---------------------------------------------------------
@@ -60,9 +60,9 @@ def test_performers_from_eight_sides(tmp_path: Path, deep: bool) -> None:
         )
         add_sequence(project, f"b{n}", b)
         result = align(project, "a", f"b{n}")
-        off = np.abs(result.alignment.position - truth)
+        off = np.abs(result.position - truth)
         error[azimuth] = 100 * float(np.nanmean(off)) / len(b)
-        sure[azimuth] = off[result.alignment.confidence >= NOMINAL] <= tolerance_of(b)
+        sure[azimuth] = off[result.confidence >= NOMINAL] <= tolerance_of(b)
     assert np.median(list(error.values())) < 2
     assert max(error.values()) < (3 if deep else 8), error
     right = np.concatenate(list(sure.values()))
@@ -96,13 +96,13 @@ def events(view: str, asked: ViewName, root: Path) -> tuple[np.ndarray, np.ndarr
                 (clip, *_) = read_clips(GAIT / of / f"{name.split('-')[1]}.csv", options)
                 add_sequence(project, name, to_sequence(clip, options, None))
             result = align(project, f"side-{a}", f"{view}-{b}-beside-{a}", asked)
-            position, length = result.alignment.position, len(result.pose_b)
-            views.append(result.alignment.view)
+            position, length = result.position, len(result.pose_b)
+            views.append(result.view)
             known = np.flatnonzero(~np.isnan(position))
             for event in sorted((starts[a].keys() & starts[b].keys()) - {"before"}):
                 frame = known[np.abs(known - starts[a][event]).argmin()]
                 error.append(100 * abs(position[frame] - starts[b][event]) / length)
-                sure.append(result.alignment.confidence[frame] >= NOMINAL)
+                sure.append(result.confidence[frame] >= NOMINAL)
     wrong = np.array(error)
     return np.where(sure, wrong, np.nan), wrong, views
 
@@ -149,7 +149,7 @@ def test_the_view_that_is_asked_for_is_compared_without_a_word(
 ) -> None:
     progress = Notes()
     result = align(project, "anna", "ben", view, progress)
-    assert (result.alignment.view, result.unclear_views) == (view, ())
+    assert (result.view, result.unclear_views) == (view, ())
     document = result.to_json()
     assert (document["view"], document["unclear_views"]) == (view, [])
     assert document["mirrored"] == (view != "filmed")
@@ -168,7 +168,7 @@ def test_a_clip_in_metres_is_turned(tmp_path: Path) -> None:
     a, b = warped_phase(41, 0), warped_phase(61, 1)
     add_sequence(project, "front", in_space(a))
     add_sequence(project, "aside", in_space(b, turn=1.4, fps=25.0))
-    found = align(project, "front", "aside", "turned").alignment
+    found = align(project, "front", "aside", "turned")
     assert found.view == "turned"
     truth = np.interp(a, b, np.arange(61))
     assert np.nanmean(np.abs(found.position - truth)) < 0.02 * 61
@@ -189,7 +189,7 @@ def test_a_view_that_is_not_clear_leaves_nothing_sure_and_says_so(tmp_path: Path
     progress = Notes()
     result = align(project, "anna", "ben", progress=progress)
     assert result.unclear_views
-    assert result.alignment.confidence.max() <= DOUBTFUL
+    assert result.confidence.max() <= DOUBTFUL
     assert result.to_json()["unclear_views"] == list(result.unclear_views)
     assert "no match is sure, since ben.mat may have to be compared as filmed" in result.unclear
     assert result.unclear in progress.lines

@@ -9,12 +9,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment import clip_features
-from la2ds_cli.alignment.clip_features import (
-    MOVEMENT_SPREAD,
-    ChosenKind,
-    FeatureSource,
-    OneDistance,
-)
+from la2ds_cli.alignment.clip_features import MOVEMENT_SPREAD, FeatureKind, FeatureSource, OneDistance
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
@@ -40,7 +35,7 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def source_of(project: Project, kind: ChosenKind, pose: PoseSequence = A) -> FeatureSource:
+def source_of(project: Project, kind: FeatureKind, pose: PoseSequence = A) -> FeatureSource:
     return FeatureSource(project, kind, "default", pose, project.config().align)
 
 

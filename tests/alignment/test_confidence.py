@@ -10,7 +10,7 @@ import pytest
 
 from la2ds_cli.alignment import confidence as tested
 from la2ds_cli.alignment import sampling
-from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.alignment.request import AlignRequest
@@ -18,7 +18,7 @@ from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Alignment
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.demo.clips import performed
 from tests.alignments import matched
 
@@ -180,7 +180,7 @@ def check_coverage(project: Project, phase: dict, kind: str, *overrides: str) ->
     inside, near, confidence, width, error = [], [], [], [], []
     for a, b in zip(names, names[1:] + names[:1], strict=True):
         request = AlignRequest(config, features=kind)  # type: ignore[arg-type]
-        found = find_alignment(project, a, b, request).alignment
+        found = align_clips(project, a, b, request)
         truth = np.interp(phase[a], phase[b], np.arange(len(phase[b])))
         shown = (phase[a] >= phase[b][0]) & (phase[a] <= phase[b][-1]) & ~np.isnan(found.position)
         inside.append(((truth >= found.low) & (truth <= found.high))[shown])

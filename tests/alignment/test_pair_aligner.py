@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment import align, clip_features
-from la2ds_cli.alignment.align import PairAligner
+from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
@@ -56,9 +56,9 @@ def tuned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return stand_in_run(monkeypatch, lambda video, pose: value(pose))
 
 
-def arrays(aligner: PairAligner, a: str, b: str) -> dict[str, Any]:
-    result = aligner.find(a, b)
-    alignment = vars(result.alignment)
+def arrays(aligner: ProjectAligner, a: str, b: str) -> dict[str, Any]:
+    result = aligner.align_names(a, b)
+    alignment = vars(result)
     return {"references": result.references} | {k: v for k, v in alignment.items() if k != "info"}
 
 
@@ -69,10 +69,10 @@ def test_no_result_depends_on_the_pairs_before(
 ) -> None:
     config = replace(CONFIG, align=replace(CONFIG.align, reference_clips=routes))
     request = AlignRequest(config, "tuned", kind)
-    aligner = PairAligner(project, request)
+    aligner = ProjectAligner(project, request)
     # The clip itself, too, clips that were references of an earlier pair, and another A.
     for a, b in ((0, 3), (0, 0), (0, 1), (0, 5), (0, 6), (2, 0), (0, 3)):
-        alone = arrays(PairAligner(project, request), name(a), name(b))
+        alone = arrays(ProjectAligner(project, request), name(a), name(b))
         together = arrays(aligner, name(a), name(b))
         assert alone.keys() == together.keys()
         for key, value in alone.items():
@@ -94,7 +94,7 @@ def test_work_on_a_and_the_references_is_done_once(
     read: list[str] = []
     poses = project.read_pose
     monkeypatch.setattr(project, "read_pose", lambda video: [read.append(video), poses(video)][1])
-    aligner = PairAligner(project, AlignRequest(CONFIG, "tuned", "model"))
+    aligner = ProjectAligner(project, AlignRequest(CONFIG, "tuned", "model"))
     for n in (1, 2, 5, 6):  # of two rates, one of them mirrored
         arrays(aligner, name(0), name(n))
     known = len(LENGTHS) - 1
@@ -107,8 +107,8 @@ def test_work_on_a_and_the_references_is_done_once(
 def test_swapped_clips_take_the_inverse_time(project: Project, routes: int) -> None:
     """ "B takes 0.85 times as long" and, swapped, 0.94 times would contradict each other."""
     config = replace(CONFIG, align=replace(CONFIG.align, reference_clips=routes))
-    aligner = PairAligner(project, AlignRequest(config, features="pose"))
+    aligner = ProjectAligner(project, AlignRequest(config, features="pose"))
     for a, b in ((0, 1), (2, 4), (3, 7)):  # of two rates
-        there, back = aligner.find(name(a), name(b)), aligner.find(name(b), name(a))
+        there, back = aligner.align_names(name(a), name(b)), aligner.align_names(name(b), name(a))
         assert there.references == min(routes, len(LENGTHS) - 2)
         assert there.overall_ratio * back.overall_ratio == pytest.approx(1, abs=2e-3)

@@ -11,7 +11,7 @@ import pytest
 from safetensors import safe_open
 
 from la2ds_cli.alignment import same_movement as tested
-from la2ds_cli.alignment.align import PairAligner, find_alignment
+from la2ds_cli.alignment.project_aligner import ProjectAligner, align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
@@ -74,12 +74,12 @@ def test_other_movements_are_refused_unless_forced(tmp_path: Path) -> None:
     add_sequence(project, "kick", kicking(85))
     strict = AlignRequest(project.config(), features="pose", same_only=True)
     with pytest.raises(UserError, match="squat and kick do not show the same movement") as caught:
-        find_alignment(project, "squat", "kick", strict)
+        align_clips(project, "squat", "kick", strict)
     assert caught.value.exit_code == ExitCode.OTHER_MOVEMENT == 10
     assert "--force" in caught.value.hint
-    forced = find_alignment(project, "squat", "kick", replace(strict, same_only=False))
+    forced = align_clips(project, "squat", "kick", replace(strict, same_only=False))
     assert forced.to_json()["same_movement"]["probability"] < tested.REFUSED
-    found = find_alignment(project, "squat", "again", strict).same_movement
+    found = align_clips(project, "squat", "again", strict).same_movement
     assert found is not None
     assert found.probability > 0.9
 
@@ -88,9 +88,9 @@ def test_a_doubtful_alignment_has_no_sure_frame(tmp_path: Path) -> None:
     project = Project.create(tmp_path)
     add_sequence(project, "squat", sequence(warped_phase(60, 1)))
     add_sequence(project, "kick", kicking(85))
-    result = find_alignment(project, "squat", "kick", AlignRequest(project.config()))
+    result = align_clips(project, "squat", "kick", AlignRequest(project.config()))
     assert result.certainty["sure"] == 0
-    assert result.alignment.confidence.max() < tested.DOUBTED
+    assert result.confidence.max() < tested.DOUBTED
 
 
 def test_strangers_are_no_reference_clips(tmp_path: Path) -> None:
@@ -104,10 +104,10 @@ def test_strangers_are_no_reference_clips(tmp_path: Path) -> None:
         for n in range(strangers):
             pose = kicking(40 + n, fps=12.0 + n)
             add_sequence(project, f"{'ksz'[n % 3]}{n}", mirror(pose) if n % 2 else pose)
-        result = find_alignment(project, "squat0", "squat1", AlignRequest(project.config()))
+        result = align_clips(project, "squat0", "squat1", AlignRequest(project.config()))
         assert (result.references, result.strangers) == (10, strangers)
         assert result.to_json()["others_left_out"] == strangers
-        found.append(result.alignment.position)
+        found.append(result.position)
     np.testing.assert_array_equal(found[0], found[1])
 
 
@@ -117,10 +117,10 @@ def test_strangers_are_those_of_the_pair_alone(tmp_path: Path) -> None:
         add_sequence(project, f"{n}squat", sequence(warped_phase(30 + 4 * n, n)))
         add_sequence(project, f"{n}kick", kicking(40 + n, fps=12.0 + n))
     request = AlignRequest(project.config(overrides=["align.reference_clips=4"]))
-    aligner = PairAligner(project, request)
+    aligner = ProjectAligner(project, request)
     for b in ("1squat", "4squat", "7squat", "0kick", "0squat"):
-        alone = find_alignment(project, "0squat", b, request).strangers
-        assert aligner.find("0squat", b).strangers == alone, b
+        alone = align_clips(project, "0squat", b, request).strangers
+        assert aligner.align_names("0squat", b).strangers == alone, b
 
 
 def test_mirrored_clips_of_the_movement_are_reference_clips(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_mirrored_clips_of_the_movement_are_reference_clips(tmp_path: Path) -> N
     for n in range(8):
         pose = sequence(warped_phase(30 + 4 * n, n))
         add_sequence(project, f"squat{n}", mirror(pose) if n % 2 else pose)
-    result = find_alignment(project, "squat0", "squat2", AlignRequest(project.config()))
+    result = align_clips(project, "squat0", "squat2", AlignRequest(project.config()))
     assert (result.references, result.strangers) == (6, 0)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.pair import MARGIN, RIVAL, ViewChoice, choose_view, unclear_view
+from la2ds_cli.alignment.nearest_view import MARGIN, RIVAL, ViewChoice, choose_view, unclear_view_sentence
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import VIEWS, View
 from la2ds_cli.features.pose_features import mirror
@@ -97,8 +97,8 @@ def test_which_view_of_a_performer_is_compared(
 
 
 def test_an_unclear_view_is_said_with_the_options() -> None:
-    assert unclear_view("ben", "filmed", ()) == ""
-    assert unclear_view("ben", "other", ("filmed", "mirrored")) == (
+    assert unclear_view_sentence("ben", "filmed", ()) == ""
+    assert unclear_view_sentence("ben", "other", ("filmed", "mirrored")) == (
         "no match is sure, since ben may have to be compared as seen from the other side, as "
         "filmed or as the mirrored person (left and right exchanged): --view other or --view "
         "filmed or --view mirrored says which"

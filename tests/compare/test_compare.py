@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.align import PairAligner
+from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import AlignResult
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.compare.compare import CompareResult, compare, sentence, told, unjudged_line
 from la2ds_cli.compare.differences import differences, held_ends
 from la2ds_cli.compare.findings import find_differences
@@ -190,14 +190,14 @@ def test_angles_in_space_are_compared_from_any_side(tmp_path: Path) -> None:
 
 
 def test_nothing_is_a_fault_if_the_view_is_not_clear(tmp_path: Path) -> None:
-    class Unclear(PairAligner):
-        def find(self, a: str, b: str) -> AlignResult:
+    class Unclear(ProjectAligner):
+        def find(self, a: str, b: str) -> Alignment:
             return replace(super().find(a, b), unclear_views=("mirrored",))
 
     changed = trainee(change="right_knee", degrees=-35, noise=1, seed=5)
     project = project_of(tmp_path, coach=performance(PHASE, noise=1), trainee=changed)
     request = AlignRequest(project.config())
-    for aligner, clear in ((PairAligner, True), (Unclear, False)):
+    for aligner, clear in ((ProjectAligner, True), (Unclear, False)):
         found = compare(project, "coach", "trainee", request, aligner=aligner(project, request))
         assert (bool(found.findings), not found.no_findings) == (clear, clear)
 
@@ -205,7 +205,7 @@ def test_nothing_is_a_fault_if_the_view_is_not_clear(tmp_path: Path) -> None:
 def test_a_mirrored_clip_is_compared_side_for_side(tmp_path: Path) -> None:
     other = mirror(trainee(change="right_knee", degrees=-40))
     found = compared(tmp_path, performance(PHASE), other)
-    assert found.aligned.alignment.mirrored
+    assert found.aligned.mirrored
     assert found.findings[0].joint == "right_knee"
     assert "mirrored" in found.notes[0]
 
@@ -213,7 +213,7 @@ def test_a_mirrored_clip_is_compared_side_for_side(tmp_path: Path) -> None:
 def test_nothing_is_said_where_the_alignment_is_not_sure(tmp_path: Path) -> None:
     other = trainee(change="right_knee", degrees=-40)
     result = compared(tmp_path, performance(PHASE), other).aligned
-    found = result.alignment
+    found = result
     view = view_difference(result.pose_a, result.pose_b, found.position)
     doubted = replace(found, confidence=np.full(len(PHASE), 0.49))
     for alignment, expected in ((found, 1), (doubted, 0)):

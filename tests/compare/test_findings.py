@@ -18,7 +18,8 @@ from la2ds_cli.compare.findings import (
     spans_of,
     tempo,
 )
-from la2ds_cli.core.types import Alignment, Phase
+from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.core.types import Phase
 from tests.alignments import matched as with_positions
 from tests.compare.performers import performance, steady
 

@@ -9,7 +9,8 @@ import pytest
 
 from la2ds_cli.core import types
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.types import Alignment, EmbeddingSequence, PoseSequence
+from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.core.types import EmbeddingSequence, PoseSequence
 
 UNSEEN = np.zeros((3, 13, 2))
 UNSEEN[1, 4] = UNSEEN[2, 5, 0] = np.nan  # half a coordinate is none

@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from la2ds_cli.core.types import Alignment, Phase
+from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.core.types import Phase
 from la2ds_cli.labels import vote as votes
 from la2ds_cli.labels.vote import NOT_SHOWN, Boundary, Span, boundaries_along, labelled_spans, vote
 from tests.alignments import matched

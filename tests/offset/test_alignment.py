@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
-from la2ds_cli.alignment.confidence import certainty_words, seconds_within
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode
@@ -58,7 +57,7 @@ def test_each_moment_shows_the_frame_of_the_same_moment(project: Project, tmp_pa
     sync.write_sync(project, result, Progress(), out=out, skeleton=False)
     pictures = halves(project, result, out)
     assert len(pictures) == len(result.pose_a)
-    matched = result.alignment.matched_a
+    matched = result.matched_a
     last = float(result.pose_b.time[-1])
     for t, (a, b) in enumerate(pictures):
         seconds = t / 25 + LAG
@@ -75,10 +74,10 @@ def test_each_moment_shows_the_frame_of_the_same_moment(project: Project, tmp_pa
 def test_a_sure_clock_is_sure_to_within_its_interval(project: Project) -> None:
     request = AlignRequest(project.config(), same_only=True)
     result = align_recordings(project, "front", "capture", request, Progress())
-    time_b = matched_time(result.alignment.position, result.alignment.time_b)
+    time_b = matched_time(result.position, result.time_b)
     np.testing.assert_allclose(time_b, result.pose_a.time + 2.0 + LAG, atol=0.02)
-    assert set(certainty_words(result.alignment)) == {"sure"}
-    within = seconds_within(result.alignment)
+    assert set(result.certainty) == {"sure"}
+    within = result.within
     assert 0 < within.min() <= within.max() < 0.05
     assert result.overall_ratio == pytest.approx(1, abs=0.02)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import AlignResult
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
@@ -117,7 +117,7 @@ def test_a_trc_is_placed_as_the_capture_that_it_was_made_of(project: Project, tm
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> AlignResult:
+def result(tmp_path_factory: pytest.TempPathFactory) -> Alignment:
     project = Project.create(tmp_path_factory.mktemp("clocks"))
     for name, side, fps in (("a", 0, 25), ("b", 60, 120)):
         add_sequence(project, name, film(performed(1), side, fps))
@@ -125,11 +125,11 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> AlignResult:
     return align_recordings(project, "a", "b", request, Progress())
 
 
-def by(result: AlignResult, clock: Clock) -> AlignResult:
+def by(result: Alignment, clock: Clock) -> Alignment:
     """The result as if the clock of B were this one."""
     poses = result.pose_a, result.pose_b
     found, sure = by_clock(poses, clock, result_pair())
-    alignment = replace(result.alignment, position=found.position, low=sure.low, high=sure.high)
+    alignment = replace(result, position=found.position, low=sure.low, high=sure.high)
     return replace(result, alignment=alignment)
 
 
@@ -143,7 +143,7 @@ def result_pair() -> Any:
 @pytest.mark.parametrize("drift", [None, 0.004, -0.004])
 @pytest.mark.parametrize("lag", [0.0, 1.234, -0.7])
 def test_lag_and_drift_place_a_step_of_the_force(
-    result: AlignResult, lag: float, drift: float | None
+    result: Alignment, lag: float, drift: float | None
 ):
     clock = Clock(lag, 0.03, drift, 1e-4, 1.0, sure=True)
     time = np.arange(0, 5, 1 / 1000)
@@ -160,13 +160,13 @@ def test_lag_and_drift_place_a_step_of_the_force(
     assert low <= found["time"][0] < found["time"][-1] <= high
 
 
-def test_recordings_without_a_moment_in_common_share_nothing(result: AlignResult):
+def test_recordings_without_a_moment_in_common_share_nothing(result: Alignment):
     recorded = Recorded(np.arange(3.0), np.zeros((1, 3)), ((1.0, "clap"),))
     apart = by(result, Clock(500.0, 0.01, None, None, 1.0, sure=False))
     assert recorded_json(apart, recorded, "b") == {"time": [], "force": [[]], "events": []}
 
 
-def test_long_forces_are_thinned(result: AlignResult):
+def test_long_forces_are_thinned(result: Alignment):
     recorded = Recorded(np.arange(0, 5, 1e-4), np.ones((2, 50_000)), ())
     found = recorded_json(by(result, Clock(0.0, 0.01, None, None, 1.0, sure=True)), recorded, "b")
     assert {len(plate) for plate in found["force"]} == {len(found["time"])}

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import AlignResult
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.annotations import ANCHOR, NOTE
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -85,8 +85,8 @@ def test_the_page_shows_what_a_command_finds(project: Project) -> None:
     with asked(project) as client:
         data = client.get("/pair/data", params=PAIR).json()
         assert client.get("/pair", params=PAIR).status_code == 200
-    result = find_alignment(project, "a", "b", AlignRequest(project.config()))
-    assert data["position"] == pytest.approx(result.alignment.position.tolist(), abs=2e-3)
+    result = align_clips(project, "a", "b", AlignRequest(project.config()))
+    assert data["position"] == pytest.approx(result.position.tolist(), abs=2e-3)
     assert [len(data[side]["time"]) for side in "ab"] == [36, 30]
     assert [len(data[side]["window"]) for side in "ab"] == [36, 30]
     assert [data[side]["pictures"]["count"] for side in "ab"] == [36, 30]
@@ -117,8 +117,8 @@ def test_an_anchor_moves_the_match_as_the_option_of_the_command_does(project: Pr
     seconds = 18 / 20, wrong / 25
     assert found["anchors"] == [{"frames": [18, wrong], "seconds": pytest.approx(seconds)}]
     by_option = AlignRequest(project.config(), features="base", anchors=(seconds,))
-    result = find_alignment(project, "a", "b", by_option)
-    assert found["position"] == pytest.approx(result.alignment.position.tolist(), abs=2e-3)
+    result = align_clips(project, "a", "b", by_option)
+    assert found["position"] == pytest.approx(result.position.tolist(), abs=2e-3)
 
 
 STEPS: list[tuple[list[Any], list[Any], dict[str, str]]] = [  # what goes, what comes
@@ -268,7 +268,7 @@ def test_an_export_is_a_command_with_the_anchors_and_then_a_file(project: Projec
 
 def test_a_page_of_a_report_has_the_notes_but_not_with_privacy(project: Project) -> None:
     put(project, NOTE, ("b", "a"), (15, 20), "</script><b>hips")
-    result = find_alignment(project, "a", "b", AlignRequest(project.config()))
+    result = align_clips(project, "a", "b", AlignRequest(project.config()))
     written = write_pair(project, result).read_text()
     assert (
         r'"written":[{"frames":[20,15],"text":"\u003c/script\u003e\u003cb\u003ehips"}]' in written
@@ -356,7 +356,7 @@ def test_how_sure_it_is_in_plain_words(
         time_b=np.arange(31) / 10,
     )
     result = SimpleNamespace(alignment=alignment, overall_ratio=ratio)
-    assert sureness(cast(AlignResult, result)) == said
+    assert sureness(cast(Alignment, result)) == said
 
 
 def test_recordings_of_one_performance_are_played_by_their_clocks(tmp_path: Path) -> None:
@@ -373,7 +373,7 @@ def test_recordings_of_one_performance_are_played_by_their_clocks(tmp_path: Path
     with asked(project) as client:
         data = client.get("/pair/data", params=both).json()
         position = [math.nan if row is None else row for row in data["position"]]
-        wanted = result.alignment.position.tolist()
+        wanted = result.position.tolist()
         assert position == pytest.approx(wanted, abs=2e-3, nan_ok=True)
         assert (data["anchors"], data["method"], data["notes"]) == ([], "offset", [])
         lag = (

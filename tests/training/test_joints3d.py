@@ -94,7 +94,7 @@ def test_a_run_in_3d_aligns_by_3d(seen: Project) -> None:
     add_sequence(seen, "side", in_space(warped_phase(52, 51), turn=1.2, fps=30.0))
     result = align(seen, "front", "side", config=load_config(), run="deep", features="model")
     assert [pose.spatial for pose in (result.pose_a, result.pose_b)] == [True, True]
-    i, j = result.alignment.path.T
+    i, j = result.path.T
     assert np.abs(warped_phase(33, 50)[i] - warped_phase(52, 51)[j]).max() < 0.12
     flat = load_config(overrides=['align.joints="2d"'])
     result = align(seen, "front", "side", config=flat, run="deep", features="model")
@@ -120,7 +120,7 @@ def test_raw_poses_in_3d_where_they_were_asked_for(seen: Project) -> None:
 
     def error(config) -> float:
         result = align(seen, "front", "side", config=config, features="pose")
-        i, j = result.alignment.path.T
+        i, j = result.path.T
         return float(np.abs(first[i] - second[j]).mean())
 
     assert error(asked) < 0.02

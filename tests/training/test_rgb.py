@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import read_arrays
 from la2ds_cli.core.config import load_config
@@ -179,8 +179,8 @@ def test_train_embed_evaluate_and_align(
     features = evaluated(project, config=config, device="cpu")["features"]
     for name in ("model", "untrained"):
         assert abs(features[name]["kendalls_tau"]["value"]) <= 1
-    found = find_alignment(project, "clip0.mp4", "clip1.mp4", AlignRequest(config, device="cpu"))
-    assert len(found.alignment.position) == 16
+    found = align_clips(project, "clip0.mp4", "clip1.mp4", AlignRequest(config, device="cpu"))
+    assert len(found.position) == 16
 
 
 def test_parts_of_clips_are_embedded_from_their_own_frames(
@@ -253,8 +253,8 @@ def test_rendered_people_through_a_real_resnet(tmp_path: Path) -> None:
     train(project, config=config, options=TrainOptions("cpu"))
     a, b = (str(clip.path) for clip in clips[:2])
     request = AlignRequest(config, features="model", device="cpu")
-    found = find_alignment(project, a, b, request)
-    assert np.isfinite(found.alignment.position).any()
+    found = align_clips(project, a, b, request)
+    assert np.isfinite(found.position).any()
     for file in (project.root / "features").iterdir():
         value = read_arrays(file)[0]["value"]
         assert value.shape[1] == 1024

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.alignment.path import speed_ratio
-from la2ds_cli.alignment.result import AlignResult
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
@@ -77,8 +77,8 @@ def add_film(
 
 def aligned(
     project: Project, names: tuple[str, str], position: Sequence[float], view: View = "filmed"
-) -> AlignResult:
-    """An AlignResult of two clips with this position (N,) of the frames of A."""
+) -> Alignment:
+    """An Alignment of two clips with this position (N,) of the frames of A."""
     rows_of = {video.id: video for video in project.videos()}
     videos = [rows_of[name] for name in names]
     poses = [project.read_pose(name)[0] for name in names]
@@ -88,7 +88,7 @@ def aligned(
     times = poses[0].time, poses[1].time
     found = matched(places, *times, confidence=sure, view=view, **frames)
     tempo = speed_ratio(places, *times)
-    return AlignResult(
+    return Alignment(
         a=videos[0],
         b=videos[1],
         pose_a=poses[0],
@@ -103,7 +103,7 @@ def aligned(
     )
 
 
-def halves(project: Project, result: AlignResult, file: Path) -> list[tuple[Image, Image]]:
+def halves(project: Project, result: Alignment, file: Path) -> list[tuple[Image, Image]]:
     """The pictures of A and of B in every frame of a video that write_sync wrote."""
     _, *rows = timeline(result)
     a, b = (side_by_side(project, result, (rows[0], rows[1])).region(side) for side in (0, 1))

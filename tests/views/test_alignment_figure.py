@@ -11,10 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.confidence import seconds_within
+from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.result import AlignResult
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
@@ -34,7 +33,7 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def aligned(project: Project, a: str, b: str, *overrides: str) -> tuple[AlignResult, bytes]:
+def aligned(project: Project, a: str, b: str, *overrides: str) -> tuple[Alignment, bytes]:
     target = project.root / "figure.png"
     result = align(project, a, b, config=load_config(overrides=overrides), out=[target])
     return result, target.read_bytes()
@@ -91,12 +90,12 @@ def test_summary_says_what_matters(project: Project) -> None:
 
 
 @pytest.fixture
-def drawn(project: Project) -> tuple[AlignResult, Figure]:
+def drawn(project: Project) -> tuple[Alignment, Figure]:
     """A figure in which A begins earlier than B."""
     add_sequence(project, "late", sequence(PHASE_B[16:], fps=25.0))
     config = load_config({"preset": "default", "align": {"open_ends": True}})
-    result = find_alignment(project, "anna", "late", AlignRequest(config, features="pose"))
-    assert not result.alignment.matched_a[:4].any()
+    result = align_clips(project, "anna", "late", AlignRequest(config, features="pose"))
+    assert not result.matched_a[:4].any()
     return result, plot.draw(project, result)
 
 
@@ -106,7 +105,7 @@ def panel(drawn: Figure, title: str) -> Axes:
 
 def test_the_path_and_its_interval_are_drawn_over_the_matrix(drawn) -> None:
     result, figure = drawn
-    found, axes = result.alignment, panel(figure, "all pairs of frames")
+    found, axes = result, panel(figure, "all pairs of frames")
     i, j = found.path.T
     curve = np.asarray(axes.lines[-1].get_xydata())
     known = curve[~np.isnan(curve).any(axis=1)]
@@ -130,7 +129,7 @@ def test_rings_are_where_a_phase_begins_for_the_first_time_in_both(project: Proj
         "video,start,end,phase\nanna,2,10,down\nanna,10,20,up\nanna,20,30,down\n"
         "ben,4,15,down\nben,15,30,up\nben,30,44,down\n"
     )
-    result = find_alignment(project, "anna", "ben", AlignRequest(project.config()))
+    result = align_clips(project, "anna", "ben", AlignRequest(project.config()))
     axes = panel(plot.draw(project, result), "all pairs of frames")
     (rings,) = (np.asarray(line.get_xydata()) for line in axes.lines if line.get_marker() == "o"
                 and len(np.asarray(line.get_xydata())))  # fmt: skip
@@ -142,10 +141,10 @@ def test_rings_are_where_a_phase_begins_for_the_first_time_in_both(project: Proj
 
 def test_how_exact_and_the_tempo_are_those_of_the_alignment(drawn) -> None:
     result, figure = drawn
-    matched = result.alignment.matched_a
+    matched = result.matched_a
     curve = np.asarray(panel(figure, "right to within").lines[0].get_xydata())
-    np.testing.assert_allclose(curve[:, 0], result.alignment.time_a)
-    np.testing.assert_allclose(curve[matched, 1], seconds_within(result.alignment)[matched])
+    np.testing.assert_allclose(curve[:, 0], result.time_a)
+    np.testing.assert_allclose(curve[matched, 1], result.within[matched])
     assert np.isnan(curve[~matched, 1]).all()
     tempo = np.asarray(panel(figure, "tempo").lines[0].get_xydata())
     np.testing.assert_allclose(tempo[:, 1], np.clip(result.speed_ratio, 0.25, 4))
@@ -153,7 +152,7 @@ def test_how_exact_and_the_tempo_are_those_of_the_alignment(drawn) -> None:
 
 def test_what_has_no_counterpart_is_greyed_everywhere(drawn) -> None:
     result, figure = drawn
-    found = result.alignment
+    found = result
     spans = np.flatnonzero(np.diff(np.r_[True, found.matched_a, True])).reshape(-1, 2)
     assert len(spans) >= 1
     half = 0.5 / 20
@@ -170,7 +169,7 @@ def test_lines_join_matched_moments_and_are_darker_where_surer(drawn) -> None:
     from matplotlib.collections import LineCollection
 
     result, figure = drawn
-    found = result.alignment
+    found = result
     drawn_lines = [c for a in figure.axes for c in a.collections if isinstance(c, LineCollection)]
     lines = max(drawn_lines, key=lambda collection: len(collection.get_paths()))
     i, j = found.path[:: -(-len(found.path) // 45)].T
@@ -186,7 +185,7 @@ def test_what_is_cut_off_or_dotted_says_so_and_no_phase_is_a_formula(project: Pr
     from matplotlib.cbook import is_math_text
 
     project.phases_path.write_text("video,start,end,phase\nanna,0,12,$x$\nanna,12,30,up\n")
-    result = find_alignment(project, "anna", "ben", AlignRequest(project.config()))
+    result = align_clips(project, "anna", "ben", AlignRequest(project.config()))
     figure = plot.draw(project, result)
     ticks = [label.get_text() for label in panel(figure, "tempo").get_yticklabels()]
     assert (ticks[0], ticks[-1]) == ("≥ 4× faster", "≥ 4× slower")

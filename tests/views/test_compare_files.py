@@ -127,7 +127,7 @@ def test_a_key_frame_is_the_moment_of_the_clearest_difference(faulty: CompareRes
     first = key_frames(faulty)[0]
     assert [finding.joint for finding in first.findings] == ["right_knee"]
     assert first.row == faulty.findings[0].row
-    assert first.other_row == round(faulty.aligned.alignment.position[first.row])
+    assert first.other_row == round(faulty.aligned.position[first.row])
 
 
 def test_without_differences_the_middles_of_parts_are_shown(project: Project) -> None:
@@ -143,7 +143,7 @@ def test_without_differences_the_middles_of_parts_are_shown(project: Project) ->
 def test_moments_that_are_not_sure_are_not_shown_as_the_same(project: Project) -> None:
     """Of three parts, the last is not surely aligned; then none is."""
     twin = compared(project, "twin")
-    confidence = twin.aligned.alignment.confidence.copy()
+    confidence = twin.aligned.confidence.copy()
     doubt = twin.angles.doubt.copy()
     for first, title in (
         (twin.spans[2].first, "The same moments in both"),
@@ -151,7 +151,7 @@ def test_moments_that_are_not_sure_are_not_shown_as_the_same(project: Project) -
     ):
         confidence[first:] = 0.2
         doubt[first:] = DOUBTS.index("the alignment is not sure")
-        alignment = replace(twin.aligned.alignment, confidence=confidence)
+        alignment = replace(twin.aligned, confidence=confidence)
         aligned = replace(twin.aligned, alignment=alignment)
         unsure = replace(twin, aligned=aligned, angles=replace(twin.angles, doubt=doubt))
         assert title in texts(sheet.draw(project, unsure))

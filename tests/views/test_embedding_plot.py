@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from la2ds_cli.alignment.request import AlignRequest, FeatureKind
+from la2ds_cli.alignment.request import AlignRequest, FeatureOption
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
@@ -38,7 +38,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def plot(
-    project: Project, *names: str, features: FeatureKind = "auto", **options: Any
+    project: Project, *names: str, features: FeatureOption = "auto", **options: Any
 ) -> EmbeddingPlot:
     request = AlignRequest(project.config(), features=features)
     return plot_embeddings(project, names or NAMES, request, **options)
@@ -46,7 +46,7 @@ def plot(
 
 @pytest.mark.parametrize("features", ["pose", "base"])
 def test_what_is_drawn_is_the_joint_pca_of_the_features_with_times_and_phases(
-    project: Project, features: FeatureKind
+    project: Project, features: FeatureOption
 ) -> None:
     if features == "pose":
         values = [paced_movement(project.read_pose(name)[0]) for name in NAMES]
@@ -127,7 +127,7 @@ def test_files_and_document(project: Project) -> None:
     ],
 )
 def test_bad_input(
-    project: Project, names: list[str], features: FeatureKind, code: ExitCode, said: str
+    project: Project, names: list[str], features: FeatureOption, code: ExitCode, said: str
 ) -> None:
     pose = sequence(warped_phase(20, 1))
     add_sequence(project, "nothing", without(pose))

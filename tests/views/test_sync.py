@@ -10,7 +10,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.align import find_alignment
+from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import Progress
@@ -36,14 +36,14 @@ def project(tmp_path: Path) -> Project:
 
 def shown(project: Project, tmp_path: Path, **how: bool) -> list[tuple[Image, Image]]:
     """The pictures of both clips as the command aligns them."""
-    result = find_alignment(project, A, B, AlignRequest(project.config()))
+    result = align_clips(project, A, B, AlignRequest(project.config()))
     write_sync(project, result, Progress(), out=tmp_path / "s.mp4", **{"skeleton": False, **how})
     return halves(project, result, tmp_path / "s.mp4")
 
 
 @pytest.mark.parametrize("method", ["dtw", "linear"])
 def test_both_sides_show_the_frames_that_the_alignment_says(project: Project, method: str):
-    result = find_alignment(project, A, B, AlignRequest(project.config(), method=method))
+    result = align_clips(project, A, B, AlignRequest(project.config(), method=method))
     made = write_sync(project, result, Progress(), skeleton=False)
     path = project.results_dir("sync") / "anna--ben.mp4"
     assert made["files"] == [str(path)]
@@ -52,7 +52,7 @@ def test_both_sides_show_the_frames_that_the_alignment_says(project: Project, me
     assert len(found) == 40
     for t, (a, b) in enumerate(found):
         assert number(a) == t
-        assert number(b) == pytest.approx(result.alignment.position[t], abs=0.501)
+        assert number(b) == pytest.approx(result.position[t], abs=0.501)
     info = probe(path)
     assert (info.fps, info.frames_declared, info.codec) == (20, 40, "h264")
     assert (info.width % 2, info.height % 2) == (0, 0)
@@ -96,7 +96,7 @@ def test_privacy_lets_no_pixel_through(tmp_path: Path, monkeypatch: pytest.Monke
         project = Project.create(tmp_path / f"project-{seed}")
         add_film(project, A, still_pose(12), noise(12, seed))
         add_film(project, B, still_pose(15), noise(15, seed + 10))
-        result = find_alignment(project, A, B, AlignRequest(project.config()))
+        result = align_clips(project, A, B, AlignRequest(project.config()))
         write_sync(project, result, Progress(), privacy=True)
     assert len(drawn[0]) == 12
     for first, second in zip(*drawn, strict=True):

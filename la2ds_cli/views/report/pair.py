@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.alignment.result import AlignResult
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.compare.compare import CompareResult, told
 from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import NOTE, ClipMoments, between
@@ -42,7 +42,7 @@ _HERE = "views/report/"
 
 def write_pair(
     project: Project,
-    result: AlignResult,
+    result: Alignment,
     *,
     out: Path | None = None,
     privacy: bool = False,
@@ -72,7 +72,7 @@ def _images(
 
 def pair_page(
     project: Project,
-    result: AlignResult,
+    result: Alignment,
     progress: Progress,
     comparison: CompareResult | None = None,
     *,
@@ -80,7 +80,7 @@ def pair_page(
 ) -> bytes:
     """The page as UTF-8 HTML. comparison: of the same two clips, shown with it. privacy: without
     pictures from the videos and a person's notes."""
-    flipped = result.alignment.mirrored
+    flipped = result.mirrored
     sides = (result.a, result.pose_a, False), (result.b, result.shown_b, flipped)
     images = [
         None if privacy else _images(project, video, pose, progress, mirrored=mirrored)
@@ -116,7 +116,7 @@ def pair_page(
 
 
 def picture_notes(
-    result: AlignResult, images: Sequence[FrameImages | None], *, privacy: bool
+    result: Alignment, images: Sequence[FrameImages | None], *, privacy: bool
 ) -> list[str]:
     """Which frames have no picture, and why; none if all have one. images: of A and of B, None if
     joints are drawn."""
@@ -139,12 +139,10 @@ def picture_notes(
     return notes
 
 
-def recorded_beside(
-    project: Project, result: AlignResult
-) -> tuple[dict[str, Any] | None, list[str]]:
+def recorded_beside(project: Project, result: Alignment) -> tuple[dict[str, Any] | None, list[str]]:
     """recorded_json of the motion capture among two recordings of one performance, None without
     one; and why what was recorded cannot be read."""
-    if result.alignment.method != METHOD:
+    if result.method != METHOD:
         return None, []
     for side, video, pose in (("b", result.b, result.pose_b), ("a", result.a, result.pose_a)):
         path = project.source(video)
@@ -161,7 +159,7 @@ def recorded_beside(
     return None, []
 
 
-def weaknesses(project: Project, result: AlignResult) -> list[str]:
+def weaknesses(project: Project, result: Alignment) -> list[str]:
     """Of the joints of both clips, the most serious first, with what helps."""
     return [
         f"{letter}: {weakness.message} ({weakness.code}): {weakness.hint}"

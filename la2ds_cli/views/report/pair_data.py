@@ -14,16 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from la2ds_cli.alignment.alignment import Alignment, rounded
 from la2ds_cli.alignment.confidence import (
     MISSING,
     SURE,
-    certainty_words,
-    seconds_within,
     within_text,
 )
 from la2ds_cli.alignment.path import matched_time, squared_distance
 from la2ds_cli.alignment.request import features_name
-from la2ds_cli.alignment.result import AlignResult, rounded
 from la2ds_cli.compare.compare import CompareResult
 from la2ds_cli.compare.findings import clearest_joints, in_episodes
 from la2ds_cli.core.annotations import Between
@@ -192,22 +190,21 @@ def skeleton_json(skeleton: Skeleton) -> dict[str, Any]:
     }
 
 
-def pair_json(result: AlignResult, phases: Mapping[str, list[Phase]]) -> dict[str, Any]:
+def pair_json(result: Alignment, phases: Mapping[str, list[Phase]]) -> dict[str, Any]:
     """Both clips, the values of match_json, how they were aligned, and matrix: image of the
     distances. phases: of every clip of the project."""
-    alignment = result.alignment
     clips = {
         "a": clip_json(result.a, result.pose_a, phases.get(result.a.id, [])),
         "b": clip_json(
-            result.b, result.shown_b, phases.get(result.b.id, []), flipped=alignment.mirrored
+            result.b, result.shown_b, phases.get(result.b.id, []), flipped=result.mirrored
         ),
     }
     return {
         **clips,
         "skeleton": skeleton_json(get_skeleton(result.pose_a.skeleton)),
-        "mirrored": alignment.mirrored,
-        "method": alignment.method,
-        "features": features_name(alignment.features, result.run),
+        "mirrored": result.mirrored,
+        "method": result.method,
+        "features": features_name(result.features, result.run),
         "references": result.references,
         "reason": result.reason,
         **match_json(result),
@@ -216,20 +213,19 @@ def pair_json(result: AlignResult, phases: Mapping[str, list[Phase]]) -> dict[st
     }
 
 
-def match_json(result: AlignResult) -> dict[str, Any]:
+def match_json(result: Alignment) -> dict[str, Any]:
     """position, confidence, certainty (a word), within (seconds), ratio: one for each frame of A,
     None = no counterpart. low, high: interval of the positions. angles: degrees of B minus A, a
     list for each joint."""
-    alignment = result.alignment
-    names, degrees = angle_difference(result.pose_a, result.shown_b, alignment.position)
-    matched = ~np.isnan(alignment.position)
+    names, degrees = angle_difference(result.pose_a, result.shown_b, result.position)
+    matched = ~np.isnan(result.position)
     return {
-        "position": rounded(alignment.position, 3),
-        "low": rounded(alignment.low, 2),
-        "high": rounded(alignment.high, 2),
-        "confidence": rounded(np.where(matched, alignment.confidence, np.nan), 3),
-        "certainty": certainty_words(alignment),
-        "within": rounded(seconds_within(alignment), 2),
+        "position": rounded(result.position, 3),
+        "low": rounded(result.low, 2),
+        "high": rounded(result.high, 2),
+        "confidence": rounded(np.where(matched, result.confidence, np.nan), 3),
+        "certainty": result.certainty,
+        "within": rounded(result.within, 2),
         "ratio": rounded(result.speed_ratio, 3),
         "sureness": sureness(result),
         "angles": _angles_json(names, degrees),
@@ -244,17 +240,17 @@ def _angles_json(names: Iterable[str], degrees: FloatArray) -> dict[str, Any]:
     }
 
 
-def recorded_json(result: AlignResult, recorded: Recorded, side: str) -> dict[str, Any]:
+def recorded_json(result: Alignment, recorded: Recorded, side: str) -> dict[str, Any]:
     """What a capture holds beside joints, in seconds of A. side: `a` or `b`, which is the capture.
 
     time: of the samples. force: newtons, a list for each plate, None = not known. events: seconds,
     by how many they may be off, and name. Only what A lasts.
     """
-    time_a, within = result.pose_a.time, seconds_within(result.alignment)
+    time_a, within = result.pose_a.time, result.within
     known = np.ones(len(time_a), bool)
     seconds = time_a  # of the capture
     if side == "b":
-        seconds = matched_time(result.alignment.position, result.alignment.time_b)
+        seconds = matched_time(result.position, result.time_b)
         known = np.isfinite(seconds)
 
     def of_a(moments: FloatArray) -> FloatArray:
@@ -285,14 +281,14 @@ def scale_limit(degrees: FloatArray) -> int:
     return next((limit for limit in _LIMITS if limit >= high), _LIMITS[-1])
 
 
-def distance_image(result: AlignResult) -> str:
+def distance_image(result: Alignment) -> str:
     """PNG, base64: distances of frames, dark = alike, A to the right and B upwards, in cells of
     equal time; at most _CELLS each way."""
     from matplotlib import colormaps
     from PIL import Image
 
     rows = [even_rows(p.time, p.fps, _CELLS) for p in (result.pose_a, result.pose_b)]
-    distance = np.sqrt(squared_distance(result.features[0][rows[0]], result.features[1][rows[1]]))
+    distance = np.sqrt(squared_distance(result.compared[0][rows[0]], result.compared[1][rows[1]]))
     low, high = np.percentile(distance, [1, 95])
     grey = np.clip((distance - low) / max(high - low, 1e-12), 0, 1)
     image = Image.fromarray(np.rint(255 * grey.T[::-1]).astype(np.uint8), "P")
@@ -308,10 +304,9 @@ def notes_json(notes: Iterable[Between]) -> list[dict[str, Any]]:
     return [{"frames": list(note.frames), "text": note.row.value} for note in notes]
 
 
-def sureness(result: AlignResult) -> str:
+def sureness(result: Alignment) -> str:
     """How sure the match is, and how fast B is, for people who count neither frames nor shares."""
-    alignment, ratio = result.alignment, result.overall_ratio
-    words, within = np.array(certainty_words(alignment)), seconds_within(alignment)
+    words, within, ratio = np.array(result.certainty), result.within, result.overall_ratio
     sure, gone = words == SURE, words == MISSING
     told = []
     if sure.any():

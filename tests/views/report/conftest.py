@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.align import find_alignment
-from la2ds_cli.alignment.request import AlignRequest, FeatureKind
-from la2ds_cli.alignment.result import AlignResult
+from la2ds_cli.alignment.project_aligner import align_clips
+from la2ds_cli.alignment.request import AlignRequest, FeatureOption
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.artifact import Recipe, file_digest
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
@@ -27,7 +27,7 @@ from tests.studio.browsing import FIRST, PATIENCE, SHADE
 class Report(NamedTuple):
     """A page and what it shows."""
 
-    result: AlignResult
+    result: Alignment
     file: Path
 
 
@@ -143,13 +143,13 @@ def report_pair(
     a: str,
     b: str,
     *,
-    features: FeatureKind = "auto",
+    features: FeatureOption = "auto",
     method: str | None = None,
     privacy: bool = False,
 ) -> Report:
     """Align two clips and write the page about them."""
     request = AlignRequest(project.config(), features=features, method=method)
-    result = find_alignment(project, a, b, request)
+    result = align_clips(project, a, b, request)
     return Report(result, write_pair(project, result, privacy=privacy))
 
 
@@ -196,7 +196,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 def counterpart(made: Report, row: int) -> int:
     """Frame of B that the page shows beside a frame of A."""
-    return math.floor(round(float(made.result.alignment.position[row]), 3) + 0.5)
+    return math.floor(round(float(made.result.position[row]), 3) + 0.5)
 
 
 def drawn(opened: Opened, side: str) -> int:

@@ -65,7 +65,7 @@ def test_the_image_of_distances_is_dark_where_frames_are_alike(pair: Report) -> 
         float,
     )
     assert image.shape == (30, 36)  # B upwards, A to the right
-    path = pair.result.alignment.path
+    path = pair.result.path
     on = image[29 - path[:, 1], path[:, 0]].mean()
     assert on < image.mean() - 20
     assert on < image[29 - path[::-1, 1], path[:, 0]].mean() - 20  # and not upside down

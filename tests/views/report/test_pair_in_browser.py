@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.confidence import seconds_within, within_text
-from la2ds_cli.alignment.result import AlignResult
+from la2ds_cli.alignment.confidence import within_text
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.views.report.pair import pair_page
@@ -73,7 +73,7 @@ def test_a_click_leads_to_its_moment(pair: Report, open_page: Open) -> None:
         assert opened.frame("a") == row
         assert opened.frame("b") == counterpart(pair, row)
     opened.click("band-b", 15.5 / 30)
-    assert opened.row() == int(np.nanargmin(np.abs(pair.result.alignment.position - 15)))
+    assert opened.row() == int(np.nanargmin(np.abs(pair.result.position - 15)))
     assert opened.frame("b") == pytest.approx(15, abs=1)
     opened.click("track-tempo", 18.5 / 36)
     assert opened.row() == 18
@@ -120,7 +120,7 @@ def test_keys(pair: Report, open_page: Open) -> None:
 
 def test_the_path_and_the_phases_are_drawn_where_they_are(pair: Report, open_page: Open) -> None:
     opened = open_page(pair.file)
-    found = pair.result.alignment
+    found = pair.result
     for row in (6, 18, 30):
         x, y, width, height = opened.page.evaluate(
             "([time, position]) => [plot.x(time), plot.y(secondsB(position)), ...matrix.size]",
@@ -138,12 +138,12 @@ def test_the_path_and_the_phases_are_drawn_where_they_are(pair: Report, open_pag
         assert opened.pixel(canvas, border - 0.04, 0.1) == down, canvas
         assert opened.pixel(canvas, border + 0.04, 0.1) == up, canvas
     # Phases of B stand where A shows them: at the frame of A whose counterpart begins `up`.
-    carried = float((pair.result.alignment.position >= 9.5).argmax()) / 36
+    carried = float((pair.result.position >= 9.5).argmax()) / 36
     assert opened.pixel("track-phases-b", carried - 0.06, 0.1) == down
     assert opened.pixel("track-phases-b", carried + 0.06, 0.1) == up
 
 
-def page_of(project: Project, result: AlignResult, file: Path) -> Path:
+def page_of(project: Project, result: Alignment, file: Path) -> Path:
     """The page of another result than the one that was found."""
     file.write_bytes(pair_page(project, result, Progress(), privacy=False))
     return file
@@ -177,11 +177,11 @@ def test_an_unsure_stretch_names_its_longest_interval(
 ) -> None:
     """Which is not that of the frame that is least sure."""
     made = report_pair(filmed, "a", "b", method="linear")
-    sure, high = np.repeat([0.5, 0.99], [9, 27]), made.result.alignment.high.copy()
+    sure, high = np.repeat([0.5, 0.99], [9, 27]), made.result.high.copy()
     sure[2], high[7] = 0.4, 29
-    unsure = replace(made.result.alignment, confidence=sure.astype(np.float32), high=high)
+    unsure = replace(made.result, confidence=sure.astype(np.float32), high=high)
     page = page_of(filmed, replace(made.result, alignment=unsure), tmp_path / "unsure.html")
-    said = f"40 % sure, {within_text(float(seconds_within(unsure)[7]))}"
+    said = f"40 % sure, {within_text(float(unsure.within[7]))}"
     assert open_page(page).page.inner_text("#unsure li").endswith(said)
 
 
@@ -190,7 +190,7 @@ def test_frames_without_counterpart_grey_b(
 ) -> None:
     """Frames 0 to 3 and 10 to 13 of A."""
     made = report_pair(filmed, "a", "b", method="linear")
-    found = made.result.alignment
+    found = made.result
     gone = np.isin(np.arange(36), [0, 1, 2, 3, 10, 11, 12, 13])
     position = np.where(gone, np.nan, found.position)
     path = found.path[~gone[found.path[:, 0]]]

@@ -1,0 +1,75 @@
+"""The embeddings of a project's clips, as features to compare them by.
+
+Embeddings of whole clips as filmed are read from the project, and stored there once computed. Those
+of other views and of parts of clips are computed from the joints. A network that reads video frames
+sees every clip as filmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from la2ds_cli.alignment.clip_features import PosedClip
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.progress import SILENT, Progress
+from la2ds_cli.core.project import Project
+from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
+from la2ds_cli.features.viewpoint import seen
+from la2ds_cli.network.embed import possible_embeddings, trained_meanwhile
+from la2ds_cli.network.embedder import Embedder
+from la2ds_cli.network.trained import light_embedder, run_header
+
+MOST_KEPT = 512  # embeddings in memory; a project may have 100,000 clips
+
+
+class StoredEmbeddings:
+    """The embeddings of clips of a project by one run, or by the base model."""
+
+    def __init__(self, project: Project, run: str, device: DeviceName = "auto") -> None:
+        self._project, self._run = project, run
+        self._device: DeviceName = device
+        header = run_header(project, run)
+        self.spread = header.spread
+        self._sees_frames = header.input == "rgb"
+        self._stored: dict[str, EmbeddingSequence] = {}
+        self._embedder: Embedder | None = None
+        self._whole = lru_cache(16)(lambda clip: project.read_pose(clip)[0])
+
+    def load(self, clips: Sequence[str], progress: Progress = SILENT) -> dict[str, UserError]:
+        """Compute, store and keep the embeddings of clips as filmed.
+
+        Returns the errors of those that cannot be embedded, by id. Raises UserError (exit 5) for
+        embeddings of different weights, and what `possible_embeddings` raises.
+        """
+        new = [clip for clip in clips if clip not in self._stored]
+        if not new:
+            return {}
+        found, failed = possible_embeddings(self._project, self._run, new, self._device, progress)
+        self._stored |= found
+        for clip in list(self._stored)[: -max(MOST_KEPT, len(found))]:
+            del self._stored[clip]
+        if len({embedding.model for embedding in self._stored.values()}) > 1:
+            raise trained_meanwhile(self._run)
+        return failed
+
+    def __call__(self, clip: PosedClip) -> FloatArray:
+        """Return the embedding (T, D) float32 of a clip in a view."""
+        pose = clip.pose
+        as_filmed = clip.view == "filmed" or self._sees_frames
+        if self._is_whole(pose):
+            if as_filmed:
+                for error in self.load([pose.clip]).values():
+                    raise error
+                return self._stored[pose.clip].value
+            pose = self._whole(pose.clip)  # the joints given may be fewer
+        if self._embedder is None:
+            self._embedder = light_embedder(self._project, self._run, self._device)
+        return self._embedder([pose if as_filmed else seen(pose, clip.view, clip.towards)])[0]
+
+    def _is_whole(self, pose: PoseSequence) -> bool:
+        """Return whether poses are those of all frames of a clip of the project."""
+        return bool(pose.clip) and np.array_equal(self._whole(pose.clip).frame, pose.frame)
