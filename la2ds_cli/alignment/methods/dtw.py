@@ -39,8 +39,8 @@ def align(a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
 def align_each(a: FloatArray, clips: Sequence[FloatArray], config: AlignConfig) -> list[IntArray]:
     """The optimal path of `align` from a (N, D) to each of the clips (M, D).
 
-    Both ways to compute them find the same paths, except among paths whose costs differ only by
-    rounding.
+    The two ways to compute them do the same arithmetic in the same order, so that both find the
+    same path, also among paths whose costs differ only by rounding.
     """
     cells = [len(a) * len(clip) for clip in clips]
     steps = len(a) + max(map(len, clips), default=0)
@@ -61,10 +61,22 @@ class _Centred(NamedTuple):
     square_a: FloatArray
     square_b: FloatArray
 
+    @property
+    def blocks(self) -> list[slice]:
+        """Rows of A whose products with B are computed at once."""
+        starts = range(0, len(self.a), BLOCK_ROWS)
+        return [slice(first, first + BLOCK_ROWS) for first in starts]
+
+    def products(self, rows: slice) -> FloatArray:
+        """Products (R, M) of a block of A's frames with B's. Of another block they would be rounded
+        otherwise."""
+        return self.a[rows] @ self.b.T
+
     def cost(self) -> FloatArray:
-        """Squared distances (N, M) float64, rounded as in `_advance`: where frames repeat, several
-        paths cost the same, and rounding decides among them."""
-        cost = -2.0 * (self.a @ self.b.T).astype(np.float64)
+        """Squared distances (N, M) float64, to the bit those of `_advance`: where frames repeat,
+        several paths cost the same, and rounding decides among them."""
+        products = np.concatenate([self.products(rows) for rows in self.blocks])
+        cost = -2.0 * products.astype(np.float64)
         cost += self.square_a[:, None] + self.square_b
         return np.maximum(cost, 0.0, out=cost)
 
@@ -136,11 +148,11 @@ def _walked_back(came: np.ndarray | bytes, down: int, right: int, i: int, j: int
 
 def _by_kernels(pair: _Centred, config: AlignConfig) -> IntArray:
     rows, columns = len(pair.a), len(pair.b)
-    blocks = [slice(first, first + BLOCK_ROWS) for first in range(0, rows, BLOCK_ROWS)]
-    whole = pair.a @ pair.b.T if len(blocks) == 1 else None
+    blocks = pair.blocks
+    whole = pair.products(blocks[0]) if len(blocks) == 1 else None
 
     def products(part: slice) -> FloatArray:
-        return pair.a[part] @ pair.b.T if whole is None else whole
+        return pair.products(part) if whole is None else whole
 
     skip = math.inf
     if config.open_ends:

@@ -153,3 +153,20 @@ def test_clips_together_have_the_paths_of_each_alone(config, dtype, monkeypatch)
     assert [path.tolist() for path in dtw.align_each(a, clips, config)] == alone
     assert [path.tolist() for path in dtw.align_each(a, clips[4:5], config)] == alone[4:5]
     assert dtw.align_each(a, [], config) == []
+
+
+@pytest.mark.parametrize("config", [CLOSED, OPEN])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_both_ways_to_compute_a_path_agree_to_the_bit(config, dtype) -> None:
+    """Frames repeat and costs tie, or nearly: only equal arithmetic gives equal paths. A third of
+    the pairs needs several blocks of products."""
+    random = np.random.default_rng(3)
+    for n in range(60):
+        rows, columns = random.integers(1, 60, size=2) if n % 3 else random.integers(250, 600, 2)
+        values = random.integers(-2, 3, size=(24, 6)) / random.choice([1.0, 3.0, 7.0])
+        values = values + random.choice([0.0, 1e-7]) * random.normal(size=values.shape)
+        steps = (np.sort(random.integers(0, 24, size=size)) for size in (rows, columns))
+        a, b = (values[step].astype(dtype) for step in steps)
+        (pair,) = dtw._centred(a, [b])
+        (together,) = dtw._Together(a, [b], config).paths()
+        assert dtw._by_kernels(pair, config).tolist() == together.tolist(), n
