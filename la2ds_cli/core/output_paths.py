@@ -77,13 +77,13 @@ def check_output(project: Project, path: Path, inputs: Iterable[str | Path] = ()
         raise UserError(
             f"{path} belongs to the project and would be lost", hint="write to another file"
         )
-    folder = real_path(path.parent)
-    own = any(folder.is_relative_to(real_path(project.root / name)) for name in _OWN)
-    if own or project.video_list().of_source(folder):
-        raise UserError(
-            f"{folder} belongs to the project, which reads its files",
-            hint="write to another folder",
-        )
+    for folder in (real_path(path.parent), real_path(path).parent):  # its own, and that of a link
+        own = any(folder.is_relative_to(real_path(project.root / name)) for name in _OWN)
+        if own or project.video_list().of_source(folder):
+            raise UserError(
+                f"{folder} belongs to the project, which reads its files",
+                hint="write to another folder",
+            )
 
 
 def write_output(project: Project, path: Path, content: bytes | str) -> None:
