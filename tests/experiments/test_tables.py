@@ -162,7 +162,9 @@ def test_cost_is_the_mean_of_the_runs_and_ranks_nobody(two: Result) -> None:
 
 
 def test_formats_hold_the_same_figures(two: Result, tmp_path: Path) -> None:
-    paths = {path.suffix: path for path in write_result(Project.create(tmp_path / "p"), two, tmp_path)}
+    paths = {
+        path.suffix: path for path in write_result(Project.create(tmp_path / "p"), two, tmp_path)
+    }
     assert set(paths) == {".md", ".csv", ".json"}
     stored = json.loads(paths[".json"].read_text())
     found = figures(two)
