@@ -170,12 +170,14 @@ def _belongs_to(project: Project, path: Path) -> bool:
     clips = project.video_list()
     if any(_is_same(path, own) for own in _tables(project)) or clips.of_source(path):
         return True
-    if not os.path.exists(path):
+    try:
+        links = path.stat().st_nlink
+    except OSError:  # nothing is there
         return False
     names = _sources_by_name(clips).get(_plain(path.name), ())  # of systems that ignore case
     if any(_is_same(path, project.root / source) for source in names):
         return True
-    if path.stat().st_nlink < 2:
+    if links < 2:
         return False
     linked = (*(project.root / video.path for video in clips.videos), *_computed(project))
     return any(_is_same(path, each) for each in linked)
@@ -196,7 +198,7 @@ def _sources_by_name(clips: VideoList) -> dict[str, list[str]]:
     """Sources as videos.csv has them, by their file names in one spelling."""
     sources: dict[str, list[str]] = {}
     for path in dict.fromkeys(video.path for video in clips.videos):
-        sources.setdefault(_plain(os.path.basename(path)), []).append(path)
+        sources.setdefault(_plain(Path(path).name), []).append(path)
     return sources
 
 
@@ -207,6 +209,6 @@ def _plain(name: str) -> str:
 def _is_same(a: Path, b: Path) -> bool:
     """Whether two paths lead to one file, which need not exist."""
     try:
-        return os.path.samefile(a, b)
+        return a.samefile(b)
     except OSError:  # one of them does not exist, or its name is longer than the system allows
         return real_path(a) == real_path(b)

@@ -4,8 +4,8 @@ joints on a plain background; text; and both beside each other."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -237,8 +237,9 @@ def write_sync(
     """Write two aligned clips side by side, A at its own speed and B at that of A.
 
     out: the video; None = one in results/sync. An existing file is replaced unless `check_output`
-    refuses it; it is written completely or not at all. height: greatest height of the pictures, in pixels. skeleton: whether
-    joints are drawn. privacy: only joints are drawn, on a plain background, and no video is opened.
+    refuses it; it is written completely or not at all. height: greatest height of the pictures, in
+    pixels. skeleton: whether joints are drawn. privacy: only joints are drawn, on a plain
+    background, and no video is opened.
 
     Returns the document for `--json`. Raises UserError: exit 2 for an alignment that runs back in
     B; 4 if no frame has a counterpart; and whatever reading the videos raises.

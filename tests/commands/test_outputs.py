@@ -112,7 +112,7 @@ def test_no_output_replaces_an_input(
         assert not allowed or "would be lost" in said or "belongs to the project" in said, said
         assert done.stdout == ""
         assert contents(folder) == before
-        assert os.path.samefile(out, folder / name)
+        assert out.samefile(folder / name)
         for link in map(Path, (f"link{suffix}", f"hard{suffix}", "folder")):
             link.unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from la2ds_cli.alignment.result import AlignResult
 from la2ds_cli.compare.compare import CompareResult, told
+from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import NOTE, ClipMoments, between
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.output_paths import write_output
