@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -249,6 +250,20 @@ def test_an_alignment_is_saved_only_when_asked(pair: la2ds.Project, tmp_path: Pa
     assert len(files[0].read_text("utf-8").splitlines()) == len(aligned.path) + 1
     with pytest.raises(la2ds.UserError):
         aligned.save(tmp_path / "ab.docx")
+
+
+def test_saving_replaces_no_clip(pair: la2ds.Project, tmp_path: Path):
+    """Also one that is a clip only since the alignment was computed."""
+    saved = la2ds.align(pair, "anna", "ben"), la2ds.align_all(pair, ["anna", "ben"])
+    source, link = tmp_path / "poses.csv", tmp_path / "link.csv"
+    source.write_text("what a person wrote")
+    link.hardlink_to(source)
+    pair._stored.add_videos([replace(pair.clip("ben"), path=str(source))])
+    for result in saved:
+        for file in (source, link):
+            with refused(la2ds.ExitCode.USAGE, "belongs to the project and would be lost"):
+                result.save(file)
+    assert source.read_text() == "what a person wrote"
 
 
 def test_train_and_embed(trained: la2ds.Project):

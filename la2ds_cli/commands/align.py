@@ -63,7 +63,7 @@ def align(
         opened = here.clips((a, b), console)
         progress = console.progress
         request = how.request(opened)
-        targets = checked_outputs(opened, out or [], *alignment_files.AN_ALIGNMENT)
+        targets = checked_outputs(opened, out or [], *alignment_files.AN_ALIGNMENT, (a, b))
         if repetition is not None:
             found = align_repetitions(opened, a, b, request, repetition, progress)
             if repetition == "all":
@@ -150,8 +150,9 @@ def timeline(
     named = clips or []
     with here.console() as console:
         opened = here.clips([*named, *filter(None, [reference])] or ["."], console)
-        targets = checked_outputs(opened, out or [], *alignment_files.A_TIMELINE)
         names = attempt_names(opened, named) or clips_of(opened, group)
+        inputs = [*names, *filter(None, [reference])]
+        targets = checked_outputs(opened, out or [], *alignment_files.A_TIMELINE, inputs)
         request, progress = how.request(opened, method="dtw"), console.progress
         result = align_all(opened, names, request, reference=reference, progress=progress)
         result = alignment_files.write_timeline(opened, result, targets, progress)

@@ -161,7 +161,7 @@ def transfer_labels(
         request = how.request(opened, method=method)
         folder = checked_folder(opened, out or opened.results_dir("transfer"))
         result = propagate_labels(opened, sources, targets or ["all"], request, console.progress)
-        files, merged = write_tables(result, folder), None
+        files, merged = write_tables(opened, result, folder), None
         if write and result.clips:
             withheld = [clip for clip, labels in result.clips.items() if labels.withheld]
             merged = merge_into_project(opened, result.rows(), withheld, overwrite=overwrite)

@@ -65,12 +65,12 @@ def extract_poses(
     project.toml, the number of a person in subjects.csv, from which auto removes it.
     """
     from la2ds_cli.core.batch import batch_exit_code
-    from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.core.project_toml import Choice
     from la2ds_cli.health.status import an_alignment
     from la2ds_cli.poses import extract
+    from la2ds_cli.poses.sources import collect_entries
     from la2ds_cli.poses.subjects import check_subject
-    from la2ds_cli.views.pose_overlay import A_SHEET, overlay_sheet, refresh_overlay
+    from la2ds_cli.views.pose_overlay import checked_pages, overlay_sheet, refresh_overlay
 
     options = _clip_options(time_range, rotate=rotate, mirror=mirror, slowmo=slowmo, fps=fps)
     part = _shard(shard)
@@ -95,7 +95,9 @@ def extract_poses(
                 draw(result)
 
         with opened.shard_lock(*part) if part else opened.lock():
-            checked_outputs(opened, [overlay] if overlay else [], *A_SHEET)
+            if overlay is not None:
+                clips = [entry.name for entry in collect_entries(paths)]
+                checked_pages(opened, overlay, len(clips), [*paths, *clips])
             results = extract.extract_poses(
                 opened,
                 paths,

@@ -67,10 +67,11 @@ def retrieve(
     with here.console() as console:
         opened = here.open()
         named = [out] if out else []
+        inputs = [query, query.rpartition("@")[0]] if query else []
         suffixes, what = retrieval_sheet.SUFFIXES, "a contact sheet"
         if store is not None:
             suffixes, what = (".json",), "the frames of a store"
-        targets = checked_outputs(opened, named, what, suffixes)
+        targets = checked_outputs(opened, named, what, suffixes, inputs)
         request = retrieval.RetrievalRequest(
             query,
             Limits(k, per_video, min_gap),

@@ -219,7 +219,7 @@ def plot_embeddings(
 
     with here.console() as console:
         opened = here.clips(clips, console)
-        targets = checked_outputs(opened, out or [], *step.A_PLOT)
+        targets = checked_outputs(opened, out or [], *step.A_PLOT, clips)
         result = step.plot_embeddings(
             opened, clips, how.request(opened), method=method, progress=console.progress
         )

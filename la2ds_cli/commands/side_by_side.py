@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from la2ds_cli.offset.result import OffsetResult
 
 
+_OFFSETS = "offsets", (".csv", ".json")  # for checked_outputs
+
+
 def report(
     a: str = argument("A", "A video file, or a clip of the project."),
     b: str = argument("B", "The clip to show beside it."),
@@ -51,7 +54,7 @@ def report(
 
     with here.console() as console:
         opened = here.clips((a, b), console)
-        checked_outputs(opened, [out] if out else [], *PAGE)
+        checked_outputs(opened, [out] if out else [], *PAGE, (a, b))
         result = shown_as.find(opened, a, b, how.request(opened), console.progress)
         page = write_pair(opened, result, out=out, privacy=privacy, progress=console.progress)
         size = page.stat().st_size
@@ -95,7 +98,7 @@ def sync(
 
     with here.console() as console:
         opened = here.clips((a, b), console)
-        checked_outputs(opened, [out] if out else [], "a video", SUFFIXES)
+        checked_outputs(opened, [out] if out else [], "a video", SUFFIXES, (a, b))
         aligned = shown_as.find(opened, a, b, how.request(opened), console.progress)
         made = write_sync(
             opened,
@@ -141,21 +144,19 @@ def offset(
     matches these. Prints commands for ffmpeg that cut the videos to what all show.
     """
     from la2ds_cli.core import artifact
-    from la2ds_cli.core.output_paths import checked_outputs
+    from la2ds_cli.core.output_paths import checked_outputs, write_output
     from la2ds_cli.offset.several import find_offsets
 
     with here.console() as console:
         opened = here.clips(recordings, console)
-        targets = checked_outputs(opened, out or [], "offsets", (".csv", ".json"))
+        targets = checked_outputs(opened, out or [], *_OFFSETS, recordings)
         result = find_offsets(
             opened, recordings, drift=drift, force=force, device=device, progress=console.progress
         )
         told = result.to_json() | {"files": [str(file) for file in targets]}
         for file in targets:
-            if file.suffix.lower() == ".csv":
-                artifact.write_text(file, result.csv())
-            else:
-                artifact.write_json(file, told)
+            table = file.suffix.lower() == ".csv"
+            write_output(opened, file, result.csv() if table else artifact.json_text(told))
         console.document("offset", told)
         _show(console, result)
         console.files(targets)
@@ -206,8 +207,9 @@ def compare(
     with here.console() as console:
         if attempts:
             opened = here.clips((reference,), console)
-            targets = checked_outputs(opened, out or [], "attempts", attempts_files.SUFFIXES)
             names = attempt_names(opened, attempts)
+            inputs = [reference, *names]
+            targets = checked_outputs(opened, out or [], *attempts_files.ATTEMPTS, inputs)
             found = compare_attempts(
                 opened, reference, names, how.request(opened), console.progress
             )
@@ -217,7 +219,8 @@ def compare(
             return
         assert other is not None
         opened = here.clips((reference, other), console)
-        targets = checked_outputs(opened, out or [], "a comparison", compare_files.SUFFIXES)
+        inputs = reference, other
+        targets = checked_outputs(opened, out or [], *compare_files.A_COMPARISON, inputs)
         result = step.compare(opened, reference, other, how.request(opened), console.progress)
         result = compare_files.write(opened, result, targets, console.progress, privacy=privacy)
         console.document("compare", result.to_json())

@@ -282,8 +282,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, data: Any) -> None:
-    """write_bytes for an indented JSON document; NaN raises ValueError, None is allowed."""
-    write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """write_text for a JSON document (json_text)."""
+    write_text(path, json_text(data))
+
+
+def json_text(data: Any) -> str:
+    """Return an indented JSON document; NaN raises ValueError, None is allowed."""
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_arrays(

@@ -1,30 +1,55 @@
-"""Checks of output paths given by the user: a known file type, and not a file of the project."""
+"""Which files an output may replace, checked before a command computes and again when it writes.
+
+An output never replaces an input of its command, the source of a clip, or a file of the project.
+A path that the user typed replaces any other file there. A name that la2ds made up, such as that of
+a second page, replaces only a file that la2ds wrote and nobody has changed since: the digests of
+such files are in `logs/written.json` (docs/reference/file-formats.md). `results/` belongs to la2ds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import hashlib
+import os
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
+from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.project import PROJECT_FILE, Project
+from la2ds_cli.core.project_folder import real_path
+from la2ds_cli.core.video_list import VideoList
 
 # Folders whose files commands read again, and in which no result belongs.
 _OWN = (
     *("poses", "heatmaps", "features", "film", "checkpoints", "embeddings", "aside"),
     *("logs", "results/phases"),
 )
+_LEDGER = "written.json"  # in logs/: path -> SHA-256 of what la2ds wrote, or was about to write
 
 
 def checked_outputs(
-    project: Project, paths: Iterable[Path], what: str, suffixes: Collection[str]
+    project: Project,
+    paths: Iterable[Path],
+    what: str,
+    suffixes: Collection[str],
+    inputs: Iterable[str | Path] = (),
 ) -> list[Path]:
-    """The paths. Raises UserError (exit 2) for a suffix that is not one of `suffixes` (lower case,
-    with the dot), and for a path that is a clip, a label file or a table of the project, or lies in
-    a folder of images that is a clip, or among what the project has computed: writing to it would
-    replace or change what the project needs. what: the kind of file, such as `a page`."""
-    targets, clips = list(paths), project.video_list()
-    tables = {project.videos_path, project.phases_path, project.subjects_path}
-    tables.add(project.annotations_path)
+    """Check output paths that the user typed, and return them.
+
+    Parameters
+    ----------
+    what : the kind of file, such as `a page`
+    suffixes : those allowed, in lower case, with the dot
+    inputs : the files, folders of images and clips that the command line names
+
+    Raises
+    ------
+    UserError : (exit 2) for another suffix, and as `check_output`
+    """
+    targets, named = list(paths), list(inputs)
     for path in targets:
         if path.suffix.lower() not in suffixes:
             only = "" if len(suffixes) == 1 else "one of: "
@@ -32,15 +57,158 @@ def checked_outputs(
                 f"cannot write {what} to '{path}': unknown file type",
                 hint=f"end the name in {only}{', '.join(suffixes)}",
             )
-        folder = path.parent.resolve()
-        if path.resolve() in tables or clips.of_source(path):
-            raise UserError(
-                f"{path} belongs to the project and would be lost", hint="write to another file"
-            )
-        own = any(folder.is_relative_to(project.root / name) for name in _OWN)
-        if own or clips.of_source(folder):
+        check_output(project, path, named)
+    return targets
+
+
+def check_output(project: Project, path: Path, inputs: Iterable[str | Path] = ()) -> None:
+    """Refuse an output path that is needed for something else, under whatever name.
+
+    Raises
+    ------
+    UserError : (exit 2) if the path is an input, the source of a clip or a table of the project, or
+        lies in a folder of images that is a clip, or among what the project has computed
+    """
+    if any(_is_file_of(path, name) for name in inputs):
+        raise UserError(
+            f"{path} is an input of this command and would be lost", hint="write to another file"
+        )
+    if _belongs_to(project, path):
+        raise UserError(
+            f"{path} belongs to the project and would be lost", hint="write to another file"
+        )
+    for folder in (real_path(path.parent), real_path(path).parent):  # its own, and that of a link
+        own = any(folder.is_relative_to(real_path(project.root / name)) for name in _OWN)
+        if own or project.video_list().of_source(folder):
             raise UserError(
                 f"{folder} belongs to the project, which reads its files",
                 hint="write to another folder",
             )
-    return targets
+
+
+def write_output(project: Project, path: Path, content: bytes | str) -> None:
+    """Write a file, unless `check_output` refuses it: its path may have become a clip since the
+    command began. Raises UserError as `check_output` (exit 2) and `artifact.write_bytes` (exit
+    7)."""
+    check_output(project, path)
+    artifact.write_bytes(path, artifact.encoded(content) if isinstance(content, str) else content)
+
+
+# --- names that the user did not type -------------------------------------------------------------
+
+
+def check_derived(project: Project, path: Path, inputs: Iterable[str | Path] = ()) -> None:
+    """Refuse a path whose name the user did not type if its file is not one that la2ds wrote.
+
+    Raises
+    ------
+    UserError : (exit 2) outside `results` of the project, for a file that la2ds did not write or
+        that was changed since; and as `check_output`
+    """
+    check_output(project, path, inputs)
+    if _is_result(project, path) or not os.path.lexists(path):
+        return
+    if path.is_symlink() or not path.is_file() or not _was_written(project, path):
+        raise UserError(
+            f"{path} is not as la2ds wrote it, and would be lost",
+            hint="move that file away, or write to another place",
+        )
+
+
+def write_derived(project: Project, path: Path, content: bytes | str) -> None:
+    """Write a file whose name the user did not type, unless `check_derived` refuses it. Raises
+    UserError as `check_derived` (exit 2) and `artifact.write_bytes` (exit 7)."""
+    data = artifact.encoded(content) if isinstance(content, str) else content
+    check_derived(project, path)
+    if not _is_result(project, path):
+        _remember(project, path, hashlib.sha256(data).hexdigest())
+    artifact.write_bytes(path, data)
+
+
+def _is_result(project: Project, path: Path) -> bool:
+    return real_path(path.parent).is_relative_to(real_path(project.root / "results"))
+
+
+def _was_written(project: Project, path: Path) -> bool:
+    """Whether la2ds wrote what is in the file, here or before it was moved."""
+    known = artifact.read_document(project.log_path(_LEDGER)).values()
+    try:
+        digest = artifact.file_digest(path)
+    except OSError:  # not even readable
+        return False
+    return any(isinstance(digests, list) and digest in digests for digests in known)
+
+
+def _remember(project: Project, path: Path, digest: str) -> None:
+    """Note what is about to be written, beside what is there: after a kill, it is one of them."""
+    ledger, name = project.log_path(_LEDGER), str(real_path(path))
+    with project.tables():
+        known = artifact.read_document(ledger)
+        before = [artifact.file_digest(path)] if path.is_file() else []
+        artifact.write_json(ledger, known | {name: sorted({*before, digest})})
+
+
+# --- one file under several names -----------------------------------------------------------------
+
+
+def _is_file_of(path: Path, name: str | Path) -> bool:
+    """Whether a path is the file that an input names, or would lie in its folder of images.
+
+    name: a path, or `PATH#2`, the second person of a video.
+    """
+    for text in dict.fromkeys((str(name), re.sub(r"#[1-9]\d*$", "", str(name)))):
+        if text and "\0" not in text:
+            source = Path(text)
+            if _is_same(path, source) or (source.is_dir() and _is_same(path.parent, source)):
+                return True
+    return False
+
+
+def _belongs_to(project: Project, path: Path) -> bool:
+    """Whether a path is a table of the project, a file that it has computed or the source of one of
+    its clips."""
+    clips = project.video_list()
+    if any(_is_same(path, own) for own in _tables(project)) or clips.of_source(path):
+        return True
+    try:
+        links = path.stat().st_nlink
+    except OSError:  # nothing is there
+        return False
+    names = _sources_by_name(clips).get(_plain(path.name), ())  # of systems that ignore case
+    if any(_is_same(path, project.root / source) for source in names):
+        return True
+    if links < 2:
+        return False
+    linked = (*(project.root / video.path for video in clips.videos), *_computed(project))
+    return any(_is_same(path, each) for each in linked)
+
+
+def _tables(project: Project) -> Iterator[Path]:
+    yield from (project.root / PROJECT_FILE, project.videos_path, project.phases_path)
+    yield from (project.subjects_path, project.annotations_path, project.store_name_path)
+
+
+def _computed(project: Project) -> Iterator[Path]:
+    for folder in _OWN:
+        yield from (project.root / folder).rglob("*")
+
+
+@lru_cache(maxsize=4)
+def _sources_by_name(clips: VideoList) -> dict[str, list[str]]:
+    """Sources as videos.csv has them, by their file names in one spelling."""
+    sources: dict[str, list[str]] = {}
+    for path in dict.fromkeys(video.path for video in clips.videos):
+        sources.setdefault(_plain(Path(path).name), []).append(path)
+    return sources
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _is_same(a: Path, b: Path) -> bool:
+    """Whether two paths lead to one file, which need not exist."""
+    try:
+        return a.samefile(b)
+    except OSError:  # one of them does not exist, or its name is longer than the system allows
+        return real_path(a) == real_path(b)

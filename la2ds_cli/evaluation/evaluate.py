@@ -15,6 +15,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import Unusable
+from la2ds_cli.core.output_paths import write_output
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import PoseSequence
@@ -133,8 +134,9 @@ def evaluate(request: Request, *, progress: Progress = SILENT) -> Evaluated:
     folder, inputs = request.project.results_dir("evaluate"), evaluated.inputs
     if inputs.protocol.event_transfer:
         text = events_csv(evaluated.scored, inputs.clips)
-        artifact.write_text(folder / f"{request.name}-events.csv", text)
-    artifact.write_json(folder / f"{request.name}.json", evaluated.document)
+        write_output(request.project, folder / f"{request.name}-events.csv", text)
+    document = artifact.json_text(evaluated.document)
+    write_output(request.project, folder / f"{request.name}.json", document)
     return evaluated
 
 

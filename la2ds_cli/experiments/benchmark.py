@@ -16,6 +16,7 @@ from la2ds_cli.experiments.paper import paper_methods
 from la2ds_cli.experiments.result import Result, Row, Rows
 from la2ds_cli.experiments.runner import ALONE, Bench, Plan, run_table, shared_facts
 from la2ds_cli.experiments.scores import FOLDER, TASKS, Task, check_scored
+from la2ds_cli.experiments.tables import checked_files
 from la2ds_cli.training.losses import check_input, get_method, method_names, method_recipe
 
 NAME = "benchmark"
@@ -53,6 +54,7 @@ def benchmark(
     result = Result(NAME, "Methods side by side", tuple(TASKS.values()), {})
     if task is not None:
         result = Result(f"table{task.number}", task.title, (task,), {})
+    checked_files(projects[0], result.name, out)
     result.facts = shared_facts(projects[0], plan, table)
     benches = [
         Bench(label, project, table, plan, progress)

@@ -142,13 +142,13 @@ def run_table(
     result.data = [bench.data for bench in benches]
     for bench in benches:
         result.entries += bench.baselines()
-        write_result(result, out)
+        write_result(first, result, out)
     for seed in seeds:
         for number, bench in enumerate(benches):
             for row in rows:
                 error = finished.get((number, row.name, seed), "")
                 result.entries += bench.run(row, seed, error)
-                write_result(result, out)
+                write_result(first, result, out)
     return result
 
 

@@ -26,6 +26,8 @@ import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.output_paths import check_derived, write_derived
+from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import Cell, Column, Table, md
 from la2ds_cli.core.table import markdown as md_table
 from la2ds_cli.core.types import FloatArray
@@ -409,11 +411,20 @@ def document(result: Result, found: Sequence[Figure]) -> dict[str, Any]:
     }
 
 
-def write_result(result: Result, folder: Path) -> list[Path]:
-    """Write NAME.md, .csv and .json; returns their paths."""
+def checked_files(project: Project, name: str, folder: Path) -> list[Path]:
+    """Check the files of a table, NAME.md, .csv and .json, and return their paths. Raises UserError
+    (exit 2) as `check_derived`."""
+    paths = [folder / f"{name}{end}" for end in (".md", ".csv", ".json")]
+    for path in paths:
+        check_derived(project, path)
+    return paths
+
+
+def write_result(project: Project, result: Result, folder: Path) -> list[Path]:
+    """Write the files of a table and return their paths. Raises UserError as `checked_files`."""
     found = figures(result)
-    paths = [folder / f"{result.name}{end}" for end in (".md", ".csv", ".json")]
-    artifact.write_text(paths[0], markdown(result, found))
-    artifact.write_text(paths[1], csv_table(result))
-    artifact.write_json(paths[2], document(result, found))
+    paths = checked_files(project, result.name, folder)
+    write_derived(project, paths[0], markdown(result, found))
+    write_derived(project, paths[1], csv_table(result))
+    write_derived(project, paths[2], artifact.json_text(document(result, found)))
     return paths

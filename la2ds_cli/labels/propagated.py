@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.output_paths import checked_outputs
+from la2ds_cli.core.output_paths import check_derived, check_output, write_derived
 from la2ds_cli.core.phase_table import (
     ORIGIN_CLIPS,
     ORIGIN_CONFIDENCE,
@@ -157,26 +156,33 @@ class PropagationResult:
 
 
 def checked_folder(project: Project, folder: Path) -> Path:
-    """A folder for the tables. Raises UserError (exit 2) if it is a project, or `project` reads its
-    files, or labels there were set by people."""
-    phases = folder / "phases.csv"
+    """Check the folder of the tables, and return it. Raises UserError (exit 2) if it is a project,
+    or labels there were set by people, and as `check_derived`."""
+    phases, _ = paths = _tables(folder)
     if (folder / PROJECT_FILE).exists():
         raise UserError(
             f"{folder} is a project, and its phases.csv has labels set by people",
             hint="--write adds the propagated phases to those of --project",
         )
-    checked_outputs(project, [phases, folder / "boundaries.csv"], "a table", [".csv"])
+    for path in paths:
+        check_output(project, path)
     if any(not row.phase.propagated for row in read_phase_table(phases).rows):
         raise UserError(
             f"{phases} has labels set by people, which would be lost",
             hint="choose another folder with --out",
         )
+    for path in paths:
+        check_derived(project, path)
     return folder
 
 
-def write_tables(result: PropagationResult, folder: Path) -> list[Path]:
+def _tables(folder: Path) -> tuple[Path, Path]:
+    return folder / "phases.csv", folder / "boundaries.csv"
+
+
+def write_tables(project: Project, result: PropagationResult, folder: Path) -> list[Path]:
     """Write phases.csv and boundaries.csv; if no clip got a phase, as by a mistyped name, those of
-    another time stay."""
+    another time stay. Raises UserError as `checked_folder`."""
     if not result.clips:
         return []
     table = PhaseTable(tuple(row for rows in result.rows().values() for row in rows))
@@ -184,9 +190,10 @@ def write_tables(result: PropagationResult, folder: Path) -> list[Path]:
     for row in (row for labels in result.clips.values() for row in labels.boundary_rows()):
         row["cut"] = "yes" if row["cut"] else ""
         cells.append([row[name] for name in BOUNDARY_COLUMNS])
-    artifact.write_text(folder / "phases.csv", table.text())
-    artifact.write_text(folder / "boundaries.csv", table_text(BOUNDARY_COLUMNS, cells))
-    return [folder / "phases.csv", folder / "boundaries.csv"]
+    phases, boundaries = _tables(checked_folder(project, folder))
+    write_derived(project, phases, table.text())
+    write_derived(project, boundaries, table_text(BOUNDARY_COLUMNS, cells))
+    return [phases, boundaries]
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import SPLITS, VIDEO_SUFFIXES, ClipOptions, Video, cell_of_path
 from la2ds_cli.core.csv_tables import table_of
 from la2ds_cli.core.errors import Mismatch, UserError
+from la2ds_cli.core.output_paths import write_output
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import STEP
 from la2ds_cli.poses.sources import stands_for_clips
@@ -268,7 +269,7 @@ async def _from_manifest(
     columns = ("path", *_READ_BY, "subject")
     table = table_of(columns, rows)
     manifest = project.results_dir("studio") / f"{video.id}.csv"
-    await run_in_threadpool(artifact.write_text, manifest, table)
+    await run_in_threadpool(write_output, project, manifest, table)
     # Passing an option makes the rows default to it, not to the options of the earlier reading.
     arguments = [*_extraction(project), "--rotate", "0", str(manifest)]
 

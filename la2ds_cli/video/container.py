@@ -6,7 +6,7 @@ import errno
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -216,18 +216,23 @@ def _unsupported(name: str, codec: str) -> UserError:
 
 
 def write_video(
-    path: str | os.PathLike[str], frames: Iterable[NDArray[np.uint8]], fps: float
+    path: str | os.PathLike[str],
+    frames: Iterable[NDArray[np.uint8]],
+    fps: float,
+    check: Callable[[Path], None] = lambda _: None,
 ) -> None:
     """Write RGB frames (H, W, 3) as H.264, or MPEG-4 part 2 if H.264 is not built in.
 
     The file is written atomically; the same frames give the same bytes. Odd sides get one black row
-    or column, which 4:2:0 colour needs.
+    or column, which 4:2:0 colour needs. check: called with the path just before a file there is
+    replaced; it raises to keep that file.
     Raises ValueError without frames, and UserError (exit 7) if the file cannot be written.
     """
     target = Path(path)
     try:
         with temporary_beside(target) as temporary:
             _encode(str(temporary), frames, fps)
+            check(target)
             replace_by(temporary, target)
     except OSError as error:
         raise cannot_write(target, error) from error

@@ -73,7 +73,7 @@ def write_alignment(
     targets = targets or figure.default_files(project, "align", name, _KINDS)
     contents = {".csv": Alignment.csv_text}
     return figure.write_result(
-        result, targets, partial(alignment_figure.draw, project), progress, contents
+        project, result, targets, partial(alignment_figure.draw, project), progress, contents
     )
 
 
@@ -84,7 +84,7 @@ def write_repetitions(
     name = f"{result.a.id}--{result.b.id}-repetitions"
     targets = targets or figure.default_files(project, "align", name, _KINDS)
     draw, contents = partial(draw_repetitions, project), {".csv": RepetitionsResult.csv_text}
-    return figure.write_result(result, targets, draw, progress, contents)
+    return figure.write_result(project, result, targets, draw, progress, contents)
 
 
 def draw_repetitions(project: Project, result: RepetitionsResult) -> Figure:
@@ -169,7 +169,8 @@ def write_timeline(
     are replaced. Without targets a figure, the table and a JSON file go to results/timeline."""
     targets = targets or figure.default_files(project, FOLDER, FOLDER, (".png", ".csv", ".json"))
     contents = {".csv": TimelineResult.csv_text}
-    return figure.write_result(result, targets, partial(draw_timeline, project), progress, contents)
+    draw = partial(draw_timeline, project)
+    return figure.write_result(project, result, targets, draw, progress, contents)
 
 
 def draw_timeline(project: Project, result: TimelineResult) -> Figure:

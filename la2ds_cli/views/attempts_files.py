@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUFFIXES = (*figure.SUFFIXES, ".csv", ".json")
+ATTEMPTS = "attempts", SUFFIXES  # for checked_outputs
 COLUMNS = ("attempt", "video", "kind", "joint", "part", "start", "end", "value")
 MOST = 8  # series in the figure; all are in the table
 _COLUMNS = 2
@@ -45,7 +46,7 @@ def write(
     name = f"{result.attempts[0].aligned.a.id}--attempts"
     kinds = (".png", ".json", ".csv")
     targets = targets or figure.default_files(project, "compare", name, kinds)
-    return figure.write_result(result, targets, draw, progress, {".csv": csv_text})
+    return figure.write_result(project, result, targets, draw, progress, {".csv": csv_text})
 
 
 def csv_text(result: AttemptsResult) -> str:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUFFIXES = (*figures.SUFFIXES, ".html", ".csv", ".json")
+A_COMPARISON = "a comparison", SUFFIXES  # for checked_outputs
 COLUMNS = (
     *("index", "frame", "time", "other_time", "span", "joint", "reference", "other"),
     *("difference", "floor", "beyond", "trust", "confidence", "judged"),
@@ -93,7 +94,8 @@ def write(
     def page(result: CompareResult) -> bytes:
         return pair_page(project, result.aligned, progress, result, privacy=privacy)
 
-    return figures.write_result(result, targets, drawn, progress, {".csv": csv_text, ".html": page})
+    contents = {".csv": csv_text, ".html": page}
+    return figures.write_result(project, result, targets, drawn, progress, contents)
 
 
 def csv_text(result: CompareResult) -> str:

@@ -197,7 +197,7 @@ def write(
         first, second, *more = (clip.video for clip in result.clips)
         name = f"{first}--{second}" + f"--and-{len(more)}-more" * bool(more) + f"-{result.method}"
         targets = default_files(project, "plot-embeddings", name, (".png",))
-    return write_result(result, targets, draw, progress)
+    return write_result(project, result, targets, draw, progress)
 
 
 def draw(result: EmbeddingPlot) -> Figure:

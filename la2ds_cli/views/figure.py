@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from la2ds_cli.core import artifact
+from la2ds_cli.core.output_paths import write_output
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 
@@ -107,6 +108,7 @@ R = TypeVar("R", bound=Written)
 
 
 def write_result(
+    project: Project,
     result: R,
     targets: Sequence[Path],
     draw: Callable[[R], Figure],
@@ -114,7 +116,7 @@ def write_result(
     contents: Mapping[str, Callable[[R], str | bytes]] | None = None,
 ) -> R:
     """Write each file by its suffix, and return the result with its `files`; existing files are
-    replaced.
+    replaced unless `check_output` refuses it.
 
     contents: the content for a suffix other than .json, which holds `to_json`. draw: makes the
     figure for all other suffixes (SUFFIXES), once.
@@ -124,17 +126,15 @@ def write_result(
     for path in targets:
         kind = path.suffix.lower()
         if kind == ".json":
-            artifact.write_json(path, result.to_json())
+            write_output(project, path, artifact.json_text(result.to_json()))
         elif contents and kind in contents:
-            content = contents[kind](result)
-            content = artifact.encoded(content) if isinstance(content, str) else content
-            artifact.write_bytes(path, content)
+            write_output(project, path, contents[kind](result))
         else:
             if figure is None:
                 progress.begin("drawing")
                 figure = draw(result)
                 progress.end()
-            artifact.write_bytes(path, render(figure, kind[1:]))
+            write_output(project, path, render(figure, kind[1:]))
     return result
 
 

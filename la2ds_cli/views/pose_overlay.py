@@ -8,16 +8,22 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import Unreadable
-from la2ds_cli.core.output_paths import checked_outputs
+from la2ds_cli.core.output_paths import (
+    check_derived,
+    check_output,
+    checked_outputs,
+    write_derived,
+    write_output,
+)
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses.quality import clip_facts, verdict
@@ -69,6 +75,7 @@ def write_overlay(project: Project, video: str) -> Path:
     poses are missing (exit 4) or the source is gone (exit 3); no video is left then."""
     pose = with_trust(project.read_pose(video)[0])
     path = overlay_path(project, video)
+    check_output(project, path)
     path.unlink(missing_ok=True)
     file = video_file(project, _video(project, video))
     if file is None:
@@ -77,7 +84,7 @@ def write_overlay(project: Project, video: str) -> Path:
             hint="put the file back in its place, or run la2ds extract-poses on the new one",
             code="V006",
         )
-    write_video(path, _drawn(file, pose), pose.fps)
+    write_video(path, _drawn(file, pose), pose.fps, partial(check_output, project))
     return path
 
 
@@ -110,22 +117,42 @@ _Row = tuple[str, Mapping[str, Any], list[tuple[Image, str, bool]]]
 def overlay_sheet(project: Project, videos: Sequence[str], path: Path) -> list[Path]:
     """One row for each video id: name, verdict and facts, and evenly spaced frames.
 
-    More than ROWS clips go on further pages, `path` with -2, -3, ... before its suffix. Returns the
-    files written, page by page. Raises UserError as `checked_outputs` (exit 2), and if poses are
-    missing (exit 4).
+    More than ROWS clips go on further pages, `path` with -2, -3, ... before its suffix; all pages
+    are checked before one is written. Returns the files written, page by page. Raises UserError as
+    `checked_pages` (exit 2), and if poses are missing (exit 4).
     """
-    checked_outputs(project, [path], *A_SHEET)  # the clips may be newer than the command
+    paths = checked_pages(project, path, len(videos))
     pages = [videos[start : start + ROWS] for start in range(0, len(videos), ROWS)]
-    written = []
-    for number, page in enumerate(pages, start=1):
+    for number, (target, page) in enumerate(zip(paths, pages, strict=True), start=1):
         title = f"page {number} of {len(pages)}" if len(pages) > 1 else ""
         picture = _page([_row(project, video) for video in page], title)
         buffer = io.BytesIO()
         picture.save(buffer, SUFFIXES[path.suffix.lower()])
-        target = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
-        artifact.write_bytes(target, buffer.getvalue())
-        written.append(target)
-    return written
+        write = write_output if number == 1 else write_derived
+        write(project, target, buffer.getvalue())
+    return paths
+
+
+def checked_pages(
+    project: Project, path: Path, clips: int, inputs: Sequence[str | Path] = ()
+) -> list[Path]:
+    """Check the pages of a sheet of so many clips, and return their paths.
+
+    Parameters
+    ----------
+    path : the first page, whose name the user typed
+    inputs : as for `checked_outputs`
+
+    Raises
+    ------
+    UserError : (exit 2) as `checked_outputs` for the first page, as `check_derived` for the others
+    """
+    checked_outputs(project, [path], *A_SHEET, inputs)
+    pages = range(1, -(-clips // ROWS) + 1)
+    paths = [path if n == 1 else path.with_stem(f"{path.stem}-{n}") for n in pages]
+    for page in paths[1:]:
+        check_derived(project, page, inputs)
+    return paths
 
 
 def _row(project: Project, video: str) -> _Row:

@@ -8,6 +8,7 @@ green box; without labels there are no boxes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ def write(
         name = first.video if len(result.queries) > 1 else f"{first.video}@{first.time:.2f}"
         kinds = (".png", ".json") if result.store is None else (".json",)
         targets = figure.default_files(project, "retrieve", name, kinds)
-    return figure.write_result(result, targets, lambda result: draw(project, result), progress)
+    return figure.write_result(project, result, targets, partial(draw, project), progress)
 
 
 def draw(project: Project, result: RetrievalResult) -> Figure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from la2ds_cli.alignment.confidence import within_text
 from la2ds_cli.alignment.path import nearest_rows
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import Unusable, UserError
+from la2ds_cli.core.output_paths import check_output
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
@@ -234,18 +236,20 @@ def write_sync(
 ) -> dict[str, Any]:
     """Write two aligned clips side by side, A at its own speed and B at that of A.
 
-    out: the video; None = one in results/sync. An existing file is replaced; it is written
-    completely or not at all. height: greatest height of the pictures, in pixels. skeleton: whether
-    joints are drawn. privacy: only joints are drawn, on a plain background, and no video is opened.
+    out: the video; None = one in results/sync. An existing file is replaced unless `check_output`
+    refuses it; it is written completely or not at all. height: greatest height of the pictures, in
+    pixels. skeleton: whether joints are drawn. privacy: only joints are drawn, on a plain
+    background, and no video is opened.
 
     Returns the document for `--json`. Raises UserError: exit 2 for an alignment that runs back in
     B; 4 if no frame has a counterpart; and whatever reading the videos raises.
     """
     out = out or project.results_dir("sync") / f"{result.a.id}--{result.b.id}.mp4"
+    check_output(project, out)
     fps, row_a, row_b = timeline(result)
     both = side_by_side(project, result, (row_a, row_b), height, skeleton=skeleton, privacy=privacy)
     progress.begin("side by side", len(row_a))
-    write_video(out, both.frames(progress), fps)
+    write_video(out, both.frames(progress), fps, partial(check_output, project))
     progress.end()
     return {
         "schema_version": 1,

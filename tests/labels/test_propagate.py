@@ -89,7 +89,7 @@ def test_labelled_strangers_do_not_vote(tmp_path: Path):
 
 def test_the_tables_hold_the_same(project: Project, tmp_path: Path):
     result = propagate(project)
-    phases, boundaries = propagated.write_tables(result, tmp_path / "tables")
+    phases, boundaries = propagated.write_tables(project, result, tmp_path / "tables")
     rows = [(row.video, row.phase) for row in read_phase_table(phases).rows]
     assert rows == [(clip, p) for clip, labels in result.clips.items() for p in labels.phases]
     assert all(phase.propagated for _, phase in rows)

@@ -156,6 +156,37 @@ def test_clips_are_rows_and_many_go_on_several_pages(project: Project, tmp_path:
     assert pixels(pages[2]).shape[0] == heights[0]
 
 
+@pytest.mark.parametrize("page", [2, 3])
+def test_a_file_of_a_person_does_not_become_a_page(
+    project: Project, tmp_path: Path, page: int
+) -> None:
+    """Nor is a page written before it; pages that la2ds wrote are replaced."""
+    walker(project)
+    videos, mine = ["a"] * (2 * ROWS + 1), tmp_path / f"s-{page}.png"
+    mine.write_bytes(b"the picture of a person")
+    with refused(ExitCode.USAGE, rf"s-{page}.png is not as la2ds wrote it, and would be lost"):
+        overlay_sheet(project, videos, tmp_path / "s.png")
+    assert [path.name for path in tmp_path.glob("*.png")] == [mine.name]
+    assert mine.read_bytes() == b"the picture of a person"
+    mine.unlink()
+    pages = overlay_sheet(project, videos, tmp_path / "s.png")
+    assert overlay_sheet(project, videos, tmp_path / "s.png") == pages
+    project.add_videos([Video("b", str(mine), "1" * 64)])
+    with refused(ExitCode.USAGE, "belongs to the project and would be lost"):
+        overlay_sheet(project, videos, tmp_path / "s.png")
+
+
+def test_a_drawn_clip_that_is_a_clip_itself_stays(project: Project) -> None:
+    walker(project)
+    path = overlay_path(project, "a")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"a film")
+    project.add_videos([Video("b", str(path), "1" * 64)])
+    with refused(ExitCode.USAGE, "belongs to the project and would be lost"):
+        write_overlay(project, "a")
+    assert path.read_bytes() == b"a film"
+
+
 def test_a_short_clip_shows_each_frame_once(project: Project) -> None:
     walker(project)
     pose, recipe = project.read_pose("a")

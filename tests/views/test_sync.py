@@ -12,6 +12,7 @@ import pytest
 
 from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -56,6 +57,23 @@ def test_both_sides_show_the_frames_that_the_alignment_says(project: Project, me
     info = probe(path)
     assert (info.fps, info.frames_declared, info.codec) == (20, 40, "h264")
     assert (info.width % 2, info.height % 2) == (0, 0)
+
+
+def test_a_film_that_became_a_clip_while_the_video_was_drawn_stays(
+    project: Project, tmp_path: Path
+) -> None:
+    result, out = aligned(project, (A, B), list(range(40))), tmp_path / "new.mp4"
+
+    class Meanwhile(Progress):
+        def begin(self, *_: object) -> None:
+            out.write_bytes(b"a recording")
+            project.add_videos([Video("new", str(out), "1" * 64)])
+
+    with refused(ExitCode.USAGE, "belongs to the project and would be lost"):
+        write_sync(project, result, Meanwhile(), out=out, skeleton=False)
+    assert out.read_bytes() == b"a recording"
+    with refused(ExitCode.USAGE, "belongs to the project and would be lost"):
+        write_sync(project, result, Progress(), out=project.root / project.clip(B).path)
 
 
 def test_without_counterpart_b_is_grey_and_holds_the_nearest_frame(

@@ -12,6 +12,7 @@ from la2ds_cli.compare.compare import CompareResult, told
 from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import NOTE, ClipMoments, between
 from la2ds_cli.core.clip import Video
+from la2ds_cli.core.output_paths import write_output
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
@@ -55,7 +56,7 @@ def write_pair(
     """
     content = pair_page(project, result, progress, privacy=privacy)
     target = out or project.results_dir(FOLDER) / f"{result.a.id}--{result.b.id}{SUFFIX}"
-    artifact.write_bytes(target, content)
+    write_output(project, target, content)
     return target
 
 
