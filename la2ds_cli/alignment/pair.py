@@ -38,6 +38,7 @@ from la2ds_cli.features.body_joints import as_skeleton, shared_skeleton
 from la2ds_cli.features.pose_features import in_3d, known_in_3d
 from la2ds_cli.features.resample import frame_period
 from la2ds_cli.features.viewpoint import movements, possible_views
+from la2ds_cli.poses.clip_state import read_clip_state
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,6 @@ def prepare_pair(
     a, b: video files, or names of clips of the project. Raises as find_alignment does.
     """
     from la2ds_cli.poses.quality import note_weakness
-    from la2ds_cli.video.reader import has_changed
 
     get_method(request.settings.method)
     choice = choose_features(project, request.run, request.features)
@@ -75,12 +75,11 @@ def prepare_pair(
     poses = [project.read_pose(video)[0] for video in ids]
     for name, clip, pose in zip((a, b), clips, poses, strict=True):
         note_weakness(progress, name, pose.info)
-        if has_changed(project, clip):
-            file = project.source(clip)
-            progress.note(
-                f"{name}: {file.name} has changed since its joints were found, so they are drawn "
-                f"without pictures; la2ds extract-poses {shlex.quote(str(file))} makes a new clip"
-            )
+        state = read_clip_state(project, clip)
+        if state.lost:
+            remedy = f"; la2ds extract-poses {shlex.quote(str(project.source(clip)))} makes a new "
+            remedy = f"{remedy}clip" if state.video == "changed" else ""
+            progress.note(f"{name}: {state.lost}, so they are drawn without pictures{remedy}")
     pair = PreparedPair((clips[0], clips[1]), (poses[0], poses[1]), (a, b), choice)
     return in_one_form(pair, wants_3d(project, request, choice.kind), progress)
 
