@@ -241,8 +241,9 @@ def _usual_rate(row: IntArray, time: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class SourceVideo:
-    """A video file. version: as it was hashed before it was decoded. time: (V,) seconds of every frame that can be decoded, of the movement, which
-    the video shows `slowmo` times slower; fps: of the movement, too."""
+    """A video file. version: as it was hashed before it was decoded. time: (V,) seconds of every
+    frame that can be decoded, of the movement, which the video shows `slowmo` times slower; fps: of
+    the movement, too."""
 
     version: SourceVersion
     time: FloatArray

@@ -82,9 +82,7 @@ def read_clip_state(
     return ClipState(source.name, state, joints, key, facts.get("skeleton", ""))
 
 
-def _difference(
-    recipe: artifact.Recipe, video: Video, recipes: PoseRecipes | None
-) -> str | None:
+def _difference(recipe: artifact.Recipe, video: Video, recipes: PoseRecipes | None) -> str | None:
     """How joints differ from those that the settings give; None if they do not, or were imported by
     the user, who alone can make others."""
     if recipes is None or recipe.step == "import":

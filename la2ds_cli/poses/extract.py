@@ -171,9 +171,7 @@ def _as_stored(
         yield from (replace(entry, options=way) for way in ways or [entry.options])
 
 
-def _probe(
-    run: Extraction, entry: Entry, version: SourceVersion | None
-) -> ClipSource | ClipResult:
+def _probe(run: Extraction, entry: Entry, version: SourceVersion | None) -> ClipSource | ClipResult:
     try:
         limit = run.config.max_duration
         return load_source(run.project, entry, max_duration=limit, version=version)

@@ -1,9 +1,9 @@
 """Which version of a source was read, so that a file that changes meanwhile is noticed.
 
 What is computed from a video, a folder of images or a file of poses takes time, and is stored with
-the digest of the source. `read_version` hashes the source before it is read, and `verified` compares
-it after reading and before anything is stored. A stamp of the file decides where it is equal; where
-it differs, which may be a copy or another owner, the content does.
+the digest of the source. `read_version` hashes the source before it is read, and `verified`
+compares it after reading and before anything is stored. If the stamp of the file is the same, so is
+its content; if it differs, as that of a copy does, the content is compared.
 """
 
 from __future__ import annotations

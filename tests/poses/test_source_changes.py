@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.health.status import project_status
 from la2ds_cli.poses import clip, extract, extraction
 from la2ds_cli.poses.chunks import CLIP_MEMORY, Stage
+from la2ds_cli.poses.clip_state import CHANGED
 from la2ds_cli.poses.extract import ExtractOptions, ensure_poses, extract_poses
 from la2ds_cli.poses.extraction import Extraction
 from la2ds_cli.video.media_files import content_digest
@@ -129,7 +131,7 @@ def once(change: Callable[[Path, Path], None], path: Path, other: Path) -> Calla
 def check(project: Project, films: dict[str, list]) -> None:
     """No listed clip has other joints than those of the film with its digest, and every clip whose
     file has another content counts as changed, for status too."""
-    status = project_status(project, project.config())
+    status = project_status(project, replace(project.config(), poses=CONFIG))
     poses = next(step for step in status.steps if step.step == "poses")
     for video in project.videos():
         pose, recipe = project.read_pose(video.id)
@@ -140,6 +142,7 @@ def check(project: Project, films: dict[str, list]) -> None:
         np.testing.assert_allclose(pose.xy[:, 0, 0], left, atol=2)
         source = project.source(video)
         if source.exists():
+            assert set(poses.stale.values()) <= {CHANGED}
             same = content_digest(source) == video.sha256
             assert has_changed(project, video) == (not same)
             assert same or video.id in poses.stale
