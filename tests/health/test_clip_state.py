@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from la2ds_cli.alignment.pair import prepare_pair
@@ -134,6 +134,18 @@ def expected(name: str, events: list[tuple[Event, str]]) -> tuple[str, str | Non
     return video, joints
 
 
+def each(event: Event, *others: Event) -> list[tuple[Event, str]]:
+    return [(one, name) for one in (event, *others) for name in NAMES]
+
+
+@example([], False, True)
+@example(each(replace_video), False, False)
+@example(each(replace_video, put_back), False, False)
+@example(each(move_video), True, False)
+@example(each(remove_video), False, False)
+@example(each(remove_joints), False, False)
+@example(each(damage_joints), False, False)
+@example(each(change_options), False, False)
 @given(st.lists(EVENTS, max_size=5), st.booleans(), st.booleans())
 def test_all_say_the_same(
     made: Path,
