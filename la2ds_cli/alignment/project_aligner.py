@@ -42,6 +42,7 @@ from la2ds_cli.features.pose_features import in_3d, known_in_3d
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.tempo import travel
 from la2ds_cli.network.trained import light_base
+from la2ds_cli.poses.clip_state import read_clip_state
 from la2ds_cli.training.clips import some_training_videos
 
 MOST_CANDIDATES = 400  # clips among which reference clips are chosen; there may be 100,000
@@ -284,7 +285,6 @@ def read_pair(
     ProjectAligner.align_names does.
     """
     from la2ds_cli.poses.quality import note_weakness
-    from la2ds_cli.video.reader import has_changed
 
     get_method(request.settings.method)
     choice = choose_features(project, request.run, request.features)
@@ -293,12 +293,11 @@ def read_pair(
     poses = [project.read_pose(video)[0] for video in ids]
     for name, clip, pose in zip((a, b), clips, poses, strict=True):
         note_weakness(progress, name, pose.info)
-        if has_changed(project, clip):
-            file = project.source(clip)
-            progress.note(
-                f"{name}: {file.name} has changed since its joints were found, so they are drawn "
-                f"without pictures; la2ds extract-poses {shlex.quote(str(file))} makes a new clip"
-            )
+        state = read_clip_state(project, clip)
+        if state.lost:
+            file = shlex.quote(str(project.source(clip)))
+            remedy = f"; la2ds extract-poses {file} makes a new clip" * (state.video == "changed")
+            progress.note(f"{name}: {state.lost}, so they are drawn without pictures{remedy}")
     deep = wants_3d(project, request, choice.kind)
     poses = in_one_form(poses, (a, b), deep=deep, progress=progress)
     choice = choice.on(poses[0].skeleton, spatial=poses[0].spatial)

@@ -145,6 +145,13 @@ def _show(console: Console, state: ProjectStatus) -> None:
             "extract-poses on them where they are now",
             "yellow",
         )
+    if state.changed:
+        names = ", ".join(state.changed[:_NAMED]) + ", ..." * (len(state.changed) > _NAMED)
+        console.line(
+            f"{len(state.changed)} whose video was replaced: {names}; put the files back, or run "
+            "la2ds extract-poses on the new ones and la2ds remove on these",
+            "yellow",
+        )
     for run in state.runs:
         error = "" if run.validation_error is None else f", error {run.validation_error:.2f} %"
         console.line(f"run {run.run}: step {run.step} of {run.steps}{error}")

@@ -3,7 +3,7 @@ JSON and as sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,8 @@ HOW_TO_READ = (
     "the alignment can explain, for at least 0.1 s and three frames, and if all of its joints can "
     "be trusted in both clips. Times are those of the reference."
 )
-MOST = 8  # joints whose differences are listed
+MOST = 8  # joints, each in one direction, whose differences are listed
+_OTHERS = 3  # further moments of such a joint that are listed
 _MOSTLY = 0.5  # share of the reference that can be judged; a note says when it is less
 _WORDS = {"shoulder": ("further from the trunk", "closer to the trunk")}
 
@@ -241,18 +242,24 @@ def tempo_sentence(row: Tempo) -> str:
 
 def told(document: Mapping[str, Any], most: int = MOST) -> dict[str, Any]:
     """The document of a comparison (`to_json`) as sentences: `notes`; `differs`, one for each of
-    the first `most` joints, with the second of the reference and the joint (None if no joint
-    differs); `tempo`; and `unjudged`."""
-    joints: dict[str, list[Mapping[str, Any]]] = {}
-    for one in document["findings"]:
-        joints.setdefault(one["joint"], []).append(one)
+    the first `most` joints and directions, with the joint and the second of the reference at which
+    it differs most (None if no joint differs); `tempo`; and `unjudged`."""
+    grouped: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
+    for finding in document["findings"]:
+        direction = finding["joint"], finding["difference"] > 0
+        grouped.setdefault(direction, []).append(finding)
+    groups = [sorted(found, key=lambda one: -abs(one["difference"])) for found in grouped.values()]
     differs = [
-        {"text": first["sentence"] + _and_again(len(more)), "time": first["time"], "joint": joint}
-        for joint, (first, *more) in list(joints.items())[:most]
+        {
+            "text": largest["sentence"] + _other_moments(others),
+            "time": largest["time"],
+            "joint": largest["joint"],
+        }
+        for largest, *others in groups[:most]
     ]
-    if rest := list(joints)[len(differs) :]:
-        less = ", ".join(f"{joint_name(k)} {amount(k, joints[k][0]['difference'])}" for k in rest)
-        differs.append({"text": f"Less clear: {less}", "time": None, "joint": None})
+    if rest := [group[0] for group in groups[most:]]:
+        less = [f"{joint_name(f['joint'])} {amount(f['joint'], f['difference'])}" for f in rest]
+        differs.append({"text": f"Less clear: {', '.join(less)}", "time": None, "joint": None})
     none = document["no_findings"] or "No joint differs by more than noise and camera explain."
     verdicts = {one["verdict"] for one in document["tempo"]}
     no_tempo = (
@@ -271,8 +278,15 @@ def told(document: Mapping[str, Any], most: int = MOST) -> dict[str, Any]:
     }
 
 
-def _and_again(times: int) -> str:
-    return f", and {times} more times" if times > 1 else ", and once more" * times
+def _other_moments(findings: Sequence[Mapping[str, Any]]) -> str:
+    """`, also 110° at 2.23 s, 84° at 0.30 s and 2 smaller`: of one joint, the largest first; empty
+    if there are none."""
+    moments = [f"{abs(f['difference']):.0f}° at {f['time']:.2f} s" for f in findings[:_OTHERS]]
+    if more := len(findings) - len(moments):
+        moments.append(f"{more} smaller")
+    if len(moments) > 1:
+        moments[-2:] = [" and ".join(moments[-2:])]
+    return f", also {', '.join(moments)}" if moments else ""
 
 
 def unjudged_line(row: Unjudged) -> str:

@@ -126,8 +126,9 @@ def _thirds(time: FloatArray, matched: BoolArray) -> list[Span]:
 class Finding:
     """An episode in which one joint differs.
 
-    span: part of the movement that contains the moment of the largest difference. row: that moment
-    among the reference's rows; time, other_time: its seconds in the two clips. start, end: seconds
+    row: the moment, among the reference's rows, at which the difference exceeds most what can be
+    explained. span: part of the movement that contains this moment. time, other_time: its seconds
+    in the two clips. start, end: seconds
     of the episode in the reference. reference, other: the angles then, in whole degrees;
     difference: other minus reference. beyond: how far the difference exceeds what noise, camera and
     alignment can explain. trust: of the least trusted joint, mean over the episode. Findings are

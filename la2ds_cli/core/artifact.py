@@ -129,12 +129,28 @@ def _make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
+_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+
+
 def cannot_write(path: Path, error: OSError) -> UserError:
     """The UserError (exit 7) for a path that the operating system refuses to write."""
     if isinstance(error, FileExistsError | NotADirectoryError):
         return UserError(
             f"cannot write {path}: a part of the path is a file, not a folder",
             hint="choose another folder, or move that file",
+            exit_code=ExitCode.STORAGE,
+        )
+    if isinstance(error, IsADirectoryError):
+        return UserError(
+            f"cannot write {path}: it is a folder",
+            hint="name a file, which may lie in that folder",
+            exit_code=ExitCode.STORAGE,
+        )
+    if error.errno in _NO_LOCKS:
+        return UserError(
+            f"cannot lock {path}: its file system has no locks ({error.strerror or error})",
+            hint="move the project to another disk, or connect this one with locks; without them, "
+            "two commands could write to the project at once",
             exit_code=ExitCode.STORAGE,
         )
     return UserError(

@@ -277,8 +277,13 @@ class Project(ProjectFolder):
             if one.reading == reading and part.start - _EARLY <= (one.at.seconds or 0.0) < part.end
         ]
 
-    def write_pose(self, video: str, pose: PoseSequence, recipe: artifact.Recipe) -> None:
+    def write_pose(
+        self, video: str, pose: PoseSequence, recipe: artifact.Recipe, stamp: str = ""
+    ) -> None:
+        """Store the poses of a video id. stamp: of the video that they were made from
+        (video.source_version), by which a later change is noticed; empty = not known."""
         arrays, facts = pose.to_arrays()
+        facts |= {"source": stamp} if stamp else {}
         artifact.write_arrays(self.pose_path(video), arrays, recipe, facts)
 
     def read_embedding(self, run: str, video: str) -> tuple[EmbeddingSequence, artifact.Recipe]:

@@ -70,12 +70,12 @@ class ProjectFolder:
     def _locked_by(
         self, name: str, wait: float, busy: UserError | None = None, again: bool = False
     ) -> Iterator[None]:
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
         path = self._folder("logs") / name
         if path.is_symlink():  # a lock opens its file for writing
             raise _leads_out(path)
-        lock = _one_lock(path, os.getpid()) if again else FileLock(path)
+        lock = _one_lock(path, os.getpid()) if again else _lock_of(path)
         try:
             path.parent.mkdir(exist_ok=True)
             lock.acquire(timeout=wait)
@@ -194,9 +194,15 @@ def real_path(path: Path) -> Path:
 def _one_lock(path: Path, process: int) -> Any:
     """The lock of a file, one object per process, which the thread that holds it may take again; a
     fork of the process needs its own."""
+    return _lock_of(path)
+
+
+def _lock_of(path: Path) -> Any:
+    """The lock of a file, which ends with its process. Without locks of the system it is refused: a
+    file that stands for a lock stays after a kill, and travels with a copy of the project."""
     from filelock import FileLock
 
-    return FileLock(path)
+    return FileLock(path, fallback_to_soft=False)
 
 
 def _leads_out(path: Path) -> UserError:

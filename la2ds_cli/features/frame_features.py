@@ -27,8 +27,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
-from la2ds_cli.video.media_files import content_digest
 from la2ds_cli.video.reader import Frame, VideoFile, has_changed, read_ahead, video_file
+from la2ds_cli.video.source_version import has_content
 
 if TYPE_CHECKING:
     from la2ds_models.resnet import Conv4c
@@ -61,7 +61,7 @@ class FrameFeatureReader:
     `model.rgb_weights`. Calling the reader with the id of a clip and seconds (G,) gives (G, 1024).
     It raises a UserError that names the clip if its video is missing (exit 3), if the clip was
     imported without a video (exit 4) or if the video differs from the one behind its poses (exit
-    5), and whatever load_network raises.
+    5), V014 (exit 3) if the video changes while it is read, and whatever load_network raises.
     """
 
     def __init__(
@@ -132,6 +132,7 @@ class FrameFeatureReader:
         file, network = self._file(clip), self._load()
         row = sampled_rows(pose, self._fps)
         value, mirrored = compute(network, file, pose.frame[row], self._device)
+        file.verify()
         features = FrameFeatures(pose.frame[row], pose.time[row], value, mirrored)
         artifact.write_arrays(path, features._asdict(), self._recipe(clip, pose))
         return features
@@ -148,7 +149,7 @@ class FrameFeatureReader:
             problem = f"{clip} has no video frames: its joints come from {path.name}"
             hint = "import it again with --video, or extract-poses from its video; or use "
             hint, code = f"{hint}--input joints", ExitCode.UNUSABLE
-        elif file is None or content_digest(path) != video.sha256:
+        elif file is None or not has_content(path, video.sha256):
             problem = f"the video of {clip} has changed since its poses were extracted: {path}"
             hint = "put the old file back, or run la2ds extract-poses on the new one"
             code = ExitCode.MISMATCH

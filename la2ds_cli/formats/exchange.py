@@ -39,6 +39,7 @@ from la2ds_cli.poses.current import follow_files, listed_as
 from la2ds_cli.poses.quality import item_result
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.media_files import ordered
+from la2ds_cli.video.source_version import SourceChanged, read_stamp
 
 VERSION = 2  # raised when the same file gives different poses
 
@@ -104,11 +105,12 @@ def import_files(
         # Each clip is written before the next is read: a data set need not fit in memory.
         clips: Read = ()
         with run.guard(path, only=len(paths) == 1):
+            run.stamp = read_stamp(path, below=True)
             clips = read(path, options)
         only = len(clips) == 1 and len(paths) == 1
         for clip in clips:
             with run.guard(path, only):
-                run.add(clip, only)
+                run.add(path, clip, only)
     if note := follow_files(project, list(run.files.items())):
         progress.note(note)
     project.add_videos(run.videos)
@@ -127,6 +129,7 @@ class _Import:
         self.format = name
         self.options = options
         self.progress = progress
+        self.stamp = ""  # of what is read, from before it is
         self.results: list[ItemResult] = []
         self.videos: list[Video] = []
         self.labels: Labels = {}
@@ -149,13 +152,18 @@ class _Import:
             if only:
                 raise error.user_error(path) from error
             self.results.append(error.item(path))
+        except SourceChanged as error:
+            if only:
+                raise
+            self.results.append(error_row(str(path), error))
         except UserError:
             raise
         except Exception as error:
             self.results.append(unexpected(self.project, str(path), error))
 
-    def add(self, clip: FileClip | PoseFileError, only: bool) -> None:
-        """Write the poses of one clip and collect its row."""
+    def add(self, path: Path, clip: FileClip | PoseFileError, only: bool) -> None:
+        """Write the poses of one clip, which was read at `path`, and collect its row. Raises
+        SourceChanged if its file or its video has changed since it was read."""
         if isinstance(clip, PoseFileError):
             raise clip
         video = source_of(self.options.video, clip.name, only=only)
@@ -176,8 +184,11 @@ class _Import:
         phases, labelled = fitted_phases(clip.phases, end)
         recipe = self._recipe(clip, row, video)
         current = staleness(self.project.pose_path(row.id), recipe) is None
+        stamp = video.version.verified().stamp if video is not None else ""
+        if read_stamp(path, below=True) != self.stamp:  # also after its digest was taken
+            raise SourceChanged(path)
         if not current:
-            self.project.write_pose(row.id, with_trust(pose), recipe)
+            self.project.write_pose(row.id, with_trust(pose), recipe, stamp)
         self.videos.append(row)
         if phases:
             self.labels[row.id] = phases

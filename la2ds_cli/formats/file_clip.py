@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import (
@@ -31,6 +30,7 @@ from la2ds_cli.formats.files import (
 )
 from la2ds_cli.formats.people import Frames, JointOrder, choose_people
 from la2ds_cli.video.reader import probe, read_frames
+from la2ds_cli.video.source_version import SourceChanged, SourceVersion, read_version
 
 _SPARSE = 20  # frame numbers may span this many times the number of listed frames ...
 _ALWAYS_FINE = 1000  # ... and this many frames in any case
@@ -241,15 +241,25 @@ def _usual_rate(row: IntArray, time: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class SourceVideo:
-    """A video file. time: (V,) seconds of every frame that can be decoded, of the movement, which
-    the video shows `slowmo` times slower; fps: of the movement, too."""
+    """A video file. version: as it was hashed before it was decoded. time: (V,) seconds of every
+    frame that can be decoded, of the movement, which the video shows `slowmo` times slower; fps: of
+    the movement, too."""
 
-    path: Path
-    digest: str
+    version: SourceVersion
     time: FloatArray
     fps: float
     size: tuple[int, int]
     slowmo: float = 1.0
+
+    @property
+    def path(self) -> Path:
+        """The file, with links resolved."""
+        return self.version.path
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content of the file."""
+        return self.version.digest
 
     def slowed(self, slowmo: float) -> SourceVideo:
         """The video, taken to be slowed down this many times."""
@@ -271,7 +281,7 @@ def source_of(video: Path | None, clip: str, *, only: bool) -> SourceVideo | Non
 
     Returns None without `video`. only: whether the import has no other clip, as required for a
     single video. Raises VideoError if the file does not exist, cannot be read, or is a single one
-    for several clips.
+    for several clips, and SourceChanged if it changes each time while it is hashed.
     """
     if video is None:
         return None
@@ -293,9 +303,15 @@ def source_of(video: Path | None, clip: str, *, only: bool) -> SourceVideo | Non
             "give --video a folder with one video for each clip, with the clip's name",
         )
     try:
+        version = read_version(video)
         info = probe(video)
         time = np.array([frame.time for frame in read_frames(video)])
+    except OSError as error:
+        message = f"the video {video} cannot be read: {error.strerror or error}"
+        raise VideoError(message, "check that you may read it") from error
+    except SourceChanged:
+        raise
     except UserError as error:
         raise VideoError(error.message, error.hint) from error
     size = info.width, info.height
-    return SourceVideo(video.resolve(), file_digest(video), time, info.fps, size)
+    return SourceVideo(version, time, info.fps, size)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.artifact import ArtifactError, MissingArtifact, Recipe
+from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.poses.clip_state import ClipState, VideoState, read_clip_state
+from la2ds_cli.poses.current import PoseRecipes
 
 _NAMED = 12  # a suggested command names at most this many clips, for more it names their folders
 
@@ -53,7 +54,8 @@ class RunStatus:
 @dataclass(frozen=True)
 class ProjectStatus:
     """The answer of `la2ds status`. next: a command, empty if nothing is left to do. gone: ids of
-    clips whose video is not where it was."""
+    clips whose video is not where it was. changed: of those whose video has another content than
+    their joints were made from."""
 
     project: Path
     preset: str
@@ -64,13 +66,15 @@ class ProjectStatus:
     runs: list[RunStatus]
     next: str = ""
     gone: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
 
 
 def project_status(project: Project, config: Config, *, stopped: bool = True) -> ProjectStatus:
     """Compare every artifact with the recipe its step would use now. Writes nothing. stopped: count
     the steps of unfinished runs up to where they stopped, for which torch reads their state."""
     videos = project.videos()
-    poses = _read_poses(project, config, videos)
+    recipes = PoseRecipes(project, config.poses)
+    poses = _Poses({video.id: read_clip_state(project, video, recipes) for video in videos})
     runs = [_run_status(project, config, run, poses, stopped) for run in project.runs()]
     steps = [_poses(project, videos, poses), _heatmaps(project, config, poses)]
     steps += [_embeddings(project, run, poses) for run in _readable(project, runs)]
@@ -83,55 +87,28 @@ def project_status(project: Project, config: Config, *, stopped: bool = True) ->
         steps=steps,
         runs=runs,
         next=_next(steps, runs, project),
-        gone=poses.gone,
+        gone=poses.whose_video("gone"),
+        changed=poses.whose_video("changed"),
     )
 
 
 @dataclass(frozen=True)
 class _Poses:
-    """What the headers of all pose files say. reasons: why each clip's poses are stale, as
-    artifact.staleness; keys (with corrections), skeletons: of clips with readable poses. gone:
-    clips extracted from a video that is not where it was."""
+    """The states of all clips, by id. keys (with corrections), skeletons: of clips with readable
+    poses."""
 
-    reasons: dict[str, str | None] = field(default_factory=dict)
-    keys: dict[str, str] = field(default_factory=dict)
-    skeletons: dict[str, str] = field(default_factory=dict)
-    gone: list[str] = field(default_factory=list)
+    states: dict[str, ClipState]
 
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        return {clip: state.key for clip, state in self.states.items() if state.key}
 
-def _read_poses(project: Project, config: Config, videos: Iterable[Video]) -> _Poses:
-    """Read each header only once, because a project may have very many clips."""
-    from la2ds_cli.poses.current import PoseRecipes
+    @cached_property
+    def skeletons(self) -> dict[str, str]:
+        return {clip: state.skeleton for clip, state in self.states.items() if state.key}
 
-    poses, recipes, there = _Poses(), PoseRecipes(project, config.poses), project.posed()
-    for video in videos:
-        name = video.id
-        poses.reasons[name] = "missing"
-        if name not in there:
-            continue
-        try:
-            stored, facts = artifact.read_header(there[name])
-        except MissingArtifact:
-            continue
-        except ArtifactError:
-            poses.reasons[name] = "damaged"
-            continue
-        key = stored.key
-        poses.keys[name] = project.with_corrections(name, stored, facts).key
-        poses.skeletons[name] = facts.get("skeleton", "")
-        poses.reasons[name] = None
-        if stored.step == "import":  # imported by the user: always current
-            continue
-        if not os.path.lexists(project.source(video)):
-            poses.gone.append(name)
-        try:
-            current = recipes.of(video)
-        except UserError as error:  # a model file named in project.toml is gone
-            poses.reasons[name] = error.message
-            continue
-        if not any(key == recipe.key for recipe in current):
-            poses.reasons[name] = artifact.difference(stored, current[0])
-    return poses
+    def whose_video(self, state: VideoState) -> list[str]:
+        return [clip for clip, found in self.states.items() if found.video == state]
 
 
 def _compare(step: str, reasons: dict[str, str | None], command: str, run: str = "") -> StepStatus:
@@ -145,14 +122,21 @@ def _compare(step: str, reasons: dict[str, str | None], command: str, run: str =
 def _poses(project: Project, videos: list[Video], poses: _Poses) -> StepStatus:
     from la2ds_cli.video.media_files import is_image_folder, is_video_file
 
-    reasons = poses.reasons
-    stale = {project.source(v) for v in videos if reasons[v.id] is not None}
+    reasons = {clip: state.stale for clip, state in poses.states.items()}
+    # What a replaced video holds now may be a clip already; the old one can only be removed.
+    known = {project.source(v) for v in videos if poses.states[v.id].stale is None}
+    waiting = [v for v in videos if reasons[v.id] is not None]
+    stale = {
+        path
+        for path, state in ((project.source(v), poses.states[v.id]) for v in waiting)
+        if state.video != "changed" or path not in known
+    }
     there = {path for path in stale if path.exists()}
     films = {path for path in there if is_video_file(path) or is_image_folder(path)}
     files, step = films or there, "import FORMAT" if there and not films else "extract-poses"
     paths = sorted(map(str, files if len(files) <= _NAMED else {path.parent for path in files}))
     command = " ".join(["la2ds", step, *map(shlex.quote, paths)])
-    return _compare("poses", reasons, command if there or not stale else "")
+    return _compare("poses", reasons, command if there or not waiting else "")
 
 
 def _made_of(

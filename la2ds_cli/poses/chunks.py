@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.video.reader import Frame, read_ahead
+from la2ds_cli.video.source_version import SourceChanged, SourceVersion
 
 _CHUNK_FRAMES = 16
 _CHUNK_BYTES = 48 << 20  # of decoded frames in one chunk; at least one frame
@@ -96,7 +97,8 @@ class Stage:
     those of earlier runs.
 
     folder: of the unfinished work on the clip. inputs: what the results depend on besides the name
-    of the step. every: seconds of work after which they are written to disk.
+    of the step. every: seconds of work after which they are written to disk. version: of the file
+    that the chunks come from, None = not checked.
     """
 
     def __init__(
@@ -106,9 +108,11 @@ class Stage:
         inputs: Mapping[str, str],
         every: float = _EVERY,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        version: SourceVersion | None = None,
     ) -> None:
         self._folder, self._name, self._inputs = folder, name, dict(inputs)
-        self._every, self._clock = every, clock
+        self._version, self._every, self._clock = version, every, clock
         self._unwritten: list[Chunk] = []
         self._written_at = clock()
         self.done: list[Chunk] = []
@@ -123,9 +127,12 @@ class Stage:
             self.flush()
 
     def flush(self) -> None:
-        """Write all results that are not on disk yet."""
+        """Write all results that are not on disk yet. Raises SourceChanged if their file is no
+        longer what it was: a later run must not go on from them."""
         if not self._unwritten:
             return
+        if self._version is not None:
+            self._version = self._version.verified()
         arrays = {
             f"{number}.{name}": array
             for number, chunk in enumerate(self._unwritten)
@@ -183,7 +190,8 @@ def run_chunks(
             progress.advance(frames)
     except BaseException:
         if stage:
-            stage.flush()
+            with suppress(SourceChanged):
+                stage.flush()
         raise
     return results
 

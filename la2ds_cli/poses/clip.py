@@ -87,7 +87,8 @@ class ClipTask:
 
     def stage(self, name: str, **before: str) -> Stage:
         """A step of the work. before: digest of its inputs besides the clip and its settings."""
-        return Stage(self.folder, name, {"poses": self.key, **before})
+        inputs = {"poses": self.key, **before}
+        return Stage(self.folder, name, inputs, version=self.source.version)
 
 
 def pose_clip(

@@ -26,7 +26,7 @@ from la2ds_cli.poses.extraction import ClipResult, Extraction, failure
 from la2ds_cli.poses.quality import FACTS, clip_facts, verdict
 from la2ds_cli.poses.sources import ClipSource, Entry, collect_entries, load_single, load_source
 from la2ds_cli.poses.subjects import read_subjects, set_subjects
-from la2ds_cli.video.media_files import content_digest
+from la2ds_cli.video.source_version import SourceChanged, SourceVersion, read_version
 
 Engine = Literal["local", "ray"]
 Content = tuple[str, str, str]  # of a ClipSource
@@ -115,31 +115,31 @@ def _plan(
     if options.shard is not None:
         number, parts = options.shard
         entries = entries[number - 1 :: parts]
-    digests = dict.fromkeys(entry.name for entry in entries)
-    run.progress.begin("checking files", 2 * len(digests))
-    for name in digests:
-        with suppress(OSError, ValueError):  # as its probe will say
-            digests[name] = content_digest(Path(name).resolve())
+    versions = dict.fromkeys(entry.name for entry in entries)
+    run.progress.begin("checking files", 2 * len(versions))
+    for name in versions:
+        with suppress(OSError, ValueError, SourceChanged):  # as its probe will say
+            versions[name] = read_version(Path(name))
         run.progress.advance()
-    files = [(Path(name).resolve(), digest) for name, digest in digests.items() if digest]
+    files = [(version.path, version.digest) for version in versions.values() if version]
     with _rows_lock(run.project, options.shard):
         if note := follow_files(run.project, files):
             run.progress.note(note)
     if options.clip is None:
-        entries = list(_as_stored(run.project, entries, listed, digests))
+        entries = list(_as_stored(run.project, entries, listed, versions))
     subjects = read_subjects(run.project)
     named: dict[str, str] = {}
     clips = []
     for entry in entries:
         subject = entry.subject or options.subject
-        clip = _probe(run, replace(entry, subject=subject), digests[entry.name] or "")
+        clip = _probe(run, replace(entry, subject=subject), versions[entry.name])
         if isinstance(clip, ClipSource) and subject:
             unlisted = not entry.subject and subject == run.config.subject == "auto"
             named[clip.id()] = "" if unlisted else subject
         elif isinstance(clip, ClipSource):
             clip = replace(clip, subject=subjects.get(clip.id(), ""))
         clips.append(clip)
-        run.progress.advance(len(digests) / len(entries))
+        run.progress.advance(len(versions) / len(entries))
     run.progress.end()
     if named:
         with _rows_lock(run.project, options.shard), run.project.tables():
@@ -151,15 +151,15 @@ def _as_stored(
     project: Project,
     entries: Sequence[Entry],
     listed: Mapping[Path, int],
-    digests: Mapping[str, str | None],
+    versions: Mapping[str, SourceVersion | None],
 ) -> Iterator[Entry]:
     """The entries with what the project stored of how their part is read and they do not say; those
     that say nothing once for each part of their file that the project knows. listed: how often each
-    file is in the whole list; digests: by name."""
+    file is in the whole list; versions: of the files that could be hashed, by name."""
     rows = project.video_list()
     for entry in entries:
-        path = Path(entry.name)
-        known = rows.of_content(path, digests[entry.name] or "") or rows.of_source(path)
+        path, version = Path(entry.name), versions[entry.name]
+        known = rows.of_content(path, version.digest if version else "") or rows.of_source(path)
         ways = [ClipOptions.from_text(text) for text in dict.fromkeys(r.options for r in known)]
         if entry.said - {"fps"}:  # a rate changes nothing but folders of images
             said = {name: getattr(entry.options, name) for name in entry.said}
@@ -171,10 +171,10 @@ def _as_stored(
         yield from (replace(entry, options=way) for way in ways or [entry.options])
 
 
-def _probe(run: Extraction, entry: Entry, digest: str) -> ClipSource | ClipResult:
+def _probe(run: Extraction, entry: Entry, version: SourceVersion | None) -> ClipSource | ClipResult:
     try:
         limit = run.config.max_duration
-        return load_source(run.project, entry, max_duration=limit, digest=digest)
+        return load_source(run.project, entry, max_duration=limit, version=version)
     except UserError as error:
         return ClipResult(None, [failure(entry.name, error)])
     except Exception as error:

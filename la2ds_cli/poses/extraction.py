@@ -37,6 +37,7 @@ from la2ds_cli.poses.quality import item_result
 from la2ds_cli.poses.sources import ClipSource
 from la2ds_cli.poses.subjects import check_subject
 from la2ds_cli.poses.weights import report_to
+from la2ds_cli.video.source_version import SourceVersion
 
 _COMPLETE = 0.97  # share of the declared frames and seconds; containers round both
 _MEMORY = 4 * CLIP_MEMORY  # for the decoded frames of all clips in progress
@@ -182,19 +183,33 @@ class Extraction:
 
     def _extract(self, source: ClipSource, workers: int, memory: int) -> list[dict[str, Any]]:
         """Extract the poses of a source and write them to the project, the subject last; returns
-        the info of each person."""
+        the info of each person. Raises SourceChanged if the file has another content than the one
+        that was hashed."""
         made_by, folder = self._networks, self.project.partial_poses(source.id())
         key = self.recipe(made_by, source).key
         task = ClipTask(source, self.config, folder, key, workers, memory, self.stop)
-        poses = pose_clip(task, self.detector, self.backend, self.progress)
+        poses, version = self._read_unchanged(task)
         names = {"detector": self.detector_name, "pose": self.pose_name}
         names |= {"device": self.backend.device}
         poses = [_with_facts(pose, source, names) for pose in poses]
         for person in range(len(poses), 0, -1):
             recipe = self.recipe(made_by, source, person)
-            self.project.write_pose(source.id(person), poses[person - 1], recipe)
+            self.project.write_pose(source.id(person), poses[person - 1], recipe, version.stamp)
         shutil.rmtree(folder, ignore_errors=True)
         return [dict(pose.info) for pose in poses]
+
+    def _read_unchanged(self, task: ClipTask) -> tuple[list[PoseSequence], SourceVersion]:
+        """The poses of a task, and the version of its file after it was read for them. Raises
+        SourceChanged instead of what a file that changed made of them."""
+        version = task.source.version.verified()
+        try:
+            poses = pose_clip(task, self.detector, self.backend, self.progress)
+        except Stopped:
+            raise
+        except Exception:
+            version.verified()
+            raise
+        return poses, version.verified()
 
     @cached_property
     def _networks(self) -> tuple[str, str]:

@@ -30,7 +30,6 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import listed_as
 from la2ds_cli.poses.subjects import check_subject
 from la2ds_cli.video.media_files import (
-    content_digest,
     image_files,
     is_image_folder,
     is_video_file,
@@ -39,6 +38,7 @@ from la2ds_cli.video.media_files import (
     unreadable,
 )
 from la2ds_cli.video.reader import VideoInfo, probe
+from la2ds_cli.video.source_version import SourceChanged, SourceVersion, read_version
 
 _LEAST_IMAGES = 2  # in a folder found on the way down; a single one is a cover or a thumbnail
 
@@ -255,13 +255,22 @@ def _mismatch(message: str, hint: str) -> UserError:
 @dataclass(frozen=True, kw_only=True)
 class ClipSource(Entry):
     """A clip whose file passed the probe. subject: only for this clip, empty = that of the
-    settings. listed_as: the id of the file in the project, empty = that of its name and
-    content."""
+    settings. version: the file as it was hashed. listed_as: the id of the file in the project,
+    empty = that of its name and content."""
 
-    path: Path
     info: VideoInfo
-    digest: str
+    version: SourceVersion
     listed_as: str = ""
+
+    @property
+    def path(self) -> Path:
+        """The file, with links resolved."""
+        return self.version.path
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content of the file."""
+        return self.version.digest
 
     def id(self, person: int = 1) -> str:
         """Project id of a person in this clip."""
@@ -291,14 +300,19 @@ class ClipSource(Entry):
 
 
 def load_source(
-    project: Project, entry: Entry, *, max_duration: float, digest: str = ""
+    project: Project, entry: Entry, *, max_duration: float, version: SourceVersion | None = None
 ) -> ClipSource:
     """Probe and hash a file; raises UserError with the code of the problem.
 
-    digest: of its content, if it is known already. V032 (exit 4): the part to be read is longer
-    than `max_duration` seconds.
+    version: of the file, if it has been hashed already. V032 (exit 4): the part to be read is
+    longer than `max_duration` seconds. V014 (exit 3): the file changed since it was hashed.
     """
     name, options = entry.name, entry.options
+    try:
+        version = version or read_version(Path(name))
+    except (OSError, ValueError):
+        probe(name, options)  # says what is wrong
+        raise
     info = probe(name, options)
     if info.duration > max_duration:
         raise Unusable(
@@ -308,10 +322,11 @@ def load_source(
             "project.toml",
             code="V032",
         )
-    path = Path(name).resolve()
-    digest = digest or content_digest(path)
-    listed = listed_as(project, path, digest)
-    return ClipSource(**vars(entry), path=path, info=info, digest=digest, listed_as=listed)
+    if Path(name).resolve() != version.path:  # a link leads elsewhere since
+        raise SourceChanged(Path(name))
+    version = version.verified()  # the file that was probed is the one that was hashed
+    listed = listed_as(project, version.path, version.digest)
+    return ClipSource(**vars(entry), info=info, version=version, listed_as=listed)
 
 
 def load_single(

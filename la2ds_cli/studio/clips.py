@@ -20,17 +20,20 @@ from starlette.routing import Route
 
 from la2ds_cli.alignment.repetitions import cut_clip
 from la2ds_cli.core import artifact, regular_file
-from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
+from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.poses.clip_state import read_clip_state
+from la2ds_cli.poses.current import PoseRecipes
 from la2ds_cli.poses.quality import clip_facts, verdict
 from la2ds_cli.poses.subjects import ranks, read_subjects, subject_of
 from la2ds_cli.studio.film import encoded
 from la2ds_cli.studio.jobs import with_hint
 from la2ds_cli.studio.pages import page
 from la2ds_cli.video.media_files import is_image_folder, is_video_file, natural_order
-from la2ds_cli.video.reader import Image, has_changed, probe, read_frames, video_file
+from la2ds_cli.video.reader import Image, probe, read_frames, video_file
+from la2ds_cli.video.source_version import read_stamp
 from la2ds_cli.views.film_strip import resize, thumbnail
 
 VIDEOS = "videos"  # the project's folder for copied files
@@ -51,11 +54,11 @@ def list_clips(request: Request) -> Response:
     """All clips, and the copied files that have no joints yet."""
     studio = request.app.state.studio
     project: Project = studio.project
-    videos = project.videos()
+    videos, recipes = project.videos(), PoseRecipes(project, project.config().poses)
     said = _said_of_files([job.result for job in list(studio.jobs.jobs.values()) if job.result])
     return JSONResponse(
         {
-            "clips": [about(project, video) for video in videos],
+            "clips": [about(project, video, recipes) for video in videos],
             "files": [
                 {"name": path.name, "said": said.get(str(path), "")}
                 for path in unused_files(project, videos)
@@ -64,9 +67,12 @@ def list_clips(request: Request) -> Response:
     )
 
 
-def about(project: Project, video: Video) -> dict[str, Any]:
-    """What the page shows about a clip. doubts: weaknesses of its joints, None without joints."""
+def about(project: Project, video: Video, recipes: PoseRecipes) -> dict[str, Any]:
+    """What the page shows about a clip. lost: why its video cannot be shown; stale: how its joints
+    differ from those that the settings give; both empty if that is not so. doubts: weaknesses of
+    its joints, None without joints. recipes: of the settings."""
     options = ClipOptions.from_text(video.options)
+    state = read_clip_state(project, video, recipes)
     said: dict[str, Any] = {
         "id": video.id,
         "name": video.title,
@@ -75,7 +81,8 @@ def about(project: Project, video: Video) -> dict[str, Any]:
         "split": video.split,
         "group": video.group,
         "options": options.to_json(),
-        "lost": lost_file(project, video),
+        "lost": state.lost,
+        "stale": state.joints if state.key and state.joints else "",
         "frames": video.frames,
         "seconds": video.frames / video.fps if video.fps else 0.0,
         "version": "",
@@ -93,19 +100,6 @@ def about(project: Project, video: Video) -> dict[str, Any]:
         for weakness in verdict(facts)
     ]
     return said | {"version": recipe.key[:12], "doubts": doubts}
-
-
-def lost_file(project: Project, video: Video) -> str:
-    """A sentence if the video or the folder of pictures of a clip is gone or has changed; empty if
-    it is there, or if the clip never had one."""
-    path = project.source(video)
-    if path.suffix.lower() not in ("", ".webp", *VIDEO_SUFFIXES):
-        return ""  # imported poses
-    if not path.exists():
-        return f"the file {path.name} is gone"
-    if has_changed(project, video):
-        return f"the file {path.name} has changed since its joints were found"
-    return ""
 
 
 def _said_of_files(results: list[Mapping[str, Any]]) -> dict[str, str]:
@@ -194,7 +188,10 @@ def picture(request: Request) -> Response:
         content = regular_file.content(path)
     except FileNotFoundError:
         pose, _ = project.read_pose(video.id)
-        content = thumbnail(video_file(project, video), pose, THUMBNAIL)
+        source = video_file(project, video)
+        content = thumbnail(source, pose, THUMBNAIL)
+        if source is not None:
+            source.verify()
         artifact.write_bytes(path, content)
         for old in folder.glob(f"{escape(video.id)}.*.webp"):
             if old != path:  # which another request may be reading
@@ -208,10 +205,10 @@ each shows, (W, H) of the frames, and the duration of the file."""
 
 
 @lru_cache(STRIPS_KEPT)
-def _strip(path: Path, options: ClipOptions, _: tuple[int, int]) -> Strip:
+def _strip(path: Path, options: ClipOptions, _: str) -> Strip:
     """Decode every frame and keep every n-th one, doubling n whenever there are too many, so that a
-    file of unknown length gives between STRIP and twice as many pictures. The last argument changes
-    with the file."""
+    file of unknown length gives between STRIP and twice as many pictures. The last argument, a
+    stamp, changes with the file."""
     info = probe(path, options)
     scale = min(1.0, STRIP_HEIGHT / info.height)
     step = max(1, math.ceil(info.frames_declared / STRIP))
@@ -235,9 +232,8 @@ def _strip_of(project: Project, video: Video) -> Strip | None:
         return None
     options = ClipOptions.from_text(video.options)
     whole = replace(options, start=0.0, end=math.inf, slowmo=1.0)
-    state = path.stat()
     with _one_strip:
-        return _strip(path, whole, (state.st_mtime_ns, state.st_size))
+        return _strip(path, whole, read_stamp(path))
 
 
 def strip_picture(request: Request) -> Response:
@@ -257,7 +253,7 @@ def detail(request: Request) -> Response:
     project: Project = request.app.state.studio.project
     video = clip_of(request)
     subject = subject_of(read_subjects(project), video) or project.config().poses.subject
-    said = about(project, video)
+    said = about(project, video, PoseRecipes(project, project.config().poses))
     nothing: Strip = [], [], (video.width, video.height), 0.0
     try:
         _, times, size, seconds = _strip_of(project, video) or nothing

@@ -119,7 +119,7 @@ class Films:
         key = hashlib.sha256(facts.encode() + frame.tobytes()).hexdigest()[:16]
         with self._lock:
             reel = self._reels.get(video.id)
-            if reel is None or reel.key != key:
+            if reel is None or reel.key != key or reel.source.path != source.path:
                 folder = self.project.film_dir(video.id)
                 for old in folder.glob("*"):  # of earlier versions of the clip
                     if old.name != key:
@@ -214,6 +214,7 @@ class _Reel:
             if pictures is None:
                 continue
             content = packed(pictures)
+            self.source.verify()  # the key names the content that it had
             artifact.write_bytes(self.path(made), content)
             self.written += len(content)
             if made == number:

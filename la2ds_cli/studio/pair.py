@@ -30,7 +30,8 @@ from la2ds_cli.core.annotations import (
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio.clips import enough_clips, lost_file, posed_clip
+from la2ds_cli.poses.clip_state import read_clip_state
+from la2ds_cli.studio.clips import enough_clips, posed_clip
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs, How
 from la2ds_cli.studio.pages import one_line, page, posted, with_names
@@ -153,7 +154,7 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
     lost = [
         f"{found[0].upper()}{found[1:]}: the joints are drawn without pictures."
         for clip in held.pair.clips
-        if (found := lost_file(project, clip))
+        if (found := read_clip_state(project, clip).lost)
     ]
     return data | {
         "recorded": held.recorded,

@@ -10,9 +10,8 @@ slow-motion factor of the options.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from math import inf
 from pathlib import Path
 from queue import Full, Queue
@@ -20,6 +19,7 @@ from threading import Event, Thread
 from typing import Any, TypeVar
 
 from la2ds_cli.core import artifact
+from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import Unusable, UserError, first_line
 from la2ds_cli.core.project import Project
@@ -28,7 +28,6 @@ from la2ds_cli.video.container import decode, frame_rate, open_container, stream
 from la2ds_cli.video.container import write_video as write_video
 from la2ds_cli.video.frame_conversion import FrameConverter, Image, hdr_name, turn
 from la2ds_cli.video.media_files import (
-    content_digest,
     image_files,
     is_image_folder,
     is_video_file,
@@ -36,6 +35,12 @@ from la2ds_cli.video.media_files import (
     refuse_url,
     require_fps,
     unreadable,
+)
+from la2ds_cli.video.source_version import (
+    SourceChanged,
+    SourceVersion,
+    has_content,
+    read_stamp,
 )
 
 _DEFAULTS = ClipOptions()
@@ -281,45 +286,55 @@ class VideoFile:
     """A video file or a folder of images, and the options of its clip.
 
     Frame.source of its frames is the `frame` of a pose sequence; Frame.index is the row, unless the
-    sequence was resampled.
+    sequence was resampled. version: what the file held when it was found, None = not known.
     """
 
     path: Path
     options: ClipOptions = field(default_factory=ClipOptions)
+    version: SourceVersion | None = None
 
     def frames(self, wanted: Collection[int] | None = None) -> Iterator[Frame]:
         """Upright frames of the clip, one in memory at a time; wanted: as for read_frames."""
         return read_frames(self.path, self.options, wanted)
+
+    def verify(self) -> None:
+        """Check, before pictures of the file are stored, that they show what it held when it was
+        found. Raises SourceChanged."""
+        if self.version is not None:
+            self.version.verified()
 
 
 def video_file(project: Project, video: Video) -> VideoFile | None:
     """The file with a clip's frames; None if it no longer exists, has changed, or has no pictures,
     such as the file that the poses were imported from."""
     path = project.source(video)
-    if not (is_video_file(path) or is_image_folder(path)) or has_changed(project, video):
+    if not (is_video_file(path) or is_image_folder(path)):
         return None
-    return VideoFile(path, ClipOptions.from_text(video.options))
-
-
-def has_changed(project: Project, video: Video) -> bool:
-    """Whether a clip's video exists with another content than its poses were made from. Hashed only
-    if it is newer than the poses."""
-    path, poses = project.source(video), project.pose_path(video.id)
     try:
-        state = path.stat()
-        touched = max(state.st_mtime_ns, state.st_ctime_ns)  # a copy may keep the older st_mtime
-        if touched <= poses.stat().st_mtime_ns:
-            return False
-        if artifact.read_header(poses)[0].inputs.get("video") != video.sha256:
+        version = SourceVersion(path, video.sha256, read_stamp(path))  # before the check
+    except OSError:
+        return None
+    if has_changed(project, video):
+        return None
+    return VideoFile(path, ClipOptions.from_text(video.options), version)
+
+
+def has_changed(
+    project: Project, video: Video, header: tuple[Recipe, Mapping[str, Any]] | None = None
+) -> bool:
+    """Whether a clip's video exists with another content than its poses were made from. Hashed only
+    if its stamp differs from the one in the file of poses. header: of that file, None = not read
+    yet."""
+    try:
+        recipe, facts = header or artifact.read_header(project.pose_path(video.id))
+        if recipe.inputs.get("video") != video.sha256:
             return False  # imported: the digest may be that of the pose file
-        return _digest_of(path, touched) != video.sha256
+        stamp = str(facts.get("source", ""))
+        return not has_content(project.source(video), video.sha256, stamp)
+    except SourceChanged:
+        return True
     except (OSError, UserError):  # reading it will say what is wrong
         return False
-
-
-@lru_cache(maxsize=256)
-def _digest_of(path: Path, touched: int) -> str:
-    return content_digest(path)
 
 
 # --- decoding in a thread while the consumer works -----------------------------------------------

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.alignment import Alignment
-from la2ds_cli.compare.compare import CompareResult, compare, sentence, told, unjudged_line
+from la2ds_cli.compare.compare import (
+    CompareResult,
+    amount,
+    compare,
+    joint_name,
+    sentence,
+    told,
+    unjudged_line,
+)
 from la2ds_cli.compare.differences import differences, held_ends
 from la2ds_cli.compare.findings import find_differences
 from la2ds_cli.compare.viewpoint import view_difference
@@ -293,8 +304,16 @@ def test_hands_are_compared_and_the_unmeasured_side_is_said(tmp_path: Path) -> N
     assert first.time == pytest.approx(1, abs=0.3)
 
 
-KNEE = {"joint": "left_knee", "sentence": "Left knee: 24° straighter at 1.32 s", "time": 1.32}
-ELBOW = {"joint": "right_elbow", "sentence": "", "time": 2.0, "difference": 9.0}
+def finding(joint: str, difference: float, time: float) -> dict[str, Any]:
+    text = f"{joint_name(joint)}: {amount(joint, difference)} at {time:.2f} s"
+    return {"joint": joint, "sentence": text, "time": time, "difference": difference}
+
+
+def document(findings: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"findings": findings, "no_findings": "", "notes": [], "unjudged": [], "tempo": []}
+
+
+KNEE, ELBOW = finding("left_knee", 24.0, 1.32), finding("right_elbow", 9.0, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -303,22 +322,46 @@ ELBOW = {"joint": "right_elbow", "sentence": "", "time": 2.0, "difference": 9.0}
         ([], [], "No joint differs", "was not judged"),
         ([], ["unclear", "cut"], "No joint differs", "was not judged"),
         ([KNEE], ["unclear", "same"], "at 1.32 s", "clearly slower or faster"),
-        ([KNEE, KNEE], ["slower", "same"], "at 1.32 s, and once more", "is slower"),
-        ([KNEE, ELBOW, KNEE, KNEE], ["same"], "and 2 more times", "clearly slower or faster"),
+        ([KNEE, KNEE], ["slower", "same"], "at 1.32 s, also 24° at 1.32 s", "is slower"),
+        ([KNEE, ELBOW], ["same"], "Left knee: 24°", "clearly slower or faster"),
     ],
 )
 def test_what_is_told(findings: list[Any], verdicts: list[str], differs: str, tempo: str) -> None:
     """A tempo that nobody knows is not called the same."""
     paces = [{"verdict": verdict, "sentence": f"'rise' is {verdict}"} for verdict in verdicts]
-    document = {
-        "findings": findings,
-        "no_findings": "",
-        "notes": [],
-        "unjudged": [],
-        "tempo": paces,
-    }
-    said = told(document, 1)
+    said = told(document(findings) | {"tempo": paces}, 1)
     assert differs in said["differs"][0]["text"]
     assert tempo in said["tempo"][0]
     rest = [one["text"] for one in said["differs"][1:]]
     assert rest == ["Less clear: Right elbow 9° straighter"] * (ELBOW in findings)
+
+
+MOMENTS = st.builds(
+    finding,
+    st.sampled_from(["left_knee", "right_elbow", "left_shoulder"]),
+    st.integers(-170, 170).filter(lambda d: abs(d) >= 8).map(float),
+    st.integers(0, 900).map(lambda n: n / 100),
+)
+
+
+@given(st.lists(MOMENTS, max_size=14), st.integers(0, 4))
+def test_no_larger_difference_and_none_of_the_other_direction_is_hidden(
+    findings: list[dict[str, Any]], most: int
+) -> None:
+    """What is left out beside a line is smaller than all of it, of its joint and direction."""
+    lines = [one["text"] for one in told(document(findings), most)["differs"]]
+    assert "more times" not in " ".join(lines)
+    for one in findings:
+        size, what = abs(one["difference"]), amount(one["joint"], one["difference"])
+        way = what.partition(" ")[2]
+        name = joint_name(one["joint"])
+        clear = [line for line in lines if line.startswith(f"{name}: ") and way in line]
+        less = re.findall(rf"{name} (\d+)° {way}", lines[-1])
+        assert len(clear) + len(less) == 1, "one line for each joint and direction"
+        if less:
+            assert size <= float(less[0])
+            continue
+        sizes = [float(number) for number in re.findall(r"(\d+)°", clear[0])]
+        assert sizes == sorted(sizes, reverse=True)
+        listed = f"{size:.0f}° at {one['time']:.2f} s" in clear[0].replace(f" {way} at", " at")
+        assert listed or (size <= sizes[-1] and "smaller" in clear[0])

@@ -36,6 +36,7 @@ from la2ds_cli.video.media_files import is_image_folder
 from la2ds_cli.video.reader import probe
 from tests.drawn_clips import grey_steps, write_stamped
 from tests.fuzz.parsers import MAKERS
+from tests.told import refused
 
 ALIGN = ("align", "clip-0", "clip-1")
 Change = Callable[[dict[str, np.ndarray], dict[str, Any]], None]
@@ -421,3 +422,29 @@ def test_what_is_said_of_a_damaged_header_is_short(project: Project, schema: Any
         with pytest.raises(UserError) as caught:
             project.read_pose("clip-0")
         assert len(caught.value.message) < 600
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_refused_and_leaves_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """A file in the place of a lock would outlive a kill, and be copied with the project."""
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    project = Project.create(tmp_path / "project")
+    for take in (project.lock, project.tables, project.studio_lock):
+        with monkeypatch.context() as patch:
+            patch.setattr(fcntl, "flock", refuse)
+            with refused(ExitCode.STORAGE, "has no locks") as caught, take():
+                pass
+        assert "space" not in caught.value.hint
+        with take():
+            pass
+
+
+def test_a_folder_in_the_place_of_an_output_is_no_matter_of_space(tmp_path: Path) -> None:
+    (tmp_path / "d.png").mkdir()
+    with refused(ExitCode.STORAGE, "it is a folder") as caught:
+        artifact.write_bytes(tmp_path / "d.png", b"")
+    assert "space" not in caught.value.hint

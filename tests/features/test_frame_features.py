@@ -158,6 +158,24 @@ def test_another_film_under_the_same_name(project: Project, settings: list[str])
         reader(project, settings).check(["clip"])
 
 
+def test_a_film_that_changes_while_it_is_read_stores_nothing(
+    project: Project, settings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film(project, "clip", grey_steps(12))
+    film(project, "other", grey_steps(14))
+    films = project.root / "films"
+
+    def replaced(network, file, frame, device):
+        made = compute(network, file, frame, device)
+        (films / "other.mp4").replace(films / "clip.mp4")
+        return made
+
+    monkeypatch.setattr(frame_features, "compute", replaced)
+    with refused(ExitCode.UNREADABLE, "changed while it was read", "V014"):
+        reader(project, settings).ensure(["clip"])
+    assert not project.features_path("clip").exists()
+
+
 def test_frames_that_the_file_does_not_have(project: Project) -> None:
     film(project, "clip", grey_steps(12))
     file = VideoFile(project.root / "films" / "clip.mp4")

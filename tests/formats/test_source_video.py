@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.clip import video_id
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.formats import exchange
 from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.poses.extract import ensure_pose
 from la2ds_cli.video.container import write_video
-from la2ds_cli.video.reader import read_frames, video_file
+from la2ds_cli.video.reader import has_changed, read_frames, video_file
 from tests.formats.file_samples import coco_document, mmpose_frames, write_json, write_rows
 from tests.formats.test_tables import wide_rows
 from tests.told import Notes, refused
@@ -132,3 +134,52 @@ def test_a_video_that_does_not_belong(
     with pytest.raises(UserError, match=said) as caught:
         import_poses(project, name, path, ImportOptions(video=tmp_path / video))
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("what", ["poses", "video"])
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_file_that_changes_while_it_is_imported(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, batch: bool
+):
+    """Its joints are not stored under the digest of what it holds now; a batch goes on."""
+    folder, videos = tmp_path / "poses", tmp_path / "clips"
+    for name, frames in (("anna", 6), ("ben", 9)):
+        film(videos / f"{name}.mp4", frames)
+        write_json(folder / f"{name}.json", mmpose_frames(frames))
+    other = write_json(tmp_path / "other.json", mmpose_frames(7))
+    if what == "video":
+        other = film(tmp_path / "other.mp4", 7)
+    target = videos / "anna.mp4" if what == "video" else folder / "anna.json"
+    whole = exchange.to_sequence
+
+    def replaced(clip, *given):
+        if clip.name == "anna":
+            other.replace(target)
+        return whole(clip, *given)
+
+    root = folder if batch else folder / "anna.json"
+    with monkeypatch.context() as patch:
+        patch.setattr(exchange, "to_sequence", replaced)
+        if not batch:
+            with refused(ExitCode.UNREADABLE, "changed while it was read", "V014"):
+                import_poses(project, "mmpose-json", root, ImportOptions(video=videos))
+        else:
+            results = import_poses(project, "mmpose-json", root, ImportOptions(video=videos))
+            assert [result.code for result in results] == ["V014", ""]
+            assert [result.status for result in results] == ["failed", "ok"]
+    assert [Path(row.path).stem for row in project.videos()] == ["ben"] * batch
+    assert len(project.posed()) == batch
+
+
+def test_an_imported_clip_whose_video_is_replaced_later_has_changed(
+    project: Project, tmp_path: Path
+):
+    video = film(tmp_path / "anna.mp4", 6)
+    path = write_json(tmp_path / "poses.json", mmpose_frames(6))
+    import_poses(project, "mmpose-json", path, ImportOptions(video=video))
+    (row,) = project.videos()
+    before = video.stat()
+    assert not has_changed(project, row)
+    film(tmp_path / "other.mp4", 9).replace(video)
+    os.utime(video, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert has_changed(project, row)

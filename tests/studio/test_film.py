@@ -110,6 +110,25 @@ def test_another_cut_of_a_clip_has_another_address_and_the_old_pictures_go(clip:
         films.chunk("a", old, 0)
 
 
+def test_a_film_that_is_replaced_while_it_is_read_keeps_no_picture(
+    clip: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pictures of another film would be shown beside these joints for ever."""
+    whole, path = film.VideoFile.frames, tmp_path / "a.mp4"
+    shaded_video(tmp_path / "other.mp4", COUNT - 5)
+
+    def replaced(self: film.VideoFile) -> Iterator[Any]:
+        (tmp_path / "other.mp4").replace(path)
+        yield from whole(self)
+
+    films = Films(clip)
+    key = key_of(films)
+    monkeypatch.setattr(film.VideoFile, "frames", replaced)
+    with pytest.raises(UserError, match="changed while it was read"):
+        films.chunk("a", key, 0)
+    assert not list(clip.film_dir("a").rglob("*.film"))
+
+
 def test_the_folder_is_bounded_and_what_is_swept_is_made_again(
     clip: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,6 +139,7 @@ function card(clip) {
   const words = made("span", "", "words");
   words.append(made("span", clip.name, "name"), made("span", `${briefly(clip.seconds)}, ${clip.frames} frames · ${clip.copied ? "copied" : "referenced"}`, "soft"));
   if (clip.lost) words.append(made("span", clip.lost, "warning"));
+  if (clip.stale) words.append(made("span", `joints of other settings: ${clip.stale}`, "warning"));
   words.append(judged(clip));
   const marks = [clip.split, clip.group].filter(Boolean).join(" · ");
   if (marks) words.append(made("span", marks, "soft"));
