@@ -347,7 +347,9 @@ async def mark(request: Request) -> Response:
         with project.tables():
             now = clip_of(request)
             versions = clip_versions(project, now)
-            shown = " ".join(versions[name] for name in ("split", "group") if said[name] is not None)
+            shown = " ".join(
+                versions[name] for name in ("split", "group") if said[name] is not None
+            )
             refuse_changed(known_version(request), shown, f"the marks of {now.title}")
             chosen = now.split if said["split"] is None else said["split"]
             group = now.group if said["group"] is None else said["group"].strip()

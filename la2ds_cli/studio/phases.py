@@ -130,10 +130,10 @@ class Labels:
     ) -> list[PhaseRow]:
         """Replace the labels of a clip; return its new rows in time order.
 
-        labels: ROWs. known: labels_version of the rows that the page had. ends: see phase_row. Raises
-        UserError (exit 2) if a label is invalid, has a name of no use or overlaps another, (exit 5)
-        if the labels have changed meanwhile or another process has been writing a table for more
-        than WAIT seconds.
+        labels: ROWs. known: labels_version of the rows that the page had. ends: see phase_row.
+        Raises UserError (exit 2) if a label is invalid, has a name of no use or overlaps another,
+        (exit 5) if the labels have changed meanwhile or another process has been writing a table
+        for more than WAIT seconds.
         """
         with self._lock, self.project.tables(wait=WAIT):
             phases = self.project.clip_phases()

@@ -1,5 +1,5 @@
-"""Two tabs, or a tab and a command, over everything that the studio saves: nobody's work is replaced
-by somebody who has not seen it."""
+"""Two tabs, or a tab and a command, over everything that the studio saves: nobody's work is
+replaced by somebody who has not seen it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from la2ds_cli.core.annotations import NOTE
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.subjects import set_subjects
 from la2ds_cli.studio.guard import SAFE
-from tests.studio.browsing import asked, client_of, version_of
-from tests.studio.marks import draw, put
+from la2ds_cli.studio.saving import Saves
+from tests.studio.browsing import SAVED, asked, browsed, client_of, version_of
+from tests.studio.marks import corrections, draw, put, spans
 from tests.views.report.conftest import two_filmed
 
 PAIR = {"a": "a", "b": "b"}
@@ -156,7 +157,9 @@ def routes(project: Project) -> set[tuple[str, str]]:
     """The requests that may change something: method, address."""
     app: Any = client_of(project).app
     found = (route for route in app.routes if isinstance(route, Route))
-    return {(method, one.path) for one in found for method in (one.methods or ()) if method not in SAFE}
+    return {
+        (method, one.path) for one in found for method in (one.methods or ()) if method not in SAFE
+    }
 
 
 class Tab:
@@ -184,6 +187,9 @@ def test_every_route_that_changes_something_is_tried_here(filmed: Project) -> No
     guarded = {(change.method, path) for path, change in CHANGES.items()}
     begins = {tuple(one.split(" ")) for one in BEGINS}
     assert routes(filmed) == guarded | begins
+    app: Any = client_of(filmed).app
+    saves = {one.path for one in app.routes if isinstance(one, Saves)}
+    assert saves == set(CHANGES)
 
 
 @pytest.mark.parametrize("name", CHANGES)
@@ -259,3 +265,81 @@ def test_what_begins_work_replaces_nothing(tmp_path: Path) -> None:
             answer = client.request(method, path, **more)
             assert answer.status_code in (200, 400, 409), (route, answer.text)
             assert kept(project).items() >= before.items(), route
+
+
+# --- in a browser -------------------------------------------------------------------------------
+
+AGAIN = "#problem button"
+
+
+def test_a_refused_correction_is_kept_and_can_be_made_again(browser: Any, filmed: Project) -> None:
+    def places() -> list[tuple[int | None, str]]:
+        return [(one.frame, one.joint) for one in corrections(filmed, "a")]
+
+    with browsed(browser, filmed) as seen:
+        seen.go("/joints?clip=a")
+        seen.press("d")
+        seen.wait_for(SAVED)
+        ((frame, joint),) = places()
+        put_joint(filmed, 9)  # in another tab
+        seen.press("u")
+        assert "changed meanwhile" in seen.trouble()
+        seen.wait_for("document.querySelectorAll('#corrections li').length === 2")
+        assert seen.page.inner_text("#saved") == "not saved"
+        assert seen.page.locator(AGAIN).count() == 0  # an undo is not offered
+        assert len(places()) == 2
+        put_joint(filmed, 10)
+        seen.press("ArrowRight", "x", "ArrowRight", "x")
+        assert "changed meanwhile" in seen.trouble()
+        seen.wait_for("document.getElementById('saved').textContent === 'not saved'")
+        assert len(places()) == 3
+        seen.page.click(AGAIN)
+        seen.wait_for(SAVED)
+        assert sorted(places()) == [(0, joint), (1, joint), (2, joint), (9, "head"), (10, "head")]
+        assert frame == 0
+        seen.check()
+
+
+def test_refused_labels_can_be_made_again_on_what_is_there(browser: Any, filmed: Project) -> None:
+    filmed.phases_path.write_text("video,start,end,phase\na,0,36,down\nb,0,3,up\n")
+    with browsed(browser, filmed) as seen:
+        seen.go("/phases?clip=a")
+        filmed.phases_path.write_text("video,start,end,phase\na,0,9,by hand\nb,0,3,up\n")
+        seen.press("ArrowRight", *2 * ("Shift+ArrowRight",), "2")
+        assert "changed meanwhile" in seen.trouble()
+        seen.wait_for("document.querySelectorAll('#rows tbody tr').length === 1")
+        assert spans(filmed) == [(0, 9, "by hand")]
+        seen.page.click(AGAIN)
+        seen.wait_for(SAVED)
+        assert spans(filmed) == [(0, 9, "by hand"), (21, 36, "up")]
+        seen.check()
+
+
+def test_a_refused_note_can_be_added_again(browser: Any, filmed: Project) -> None:
+    with browsed(browser, filmed) as seen:
+        seen.go("/pair?a=a&b=b", until="document.body.dataset.ready === 'true'")
+        put(filmed, NOTE, ("a", "b"), (1, 2), "by hand")
+        seen.page.fill("#note-text", "look here")
+        seen.page.click("#note button")
+        assert "changed meanwhile" in seen.trouble()
+        seen.wait_for_text("written", "by hand")
+        assert seen.page.input_value("#note-text") == "look here"
+        seen.page.click(AGAIN)
+        seen.wait_for_text("written", "look here")
+        assert seen.page.input_value("#note-text") == ""
+        assert {row.value for row in filmed.annotations()} == {"by hand", "look here"}
+        seen.check()
+
+
+def test_a_refused_mark_can_be_set_again(browser: Any, filmed: Project) -> None:
+    with browsed(browser, filmed) as seen:
+        seen.go("/", until="document.querySelectorAll('.clip').length === 2")
+        seen.page.click(".clip[data-id=a] button")
+        filmed.mark_video("a", split="train", group="anna")
+        seen.page.fill("#detail input[type=text]", "berta")
+        seen.press("Tab")
+        assert "changed meanwhile" in seen.trouble()
+        seen.wait_for_text("clips", "train · anna")
+        seen.page.click(AGAIN)
+        seen.wait_for_text("clips", "train · berta")
+        seen.check()

@@ -53,7 +53,7 @@ export const remove = (path, version) => asked(path, { method: "DELETE", headers
  * refused, and so are those that were made on top of it; the page shows what is there, and offers to
  * make all of them again. */
 export class Saving {
-  /** reload(): show what is stored, and take over its version. */
+  /** reload(error): show what is stored, and take over its version, after a refusal. */
   constructor(reload) {
     Object.assign(this, { reload, version: "", due: 0, refusals: 0, words: "", open: [], done: Promise.resolve() });
     window.addEventListener("beforeunload", (event) => { if (this.due) event.preventDefault(); });
@@ -90,7 +90,7 @@ export class Saving {
       this.words = "not saved";
       if (!error.changed) this.open = [];
       trouble(error);
-      await this.reload().catch(trouble);
+      await this.reload(error).catch(trouble);
       this.offer();
       return null;
     }

@@ -18,8 +18,8 @@ const pair = { ...work.dataset }; // a, b: ids; view: of B; force: 1 = align als
 const queried = () => new URLSearchParams(pair);
 let drawings = null; // what a person draws on the pictures
 const undoable = []; // changes that take back those of this page, the latest last: { old, new }
-const saving = new Saving(async () => {
-  undoable.length = 0;
+const saving = new Saving(async ({ changed: others }) => {
+  if (others) undoable.length = 0;
   follow(await get(`/pair/set?${queried()}`));
 });
 
