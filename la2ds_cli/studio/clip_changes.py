@@ -30,13 +30,21 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import STEP
 from la2ds_cli.poses.sources import stands_for_clips
 from la2ds_cli.poses.subjects import check_subject, read_subjects, set_subjects, subject_of
-from la2ds_cli.studio.clips import VIDEOS, clip_of, spans_of_repetitions, unused_files
+from la2ds_cli.studio.clips import (
+    VIDEOS,
+    clip_of,
+    clip_versions,
+    file_version,
+    spans_of_repetitions,
+    unused_files,
+)
 from la2ds_cli.studio.jobs import ENDED, Job
 from la2ds_cli.studio.pages import posted
+from la2ds_cli.studio.saving import Saves, known_version, refuse_changed
 from la2ds_cli.video.media_files import is_video_file, refuse_url
 
 LONGEST_NAME = 100  # bytes, without the file extension
-WAIT = 5.0  # seconds to wait for another command that is writing tables
+WAIT = 5.0  # seconds to wait for another command that holds the project
 SUFFIXES = VIDEO_SUFFIXES | {".webp"}
 # Names that Windows keeps for devices, whatever follows their first dot.
 _DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
@@ -183,6 +191,7 @@ async def read_again(request: Request) -> Response:
     project: Project = studio.project
     said = await posted(request, options=(None, _OPTIONS), rank=(None, int))
     video, rank = clip_of(request), said["rank"]
+    _refuse_read_anew(request, video)
     options = ClipOptions.from_text(video.options)
     if said["options"] is not None:
         options = _options(said["options"], options)
@@ -195,9 +204,16 @@ async def read_again(request: Request) -> Response:
 
     def put_back(_: Job) -> None:
         with project.tables():
-            set_subjects(project, {first: before})
+            if subject_of(read_subjects(project), video) == subject:  # nobody has chosen another
+                set_subjects(project, {first: before})
 
     return await _from_manifest(request, f"joints of {video.title}", video, [row], put_back)
+
+
+def _refuse_read_anew(request: Request, video: Video) -> None:
+    """Raise Mismatch (exit 5) if a clip is no longer read as the page of a request shows it."""
+    now = clip_versions(request.app.state.studio.project, video)["reading"]
+    refuse_changed(known_version(request), now, f"the joints of {video.title}")
 
 
 def _read_together(project: Project, video: Video) -> list[Video]:
@@ -244,6 +260,7 @@ async def split(request: Request) -> Response:
     studio = request.app.state.studio
     project: Project = studio.project
     video = clip_of(request)
+    _refuse_read_anew(request, video)
     spans = await run_in_threadpool(spans_of_repetitions, project, video)
     options = ClipOptions.from_text(video.options)
     rows = []
@@ -317,8 +334,9 @@ def _replace(studio: Any, old: Video, new: Sequence[str]) -> None:
 
 
 async def mark(request: Request) -> Response:
-    """Set the split, the group, or both of a clip: {"split": "train", "group": "anna"}. What is not
-    given stays as it is now, whatever the page shows."""
+    """Set the split, the group, or both of a clip: {"split": "train", "group": "anna"}, with the
+    versions of those that are given. What is not given stays as it is now, whatever the page
+    shows."""
     project: Project = request.app.state.studio.project
     said = await posted(request, split=(None, str), group=(None, str))
     if said["split"] not in (None, "", *SPLITS):
@@ -326,13 +344,19 @@ async def mark(request: Request) -> Response:
             f"a clip can be for {' or '.join(SPLITS)}, or both, not for '{said['split']}'"
         )
 
-    def work() -> dict[str, str]:
+    def work() -> dict[str, Any]:
         with project.tables():
             now = clip_of(request)
+            versions = clip_versions(project, now)
+            shown = " ".join(
+                versions[name] for name in ("split", "group") if said[name] is not None
+            )
+            refuse_changed(known_version(request), shown, f"the marks of {now.title}")
             chosen = now.split if said["split"] is None else said["split"]
             group = now.group if said["group"] is None else said["group"].strip()
             project.mark_video(now.id, split=chosen, group=group)
-        return {"id": now.id, "split": chosen, "group": group}
+            versions = clip_versions(project, clip_of(request))
+        return {"id": now.id, "split": chosen, "group": group, "versions": versions}
 
     return JSONResponse(await run_in_threadpool(work))
 
@@ -346,7 +370,8 @@ async def remove(request: Request) -> Response:
     _check_free(studio.jobs.jobs.values(), video)
 
     def work() -> list[str]:
-        with project.lock(wait=WAIT):
+        with project.lock(wait=WAIT), project.tables():
+            _refuse_read_anew(request, clip_of(request))
             project.take_out(video.id)
         studio.films.forget([video.id])
         return project.exported(video.id)
@@ -366,17 +391,18 @@ async def delete_file(request: Request) -> Response:
         raise UserError(
             f"the project has no file {name} without a clip", hint="load the page again"
         )
+    refuse_changed(known_version(request), file_version(unused[name]), f"the contents of {name}")
     unused[name].unlink()
     return JSONResponse({"name": name})
 
 
 ROUTES = [
     Route("/clips/files/{name:path}", upload, methods=["PUT"]),
-    Route("/clips/files/{name:path}", delete_file, methods=["DELETE"]),
+    Saves("/clips/files/{name:path}", delete_file, methods=["DELETE"]),
     Route("/clips/extract", extract, methods=["POST"]),
     Route("/clips/refer", refer, methods=["POST"]),
-    Route("/clips/{id}/read", read_again, methods=["POST"]),
-    Route("/clips/{id}/split", split, methods=["POST"]),
-    Route("/clips/{id}/mark", mark, methods=["POST"]),
-    Route("/clips/{id}", remove, methods=["DELETE"]),
+    Saves("/clips/{id}/read", read_again),
+    Saves("/clips/{id}/split", split),
+    Saves("/clips/{id}/mark", mark),
+    Saves("/clips/{id}", remove, methods=["DELETE"]),
 ]

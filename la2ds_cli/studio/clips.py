@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from glob import escape
@@ -31,6 +32,7 @@ from la2ds_cli.poses.subjects import ranks, read_subjects, subject_of
 from la2ds_cli.studio.film import encoded
 from la2ds_cli.studio.jobs import with_hint
 from la2ds_cli.studio.pages import page
+from la2ds_cli.studio.saving import version
 from la2ds_cli.video.media_files import is_image_folder, is_video_file, natural_order
 from la2ds_cli.video.reader import Image, probe, read_frames, video_file
 from la2ds_cli.video.source_version import read_stamp
@@ -60,7 +62,11 @@ def list_clips(request: Request) -> Response:
         {
             "clips": [about(project, video, recipes) for video in videos],
             "files": [
-                {"name": path.name, "said": said.get(str(path), "")}
+                {
+                    "name": path.name,
+                    "said": said.get(str(path), ""),
+                    "version": file_version(path),
+                }
                 for path in unused_files(project, videos)
             ],
         }
@@ -68,9 +74,13 @@ def list_clips(request: Request) -> Response:
 
 
 def about(project: Project, video: Video, recipes: PoseRecipes) -> dict[str, Any]:
-    """What the page shows about a clip. lost: why its video cannot be shown; stale: how its joints
-    differ from those that the settings give; both empty if that is not so. doubts: weaknesses of
-    its joints, None without joints. recipes: of the settings."""
+    """Return what the page shows about a clip.
+
+    lost: why its video cannot be shown; stale: how its joints differ from those that the settings
+    give; both empty if that is not so. pictures_key: changes with its joints, empty without;
+    doubts: weaknesses of its joints, None without joints; versions: see clip_versions. recipes: of
+    the settings.
+    """
     options = ClipOptions.from_text(video.options)
     state = read_clip_state(project, video, recipes)
     said: dict[str, Any] = {
@@ -85,7 +95,8 @@ def about(project: Project, video: Video, recipes: PoseRecipes) -> dict[str, Any
         "stale": state.joints if state.key and state.joints else "",
         "frames": video.frames,
         "seconds": video.frames / video.fps if video.fps else 0.0,
-        "version": "",
+        "pictures_key": "",
+        "versions": clip_versions(project, video),
         "doubts": None,
         "problem": "",
     }
@@ -99,7 +110,33 @@ def about(project: Project, video: Video, recipes: PoseRecipes) -> dict[str, Any
         {"code": weakness.code, "message": weakness.message, "hint": weakness.hint}
         for weakness in verdict(facts)
     ]
-    return said | {"version": recipe.key[:12], "doubts": doubts}
+    return said | {"pictures_key": recipe.key[:12], "doubts": doubts}
+
+
+def clip_versions(project: Project, video: Video) -> dict[str, str]:
+    """Return the version of each thing of a clip that the page changes by itself: its split, its
+    group, and its reading, which is the file, how it is read, whom to follow and the joints without
+    corrections."""
+    subjects = read_subjects(project)
+    state: tuple[object, ...] = ()
+    with suppress(OSError):
+        status = project.pose_path(video.id).stat()
+        state = status.st_ino, status.st_size, status.st_mtime_ns
+    return {
+        "split": version(video.split),
+        "group": version(video.group),
+        "reading": version(video.path, video.options, subject_of(subjects, video), state),
+    }
+
+
+def file_version(path: Path) -> str:
+    """Return the version of a copied file, which another of the same name does not have; empty if
+    it is gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return version(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def _said_of_files(results: list[Mapping[str, Any]]) -> dict[str, str]:

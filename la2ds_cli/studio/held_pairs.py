@@ -39,6 +39,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.view import ViewName
 from la2ds_cli.offset.several import METHOD, align_recordings
 from la2ds_cli.studio.pages import Notes
+from la2ds_cli.studio.saving import version
 from la2ds_cli.views.report.pair import recorded_beside
 from la2ds_cli.views.report.pair_data import match_json, notes_json
 
@@ -151,19 +152,22 @@ class HeldPair:
 
     def set_json(self) -> dict[str, Any]:
         """What a person has set, for the page: anchors with their seconds, notes, and the drawings
-        of either clip with points in pixels of its picture."""
-        anchors = self.anchors
+        of either clip with points in pixels of its picture; and the version of all of it and of the
+        pictures, which change when a clip is read in another way."""
+        anchors, written = self.anchors, between(self.project.annotations(), NOTE, *self.moments)
+        drawings = {side: self.drawn(side) for side in "ab"}
+        pictures = [(turning_of(pose.info), pose.frame.tobytes()) for pose in self.pair.poses]
+        rows = [*(one.row for one in (*anchors, *written)), *drawings["a"], *drawings["b"]]
         return {
+            "version": version(pictures, [(row, row.set) for row in rows]),
             "anchors": [
                 {"frames": one.frames, "seconds": seconds}
                 for one, seconds in zip(anchors, self.seconds(anchors), strict=True)
             ],
-            "written": notes_json(between(self.project.annotations(), NOTE, *self.moments)),
+            "written": notes_json(written),
             "drawings": {
-                side: [
-                    {"kind": one.kind, "points": points_of(one.value)} for one in self.drawn(side)
-                ]
-                for side in "ab"
+                side: [{"kind": one.kind, "points": points_of(one.value)} for one in drawn]
+                for side, drawn in drawings.items()
             },
         }
 

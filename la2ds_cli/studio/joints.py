@@ -25,13 +25,14 @@ from la2ds_cli.core.annotations import (
     reading_of,
 )
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.errors import Mismatch, UserError
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.studio.clips import posed_clip, requested_clip
 from la2ds_cli.studio.pages import page, posted
 from la2ds_cli.studio.phases import clip_data
+from la2ds_cli.studio.saving import WAIT, Saves, known_version, refuse_changed, version
 
 _BEYOND = 1.0  # how far a joint may lie outside the picture, in side lengths of the picture
 
@@ -52,27 +53,27 @@ def _data(request: Request) -> Response:
     return JSONResponse(
         clip_data(studio, clip, pose)
         | {
-            "reading": reading,
             "joints": list(get_skeleton(pose.skeleton).joints),
-            "corrections": corrections_json(project, clip, pose, reading),
         }
+        | _told(pose, reading, _corrections(project, clip, pose, reading))
     )
 
 
-def corrections_json(
-    project: Project, clip: Video, pose: PoseSequence, reading: str
-) -> list[dict[str, Any]]:
-    """The corrections of a clip: frame, joint, position (None = not trusted) and when."""
+Corrections = dict[tuple[int, str], tuple[Annotation, Point | None]]
+"""Of a clip, by frame and joint."""
+
+
+def _told(pose: PoseSequence, reading: str, there: Corrections) -> dict[str, Any]:
+    """The corrections of a clip: frame, joint, position (None = not trusted) and when; and the
+    version of them, and of the pictures on which they are made."""
     told = [
         {"frame": frame, "joint": joint, "at": at, "set": row.set}
-        for (frame, joint), (row, at) in _corrections(project, clip, pose, reading).items()
+        for (frame, joint), (row, at) in sorted(there.items(), key=lambda one: one[0])
     ]
-    return sorted(told, key=lambda one: (one["frame"], one["joint"]))
+    return {"corrections": told, "version": version(reading, pose.frame.tobytes(), told)}
 
 
-def _corrections(
-    project: Project, clip: Video, pose: PoseSequence, reading: str
-) -> dict[tuple[int, str], tuple[Annotation, Point | None]]:
+def _corrections(project: Project, clip: Video, pose: PoseSequence, reading: str) -> Corrections:
     """The corrections of a clip by frame and joint, of several the last."""
     moments = ClipMoments.of(clip.id, clip.options, pose)
     found = {}
@@ -85,32 +86,35 @@ def _corrections(
 
 
 async def _save(request: Request) -> Response:
-    """Change corrections of a clip: {"clip", "reading", "changes": [{"frame", "joint", "at": [x, y]
-    or null, or "remove": true}]}. reading: that of the picture on which they were made; null = the
-    current one. Either all changes are made or none."""
+    """Change corrections of a clip: {"clip", "changes": [{"frame", "joint", "at": [x, y] or null,
+    or "remove": true}]}. Either all changes are made or none."""
     project: Project = request.app.state.studio.project
     change_shape = {"frame": int, "joint": str, "at": (None, [float]), "remove": (None, bool)}
-    given = await posted(request, clip=str, reading=(None, str), changes=[change_shape])
+    given = await posted(request, clip=str, changes=[change_shape])
+    known = known_version(request)
 
-    def work() -> list[dict[str, Any]]:
-        clip = posed_clip(project, given["clip"])
-        return change(project, clip, given["changes"], given["reading"])
+    def work() -> dict[str, Any]:
+        return change(project, posed_clip(project, given["clip"]), given["changes"], known)
 
-    return JSONResponse({"corrections": await run_in_threadpool(work)})
+    return JSONResponse(await run_in_threadpool(work))
 
 
 def change(
-    project: Project, clip: Video, changes: Sequence[Mapping[str, Any]], known: str | None = None
-) -> list[dict[str, Any]]:
-    """Change corrections of a clip as in `_save`; return those that then apply to it. known: the
-    reading that the page shows.
+    project: Project, clip: Video, changes: Sequence[Mapping[str, Any]], known: str
+) -> dict[str, Any]:
+    """Change corrections of a clip as in `_save`; return what then applies to it, as `_told`.
 
-    Raises UserError (exit 2) for an invalid change, (exit 5) if the clip is read differently now.
+    Parameters
+    ----------
+    known: the version that the page shows.
+
+    Raises
+    ------
+    UserError: (exit 2) for an invalid change; (exit 5) if the corrections have changed meanwhile,
+        or the clip is read differently now.
     """
     pose, recipe = project.read_pose(clip.id, with_corrections=False)
     reading = reading_of(recipe, pose.info)
-    if known not in (None, reading):
-        raise Mismatch(f"{clip.title} is read in another way now", hint="load the page again")
     moments, time = ClipMoments.of(clip.id, clip.options, pose), now()
     new = {}
     for one in changes:
@@ -118,11 +122,12 @@ def change(
         value = joint_value(joint, at)
         row = Annotation(JOINT, moments.at(frame), None, value, reading, time)
         new[frame, joint] = None if one.get("remove") else row
-    with project.tables():
+    with project.tables(wait=WAIT):
         there = _corrections(project, clip, pose, reading)
+        refuse_changed(known, _told(pose, reading, there)["version"], f"the joints of {clip.title}")
         gone = [there[key][0] for key in new if key in there]
         project.change_annotations(gone, [row for row in new.values() if row is not None])
-    return corrections_json(project, clip, pose, reading)
+        return _told(pose, reading, _corrections(project, clip, pose, reading))
 
 
 def _checked(said: Mapping[str, Any], pose: PoseSequence) -> tuple[int, str, Point | None]:
@@ -143,5 +148,5 @@ def _checked(said: Mapping[str, Any], pose: PoseSequence) -> tuple[int, str, Poi
 ROUTES = [
     Route("/joints", _show),
     Route("/joints/data", _data),
-    Route("/joints/save", _save, methods=["POST"]),
+    Saves("/joints/save", _save),
 ]

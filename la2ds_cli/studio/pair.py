@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from la2ds_cli.alignment.alignment import rounded
+from la2ds_cli.alignment.alignment import Alignment, rounded
 from la2ds_cli.core.annotations import (
     ANCHOR,
     MOST_DRAWINGS,
@@ -35,7 +35,8 @@ from la2ds_cli.studio.clips import enough_clips, posed_clip
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs, How
 from la2ds_cli.studio.pages import one_line, page, posted, with_names
-from la2ds_cli.views.report.pair_data import pair_json, windows
+from la2ds_cli.studio.saving import WAIT, Saves, known_version, refuse_changed
+from la2ds_cli.views.report.pair_data import match_json, pair_json, windows
 
 VIEWS: dict[How, str] = {
     "auto": "view: find out",
@@ -50,7 +51,7 @@ VIEWS: dict[How, str] = {
 PAIR = {"a": str, "b": str, "view": (None, str), "force": (None, str)}  # in what a page sends
 _AGAIN = "load the page again"
 _AT_FRAMES = {"kind": str, "frames": [(None, int)], "text": (None, str)}
-_ON_A_PICTURE = {"kind": str, "side": str, "points": [[float]], "turned": (None, str)}
+_ON_A_PICTURE = {"kind": str, "side": str, "points": [[float]]}
 Item = Mapping[str, Any]
 Frames = tuple[int | None, int | None]
 
@@ -129,12 +130,9 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
     warnings: sentences that are shown above everything else.
 
     For each clip: pictures, see Films.facts; window: (T, 4), the part of each frame that is shown,
-    in pixels; size: of the picture; turned: how the clip is read, see turning_of.
+    in pixels; size: of the picture.
     """
-    try:
-        result, problem = held.aligned(held.anchors), ""
-    except UserError as error:  # the anchors were set in another version of the clips
-        result, problem = held.plain, f"{error.message}; {error.hint}"
+    result, problem = _aligned(held)
     project, plain = held.project, held.plain
     data = pair_json(result, project.phases(propagated=True)) | held.set_json()
     poses = result.pose_a, result.shown_b
@@ -144,7 +142,6 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
             "pictures": films.facts(clip, pose.frame) if all(pose.size) else None,
             "window": [rounded(row, 2) for row in windows(pose)],
             "size": list(pose.size),
-            "turned": turning_of(pose.info),
         }
     notes = [note for note in held.notes if note != plain.reason]  # the page shows it elsewhere
     if held.by_clock:  # they say the lag, which comes first
@@ -234,22 +231,37 @@ def _exported(request: Request) -> Response:
     return FileResponse(path, filename=path.name)
 
 
+def _set(request: Request) -> Response:
+    """What a person has set now, and the alignment with it; as the answer to a change."""
+    held = requested_pair(request).held(request.app.state.studio.pairs)
+    return JSONResponse(match_json(_aligned(held)[0]) | held.set_json())
+
+
+def _aligned(held: HeldPair) -> tuple[Alignment, str]:
+    """The alignment with the corrected matches; if they do not fit, without, and why."""
+    try:
+        return held.aligned(held.anchors), ""
+    except UserError as error:  # the anchors were set in another version of the clips
+        return held.plain, f"{error.message}; {error.hint}"
+
+
 async def _change(request: Request) -> Response:
     """Put items in the place of others: {"a", "b", "old": items, "new": items}. Returns what has
     been set then, and the alignment if that has changed.
 
     An item is an `anchor` or a `note`, {"kind", "frames": [of A, of B], "text"}, of which a note
-    may be at one frame alone; or a `line` or an `angle`, {"kind", "side": "a" or "b", "points",
-    "turned": of the picture that the page shows}.
+    may be at one frame alone; or a `line` or an `angle`, {"kind", "side": "a" or "b", "points"}.
     """
     studio = request.app.state.studio
     items = [(_AT_FRAMES, _ON_A_PICTURE)]
     content = await posted(request, **PAIR, old=items, new=items)
-    requested = requested_pair(request, content)
+    requested, known = requested_pair(request, content), known_version(request)
 
     def work() -> dict[str, Any]:
         held = requested.held(studio.pairs)
-        with held.project.tables():
+        with held.project.tables(wait=WAIT):
+            names = " and ".join(held.pair.names)
+            refuse_changed(known, held.set_json()["version"], f"the marks on {names}")
             gone, new = _wanted(held, content["old"], content["new"])
             return held.change(gone, new) | held.set_json()
 
@@ -325,8 +337,6 @@ def _drawing(held: HeldPair, given: Item) -> Annotation:
         raise UserError("a drawing is points of clip A or B, each of two numbers")
     pose = held.pair.poses["ab".index(side)]
     turned = turning_of(pose.info)
-    if given.get("turned") not in (None, turned):
-        raise UserError("the clip has been rotated or mirrored meanwhile", hint=_AGAIN)
     try:
         value = drawing_value(kind, points)
     except ValueError as error:
@@ -344,5 +354,6 @@ ROUTES = [
     Route("/pair/data", _data),
     Route("/pair/export", _export, methods=["POST"]),
     Route("/pair/exported/{kind}", _exported),
-    Route("/pair/change", _change, methods=["POST"]),
+    Route("/pair/set", _set),
+    Saves("/pair/change", _change),
 ]

@@ -7,7 +7,6 @@ both of its ends have been checked, moved or set; until then the row records whi
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -21,7 +20,7 @@ from starlette.routing import Route
 
 from la2ds_cli.alignment.alignment import rounded
 from la2ds_cli.core.clip import MOST_FRAMES, Video
-from la2ds_cli.core.errors import Mismatch, Unreadable, UserError
+from la2ds_cli.core.errors import Unreadable, UserError
 from la2ds_cli.core.phase_table import (
     CHECKED,
     END,
@@ -42,10 +41,10 @@ from la2ds_cli.labels.exchange import export_labels
 from la2ds_cli.labels.files import writer
 from la2ds_cli.studio.clips import posed_clip, requested_clip, requested_or_first_clip
 from la2ds_cli.studio.pages import one_line, page, posted
+from la2ds_cli.studio.saving import WAIT, Saves, known_version, refuse_changed, version
 from la2ds_cli.views.figure import PHASE_COLOURS
 from la2ds_cli.views.report.pair_data import clip_json, skeleton_json, windows
 
-WAIT = 2.0  # seconds to wait for another process that is writing a table
 _ORIGINS = (ORIGIN, ORIGIN_CLIPS, ORIGIN_TIME, ORIGIN_CONFIDENCE, CHECKED)
 ROW = {
     **{"start": int, "end": int, "phase": str, "checked": [str]},
@@ -101,8 +100,8 @@ def row_json(row: PhaseRow) -> dict[str, Any]:
     }
 
 
-def version(rows: Sequence[PhaseRow]) -> str:
-    """A hash that changes whenever the labels of a clip do.
+def labels_version(rows: Sequence[PhaseRow]) -> str:
+    """Return the version of the labels of a clip.
 
     Empty cells and the column `origin`, which the phase states as well, do not count: a row has
     them only once it has been written to a file with these columns.
@@ -114,7 +113,7 @@ def version(rows: Sequence[PhaseRow]) -> str:
         )
         for row in rows
     ]
-    return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+    return version(*said)
 
 
 @dataclass
@@ -131,19 +130,15 @@ class Labels:
     ) -> list[PhaseRow]:
         """Replace the labels of a clip; return its new rows in time order.
 
-        labels: ROWs. known: version of the rows that the page had. ends: see phase_row. Raises
-        UserError (exit 2) if a label is invalid, has a name of no use or overlaps another, (exit 5)
-        if the labels have changed meanwhile or another process has been writing a table for more
-        than WAIT seconds.
+        labels: ROWs. known: labels_version of the rows that the page had. ends: see phase_row.
+        Raises UserError (exit 2) if a label is invalid, has a name of no use or overlaps another,
+        (exit 5) if the labels have changed meanwhile or another process has been writing a table
+        for more than WAIT seconds.
         """
         with self._lock, self.project.tables(wait=WAIT):
             phases = self.project.clip_phases()
             own = phases.by_clip.get(video.id, [])
-            if version(own) != known:
-                raise Mismatch(
-                    f"the labels of {video.title} have changed meanwhile",
-                    hint="load the page again",
-                )
+            refuse_changed(known, labels_version(own), f"the labels of {video.title}")
             there = {row.phase.name for row in own}
             name = own[0].video if own else video.id
             columns = {*phases.table.columns, *_ORIGINS} - set(PHASE_COLUMNS)
@@ -210,18 +205,19 @@ def _ends(pose: PoseSequence) -> tuple[int, int]:
 
 
 def _labels(rows: list[PhaseRow]) -> dict[str, Any]:
-    return {"rows": [row_json(row) for row in rows], "version": version(rows)}
+    return {"rows": [row_json(row) for row in rows], "version": labels_version(rows)}
 
 
 async def _save(request: Request) -> Response:
     """Save the labels of a clip."""
     studio = request.app.state.studio
-    given = await posted(request, clip=str, rows=[ROW], version=str)
+    given = await posted(request, clip=str, rows=[ROW])
+    known = known_version(request)
 
     def work() -> dict[str, Any]:
         clip = posed_clip(studio.project, given["clip"])
         ends = _ends(studio.project.read_pose(clip.id)[0])
-        return _labels(studio.labels.save(clip, given["rows"], given["version"], ends))
+        return _labels(studio.labels.save(clip, given["rows"], known, ends))
 
     return JSONResponse(await run_in_threadpool(work))
 
@@ -318,7 +314,7 @@ ROUTES = [
     Route("/phases", _show),
     Route("/phases/data", _data),
     Route("/phases/overview", _overview),
-    Route("/phases/save", _save, methods=["POST"]),
+    Saves("/phases/save", _save),
     Route("/phases/carry", _carry, methods=["POST"]),
     Route("/phases/files/{format}", _export),
 ]

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment import clip_features
-from la2ds_cli.alignment.clip_features import MOVEMENT_SPREAD, FeatureKind, FeatureSource, OneDistance
+from la2ds_cli.alignment.clip_features import (
+    MOVEMENT_SPREAD,
+    FeatureKind,
+    FeatureSource,
+    OneDistance,
+)
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence

@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.nearest_view import MARGIN, RIVAL, ViewChoice, choose_view, unclear_view_sentence
+from la2ds_cli.alignment.nearest_view import (
+    MARGIN,
+    RIVAL,
+    ViewChoice,
+    choose_view,
+    unclear_view_sentence,
+)
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import VIEWS, View
 from la2ds_cli.features.pose_features import mirror

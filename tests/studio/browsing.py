@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import uvicorn
 from starlette.testclient import TestClient
@@ -34,10 +35,41 @@ SHADE, FIRST = 6, 20  # grey levels from one frame of shaded_video to the next; 
 ORIGIN = {"origin": f"http://{HOST}"}
 
 
-def client_of(project: Project) -> TestClient:
+class Loaded(TestClient):
+    """Asks as a page that has just been loaded: what changes something carries its version, unless
+    a test gives one."""
+
+    def request(self, method: str, url: Any, **options: Any) -> Any:
+        headers = dict(options.pop("headers", None) or {})
+        if method in ("POST", "DELETE") and "if-match" not in {*headers, *self.headers}:
+            headers["if-match"] = version_of(self, str(url), options.get("json"))
+        return super().request(method, url, headers=headers, **options)
+
+
+def version_of(client: TestClient, path: str, body: Any = None) -> str:
+    """The version that a page has read of what a request changes; `none` if it shows no such
+    thing."""
+    body = body if isinstance(body, dict) else {}
+    _, page, *rest = path.split("/")
+    if path in ("/joints/save", "/phases/save", "/pair/change"):
+        named = {name: body[name] for name in ("clip", "a", "b", "view", "force") if body.get(name)}
+        found = client.get(f"/{page}/data", params=named)
+        return found.json().get("version", "none") if found.status_code == 200 else "none"
+    if page == "clips" and rest[0] == "files":
+        listed = client.get("/clips").json()["files"]
+        files = {file["name"]: file.get("version", "none") for file in listed}
+        return files.get(unquote(rest[-1]), "none")
+    if page == "clips" and (found := client.get(f"/clips/{rest[0]}")).status_code == 200:
+        versions = found.json().get("versions", {})
+        parts = [name for name in ("split", "group") if name in body] or ["reading"]
+        return " ".join(versions.get(name, "none") for name in parts)
+    return "none"
+
+
+def client_of(project: Project) -> Loaded:
     """A client of a project's studio that has no cookie and says no origin."""
     app = studio_app(project, hosts=frozenset({HOST}), token=TOKEN)
-    return TestClient(app, base_url=f"http://{HOST}")
+    return Loaded(app, base_url=f"http://{HOST}")
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from tests.studio.browsing import SAVED, Seen, asked, browsed, check_refused
+from tests.studio.browsing import SAVED, Seen, asked, browsed, check_refused, version_of
 from tests.studio.marks import corrections
 
 PENN = get_skeleton("penn13").joints
@@ -56,11 +56,11 @@ def test_a_change_that_is_none_changes_nothing(filmed: Project) -> None:
 def test_joints_dragged_on_a_picture_that_is_turned_meanwhile_are_refused(filmed: Project) -> None:
     changed = {"frame": 2, "joint": "head", "at": [100, 50]}
     with asked(filmed) as client:
-        reading = client.get("/joints/data", params={"clip": "a"}).json()["reading"]
-        content = {"clip": "a", "reading": reading, "changes": [changed]}
+        content = {"clip": "a", "changes": [changed]}
+        client.headers["if-match"] = version_of(client, "/joints/save", content)
         pose, recipe = filmed.read_pose("a")
         filmed.write_pose("a", replace(pose, info={**pose.info, "rotate": 180}), recipe)
-        check_refused(client, "/joints/save", [(content, "read in another way")], 409)
+        check_refused(client, "/joints/save", [(content, "changed meanwhile")], 409)
         assert not filmed.annotations_path.exists()
         filmed.write_pose("a", pose, recipe)
         assert client.post("/joints/save", json=content).status_code == 200

@@ -292,13 +292,14 @@ def test_a_clip_has_at_most_a_hundred_drawings(project: Project) -> None:
 
 def test_drawings_hold_for_the_way_the_clip_is_turned(project: Project) -> None:
     with asked(project) as client:
-        turned = client.get("/pair/data", params=PAIR).json()["a"]["turned"]
-        change(client, [], [LINE | {"turned": turned}])
+        change(client, [], [LINE])
+        known = client.get("/pair/data", params=PAIR).json()["version"]
         pose, recipe = project.read_pose("a")
         project.write_pose("a", replace(pose, info={**pose.info, "rotate": 180}), recipe)
         assert client.get("/pair/data", params=PAIR).json()["drawings"]["a"] == []
-        meanwhile = PAIR | {"old": [], "new": [OTHER | {"turned": turned}]}
-        check_refused(client, "/pair/change", [(meanwhile, "rotated or mirrored meanwhile")])
+        client.headers["if-match"] = known
+        meanwhile = PAIR | {"old": [], "new": [OTHER]}
+        check_refused(client, "/pair/change", [(meanwhile, "changed meanwhile")], 409)
         project.write_pose("a", pose, recipe)
         assert lines_of(client.get("/pair/data", params=PAIR).json()) == [LINE]
     assert len(project.annotations()) == 1

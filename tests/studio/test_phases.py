@@ -41,8 +41,7 @@ def save(client: TestClient, clip: str, *rows: dict[str, Any]) -> Any:
     now = rows_of(client, clip)
     known = {row["phase"]: row for row in now["rows"]}
     told = [known.get(row["phase"], {}) | row for row in rows]
-    content = {"clip": clip, "rows": told, "version": now["version"]}
-    return client.post("/phases/save", json=content)
+    return client.post("/phases/save", json={"clip": clip, "rows": told})
 
 
 def carried_to(project: Project, clip: str, *spans: tuple[int, int, str]) -> None:
@@ -79,11 +78,13 @@ def test_what_are_no_labels_is_refused(project: Project) -> None:
         ([label(0, 10, "x") | {"other": {"mine": 3}}], "must be texts"),
     ]
     with asked(project) as client:
-        known = {"clip": "a", "version": rows_of(client, "a")["version"]}
-        check_refused(client, "/phases/save", [(known | {"rows": r}, said) for r, said in wrong])
+        known = rows_of(client, "a")["version"]
+        clip = {"clip": "a"}
+        check_refused(client, "/phases/save", [(clip | {"rows": r}, said) for r, said in wrong])
         assert not project.phases_path.exists()
         write_text(project.phases_path, "video,start,end,phase\na,0,9,down\n")
-        meanwhile = [(known | {"rows": [label(0, 3, "x")]}, "changed meanwhile")]
+        client.headers["if-match"] = known
+        meanwhile = [(clip | {"rows": [label(0, 3, "x")]}, "changed meanwhile")]
         check_refused(client, "/phases/save", meanwhile, 409)
     assert project.phases()["a"] == [Phase(0, 9, "down")]
 
@@ -119,8 +120,8 @@ def test_a_new_label_can_be_changed_at_once_in_a_file_with_further_columns(
     with asked(project) as client:
         version = rows_of(client, "a")["version"]
         for end in (8, 9, 10):
-            content = {"clip": "a", "rows": [label(0, end, "x")], "version": version}
-            answer = client.post("/phases/save", json=content)
+            content = {"clip": "a", "rows": [label(0, end, "x")]}
+            answer = client.post("/phases/save", json=content, headers={"if-match": version})
             assert answer.status_code == 200, answer.json()
             version = answer.json()["version"]
     assert project.phases()["a"] == [Phase(0, 10, "x")]

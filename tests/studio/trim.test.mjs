@@ -34,7 +34,7 @@ test("a handle stays in the file and off the other", () => {
 
 test("what is read is what differs from the whole file", () => {
   assert.deepEqual(strip().range(), {});
-  assert.deepEqual(strip({ start: 1.23456 }).range(), { start: 1.235 });
+  assert.deepEqual(strip({ start: 1.23456, end: 6.54321 }).range(), { start: 1.23456, end: 6.54321 }); // not moved
   assert.deepEqual(strip({ end: 7 }).range(), { end: 7 });
   assert.deepEqual(strip({ end: 70 }).range(), {}); // the file is shorter
 });
@@ -48,6 +48,14 @@ test("an end is dragged", () => {
   assert.deepEqual(trim.range(), { start: 2 });
   assert.equal(start.style.left, "25%");
   assert.equal(start.attributes["aria-valuetext"], "2.00 s");
+});
+
+test("an end that is moved is rounded to the millisecond, and the other stays as it was", () => {
+  const trim = strip({ start: 1.23456, end: 6.54321 });
+  trim.handles.start.fire("keydown", { key: "ArrowRight" });
+  assert.deepEqual(trim.range(), { start: 1.285, end: 6.54321 });
+  trim.handles.end.fire("keydown", { key: "ArrowRight" });
+  assert.deepEqual(trim.range(), { start: 1.285, end: 6.593 });
 });
 
 test("an end goes by keys", () => {

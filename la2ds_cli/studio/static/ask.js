@@ -5,12 +5,14 @@ import { at, trouble } from "./page.js";
 const AGAIN_AFTER = 2000; // milliseconds
 
 /** What the server could not do; `hint` says what helps, "" if unknown; `kind`: the name of its exit
- * code; `passing`: whether the same request may succeed later. */
+ * code; `passing`: whether the same request may succeed later; `changed`: whether it was refused
+ * because what it changes is no longer as the page shows it. */
 export class Refused extends Error {
   constructor(message, hint = "", kind = "") {
     super(message);
     Object.assign(this, { hint, kind });
     this.passing = /^another la2ds command/.test(message);
+    this.changed = kind === "MISMATCH" && /have changed meanwhile/.test(message);
   }
 }
 
@@ -34,39 +36,80 @@ async function asked(path, options) {
 
 export const get = (path) => asked(path, {});
 
-export const post = (path, content = {}) => asked(path, {
-  method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(content),
+/** version: of what the page shows, if the request replaces or removes it; see saving.py. */
+const holding = (version) => (version ? { "if-match": version } : {});
+
+export const post = (path, content = {}, version = "") => asked(path, {
+  method: "POST", headers: { "content-type": "application/json", ...holding(version) }, body: JSON.stringify(content),
 });
 
 /** Send a file as it is. */
 export const send = (path, file) => asked(path, { method: "PUT", body: file });
 
-export const remove = (path) => asked(path, { method: "DELETE" });
+export const remove = (path, version) => asked(path, { method: "DELETE", headers: holding(version) });
 
-/** What a person changes on a page, stored by one request after another, in the element `saved`. */
+/** What a person changes on a page, stored by one request after another; the element `saved`, if
+ * there is one, says whether it is. A request carries the version of what the page shows. If that has changed meanwhile, its change is
+ * refused, and so are those that were made on top of it; the page shows what is there, and offers to
+ * make all of them again. */
 export class Saving {
-  /** refused(): a change will never be stored; the page shows again what is. */
-  constructor(refused) {
-    Object.assign(this, { refused, due: 0, done: Promise.resolve() });
+  /** reload(error): show what is stored, and take over its version, after a refusal. */
+  constructor(reload) {
+    Object.assign(this, { reload, version: "", due: 0, refusals: 0, words: "", open: [], done: Promise.resolve() });
     window.addEventListener("beforeunload", (event) => { if (this.due) event.preventDefault(); });
   }
 
-  /** Store a change. send(): its request, made again while the studio does not answer or another
-   * command is writing. `done` resolves when all are stored. */
-  add(send) {
-    const tell = (otherwise) => { at("saved").textContent = this.due ? "not saved yet" : otherwise; };
+  /** Store a change. send(version): its request, made again while the studio does not answer or
+   * another command is writing; returns the answer with the new version, or nothing if the next
+   * change sends it, too. again(): makes the change on what is there then; null: it is not offered.
+   * Resolves, as `done` does when all are stored, with the answer; null: it was refused. */
+  add(send, again = null) {
+    const { refusals } = this;
     this.due += 1;
-    tell("");
-    this.done = this.done.then(() => this.sent(send)).then(
-      () => { trouble(null); this.due -= 1; tell("saved"); },
-      async (error) => { trouble(error); this.due -= 1; tell("not saved"); await this.refused().catch(trouble); },
-    );
+    this.tell();
+    this.done = this.done.then(() => this.store(send, again, refusals)).then((found) => {
+      this.due -= 1;
+      this.tell();
+      return found;
+    });
+    return this.done;
+  }
+
+  async store(send, again, refusals) {
+    if (again) this.open.push(again);
+    if (this.refusals !== refusals) { this.offer(); return null; } // made on what had changed
+    try {
+      const found = await this.sent(send);
+      trouble(null);
+      this.words = "saved";
+      if (found) { this.version = found.version; this.open = []; }
+      return found;
+    } catch (error) {
+      this.error = error;
+      this.refusals += 1;
+      this.words = "not saved";
+      if (!error.changed) this.open = [];
+      trouble(error);
+      await this.reload(error).catch(trouble);
+      this.offer();
+      return null;
+    }
+  }
+
+  /** Show why changes are not stored, and offer to make them again. */
+  offer() {
+    const open = [...this.open];
+    trouble(this.error, open.length ? () => { this.open = []; for (const again of open) again(); } : null);
+  }
+
+  tell() {
+    if (at("saved")) at("saved").textContent = this.due ? "not saved yet" : this.words;
   }
 
   async sent(send) {
     for (;;) {
       try {
-        return await send();
+        return await send(this.version);
       } catch (error) {
         if (!error.passing) throw error;
         trouble(error);

@@ -116,7 +116,7 @@ function copied({ file, job }) {
   row.append(offered(file.name, "Find its joints", () => tried(() => post("/clips/extract", { names: [file.name] }))));
   row.append(offered(file.name, "Delete the file", async () => {
     if (!window.confirm(`Permanently delete the copy of ${file.name}?`)) return;
-    await tried(() => remove(`/clips/files/${encodeURIComponent(file.name)}`));
+    await tried(() => remove(`/clips/files/${encodeURIComponent(file.name)}`, file.version));
     await load();
   }));
   return row;
@@ -135,7 +135,7 @@ function card(clip) {
   const picture = made("img", "", "picture");
   picture.alt = "";
   picture.loading = "lazy";
-  if (clip.version) picture.src = `/clips/${encodeURIComponent(clip.id)}/picture?v=${clip.version}`;
+  if (clip.pictures_key) picture.src = `/clips/${encodeURIComponent(clip.id)}/picture?v=${clip.pictures_key}`;
   const words = made("span", "", "words");
   words.append(made("span", clip.name, "name"), made("span", `${briefly(clip.seconds)}, ${clip.frames} frames · ${clip.copied ? "copied" : "referenced"}`, "soft"));
   if (clip.lost) words.append(made("span", clip.lost, "warning"));
@@ -145,7 +145,7 @@ function card(clip) {
   if (marks) words.append(made("span", marks, "soft"));
   open.append(picture, words);
   item.append(open);
-  if (clip.version) item.append(pick(clip));
+  if (clip.pictures_key) item.append(pick(clip));
   return item;
 }
 
@@ -178,7 +178,7 @@ function pick(clip) {
 
 /** What can be done with the chosen clips, and what else to choose. */
 function offers() {
-  const usable = known.clips.filter((clip) => clip.version);
+  const usable = known.clips.filter((clip) => clip.pictures_key);
   chosen = chosen.filter((id) => usable.some((clip) => clip.id === id));
   const name = (id) => usable.find((clip) => clip.id === id).name;
   const both = chosen.length === 2 ? chosen : usable.length === 2 && !chosen.length ? usable.map((clip) => clip.id) : null;
@@ -236,12 +236,22 @@ async function look(id) {
   name.id = "detail-name";
   head.append(name, button("Close", () => dialog.close()));
   const parts = [head];
-  if (clip.version) parts.push(onward(clip));
-  const picture = (number) => `${address}/strip/${number}?v=${clip.version}`;
+  if (clip.pictures_key) parts.push(onward(clip));
+  const picture = (number) => `${address}/strip/${number}?v=${clip.pictures_key}`;
   if (clip.pictures.length) parts.push(...looks(clip, address, picture));
   parts.push(verdicts(clip), marks(clip, address), goes(clip, address));
   dialog.replaceChildren(...parts);
   if (!dialog.open) dialog.showModal();
+}
+
+/** Change a clip as the page shows it. If that has changed meanwhile, the page offers to do so again.
+ * part: of the clip, see `versions`. action(version): the request and what follows it. */
+async function change(clip, part, action) {
+  await tried(() => action(clip.versions[part]), async () => {
+    const now = await tried(() => get(`/clips/${encodeURIComponent(clip.id)}`));
+    if (now) await change(now, part, action);
+  });
+  await load();
 }
 
 /** Say that the open clip is being changed, until it is. */
@@ -270,7 +280,7 @@ function looks(clip, address, picture) {
     trim.at(clip.pictures[number].time);
     stage.querySelectorAll("button").forEach((one) => one.remove());
     for (const person of clip.pictures[number].people || []) {
-      const box = button("", () => person.followed || tried(() => post(`${address}/read`, { rank: person.rank })).then(changed));
+      const box = button("", () => person.followed || change(clip, "reading", async (version) => changed(await post(`${address}/read`, { rank: person.rank }, version))));
       const [x1, y1, x2, y2] = person.box, [w, h] = clip.size;
       Object.assign(box.style, {
         left: `${100 * x1 / w}%`, top: `${100 * y1 / h}%`, width: `${100 * (x2 - x1) / w}%`, height: `${100 * (y2 - y1) / h}%`,
@@ -306,16 +316,18 @@ function looks(clip, address, picture) {
   line.append(button("⟲ Turn left", by(270)), button("⟳ Turn right", by(90)), turned, mirrorLabel, slowLabel);
   mirrored.addEventListener("change", preview);
   const apply = made("div", "", "line");
-  apply.append(button("Read it like this", () => tried(() => post(`${address}/read`, {
-    options: { ...trim.range(), rotate: turn, mirror: mirrored.checked, slowmo: Number(slow.value) },
-  })).then(changed), "main"), made("span", "Finds its joints again; marks and phases stay.", "soft"));
+  const read = () => {
+    const options = { ...trim.range(), rotate: turn, mirror: mirrored.checked, slowmo: Number(slow.value) };
+    return change(clip, "reading", async (version) => changed(await post(`${address}/read`, { options }, version)));
+  };
+  apply.append(button("Read it like this", read, "main"), made("span", "Finds its joints again; marks and phases stay.", "soft"));
   const repeats = made("div", "", "line");
   repeats.append(button("Find repetitions", async () => {
     try {
       const spans = await get(`${address}/repetitions`);
       trim.parts(spans);
       repeats.replaceChildren(made("span", `${spans.length} repetitions, green in the strip`), button(
-        `Split into ${spans.length} clips`, () => tried(() => post(`${address}/split`)).then(changed),
+        `Split into ${spans.length} clips`, () => change(clip, "reading", async (version) => changed(await post(`${address}/split`, {}, version))),
       ));
     } catch (error) {
       repeats.replaceChildren(made("span", `${error.message}: ${error.hint}`, "soft"));
@@ -355,12 +367,11 @@ function marks(clip, address) {
   split.value = clip.split;
   group.type = "text";
   group.value = clip.group;
-  const store = async (what) => { // and nothing else, which may have changed meanwhile
-    await tried(() => post(`${address}/mark`, what));
-    await load();
-  };
-  split.addEventListener("change", () => store({ split: split.value }));
-  group.addEventListener("change", () => store({ group: group.value }));
+  const store = (part, value) => change(clip, part, async (version) => { // and nothing else
+    clip.versions = (await post(`${address}/mark`, { [part]: value }, version)).versions;
+  });
+  split.addEventListener("change", () => store("split", split.value));
+  group.addEventListener("change", () => store("group", group.value));
   const first = made("label", "used for"), second = made("label", "group, such as the performer");
   first.append(split);
   second.append(group);
@@ -378,14 +389,14 @@ function onward(clip) {
 
 function goes(clip, address) {
   const line = made("div", "", "line");
-  line.append(button("Remove from the project", async () => {
+  line.append(button("Remove from the project", () => {
     if (!window.confirm(`Remove ${clip.name}? Its joints are deleted. What you have set for it counts again if its video is added again.`)) return;
-    const gone = await tried(() => remove(address));
-    if (!gone) return;
-    at("detail").close();
-    const left = gone.exported.length ? `; exported files of it remain: ${gone.exported.join(", ")}` : "";
-    toast(`${clip.name} was removed, with its pictures${left}`);
-    await load();
+    change(clip, "reading", async (version) => {
+      const gone = await remove(address, version);
+      at("detail").close();
+      const left = gone.exported.length ? `; exported files of it remain: ${gone.exported.join(", ")}` : "";
+      toast(`${clip.name} was removed, with its pictures${left}`);
+    });
   }), made("span", `The file ${clip.file} stays where it is.`, "soft"));
   return line;
 }

@@ -2,7 +2,6 @@
 // the tools that draw, move and remove them. They are stored as in core/annotations.py. The report's
 // stage.js is loaded before they are used.
 
-import { post } from "./ask.js";
 import { at, button, made, trouble } from "./page.js";
 import { clamp, degreesAt } from "../../views/report/film.js";
 
@@ -124,10 +123,11 @@ function besideVertex([end, vertex, other], size) {
 // --- tools -----------------------------------------------------------------------------------------
 
 export class Drawings {
-  /** stages: the players, by side. pair: ids of the clips. pause(): stop the players. leads(): the
-   * side that leads. saved(found, old, fresh): a change is stored; see pair.py. */
-  constructor(stages, pair, { pause, leads, saved }) {
-    Object.assign(this, { stages, pair, pause, leads, saved });
+  /** stages: the players, by side. pause(): stop the players. leads(): the side that leads.
+   * save(old, fresh): put items in the place of others, see pair.py; resolves with the answer, null:
+   * refused. saved(found, old, fresh): that is stored. */
+  constructor(stages, { pause, leads, save, saved }) {
+    Object.assign(this, { stages, pause, leads, save, saved });
     this.all = { a: [], b: [] }; // what is shown: lists of { kind, points }
     this.stored = this.all;
     this.tool = null; // { kind, side (null before the first point), points }
@@ -164,12 +164,11 @@ export class Drawings {
 
   store(side, old, fresh) {
     this.due += 1;
-    const { turned } = this.stages[side].clip;
-    const [gone, added] = [old, fresh].map((one) => (one ? [{ ...structuredClone(one), side, turned }] : []));
-    this.saving = this.saving.then(() => post("/pair/change", { ...this.pair, old: gone, new: added })).then(
-      (found) => { this.due -= 1; this.saved(found, gone, added); },
-      (error) => { this.due -= 1; this.take(this.stored); trouble(error); },
-    );
+    const [gone, added] = [old, fresh].map((one) => (one ? [{ ...structuredClone(one), side }] : []));
+    this.saving = this.save(gone, added).then((found) => {
+      this.due -= 1;
+      if (found) this.saved(found, gone, added); else this.take(this.stored);
+    });
   }
 
   /** Store a drawing that has been moved. */

@@ -14,7 +14,7 @@ const MOST_LISTED = 200;
 const HUE = "#ff4fd8"; // of corrected joints
 const id = at("joints").dataset.clip;
 
-let clip = null, stage = null, names = [], reading = "";
+let clip = null, stage = null, names = [];
 let found = null; // what the network found: { joints, state }
 let corrections = new Map(); // "frame joint" -> [x, y] in pixels, null: not trusted
 let chosen = 0; // index of the joint in `names`
@@ -73,23 +73,23 @@ function inverse(row, joint) {
   return right === undefined ? { ...same, remove: true } : { ...same, at: right };
 }
 
-/** Show changes and save them. */
-function change(changes, back = null) {
-  if (back) undo.push(back);
+/** Show changes and save them. undoes: whether they take back others, which is not offered again. */
+function change(changes, undoes = false) {
+  if (!undoes) undo.push(changes.map(({ frame, joint }) => inverse(lastUpTo(clip.frame, frame), names.indexOf(joint))));
   for (const one of changes) {
     const where = `${one.frame} ${one.joint}`;
     if (one.remove) corrections.delete(where); else corrections.set(where, one.at);
     laid(lastUpTo(clip.frame, one.frame), names.indexOf(one.joint));
   }
   tell();
-  saving.add(() => post("/joints/save", { clip: id, reading, changes }));
+  saving.add((version) => post("/joints/save", { clip: id, changes }, version), undoes ? null : () => change(changes));
 }
 
 const one = (row, joint, what) => ({ frame: clip.frame[row], joint: names[joint], ...what });
 
 function set(row, joint, what) {
   player.play(false);
-  change([one(row, joint, what)], [inverse(row, joint)]);
+  change([one(row, joint, what)]);
 }
 
 const untrusted = () => set(player.row, chosen, { at: null });
@@ -115,21 +115,20 @@ function fill() {
   const last = player.row, first = before(last);
   if (first === null || last - first < 2) return;
   const [from, to] = [corrections.get(key(first, chosen)), corrections.get(key(last, chosen))];
-  const changes = [], back = [];
+  const changes = [];
   for (let row = first + 1; row < last; row += 1) {
     const share = (clip.time[row] - clip.time[first]) / (clip.time[last] - clip.time[first]);
     changes.push(one(row, chosen, { at: [0, 1].map((k) => from[k] + share * (to[k] - from[k])) }));
-    back.push(inverse(row, chosen));
   }
   player.play(false);
-  change(changes, back);
+  change(changes);
 }
 
 function takeBack() {
   const back = undo.pop();
   if (!back) return;
   player.go(lastUpTo(clip.frame, back[back.length - 1].frame));
-  change(back);
+  change(back, true);
 }
 
 // --- text and drawing ----------------------------------------------------------------------------
@@ -152,7 +151,7 @@ function tell() {
     const text = `${seconds(clip.time[row])}, ${words(joint)}: ${right ? "corrected" : "not trusted"}`;
     item.append(
       button(text, () => { choose(names.indexOf(joint)); player.to(row); }),
-      button("Remove", () => change([{ frame, joint, remove: true }], [{ frame, joint, at: right }]), { label: `Remove: ${text}` }),
+      button("Remove", () => change([{ frame, joint, remove: true }]), { label: `Remove: ${text}` }),
     );
     return item;
   }));
@@ -208,7 +207,7 @@ const KEYS = {
 function connectPicture() {
   const canvas = at("stage-a");
   const place = (event) => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
-  let held = null, moved = false, back = null;
+  let held = null, moved = false;
   canvas.addEventListener("pointerdown", (event) => {
     player.play(false);
     const [x, y] = place(event);
@@ -218,7 +217,6 @@ function connectPicture() {
     if (near && near[0] <= NEAR) {
       held = near[1];
       moved = false;
-      back = [inverse(player.row, held)];
       canvas.setPointerCapture(event.pointerId);
       choose(held);
     } else if (!clip.state[index(player.row, chosen)]) set(player.row, chosen, { at: pixelAt(player.row, x, y) });
@@ -231,7 +229,7 @@ function connectPicture() {
     stage.draw();
   });
   canvas.addEventListener("pointerup", (event) => {
-    if (held !== null && moved) change([one(player.row, held, { at: pixelAt(player.row, ...place(event)) })], back);
+    if (held !== null && moved) change([one(player.row, held, { at: pixelAt(player.row, ...place(event)) })]);
     held = null;
   });
   canvas.addEventListener("pointercancel", () => { if (held !== null) { laid(player.row, held); held = null; tell(); } });
@@ -248,7 +246,8 @@ function connect() {
 
 async function load() {
   const said = await get(`/joints/data?${new URLSearchParams({ clip: id })}`);
-  ({ joints: names, reading } = said);
+  names = said.joints;
+  saving.version = said.version;
   clip = unpacked(said.clip, new ServedFilm(said.clip.pictures));
   found = { joints: clip.joints.slice(), state: clip.state.slice() };
   corrections = new Map(said.corrections.map(({ frame, joint, at: right }) => [`${frame} ${joint}`, right]));

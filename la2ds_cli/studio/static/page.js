@@ -1,6 +1,6 @@
 // What all pages' scripts share: find and create elements, and show errors.
 
-import { at } from "../../views/report/elements.js";
+import { at, button } from "../../views/report/elements.js";
 
 export { at, button, lines, made, warn } from "../../views/report/elements.js";
 
@@ -17,21 +17,24 @@ export function relist(list, items, key, make) {
   elements.forEach((element, k) => { if (list.children[k] !== element) list.insertBefore(element, list.children[k] ?? null); });
 }
 
-/** Show an error with its hint; null hides it. */
-export function trouble(error) {
-  at("problem").hidden = !error;
-  if (error) at("problem").textContent = error.hint ? `${error.message}: ${error.hint}` : error.message;
+/** Show an error with its hint; null hides it. again(): makes the refused change again. */
+export function trouble(error, again = null) {
+  const problem = at("problem");
+  problem.hidden = !error;
+  if (!error) return;
+  problem.textContent = error.hint ? `${error.message}: ${error.hint}` : error.message;
+  if (again) problem.append(" ", button("Make the change again", () => { trouble(null); again(); }));
 }
 
 /** Do something that the server may refuse. If it does, closes any dialog, shows why and returns
- * null. */
-export async function tried(action) {
+ * null. again(): does it on what is there now, if that has changed meanwhile. */
+export async function tried(action, again = null) {
   try {
     trouble(null);
     return await action();
   } catch (error) {
     document.querySelector("dialog[open]")?.close();
-    trouble(error);
+    trouble(error, error.changed ? again : null);
     return null;
   }
 }

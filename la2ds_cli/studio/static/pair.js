@@ -1,9 +1,9 @@
 // The page of a pair: what the report's page shows, with film from the server, and corrected matches.
 
-import { get, post } from "./ask.js";
+import { get, post, Saving } from "./ask.js";
 import { ServedFilm } from "./film.js";
 import { Drawings } from "./drawings.js";
-import { at, button, made, tried, trouble, warn, whenCompared } from "./page.js";
+import { at, button, made, trouble, warn, whenCompared } from "./page.js";
 import { followed } from "./work.js";
 import { A, B, data, findUnmatched } from "../../views/report/clips.js";
 import { clamp, rowAt, seconds } from "../../views/report/film.js";
@@ -18,6 +18,10 @@ const pair = { ...work.dataset }; // a, b: ids; view: of B; force: 1 = align als
 const queried = () => new URLSearchParams(pair);
 let drawings = null; // what a person draws on the pictures
 const undoable = []; // changes that take back those of this page, the latest last: { old, new }
+const saving = new Saving(async ({ changed: others }) => {
+  if (others) undoable.length = 0;
+  follow(await get(`/pair/set?${queried()}`));
+});
 
 // --- loading -------------------------------------------------------------------------------------
 
@@ -26,9 +30,9 @@ async function open() {
   at("waiting").hidden = true;
   at("in-step").classList.add("aligned");
   openPair(content, [content.a, content.b].map(({ pictures }) => new ServedFilm(pictures)));
-  drawings = new Drawings(stages, pair, {
-    pause: () => play(false), leads: () => state.leader,
-    saved: changed,
+  saving.version = content.version;
+  drawings = new Drawings(stages, {
+    pause: () => play(false), leads: () => state.leader, save: store, saved: changed,
   });
   for (const stage of [stages.a, stages.b]) stage.over.push(drawings.draw);
   at("free").max = String(B.count - 1);
@@ -55,6 +59,7 @@ function follow(found) {
   const { limit } = data.angles; // keep the scale
   Object.assign(data, found);
   data.angles.limit = limit;
+  saving.version = found.version;
   if (found.position) { findUnmatched(); lay(); }
   tell();
 }
@@ -86,26 +91,33 @@ function changed(found, old, fresh) {
   follow(found);
 }
 
-/** Put items in the place of others; see pair.py. */
-async function change(old, fresh) {
-  const found = await tried(() => post("/pair/change", { ...pair, old, new: fresh }));
+/** Put items in the place of others, see pair.py; resolves with the answer, null: refused. again():
+ * does so on what is there then. */
+const store = (old, fresh, again = () => change(old, fresh)) =>
+  saving.add((version) => post("/pair/change", { ...pair, old, new: fresh }, version), again);
+
+async function change(old, fresh, again = undefined) {
+  const found = await store(old, fresh, again);
   if (found) changed(found, old, fresh);
   return Boolean(found);
 }
 
 async function undo() {
   await drawings.settled();
-  const back = undoable.pop(), found = back && await tried(() => post("/pair/change", { ...pair, ...back }));
-  if (found) follow(found); else if (back) undoable.push(back);
+  const back = undoable.pop(), found = back && await store(back.old, back.new, null);
+  if (found) follow(found);
 }
 
 const anchorAt = (frames) => ({ kind: "anchor", frames });
 
 /** A new corrected match takes the place of any with one of its frames. */
-async function same() {
-  const frames = [A.frame[state.row], B.frame[state.free]];
+function match(frames) {
   const met = data.anchors.filter((one) => one.frames.some((frame, side) => frame === frames[side]));
-  if (await change(met.map((one) => anchorAt(one.frames)), [anchorAt(frames)])) correct(false);
+  return change(met.map((one) => anchorAt(one.frames)), [anchorAt(frames)], () => match(frames));
+}
+
+async function same() {
+  if (await match([A.frame[state.row], B.frame[state.free]])) correct(false);
 }
 
 // --- text on the page ------------------------------------------------------------------------------
@@ -134,8 +146,12 @@ async function takeNote(event) {
   event.preventDefault();
   const shows = (side, clip, row) => (state.matched || state.leader === side ? clip.frame[row] : null);
   const frames = [shows("a", A, state.row), shows("b", B, state.rowB)];
-  if (!await change([], [{ kind: "note", frames, text: at("note-text").value.trim() }])) return;
-  at("note-text").value = "";
+  await addNote({ kind: "note", frames, text: at("note-text").value.trim() });
+}
+
+async function addNote(note) {
+  if (!await change([], [note], () => addNote(note))) return; // the text stays
+  if (at("note-text").value.trim() === note.text) at("note-text").value = "";
   at("note-text").blur(); // keys control the players again
 }
 

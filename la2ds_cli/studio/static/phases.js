@@ -17,7 +17,6 @@ const MOST_REVIEWED = 12;
 
 let clip = null, stage = null, ends = [0, 0];
 let labels = []; // in time order, see labels.js
-let version = "";
 let undo = []; // the labels before each change
 let overview = { clips: [], names: [], palette: ["#888888"], queue: [] };
 let reviewed = null; // the boundary of the queue that is being reviewed
@@ -70,7 +69,8 @@ async function open(id, frame = null) {
 
 /** Take over the labels that the server has. */
 function take(found) {
-  ({ rows: labels, version } = found);
+  labels = found.rows;
+  saving.version = found.version;
 }
 
 async function look() {
@@ -81,32 +81,41 @@ async function look() {
 
 // --- changing labels -------------------------------------------------------------------------------
 
-/** Replace the labels, and save them soon. */
-function change(next) {
+/** Change the labels, and save them soon. edit(labels): the new labels; it may be made again on
+ * labels that somebody else has changed, unless it is for what was shown alone. */
+function change(edit, repeats = true) {
+  const next = edit(labels), mine = opened;
   if (JSON.stringify(next) === JSON.stringify(labels)) return false;
   undo.push(labels);
   labels = next;
-  keep();
+  keep(repeats ? () => { if (opened === mine) change(edit); } : null);
   return true;
 }
 
-function keep() {
+function keep(again = null) {
   tell();
-  saving.add(send);
+  saving.add(send, again);
 }
 
 /** Send the labels, unless what follows sends them, too. */
-async function send() {
-  if (saving.due > 1) return;
-  const found = await post("/phases/save", { clip: opened, rows: labels, version });
-  if (saving.due > 1) { ({ version } = found); return; }
+async function send(version) {
+  if (saving.due > 1) return null;
+  const found = await post("/phases/save", { clip: opened, rows: labels }, version);
+  if (saving.due > 1) return found;
   take(found);
   tell();
   look();
+  return found;
 }
 
-const label = (name) => change(edited.begin(labels, name, here(), ends));
-const remove = () => change(edited.remove(labels, here()));
+/** Change the labels at the shown frame. */
+function changeHere(edit) {
+  const frame = here();
+  return change((now) => edit(now, frame));
+}
+
+const label = (name) => changeHere((now, frame) => edited.begin(now, name, frame, ends));
+const remove = () => changeHere(edited.remove);
 
 function takeBack() {
   if (!undo.length) return;
@@ -140,7 +149,7 @@ function accept() {
     : edited.borders(labels).includes(here()) ? here() : null;
   if (border === null) return;
   const frame = here();
-  change(edited.move(labels, border, frame));
+  change((now) => edited.move(now, border, frame));
   const where = Math.max(overview.queue.findIndex(isReviewed), 0);
   overview.queue = overview.queue.filter((one) => !(one.clip === opened && one.frame === border));
   reviewed = null;
@@ -149,7 +158,7 @@ function accept() {
 }
 
 function acceptAll() {
-  change(labels.map((one) => ({ ...one, checked: ["end", "start"] })));
+  change((now) => now.map((one) => ({ ...one, checked: ["end", "start"] })), false);
   overview.queue = overview.queue.filter((one) => one.clip !== opened);
   reviewed = null;
   tell();
@@ -342,7 +351,7 @@ function nudge(side) {
   const target = frameOf(clamp(rowOf(border) + side, 0, clip.count - 1));
   player.play(false);
   const moved = isReviewed({ clip: opened, frame: border }) // moves only when it is accepted
-    || change(edited.move(labels, border, target));
+    || change((now) => edited.move(now, border, target));
   if (moved) player.go(rowOf(target));
 }
 
@@ -351,7 +360,7 @@ const KEYS = {
   "[": () => toBorder(-1), "]": () => toBorder(1),
   ",": () => nudge(-1), ".": () => nudge(1),
   Delete: remove, Backspace: remove,
-  0: () => change(edited.none(labels, here())),
+  0: () => changeHere(edited.none),
   n: next, u: takeBack,
   s: () => at("show-skeleton").click(),
 };
@@ -363,7 +372,7 @@ function connectLine() {
   const canvas = at("line");
   const place = (event) => clamp(event.clientX - canvas.getBoundingClientRect().left, 0, line.wide);
   const rowAtPlace = (x) => rowAt(clip, clip.start + (x / line.wide) * (clip.end - clip.start));
-  let held = null, before = null;
+  let held = null, before = null, from = null;
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
     player.play(false);
@@ -372,6 +381,7 @@ function connectLine() {
       .map((frame) => [Math.abs(line.x(timeOf(frame)) - x), frame]).sort((a, b) => a[0] - b[0])[0];
     held = near && near[0] <= GRIP ? near[1] : null;
     before = labels;
+    from = held;
     player.go(held === null ? rowAtPlace(x) : rowOf(held));
     event.preventDefault();
     canvas.focus();
@@ -387,11 +397,11 @@ function connectLine() {
   });
   const letGo = (keeps) => () => {
     if (held === null) return;
+    const to = held;
     held = null;
     if (before === labels) return;
-    const moved = labels;
     labels = before;
-    if (keeps) change(moved); else tell();
+    if (!keeps || !change((now) => edited.move(now, from, to))) tell();
   };
   canvas.addEventListener("pointerup", letGo(true));
   canvas.addEventListener("pointercancel", letGo(false));

@@ -17,6 +17,7 @@ export class Trim {
   constructor(clip, picture, show) {
     this.total = clip.file_seconds;
     this.ends = { start: clip.options.start || 0, end: Math.min(clip.options.end ?? this.total, this.total) };
+    this.given = { ...this.ends };
     this.element = document.createElement("div");
     this.element.className = "strip";
     this.words = document.createElement("p");
@@ -98,9 +99,11 @@ export class Trim {
     }
   }
 
-  /** The ends that differ from the whole file, to the millisecond. */
+  /** The ends that differ from the whole file: one that has not been moved as it is, another to the
+   * millisecond. */
   range() {
-    const round = (value) => Math.round(1000 * value) / 1000, { start, end } = this.ends;
-    return { ...(start > 0 ? { start: round(start) } : {}), ...(end < this.total ? { end: round(end) } : {}) };
+    const kept = (which) => (this.ends[which] === this.given[which] ? this.ends[which] : Math.round(1000 * this.ends[which]) / 1000);
+    const { start, end } = this.ends;
+    return { ...(start > 0 ? { start: kept("start") } : {}), ...(end < this.total ? { end: kept("end") } : {}) };
   }
 }
