@@ -111,7 +111,7 @@ def compare(
     alignment = aligned.alignment
     a, b = aligned.pose_a, aligned.shown_b
     matched = ~np.isnan(alignment.position)
-    phases = project.phases(propagated=True)
+    phases = project.phases(propagated=True, skip_unclear=True)
     spans = spans_of(a, phases.get(aligned.a.id, []), matched)
     view = view_difference(a, b, alignment.position)
     angles = differences(a, b, alignment, view)

@@ -53,7 +53,7 @@ class RunStatus:
 @dataclass(frozen=True)
 class ProjectStatus:
     """The answer of `la2ds status`. next: a command, empty if nothing is left to do. gone: ids of
-    clips whose video is not where it was."""
+    clips whose video is not where it was. unclear_labels: why names in phases.csv mean no clip."""
 
     project: Path
     preset: str
@@ -64,6 +64,7 @@ class ProjectStatus:
     runs: list[RunStatus]
     next: str = ""
     gone: list[str] = field(default_factory=list)
+    unclear_labels: list[str] = field(default_factory=list)
 
 
 def project_status(project: Project, config: Config, *, stopped: bool = True) -> ProjectStatus:
@@ -79,11 +80,15 @@ def project_status(project: Project, config: Config, *, stopped: bool = True) ->
         preset=config.preset,
         videos=len(videos),
         splits=dict(sorted(Counter(video.split for video in videos).items())),
-        labelled=len(project.phases()),
+        labelled=len(project.phases(skip_unclear=True)),
         steps=steps,
         runs=runs,
         next=_next(steps, runs, project),
         gone=poses.gone,
+        unclear_labels=[
+            f"{error.message}; {error.hint}"
+            for error in project.clip_phases(skip_unclear=True).unclear.values()
+        ],
     )
 
 

@@ -135,7 +135,7 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
     except UserError as error:  # the anchors were set in another version of the clips
         result, problem = held.plain, f"{error.message}; {error.hint}"
     project, plain = held.project, held.plain
-    data = pair_json(result, project.phases(propagated=True)) | held.set_json()
+    data = pair_json(result, project.phases(propagated=True, skip_unclear=True)) | held.set_json()
     poses = result.pose_a, result.shown_b
     for side, clip, pose in zip("ab", held.pair.clips, poses, strict=True):
         data[side] |= {

@@ -55,7 +55,7 @@ def draw(project: Project, result: AlignResult) -> Figure:
     """The figure of an alignment."""
     from matplotlib.figure import Figure
 
-    phases = project.phases()
+    phases = project.phases(skip_unclear=True)
     alignment = result.alignment
     named_a, named_b = (phases.get(clip.id, []) for clip in (result.a, result.b))
     a = drawn_clip(project, "A", result.a, result.pose_a, alignment.matched_a, named_a)
