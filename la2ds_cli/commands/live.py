@@ -15,7 +15,9 @@ from la2ds_cli.core.errors import UserError
 if TYPE_CHECKING:
     from la2ds_cli.alignment.live import LiveEstimate, LiveFilter
     from la2ds_cli.core.clip import ClipOptions
+    from la2ds_cli.core.clip_names import as_on_disk
     from la2ds_cli.core.project import Project
+    from la2ds_cli.poses.current import find_clip
     from la2ds_cli.poses.live import LivePoses
     from la2ds_cli.video.playing import Player
     from la2ds_cli.video.reader import Frame
@@ -88,10 +90,11 @@ def _played(project: Project, source: str) -> tuple[str, ClipOptions]:
 
     if source.startswith("camera:"):
         return source, ClipOptions()
+    source = as_on_disk(source)
     if Path(source).exists():
         ways = {row.options for row in project.video_list().of_source(Path(source))}
         return source, ClipOptions.from_text(ways.pop() if len(ways) == 1 else "")
-    clip = project.find(source)
+    clip, _ = find_clip(project, source)
     if clip is None:
         return source, ClipOptions()
     if clip.person > 1:

@@ -14,7 +14,15 @@ from typing import TypeVar
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, family, row_of, video_of
-from la2ds_cli.core.clip_names import ClipName, as_on_disk, folded, is_part, is_same_file, keys_of, nfc
+from la2ds_cli.core.clip_names import (
+    ClipName,
+    as_on_disk,
+    folded,
+    is_part,
+    is_same_file,
+    keys_of,
+    nfc,
+)
 from la2ds_cli.core.csv_tables import read_rows, table_of
 from la2ds_cli.core.errors import Mismatch, UserError
 
@@ -122,7 +130,9 @@ class VideoList:
             return key.of_part(rows)
         whole = [video for video in rows if not is_part(video)]
         films = {self._film(video) for video in whole}
-        return whole + [video for video in rows if is_part(video) and self._film(video) not in films]
+        return whole + [
+            video for video in rows if is_part(video) and self._film(video) not in films
+        ]
 
     def has_id(self, name: str) -> bool:
         """Whether a clip has this id."""
@@ -197,7 +207,9 @@ class VideoList:
             rows = [row for row in search(key.film, folder) if self._has(row, key)]
             people = {self.videos[row].person for row in rows}
             if search == self._by_start and not key.person and len(people) == 1:
-                key = replace(key, person=people.pop())  # the start reaches into what follows a film
+                key = replace(
+                    key, person=people.pop()
+                )  # the start reaches into what follows a film
             if rows:
                 return self._narrowed(rows, key.film, folder), key
         return [], peeled
