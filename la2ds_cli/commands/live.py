@@ -15,9 +15,7 @@ from la2ds_cli.core.errors import UserError
 if TYPE_CHECKING:
     from la2ds_cli.alignment.live import LiveEstimate, LiveFilter
     from la2ds_cli.core.clip import ClipOptions
-    from la2ds_cli.core.clip_names import as_on_disk
     from la2ds_cli.core.project import Project
-    from la2ds_cli.poses.current import find_clip
     from la2ds_cli.poses.live import LivePoses
     from la2ds_cli.video.playing import Player
     from la2ds_cli.video.reader import Frame
@@ -87,6 +85,8 @@ def _played(project: Project, source: str) -> tuple[str, ClipOptions]:
     """The file of SOURCE, and how it is read: as the clip of the project that it names, or else as
     it is. Raises UserError (exit 2) for a further person of a video."""
     from la2ds_cli.core.clip import ClipOptions
+    from la2ds_cli.core.clip_names import as_on_disk
+    from la2ds_cli.poses.current import find_clip
 
     if source.startswith("camera:"):
         return source, ClipOptions()

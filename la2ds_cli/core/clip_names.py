@@ -16,8 +16,8 @@ The first form that fits decides:
 `#1.5-4` behind it is a part of the film in seconds (`#1.5-`: to its end), `#2` a person, `#1.5-4#2`
 both. A name without a part is the whole film, or its only part; without a person, the first one. Of
 several films that fit, the one that is spelled exactly so is meant, or else the one in the current
-folder. Spelling is compared in NFC; the case of letters counts unless the file system says that both
-names are one file.
+folder. Spelling is compared in NFC; the case of letters counts unless the file system says that
+both names are one file.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def is_same_file(a: str, b: str) -> bool:
     if folded(a) != folded(b):
         return False
     with suppress(OSError, ValueError):
-        return os.path.samefile(a, b)
+        return Path(a).samefile(b)
     return nfc(a) == nfc(b)
 
 

@@ -346,8 +346,8 @@ class Project(ProjectFolder):
         return {video: phases for video, phases in found.items() if phases}
 
     def clip_phases(self, *, skip_unclear: bool = False) -> ClipPhases:
-        """phases.csv by clip. Raises UserError (exit 5) that names an unreadable row, or a name that
-        fits several films; skip_unclear: leave such rows out, for what only shows labels."""
+        """phases.csv by clip. Raises UserError (exit 5) that names an unreadable row, or a name
+        that fits several films; skip_unclear: leave such rows out, for what only shows labels."""
         phases = ClipPhases(self.phase_table(), self.video_list(), self._frames_shown)
         for error in () if skip_unclear else phases.unclear.values():
             raise error

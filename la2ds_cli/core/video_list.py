@@ -1,6 +1,6 @@
 """videos.csv: the clips of a project, and finding one by name among very many."""
 
-# ruff: noqa: PTH114, PTH118, PTH119, PTH122 - a Path for each clip would take longer than all the rest
+# ruff: noqa: PTH114, PTH117, PTH118, PTH119, PTH120, PTH122 - a Path for each clip would take longer than all the rest
 
 from __future__ import annotations
 
@@ -207,9 +207,9 @@ class VideoList:
             rows = [row for row in search(key.film, folder) if self._has(row, key)]
             people = {self.videos[row].person for row in rows}
             if search == self._by_start and not key.person and len(people) == 1:
-                key = replace(
-                    key, person=people.pop()
-                )  # the start reaches into what follows a film
+                films = {len(family(self.videos[row].id)[0]) for row in rows}
+                if len(key.film) > max(films):  # it reaches into what follows the film in the id
+                    key = replace(key, person=people.pop())
             if rows:
                 return self._narrowed(rows, key.film, folder), key
         return [], peeled

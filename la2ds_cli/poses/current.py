@@ -92,7 +92,7 @@ def clip_named(project: Project, typed: str) -> Video:
     if file is None or key.has_keys:
         raise project.no_clip(typed)
     alike = [v for v in project.videos() if nfc(Path(v.path).name) == nfc(file.name)]
-    others = ", ".join(map(project.video_list().name_of, alike[:_NAMED]))
+    others = ", ".join(str(project.source(video)) for video in alike[:_NAMED])
     raise Unreadable(
         f"the project has no clip of the file {typed}",
         hint=f"clips of that name from other files: {others}"
