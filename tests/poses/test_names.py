@@ -20,8 +20,8 @@ from la2ds_cli.core.clip import Video, id_within, video_id
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.video_list import VideoList
-from la2ds_cli.embedding.embed import embed
 from la2ds_cli.health.status import project_status
+from la2ds_cli.network.embed import embed
 from la2ds_cli.poses.current import find_clip
 from tests.movement import sequence, warped_phase
 from tests.processes import invoke
