@@ -85,13 +85,16 @@ def _played(project: Project, source: str) -> tuple[str, ClipOptions]:
     """The file of SOURCE, and how it is read: as the clip of the project that it names, or else as
     it is. Raises UserError (exit 2) for a further person of a video."""
     from la2ds_cli.core.clip import ClipOptions
+    from la2ds_cli.core.clip_names import as_on_disk
+    from la2ds_cli.poses.current import find_clip
 
     if source.startswith("camera:"):
         return source, ClipOptions()
+    source = as_on_disk(source)
     if Path(source).exists():
         ways = {row.options for row in project.video_list().of_source(Path(source))}
         return source, ClipOptions.from_text(ways.pop() if len(ways) == 1 else "")
-    clip = project.find(source)
+    clip, _ = find_clip(project, source)
     if clip is None:
         return source, ClipOptions()
     if clip.person > 1:

@@ -152,6 +152,8 @@ def _show(console: Console, state: ProjectStatus) -> None:
             "la2ds extract-poses on the new ones and la2ds remove on these",
             "yellow",
         )
+    for problem in state.unclear_labels:
+        console.line(f"phases.csv: {problem}", "yellow")
     for run in state.runs:
         error = "" if run.validation_error is None else f", error {run.validation_error:.2f} %"
         console.line(f"run {run.run}: step {run.step} of {run.steps}{error}")
@@ -195,10 +197,12 @@ def remove(
     people have set for the clips, such as phases, groups and corrected joints: it counts again if
     the same video is extracted again from the same place.
     """
+    from la2ds_cli.poses.current import clip_named
+
     with here.console() as console:
         opened = here.open()
         with opened.lock():
-            clips = list(map(opened.clip, videos))  # before any is removed
+            clips = [clip_named(opened, name) for name in videos]  # before any is removed
             gone = list(dict.fromkeys(clip.id for clip in clips))
             there = any(opened.source(clip).exists() for clip in clips)
             for video in gone:

@@ -109,8 +109,10 @@ def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Projec
 
 
 def _is(test: Callable[[Path], bool], name: str) -> bool:
+    from la2ds_cli.core.clip_names import as_on_disk
+
     try:
-        return test(Path(name))
+        return test(Path(as_on_disk(name)))
     except OSError:  # a name longer than the system allows; reading it will say so
         return False
 

@@ -109,7 +109,7 @@ def compare(
     aligned = aligner.align_names(reference, other)
     a, b = aligned.pose_a, aligned.shown_b
     matched = ~np.isnan(aligned.position)
-    phases = project.phases(propagated=True)
+    phases = project.phases(propagated=True, skip_unclear=True)
     spans = spans_of(a, phases.get(aligned.a.id, []), matched)
     view = view_difference(a, b, aligned.position)
     angles = differences(a, b, aligned, view)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -16,8 +17,9 @@ from math import inf
 from pathlib import Path
 
 from la2ds_cli.core import artifact, regular_file
-from la2ds_cli.core.clip import MOST_FRAMES, Video, family
+from la2ds_cli.core.clip import MOST_FRAMES, Video, family, id_within
 from la2ds_cli.core.csv_tables import read_rows, table_of
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import Phase
 from la2ds_cli.core.video_list import VideoList
 
@@ -34,7 +36,7 @@ _HINT = "columns: video,start,end,phase (frame numbers, end exclusive)"
 
 @dataclass(frozen=True)
 class PhaseRow:
-    """video: as written: an id, a file name or its stem. other: text of further columns."""
+    """video: as written, a name that VideoList.file_of finds. other: text of further columns."""
 
     video: str
     phase: Phase
@@ -139,6 +141,28 @@ def _back_up(content: bytes, folder: Path) -> Path:
     return copy
 
 
+def kept_names(table: PhaseTable, before: VideoList, after: VideoList) -> PhaseTable | None:
+    """The table with ids in place of names that mean another film, several or none once the list of
+    clips has changed; None if all names keep their meaning."""
+    ids: dict[str, str] = {}
+    for name in {row.video for row in table.rows}:
+        with suppress(UserError):  # it has fitted several films already
+            meant = before.file_of(name)
+            if meant is not None and meant != _file_or_none(after, name):
+                ids[name] = id_within(meant[0], person=int(meant[1]))
+    if all(name == own for name, own in ids.items()):
+        return None
+    rows = tuple(replace(row, video=ids.get(row.video, row.video)) for row in table.rows)
+    return replace(table, rows=rows)
+
+
+def _file_or_none(videos: VideoList, name: str) -> tuple[str, str] | None:
+    try:
+        return videos.file_of(name)
+    except UserError:  # it fits several films
+        return None
+
+
 # --- which rows each clip shows -------------------------------------------------------------------
 
 File = tuple[str, str]  # and person, see clip.family
@@ -160,7 +184,15 @@ class ClipPhases:
         self.table = table
         self._videos = videos
         self._frames = frames
-        self._file = {row.video: videos.file_of(row.video) for row in table.rows}
+        self.unclear: dict[str, UserError] = {}  # names that fit several films, which no clip shows
+        self._file = {name: self._file_of(name) for name in {row.video for row in table.rows}}
+
+    def _file_of(self, name: str) -> File | None:
+        try:
+            return self._videos.file_of(name)
+        except UserError as error:
+            self.unclear[name] = error
+            return None
 
     @cached_property
     def by_clip(self) -> dict[str, list[PhaseRow]]:

@@ -6,6 +6,7 @@ project_folder.py says where all of it lies.
 from __future__ import annotations
 
 import math
+import os
 import shlex
 import shutil
 import tomllib
@@ -29,12 +30,14 @@ from la2ds_cli.core.annotations import (
     write_annotations,
 )
 from la2ds_cli.core.clip import ClipOptions, Video, family, listable
+from la2ds_cli.core.clip_names import as_on_disk
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import Mismatch, Unreadable, UserError, did_you_mean
 from la2ds_cli.core.phase_table import (
     ClipPhases,
     Frames,
     PhaseTable,
+    kept_names,
     read_phase_table,
     write_phase_table,
 )
@@ -134,7 +137,7 @@ class Project(ProjectFolder):
             if kept:
                 aside |= {row.id: row for row in kept}
                 write_videos(self.aside("videos.csv"), aside.values())
-            write_videos(self.videos_path, [rows[name] for name in places if name in rows])
+            self._list([rows[name] for name in places if name in rows])
 
     def replace_videos(self, gone: Collection[str], new: Sequence[str]) -> None:
         """Remove the clips `gone` from the list, and move those of `new`, which are listed, to the
@@ -147,7 +150,20 @@ class Project(ProjectFolder):
                 order += new if name in gone else [name] if name not in new else []
                 if name in new:
                     rows[name] = _with_what_was_set(row, old.get(row.person))
-            write_videos(self.videos_path, [rows[name] for name in dict.fromkeys(order)])
+            self._list([rows[name] for name in dict.fromkeys(order)])
+
+    def _list(self, rows: Sequence[Video]) -> None:
+        """Write videos.csv. Names in phases.csv that would then mean another film, several or none
+        become the ids that they meant, so that what a person set stays with its film."""
+        before, after = self.video_list(), VideoList(self.root, rows)
+        changed = {(row.id, row.path, row.sha256) for row in before.videos} != {
+            (row.id, row.path, row.sha256) for row in rows
+        }
+        if changed and self.phases_path.exists():
+            table = kept_names(artifact.once(read_phase_table, self.phases_path), before, after)
+            if table is not None:
+                self.write_phase_table(table)
+        write_videos(self.videos_path, rows)
 
     def mark_video(self, video: str, *, split: str, group: str) -> None:
         """Set the split and the group of a clip; empty clears them. Raises UserError (exit 5) for
@@ -160,27 +176,28 @@ class Project(ProjectFolder):
             write_videos(self.videos_path, rows.values())
 
     def find(self, name: str) -> Video | None:
-        """The video with this id, id prefix, path, file name or stem; None if there is none.
-
-        `NAME#2` is the second person of a video with several subjects. Raises UserError (exit 5) if
-        several videos fit.
-        """
+        """The clip that a name of a table means, as VideoList.find; None if there is none. What a
+        person types is resolved by poses.current.find_clip."""
         return self.video_list().find(name)
 
     def clip(self, name: str) -> Video:
-        """The video that `find` gives. Raises UserError (exit 3) if there is none."""
+        """The clip that `find` gives. Raises UserError (exit 3) if there is none."""
         video = self.find(name)
         if video is None:
-            known = [text for each in self.videos() for text in (each.id, each.name)]
-            raise Unreadable(
-                f"there is no clip '{name}' in the project",
-                hint=f"{did_you_mean(name, known)}videos.csv lists the clips",
-            )
+            raise self.no_clip(name)
         return video
+
+    def no_clip(self, name: str) -> UserError:
+        """The error (exit 3) for a name that means no clip."""
+        known = [text for each in self.videos() for text in (each.id, each.name)]
+        return Unreadable(
+            f"there is no clip '{name}' in the project",
+            hint=f"{did_you_mean(name, known)}videos.csv lists the clips",
+        )
 
     def source(self, video: Video) -> Path:
         """Absolute path of the source file."""
-        return real_path(self.root / video.path)
+        return real_path(Path(as_on_disk(os.fspath(self.root / video.path))))
 
     def path_cell(self, path: Path) -> str:
         """A resolved path as videos.csv has it: relative to the project if it lies inside."""
@@ -315,26 +332,31 @@ class Project(ProjectFolder):
 
     # --- phases.csv ----------------------------------------------------------------------
 
-    def phases(self, *, propagated: bool = False) -> dict[str, list[Phase]]:
+    def phases(
+        self, *, propagated: bool = False, skip_unclear: bool = False
+    ) -> dict[str, list[Phase]]:
         """Phases of each video id, in time order, as far as the clip shows them; empty without a
         phases.csv.
 
         Only phases labelled by people, the ground truth; with `propagated`, also those written by
-        `transfer-labels`. The `video` column holds an id, a file name or a stem; rows of videos
-        that are not in the project are left out. Raises UserError (exit 5) that names an unreadable
-        row.
+        `transfer-labels`. Rows of videos that are not in the project are left out. Raises
+        UserError as `clip_phases`.
         """
         if not self.phases_path.exists():
             return {}
         found = {
             video: [row.phase for row in rows if propagated or not row.phase.propagated]
-            for video, rows in self.clip_phases().by_clip.items()
+            for video, rows in self.clip_phases(skip_unclear=skip_unclear).by_clip.items()
         }
         return {video: phases for video, phases in found.items() if phases}
 
-    def clip_phases(self) -> ClipPhases:
-        """phases.csv by clip; raises UserError as `phases`."""
-        return ClipPhases(self.phase_table(), self.video_list(), self._frames_shown)
+    def clip_phases(self, *, skip_unclear: bool = False) -> ClipPhases:
+        """phases.csv by clip. Raises UserError (exit 5) that names an unreadable row, or a name
+        that fits several films; skip_unclear: leave such rows out, for what only shows labels."""
+        phases = ClipPhases(self.phase_table(), self.video_list(), self._frames_shown)
+        for error in () if skip_unclear else phases.unclear.values():
+            raise error
+        return phases
 
     def _frames_shown(self, video: Video) -> Frames | None:
         """The first frame of its file that a clip shows, and the one after its last; None if a part

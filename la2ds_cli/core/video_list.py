@@ -1,23 +1,33 @@
 """videos.csv: the clips of a project, and finding one by name among very many."""
 
-# ruff: noqa: PTH114, PTH118, PTH119, PTH122 - a Path for each clip would take longer than all the rest
+# ruff: noqa: PTH114, PTH117, PTH118, PTH119, PTH120, PTH122 - a Path for each clip would take longer than all the rest
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, family, row_of, video_of
+from la2ds_cli.core.clip_names import (
+    ClipName,
+    as_on_disk,
+    folded,
+    is_part,
+    is_same_file,
+    keys_of,
+    nfc,
+)
 from la2ds_cli.core.csv_tables import read_rows, table_of
 from la2ds_cli.core.errors import Mismatch, UserError
 
 T = TypeVar("T")
+_NAMED = 5  # candidates that an error names
 
 # --- the table ------------------------------------------------------------------------------------
 
@@ -79,75 +89,191 @@ class VideoList:
         self._root = os.fspath(root)
         self._folders: dict[str, str] = {}  # folder of a source as written -> resolved
 
-    def find(self, name: str, sha256: str = "") -> Video | None:
-        """The video with this id, path, file name, stem or id prefix; None if there is none.
+    def find(self, name: str, folder: Path | None = None) -> Video | None:
+        """Return the clip that a name means (the table at the top of core/clip_names.py).
 
-        `NAME#2` is the second person of a video with several subjects. sha256: only among videos
-        whose source has this digest, empty = any. Raises UserError (exit 5) if several videos fit.
+        Parameters
+            name: as a table or a person has it.
+            folder: the current one, for typed names; None = the name means the same everywhere.
+        Returns
+            The clip; None if there is none.
+        Raises
+            UserError: exit 5 if several films fit, or a film of which there are only parts.
         """
-        rows = self._matches(name, sha256)
-        if len(rows) > 1:
-            raise self._ambiguous(name, rows)
-        return self.videos[rows[0]] if rows else None
+        rows, key = self._matches(name, folder)
+        return self.choose([self.videos[row] for row in rows], key, name)
+
+    def choose(self, found: Sequence[Video], key: ClipName, name: str) -> Video | None:
+        """Return the clip of this part and person among those that fit a name.
+
+        Parameters
+            found: clips of films that fit.
+            key: the part and the person; without a part, the whole film, or its only part.
+            name: for the error.
+        Returns
+            The clip; None if there is none.
+        Raises
+            UserError: exit 5 as `find`.
+        """
+        fitting = self._fitting(found, key)
+        if len(fitting) < 2:
+            return next(iter(fitting), None)
+        one_film = len({self._film(video) for video in fitting}) == 1
+        if one_film and all(map(is_part, fitting)):
+            raise self._only_parts(name, fitting)
+        raise self._ambiguous(name, fitting)
+
+    def _fitting(self, found: Sequence[Video], key: ClipName) -> list[Video]:
+        """Of clips of films that fit a name, those of its part and person."""
+        rows = [video for video in found if video.person == (key.person or 1)]
+        if key.part is not None:
+            return key.of_part(rows)
+        whole = [video for video in rows if not is_part(video)]
+        films = {self._film(video) for video in whole}
+        return whole + [
+            video for video in rows if is_part(video) and self._film(video) not in films
+        ]
+
+    def has_id(self, name: str) -> bool:
+        """Whether a clip has this id."""
+        return nfc(name) in self._by_name[0]
 
     def file_of(self, name: str) -> tuple[str, str] | None:
-        """The file and person (clip.family) of the clips that a name fits as in `find`, or of an id
-        that such a clip had when it was cut differently; None if there are none. Raises UserError
-        (exit 5) if clips of several files fit."""
+        """The file and person (clip.family) of the clips that a name of a table fits as in `find`,
+        or of an id that such a clip had when it was cut differently; None if there are none. Raises
+        UserError (exit 5) if clips of several files fit."""
         if (own := family(name)) in self._files:
             return own
-        rows = self._matches(name)
-        files = {family(self.videos[row].id) for row in rows}
+        rows, key = self._matches(name)
+        found = [self.videos[row] for row in rows]
+        files = {family(video.id) for video in found if video.person == (key.person or 1)}
         if len(files) > 1:
-            raise self._ambiguous(name, rows)
+            raise self._ambiguous(name, found)
         return next(iter(files), None)
 
     def of_file(self, file: tuple[str, str]) -> list[Video]:
         """The clips of a person in a file, see `file_of`."""
         return [self.videos[row] for row in self._files.get(file, ())]
 
-    def _ambiguous(self, name: str, rows: Sequence[int]) -> UserError:
+    def name_of(self, video: Video) -> str:
+        """The shortest name that `find` takes for this clip and no other: its file name, with the
+        folders that tell it apart, its part and person; or else its id."""
+        keys, steps = keys_of(video), video.path.split("/")
+        for count in range(1, len(steps) + 1):
+            name = "/".join(steps[-count:]) + keys
+            rows, key = self._matches(name)
+            if self._fitting([self.videos[row] for row in rows], key) == [video]:
+                return name
+        return video.id
+
+    def _ambiguous(self, name: str, found: Sequence[Video]) -> UserError:
+        many = f"'{name}' fits {len(found)} videos of the project"
+        return Mismatch(many, hint=f"name one: {self._told(found)}")
+
+    def _only_parts(self, name: str, found: Sequence[Video]) -> UserError:
         return Mismatch(
-            f"'{name}' fits {len(rows)} videos of the project",
-            hint=f"use one of the ids: {', '.join(self.videos[row].id for row in rows[:5])}",
+            f"the project has no clip of all of '{name}', only {len(found)} parts of it",
+            hint=f"name one: {self._told(found)}",
         )
 
-    def _matches(self, name: str, sha256: str = "") -> list[int]:
-        """The rows that a name fits best."""
+    def _told(self, found: Sequence[Video]) -> str:
+        """The names of clips, and what else tells them apart."""
+        told = []
+        for video in found[:_NAMED]:
+            facts = [f"{video.frames / video.fps:.1f} s"] if video.frames and video.fps else []
+            facts += [f"group {video.group}"] if video.group else []
+            told.append(self.name_of(video) + (f" ({', '.join(facts)})" if facts else ""))
+        more = len(found) - _NAMED
+        return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
+
+    def _film(self, video: Video) -> tuple[str, str]:
+        """Equal for the parts and people of one film."""
+        return self._source(video.path), video.sha256
+
+    def _matches(self, name: str, folder: Path | None = None) -> tuple[list[int], ClipName]:
+        """The rows of the films that a name fits best, and the part and person that it names."""
+        whole, peeled = ClipName(name), ClipName.parse(name)
         if not name or "\0" in name:  # which no path holds
-            return []
-        ids, paths, files, stems = self._by_name
-        number, person = 0, re.fullmatch(r"(.+)#([1-9]\d*)", name)
-        if person and name not in ids and name not in paths:
-            name, number = person[1], int(person[2])
-        tiers = (
-            lambda: ids.get(name, ()),
-            lambda: {*paths.get(name, ()), *self._rows_of_source(Path(name))},
-            lambda: files.get(name, ()),
-            lambda: stems.get(name, ()),
-            lambda: (row for row, video in enumerate(self.videos) if video.id.startswith(name)),
-        )
-        for place, tier in enumerate(tiers):
-            wanted = number or (place > 0)  # an id stands for its own person
-            rows = [
-                row
-                for row in tier()
-                if (not wanted or self.videos[row].person == wanted)
-                and (not sha256 or self.videos[row].sha256 == sha256)
-            ]
+            return [], whole
+        ids = self._by_name[0].get(nfc(name), [])
+        if ids:  # an id stands for its own part and person
+            row = next((row for row in ids if self.videos[row].id == name), ids[0])
+            return [row], replace(whole, person=self.videos[row].person)
+        searches = [(whole, self._by_path), (whole, self._by_file)]
+        if peeled.has_keys:
+            searches += [(peeled, self._by_path), (peeled, self._by_file)]
+        searches += [(peeled, self._by_stem), (peeled, self._by_start)]
+        for key, search in searches:
+            rows = [row for row in search(key.film, folder) if self._has(row, key)]
+            people = {self.videos[row].person for row in rows}
+            if search == self._by_start and not key.person and len(people) == 1:
+                films = {len(family(self.videos[row].id)[0]) for row in rows}
+                if len(key.film) > max(films):  # it reaches into what follows the film in the id
+                    key = replace(key, person=people.pop())
             if rows:
-                return sorted(rows)
-        return []
+                return self._narrowed(rows, key.film, folder), key
+        return [], peeled
+
+    def _has(self, row: int, key: ClipName) -> bool:
+        """Whether a clip shows the named person and part."""
+        video = self.videos[row]
+        if key.person and video.person != key.person:
+            return False
+        return key.part is None or bool(key.of_part([video]))
+
+    def _narrowed(self, rows: list[int], name: str, folder: Path | None) -> list[int]:
+        """Of rows of several films: those spelled exactly so, or those in the current folder."""
+        tests: list[Callable[[str], bool]] = [lambda path: f"/{name}" in f"/{path}"]
+        if folder is not None:
+            here = os.path.realpath(folder)
+            tests.append(lambda path: os.path.dirname(self._source(path)) == here)
+        for test in tests:
+            if len({self._film(self.videos[row]) for row in rows}) == 1:
+                break
+            rows = [row for row in rows if test(self.videos[row].path)] or rows
+        return rows
+
+    # --- the forms of a name, see core/clip_names.py ---
+
+    def _by_path(self, name: str, folder: Path | None) -> Sequence[int]:
+        bases = [self._root] if folder is None else [os.fspath(folder), self._root]
+        for base in bases:
+            if rows := self._rows_of_source(Path(os.path.join(base, name))):
+                return rows
+        return ()
+
+    def _by_file(self, name: str, folder: Path | None) -> Sequence[int]:
+        return self._ending(self._by_name[1], name, lambda path: path)
+
+    def _by_stem(self, name: str, folder: Path | None) -> Sequence[int]:
+        return self._ending(self._by_name[2], name, lambda path: os.path.splitext(path)[0])
+
+    def _ending(
+        self, table: Mapping[str, list[int]], name: str, shown: Callable[[str], str]
+    ) -> Sequence[int]:
+        """The rows whose path, as `shown`, ends with the folders and the name."""
+        name = nfc(name)
+        if os.path.isabs(name):
+            return ()
+        rows = table.get(os.path.basename(name), ())
+        if "/" not in name:
+            return rows
+        paths = {row: os.path.join(self._root, self.videos[row].path) for row in rows}
+        return [row for row, path in paths.items() if nfc(shown(path)).endswith(f"/{name}")]
+
+    def _by_start(self, name: str, folder: Path | None) -> Sequence[int]:
+        start = nfc(name)
+        return [row for row, video in enumerate(self.videos) if nfc(video.id).startswith(start)]
 
     @cached_property
     def _by_name(self) -> tuple[dict[str, list[int]], ...]:
-        """Rows by id, by path as written, by file name, and by its stem."""
-        tables: tuple[dict[str, list[int]], ...] = ({}, {}, {}, {})
+        """Rows by id, by file name, and by its stem, in NFC."""
+        tables: tuple[dict[str, list[int]], ...] = ({}, {}, {})
         for row, video in enumerate(self.videos):
             file = os.path.basename(video.path)
-            names = video.id, video.path, file, os.path.splitext(file)[0]
+            names = video.id, file, os.path.splitext(file)[0]
             for table, name in zip(tables, names, strict=True):
-                table.setdefault(name, []).append(row)
+                table.setdefault(nfc(name), []).append(row)
         return tables
 
     @cached_property
@@ -160,8 +286,8 @@ class VideoList:
 
     @cached_property
     def _by_source(self) -> dict[str, list[int]]:
-        """Rows of a resolved source."""
-        return self._rows_by(lambda video: self._source(video.path))
+        """Rows by their resolved source, `folded`."""
+        return self._rows_by(lambda video: folded(self._source(video.path)))
 
     def _rows_by(self, key: Callable[[Video], T]) -> dict[T, list[int]]:
         rows: dict[T, list[int]] = {}
@@ -188,17 +314,29 @@ class VideoList:
             here = next(iter(named + gone), here)
         return [self.videos[row] for row in rows if sources[row] == here]
 
+    def copies(self, path: Path, digest: str) -> list[Video]:
+        """The clips of a file with the name and the content of another; none if these are several.
+
+        digest: SHA-256 of the content.
+        """
+        name = nfc(path.name)
+        rows = [self.videos[row] for row in self._by_digest.get(digest, ())]
+        rows = [row for row in rows if nfc(os.path.basename(row.path)) == name]
+        return rows if len({self._film(row) for row in rows}) == 1 else []
+
     def _rows_of_source(self, path: Path) -> Sequence[int]:
         target = os.path.realpath(path)
         if "_by_source" in vars(self) or os.path.lexists(target):
-            return self._by_source.get(target, ())
-        # Nothing leads to a file that is not there but its own name.
-        named = self._by_name[2].get(os.path.basename(target), ())
-        return [row for row in named if self._source(self.videos[row].path) == target]
+            rows = self._by_source.get(folded(target), ())
+        else:  # nothing leads to a file that is not there but its own name
+            rows = self._by_name[1].get(nfc(os.path.basename(target)), ())
+        sources = {row: self._source(self.videos[row].path) for row in rows}
+        exact = [row for row in rows if sources[row] == target]
+        return exact or [row for row in rows if is_same_file(sources[row], target)]
 
     def _source(self, written: str) -> str:
         """The resolved path of a source; folders, of which there are few, are resolved once."""
-        path = os.path.join(self._root, written)
+        path = as_on_disk(os.path.join(self._root, written))
         folder, name = os.path.split(path)
         if name in ("", ".", "..") or os.path.islink(path):
             return os.path.realpath(path)

@@ -35,7 +35,7 @@ from la2ds_cli.formats.files import (
     VideoError,
     shown,
 )
-from la2ds_cli.poses.current import follow_files, listed_as
+from la2ds_cli.poses.current import clip_named, follow_files, listed_as
 from la2ds_cli.poses.quality import item_result
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.media_files import ordered
@@ -406,7 +406,7 @@ def export_clips(
 ) -> list[ItemResult]:
     """Let `write` make FOLDER/<id><suffix> of each named clip, or of all; one result each.
 
-    names: as Project.find understands them. write: returns the number of frames; a UserError with a
+    names: as `find_clip` understands them. write: returns the number of frames; a UserError with a
     code becomes the row of its clip, one without a code ends the batch. `path` of a result is the
     file or folder. Item codes: E001 (skipped) the file exists and `overwrite` is not set; those of
     `write`, such as E002 of `posed`; X001 (failed) an unexpected error. Raises UserError as
@@ -450,9 +450,10 @@ def skip(message: str, hint: str, code: str) -> UserError:
 
 
 def chosen_clips(project: Project, names: Sequence[str]) -> list[Video]:
-    """The named clips, as Project.find understands them, each once; all if none is named."""
+    """The named clips, as `find_clip` understands them, each once; all if none is named."""
     if names:
-        return list({video.id: video for video in map(project.clip, names)}.values())
+        named = [clip_named(project, name) for name in names]
+        return list({video.id: video for video in named}.values())
     videos = project.videos()
     if not videos:
         raise Unusable(

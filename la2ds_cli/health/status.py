@@ -55,7 +55,7 @@ class RunStatus:
 class ProjectStatus:
     """The answer of `la2ds status`. next: a command, empty if nothing is left to do. gone: ids of
     clips whose video is not where it was. changed: of those whose video has another content than
-    their joints were made from."""
+    their joints were made from. unclear_labels: why names in phases.csv mean no clip."""
 
     project: Path
     preset: str
@@ -67,6 +67,7 @@ class ProjectStatus:
     next: str = ""
     gone: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
+    unclear_labels: list[str] = field(default_factory=list)
 
 
 def project_status(project: Project, config: Config, *, stopped: bool = True) -> ProjectStatus:
@@ -83,12 +84,16 @@ def project_status(project: Project, config: Config, *, stopped: bool = True) ->
         preset=config.preset,
         videos=len(videos),
         splits=dict(sorted(Counter(video.split for video in videos).items())),
-        labelled=len(project.phases()),
+        labelled=len(project.phases(skip_unclear=True)),
         steps=steps,
         runs=runs,
         next=_next(steps, runs, project),
         gone=poses.whose_video("gone"),
         changed=poses.whose_video("changed"),
+        unclear_labels=[
+            f"{error.message}; {error.hint}"
+            for error in project.clip_phases(skip_unclear=True).unclear.values()
+        ],
     )
 
 

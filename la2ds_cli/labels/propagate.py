@@ -25,6 +25,7 @@ from la2ds_cli.core.types import Phase
 from la2ds_cli.evaluation.phase_labels import overlap_error
 from la2ds_cli.labels.propagated import ClipLabels, PropagationResult, with_ends
 from la2ds_cli.labels.vote import Boundary, Span, boundaries_along, labelled_spans, vote
+from la2ds_cli.poses.current import clip_named, find_clip
 
 ALL, LABELLED = "all", "labelled"
 """Names for several clips: all others in videos.csv, and those labelled by people."""
@@ -202,7 +203,9 @@ def _probability(same: SameMovement | None) -> str:
 
 def _refused(project: Project, name: str, problem: UserError) -> ItemResult:
     """The item of a clip, or of a file that did not become one, that cannot be used."""
-    clip = project.find(name)
+    clip = None
+    with suppress(UserError):  # which is the problem
+        clip, _ = find_clip(project, name)
     path, video = (clip.path, clip.id) if clip else (name, "")
     return error_row(path, problem, video, "L003")
 
@@ -227,7 +230,7 @@ def choose_sources(project: Project, names: Sequence[str]) -> dict[str, list[Pha
     for name in names:
         ids = [video.id for video in project.videos() if video.id in phases]
         if name != LABELLED:
-            ids = [project.clip(name).id]
+            ids = [clip_named(project, name).id]
         for clip in ids:
             if clip not in phases:
                 raise Mismatch(
@@ -250,6 +253,6 @@ def choose_targets(project: Project, names: Sequence[str], without: Collection[s
         if name == ALL:
             targets += [video.id for video in project.videos() if video.id not in without]
         else:
-            video = project.find(name)
+            video, _ = find_clip(project, name)
             targets.append(video.id if video else name)
     return list(dict.fromkeys(targets))

@@ -51,11 +51,14 @@ def embed(
 
     videos: ids of the clips to embed, None = all. A clip that fails does not stop the others.
     engine: `ray` embeds in the actors of a Ray cluster that shares the project's folder. Raises
-    UserError (exit 4) if there is no clip, if the disk fails or something is not installed, and as
-    load_embedder does.
+    UserError (exit 4) if none of them has poses, if the disk fails or something is not installed,
+    and as load_embedder does.
     """
     wanted = None if videos is None else set(videos)
     posed = [v for v in project.posed_videos() if wanted is None or v.id in wanted]
+    if not posed and wanted:
+        some = ", ".join(sorted(wanted)[:TOLD]) + ", ..." * (len(wanted) > TOLD)
+        raise Unusable(f"there are no poses of {some} to embed", hint="la2ds extract-poses FOLDER")
     if not posed:
         raise Unusable(
             "the project has no poses to embed", hint="la2ds extract-poses FOLDER, or la2ds import"

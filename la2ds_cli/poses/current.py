@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
-from collections.abc import Collection, Mapping, Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -21,10 +21,10 @@ from pathlib import Path
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.clip import Video, family
+from la2ds_cli.core.clip_names import ClipName, as_on_disk, current_folder, nfc
 from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import Unreadable
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.video_list import VideoList
 from la2ds_cli.poses.subjects import read_subjects, subject_of
 
 STEP = "poses"
@@ -33,66 +33,93 @@ _NAMED = 3  # clips that a note names
 _SETTINGS = ("detect_threshold", "detect_rate", "joint_threshold", "subjects")
 
 
-def current_clip(project: Project, path_or_id: str, config: PosesConfig) -> str | None:
+def current_clip(project: Project, typed: str, config: PosesConfig) -> str | None:
     """Id of a clip of the project whose poses are current; None if they must be extracted, or its
     file was moved.
 
-    path_or_id: as find_clip, whose errors it raises.
+    typed: as find_clip, whose errors it raises.
     """
-    video, file = find_clip(project, path_or_id)
-    if video is None or moved_to(project, video, path_or_id) is not None:
+    video, file = find_clip(project, typed)
+    if video is None or moved_to(project, video, typed) is not None:
         return None
     return video.id if is_current(project, config, video, file) else None
 
 
-def find_clip(project: Project, path_or_id: str) -> tuple[Video | None, Path | None]:
-    """The clip that a name stands for, None if the project does not have it; and the file of that
-    name if it is the source of the clip, whose content may have changed.
+def find_clip(project: Project, typed: str) -> tuple[Video | None, Path | None]:
+    """Return the clip that a person means by a name, and the file of that name.
 
-    path_or_id: a video file, a folder of images, or any name that Project.find understands. A file
-    that exists stands for its content: a clip of the same name from another folder is another clip,
-    unless the content is the same, and a renamed file is the clip that it was. Raises UserError
-    (exit 5) if several clips fit.
+    The forms of a name and their order: core/clip_names.py. A file that exists stands for its
+    content: one of the same name in another folder is another clip, and a renamed file is the clip
+    that it was.
+
+    Parameters
+        typed: a video file, a folder of images, or a name of a clip.
+    Returns
+        The clip, None if the project does not have it; and the file if it is the source of the
+        clip, whose content may have changed.
+    Raises
+        UserError: exit 5 if several films fit, or a film of which there are only parts.
     """
     listed = project.video_list()
-    file = None if any(path_or_id == video.id for video in listed.videos) else _file_of(path_or_id)
-    if file is None or len({video.sha256 for video in listed.of_source(file)}) == 1:
-        return listed.find(path_or_id), file
-    if not listed.videos:  # nothing to compare the content with
+    if not listed.videos:
         return None, None
+    file, key = (None, ClipName(typed)) if listed.has_id(typed) else named_file(typed)
+    if file is None:
+        return listed.find(typed, current_folder()), None
+    rows = listed.of_source(file)
+    if len({video.sha256 for video in rows}) == 1:
+        return listed.choose(rows, key, typed), file
     from la2ds_cli.video.media_files import content_digest
 
     with suppress(OSError):  # as in is_current
         digest = content_digest(file)
-        if (named := listed.find(path_or_id, digest)) is not None:
-            return named, None
-        person = re.fullmatch(r".+#([1-9]\d*)", path_or_id)
-        wanted = int(person[1]) if person and not Path(path_or_id).exists() else 1
-        same = [row for row in listed.of_content(file, digest) if row.person == wanted]
-        if len(same) > 1:  # parts of the file, which the error names
-            return listed.find(same[0].path), None
-        return next(iter(same), None), None
+        rows = [video for video in rows if video.sha256 == digest]
+        rows = rows or listed.of_content(file, digest) or listed.copies(file, digest)
+        return listed.choose(rows, key, typed), None
     return None, None
 
 
-def moved_to(project: Project, video: Video, path_or_id: str) -> Path | None:
+def clip_named(project: Project, typed: str) -> Video:
+    """Return the clip that a person means by a name, as `find_clip`.
+
+    Raises
+        UserError: exit 3 if the project has no such clip; the others of `find_clip`.
+    """
+    video, _ = find_clip(project, typed)
+    if video is not None:
+        return video
+    file, key = named_file(typed)
+    if file is None or key.has_keys:
+        raise project.no_clip(typed)
+    alike = [v for v in project.videos() if nfc(Path(v.path).name) == nfc(file.name)]
+    others = ", ".join(str(project.source(video)) for video in alike[:_NAMED])
+    raise Unreadable(
+        f"the project has no clip of the file {typed}",
+        hint=f"clips of that name from other files: {others}"
+        if others
+        else f"la2ds extract-poses {shlex.quote(typed)} makes one",
+    )
+
+
+def moved_to(project: Project, video: Video, typed: str) -> Path | None:
     """The file of this name with the content of a clip, whose own file is gone; None if `find_clip`
     did not find the clip by its content, or its file is where it was."""
-    file = None if video.id == path_or_id else _file_of(path_or_id)
+    file = None if project.video_list().has_id(typed) else named_file(typed)[0]
     there = file is None or os.path.lexists(project.source(video))
     return None if there or file is None else file.resolve()
 
 
-def _file_of(name: str) -> Path | None:
-    """The file or folder of images of this name, or of NAME for `NAME#2`; None if there is none."""
+def named_file(typed: str) -> tuple[Path | None, ClipName]:
+    """The file or folder of images of this name, as the file system spells it, and the part and the
+    person that the name adds to it; None if there is no such file."""
     from la2ds_cli.video.media_files import is_image_folder
 
-    person = re.fullmatch(r"(.+)#[1-9]\d*", name)
-    for path in (name, person[1]) if person else (name,):
+    for key in dict.fromkeys((ClipName(typed), ClipName.parse(typed))):
         with suppress(OSError, ValueError):  # such as a name longer than the system allows
+            path = as_on_disk(key.film)
             if Path(path).is_file() or is_image_folder(path):
-                return Path(path)
-    return None
+                return Path(path), key
+    return None, ClipName.parse(typed)
 
 
 def is_current(project: Project, config: PosesConfig, video: Video, file: Path | None) -> bool:
@@ -195,10 +222,7 @@ def follow_files(project: Project, files: Sequence[tuple[Path, str]]) -> str:
         places += [f"{row.id} is now {path.name}" for row in known[:1]]
         others += [row for row in listed.of_source(path) if row.sha256 != digest]
     replaced = [row for row in others if row.id not in moved]
-    if moved or replaced:
-        with project.tables():
-            _keep_names(project, moved, {row.id for row in replaced})
-            project.add_videos(moved.values())
+    project.add_videos(moved.values())
     told = [f"renamed or moved: {_some(places)}"] if places else []
     if replaced:
         names = _some([row.id for row in replaced if row.person == 1])
@@ -214,30 +238,3 @@ def _holds(file: str, digest: str, now: Mapping[str, str]) -> bool:
 def _some(names: Sequence[str]) -> str:
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _keep_names(project: Project, moved: Mapping[str, Video], replaced: Collection[str]) -> None:
-    """Replace names of clips in phases.csv by their ids, where the name will mean another clip or
-    none."""
-    before = project.video_list()
-    after = VideoList(project.root, [moved.get(row.id, row) for row in before.videos])
-
-    def kept(name: str) -> str:
-        meant = _find(before, name)
-        if meant is None or name == meant.id:
-            return name
-        now = _find(after, name)
-        same = now is not None and now.id == meant.id and meant.id not in replaced
-        return name if same else meant.id
-
-    table = project.phase_table()
-    rows = tuple(replace(row, video=kept(row.video)) for row in table.rows)
-    if rows != table.rows:
-        project.write_phase_table(replace(table, rows=rows))
-
-
-def _find(listed: VideoList, name: str) -> Video | None:
-    try:
-        return listed.find(name)
-    except UserError:  # it fits several clips
-        return None

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +23,7 @@ from la2ds_cli.core.clip import (
     path_of_cell,
     video_id,
 )
+from la2ds_cli.core.clip_names import ClipName, as_on_disk
 from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import Mismatch, Unusable, UserError
 from la2ds_cli.core.project import Project
@@ -103,6 +103,7 @@ def _without_rate(name: str, options: ClipOptions) -> ClipOptions:
 def _expand(path: str) -> list[str]:
     """The clips that a path or pattern refers to; itself if there are none."""
     try:
+        path = as_on_disk(path)
         if Path(path).is_dir():
             return _clips_of(path) or [path]
         if not Path(path).exists() and glob.has_magic(path):
@@ -335,19 +336,16 @@ def load_single(
     """`load_source` for commands that take a clip without reading options: the error names the
     extract-poses command that helps, or the clip of the project that was meant.
 
-    Raises UserError as `load_source`; V026 (exit 4) if `name` is `NAME#2` and the project has no
-    second person of NAME.
+    Raises UserError as `load_source`; V026 (exit 4) if `name` is `NAME#2` or `NAME#1.5-4` and the
+    project has no second person, or no such part, of NAME.
     """
-    person = re.fullmatch(r"(.+)#([1-9]\d*)", name)
-    if person and not os.path.lexists(name):
-        known = None if os.path.lexists(person[1]) else project.find(person[1])
-        path = str(project.source(known)) if known else person[1]
+    name, key = as_on_disk(name), ClipName.parse(name)
+    if key.has_keys and not os.path.lexists(name):
+        film = as_on_disk(key.film)
+        known = None if os.path.lexists(film) else project.find(film)
+        path = str(project.source(known)) if known else film
         if os.path.lexists(path):
-            raise Unusable(
-                f"the project has no person {person[2]} of {person[1]}",
-                hint=f"la2ds extract-poses {shlex.quote(path)} --subjects {person[2]}",
-                code="V026",
-            )
+            raise _absent(key, path)
     try:
         return load_source(project, Entry(name, options), max_duration=max_duration)
     except UserError as error:
@@ -367,3 +365,17 @@ def load_single(
             elif near := get_close_matches(Path(name).stem, stems, n=1):
                 error.hint = f"did you mean '{near[0]}'? videos.csv lists the clips of the project"
         raise
+
+
+def _absent(key: ClipName, path: str) -> UserError:
+    """The error for a part or a person of a file that the project does not have."""
+    command, lacking = f"la2ds extract-poses {shlex.quote(path)}", []
+    if key.part is not None:
+        start, end = (f"{second:.10g}" if isfinite(second) else "" for second in key.part)
+        command += f" --time-range {start}:{end}"
+        lacking.append(f"part {start}-{end}")
+    if key.person:
+        command += f" --subjects {key.person}"
+        lacking.append(f"person {key.person}")
+    message = f"the project has no {', '.join(lacking)} of {key.film}"
+    return Unusable(message, hint=command, code="V026")

@@ -134,7 +134,7 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
     """
     result, problem = _aligned(held)
     project, plain = held.project, held.plain
-    data = pair_json(result, project.phases(propagated=True)) | held.set_json()
+    data = pair_json(result, project.phases(propagated=True, skip_unclear=True)) | held.set_json()
     poses = result.pose_a, result.shown_b
     for side, clip, pose in zip("ab", held.pair.clips, poses, strict=True):
         data[side] |= {

@@ -56,7 +56,7 @@ def draw(project: Project, result: Alignment) -> Figure:
     """The figure of an alignment."""
     from matplotlib.figure import Figure
 
-    phases = project.phases()
+    phases = project.phases(skip_unclear=True)
     named_a, named_b = (phases.get(clip.id, []) for clip in (result.a, result.b))
     a = drawn_clip(project, "A", result.a, result.pose_a, result.matched_a, named_a)
     b = drawn_clip(project, "B", result.b, result.pose_b, result.matched_b, named_b, result.view)

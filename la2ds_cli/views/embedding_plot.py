@@ -147,7 +147,8 @@ def plot_embeddings(
     progress.begin("projecting")
     point, explained = project_frames(np.concatenate(values), method)
     progress.end()
-    phases, videos = project.phases(), {video.id: video for video in project.videos()}
+    phases = project.phases(skip_unclear=True)
+    videos = {video.id: video for video in project.videos()}
     points = np.split(point, np.cumsum([len(pose) for pose in poses])[:-1])
     clips = tuple(
         PlottedClip(

@@ -328,7 +328,7 @@ def side_by_side(
 ) -> SideBySide:
     """The frames of the video. rows: (F,) rows of A and of B that are shown; the rest as in
     write_sync."""
-    phases = project.phases()
+    phases = project.phases(skip_unclear=True)
     pairs: tuple[tuple[str, Video, PoseSequence, View], ...] = (
         ("A", result.a, result.pose_a, "filmed"),
         ("B", result.b, result.pose_b, result.view),

@@ -77,10 +77,13 @@ class Project:
     def clip(self, name: str) -> Video:
         """The one clip that `name` means: its id, the start of its id, its path, file name or stem.
 
-        `NAME#2` is the second person of a video. Raises UserError (exit 3) if the project has no
-        such clip, and (exit 5) if it has several.
+        `NAME#2` is the second person of a video, `NAME#1.5-4` the part of these seconds; a name
+        alone is the whole video. Raises UserError (exit 3) if the project has no such clip, and
+        (exit 5) if it has several.
         """
-        return self._stored.clip(name)
+        from la2ds_cli.poses.current import clip_named
+
+        return clip_named(self._stored, name)
 
     def poses(self, name: str) -> PoseSequence:
         """The joints of a clip over its T frames.

@@ -10,15 +10,15 @@ import pytest
 
 from la2ds_cli.alignment import confidence as tested
 from la2ds_cli.alignment import sampling
-from la2ds_cli.alignment.project_aligner import align_clips
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
+from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
-from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.demo.clips import performed
 from tests.alignments import matched
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.compare.compare import (
     CompareResult,
     amount,

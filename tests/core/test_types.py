@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core import types
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.types import EmbeddingSequence, PoseSequence
 
 UNSEEN = np.zeros((3, 13, 2))

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
 from la2ds_cli.alignment.pair import prepare_pair
+
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.project import Project

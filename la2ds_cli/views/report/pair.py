@@ -89,7 +89,7 @@ def pair_page(
     ]
     a, b = (ClipMoments.of(video.id, video.options, pose) for video, pose, _ in sides)
     notes = [] if privacy else between(project.annotations(), NOTE, a, b)
-    data = pair_json(result, project.phases())
+    data = pair_json(result, project.phases(skip_unclear=True))
     data |= {"written": notes_json(notes), "warnings": []}
     data["recorded"], lost = recorded_beside(project, result)
     data["notes"] = [
