@@ -19,7 +19,7 @@ from la2ds_cli.core.artifact import Recipe, file_digest, staleness
 from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.clip import ClipOptions, Video, id_within, slug, video_id
 from la2ds_cli.core.errors import ExitCode, Unreadable, Unusable, UserError
-from la2ds_cli.core.output_paths import checked_outputs
+from la2ds_cli.core.output_paths import check_output, checked_outputs
 from la2ds_cli.core.phase_table import PhaseRow, in_time_order
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
@@ -422,6 +422,7 @@ def export_clips(
             if path.exists() and not overwrite:
                 hint = "add --overwrite, or choose another folder with --out"
                 raise skip(f"{path} already exists", hint, "E001")
+            check_output(project, path)
             result = ItemResult(str(path), video.id, "ok", write(video, path))
         except UserError as error:
             if not error.code or error.exit_code == ExitCode.STORAGE:

@@ -105,7 +105,7 @@ def test_privacy_lets_no_pixel_through(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(VideoFile, "frames", opened)
     drawn: list[list[Image]] = []
 
-    def keep(_: Path, frames: Iterable[Image], __: float) -> None:
+    def keep(_: Path, frames: Iterable[Image], __: float, *___: object) -> None:
         drawn.append([frame.copy() for frame in frames])
 
     # What is handed to the encoder, which now and then codes one and the same frames in two ways.
