@@ -38,7 +38,6 @@ from la2ds_cli.features.body_joints import as_skeleton, shared_skeleton
 from la2ds_cli.features.pose_features import in_3d, known_in_3d
 from la2ds_cli.features.resample import frame_period
 from la2ds_cli.features.viewpoint import movements, possible_views
-from la2ds_cli.poses.clip_state import read_clip_state
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,7 @@ def prepare_pair(
 
     a, b: video files, or names of clips of the project. Raises as find_alignment does.
     """
+    from la2ds_cli.poses.clip_state import read_clip_state
     from la2ds_cli.poses.quality import note_weakness
 
     get_method(request.settings.method)

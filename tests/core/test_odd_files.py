@@ -429,6 +429,7 @@ def test_a_file_system_without_locks_is_refused_and_leaves_no_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """A file in the place of a lock would outlive a kill, and be copied with the project."""
+
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
