@@ -44,7 +44,7 @@ from la2ds_cli.experiments.paper import paper_data, paper_methods
 from la2ds_cli.experiments.reproduce import conditions
 from la2ds_cli.experiments.runner import ALONE
 from la2ds_cli.network import trained as trained_runs
-from la2ds_cli.training.checkpoint import read_weights
+from la2ds_cli.network.run_weights import read_weights
 from la2ds_cli.training.train import train
 
 EVERY = 100

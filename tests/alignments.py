@@ -18,7 +18,7 @@ from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, EmbeddingSequence, FloatArray, PoseSequence
-from la2ds_cli.network import embed, trained
+from la2ds_cli.network import embed, run_weights
 from la2ds_cli.views.alignment_files import AN_ALIGNMENT, write_alignment, write_repetitions
 
 
@@ -91,6 +91,6 @@ def stand_in_run(
             for video, pose in poses.items()
         }
 
-    monkeypatch.setattr(trained, "has_model", lambda project, run: run == "tuned")
+    monkeypatch.setattr(run_weights, "has_model", lambda project, run: run == "tuned")
     monkeypatch.setattr(embed, "_current_embeddings", embeddings)
     return asked

@@ -305,7 +305,7 @@ class References:
         project, settings = self._source.project, self._settings
         if project is None or not settings.uses_references:
             return [], 0
-        from la2ds_cli.training.clips import some_training_videos
+        from la2ds_cli.network.training_clips import some_training_videos
 
         read = lru_cache(MOST_CANDIDATES)(lambda video: project.read_pose(video)[0])
         listed = some_training_videos(project, MOST_CANDIDATES)

@@ -26,7 +26,8 @@ from la2ds_cli.features.body_joints import is_body
 from la2ds_cli.features.viewpoint import seen
 from la2ds_cli.network.embed import possible_embeddings, trained_meanwhile
 from la2ds_cli.network.embedder import Embedder
-from la2ds_cli.network.trained import light_base, light_embedder, run_header
+from la2ds_cli.network.run_weights import run_header
+from la2ds_cli.network.trained import light_base, light_embedder
 
 ChosenKind = Literal["model", "base", "pose"]
 MOVEMENT_SPREAD = 1.5  # the counterpart of Embedder.spread for paced_movement, in its units

@@ -122,7 +122,7 @@ def choose_features(project: Project | None, run: str, wanted: FeatureKind) -> F
     default one that does not exist.
     """
     from la2ds_cli.alignment.run_verdict import read_verdict
-    from la2ds_cli.network.trained import has_model, run_header
+    from la2ds_cli.network.run_weights import has_model, run_header
 
     if wanted in ("pose", "base"):
         return FeatureChoice(wanted, "")
@@ -150,7 +150,7 @@ def choose_features(project: Project | None, run: str, wanted: FeatureKind) -> F
 def wants_3d(project: Project | None, request: AlignRequest, kind: ChosenKind) -> bool:
     """Whether clips are to be compared by their joints in metres, provided all have them
     (`align.joints`). kind: of the features."""
-    from la2ds_cli.network.trained import run_header
+    from la2ds_cli.network.run_weights import run_header
 
     wanted = request.settings.joints
     if wanted == "auto" and kind == "model" and project is not None:

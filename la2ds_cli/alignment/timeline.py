@@ -33,7 +33,7 @@ from la2ds_cli.features.pose_features import in_3d, joint_angles
 from la2ds_cli.features.resample import at_positions, evenly_spaced
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import seen
-from la2ds_cli.network.trained import run_header
+from la2ds_cli.network.run_weights import run_header
 
 MOST_SAMPLED = 24  # clips of which the most typical one is chosen
 _CHUNK = 32  # clips that are embedded in one batch

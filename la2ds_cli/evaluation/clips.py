@@ -49,7 +49,7 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
     Raises UserError: exit 4 for fewer than two test clips; 5 for clips of different skeletons, or a
     source that is in both splits.
     """
-    from la2ds_cli.training.clips import training_videos
+    from la2ds_cli.network.training_clips import training_videos
 
     videos, phases = project.posed_videos(), project.phases()
     without = len(project.videos()) - len(videos)
@@ -203,7 +203,7 @@ def check_unseen(project: Project, runs: Sequence[str], warnings: list[str]) -> 
     Adds a warning if that cannot be determined because the weights name no clips, or clips that are
     no longer in the project.
     """
-    from la2ds_cli.network.trained import checkpoint_path
+    from la2ds_cli.network.run_weights import checkpoint_path
 
     known = {video.id: video for video in project.videos()}
     test = [video for video in known.values() if video.split == "test"]

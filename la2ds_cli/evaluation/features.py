@@ -263,7 +263,8 @@ def embedder_set(
 
 
 def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
-    from la2ds_cli.network.trained import has_model, load_embedder, trained_runs
+    from la2ds_cli.network.run_weights import has_model, trained_runs
+    from la2ds_cli.network.trained import load_embedder
 
     project, runs = request.project, request.runs
     embedders = {}
@@ -310,7 +311,7 @@ def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> Featu
 def _differences(project: Project, runs: Sequence[str]) -> list[str]:
     """Warnings about runs that differ in more than their seed, since a mean over them mixes these
     differences, and about runs with the same seed, which do not show the spread over seeds."""
-    from la2ds_cli.network.trained import checkpoint_path
+    from la2ds_cli.network.run_weights import checkpoint_path
 
     notes, by_seed = [], {}
     recipes = {run: artifact.read_header(checkpoint_path(project, run))[0] for run in runs}

@@ -83,8 +83,9 @@ def machine_facts(device: DeviceName) -> dict[str, Any]:
 def run_name(stem: str, project: Project, config: Config, minutes: float | None = None) -> str:
     """STEM-DIGEST-sSEED: with other settings, clips, code of the user's or another limit of time it
     is another run, and rows that share all of these share their runs."""
+    from la2ds_cli.network.training_clips import training_videos
     from la2ds_cli.training.checkpoint import training_recipe
-    from la2ds_cli.training.clips import clips_digest, training_videos
+    from la2ds_cli.training.clips import clips_digest
 
     videos = training_videos(project)
     clips = clips_digest({v.id: project.pose_header(v.id)[0].key for v in videos})

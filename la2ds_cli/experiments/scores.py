@@ -216,8 +216,8 @@ def _figures(evaluated: Evaluated) -> tuple[dict[str, FloatArray], dict[str, Any
 def _recipe(
     project: Project, run: str, config: Config, features: Sequence[str], protocol: str
 ) -> artifact.Recipe:
-    from la2ds_cli.network.trained import checkpoint_path
-    from la2ds_cli.training.base_weights import base_key
+    from la2ds_cli.network.base_weights import base_key
+    from la2ds_cli.network.run_weights import checkpoint_path
 
     settings = {
         "protocol": protocol,

@@ -242,7 +242,7 @@ def compute(
     from la2ds_models.resnet import prepare
 
     target = resolve_device(device)
-    if target.type == "cpu":  # as in embedding.trained.torch_embedder
+    if target.type == "cpu":  # as in network.trained.torch_embedder
         torch.set_num_threads(min(torch.get_num_threads(), free_cores()))
     network.to(target)
     parts = []

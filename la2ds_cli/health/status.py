@@ -177,7 +177,7 @@ def _heatmaps(project: Project, config: Config, poses: _Poses) -> StepStatus:
 
 def _readable(project: Project, runs: Iterable[RunStatus]) -> Iterator[str]:
     """Runs whose weights can embed clips."""
-    from la2ds_cli.network.trained import checkpoint_path
+    from la2ds_cli.network.run_weights import checkpoint_path
 
     for run in runs:
         with suppress(ArtifactError):
@@ -187,7 +187,8 @@ def _readable(project: Project, runs: Iterable[RunStatus]) -> Iterator[str]:
 
 def _embeddings(project: Project, run: str, poses: _Poses) -> StepStatus:
     from la2ds_cli.network.embed import embedding_recipe
-    from la2ds_cli.network.trained import run_frames, weights_key
+    from la2ds_cli.network.run_weights import weights_key
+    from la2ds_cli.network.trained import run_frames
 
     model, frames = weights_key(project, run), run_frames(project, run)
     recipes = {v: embedding_recipe(model, key, v, frames) for v, key in poses.keys.items()}
@@ -237,13 +238,14 @@ def _drift(project: Project, config: Config, made_from: Recipe, poses: _Poses) -
 def _training_digest(project: Project, config: Config, poses: _Poses) -> str:
     """The digest of the clips that training would use now. Raises UserError as load_training_set
     does."""
+    from la2ds_cli.network.training_clips import training_videos
     from la2ds_cli.training import clips as learned
 
     if config.model.input == "joints3d":  # only the joints show whether they are 3D
         from la2ds_cli.training.data import load_training_set
 
         return load_training_set(project, config).digest
-    clips = [video.id for video in learned.training_videos(project)]
+    clips = [video.id for video in training_videos(project)]
     for clip in clips:
         if clip not in poses.keys:
             project.read_pose(clip)  # raises the error that says what is wrong
@@ -270,7 +272,7 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> s
 
 def _evaluated(project: Project, run: str) -> bool:
     """Whether the run has been evaluated with the weights that it has now."""
-    from la2ds_cli.network.trained import weights_key
+    from la2ds_cli.network.run_weights import weights_key
 
     path = project.results_dir("evaluate") / f"{run}.json"
     scored = artifact.read_document(path).get("weights")

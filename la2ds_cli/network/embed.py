@@ -19,7 +19,8 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence
 from la2ds_cli.network.embedder import VERSION, Embedder, FrameFeatureSource
-from la2ds_cli.network.trained import light_embedder, load_embedder, run_frames, weights_key
+from la2ds_cli.network.run_weights import weights_key
+from la2ds_cli.network.trained import light_embedder, load_embedder, run_frames
 
 TOLD = 2  # clips whose names are told while they are embedded; of more, the progress is
 

@@ -110,7 +110,8 @@ def model_features(
     Raises UserError as possible_embeddings does.
     """
     from la2ds_cli.network.embed import embedding_recipe, possible_embeddings, trained_meanwhile
-    from la2ds_cli.network.trained import light_embedder, run_frames, weights_key
+    from la2ds_cli.network.run_weights import weights_key
+    from la2ds_cli.network.trained import light_embedder, run_frames
 
     if run != BASE_RUN:
         skeleton = light_embedder(project, run, device).skeleton

@@ -17,14 +17,15 @@ from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.features.frame_features import frame_feature_reader
+from la2ds_cli.network.base_weights import base_key
+from la2ds_cli.network.torch_network import build_network
 from la2ds_cli.training import checkpoint
-from la2ds_cli.training.base_weights import base_key, start_from_base
 from la2ds_cli.training.checkpoint import FINISHED, LoopState
 from la2ds_cli.training.clips import FEW_CLIPS
 from la2ds_cli.training.data import MAX_PAIRS, batch_size, load_training_set
+from la2ds_cli.training.from_base import start_from_base
 from la2ds_cli.training.loop import LoopOptions, run_loop
 from la2ds_cli.training.losses import add_head, check_input
-from la2ds_cli.training.network import build_network
 
 BEST = "best.safetensors"
 HAS_COLLAPSED = "the embedding has collapsed: "

@@ -24,7 +24,8 @@ from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.viewpoint import movements, seen
 from la2ds_cli.network import embed
-from la2ds_cli.network.trained import RunHeader, light_base
+from la2ds_cli.network.run_weights import RunHeader
+from la2ds_cli.network.trained import light_base
 from tests.movement import add_sequence, in_skeleton, in_space, sequence, warped_phase
 
 A, B = in_space(warped_phase(40, 1)), in_space(warped_phase(50, 2), turn=0.9, fps=25.0)

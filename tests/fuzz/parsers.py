@@ -301,8 +301,8 @@ def _write_embedding(project: Project) -> None:
 
 
 def _small_weights(project: Project) -> None:
+    from la2ds_cli.network.torch_network import build_network
     from la2ds_cli.training.checkpoint import save_weights, training_recipe
-    from la2ds_cli.training.network import build_network
 
     config = load_config(
         {"model": {"input": "joints", "width": 8, "heads": 2, "temporal_layers": 1}}

@@ -19,15 +19,14 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.resample import resample_pose
 from la2ds_cli.network.embed import embed, ensure_embeddings, possible_embeddings
 from la2ds_cli.network.embedder import Embedder, Moments, triangle, window_starts, with_motion
+from la2ds_cli.network.run_weights import checkpoint_path, weights_key
+from la2ds_cli.network.torch_network import build_network
 from la2ds_cli.network.trained import (
-    checkpoint_path,
     light_embedder,
     load_embedder,
     torch_embedder,
     untrained_embedder,
-    weights_key,
 )
-from la2ds_cli.training.network import build_network
 from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, in_skeleton, sequence, warped_phase, without
 from tests.small_runs import JOINTS
