@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment import aligned_repetitions
+from la2ds_cli.alignment import request as choices
 from la2ds_cli.alignment.align import find_alignment
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.result import AlignResult
@@ -18,7 +19,7 @@ from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Alignment, EmbeddingSequence, FloatArray, PoseSequence
-from la2ds_cli.network import embed, run_weights
+from la2ds_cli.network import embed
 from la2ds_cli.views.alignment_files import AN_ALIGNMENT, write_alignment, write_repetitions
 
 
@@ -91,6 +92,6 @@ def stand_in_run(
             for video, pose in poses.items()
         }
 
-    monkeypatch.setattr(run_weights, "has_model", lambda project, run: run == "tuned")
+    monkeypatch.setattr(choices, "has_model", lambda project, run: run == "tuned")
     monkeypatch.setattr(embed, "_current_embeddings", embeddings)
     return asked

@@ -66,6 +66,7 @@ from la2ds_cli.features.pose_features import known_in_3d
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.tempo import paced_movement, travel
 from la2ds_cli.features.viewpoint import movements, possible_views, seen
+from la2ds_cli.network.training_clips import some_training_videos
 
 
 def find_alignment(
@@ -305,7 +306,6 @@ class References:
         project, settings = self._source.project, self._settings
         if project is None or not settings.uses_references:
             return [], 0
-        from la2ds_cli.network.training_clips import some_training_videos
 
         read = lru_cache(MOST_CANDIDATES)(lambda video: project.read_pose(video)[0])
         listed = some_training_videos(project, MOST_CANDIDATES)

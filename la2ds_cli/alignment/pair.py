@@ -38,6 +38,10 @@ from la2ds_cli.features.body_joints import as_skeleton, shared_skeleton
 from la2ds_cli.features.pose_features import in_3d, known_in_3d
 from la2ds_cli.features.resample import frame_period
 from la2ds_cli.features.viewpoint import movements, possible_views
+from la2ds_cli.poses.current import current_clip
+from la2ds_cli.poses.extract import ensure_poses
+from la2ds_cli.poses.quality import note_weakness
+from la2ds_cli.video.reader import has_changed
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,6 @@ def prepare_pair(
 
     a, b: video files, or names of clips of the project. Raises as find_alignment does.
     """
-    from la2ds_cli.poses.quality import note_weakness
-    from la2ds_cli.video.reader import has_changed
-
     get_method(request.settings.method)
     choice = choose_features(project, request.run, request.features)
     ids = with_poses(project, (a, b), request.config.poses, request.device, progress)
@@ -109,13 +110,10 @@ def with_poses(
     progress: Progress,
 ) -> list[str]:
     """Ids of clips with current poses, which are extracted first if necessary."""
-    from la2ds_cli.poses.current import current_clip
-
     current = [current_clip(project, name, config) for name in names]
     known = [clip for clip in current if clip is not None]
     if len(known) == len(names):
         return known
-    from la2ds_cli.poses.extract import ensure_poses
 
     return ensure_poses(project, names, config, device, progress)
 

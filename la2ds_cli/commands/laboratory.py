@@ -22,6 +22,7 @@ from la2ds_cli.commands.options import (
     option,
 )
 from la2ds_cli.commands.projects import open_project, show_batch
+from la2ds_cli.core.table import terminal
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -80,7 +81,6 @@ def benchmark(
 
 def print_result(console: Console, command: str, result: Result, folder: Path) -> None:
     """Print the JSON document, or the tables with their notes and the paths of the files."""
-    from la2ds_cli.core.table import terminal
     from la2ds_cli.experiments.tables import all_notes, document, figures, tables
 
     found = figures(result)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.commands.options import CLIP_A, DEVICE, Here, argument, flag
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import Unusable, UserError
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.live import LiveEstimate, LiveFilter
-    from la2ds_cli.core.clip import ClipOptions
     from la2ds_cli.core.project import Project
     from la2ds_cli.poses.live import LivePoses
     from la2ds_cli.video.playing import Player
@@ -42,7 +42,6 @@ def live(
     """
     from la2ds_cli.alignment.live import LiveFilter, LiveReference
     from la2ds_cli.alignment.pair import with_poses
-    from la2ds_cli.core.errors import Unusable
     from la2ds_cli.poses.live import live_poses
     from la2ds_cli.video.playing import open_player
 
@@ -84,8 +83,6 @@ def live(
 def _played(project: Project, source: str) -> tuple[str, ClipOptions]:
     """The file of SOURCE, and how it is read: as the clip of the project that it names, or else as
     it is. Raises UserError (exit 2) for a further person of a video."""
-    from la2ds_cli.core.clip import ClipOptions
-
     if source.startswith("camera:"):
         return source, ClipOptions()
     if Path(source).exists():

@@ -31,6 +31,8 @@ from la2ds_cli.features.pose_features import in_3d
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.network.embedder import Moments
+from la2ds_cli.network.run_weights import checkpoint_path, has_model, trained_runs
+from la2ds_cli.network.trained import load_embedder, untrained_embedder
 
 if TYPE_CHECKING:
     from la2ds_cli.network.embedder import Embedder
@@ -196,8 +198,6 @@ class FeatureRequest:
     @cached_property
     def base(self) -> EmbedsOnce:
         """The base model, for its own row and for the networks of all runs."""
-        from la2ds_cli.network.trained import load_embedder
-
         return EmbedsOnce(load_embedder(self.project, BASE_RUN, self.device))
 
 
@@ -263,9 +263,6 @@ def embedder_set(
 
 
 def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
-    from la2ds_cli.network.run_weights import has_model, trained_runs
-    from la2ds_cli.network.trained import load_embedder
-
     project, runs = request.project, request.runs
     embedders = {}
     if not request.optional or has_model(project, runs[0]):
@@ -286,8 +283,6 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
 
 def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> FeatureSet:
     """The network of the first run, or of the settings if there is none, with random weights."""
-    from la2ds_cli.network.trained import untrained_embedder
-
     config = request.config
     if trained is not None:
         settings, frame_features = trained.config, trained.frame_features
@@ -311,8 +306,6 @@ def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> Featu
 def _differences(project: Project, runs: Sequence[str]) -> list[str]:
     """Warnings about runs that differ in more than their seed, since a mean over them mixes these
     differences, and about runs with the same seed, which do not show the spread over seeds."""
-    from la2ds_cli.network.run_weights import checkpoint_path
-
     notes, by_seed = [], {}
     recipes = {run: artifact.read_header(checkpoint_path(project, run))[0] for run in runs}
     first = recipes[runs[0]]

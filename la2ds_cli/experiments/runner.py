@@ -30,6 +30,9 @@ from la2ds_cli.experiments.paper import find_source
 from la2ds_cli.experiments.result import DataSet, Entry, Result, Row, Rows
 from la2ds_cli.experiments.scores import Scored, cached_scores
 from la2ds_cli.experiments.tables import write_result
+from la2ds_cli.network.training_clips import training_videos
+from la2ds_cli.training.checkpoint import training_recipe
+from la2ds_cli.training.clips import clips_digest
 
 if TYPE_CHECKING:
     from la2ds_cli.training.train import TrainResult
@@ -83,10 +86,6 @@ def machine_facts(device: DeviceName) -> dict[str, Any]:
 def run_name(stem: str, project: Project, config: Config, minutes: float | None = None) -> str:
     """STEM-DIGEST-sSEED: with other settings, clips, code of the user's or another limit of time it
     is another run, and rows that share all of these share their runs."""
-    from la2ds_cli.network.training_clips import training_videos
-    from la2ds_cli.training.checkpoint import training_recipe
-    from la2ds_cli.training.clips import clips_digest
-
     videos = training_videos(project)
     clips = clips_digest({v.id: project.pose_header(v.id)[0].key for v in videos})
     own = [name for name in (config.train.method, config.model.encoder) if "." in name]

@@ -26,6 +26,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.evaluation.measure import Key
 from la2ds_cli.evaluation.protocol import get_protocol
+from la2ds_cli.network.base_weights import base_key
+from la2ds_cli.network.run_weights import checkpoint_path
 
 if TYPE_CHECKING:
     from la2ds_cli.evaluation.evaluate import Evaluated
@@ -216,9 +218,6 @@ def _figures(evaluated: Evaluated) -> tuple[dict[str, FloatArray], dict[str, Any
 def _recipe(
     project: Project, run: str, config: Config, features: Sequence[str], protocol: str
 ) -> artifact.Recipe:
-    from la2ds_cli.network.base_weights import base_key
-    from la2ds_cli.network.run_weights import checkpoint_path
-
     settings = {
         "protocol": protocol,
         "features": list(features),

@@ -17,6 +17,17 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.features.heatmap_cache import heatmap_recipe
+from la2ds_cli.network.embed import embedding_recipe
+from la2ds_cli.network.run_weights import checkpoint_path, weights_key
+from la2ds_cli.network.trained import run_frames
+from la2ds_cli.network.training_clips import training_videos
+from la2ds_cli.poses.current import PoseRecipes
+from la2ds_cli.training import checkpoint
+from la2ds_cli.training import clips as learned
+from la2ds_cli.training.checkpoint import FINISHED, load_resume
+from la2ds_cli.training.clips import FEW_CLIPS
+from la2ds_cli.video.media_files import is_image_folder, is_video_file
 
 _NAMED = 12  # a suggested command names at most this many clips, for more it names their folders
 
@@ -101,8 +112,6 @@ class _Poses:
 
 def _read_poses(project: Project, config: Config, videos: Iterable[Video]) -> _Poses:
     """Read each header only once, because a project may have very many clips."""
-    from la2ds_cli.poses.current import PoseRecipes
-
     poses, recipes, there = _Poses(), PoseRecipes(project, config.poses), project.posed()
     for video in videos:
         name = video.id
@@ -143,8 +152,6 @@ def _compare(step: str, reasons: dict[str, str | None], command: str, run: str =
 
 
 def _poses(project: Project, videos: list[Video], poses: _Poses) -> StepStatus:
-    from la2ds_cli.video.media_files import is_image_folder, is_video_file
-
     reasons = poses.reasons
     stale = {project.source(v) for v in videos if reasons[v.id] is not None}
     there = {path for path in stale if path.exists()}
@@ -169,16 +176,12 @@ def _made_of(
 
 
 def _heatmaps(project: Project, config: Config, poses: _Poses) -> StepStatus:
-    from la2ds_cli.features.heatmap_cache import heatmap_recipe
-
     recipes = {v: heatmap_recipe(config.heatmap, key) for v, key in poses.keys.items()}
     return _made_of("heatmaps", recipes, project.heatmap_path, "la2ds cache-heatmaps")
 
 
 def _readable(project: Project, runs: Iterable[RunStatus]) -> Iterator[str]:
     """Runs whose weights can embed clips."""
-    from la2ds_cli.network.run_weights import checkpoint_path
-
     for run in runs:
         with suppress(ArtifactError):
             artifact.read_header(checkpoint_path(project, run.run))
@@ -186,10 +189,6 @@ def _readable(project: Project, runs: Iterable[RunStatus]) -> Iterator[str]:
 
 
 def _embeddings(project: Project, run: str, poses: _Poses) -> StepStatus:
-    from la2ds_cli.network.embed import embedding_recipe
-    from la2ds_cli.network.run_weights import weights_key
-    from la2ds_cli.network.trained import run_frames
-
     model, frames = weights_key(project, run), run_frames(project, run)
     recipes = {v: embedding_recipe(model, key, v, frames) for v, key in poses.keys.items()}
     path = partial(project.embedding_path, run)
@@ -199,8 +198,6 @@ def _embeddings(project: Project, run: str, poses: _Poses) -> StepStatus:
 def _run_status(
     project: Project, config: Config, run: str, poses: _Poses, stopped: bool
 ) -> RunStatus:
-    from la2ds_cli.training.checkpoint import FINISHED, load_resume
-
     folder = project.run_dir(run)
     made_from, stale, settings, reached, error = None, "", "", 0, None
     with suppress(ArtifactError):
@@ -222,8 +219,6 @@ def _run_status(
 
 def _drift(project: Project, config: Config, made_from: Recipe, poses: _Poses) -> tuple[str, str]:
     """How the clips and the settings of a run differ from those of a run started now."""
-    from la2ds_cli.training import checkpoint
-
     try:
         clips = _training_digest(project, config, poses)
     except UserError as error:
@@ -238,9 +233,6 @@ def _drift(project: Project, config: Config, made_from: Recipe, poses: _Poses) -
 def _training_digest(project: Project, config: Config, poses: _Poses) -> str:
     """The digest of the clips that training would use now. Raises UserError as load_training_set
     does."""
-    from la2ds_cli.network.training_clips import training_videos
-    from la2ds_cli.training import clips as learned
-
     if config.model.input == "joints3d":  # only the joints show whether they are 3D
         from la2ds_cli.training.data import load_training_set
 
@@ -262,8 +254,6 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> s
         return poses.command
     trained = list(_readable(project, runs))
     if not trained:
-        from la2ds_cli.training.clips import FEW_CLIPS
-
         return "la2ds train" if len(project.videos()) >= FEW_CLIPS else ""
     if not _evaluated(project, trained[0]):
         return f"la2ds evaluate --run {trained[0]}"
@@ -272,8 +262,6 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> s
 
 def _evaluated(project: Project, run: str) -> bool:
     """Whether the run has been evaluated with the weights that it has now."""
-    from la2ds_cli.network.run_weights import weights_key
-
     path = project.results_dir("evaluate") / f"{run}.json"
     scored = artifact.read_document(path).get("weights")
     with suppress(FileNotFoundError):

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import Unreadable
-from la2ds_models.weight_files import bundled_path, zoo
+from la2ds_models import weight_files
 
 WEIGHTS = "base"  # name in zoo.toml
 
 
 def base_path() -> Path:
     """Path of the weight file, which every installed package contains."""
-    return bundled_path(zoo()[WEIGHTS])
+    return weight_files.bundled_path(weight_files.zoo()[WEIGHTS])
 
 
 @lru_cache(maxsize=1)
@@ -25,7 +25,7 @@ def base_key() -> str:
     """
     path = base_path()
     digest = artifact.file_digest(path) if path.exists() else ""
-    if digest != zoo()[WEIGHTS].sha256:
+    if digest != weight_files.zoo()[WEIGHTS].sha256:
         raise Unreadable(
             f"the weights of the base model, {path}, are {'damaged' if digest else 'missing'}",
             hint="install la2ds again; --features pose needs no model",

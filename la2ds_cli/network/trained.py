@@ -18,6 +18,7 @@ from la2ds_cli.core.errors import Mismatch
 from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.features.network_input import joint_width
 from la2ds_cli.network.base_weights import base_key, base_path
 from la2ds_cli.network.embedder import UNKNOWN, Embedder, FrameFeatureSource, Moments
@@ -118,8 +119,6 @@ def load_embedder(
     project: Project, run: str = DEFAULT_RUN, device: DeviceName = "auto"
 ) -> Embedder:
     """The trained embedder of a run, in torch. Raises UserError as load_network does."""
-    from la2ds_cli.features.frame_features import frame_feature_reader
-
     network, stored = load_network(project, run)
     header, chosen = stored.header, resolve_device(device)
     frames = frame_feature_reader(project, header.config, header.frames, device)
@@ -169,7 +168,6 @@ def run_frames(project: Project, run: str) -> FrameFeatureSource | None:
     header = run_header(project, run)
     if header.input != "rgb":
         return None
-    from la2ds_cli.features.frame_features import frame_feature_reader
 
     return frame_feature_reader(project, header.config, header.frames)
 

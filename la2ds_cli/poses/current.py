@@ -25,7 +25,9 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.video_list import VideoList
+from la2ds_cli.poses.networks import detector_identities, pose_identities
 from la2ds_cli.poses.subjects import read_subjects, subject_of
+from la2ds_cli.video.media_files import content_digest, is_image_folder
 
 STEP = "poses"
 VERSION = 4  # raised when the same settings give other joints
@@ -60,7 +62,6 @@ def find_clip(project: Project, path_or_id: str) -> tuple[Video | None, Path | N
         return listed.find(path_or_id), file
     if not listed.videos:  # nothing to compare the content with
         return None, None
-    from la2ds_cli.video.media_files import content_digest
 
     with suppress(OSError):  # as in is_current
         digest = content_digest(file)
@@ -85,8 +86,6 @@ def moved_to(project: Project, video: Video, path_or_id: str) -> Path | None:
 
 def _file_of(name: str) -> Path | None:
     """The file or folder of images of this name, or of NAME for `NAME#2`; None if there is none."""
-    from la2ds_cli.video.media_files import is_image_folder
-
     person = re.fullmatch(r"(.+)#[1-9]\d*", name)
     for path in (name, person[1]) if person else (name,):
         with suppress(OSError, ValueError):  # such as a name longer than the system allows
@@ -104,7 +103,6 @@ def is_current(project: Project, config: PosesConfig, video: Video, file: Path |
         return False
     if recipe.step != STEP:
         return True
-    from la2ds_cli.video.media_files import content_digest
 
     try:
         if file is not None and content_digest(file) != video.sha256:
@@ -158,8 +156,6 @@ def pose_recipe(
 def networks_of(config: PosesConfig) -> list[tuple[str, str]]:
     """Identities of the pose networks and detectors whose poses are current; `auto` may mean
     several. UserError as `extract_poses` for the detector and the network."""
-    from la2ds_cli.poses.networks import detector_identities, pose_identities
-
     identities = pose_identities(config.pose), detector_identities(config.detector)
     return list(itertools.product(*identities))
 

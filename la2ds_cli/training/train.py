@@ -16,6 +16,7 @@ from la2ds_cli.core.errors import Mismatch, Unreadable, UserError
 from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
+from la2ds_cli.core.ray_engine import ray_map
 from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.network.base_weights import base_key
 from la2ds_cli.network.torch_network import build_network
@@ -167,8 +168,6 @@ def train_seeds(
     check_seeds(seeds)
     arguments = (str(project.root), run, config, options)
     if engine == "ray":
-        from la2ds_cli.core.ray_engine import ray_map
-
         yield from ray_map(TrainWorker, arguments, seeds, options.device)
     else:
         yield from map(TrainWorker(*arguments, progress), seeds)
