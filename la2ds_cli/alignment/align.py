@@ -62,10 +62,10 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.features.body_joints import as_skeleton, holds
+from la2ds_cli.features.camera_views import movements, possible_views, seen
 from la2ds_cli.features.pose_features import known_in_3d
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.tempo import paced_movement, travel
-from la2ds_cli.features.viewpoint import movements, possible_views, seen
 from la2ds_cli.network.training_clips import some_training_videos
 
 

@@ -23,7 +23,7 @@ from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.features.body_joints import is_body
-from la2ds_cli.features.viewpoint import seen
+from la2ds_cli.features.camera_views import seen
 from la2ds_cli.network.embed import possible_embeddings, trained_meanwhile
 from la2ds_cli.network.embedder import Embedder
 from la2ds_cli.network.run_weights import run_header

@@ -35,9 +35,9 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View, ViewName
 from la2ds_cli.features.body_joints import as_skeleton, shared_skeleton
+from la2ds_cli.features.camera_views import movements, possible_views
 from la2ds_cli.features.pose_features import in_3d, known_in_3d
 from la2ds_cli.features.resample import frame_period
-from la2ds_cli.features.viewpoint import movements, possible_views
 from la2ds_cli.poses.current import current_clip
 from la2ds_cli.poses.extract import ensure_poses
 from la2ds_cli.poses.quality import note_weakness

@@ -29,8 +29,8 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import Alignment, BoolArray, FloatArray, PoseSequence
 from la2ds_cli.core.view import View
+from la2ds_cli.features.camera_views import shown
 from la2ds_cli.features.tempo import resting
-from la2ds_cli.features.viewpoint import shown
 
 COLUMNS = ("index_a", "index_b", "frame_a", "frame_b", "time_a", "time_b", "cost", "confidence")
 INTERVAL_COLUMNS = ("time_b_low", "time_b_high", "within")

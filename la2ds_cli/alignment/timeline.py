@@ -29,10 +29,10 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
+from la2ds_cli.features.camera_views import seen
 from la2ds_cli.features.pose_features import in_3d, joint_angles
 from la2ds_cli.features.resample import at_positions, evenly_spaced
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.features.viewpoint import seen
 from la2ds_cli.network.run_weights import run_header
 from la2ds_cli.poses.extract import ensure_poses
 

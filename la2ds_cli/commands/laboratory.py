@@ -26,7 +26,7 @@ from la2ds_cli.core.table import terminal
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
-    from la2ds_cli.experiments.result import Result
+    from la2ds_cli.experiments.comparison import Result
 
 
 def benchmark(

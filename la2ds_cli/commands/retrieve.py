@@ -59,7 +59,7 @@ def retrieve(
     """
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.retrieval import retrieve as retrieval
-    from la2ds_cli.retrieval.search import Limits
+    from la2ds_cli.retrieval.frame_search import Limits
     from la2ds_cli.views import retrieval_sheet
 
     if store == "":  # of an empty variable of the shell: the project alone is not what was meant

@@ -2,6 +2,6 @@
 
 Imports core, video and formats. To add one, write `datasets/NAME.py` with a function
 `import_NAME(project, root, ..., progress)` and a command of its own in commands/imports.py, as
-h2o.py. It calls `formats.exchange.import_files` with the paths of its clips; split, group and
+h2o.py. It calls `formats.import_export.import_files` with the paths of its clips; split, group and
 phases are set in FileClip. A wrong folder or an unknown choice raises UserError.
 """

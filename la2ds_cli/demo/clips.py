@@ -45,8 +45,8 @@ from la2ds_cli.demo.render import Camera, add_shadow, draw_person, look_at, rand
 from la2ds_cli.features.heatmap_cache import cache_heatmaps
 from la2ds_cli.network.embed import embed
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
+from la2ds_cli.retrieval.frame_search import Limits
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
-from la2ds_cli.retrieval.search import Limits
 from la2ds_cli.video.reader import Image, write_video
 from la2ds_cli.views import retrieval_sheet
 from la2ds_cli.views.alignment_files import write_alignment

@@ -12,7 +12,7 @@ from la2ds_cli.alignment.pair import choose_view
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
-from la2ds_cli.features.viewpoint import movements, possible_views, seen
+from la2ds_cli.features.camera_views import movements, possible_views, seen
 
 
 class SeenClip:

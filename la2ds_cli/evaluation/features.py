@@ -30,7 +30,7 @@ from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.features.pose_features import in_3d
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.network.embedder import Moments
+from la2ds_cli.network.embedder import EmbeddingStatistics
 from la2ds_cli.network.run_weights import checkpoint_path, has_model, trained_runs
 from la2ds_cli.network.trained import load_embedder, untrained_embedder
 
@@ -299,7 +299,7 @@ def _untrained_set(request: FeatureRequest, trained: EmbedsOnce | None) -> Featu
     # Centred on the mean frame of training clips, as a trained network is.
     if clips := evenly_spaced(request.training, CENTRED_ON):
         frames = np.concatenate(untrained(clips))[:, : settings.model.width]
-        untrained.moments = Moments(frames.mean(axis=0, dtype=np.float64))
+        untrained.statistics = EmbeddingStatistics(frames.mean(axis=0, dtype=np.float64))
     return embedder_set(request, "untrained", EmbedsOnce(untrained))
 
 

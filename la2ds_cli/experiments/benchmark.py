@@ -13,8 +13,8 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.ray_engine import ray_map
-from la2ds_cli.experiments.paper import paper_methods
-from la2ds_cli.experiments.result import Result, Row, Rows
+from la2ds_cli.experiments.comparison import Result, Row, Rows
+from la2ds_cli.experiments.printed_tables import paper_methods
 from la2ds_cli.experiments.runner import ALONE, Bench, Plan, run_table, shared_facts
 from la2ds_cli.experiments.scores import FOLDER, TASKS, Task, check_scored
 from la2ds_cli.training.losses import check_input, get_method, method_names, method_recipe

@@ -23,10 +23,9 @@ from la2ds_cli.network.run_weights import checkpoint_path, weights_key
 from la2ds_cli.network.trained import run_frames
 from la2ds_cli.network.training_clips import training_videos
 from la2ds_cli.poses.current import PoseRecipes
-from la2ds_cli.training import checkpoint
-from la2ds_cli.training import clips as learned
+from la2ds_cli.training import checkpoint, clip_set
 from la2ds_cli.training.checkpoint import FINISHED, load_resume
-from la2ds_cli.training.clips import FEW_CLIPS
+from la2ds_cli.training.clip_set import FEW_CLIPS
 from la2ds_cli.video.media_files import is_image_folder, is_video_file
 
 _NAMED = 12  # a suggested command names at most this many clips, for more it names their folders
@@ -241,8 +240,8 @@ def _training_digest(project: Project, config: Config, poses: _Poses) -> str:
     for clip in clips:
         if clip not in poses.keys:
             project.read_pose(clip)  # raises the error that says what is wrong
-    learned.training_skeleton([poses.skeletons[clip] for clip in clips])
-    return learned.clips_digest({clip: poses.keys[clip] for clip in clips})
+    clip_set.training_skeleton([poses.skeletons[clip] for clip in clips])
+    return clip_set.clips_digest({clip: poses.keys[clip] for clip in clips})
 
 
 def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> str:

@@ -21,7 +21,7 @@ from la2ds_cli.core.errors import Mismatch, Unreadable, Unusable, UserError
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import SKELETONS
 from la2ds_cli.network.base_weights import base_key, base_path
-from la2ds_cli.network.embedder import Moments
+from la2ds_cli.network.embedder import EmbeddingStatistics
 from la2ds_cli.network.training_clips import held_out
 
 FRAMES = "frames"  # recipe input: the identity of model.rgb_weights
@@ -155,7 +155,7 @@ class StoredWeights(NamedTuple):
     weights: Mapping[str, np.ndarray]
     header: RunHeader
     key: str
-    moments: Moments
+    statistics: EmbeddingStatistics
 
     @classmethod
     def of(cls, path: Path) -> StoredWeights:
@@ -165,10 +165,10 @@ class StoredWeights(NamedTuple):
         if header.skeleton not in SKELETONS:
             raise _damaged(path, "its skeleton is missing or unknown")
         try:
-            moments = Moments.of(facts, header.config.model.width)
+            statistics = EmbeddingStatistics.of(facts, header.config.model.width)
         except ValueError as error:
             raise _damaged(path, str(error)) from error
-        return cls(weights, header, artifact.file_digest(path), moments)
+        return cls(weights, header, artifact.file_digest(path), statistics)
 
 
 def existing_weights(project: Project, run: str) -> Path:

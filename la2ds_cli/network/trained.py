@@ -21,7 +21,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.features.network_input import joint_width
 from la2ds_cli.network.base_weights import base_key, base_path
-from la2ds_cli.network.embedder import UNKNOWN, Embedder, FrameFeatureSource, Moments
+from la2ds_cli.network.embedder import UNKNOWN, Embedder, EmbeddingStatistics, FrameFeatureSource
 from la2ds_cli.network.numpy_network import numpy_forward
 from la2ds_cli.network.run_weights import StoredWeights, existing_weights, run_header
 
@@ -97,7 +97,7 @@ def torch_embedder(
     key: str,
     device: torch.device,
     frame_features: FrameFeatureSource | None = None,
-    moments: Moments = UNKNOWN,
+    statistics: EmbeddingStatistics = UNKNOWN,
 ) -> Embedder:
     """An embedder in torch on `device`; nothing else may use the network afterwards."""
     import torch
@@ -111,7 +111,12 @@ def torch_embedder(
     network = network.to(device).eval()
     _keep_shown(network, config.train.frames)
     return Embedder(
-        partial(embed_input, network, device=device), config, skeleton, key, frame_features, moments
+        partial(embed_input, network, device=device),
+        config,
+        skeleton,
+        key,
+        frame_features,
+        statistics,
     )
 
 
@@ -123,7 +128,7 @@ def load_embedder(
     header, chosen = stored.header, resolve_device(device)
     frames = frame_feature_reader(project, header.config, header.frames, device)
     embedder = torch_embedder(
-        network, header.config, header.skeleton, stored.key, chosen, frames, stored.moments
+        network, header.config, header.skeleton, stored.key, chosen, frames, stored.statistics
     )
     embedder.of_bodies = run == BASE_RUN
     return embedder
@@ -149,7 +154,7 @@ def _light(path: Path) -> Embedder | None:
     forward = numpy_forward(config.model, joint_width(skeleton, config.model), stored.weights)
     if forward is None:
         return None
-    return Embedder(forward, config, skeleton.name, stored.key, moments=stored.moments)
+    return Embedder(forward, config, skeleton.name, stored.key, statistics=stored.statistics)
 
 
 @cache
@@ -182,7 +187,7 @@ def untrained_embedder(
 ) -> Embedder:
     """The same architecture with random weights: the baseline `untrained`.
 
-    frame_features: for a network that reads video frames. Its moments are unknown.
+    frame_features: for a network that reads video frames. Its statistics are unknown.
     """
     from la2ds_cli.network.torch_network import build_network
 

@@ -18,13 +18,13 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
+from la2ds_cli.features.camera_views import movements
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.features.viewpoint import movements
 from la2ds_cli.poses.extract import ensure_pose
 from la2ds_cli.poses.quality import note_weakness
 from la2ds_cli.retrieval.clip_rows import ClipRows, model_features, pose_features
+from la2ds_cli.retrieval.frame_search import USUAL, Limits, OtherClips, Search
 from la2ds_cli.retrieval.frame_table import FrameTable, StoredClips, project_name
-from la2ds_cli.retrieval.search import USUAL, Limits, OtherClips, Search
 from la2ds_cli.retrieval.store import Store
 
 _IN_WORDS: Mapping[View, str] = {

@@ -29,7 +29,7 @@ from la2ds_cli.network.training_clips import training_videos
 from la2ds_cli.studio.jobs import ENDED, Jobs
 from la2ds_cli.studio.pages import page, posted
 from la2ds_cli.training.checkpoint import FINISHED, START, run_warnings
-from la2ds_cli.training.clips import outlook
+from la2ds_cli.training.clip_set import outlook
 
 SILENT = 180.0  # an unfinished run that writes nothing for so many seconds counts as stopped
 _POINTS = 600  # of a curve, at most

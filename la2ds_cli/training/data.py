@@ -28,7 +28,7 @@ from la2ds_cli.features.tempo import sampling_rate
 from la2ds_cli.network.torch_network import collate
 from la2ds_cli.network.training_clips import held_out, training_videos
 from la2ds_cli.training.batches import PairBatch, different_maps
-from la2ds_cli.training.clips import clips_digest, training_skeleton
+from la2ds_cli.training.clip_set import clips_digest, training_skeleton
 from la2ds_cli.training.losses import get_method
 
 MAX_SPEED_UP = 2  # a clip longer than `train.frames` is never shown faster than this

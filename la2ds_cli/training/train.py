@@ -22,7 +22,7 @@ from la2ds_cli.network.base_weights import base_key
 from la2ds_cli.network.torch_network import build_network
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.checkpoint import FINISHED, LoopState
-from la2ds_cli.training.clips import FEW_CLIPS
+from la2ds_cli.training.clip_set import FEW_CLIPS
 from la2ds_cli.training.data import MAX_PAIRS, batch_size, load_training_set
 from la2ds_cli.training.from_base import start_from_base
 from la2ds_cli.training.loop import LoopOptions, run_loop

@@ -159,7 +159,7 @@ OTHER_WAYS = {
     "core.skeleton": "skeletons that come with la2ds",
     "core.errors": "os.devnull",
     "core.plugins": "modules of la2ds and of the user",
-    "experiments.paper": "comes with la2ds",
+    "experiments.printed_tables": "comes with la2ds",
     "experiments.scores": "modules of la2ds",
     "views.page": "comes with la2ds",
     "studio.clip_changes": "writes what is uploaded",

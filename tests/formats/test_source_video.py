@@ -12,8 +12,8 @@ from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.clip import video_id
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
+from la2ds_cli.formats.import_export import import_poses
 from la2ds_cli.poses.extract import ensure_pose
 from la2ds_cli.video.container import write_video
 from la2ds_cli.video.reader import read_frames, video_file

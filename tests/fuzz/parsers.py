@@ -27,8 +27,8 @@ from la2ds_cli.datasets.ikea_asm import import_ikea_asm
 from la2ds_cli.datasets.penn_action import import_penn_action
 from la2ds_cli.features.heatmap_cache import cache_heatmaps, read_heatmaps
 from la2ds_cli.formats import WRITTEN, coco_json, load_format
-from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
+from la2ds_cli.formats.import_export import import_poses
 from la2ds_cli.poses.subjects import read_subjects, set_subjects
 from la2ds_cli.video.reader import probe, read_frames
 from tests.formats import data_set_samples as sets
