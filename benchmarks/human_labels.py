@@ -31,8 +31,8 @@ from la2ds_cli.evaluation.event_transfer import transfer_events
 from la2ds_cli.evaluation.features import FEATURE_NAMES, FeatureRequest, feature_sets
 from la2ds_cli.experiments.runner import Plan, run_name, train_run
 from la2ds_cli.experiments.scores import scored_inputs
-from la2ds_cli.network.trained import weights_key
-from la2ds_cli.training.base_weights import base_key
+from la2ds_cli.network.base_weights import base_key
+from la2ds_cli.network.run_weights import weights_key
 
 BASELINES = [name for name in FEATURE_NAMES if name != "model"]
 

@@ -29,7 +29,7 @@ from people import SETS, make_folds, penn_project
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.benchmark import benchmark
-from la2ds_cli.experiments.paper import paper_methods
+from la2ds_cli.experiments.printed_tables import paper_methods
 from la2ds_cli.experiments.runner import Plan
 from la2ds_cli.experiments.tables import figures, markdown
 

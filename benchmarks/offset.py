@@ -34,8 +34,8 @@ from la2ds_cli.demo.clips import camera_at, random_phase
 from la2ds_cli.demo.performer import forward_kinematics, movement, random_body, random_style
 from la2ds_cli.features.pose_features import fill_gaps
 from la2ds_cli.features.resample import interpolate, resample_pose
-from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
+from la2ds_cli.formats.import_export import import_poses
 from la2ds_cli.offset.pair import PairOffset, pair_offset
 from la2ds_cli.offset.several import find_offsets
 

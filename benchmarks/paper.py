@@ -40,11 +40,11 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.evaluation.evaluate import Request, score_request
 from la2ds_cli.experiments.corruption import CLEAN, Joints
-from la2ds_cli.experiments.paper import paper_data, paper_methods
+from la2ds_cli.experiments.printed_tables import paper_data, paper_methods
 from la2ds_cli.experiments.reproduce import conditions
 from la2ds_cli.experiments.runner import ALONE
 from la2ds_cli.network import trained as trained_runs
-from la2ds_cli.training.checkpoint import read_weights
+from la2ds_cli.network.run_weights import read_weights
 from la2ds_cli.training.train import train
 
 EVERY = 100

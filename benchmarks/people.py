@@ -24,8 +24,8 @@ from la2ds_cli.datasets.penn_action import import_penn_action
 from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.evaluation.event_transfer import Draw, draw_trims
 from la2ds_cli.evaluation.events import EvaluationClip, choose_events
-from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
+from la2ds_cli.formats.import_export import import_poses
 
 RATE = 30.0  # nominal
 ACTIONS = ("golf_swing", "squat", "pullup", "jumping_jacks")  # with phases of phases_kinematic.csv

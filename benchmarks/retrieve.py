@@ -40,9 +40,9 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows
+from la2ds_cli.retrieval.frame_search import CANDIDATES, Found, Limits, OtherClips, Search
 from la2ds_cli.retrieval.frame_table import FrameTable, StoredClips, project_name
 from la2ds_cli.retrieval.retrieve import QUERY_FRAMES
-from la2ds_cli.retrieval.search import CANDIDATES, Found, Limits, OtherClips, Search
 from la2ds_cli.retrieval.store import Store
 
 WIDTH, LENGTH, RATE = 128, 200, 20.0

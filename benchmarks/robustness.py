@@ -22,8 +22,8 @@ from methods import ACTIONS, TIMED
 from la2ds_cli.core.progress import SILENT
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.benchmark import NAME, common_config, method_config
+from la2ds_cli.experiments.comparison import Baseline, Result, Row, Rows
 from la2ds_cli.experiments.reproduce import TREATMENTS, conditions
-from la2ds_cli.experiments.result import Baseline, Result, Row, Rows
 from la2ds_cli.experiments.runner import Bench, Plan, run_table, shared_facts
 from la2ds_cli.experiments.scores import Task
 from la2ds_cli.experiments.tables import figures, markdown

@@ -39,8 +39,8 @@ from la2ds_cli.alignment.same_movement import (
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.body_joints import body_joints
+from la2ds_cli.features.camera_views import movements, possible_views, seen
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.features.viewpoint import movements, possible_views, seen
 from la2ds_cli.formats.file_clip import to_sequence
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.wide_csv import read_clips

@@ -24,10 +24,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.device import available_cores
 from la2ds_cli.core.project import Project
+from la2ds_cli.network.torch_network import build_network
+from la2ds_cli.training.batches import PairBatch
 from la2ds_cli.training.data import TrainingSet, draw_batch, load_training_set
 from la2ds_cli.training.loop import step_generator
 from la2ds_cli.training.losses import get_method
-from la2ds_cli.training.network import PairBatch, build_network
 
 
 def clock(device: torch.device) -> float:

@@ -20,8 +20,8 @@ from la2ds_cli.demo.clips import camera_at, clip_of_joints, joints_seen, random_
 from la2ds_cli.demo.performer import forward_kinematics, movement, random_body, random_style
 from la2ds_cli.evaluation.events import phase_events
 from la2ds_cli.features.pose_features import centre_and_scale, mirror
-from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
+from la2ds_cli.formats.import_export import import_poses
 
 PAIRS = 40  # a row
 SIDES = range(0, 360, 45)  # degrees, of A

@@ -23,11 +23,12 @@ from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.resample import time_grid
 from la2ds_cli.features.tempo import sampling_rate
-from la2ds_cli.training.checkpoint import read_weights, training_recipe
-from la2ds_cli.training.clips import clips_digest
+from la2ds_cli.network.run_weights import read_weights
+from la2ds_cli.network.torch_network import build_network
+from la2ds_cli.training.checkpoint import training_recipe
+from la2ds_cli.training.clip_set import clips_digest
 from la2ds_cli.training.data import Clip, TrainingSet, Twin, to_clip
 from la2ds_cli.training.loop import LoopOptions, run_loop
-from la2ds_cli.training.network import build_network
 from la2ds_models.weight_files import bundled_path, zoo
 
 HELD_OUT = 1_000_003  # added to the seed for the movements of the validation

@@ -15,7 +15,7 @@ from safetensors.numpy import save
 
 from la2ds_cli.alignment.same_movement import STRANGERS, Described
 from la2ds_cli.core import artifact
-from la2ds_cli.training.base_weights import base_key
+from la2ds_cli.network.base_weights import base_key
 
 SEED = 99  # train_base.py begins at 0
 NUMBER = 24

@@ -91,6 +91,6 @@ def stand_in_run(
             for video, pose in poses.items()
         }
 
-    monkeypatch.setattr(trained, "has_model", lambda project, run: run == "tuned")
+    monkeypatch.setattr(choices, "has_model", lambda project, run: run == "tuned")
     monkeypatch.setattr(embed, "_current_embeddings", embeddings)
     return asked

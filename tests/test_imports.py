@@ -1,10 +1,16 @@
-"""Who may import whom (docs/architecture.md): a room imports only rooms that lie below it."""
+"""Who may import whom (docs/architecture.md).
+
+The rooms lie on three storeys: the app on the laboratory on the library. A room imports only rooms
+that lie below it, on its storey or under it, and a function imports a module of ours only if a
+heavy package waits behind that.
+"""
 
 from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,15 +21,23 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"av", "cv2", "matplotlib", "numba", "onnxruntime", "scipy", "sklearn"}
 HEAVY |= {"timm", "torch"}
 # From the ground up. The data flow the same way: video, poses, features, ..., pages.
-ROOMS = [
-    *("core", "video", "poses", "formats", "features", "training", "network", "alignment"),
-    *("offset", "retrieval", "compare", "evaluation", "methods", "datasets", "labels", "health"),
-    *("views", "experiments", "demo", "studio"),
-    *("commands", "main"),
+LIBRARY = [
+    *("core", "video", "poses", "formats", "features", "network", "alignment"),
+    *("retrieval", "compare", "offset", "labels", "training"),
 ]
+LABORATORY = ["datasets", "methods", "evaluation", "experiments"]
+APP = ["health", "views", "demo", "studio", "commands", "main"]
+ROOMS = [*LIBRARY, *LABORATORY, *APP]
+# Rooms that need not everything that lies below them.
+NARROW = {
+    "training": {"core", "features", "network"},
+    "methods": {"core", "training"},
+    "datasets": {"core", "video", "formats"},
+}
 # Folders of plugins and kernels: arrays and settings in, arrays out; they know no project.
 PURE = ("alignment.methods", "features.heatmaps", "poses.networks")
 PURE = (*(f"la2ds_cli.{name}" for name in PURE), "la2ds_cli.training.losses", "la2ds_cli.methods")
+DIAGNOSES = {"la2ds_cli.health.doctor"}  # says what works here, where numpy does not, too
 CONSOLE = {"la2ds_cli.core.console", "la2ds_cli.commands", "la2ds_cli.main"}
 
 
@@ -54,11 +68,11 @@ def _statements(body: list[ast.stmt], *, functions: bool, types: bool) -> Iterat
             yield from _statements(handler.body, functions=functions, types=types)
 
 
-def imports(module: str, *, functions: bool = True, types: bool = True) -> set[str]:
-    """Absolute names that a module imports; `from a import b` gives a.b where it is a module."""
+def _names(module: str, nodes: Iterable[ast.AST]) -> set[str]:
+    """Absolute names that the statements import; `from a import b` gives a.b where it is a
+    module."""
     names: set[str] = set()
-    tree = ast.parse(MODULES[module].read_text("utf-8"))
-    for node in _statements(tree.body, functions=functions, types=types):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -67,6 +81,37 @@ def imports(module: str, *, functions: bool = True, types: bool = True) -> set[s
                 full = f"{node.module}.{alias.name}"
                 names.add(full if full in MODULES else str(node.module))
     return names
+
+
+def imports(module: str, *, functions: bool = True, types: bool = True) -> set[str]:
+    """Absolute names that a module imports, with or without what its functions import, and what it
+    imports for type checkers alone."""
+    tree = ast.parse(MODULES[module].read_text("utf-8"))
+    return _names(module, _statements(tree.body, functions=functions, types=types))
+
+
+def _late_imports(module: str) -> set[str]:
+    """Names that functions of a module import."""
+    tree = ast.parse(MODULES[module].read_text("utf-8"))
+    functions = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+    return {name for node in functions for name in _names(module, ast.walk(node))}
+
+
+@cache
+def _packages(module: str) -> frozenset[str]:
+    """Top-level names of the packages of others that are loaded once a module is imported."""
+    seen, queue = set[str](), [module]
+    packages = set[str]()
+    while queue:
+        name = queue.pop()
+        parents = [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
+        for found in {name, *parents} - seen:
+            seen.add(found)
+            if found in MODULES:
+                queue += imports(found, functions=False, types=False)
+            else:
+                packages.add(found.split(".")[0])
+    return frozenset(packages)
 
 
 def _room(module: str) -> str:
@@ -79,6 +124,14 @@ def _within(module: str, group: set[str] | tuple[str, ...]) -> bool:
 
 def _own(names: set[str]) -> set[str]:
     return {name for name in names if name.split(".")[0] in ("la2ds", "la2ds_cli", "la2ds_models")}
+
+
+def _weighs(module: str) -> set[str]:
+    """Packages that are too heavy for a module to load at its start. filelock loads asyncio."""
+    if module.split(".")[0] == "la2ds":
+        return HEAVY | {"numpy", "pandas", "rich", "typer"}
+    quick = _room(module) in ("commands", "main") or module in DIAGNOSES
+    return HEAVY | {"filelock"} | ({"numpy"} if quick else set())
 
 
 def _heavy(names: set[str]) -> set[str]:
@@ -109,6 +162,25 @@ def test_a_room_imports_only_what_lies_below(room: str):
             assert not up, f"{module} imports {sorted(up)}"
 
 
+@pytest.mark.parametrize("room", NARROW)
+def test_a_narrow_room_imports_no_other(room: str):
+    allowed = NARROW[room] | {room, ""}
+    for module in MODULES:
+        if _room(module) == room:
+            others = {name for name in _own(imports(module)) if _room(name) not in allowed}
+            assert not others, f"{module} imports {sorted(others)}"
+
+
+def test_the_library_names_no_file_of_the_laboratory():
+    """Methods and data sets are found by the names that they declare."""
+    files = {name for name in MODULES if _room(name) in ("methods", "datasets")}
+    files -= {"la2ds_cli.methods", "la2ds_cli.datasets"}
+    for module in MODULES:
+        if _room(module) in LIBRARY:
+            named = [name for name in files if name in MODULES[module].read_text("utf-8")]
+            assert not named, module
+
+
 def test_no_cycles():
     graph = {m: _own(imports(m)) & MODULES.keys() - {m} for m in MODULES}
     # A package's face may name its own files: they do not import it for what it takes from them.
@@ -125,20 +197,18 @@ def test_no_cycles():
         visit(module, ())
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_functions_import_only_what_a_heavy_package_waits_behind(module: str):
+    """Any other import stands at the top of the file, where the graph of modules shows it."""
+    for name in _own(_late_imports(module)):
+        heavier = (_packages(name) - _packages(module)) & _weighs(module)
+        assert heavier, f"{module}: import {name} at the top"
+
+
 def test_the_core_and_the_video_room_import_nothing_heavy_at_start():
     for module in MODULES:
         if _room(module) in ("core", "video"):
             assert not _heavy(imports(module, functions=False, types=False)), module
-
-
-def test_what_aligns_joints_knows_of_no_videos_at_start():
-    """Poses that are missing are extracted by the functions that find them missing."""
-    for module in MODULES:
-        if _room(module) in ("network", "alignment"):
-            outside = imports(module, functions=False, types=False)
-            assert not {_room(name) for name in _own(outside)} & {"video", "poses", "formats"}, (
-                module
-            )
 
 
 def test_plugins_know_no_project():

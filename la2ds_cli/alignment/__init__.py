@@ -7,7 +7,6 @@ distances between frames, alignment methods, path arithmetic, consensus through 
 clips and confidence. `aligned_repetitions.py` cuts a clip that repeats itself (`repetitions.py`)
 and aligns its repetitions one at a time. `timeline.py` puts many clips on one timeline.
 
-Imports core, poses, features, training (which clips are used for training) and embedding. A result
-is plain data: views/alignment_files.py writes it.
+Imports core to network. A result is plain data: views/alignment_files.py writes it.
 To add a method, put one file into `methods/` (its docstring says what the file must define).
 """

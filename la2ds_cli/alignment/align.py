@@ -32,8 +32,8 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import Unusable
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View, ViewName
+from la2ds_cli.features.camera_views import possible_views
 from la2ds_cli.features.resample import evenly_spaced
-from la2ds_cli.features.viewpoint import possible_views
 
 Anchors = Sequence[tuple[float, float]]
 """Seconds of A and of B that must match."""

@@ -32,8 +32,8 @@ from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.data_frame import data_frame
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence, check_array
 from la2ds_cli.core.view import FLIPPED, View
+from la2ds_cli.features.camera_views import shown
 from la2ds_cli.features.tempo import resting
-from la2ds_cli.features.viewpoint import shown
 
 COLUMNS = ("index_a", "index_b", "frame_a", "frame_b", "time_a", "time_b", "cost", "confidence")
 INTERVAL_COLUMNS = ("time_b_low", "time_b_high", "within")

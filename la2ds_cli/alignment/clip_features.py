@@ -31,8 +31,8 @@ from la2ds_cli.alignment.same_movement import (
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
+from la2ds_cli.features.camera_views import movement_in_view, seen
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.features.viewpoint import movement_in_view, seen
 
 FeatureKind = Literal["model", "base", "pose"]
 """The embedding of a run, that of the base model, or the movement of the joints alone."""

@@ -22,7 +22,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import Mismatch
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View, ViewName
-from la2ds_cli.features.viewpoint import possible_views
+from la2ds_cli.features.camera_views import possible_views
 
 MARGIN: Mapping[View, float] = {"filmed": 1.0, "mirrored": 0.77, "other": 0.88, "turned": 0.8}
 """Share of the distance as filmed below which a view is taken instead."""

@@ -42,8 +42,8 @@ from la2ds_cli.features.pose_features import in_3d, known_in_3d
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.tempo import travel
 from la2ds_cli.network.trained import light_base
+from la2ds_cli.network.training_clips import some_training_videos
 from la2ds_cli.poses.clip_state import read_clip_state
-from la2ds_cli.training.clips import some_training_videos
 
 MOST_CANDIDATES = 400  # clips among which reference clips are chosen; there may be 100,000
 EXAMINED = 5  # candidates for each reference clip, since some may show another movement

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from la2ds_cli.alignment.clip_features import FeatureKind
+from la2ds_cli.alignment.run_verdict import read_verdict
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
@@ -14,6 +15,7 @@ from la2ds_cli.core.plugins import trust
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.view import ViewName
 from la2ds_cli.features.body_joints import is_body
+from la2ds_cli.network.run_weights import has_model, run_header
 
 FeatureOption = Literal["auto", "model", "base", "pose"]
 ON_BASE = "aligned on the base model"
@@ -95,9 +97,6 @@ def choose_features(project: Project | None, run: str, wanted: FeatureOption) ->
     Raises UserError (exit 4) for a missing model that was requested, and for a run other than the
     default one that does not exist.
     """
-    from la2ds_cli.alignment.run_verdict import read_verdict
-    from la2ds_cli.network.trained import has_model, run_header
-
     if wanted in ("pose", "base"):
         return FeatureChoice(wanted, "")
     if project is not None and has_model(project, run):
@@ -124,8 +123,6 @@ def choose_features(project: Project | None, run: str, wanted: FeatureOption) ->
 def wants_3d(project: Project | None, request: AlignRequest, kind: FeatureKind) -> bool:
     """Whether clips are to be compared by their joints in metres, provided all have them
     (`align.joints`). kind: of the features."""
-    from la2ds_cli.network.trained import run_header
-
     wanted = request.settings.joints
     if wanted == "auto" and kind == "model" and project is not None:
         return run_header(project, request.run).input == "joints3d"

@@ -41,7 +41,8 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, holds, is_body
 from la2ds_cli.features.pose_features import movement
 from la2ds_cli.features.resample import evenly_spaced
-from la2ds_cli.network.trained import light_embedder, run_header, weights_key
+from la2ds_cli.network.run_weights import run_header, weights_key
+from la2ds_cli.network.trained import light_embedder
 
 VERSION = 5
 ALIGN = ("movement", "base", "skip_cost", "open_ends")  # settings that it is measured with

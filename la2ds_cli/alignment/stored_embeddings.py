@@ -18,7 +18,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
-from la2ds_cli.features.viewpoint import seen
+from la2ds_cli.features.camera_views import seen
 from la2ds_cli.network.embed import possible_embeddings, trained_meanwhile
 from la2ds_cli.network.embedder import Embedder
 from la2ds_cli.network.trained import light_embedder, run_header

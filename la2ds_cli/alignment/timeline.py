@@ -27,10 +27,11 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
+from la2ds_cli.features.camera_views import seen
 from la2ds_cli.features.pose_features import in_3d, joint_angles
 from la2ds_cli.features.resample import at_positions, evenly_spaced
-from la2ds_cli.features.viewpoint import seen
 from la2ds_cli.network.trained import run_header
+from la2ds_cli.poses.extract import ensure_poses
 
 MOST_SAMPLED = 24  # clips of which the most typical one is chosen
 _CHUNK = 32  # clips that are embedded in one batch
@@ -74,8 +75,6 @@ def align_all(
     reference shows the movement, or the first error if no clip shows another and yet none can be
     placed; and the errors of choosing the features and extracting poses.
     """
-    from la2ds_cli.poses.extract import ensure_poses
-
     if request.settings.method != "dtw":
         raise UserError(
             f"a timeline is made by the method dtw only, not by {request.settings.method}",

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, get_type_hints
 
 from typer.models import OptionInfo
 
+from la2ds_cli.core.errors import UserError
+
 
 class Command:
     """What Typer runs for a function: a parameter whose type is a dataclass stands for the options
@@ -106,8 +108,6 @@ def refuse_contradictions(
 
     A parameter counts as given if it differs from its default.
     """
-    from la2ds_cli.core.errors import UserError
-
     rules = [rule for rule in RULES if rule.command == command]
     if not rules:
         return

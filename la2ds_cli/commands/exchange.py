@@ -34,7 +34,7 @@ def export_poses(
     Writes one file per clip (for openpose-json one folder), named after its id.
     docs/reference/file-formats.md says what each format keeps. Prints the paths written.
     """
-    from la2ds_cli.formats.exchange import export_poses as export
+    from la2ds_cli.formats.import_export import export_poses as export
 
     _export(here, what, "export", format_name, export)
 

@@ -12,12 +12,12 @@ import typer
 
 from la2ds_cli.commands.options import DEVICE, OVERWRITE, Here, argument, flag, option
 from la2ds_cli.commands.projects import on_project, open_or_create_for
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
-    from la2ds_cli.core.clip import ClipOptions
 
 
 def extract_poses(
@@ -132,8 +132,6 @@ def extract_poses(
 
 def _clip_options(time_range: str | None, **given: float | None) -> ClipOptions | None:
     """The given options; None if there are none, so that clips are read as before."""
-    from la2ds_cli.core.clip import ClipOptions
-
     values = {name: value for name, value in given.items() if value is not None}
     if time_range is not None:
         match = re.fullmatch(r"(\d+(?:\.\d+)?)?:(\d+(?:\.\d+)?)?", time_range.strip())

@@ -110,8 +110,8 @@ def pose_file_command(format_name: str) -> Callable[..., None]:
         *,
         here: Here,
     ) -> None:
-        from la2ds_cli.formats.exchange import import_poses
         from la2ds_cli.formats.files import ImportOptions
+        from la2ds_cli.formats.import_export import import_poses
 
         options = ImportOptions(
             fps=fps,

@@ -22,10 +22,11 @@ from la2ds_cli.commands.options import (
     option,
 )
 from la2ds_cli.commands.projects import open_project, show_batch
+from la2ds_cli.core.table import terminal
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
-    from la2ds_cli.experiments.result import Result
+    from la2ds_cli.experiments.comparison import Result
 
 
 def benchmark(
@@ -80,7 +81,6 @@ def benchmark(
 
 def print_result(console: Console, command: str, result: Result, folder: Path) -> None:
     """Print the JSON document, or the tables with their notes and the paths of the files."""
-    from la2ds_cli.core.table import terminal
     from la2ds_cli.experiments.tables import all_notes, document, figures, tables
 
     found = figures(result)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.commands.options import CLIP_A, DEVICE, Here, argument, flag
+from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import Unusable, UserError
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.live import LiveEstimate, LiveFilter
-    from la2ds_cli.core.clip import ClipOptions
     from la2ds_cli.core.project import Project
     from la2ds_cli.poses.live import LivePoses
     from la2ds_cli.video.playing import Player
@@ -42,7 +42,6 @@ def live(
     """
     from la2ds_cli.alignment.live import LiveFilter, LiveReference
     from la2ds_cli.alignment.project_aligner import ensure_poses_of
-    from la2ds_cli.core.errors import Unusable
     from la2ds_cli.poses.live import live_poses
     from la2ds_cli.video.playing import open_player
 

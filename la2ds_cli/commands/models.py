@@ -10,9 +10,10 @@ import typer
 
 from la2ds_cli.commands.command import Command
 from la2ds_cli.commands.options import JSON, Output, argument, flag
+from la2ds_cli.core.console import Console, summary
+from la2ds_models.weight_files import weights_dir
 
 if TYPE_CHECKING:
-    from la2ds_cli.core.console import Console
     from la2ds_models.weight_files import WeightFile
 
 _WIDTH = 92  # of wrapped text: fits a window of 100 columns
@@ -44,9 +45,7 @@ def ls(as_json: bool = JSON) -> None:
     Size, accuracy, licence and training data of each. AP is the average precision on COCO val2017
     as published: of joints for pose networks, of boxes for detectors.
     """
-    from la2ds_cli.core.console import Console
     from la2ds_cli.poses import weights
-    from la2ds_models.weight_files import weights_dir
 
     with Console(as_json=as_json) as console:
         folder = weights_dir()
@@ -73,7 +72,6 @@ def pull(
     An interrupted download is resumed. Size and licence are shown first. For a machine without
     network access, pull weights on another one and copy the folder that `la2ds models ls` names.
     """
-    from la2ds_cli.core.console import summary
     from la2ds_cli.poses import weights
 
     with output.console() as console:

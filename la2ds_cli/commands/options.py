@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import typer
 
+from la2ds_cli.commands.projects import open_for_clips, open_project
+from la2ds_cli.core.console import Console
 from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.view import ViewName
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.alignment import Alignment
     from la2ds_cli.alignment.request import AlignRequest
-    from la2ds_cli.core.console import Console
     from la2ds_cli.core.progress import Progress
     from la2ds_cli.core.project import Project
 
@@ -67,8 +69,6 @@ class Output:
 
     def console(self) -> Console:
         """Where it prints, for a `with` block."""
-        from la2ds_cli.core.console import Console
-
         return Console(as_json=self.as_json, quiet=self.quiet)
 
 
@@ -80,14 +80,10 @@ class Here(Output):
 
     def open(self) -> Project:
         """The project. Raises UserError (exit 2) if there is none."""
-        from la2ds_cli.commands.projects import open_project
-
         return open_project(self.project)
 
     def clips(self, names: Sequence[str], console: Console) -> Project:
         """The project, created if there is none and all clips are files; see open_for_clips."""
-        from la2ds_cli.commands.projects import open_for_clips
-
         return open_for_clips(self.project, names, console)
 
 
@@ -189,8 +185,6 @@ class Exported:
 
 def seed_numbers(text: str) -> list[int]:
     """The seeds of a list such as `0,1,2`; UserError (exit 2) for anything else."""
-    from la2ds_cli.core.errors import UserError
-
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:

@@ -20,11 +20,13 @@ from la2ds_cli.commands.options import (
     option,
 )
 from la2ds_cli.commands.projects import on_project, open_project
+from la2ds_cli.core.config import read_preset
+from la2ds_cli.core.console import Console
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.health import doctor as diagnosis
 
 if TYPE_CHECKING:
-    from la2ds_cli.core.console import Console
     from la2ds_cli.health.status import ProjectStatus
 
 
@@ -80,7 +82,6 @@ def init(
 
     It holds project.toml and everything that la2ds makes. An existing project is left as it is.
     """
-    from la2ds_cli.core.config import read_preset
     from la2ds_cli.core.project import PROJECT_FILE, Project
 
     with output.console() as console:
@@ -110,7 +111,6 @@ def status(project: Path = PROJECT_OPTION, as_json: bool = JSON) -> None:
     \b
       la2ds status --project swings
     """
-    from la2ds_cli.core.console import Console
     from la2ds_cli.health import status as step
 
     with Console(as_json=as_json) as console:
@@ -171,11 +171,9 @@ def doctor(as_json: bool = JSON) -> None:
 
     Versions, devices, weights, and a test of the video decoder.
     """
-    from la2ds_cli.core.console import Console
-    from la2ds_cli.health import doctor as step
 
     with Console(as_json=as_json) as console:
-        checks = step.examine()
+        checks = diagnosis.examine()
         console.table(
             ("status", "what", "found"),
             [("ok" if check.ok else "failed", check.name, check.found) for check in checks],

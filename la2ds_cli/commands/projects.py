@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from la2ds_cli.core.clip import VIDEO_SUFFIXES
+
 if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
     from la2ds_cli.core.console import Console
@@ -94,7 +96,6 @@ def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Projec
     Raises UserError (exit 3) if there is none and a clip does not exist that was probably meant to
     be a file: another is one, or a name ends as those of videos do.
     """
-    from la2ds_cli.core.clip import VIDEO_SUFFIXES
     from la2ds_cli.core.project import PROJECT_FILE
     from la2ds_cli.video.media_files import unreadable
 

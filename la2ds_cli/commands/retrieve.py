@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from la2ds_cli.commands.options import Features, Here, option
+from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -56,10 +57,9 @@ def retrieve(
     to results/retrieve. With --store, the clips are written to a table that several projects share,
     all of which are searched; the result is then JSON alone.
     """
-    from la2ds_cli.core.errors import UserError
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.retrieval import retrieve as retrieval
-    from la2ds_cli.retrieval.search import Limits
+    from la2ds_cli.retrieval.frame_search import Limits
     from la2ds_cli.views import retrieval_sheet
 
     if store == "":  # of an empty variable of the shell: the project alone is not what was meant

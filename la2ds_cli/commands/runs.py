@@ -24,6 +24,8 @@ from la2ds_cli.commands.options import (
 from la2ds_cli.commands.projects import on_project, show_batch
 from la2ds_cli.core.config_sections import ModelInput
 from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.progress import duration
+from la2ds_cli.training.losses import method_recipe
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
@@ -78,7 +80,6 @@ def train(
     training. Other commands use a run that is better.
     """
     from la2ds_cli.training import train as step
-    from la2ds_cli.training.losses import method_recipe
 
     with here.console() as console:
         opened = here.open()
@@ -112,7 +113,6 @@ def _tell(
     import math
 
     from la2ds_cli.alignment.run_verdict import ensure_verdict
-    from la2ds_cli.core.progress import duration
 
     verdict = ensure_verdict(project, result.run, device, console.progress)
     already = "already finished, " if result.already_finished else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from la2ds_cli.commands.options import PROJECT_OPTION, flag, option
+from la2ds_cli.core.console import Console
 from la2ds_cli.core.errors import UserError
 
 
@@ -29,7 +30,6 @@ def studio(
     Runs only on this machine, needs no network, and ends with Ctrl-C. The project is created if it
     does not exist. You can use other commands at the same time.
     """
-    from la2ds_cli.core.console import Console
     from la2ds_cli.core.project import Project
     from la2ds_cli.studio.server import ANY, LOCAL, serve
 

@@ -111,7 +111,7 @@ ModelInput = Literal["both", "heatmap", "joints", "joints3d", "rgb"]
 class ModelConfig:
     """Alignment network (paper sec. 3.3). Widths in features, depths in layers."""
 
-    # a name of la2ds_cli.training.network.ENCODERS, or the dotted path of a module
+    # a name of la2ds_cli.network.torch_network.ENCODERS, or the dotted path of a module
     encoder: str = "vivit"
     # both: heatmaps and joints; joints3d: joints in metres, of clips that have them; rgb: features
     # of the video frames, by some methods alone

@@ -19,7 +19,7 @@ from pathlib import Path
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import MOST_FRAMES, Video, family, id_within
 from la2ds_cli.core.csv_tables import read_rows, table_of
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.types import Phase
 from la2ds_cli.core.video_list import VideoList
 
@@ -94,6 +94,14 @@ def in_time_order(phases: Iterable[Phase]) -> list[Phase]:
                 f"({after.start} to {after.end}) overlap"
             )
     return ordered
+
+
+def overlap_error(video: str, problem: ValueError) -> UserError:
+    """The error for a frame that has two phases."""
+    return Mismatch(
+        f"phases.csv: of video {video}, {problem}",
+        hint="a frame has one phase; correct the rows (the end of a phase is exclusive)",
+    )
 
 
 def _parse(cells: dict[str, str]) -> PhaseRow:

@@ -1,4 +1,4 @@
-"""The views in which a clip is compared with another; features/viewpoint.py says what they are."""
+"""The views in which a clip is compared with another, explained in features/camera_views.py."""
 
 from __future__ import annotations
 

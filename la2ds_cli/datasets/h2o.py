@@ -19,7 +19,6 @@ from la2ds_cli.core.errors import Mismatch, Unreadable, UserError, check_choice
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, Phase
-from la2ds_cli.formats.exchange import import_files
 from la2ds_cli.formats.file_clip import FileClip
 from la2ds_cli.formats.files import (
     FramesError,
@@ -29,6 +28,7 @@ from la2ds_cli.formats.files import (
     last_number,
     read_text,
 )
+from la2ds_cli.formats.import_export import import_files
 from la2ds_cli.formats.people import Frames, JointOrder
 from la2ds_cli.video.media_files import ordered
 

@@ -19,7 +19,6 @@ from la2ds_cli.core.errors import Unreadable, check_choice
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.formats.exchange import import_files
 from la2ds_cli.formats.file_clip import FileClip
 from la2ds_cli.formats.files import (
     FramesError,
@@ -30,8 +29,9 @@ from la2ds_cli.formats.files import (
     reading,
     shown,
 )
+from la2ds_cli.formats.import_export import import_files
 from la2ds_cli.formats.openpose_json import clips_of, read_people
-from la2ds_cli.formats.people import Frames, Person, joint_count, order_by_count, plain
+from la2ds_cli.formats.people import FramePerson, Frames, joint_count, order_by_count, plain
 from la2ds_cli.video.media_files import ordered
 
 FPS = 30.0  # that of the paper (LA2DS, Table 9); the files hold no times
@@ -105,9 +105,9 @@ def _of_furniture(folders: dict[str, Path], furniture: str) -> dict[str, Path]:
     return {scan: folder for scan, folder in folders.items() if scan.split("/")[0] == wanted}
 
 
-def _predictions(folder: Path) -> dict[int, list[Person]]:
+def _predictions(folder: Path) -> dict[int, list[FramePerson]]:
     """The best scored person of each frame."""
-    people: dict[int, list[Person]] = {}
+    people: dict[int, list[FramePerson]] = {}
     for paths in clips_of(folder).values():
         for frame, path in paths.items():
             # In a frame without a person all numbers are 0.

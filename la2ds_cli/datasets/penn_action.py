@@ -25,9 +25,9 @@ from la2ds_cli.core.errors import Mismatch, Unreadable, check_choice
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import MOST_PIXELS, FloatArray, IntArray, Phase
-from la2ds_cli.formats.exchange import import_files, phases_of_labels
 from la2ds_cli.formats.file_clip import FileClip
 from la2ds_cli.formats.files import ImportOptions, PoseFileError, reading
+from la2ds_cli.formats.import_export import import_files, phases_of_labels
 from la2ds_cli.formats.people import Frames, JointOrder
 
 FPS = 20.0  # frame rate used for this data set (TCC, Table 7); the files do not hold one

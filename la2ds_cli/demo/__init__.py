@@ -3,6 +3,6 @@
 performer.py: a jointed body, its proportions, movement and clothes · render.py: how a camera sees
 it · clips.py: videos and their ground truth, `la2ds demo`, and the error of its alignment.
 
-Imports any package except commands.
+Imports every room but studio and commands.
 To add a movement: a function of phase in performer.py and its name in clips.py.
 """

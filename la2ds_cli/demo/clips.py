@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from la2ds_cli.alignment.project_aligner import align_clips
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.clip import Video
@@ -40,7 +42,14 @@ from la2ds_cli.demo.performer import (
     random_style,
 )
 from la2ds_cli.demo.render import Camera, add_shadow, draw_person, look_at, random_background
+from la2ds_cli.features.heatmap_cache import cache_heatmaps
+from la2ds_cli.network.embed import embed
+from la2ds_cli.poses.extract import ExtractOptions, extract_poses
+from la2ds_cli.retrieval.frame_search import Limits
+from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.video.reader import Image, write_video
+from la2ds_cli.views import retrieval_sheet
+from la2ds_cli.views.alignment_files import write_alignment
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.alignment import Alignment
@@ -230,15 +239,8 @@ def run_demo(
     Running it again reuses whatever is current. Raises UserError (exit 2) if `folder` is another
     kind of project, and whatever the steps raise.
     """
-    from la2ds_cli.alignment.project_aligner import align_clips
-    from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.evaluation.evaluate import Request, evaluate
-    from la2ds_cli.network.embed import embed
-    from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
-    from la2ds_cli.retrieval.search import Limits
     from la2ds_cli.training.train import TrainOptions, train
-    from la2ds_cli.views import retrieval_sheet
-    from la2ds_cli.views.alignment_files import write_alignment
 
     project = Project.create(folder, {"preset": PRESET})
     if project.settings.get("preset") != PRESET:
@@ -274,9 +276,6 @@ def _add_clips(
 ) -> None:
     """Videos, phases, poses and heatmaps; every TEST_EVERY-th clip is for testing. Phases and
     splits that are there stay."""
-    from la2ds_cli.features.heatmap_cache import cache_heatmaps
-    from la2ds_cli.poses.extract import ExtractOptions, extract_poses
-
     folder = project.root / "videos"
     if not (folder / "truth.csv").exists():  # written last, so the clips are complete
         progress.begin(f"rendering {clips} clips")

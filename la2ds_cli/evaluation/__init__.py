@@ -7,8 +7,7 @@ differently), `nearest_frames` (Kendall's tau, which elapsed time alone nearly m
 and `phase_metrics` (classification, progression). `protocol` chooses the definition of each, which
 docs/explanation/metrics.md states in sentences.
 
-Imports: core, poses, features, embedding, training and alignment; never labels or views, which
-use its `measure` and `table`.
+Imports: core, poses, features, network and alignment; never views, which show its tables.
 
 To add a metric: add a function that makes a `Measure`, a call in `evaluate.score`, its choices in
 `protocol` and a row of `table`. To add a feature set: `features.baseline_sets`.

@@ -18,6 +18,8 @@ from la2ds_cli.core.errors import Mismatch, Unusable
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.features.pose_features import in_3d
+from la2ds_cli.network.run_weights import checkpoint_path
+from la2ds_cli.network.training_clips import training_videos
 
 MOST_CLIPS = 500
 """Most clips that are scored, and most that are used for fitting; if there are more, this many are
@@ -49,8 +51,6 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
     Raises UserError: exit 4 for fewer than two test clips; 5 for clips of different skeletons, or a
     source that is in both splits.
     """
-    from la2ds_cli.training.clips import training_videos
-
     videos, phases = project.posed_videos(), project.phases()
     without = len(project.videos()) - len(videos)
     if without:
@@ -203,8 +203,6 @@ def check_unseen(project: Project, runs: Sequence[str], warnings: list[str]) -> 
     Adds a warning if that cannot be determined because the weights name no clips, or clips that are
     no longer in the project.
     """
-    from la2ds_cli.network.trained import checkpoint_path
-
     known = {video.id: video for video in project.videos()}
     test = [video for video in known.values() if video.split == "test"]
     for run in runs:

@@ -41,7 +41,7 @@ from la2ds_cli.evaluation.nearest_frames import measure_tau
 from la2ds_cli.evaluation.phase_labels import Labels, label_clips
 from la2ds_cli.evaluation.phase_metrics import measure_phases
 from la2ds_cli.evaluation.protocol import Protocol, get_protocol
-from la2ds_cli.network.trained import weights_key
+from la2ds_cli.network.run_weights import weights_key
 
 # Characters of joined names of runs. A file name can have 255 bytes, and an ending follows.
 _LONGEST = 150

@@ -38,15 +38,9 @@ from la2ds_cli.features.body_joints import is_body
 from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.features.pose_features import in_3d
 from la2ds_cli.features.resample import evenly_spaced
-from la2ds_cli.network.embedder import Embedder, Moments
-from la2ds_cli.network.trained import (
-    checkpoint_path,
-    has_model,
-    light_embedder,
-    run_header,
-    trained_runs,
-    untrained_embedder,
-)
+from la2ds_cli.network.embedder import Embedder, EmbeddingStatistics
+from la2ds_cli.network.run_weights import checkpoint_path, has_model, run_header, trained_runs
+from la2ds_cli.network.trained import light_embedder, untrained_embedder
 
 T = TypeVar("T")
 CENTRED_ON = 40  # training clips, at most, about whose mean frame an untrained network is centred
@@ -372,7 +366,7 @@ def _untrained_set(request: FeatureRequest, trained: Embedder | None) -> Feature
     # Centred on the mean frame of training clips, as a trained network is.
     if clips := evenly_spaced(request.training, CENTRED_ON):
         frames = np.concatenate(untrained(clips))[:, : settings.model.width]
-        untrained.moments = Moments(frames.mean(axis=0, dtype=np.float64))
+        untrained.statistics = EmbeddingStatistics(frames.mean(axis=0, dtype=np.float64))
     return network_set(request, "untrained", untrained)
 
 

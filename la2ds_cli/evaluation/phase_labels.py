@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from la2ds_cli.core.errors import ExitCode, Mismatch, UserError
-from la2ds_cli.core.phase_table import in_time_order
+from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.phase_table import in_time_order, overlap_error
 from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
 from la2ds_cli.evaluation.clips import Selection
 from la2ds_cli.evaluation.protocol import Protocol
@@ -84,14 +84,6 @@ def phase_order(clips: Sequence[Sequence[Phase]]) -> tuple[str, ...]:
         return float(np.mean([sorted(f.values()).index(f[name]) for f in firsts if name in f]))
 
     return tuple(sorted(names, key=lambda name: (-wins[name], rank(name), name)))
-
-
-def overlap_error(video: str, problem: ValueError) -> UserError:
-    """The error for a frame that has two phases."""
-    return Mismatch(
-        f"phases.csv: of video {video}, {problem}",
-        hint="a frame has one phase; correct the rows (the end of a phase is exclusive)",
-    )
 
 
 def label_clips(

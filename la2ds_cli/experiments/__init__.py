@@ -5,7 +5,7 @@ method: Tables 4 to 8, the last two on worse joints). Both describe their rows; 
 scores them; `tables` writes one Markdown page, one tidy CSV and one JSON document. `scores` scores
 one run and has the columns.
 
-Imports: every package up to views; nothing of demo or commands.
+Imports: the library and evaluation.
 
 To add a metric: add a line to METRICS in `scores`, and a column to a task. To add a row to an
 ablation: add a Variant in `reproduce`. To add a method: see docs/how-to/extend.md;

@@ -12,8 +12,9 @@ from la2ds_cli.core.config import Config, preset_names
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.paper import paper_methods
-from la2ds_cli.experiments.result import Result, Row, Rows
+from la2ds_cli.core.ray_engine import ray_map
+from la2ds_cli.experiments.comparison import Result, Row, Rows
+from la2ds_cli.experiments.printed_tables import paper_methods
 from la2ds_cli.experiments.runner import ALONE, Bench, Plan, run_table, shared_facts
 from la2ds_cli.experiments.scores import FOLDER, TASKS, Task, check_scored
 from la2ds_cli.experiments.tables import checked_files
@@ -169,8 +170,6 @@ def _spread(benches: Sequence[Bench], names: Sequence[str]) -> dict[tuple[int, s
     """Do the work of all runs in the actors of a Ray cluster. Runs and scores stay in the projects,
     where `Bench.run` reads them. Returns the error of each run, empty if there is none, by the
     number of its project, its method and its seed."""
-    from la2ds_cli.core.ray_engine import ray_map
-
     plan, progress = benches[0].plan, benches[0].progress
     roots = [str(bench.project.root) for bench in benches]
     items = [

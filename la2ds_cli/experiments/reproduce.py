@@ -15,8 +15,8 @@ from la2ds_cli.core.config_sections import MissingJoints
 from la2ds_cli.core.errors import Mismatch, Unusable
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.experiments.comparison import BASELINES, Baseline, Result, Row, Rows
 from la2ds_cli.experiments.corruption import CLEAN, DroppedLimb, JointNoise, Joints
-from la2ds_cli.experiments.result import BASELINES, Baseline, Result, Row, Rows
 from la2ds_cli.experiments.runner import ALONE, Bench, Plan, run_table, shared_facts
 from la2ds_cli.experiments.scores import ablation_task
 
@@ -34,7 +34,7 @@ TITLES: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class Variant:
+class Ablation:
     """One variant of the recipe.
 
     name: of the row. settings: overrides of the recipe. paper: name of a metric -> the paper's
@@ -70,11 +70,11 @@ _CODES = ("model.spatial_position=none", "model.temporal_position=none")
 _SPATIAL = ("model.spatial_layers=0",)
 _LIMBS = ("heatmap.channels=limbs",)
 _JOINTS = ("heatmap.channels=joints",)
-_ALL = Variant("all", "all", (), _FULL)
+_ALL = Ablation("all", "all", (), _FULL)
 
 
-def _without(part: str, settings: tuple[str, ...], *paper: float, maps: bool = False) -> Variant:
-    return Variant(f"no-{part.split()[0]}", f"w/o {part}", settings, _paper(*paper), maps)
+def _without(part: str, settings: tuple[str, ...], *paper: float, maps: bool = False) -> Ablation:
+    return Ablation(f"no-{part.split()[0]}", f"w/o {part}", settings, _paper(*paper), maps)
 
 
 ABLATIONS = {
@@ -87,17 +87,17 @@ ABLATIONS = {
         _ALL,
     ),
     "table5": (
-        Variant("limbs", "limbs", _LIMBS, _paper(67.72, 0.9099, 0.9614), reads_maps=True),
-        Variant("joints", "joints", _JOINTS, _paper(66.09, 0.9101, 0.9646), reads_maps=True),
+        Ablation("limbs", "limbs", _LIMBS, _paper(67.72, 0.9099, 0.9614), reads_maps=True),
+        Ablation("joints", "joints", _JOINTS, _paper(66.09, 0.9101, 0.9646), reads_maps=True),
         replace(_ALL, name="both", label="limbs + joints"),
     ),
     "table6": (
-        Variant("none", "no augmentation", _NONE, _paper(63.12, 0.9080, 0.9350)),
+        Ablation("none", "no augmentation", _NONE, _paper(63.12, 0.9080, 0.9350)),
         _without("temporal", _TEMPORAL, 64.82, 0.9194, 0.9551),
         _without("orientation", _ORIENTATION, 67.40, 0.9203, 0.9603),
         _without("position", _POSITION, 69.18, 0.9228, 0.9626),
         _without("flip", _FLIP, 67.93, 0.9193, 0.9642),
-        Variant("smooth", "smooth noise", ("augment.noise=smooth",)),  # tried in sec. 3.2
+        Ablation("smooth", "smooth noise", ("augment.noise=smooth",)),  # tried in sec. 3.2
         _ALL,
     ),
 }
@@ -112,13 +112,13 @@ NOISY = {
 }
 
 
-def conditions(table: str, config: Config) -> list[Variant]:
+def conditions(table: str, config: Config) -> list[Ablation]:
     """The rows of Table 7 or 8 for a network of `config`, whatever its treatment of missing
     joints."""
     seed = config.evaluate.seed
     if table == "table7":
         return [
-            Variant(
+            Ablation(
                 f"p{100 * share:g}",
                 f"limb missing in {share:.0%}",
                 paper={} if figure is None else {"classification": figure},
@@ -128,7 +128,7 @@ def conditions(table: str, config: Config) -> list[Variant]:
         ]
     known = {"clean": None, "noisy": JointNoise(1.0, seed, config.heatmap)}
     return [
-        Variant(
+        Ablation(
             f"{train}-to-{test}",
             f"{train} → {test}",
             paper={"classification": figure},
@@ -138,7 +138,7 @@ def conditions(table: str, config: Config) -> list[Variant]:
     ]
 
 
-def left_out(variant: Variant, base: Config, varied: Config) -> str:
+def left_out(variant: Ablation, base: Config, varied: Config) -> str:
     """Why a row would only repeat the full recipe; empty if it is a variant of it, or one of Tables
     7 and 8, which show each treatment of missing joints, also that of the recipe.
 
@@ -190,7 +190,7 @@ def reproduce(
 
 def _variants(
     project: Project, table: str, preset: str, plan: Plan
-) -> tuple[list[Variant], Sequence[Baseline]]:
+) -> tuple[list[Ablation], Sequence[Baseline]]:
     """The rows of a table, and its baselines: the raw pose in each condition of Tables 7 and 8."""
     if table in ABLATIONS:
         return list(ABLATIONS[table]), BASELINES
@@ -224,7 +224,7 @@ def _variants(
     return rows, baselines
 
 
-def _row(variant: Variant, preset: str, settings: Sequence[str]) -> Row:
+def _row(variant: Ablation, preset: str, settings: Sequence[str]) -> Row:
     recipe = partial(_config, preset, settings, variant.settings)
     untrained = "untrained network" if variant.full else ""
     # Rows that differ in the tested joints alone share their runs.

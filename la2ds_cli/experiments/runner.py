@@ -25,11 +25,14 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.experiments.comparison import DataSet, Result, Row, Rows, RunEntry
 from la2ds_cli.experiments.corruption import Joints
-from la2ds_cli.experiments.paper import find_source
-from la2ds_cli.experiments.result import DataSet, Entry, Result, Row, Rows
-from la2ds_cli.experiments.scores import Scored, cached_scores
+from la2ds_cli.experiments.printed_tables import find_source
+from la2ds_cli.experiments.scores import RunScores, cached_scores
 from la2ds_cli.experiments.tables import write_result
+from la2ds_cli.network.training_clips import training_videos
+from la2ds_cli.training.checkpoint import training_recipe
+from la2ds_cli.training.clip_set import clips_digest
 
 if TYPE_CHECKING:
     from la2ds_cli.training.train import TrainResult
@@ -83,9 +86,6 @@ def machine_facts(device: DeviceName) -> dict[str, Any]:
 def run_name(stem: str, project: Project, config: Config, minutes: float | None = None) -> str:
     """STEM-DIGEST-sSEED: with other settings, clips, code of the user's or another limit of time it
     is another run, and rows that share all of these share their runs."""
-    from la2ds_cli.training.checkpoint import training_recipe
-    from la2ds_cli.training.clips import clips_digest, training_videos
-
     videos = training_videos(project)
     clips = clips_digest({v.id: project.pose_header(v.id)[0].key for v in videos})
     own = [name for name in (config.train.method, config.model.encoder) if "." in name]
@@ -161,7 +161,7 @@ class Bench:
         self.project, self.table, self.plan, self.progress = project, table, plan, progress
         self.data = DataSet(name, find_source(project))
 
-    def baselines(self) -> Iterable[Entry]:
+    def baselines(self) -> Iterable[RunEntry]:
         """Score what needs no training, all that has the same joints at once."""
         config = self.table.common(self.project)
         run = f"{self.table.stem}-baselines"
@@ -171,10 +171,10 @@ class Bench:
             work = partial(self._score, run, joints, features, config)
             scored, error = self._attempt(run, work)
             for one in some:
-                entry = Entry(self.data.name, one.name, one.label, run, "", True, error=error)
+                entry = RunEntry(self.data.name, one.name, one.label, run, "", True, error=error)
                 yield entry if scored is None else _baseline(entry, one.features, scored)
 
-    def run(self, row: Row, seed: int, error: str = "") -> list[Entry]:
+    def run(self, row: Row, seed: int, error: str = "") -> list[RunEntry]:
         """Train and score one run, unless it has failed elsewhere with that error."""
         config, made = row.recipe(self.project, seed), None
         if row.name in self.plan.rates:
@@ -185,7 +185,7 @@ class Bench:
         if not error:
             work = partial(self._trained, row, seen, run, config)
             made, error = self._attempt(run, work)
-        entry = Entry(self.data.name, row.name, row.label, run, "model", seed=seed, error=error)
+        entry = RunEntry(self.data.name, row.name, row.label, run, "model", seed=seed, error=error)
         if made is None:
             return [entry]
         trained, scored = made
@@ -201,7 +201,7 @@ class Bench:
         )
         if UNTRAINED not in scored.scores:
             return [entry]
-        untrained = Entry(self.data.name, f"{UNTRAINED}-{row.name}", row.untrained, "", "", True)
+        untrained = RunEntry(self.data.name, f"{UNTRAINED}-{row.name}", row.untrained, "", "", True)
         return [entry, _baseline(untrained, UNTRAINED, scored)]
 
     def _attempt(self, run: str, work: Callable[[], Made]) -> tuple[Made | None, str]:
@@ -222,14 +222,16 @@ class Bench:
 
     def _trained(
         self, row: Row, seen: Project, run: str, config: Config
-    ) -> tuple[TrainResult, Scored]:
+    ) -> tuple[TrainResult, RunScores]:
         """Train and score. seen: the project as the training sees it."""
         trained = train_run(seen, run, config, self.plan, self.progress)
         first = row.untrained and config.train.seed == self.plan.seeds[0]
         features = ("model", UNTRAINED) if first else ("model",)
         return trained, self._score(run, row.joints, features, config)
 
-    def _score(self, run: str, joints: Joints, features: Sequence[str], config: Config) -> Scored:
+    def _score(
+        self, run: str, joints: Joints, features: Sequence[str], config: Config
+    ) -> RunScores:
         self.progress.note(f"evaluating {run} {joints.label}".strip())
         scored = cached_scores(
             joints.in_test(self.project),
@@ -248,7 +250,7 @@ class Bench:
         return scored
 
 
-def _baseline(entry: Entry, features: str, scored: Scored) -> Entry:
+def _baseline(entry: RunEntry, features: str, scored: RunScores) -> RunEntry:
     """With the scores of a feature set."""
     scores, resampled = scored.scores[features], scored.resampled[features]
     found = {"scores": scores, "resampled": resampled, "clips": scored.clips}

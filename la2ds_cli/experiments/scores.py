@@ -26,6 +26,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.evaluation.measure import Key
 from la2ds_cli.evaluation.protocol import get_protocol
+from la2ds_cli.network.base_weights import base_key
+from la2ds_cli.network.run_weights import checkpoint_path
 
 if TYPE_CHECKING:
     from la2ds_cli.evaluation.evaluate import Evaluated
@@ -135,7 +137,7 @@ def ablation_task(name: str, title: str) -> Task:
 
 
 @dataclass(frozen=True)
-class Scored:
+class RunScores:
     """scores, resampled: by feature set. clips: the number of clips behind each metric, the lowest
     of all feature sets. facts: split, clips, phases, events, protocol. warnings:
     of the evaluation. uses: what the event transfer of each feature set uses, in words; empty if
@@ -167,7 +169,7 @@ def cached_scores(
     protocol: str,
     device: DeviceName = "auto",
     progress: Progress = SILENT,
-) -> Scored:
+) -> RunScores:
     """Score feature sets (`model` is the network of `run`), or read the cached scores.
 
     The cache, results/benchmark/RUN-PROTOCOL.safetensors, is valid as long as weights, poses,
@@ -187,11 +189,11 @@ def cached_scores(
         name: {m: arrays[key] for m in scores if (key := f"{name}/{m}") in arrays}
         for name, scores in facts["scores"].items()
     }
-    return Scored(resampled=resampled, **facts)
+    return RunScores(resampled=resampled, **facts)
 
 
 def _figures(evaluated: Evaluated) -> tuple[dict[str, FloatArray], dict[str, Any]]:
-    """The resamples by `FEATURES/METRIC`, and the other fields of Scored, of single runs."""
+    """The resamples by `FEATURES/METRIC`, and the other fields of RunScores, of single runs."""
     rows = {name: one for name, by_run in evaluated.scored.items() for one in by_run.values()}
     scores: dict[str, Scores] = {name: dict.fromkeys(METRICS) for name in rows}
     arrays, clips = {}, {}
@@ -216,9 +218,6 @@ def _figures(evaluated: Evaluated) -> tuple[dict[str, FloatArray], dict[str, Any
 def _recipe(
     project: Project, run: str, config: Config, features: Sequence[str], protocol: str
 ) -> artifact.Recipe:
-    from la2ds_cli.network.trained import checkpoint_path
-    from la2ds_cli.training.base_weights import base_key
-
     settings = {
         "protocol": protocol,
         "features": list(features),

@@ -32,8 +32,8 @@ from la2ds_cli.core.table import Cell, Column, Table, md
 from la2ds_cli.core.table import markdown as md_table
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.evaluation.measure import interval
-from la2ds_cli.experiments.paper import RECORDS, paper_data, paper_methods
-from la2ds_cli.experiments.result import MEAN, Result, Sample
+from la2ds_cli.experiments.comparison import MEAN, Result, ScoreSample
+from la2ds_cli.experiments.printed_tables import RECORDS, paper_data, paper_methods
 from la2ds_cli.experiments.scores import COST_TASK, Metric, Task
 
 MARK = "†"
@@ -299,7 +299,7 @@ def nested_resamples(runs: Sequence[FloatArray] | FloatArray) -> FloatArray:
     return centre + math.sqrt(seeds / (seeds - 1)) * (picked - centre)
 
 
-def difference(a: Sample, b: Sample) -> tuple[float, float]:
+def difference(a: ScoreSample, b: ScoreSample) -> tuple[float, float]:
     """The figure of one row minus that of another on the same clips, and its two-sided p.
 
     A row with one seed has no variance over seeds: p then covers only other clips. The variance

@@ -29,6 +29,7 @@ from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
 from la2ds_cli.video.reader import Frame, VideoFile, has_changed, read_ahead, video_file
 from la2ds_cli.video.source_version import has_content
+from la2ds_models import weight_files
 
 if TYPE_CHECKING:
     from la2ds_models.resnet import Conv4c
@@ -189,9 +190,7 @@ def identity_of(weights: str) -> str:
     The file of a zoo entry is not needed. Raises UserError if the name is unknown (exit 2) or the
     file does not exist (exit 6).
     """
-    from la2ds_models.weight_files import zoo
-
-    names = [name for name, entry in zoo().items() if entry.kind == KIND]
+    names = [name for name, entry in weight_files.zoo().items() if entry.kind == KIND]
     if weights in names:
         return weights_identity(weights)
     if not weights.lower().endswith(_FILES):
@@ -243,7 +242,7 @@ def compute(
     from la2ds_models.resnet import prepare
 
     target = resolve_device(device)
-    if target.type == "cpu":  # as in embedding.trained.torch_embedder
+    if target.type == "cpu":  # as in network.trained.torch_embedder
         torch.set_num_threads(min(torch.get_num_threads(), free_cores()))
     network.to(target)
     parts = []

@@ -8,11 +8,11 @@ Imports core, video and poses. To add a format, add its name to READ or WRITTEN,
 
 Between a file and the poses of a project lies `FileClip` (file_clip.py): the frames that the file
 lists, the people in them and how their joints fill a skeleton (people.py), and what the file knows
-of times and size. What formats share: exchange.py (batches of files into a project, and of clips
-out of it), files.py (errors, text, JSON and tables).
+of times and size. What formats share: import_export.py (batches of files into a project, and of
+clips out of it), files.py (errors, text, JSON and tables).
 
 An importer. `SUFFIXES` are the endings of its files in a folder. `read_clips` gets one of them and
-returns its clips, or raises PoseFileError; exchange.py does the rest: times, the subject, the
+returns its clips, or raises PoseFileError; import_export.py does the rest: times, the subject, the
 video, rows and failed files. dlc_csv.py is a short one to start from.
 
 1. If a clip is not simply a file, `sources(root)` returns the paths to read, as openpose_json.py.

@@ -24,9 +24,9 @@ from numpy.lib import format as npy_format
 
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.types import FloatArray, IntArray
-from la2ds_cli.formats.exchange import phases_of_labels
 from la2ds_cli.formats.file_clip import FileClip
 from la2ds_cli.formats.files import FramesError, ImportOptions, JointsError, PoseFileError, shown
+from la2ds_cli.formats.import_export import phases_of_labels
 from la2ds_cli.formats.people import Frames, order_by_count, orthographic
 
 SUFFIXES = (".npy",)
@@ -160,7 +160,7 @@ class StoredDtype:
         self.state = state
 
 
-class _StandIn:
+class _PickledName:
     """Replaces a function or class that a file may name. A file cannot set its attributes."""
 
     __slots__ = ("_kind",)
@@ -193,7 +193,7 @@ class _StandIn:
 
 
 class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> _StandIn:
+    def find_class(self, module: str, name: str) -> _PickledName:
         kind = _NAMES.get((module, name))
         if kind is None:
             raise PoseFileError(
@@ -201,7 +201,7 @@ class _Unpickler(pickle.Unpickler):
                 "was not read and nothing in it was run",
                 _DANGER,
             )
-        return _StandIn(kind)
+        return _PickledName(kind)
 
     def persistent_load(self, pid: Any) -> NoReturn:
         raise pickle.UnpicklingError("the file refers to something outside it")

@@ -24,7 +24,7 @@ from la2ds_cli.formats.files import (
     read_json,
     reading,
 )
-from la2ds_cli.formats.people import Frames, JointOrder, Person, joint_count, joint_order
+from la2ds_cli.formats.people import FramePerson, Frames, JointOrder, joint_count, joint_order
 
 SUFFIXES = (".json",)
 SUFFIX = ".json"
@@ -62,7 +62,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
         ]
         thirds = {third for item in items for third in item["keypoints"][2::3]}
         flagged = thirds <= {0, 1, 2} and 2 in thirds  # else they are scores
-    people: dict[str, list[Person]] = defaultdict(list)
+    people: dict[str, list[FramePerson]] = defaultdict(list)
     for n, item in enumerate(items):
         with reading(f"annotation {n}"):
             if (image := str(item["image_id"])) not in images:
@@ -96,13 +96,13 @@ def _category(categories: list[_Entry]) -> tuple[Any, list[str] | None]:
     return with_joints[0].get("id"), list(map(str, with_joints[0]["keypoints"]))
 
 
-def _person(item: _Entry, flagged: bool) -> Person:
+def _person(item: _Entry, flagged: bool) -> FramePerson:
     triple = np.array(item["keypoints"], np.float64).reshape(-1, 3)
     xy, third = triple[:, :2], triple[:, 2]
     if flagged:
         xy, third = np.where(third[:, None] == 0, np.nan, xy), third / 2
     x, y, width, height = item.get("bbox") or [np.nan] * 4
-    return Person.of(
+    return FramePerson.of(
         xy,
         item.get("keypoint_scores", third),
         [x, y, x + width, y + height],
@@ -115,12 +115,12 @@ def _clip(
     name: str,
     path: Path,
     images: Mapping[str, _Entry],
-    people: Mapping[str, list[Person]],
+    people: Mapping[str, list[FramePerson]],
     order: JointOrder,
     fps: float,
 ) -> FileClip:
     """The clip of the images of one video."""
-    frames: dict[int, list[Person]] = {}
+    frames: dict[int, list[FramePerson]] = {}
     time: dict[int, float] = {}
     sizes = set()
     for key, image in images.items():

@@ -20,7 +20,7 @@ from la2ds_cli.formats.files import (
     rows_of,
     write_rows,
 )
-from la2ds_cli.formats.people import Frames, Person, joint_order
+from la2ds_cli.formats.people import FramePerson, Frames, joint_order
 
 SUFFIXES = (".csv",)
 SUFFIX = ".csv"
@@ -85,13 +85,13 @@ def _table(
 
 def _person(
     row: FloatArray, names: list[str], table: dict[tuple[str, str], int], owner: str
-) -> Person:
+) -> FramePerson:
     def column(coord: str, otherwise: float) -> FloatArray:
         cells = [table.get((name, coord)) for name in names]
         return np.array([otherwise if c is None else row[c] for c in cells])
 
     xy = np.stack([column("x", np.nan), column("y", np.nan)], axis=-1)
-    return Person.of(xy, column("likelihood", 1.0), track=owner or None)
+    return FramePerson.of(xy, column("likelihood", 1.0), track=owner or None)
 
 
 def write_clip(pose: PoseSequence, name: str, path: Path) -> None:

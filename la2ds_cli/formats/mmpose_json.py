@@ -15,7 +15,7 @@ from la2ds_cli.formats.files import (
     read_json,
     reading,
 )
-from la2ds_cli.formats.people import Frames, Person, joint_count, joint_order
+from la2ds_cli.formats.people import FramePerson, Frames, joint_count, joint_order
 
 SUFFIXES = (".json",)
 
@@ -39,7 +39,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
                 "it has the people of one image, not the frames of a video",
                 "run MMPoseInferencer on the video itself",
             )
-    people: dict[int, Sequence[Person]] = {}
+    people: dict[int, Sequence[FramePerson]] = {}
     for n, item in enumerate(frames):
         with reading(f"entry {n}"):
             frame = frame_number(item["frame_id"])
@@ -51,9 +51,9 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     return [FileClip(path.stem, path, Frames.of_people(people, joints), order)]
 
 
-def _person(item: dict[str, Any]) -> Person:
+def _person(item: dict[str, Any]) -> FramePerson:
     box = item.get("bbox") or []
-    return Person.of(
+    return FramePerson.of(
         item["keypoints"],
         item["keypoint_scores"],
         box[0] if len(box) == 1 else box,  # MMPose wraps it in a list of one

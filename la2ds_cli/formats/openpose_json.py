@@ -22,7 +22,7 @@ from la2ds_cli.formats.files import (
     read_json,
     reading,
 )
-from la2ds_cli.formats.people import Frames, Person, joint_count, joint_order
+from la2ds_cli.formats.people import FramePerson, Frames, joint_count, joint_order
 from la2ds_cli.video.media_files import ordered
 
 SUFFIXES = (".json",)
@@ -81,7 +81,7 @@ def _clip(name: str, folder: Path, paths: dict[int, Path], options: ImportOption
     return FileClip(name, folder, Frames.of_people(people, joints), order)
 
 
-def read_people(path: Path) -> list[Person]:
+def read_people(path: Path) -> list[FramePerson]:
     """The people of one file, with the boxes and scores that IKEA ASM adds to the format."""
     with reading(path.name):
         people = read_json(path)["people"]
@@ -89,9 +89,9 @@ def read_people(path: Path) -> list[Person]:
         return [_person(item) for item in people if item["pose_keypoints_2d"] != []]
 
 
-def _person(item: dict[str, Any]) -> Person:
+def _person(item: dict[str, Any]) -> FramePerson:
     triple = np.array(item["pose_keypoints_2d"], np.float64).reshape(-1, 3)
-    return Person.of(
+    return FramePerson.of(
         triple[:, :2], triple[:, 2], item.get("boxes"), item.get("score"), item.get("person_id")
     )
 

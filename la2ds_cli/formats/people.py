@@ -21,7 +21,7 @@ PIXELS = 200.0  # of a metre in 3D joints that no camera saw, so that a person i
 
 
 @dataclass(frozen=True)
-class Person:
+class FramePerson:
     """One person of one frame, in the pixels and the joint order of the file.
 
     xy: (K, 2), NaN = missing.
@@ -40,7 +40,7 @@ class Person:
     @classmethod
     def of(
         cls, xy: Any, score: Any, box: Any = None, confidence: Any = None, track: Any = None
-    ) -> Person:
+    ) -> FramePerson:
         """From lists or arrays of a file, in which null is NaN. A joint whose x, y and score are 0
         is missing, as many tools write it.
 
@@ -70,7 +70,7 @@ class Frames:
 
     number: (F,) numbers of the frames as in the file, increasing; also of those without people.
     of: (N,) number of each person's frame, in order.
-    xy, score: (N, K, 2) and (N, K), as of Person.
+    xy, score: (N, K, 2) and (N, K), as of FramePerson.
     world: (N, K, 3) metres, x right, y down, z away from the camera, None = not given.
     box: (N, 4), NaN = not given.
     confidence: (N,), NaN = not given.
@@ -115,7 +115,7 @@ class Frames:
         )
 
     @classmethod
-    def of_people(cls, people: Mapping[int, Sequence[Person]], joints: int) -> Frames:
+    def of_people(cls, people: Mapping[int, Sequence[FramePerson]], joints: int) -> Frames:
         """From people by frame number; joints: K, as `joint_count` says."""
         number = np.array(sorted(people), np.int64)
         persons = [person for frame in number for person in people[int(frame)]]
@@ -132,7 +132,7 @@ class Frames:
         )
 
 
-def joint_count(people: Mapping[Any, Sequence[Person]]) -> int:
+def joint_count(people: Mapping[Any, Sequence[FramePerson]]) -> int:
     """The number of joints of every person; raises PoseFileError if there is nobody, and
     JointsError if they differ."""
     counts = sorted({len(person.xy) for frame in people.values() for person in frame})

@@ -11,7 +11,7 @@ import numpy as np
 from la2ds_cli.core.errors import UserError, optional_import
 from la2ds_cli.formats.file_clip import FileClip
 from la2ds_cli.formats.files import ImportOptions, JointsError, PoseFileError
-from la2ds_cli.formats.people import Frames, JointOrder, Person, joint_order
+from la2ds_cli.formats.people import FramePerson, Frames, JointOrder, joint_order
 
 SUFFIXES = (".slp", ".h5")
 _MOST_ROWS = 1_000_000
@@ -44,7 +44,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
             raise JointsError(f"it has {len(skeletons)} skeletons, which have different nodes")
         names = list(skeletons.pop())
         order = joint_order(names, len(names), options)
-        clips: dict[int, dict[int, list[Person]]] = defaultdict(dict)
+        clips: dict[int, dict[int, list[FramePerson]]] = defaultdict(dict)
         for frame in labels.labeled_frames:
             clips[labels.videos.index(frame.video)][int(frame.frame_idx)] = _people(frame)
         only = path.stem.removesuffix(".analysis") if len(clips) == 1 else ""
@@ -114,7 +114,7 @@ def _clip(path: Path, name: str, video: Any, frames: Frames, order: JointOrder) 
     )
 
 
-def _people(frame: Any) -> list[Person]:
+def _people(frame: Any) -> list[FramePerson]:
     """Joints, scores and track of each person; instances corrected by hand take precedence over
     predicted ones."""
     people = []
@@ -123,5 +123,5 @@ def _people(frame: Any) -> list[Person]:
         predicted = "score" in (instance.points.dtype.names or ())
         score = np.array(instance.points["score"], np.float64) if predicted else np.ones(len(xy))
         track = None if instance.track is None else str(instance.track.name)
-        people.append(Person.of(xy, score, track=track))
+        people.append(FramePerson.of(xy, score, track=track))
     return people

@@ -1,6 +1,6 @@
 """The state of a project (status) and of this machine (doctor).
 
-Imports core to labels; only views, commands and experiments import it.
+Imports the library and evaluation.
 To add a check of the machine: a row in doctor.py. To add an artifact to `la2ds status`: an entry in
 status.py that compares the recipe on disk with the one that would be written now.
 """

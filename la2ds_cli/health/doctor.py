@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from la2ds_cli import __version__
+from la2ds_models import weight_files
 
 _EXTRAS = {
     "lance": "lancedb",
@@ -105,11 +106,9 @@ def _decoder() -> str:
 def _weights() -> str:
     """Where weights lie, and how many are here. Raises for one that is damaged, or missing from the
     package; any other missing one is no fault."""
-    from la2ds_models.weight_files import find, weights_dir, zoo
-
-    paths = {name: find(entry) for name, entry in zoo().items()}
+    paths = {name: weight_files.find(entry) for name, entry in weight_files.zoo().items()}
     gone = [str(path) for path in paths.values() if path is not None and not path.is_file()]
     if gone:
         raise FileNotFoundError(f"missing from the package: {', '.join(gone)}")
     here = [name for name, path in paths.items() if path is not None]
-    return f"{', '.join(here)}; downloaded ones in {weights_dir()}"
+    return f"{', '.join(here)}; downloaded ones in {weight_files.weights_dir()}"

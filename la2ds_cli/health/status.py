@@ -16,8 +16,16 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.features.heatmap_cache import heatmap_recipe
+from la2ds_cli.network.embed import embedding_recipe
+from la2ds_cli.network.run_weights import checkpoint_path, weights_key
+from la2ds_cli.network.trained import run_frames
+from la2ds_cli.network.training_clips import training_videos
 from la2ds_cli.poses.clip_state import ClipState, VideoState, read_clip_state
 from la2ds_cli.poses.current import PoseRecipes
+from la2ds_cli.training import checkpoint, clip_set
+from la2ds_cli.training.checkpoint import FINISHED, load_resume
+from la2ds_cli.training.clip_set import FEW_CLIPS
 
 _NAMED = 12  # a suggested command names at most this many clips, for more it names their folders
 
@@ -158,16 +166,12 @@ def _made_of(
 
 
 def _heatmaps(project: Project, config: Config, poses: _Poses) -> StepStatus:
-    from la2ds_cli.features.heatmap_cache import heatmap_recipe
-
     recipes = {v: heatmap_recipe(config.heatmap, key) for v, key in poses.keys.items()}
     return _made_of("heatmaps", recipes, project.heatmap_path, "la2ds cache-heatmaps")
 
 
 def _readable(project: Project, runs: Iterable[RunStatus]) -> Iterator[str]:
     """Runs whose weights can embed clips."""
-    from la2ds_cli.network.trained import checkpoint_path
-
     for run in runs:
         with suppress(ArtifactError):
             artifact.read_header(checkpoint_path(project, run.run))
@@ -175,9 +179,6 @@ def _readable(project: Project, runs: Iterable[RunStatus]) -> Iterator[str]:
 
 
 def _embeddings(project: Project, run: str, poses: _Poses) -> StepStatus:
-    from la2ds_cli.network.embed import embedding_recipe
-    from la2ds_cli.network.trained import run_frames, weights_key
-
     model, frames = weights_key(project, run), run_frames(project, run)
     recipes = {v: embedding_recipe(model, key, v, frames) for v, key in poses.keys.items()}
     path = partial(project.embedding_path, run)
@@ -187,8 +188,6 @@ def _embeddings(project: Project, run: str, poses: _Poses) -> StepStatus:
 def _run_status(
     project: Project, config: Config, run: str, poses: _Poses, stopped: bool
 ) -> RunStatus:
-    from la2ds_cli.training.checkpoint import FINISHED, load_resume
-
     folder = project.run_dir(run)
     made_from, stale, settings, reached, error = None, "", "", 0, None
     with suppress(ArtifactError):
@@ -210,8 +209,6 @@ def _run_status(
 
 def _drift(project: Project, config: Config, made_from: Recipe, poses: _Poses) -> tuple[str, str]:
     """How the clips and the settings of a run differ from those of a run started now."""
-    from la2ds_cli.training import checkpoint
-
     try:
         clips = _training_digest(project, config, poses)
     except UserError as error:
@@ -226,18 +223,16 @@ def _drift(project: Project, config: Config, made_from: Recipe, poses: _Poses) -
 def _training_digest(project: Project, config: Config, poses: _Poses) -> str:
     """The digest of the clips that training would use now. Raises UserError as load_training_set
     does."""
-    from la2ds_cli.training import clips as learned
-
     if config.model.input == "joints3d":  # only the joints show whether they are 3D
         from la2ds_cli.training.data import load_training_set
 
         return load_training_set(project, config).digest
-    clips = [video.id for video in learned.training_videos(project)]
+    clips = [video.id for video in training_videos(project)]
     for clip in clips:
         if clip not in poses.keys:
             project.read_pose(clip)  # raises the error that says what is wrong
-    learned.training_skeleton([poses.skeletons[clip] for clip in clips])
-    return learned.clips_digest({clip: poses.keys[clip] for clip in clips})
+    clip_set.training_skeleton([poses.skeletons[clip] for clip in clips])
+    return clip_set.clips_digest({clip: poses.keys[clip] for clip in clips})
 
 
 def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> str:
@@ -249,8 +244,6 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> s
         return poses.command
     trained = list(_readable(project, runs))
     if not trained:
-        from la2ds_cli.training.clips import FEW_CLIPS
-
         return "la2ds train" if len(project.videos()) >= FEW_CLIPS else ""
     if not _evaluated(project, trained[0]):
         return f"la2ds evaluate --run {trained[0]}"
@@ -259,8 +252,6 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> s
 
 def _evaluated(project: Project, run: str) -> bool:
     """Whether the run has been evaluated with the weights that it has now."""
-    from la2ds_cli.network.trained import weights_key
-
     path = project.results_dir("evaluate") / f"{run}.json"
     scored = artifact.read_document(path).get("weights")
     with suppress(FileNotFoundError):

@@ -5,5 +5,5 @@ maps the phases of each labelled clip onto another clip and lets several vote, a
 writes what came of it. How far events are transferred wrong is measured by `la2ds evaluate`.
 `exchange.py` takes labels to files of other tools and back (`files/`).
 
-Imports core to evaluation. To add a tool whose files are read: files/__init__.py.
+Imports core to alignment. To add a tool whose files are read: files/__init__.py.
 """

@@ -20,7 +20,7 @@ from la2ds_cli.core.phase_table import PhaseRow
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
-from la2ds_cli.formats.exchange import export_clips, posed, skip
+from la2ds_cli.formats.import_export import export_clips, posed, skip
 from la2ds_cli.labels.files import LabelError, LabelFile, Read, Span, reader, writer
 
 
@@ -48,7 +48,7 @@ def export_labels(
 
     carried: include propagated phases that nobody has checked. E004 (skipped) means that the clip
     has no phases, E002 that it has no poses, which say when its frames are shown. Raises UserError
-    for an unknown format (exit 2); the rest as formats.exchange.export_clips.
+    for an unknown format (exit 2); the rest as formats.import_export.export_clips.
     """
     write_labels, suffix = writer(format_name)
     phases = project.phases(propagated=carried)

@@ -18,11 +18,10 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.same_movement import SameMovement, most_probable
 from la2ds_cli.core.batch import ItemResult, error_row
 from la2ds_cli.core.errors import Mismatch, Unusable, UserError
-from la2ds_cli.core.phase_table import in_time_order
+from la2ds_cli.core.phase_table import in_time_order, overlap_error
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.evaluation.phase_labels import overlap_error
 from la2ds_cli.labels.propagated import ClipLabels, PropagationResult, with_ends
 from la2ds_cli.labels.vote import Boundary, Span, boundaries_along, labelled_spans, vote
 from la2ds_cli.poses.current import clip_named, find_clip

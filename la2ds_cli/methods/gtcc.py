@@ -46,8 +46,8 @@ from torch import nn
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.methods.tcc import WITHIN_A_FRAME
+from la2ds_cli.training.batches import PairBatch
 from la2ds_cli.training.losses import projected_pair
-from la2ds_cli.training.network import PairBatch
 from la2ds_models.distance import squared_distance
 from la2ds_models.sequence_network import SequenceNetwork
 

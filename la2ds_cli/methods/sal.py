@@ -25,7 +25,7 @@ from torch import nn
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import ModelInput
-from la2ds_cli.training.network import PairBatch
+from la2ds_cli.training.batches import PairBatch
 from la2ds_models.sequence_network import SequenceNetwork
 
 NAMES = ("sal",)

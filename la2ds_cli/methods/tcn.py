@@ -32,7 +32,7 @@ import torch
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import ModelInput
-from la2ds_cli.training.network import PairBatch
+from la2ds_cli.training.batches import PairBatch
 from la2ds_models.sequence_network import SequenceNetwork
 
 NAMES = ("tcn", "tcn-npairs")

@@ -47,8 +47,8 @@ import torch
 from torch.nn.functional import normalize, pad
 
 from la2ds_cli.core.config import Config
+from la2ds_cli.training.batches import PairBatch
 from la2ds_cli.training.losses import projected_pair
-from la2ds_cli.training.network import PairBatch
 from la2ds_models.distance import squared_distance
 from la2ds_models.sequence_network import SequenceNetwork
 from la2ds_models.transport import sinkhorn, uniform_weight

@@ -17,9 +17,11 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, Mismatch, Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.ray_engine import ray_map
 from la2ds_cli.core.types import EmbeddingSequence
 from la2ds_cli.network.embedder import VERSION, Embedder, FrameFeatureSource
-from la2ds_cli.network.trained import light_embedder, load_embedder, run_frames, weights_key
+from la2ds_cli.network.run_weights import weights_key
+from la2ds_cli.network.trained import light_embedder, load_embedder, run_frames
 
 TOLD = 2  # clips whose names are told while they are embedded; of more, the progress is
 
@@ -66,8 +68,6 @@ def embed(
     arguments = (str(project.root), run, device)
     progress.begin("embedding", len(posed))
     if engine == "ray":
-        from la2ds_cli.core.ray_engine import ray_map
-
         found = ray_map(EmbedWorker, arguments, posed, device, lost=_failed)
     else:
         found = map(EmbedWorker(*arguments), posed)

@@ -43,7 +43,7 @@ def window_frames(config: Config) -> int:
 
 
 @dataclass(frozen=True)
-class Moments:
+class EmbeddingStatistics:
     """The mean and spread of a network's embeddings, as measured during training.
 
     centre: (D,) float64, the mean of all frames, or 0 if that is unknown. It is subtracted. This
@@ -57,8 +57,8 @@ class Moments:
     spread: float = 0.0
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any], width: int) -> Moments:
-        """Read the moments from the facts of a checkpoint of a network of this width. Versions
+    def of(cls, facts: Mapping[str, Any], width: int) -> EmbeddingStatistics:
+        """Read the statistics from the facts of a checkpoint of a network of this width. Versions
         before 0.2 store no centre, and the first ones no spread. Raises ValueError for invalid
         values."""
         spread, centre = facts.get("spread", 0.0), facts.get("centre", [0.0] * width)
@@ -71,7 +71,7 @@ class Moments:
         return cls(numbers[1:], float(numbers[0]))
 
 
-UNKNOWN = Moments()
+UNKNOWN = EmbeddingStatistics()
 
 
 class Embedder:
@@ -92,19 +92,19 @@ class Embedder:
         skeleton: str,
         key: str,
         frame_features: FrameFeatureSource | None = None,
-        moments: Moments = UNKNOWN,
+        statistics: EmbeddingStatistics = UNKNOWN,
     ) -> None:
         self.forward = forward
         self.config = config
         self.skeleton = skeleton
         self.key = key
         self.frame_features = frame_features
-        self.moments = moments
+        self.statistics = statistics
 
     @property
     def spread(self) -> float:
-        """The spread of its moments: the unit of its embeddings if combined with other features."""
-        return self.moments.spread
+        """The spread of its embeddings: their unit if combined with other features."""
+        return self.statistics.spread
 
     def __call__(self, poses: Sequence[PoseSequence]) -> list[FloatArray]:
         return [self._embed(pose) for pose in poses]
@@ -136,7 +136,7 @@ class Embedder:
             part_features = None if features is None else features[start : start + window]
             value[start : start + window] += blend * self._embed_window(part, part_features)
             weight[start : start + window] += blend
-        embedding = with_motion(value / weight - self.moments.centre, self.config.model.motion)
+        embedding = with_motion(value / weight - self.statistics.centre, self.config.model.motion)
         return interpolate(embedding.astype(np.float32), grid, pose.time)
 
     def _frame_features(self, pose: PoseSequence, grid: FloatArray) -> FloatArray | None:

@@ -5,6 +5,6 @@ in step · pair: the lag of two, to a fraction of a frame, how sure it is, and t
 lags: the joints that both show as signals, and how well these fit at every lag · result: what is
 said and written.
 
-Imports core, features and alignment. To add evidence of one performance: a field of pair.Fit, and
-its weight in its evidence.
+Imports core, features and alignment; only the app imports it.
+To add evidence of one performance: a field of pair.Fit, and its weight in its evidence.
 """

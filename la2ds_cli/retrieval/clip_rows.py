@@ -16,8 +16,11 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
 from la2ds_cli.core.view import UNTURNED, View
+from la2ds_cli.features.camera_views import movements, seen
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.features.viewpoint import movements, seen
+from la2ds_cli.network.embed import embedding_recipe, possible_embeddings, trained_meanwhile
+from la2ds_cli.network.run_weights import weights_key
+from la2ds_cli.network.trained import light_embedder, run_frames
 
 SEARCHED = UNTURNED
 """Views in which a query is compared; it would have to be turned to each clip anew."""
@@ -109,9 +112,6 @@ def model_features(
 
     Raises UserError as possible_embeddings does.
     """
-    from la2ds_cli.network.embed import embedding_recipe, possible_embeddings, trained_meanwhile
-    from la2ds_cli.network.trained import light_embedder, run_frames, weights_key
-
     if run != BASE_RUN:
         skeleton = light_embedder(project, run, device).skeleton
     (poses, left_out), phases = _posed(project, skeleton, "the model"), project.phases()

@@ -25,7 +25,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, Phase
 from la2ds_cli.core.view import View
 from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows
-from la2ds_cli.retrieval.search import Found, Sample
+from la2ds_cli.retrieval.frame_search import ClipSample, Found
 from la2ds_cli.retrieval.store import foreign, quoted, reported
 
 LEAST_INDEXED = 10_000  # frames outside the index from which it is built
@@ -207,7 +207,7 @@ class StoredClips:
         found = Found(distance, np.array(clip, np.int64), row, time, end - start, phase)
         return found.only(np.argsort(distance, kind="stable"))
 
-    def samples(self, clips: Sequence[int]) -> Iterator[tuple[int, Sample]]:
+    def samples(self, clips: Sequence[int]) -> Iterator[tuple[int, ClipSample]]:
         """By the features, which also rank the views of a query."""
         table, names = self._table, list(self._number)
         condition = " OR ".join(_clip_condition(*names[clip]) for clip in clips)
@@ -224,7 +224,7 @@ class StoredClips:
             own = np.flatnonzero(of == clip)
             own = own[np.argsort(row[own], kind="stable")]
             if len(own):  # else removed meanwhile
-                yield clip, Sample.of(value[own], value[own], time[own])
+                yield clip, ClipSample.of(value[own], value[own], time[own])
 
 
 # --- rows ------------------------------------------------------------------------------------

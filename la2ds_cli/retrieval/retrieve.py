@@ -18,11 +18,13 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
+from la2ds_cli.features.camera_views import movements
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.features.viewpoint import movements
+from la2ds_cli.poses.extract import ensure_pose
+from la2ds_cli.poses.quality import note_weakness
 from la2ds_cli.retrieval.clip_rows import ClipRows, model_features, pose_features
+from la2ds_cli.retrieval.frame_search import USUAL, Limits, OtherClips, Search
 from la2ds_cli.retrieval.frame_table import FrameTable, StoredClips, project_name
-from la2ds_cli.retrieval.search import USUAL, Limits, OtherClips, Search
 from la2ds_cli.retrieval.store import Store
 
 _IN_WORDS: Mapping[View, str] = {
@@ -180,8 +182,6 @@ def retrieve(
     Raises UserError if a time lies outside the query's clip (exit 2), if there is no other clip or
     the query has no features (exit 4), and as the extraction of poses, embedding and Store do.
     """
-    from la2ds_cli.poses.quality import note_weakness
-
     store = Store.open(request.store) if request.store else None
     choice = choose_features(project, request.run, request.features)
     video, seconds = _parse(project, request.query, request.device, progress)
@@ -248,8 +248,6 @@ def _parse(
     project: Project, query: str | None, device: DeviceName, progress: Progress
 ) -> tuple[str, float | None]:
     """Video id and seconds of the query. Its poses are extracted if they are missing."""
-    from la2ds_cli.poses.extract import ensure_pose
-
     if query is None:
         video = next(iter(project.posed_videos()), None)
         if video is None:

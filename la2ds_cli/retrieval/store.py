@@ -27,6 +27,7 @@ from la2ds_cli.core.errors import (
     optional_import,
 )
 from la2ds_cli.retrieval.clip_rows import ClipFeatures
+from la2ds_models.weight_files import offline_reason
 
 VERSION = 3  # of the tables; also increased when paced_movement returns other values
 
@@ -47,8 +48,6 @@ class Store:
     def open(cls, uri: str) -> Store:
         """Connect to the store. Raises UserError (exit 6) without lancedb, or if the store needs
         the network and la2ds is offline."""
-        from la2ds_models.weight_files import offline_reason
-
         if "://" in uri and (reason := offline_reason()):
             raise Unavailable(f"{uri} cannot be used: {reason}")
         with optional_import(

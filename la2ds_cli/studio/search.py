@@ -22,8 +22,8 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.retrieval.frame_search import Limits
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, RetrievalResult, retrieve, view_words
-from la2ds_cli.retrieval.search import Limits
 from la2ds_cli.studio.clips import (
     FOR_EVER,
     THUMBNAIL,

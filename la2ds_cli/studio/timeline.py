@@ -21,8 +21,8 @@ from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import FLIPPED, VIEWS, View
+from la2ds_cli.features.camera_views import shown
 from la2ds_cli.features.resample import evenly_spaced
-from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.studio.clips import enough_clips, posed_clip
 from la2ds_cli.studio.pages import page, posted, read_result
 from la2ds_cli.studio.phases import clip_data

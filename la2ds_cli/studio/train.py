@@ -25,10 +25,11 @@ from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.health.status import ProjectStatus, project_status
+from la2ds_cli.network.training_clips import training_videos
 from la2ds_cli.studio.jobs import ENDED, Jobs
 from la2ds_cli.studio.pages import page, posted
 from la2ds_cli.training.checkpoint import FINISHED, START, run_warnings
-from la2ds_cli.training.clips import outlook, training_videos
+from la2ds_cli.training.clip_set import outlook
 
 SILENT = 180.0  # an unfinished run that writes nothing for so many seconds counts as stopped
 _POINTS = 600  # of a curve, at most

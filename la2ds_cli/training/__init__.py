@@ -1,10 +1,10 @@
 """Self-supervised training of the alignment network (paper sec. 3.3).
 
-clips: which clips a run learns from · data: the seeded pairs of each step · network: building the
-network, and batches for it · losses/: training methods, one file each · loop: the optimisation ·
-validate: the label-free synthetic warp error · base_weights: the weights that ship · checkpoint:
-files and state of a run · train: the step.
+clip_set: whether clips are enough, and their identity · data: the seeded pairs of each step ·
+batches: pairs as tensors · losses/: the product's own method, and how methods are found by name ·
+loop: the optimisation · validate: the label-free synthetic warp error · from_base: training that
+starts from the base model · checkpoint: files and state of a run · train: the step.
 
-Imports core to features.
+Imports core, features and network, nothing else.
 To add a method: follow losses/__init__.py.
 """

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config import Config
-from la2ds_cli.core.errors import Mismatch, Unreadable
+from la2ds_cli.core.errors import Unreadable
+from la2ds_cli.network.run_weights import CODE, FRAMES
 from la2ds_cli.training.losses import HEAD
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
 
     from la2ds_cli.training.validate import Validation
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 VERSION = 1
 FINISHED = "finished.json"  # written last
 SECTIONS = ("heatmap", "augment", "model", "train")
-FRAMES = "frames"  # recipe input: the identity of model.rgb_weights
 START = "start"  # recipe input: the identity of the weights that a run starts from
-CODE = "code of "  # recipe input, with a dotted name: the user's own method or encoder
 SPEED_ONLY = {("train", "threads")}  # changes only rounding
 LOSS_EVERY = 10  # steps between two lines of loss.jsonl
 SAVE_SECONDS = 60.0  # between two resume states; saving one takes some hundredths of a second
@@ -67,15 +65,6 @@ def training_recipe(
     return Recipe("train", VERSION, settings, inputs)
 
 
-def settings_of(recipe: Recipe) -> dict[str, dict[str, Any]]:
-    """Nested settings of a recipe, as config.load_config takes them."""
-    nested: dict[str, dict[str, Any]] = {}
-    for name, value in recipe.config.items():
-        section, _, key = name.partition(".")
-        nested.setdefault(section, {})[key] = value
-    return nested
-
-
 # --- weights -------------------------------------------------------------------------------------
 
 
@@ -90,23 +79,6 @@ def save_weights(
         if not name.startswith(f"{HEAD}.")
     }
     artifact.write_arrays(path, arrays, recipe, facts)
-
-
-def read_weights(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
-    """Arrays by name, recipe and facts of a checkpoint.
-
-    Raises UserError if the file is damaged (exit 3) or is not a la2ds checkpoint (exit 5).
-    """
-    try:
-        arrays, recipe, facts = artifact.read_arrays(path)
-    except artifact.ArtifactError as error:
-        raise Unreadable(
-            f"{path} is not a usable checkpoint: {error}",
-            hint="train again with --overwrite, or restore the file",
-        ) from error
-    if recipe.step != "train":
-        raise Mismatch(f"{path} is not a checkpoint but the output of step '{recipe.step}'")
-    return arrays, recipe, facts
 
 
 def load_resume(path: Path) -> dict[str, Any] | None:

@@ -25,9 +25,11 @@ from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.pose_features import facing_joints, need_3d
 from la2ds_cli.features.resample import at_positions, resample_pose, time_grid
 from la2ds_cli.features.tempo import sampling_rate
-from la2ds_cli.training.clips import clips_digest, held_out, training_skeleton, training_videos
+from la2ds_cli.network.torch_network import collate
+from la2ds_cli.network.training_clips import held_out, training_videos
+from la2ds_cli.training.batches import PairBatch, different_maps
+from la2ds_cli.training.clip_set import clips_digest, training_skeleton
 from la2ds_cli.training.losses import get_method
-from la2ds_cli.training.network import PairBatch, collate, different_maps
 
 MAX_SPEED_UP = 2  # a clip longer than `train.frames` is never shown faster than this
 MAX_PAIRS = 8  # of one clip in a batch, so that few clips make small batches

@@ -23,10 +23,11 @@ from la2ds_cli.core.config_sections import TrainConfig
 from la2ds_cli.core.device import available_cores
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import Progress
+from la2ds_cli.network.torch_network import embed_input
+from la2ds_cli.training.batches import PairBatch
 from la2ds_cli.training.checkpoint import LoopState, Records
 from la2ds_cli.training.data import TrainingSet, draw_batch, draw_pairs_at
 from la2ds_cli.training.losses import get_method
-from la2ds_cli.training.network import PairBatch, embed_input
 from la2ds_cli.training.validate import WarpedPairs, synthetic_warp_error, validation_pairs
 from la2ds_models.sequence_network import SequenceNetwork
 

@@ -16,15 +16,17 @@ from la2ds_cli.core.errors import Mismatch, Unreadable, UserError
 from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
+from la2ds_cli.core.ray_engine import ray_map
 from la2ds_cli.features.frame_features import frame_feature_reader
+from la2ds_cli.network.base_weights import base_key
+from la2ds_cli.network.torch_network import build_network
 from la2ds_cli.training import checkpoint
-from la2ds_cli.training.base_weights import base_key, start_from_base
 from la2ds_cli.training.checkpoint import FINISHED, LoopState
-from la2ds_cli.training.clips import FEW_CLIPS
+from la2ds_cli.training.clip_set import FEW_CLIPS
 from la2ds_cli.training.data import MAX_PAIRS, batch_size, load_training_set
+from la2ds_cli.training.from_base import start_from_base
 from la2ds_cli.training.loop import LoopOptions, run_loop
 from la2ds_cli.training.losses import add_head, check_input
-from la2ds_cli.training.network import build_network
 
 BEST = "best.safetensors"
 HAS_COLLAPSED = "the embedding has collapsed: "
@@ -166,8 +168,6 @@ def train_seeds(
     check_seeds(seeds)
     arguments = (str(project.root), run, config, options)
     if engine == "ray":
-        from la2ds_cli.core.ray_engine import ray_map
-
         yield from ray_map(TrainWorker, arguments, seeds, options.device)
     else:
         yield from map(TrainWorker(*arguments, progress), seeds)

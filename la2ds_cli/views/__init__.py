@@ -6,8 +6,8 @@ what all figures share, `page` the base of all HTML pages, `film_strip` the
 pictures of frames and joints. Beside them: alignment_*, timeline_*, compare_*, attempts_*,
 embedding_*, pose_overlay, retrieval_sheet and sync, each for one command, and the folder report/.
 
-Imports: every room of results (core to health); nothing imports it but experiments, demo and
-commands. Matplotlib, Jinja2 and Pillow are imported inside functions.
+Imports: the library and evaluation; only demo, studio and commands import it. Matplotlib, Jinja2
+and Pillow are imported inside functions.
 To add a view: write a file with `write(project, result, targets, progress)`, which ends in
 `figure.write_result`, and call it in the command after its step. A page gets a template that
 extends `views/page.html`.

@@ -20,6 +20,9 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.network.embed import ensure_embeddings
+from la2ds_cli.poses.extract import ensure_poses
+from la2ds_cli.poses.quality import note_weakness
 from la2ds_cli.views.figure import (
     BLUE,
     GREEN,
@@ -116,10 +119,6 @@ def plot_embeddings(
     joints or with too few frames, 5 for clips of different skeletons or weights, and whatever
     extracting poses or embedding raises.
     """
-    from la2ds_cli.network.embed import ensure_embeddings
-    from la2ds_cli.poses.extract import ensure_poses
-    from la2ds_cli.poses.quality import note_weakness
-
     if not 2 <= len(names) <= len(COLOURS):
         raise UserError(
             f"a plot shows at least two clips and at most {len(COLOURS)}",

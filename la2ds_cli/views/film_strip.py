@@ -16,9 +16,9 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import FLIPPED, View
+from la2ds_cli.features.camera_views import shown
 from la2ds_cli.features.heatmaps import clip_box
 from la2ds_cli.features.tempo import travel
-from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.poses.trust import trusted, with_trust
 from la2ds_cli.video.reader import Image, VideoFile
 from la2ds_cli.views.figure import letters

@@ -22,8 +22,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.core.view import FLIPPED, View
 from la2ds_cli.evaluation.phase_labels import phase_names
+from la2ds_cli.features.camera_views import shown
 from la2ds_cli.features.resample import nearest_known
-from la2ds_cli.features.viewpoint import shown
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.reader import Image, VideoFile, probe, video_file, write_video
 from la2ds_cli.views.figure import letters, printable

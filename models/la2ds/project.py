@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from la2ds.results import data_frame
 from la2ds_cli.core.clip import VIDEO_COLUMNS, Video
+from la2ds_cli.core.config import load_config
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import check_choice
 
@@ -120,8 +121,6 @@ def merged_config(
     takes them. Raises UserError (exit 2) for an unknown name or a value that does not fit, with the
     nearest right one.
     """
-    from la2ds_cli.core.config import load_config
-
     # JSON writes plain values as TOML does.
     own = [f"{name}={json.dumps(value)}" for name, value in (settings or {}).items()]
     stored = {} if project is None else project._stored.settings

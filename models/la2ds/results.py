@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from la2ds_cli.core.errors import UserError, optional_import
+from la2ds_cli.core.progress import Progress
+
 if TYPE_CHECKING:
     from la2ds_cli.alignment.alignment import Alignment
     from la2ds_cli.alignment.timeline_result import PlacedClip, TimelineResult
@@ -21,8 +24,6 @@ def data_frame(content: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Any:
 
     Raises UserError (exit 6) if pandas is not installed.
     """
-    from la2ds_cli.core.errors import optional_import
-
     with optional_import(
         ["pandas"],
         "data frames need the package {package}, which is not installed",
@@ -150,9 +151,7 @@ class Aligned:
         project. Raises UserError (exit 2) for another ending, for a file of the project, and for
         clips in memory.
         """
-        from la2ds_cli.core.errors import UserError
         from la2ds_cli.core.output_paths import checked_outputs
-        from la2ds_cli.core.progress import Progress
         from la2ds_cli.views.alignment_files import AN_ALIGNMENT, write_alignment
 
         if self._project is None:
@@ -216,7 +215,6 @@ class Timeline:
         file of the project.
         """
         from la2ds_cli.core.output_paths import checked_outputs
-        from la2ds_cli.core.progress import Progress
         from la2ds_cli.views.alignment_files import A_TIMELINE, write_timeline
 
         targets = checked_outputs(self._project, map(Path, files), *A_TIMELINE)

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from la2ds.project import Project, merged_config
 from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Timeline, Trained
-from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.clip import ClipOptions, Video
+from la2ds_cli.core.console import Console
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.training.losses import method_recipe
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.request import FeatureOption
     from la2ds_cli.core.batch import ItemResult
-    from la2ds_cli.core.progress import Progress
     from la2ds_cli.core.types import FloatArray, PoseSequence
     from la2ds_cli.core.view import ViewName
     from la2ds_cli.offset.result import Clock
@@ -26,9 +29,6 @@ if TYPE_CHECKING:
 
 @contextmanager
 def _progress(project: Project) -> Iterator[Progress]:
-    from la2ds_cli.core.console import Console
-    from la2ds_cli.core.progress import Progress
-
     if not project._verbose:
         yield Progress()
         return
@@ -166,7 +166,6 @@ def joints(
     """
     import numpy as np
 
-    from la2ds_cli.core.skeleton import get_skeleton
     from la2ds_cli.core.types import PoseSequence
 
     get_skeleton(skeleton)
@@ -202,8 +201,6 @@ def align_joints(
     from la2ds_cli.alignment.project_aligner import ProjectAligner
     from la2ds_cli.alignment.project_aligner import ClipPair, in_one_form
     from la2ds_cli.alignment.request import AlignRequest, choose_features, wants_3d
-    from la2ds_cli.core.clip import Video
-    from la2ds_cli.core.progress import Progress
 
     request = AlignRequest(merged_config(None, settings), features=features, view=view)
     rows = [Video(name, name, "", len(pose), pose.fps) for name, pose in (("a", a), ("b", b))]
@@ -278,7 +275,6 @@ def train(
     device that is not there (exit 6).
     """
     from la2ds_cli.alignment.run_verdict import ensure_verdict
-    from la2ds_cli.training.losses import method_recipe
     from la2ds_cli.training.train import TrainOptions
     from la2ds_cli.training.train import train as train_run
 

@@ -235,12 +235,10 @@ def test_different_skeletons_align_by_the_joints_that_both_have(
 
 
 def test_wrong_names_are_refused_before_any_work(project: Project, monkeypatch) -> None:
-    from la2ds_cli.poses import extract
-
     def must_not_run(*_: object) -> str:
         raise AssertionError("poses were asked for")
 
-    monkeypatch.setattr(extract, "ensure_poses", must_not_run)
+    monkeypatch.setattr(pairs, "ensure_poses", must_not_run)
     with refused(ExitCode.USAGE, "dwt"):
         run(project, method="dwt")
     with refused(ExitCode.USAGE, r"path\.xlsx"):

@@ -23,8 +23,8 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.tempo import paced_movement, resting
-from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
+from la2ds_cli.formats.import_export import import_poses
 from tests.movement import sequence, shaken, warped_phase, without
 from tests.shared_data import GAIT, needs_gait
 

@@ -10,7 +10,7 @@ from la2ds_cli.alignment import live as tested
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.demo.clips import performed
-from la2ds_cli.features.viewpoint import seen as in_view
+from la2ds_cli.features.camera_views import seen as in_view
 from tests.movement import sequence, shaken, warped_phase, without
 
 SETTLED = 0.8  # seconds after which the place must be known; nobody knows it of one frame

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment import request as choices
 from la2ds_cli.alignment import run_verdict as module
 from la2ds_cli.alignment.request import FeatureChoice, choose_features
 from la2ds_cli.alignment.run_verdict import (
@@ -22,7 +23,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import movement, time_only
-from la2ds_cli.network import trained
+from la2ds_cli.network.run_weights import RunHeader
 from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -187,14 +188,14 @@ def test_auto_takes_a_run_only_if_it_is_better_or_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verdict: Verdict | None, kind: str, said: str
 ) -> None:
     project = Project.create(tmp_path)
-    monkeypatch.setattr(trained, "has_model", lambda project, run: True)
-    monkeypatch.setattr(module, "read_verdict", lambda project, run: verdict)
+    monkeypatch.setattr(choices, "has_model", lambda project, run: True)
+    monkeypatch.setattr(choices, "read_verdict", lambda project, run: verdict)
     choice = choose_features(project, "default", "auto")
     assert choice.kind == kind
     assert choice.reason.startswith(said)
     assert ("aligned on the base model" in choice.reason) == (kind == "base")
-    header = trained.RunHeader(skeleton="mediapipe33")
-    monkeypatch.setattr(trained, "run_header", lambda project, run: header)
+    header = RunHeader(skeleton="mediapipe33")
+    monkeypatch.setattr(choices, "run_header", lambda project, run: header)
     other = choose_features(project, "default", "auto").on("penn13", spatial=False)
     assert (other.kind, other.reason != "") == ("base", True)
     assert choose_features(project, "default", "auto").on("mediapipe33", spatial=False) == (

@@ -21,7 +21,7 @@ from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.formats.file_clip import to_sequence
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.wide_csv import read_clips
-from la2ds_cli.training.base_weights import base_key
+from la2ds_cli.network.base_weights import base_key
 from tests.movement import add_sequence, sequence, warped_phase, without
 from tests.shared_data import PEOPLE, needs_people
 

@@ -16,9 +16,9 @@ from la2ds_cli.alignment.nearest_view import (
 )
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import VIEWS, View
+from la2ds_cli.features.camera_views import movements, possible_views
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.features.viewpoint import movements, possible_views
 from tests.compare.performers import body, performance
 from tests.movement import warped_phase
 

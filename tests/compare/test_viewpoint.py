@@ -9,8 +9,8 @@ import pytest
 
 from la2ds_cli.compare.viewpoint import view_difference
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.features.camera_views import seen
 from la2ds_cli.features.pose_features import mirror
-from la2ds_cli.features.viewpoint import seen
 from tests.compare.performers import body, performance, steady
 
 PHASE = steady(61)

@@ -17,10 +17,11 @@ from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.project_toml import Choice
+from la2ds_cli.network.run_weights import read_weights
 from la2ds_cli.poses.subjects import read_subjects
 from la2ds_cli.retrieval.frame_table import project_name
 from la2ds_cli.studio.timeline import timeline_json
-from la2ds_cli.training.checkpoint import load_resume, read_weights, run_warnings
+from la2ds_cli.training.checkpoint import load_resume, run_warnings
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [
@@ -158,7 +159,7 @@ OTHER_WAYS = {
     "core.skeleton": "skeletons that come with la2ds",
     "core.errors": "os.devnull",
     "core.plugins": "modules of la2ds and of the user",
-    "experiments.paper": "comes with la2ds",
+    "experiments.printed_tables": "comes with la2ds",
     "experiments.scores": "modules of la2ds",
     "views.page": "comes with la2ds",
     "studio.clip_changes": "writes what is uploaded",

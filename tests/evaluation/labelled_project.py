@@ -51,8 +51,8 @@ def label_rows(name: str, phase: np.ndarray) -> list[str]:
 
 def random_run(project: Project, run: str, seed: int = 0, *overrides: str) -> None:
     """Random weights, which do not name the clips they have seen."""
+    from la2ds_cli.network.torch_network import build_network
     from la2ds_cli.training import checkpoint
-    from la2ds_cli.training.network import build_network
 
     config = load_config(overrides=[*TINY, f"train.seed={seed}", *overrides])
     network = build_network(config.model, config.heatmap, get_skeleton("penn13"), seed)

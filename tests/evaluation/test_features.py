@@ -12,9 +12,9 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import VIEWS
 from la2ds_cli.evaluation.aligner import Direct, SeenClip, ThroughClips
 from la2ds_cli.evaluation.features import baseline_sets, raw_variants
+from la2ds_cli.features.camera_views import seen
 from la2ds_cli.features.pose_features import mirror, raw_pose
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.features.viewpoint import seen
 from tests.movement import in_space, sequence, warped_phase
 
 

@@ -8,14 +8,14 @@ import pytest
 
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.experiments.corruption import Joints
-from la2ds_cli.experiments.reproduce import ABLATIONS, MISSING, NOISY, Variant, left_out
+from la2ds_cli.experiments.reproduce import ABLATIONS, MISSING, NOISY, Ablation, left_out
 from la2ds_cli.experiments.scores import METRICS
 
 PAPER = load_config(preset="paper-penn-casa")
 
 
 def _changed(
-    row: Variant, base: Config = PAPER, preset: str = "paper-penn-casa"
+    row: Ablation, base: Config = PAPER, preset: str = "paper-penn-casa"
 ) -> dict[str, object]:
     """Settings that the row changes, `section.key` -> value."""
     varied = load_config(preset=preset, overrides=row.settings)
@@ -28,7 +28,7 @@ def _changed(
     }
 
 
-def _rows(table: str) -> dict[str, Variant]:
+def _rows(table: str) -> dict[str, Ablation]:
     return {row.name: row for row in ABLATIONS[table]}
 
 
@@ -110,7 +110,7 @@ def test_the_figures_are_those_the_paper_prints() -> None:
 
 
 def test_a_row_that_changes_nothing_is_left_out_with_its_reason() -> None:
-    def reason(row: Variant, *overrides: str) -> str:
+    def reason(row: Ablation, *overrides: str) -> str:
         base = load_config(preset="paper-penn-casa", overrides=overrides)
         varied = load_config(preset="paper-penn-casa", overrides=(*overrides, *row.settings))
         return left_out(row, base, varied)
@@ -125,5 +125,5 @@ def test_a_row_that_changes_nothing_is_left_out_with_its_reason() -> None:
     assert "reads joints" in reason(heatmaps["limbs"], "model.input=joints")
     assert "reads joints" in reason(components["no-spatial"], "model.input=joints")
     assert reason(components["all"], "model.input=joints") == ""
-    treated = Variant("p0-zero", "", ("model.missing=zero",), joints=Joints("missing-0"))
+    treated = Ablation("p0-zero", "", ("model.missing=zero",), joints=Joints("missing-0"))
     assert reason(treated, "model.missing=zero") == ""

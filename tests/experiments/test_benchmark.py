@@ -15,7 +15,7 @@ from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.evaluation import evaluate as evaluation
 from la2ds_cli.experiments.benchmark import benchmark, method_rows
-from la2ds_cli.experiments.result import Result
+from la2ds_cli.experiments.comparison import Result
 from la2ds_cli.experiments.runner import Plan, run_name
 from la2ds_cli.experiments.scores import METRICS, cached_scores
 from la2ds_cli.experiments.tables import Figure, all_notes, figures, nested_resamples

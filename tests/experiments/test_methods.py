@@ -10,7 +10,7 @@ import pytest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.benchmark import benchmark, check_projects, method_rows, shipped_methods
-from la2ds_cli.experiments.paper import paper_methods
+from la2ds_cli.experiments.printed_tables import paper_methods
 from la2ds_cli.experiments.runner import Plan
 from la2ds_cli.training.losses import get_method, method_names
 from tests.told import refused

@@ -14,8 +14,8 @@ from la2ds_cli.core.artifact import read_header
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.experiments import runner
+from la2ds_cli.experiments.comparison import Result, RunEntry
 from la2ds_cli.experiments.reproduce import reproduce
-from la2ds_cli.experiments.result import Entry, Result
 from la2ds_cli.experiments.runner import Plan
 from tests.small_runs import TINY, six_clips
 from tests.told import refused
@@ -37,9 +37,9 @@ def _document(project: Project, table: str) -> dict[str, Any]:
     return json.loads((project.results_dir("reproduce") / f"{table}.json").read_text())
 
 
-def _by_row(result: Result, features: str = "model") -> dict[str, Entry]:
+def _by_row(result: Result, features: str = "model") -> dict[str, RunEntry]:
     """The first run of each row, or of each baseline of a feature set."""
-    found: dict[str, Entry] = {}
+    found: dict[str, RunEntry] = {}
     for one in result.entries:
         if one.features == features:
             found.setdefault(one.row, one)

@@ -9,21 +9,21 @@ import pytest
 from scipy.stats import ttest_ind, ttest_rel
 
 from la2ds_cli.evaluation.measure import video_counts
-from la2ds_cli.experiments.result import Sample
+from la2ds_cli.experiments.comparison import ScoreSample
 from la2ds_cli.experiments.tables import LEVEL, difference, holm, nested_resamples
 
 CLIPS = 60
 COUNTS = video_counts(CLIPS, seed=0)
 
 
-def _sample(by_clip: np.ndarray, clips: int = CLIPS, counts: np.ndarray = COUNTS) -> Sample:
+def _sample(by_clip: np.ndarray, clips: int = CLIPS, counts: np.ndarray = COUNTS) -> ScoreSample:
     """The mean over clips of each run (S, clips)."""
     runs = np.atleast_2d(by_clip)
     resampled = np.array([counts @ run / clips for run in runs])
-    return Sample(runs.mean(axis=1), resampled, clips)
+    return ScoreSample(runs.mean(axis=1), resampled, clips)
 
 
-def _p(first: Sample, second: Sample) -> float:
+def _p(first: ScoreSample, second: ScoreSample) -> float:
     return difference(first, second)[1]
 
 
@@ -71,7 +71,7 @@ def test_of_few_clips_p_is_that_of_a_paired_t_test(clips: int) -> None:
 def test_over_seeds_alone_p_is_that_of_welch() -> None:
     """Resamples that do not differ leave the seeds: a t-test of unequal variances."""
     first, second = np.array([1.0, 1.2, 1.1]), np.array([1.5, 1.9, 1.4, 1.6])
-    one, other = (Sample(x, np.full((len(x), 1000), x.mean()), CLIPS) for x in (first, second))
+    one, other = (ScoreSample(x, np.full((len(x), 1000), x.mean()), CLIPS) for x in (first, second))
     _, expected = ttest_ind(first, second, equal_var=False)
     assert _p(one, other) == pytest.approx(expected)
 
@@ -79,7 +79,7 @@ def test_over_seeds_alone_p_is_that_of_welch() -> None:
 @pytest.mark.parametrize(("clips", "resampled"), [(CLIPS, np.nan), (1, 1.0), (0, 1.0)])
 def test_without_resamples_or_clips_p_is_unknown(clips: int, resampled: float) -> None:
     varied = resampled + np.random.default_rng(0).random((1, 1000))
-    one, other = (Sample(np.array([value]), varied, clips) for value in (1.0, 2.0))
+    one, other = (ScoreSample(np.array([value]), varied, clips) for value in (1.0, 2.0))
     assert math.isnan(_p(one, other))
 
 

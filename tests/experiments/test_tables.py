@@ -20,8 +20,8 @@ from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import terminal
 from la2ds_cli.evaluation.measure import interval, video_counts
+from la2ds_cli.experiments.comparison import MEAN, DataSet, Result, RunEntry
 from la2ds_cli.experiments.reproduce import ABLATIONS
-from la2ds_cli.experiments.result import MEAN, DataSet, Entry, Result
 from la2ds_cli.experiments.scores import METRICS, TASKS, ablation_task
 from la2ds_cli.experiments.tables import Figure, all_notes, figures, markdown, tables, write_result
 
@@ -50,7 +50,7 @@ def result_of(levels: dict[str, dict[str, float]], clips: int = 40) -> Result:
                 cost: dict[str, Any] = (
                     {} if baseline else {"steps": 2, "seconds": 1.5 + rng.random()}
                 )
-                entry = Entry(name, row, row, "run", "model", baseline, seed, **cost)
+                entry = RunEntry(name, row, row, "run", "model", baseline, seed, **cost)
                 samples = {MEDIAN: resampled, MEAN_ERROR: resampled + 1}
                 found = {"resampled": samples, "clips": dict.fromkeys(samples, clips)}
                 scores = {MEDIAN: value, MEAN_ERROR: value + 1}
@@ -123,7 +123,7 @@ def test_clips_without_a_label_are_no_degrees_of_freedom() -> None:
     counts = video_counts(5, seed=0, resamples=100_000)
     errors = {name: rng.normal(level, 1, 5) for name, level in (("best", 2.0), ("far", 4.0))}
     for name, of_clip in errors.items():
-        entry = Entry("swings", name, name, "run", "model", seed=0, clips={MEDIAN: 5})
+        entry = RunEntry("swings", name, name, "run", "model", seed=0, clips={MEDIAN: 5})
         scores, sample = {MEDIAN: float(of_clip.mean())}, {MEDIAN: counts @ of_clip / 5}
         result.entries.append(replace(entry, scores=scores, resampled=sample))
     expected = ttest_rel(errors["best"], errors["far"]).pvalue
@@ -194,7 +194,7 @@ def test_formats_hold_the_same_figures(two: Result, tmp_path: Path) -> None:
 def test_a_failed_run_has_a_line_with_its_error(tmp_path: Path) -> None:
     result = result_of({"swings": {"best": 2.0}})
     failed: dict[str, Any] = {"seed": 9, "steps": 5, "error": "a|b <i> & 5 %"}
-    result.entries.append(Entry("swings", "best", "best", "r9", "model", **failed))
+    result.entries.append(RunEntry("swings", "best", "best", "r9", "model", **failed))
     found = figures(result)
     assert column(found, "swings")["best"].seeds == 3
     assert all_notes(result, found)[0] == "swings, r9: a|b <i> & 5 %"
@@ -246,7 +246,7 @@ def test_an_ablation_shows_the_paper_below_its_figures_within_80_columns() -> No
         scores: dict[str, float | None] = dict(zip(task.headings, values, strict=True))
         for seed in SEEDS:
             made: dict[str, Any] = {"seed": seed, "steps": 2, "seconds": 1.0, "scores": scores}
-            result.entries.append(Entry("project", row.name, row.label, "run", "model", **made))
+            result.entries.append(RunEntry("project", row.name, row.label, "run", "model", **made))
     console = Console(width=80, highlight=False)
     found = figures(result)
     with console.capture() as capture:

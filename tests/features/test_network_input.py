@@ -11,7 +11,7 @@ from la2ds_cli.core.config_sections import HeatmapConfig, JointKind, ModelConfig
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.network_input import joint_width, map_channels, network_input
 from la2ds_cli.features.pose_features import facing_joints
-from la2ds_cli.training.network import build_network
+from la2ds_cli.network.torch_network import build_network
 from tests.movement import figure, in_space
 
 PENN = get_skeleton("penn13")

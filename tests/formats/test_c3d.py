@@ -15,8 +15,8 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import heading
 from la2ds_cli.formats.c3d import Recorded, read_clips, read_recorded
-from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions, PoseFileError
+from la2ds_cli.formats.import_export import import_poses
 from tests.formats.c3d_files import C3dFile, event_group, force_plates
 from tests.formats.conftest import Read
 from tests.formats.pose_samples import person_in_metres

@@ -16,8 +16,8 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.formats.casa_npy import numbers_of, read_object
-from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions, PoseFileError
+from la2ds_cli.formats.import_export import import_poses
 from la2ds_cli.formats.people import PIXELS
 from tests.formats.data_set_samples import record, write_records
 from tests.told import refused

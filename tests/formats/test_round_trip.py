@@ -19,8 +19,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats import READ, WRITTEN, load_format, openpose_json, trc
-from la2ds_cli.formats.exchange import export_poses, import_poses
 from la2ds_cli.formats.files import ImportOptions
+from la2ds_cli.formats.import_export import export_poses, import_poses
 from la2ds_cli.formats.people import PIXELS
 from tests.any_values import poses
 from tests.formats.conftest import Read

@@ -27,8 +27,8 @@ from la2ds_cli.datasets.ikea_asm import import_ikea_asm
 from la2ds_cli.datasets.penn_action import import_penn_action
 from la2ds_cli.features.heatmap_cache import cache_heatmaps, read_heatmaps
 from la2ds_cli.formats import WRITTEN, coco_json, load_format
-from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
+from la2ds_cli.formats.import_export import import_poses
 from la2ds_cli.poses.subjects import read_subjects, set_subjects
 from la2ds_cli.video.reader import probe, read_frames
 from tests.formats import data_set_samples as sets
@@ -301,8 +301,8 @@ def _write_embedding(project: Project) -> None:
 
 
 def _small_weights(project: Project) -> None:
+    from la2ds_cli.network.torch_network import build_network
     from la2ds_cli.training.checkpoint import save_weights, training_recipe
-    from la2ds_cli.training.network import build_network
 
     config = load_config(
         {"model": {"input": "joints", "width": 8, "heads": 2, "temporal_layers": 1}}

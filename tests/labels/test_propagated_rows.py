@@ -13,7 +13,7 @@ from la2ds_cli.core.phase_table import PhaseTable, read_phase_table
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.formats.exchange import merge_phases
+from la2ds_cli.formats.import_export import merge_phases
 from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence
 from tests.small_runs import six_clips

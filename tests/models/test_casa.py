@@ -8,7 +8,7 @@ import torch
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.training.network import build_network
+from la2ds_cli.network.torch_network import build_network
 from tests.models.small_networks import batch, clip, pair, small_network
 from tests.told import refused
 

@@ -18,16 +18,21 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.resample import resample_pose
 from la2ds_cli.network.embed import embed, ensure_embeddings, possible_embeddings
-from la2ds_cli.network.embedder import Embedder, Moments, triangle, window_starts, with_motion
+from la2ds_cli.network.embedder import (
+    Embedder,
+    EmbeddingStatistics,
+    triangle,
+    window_starts,
+    with_motion,
+)
+from la2ds_cli.network.run_weights import checkpoint_path, weights_key
+from la2ds_cli.network.torch_network import build_network
 from la2ds_cli.network.trained import (
-    checkpoint_path,
     light_embedder,
     load_embedder,
     torch_embedder,
     untrained_embedder,
-    weights_key,
 )
-from la2ds_cli.training.network import build_network
 from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, in_skeleton, sequence, warped_phase, without
 from tests.small_runs import JOINTS
@@ -68,9 +73,9 @@ def test_the_centre_that_training_found_is_subtracted_and_the_motion_stays() -> 
     config = load_config(overrides=[*SMALL, "model.motion=2"])
     device, centre = torch.device("cpu"), np.linspace(-3, 3, 24)
     network = build_network(config.model, config.heatmap, get_skeleton("penn13"), 0)
-    moments = Moments.of({"centre": centre.tolist(), "spread": 0.5}, 24)
+    statistics = EmbeddingStatistics.of({"centre": centre.tolist(), "spread": 0.5}, 24)
     plain = torch_embedder(network, config, "penn13", "key", device)
-    centred = torch_embedder(network, config, "penn13", "key", device, moments=moments)
+    centred = torch_embedder(network, config, "penn13", "key", device, statistics=statistics)
     assert centred.spread == 0.5
     for clip in (sequence(warped_phase(40, 1), fps=30), sequence(warped_phase(25, 2), fps=12)):
         before, after = plain([clip])[0], centred([clip])[0]
@@ -248,7 +253,7 @@ def test_embeddings_of_a_run_lie_about_the_centre_of_its_training(project: Proje
         value = np.concatenate(embedder(poses))
         away = np.linalg.norm(value.mean(axis=0)) / np.linalg.norm(facts["centre"])
         assert away < 0.05
-        embedder.moments = Moments()
+        embedder.statistics = EmbeddingStatistics()
         raw = np.concatenate(embedder(poses))
         np.testing.assert_allclose(value, raw - facts["centre"], atol=1e-4)
 

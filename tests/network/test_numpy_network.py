@@ -19,7 +19,8 @@ from la2ds_cli.features.network_input import NetworkInput, joint_width, network_
 from la2ds_cli.network import trained
 from la2ds_cli.network.embed import embed, ensure_embeddings
 from la2ds_cli.network.numpy_network import numpy_forward
-from la2ds_cli.training.network import build_network, embed_input
+from la2ds_cli.network.run_weights import checkpoint_path
+from la2ds_cli.network.torch_network import build_network, embed_input
 from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import sequence, warped_phase
 from tests.small_runs import JOINTS, clips
@@ -155,7 +156,7 @@ def _of_other_settings(project: Project, path: Path) -> None:
 def test_what_is_wrong_with_a_run_is_said_with_torch_or_without(
     project: Project, spoil: Callable[[Project, Path], None], said: str, code: ExitCode
 ) -> None:
-    spoil(project, trained.checkpoint_path(project, "default"))
+    spoil(project, checkpoint_path(project, "default"))
     for load in (trained.light_embedder, trained.load_embedder):
         with refused(code, said):
             load(project)

@@ -16,7 +16,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features import heatmap_cache
 from la2ds_cli.formats import wide_csv
-from la2ds_cli.formats.exchange import export_poses
+from la2ds_cli.formats.import_export import export_poses
 from la2ds_cli.network import embed as embed_step
 from la2ds_cli.poses import extract, extraction
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses

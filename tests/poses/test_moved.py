@@ -11,8 +11,8 @@ from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.formats import wide_csv
-from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
+from la2ds_cli.formats.import_export import import_poses
 from la2ds_cli.poses import extract
 from la2ds_cli.poses.extract import ExtractOptions
 from tests.movement import sequence, warped_phase

@@ -15,9 +15,9 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.view import View
-from la2ds_cli.features.viewpoint import seen
+from la2ds_cli.features.camera_views import seen
 from la2ds_cli.retrieval import retrieve as tested
-from la2ds_cli.retrieval.search import Limits
+from la2ds_cli.retrieval.frame_search import Limits
 from la2ds_cli.views import retrieval_sheet as contact_sheet
 from la2ds_cli.views.figure import GREEN
 from la2ds_cli.views.retrieval_sheet import RED

@@ -19,10 +19,10 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PHASE_COLUMNS
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.features.viewpoint import seen
+from la2ds_cli.features.camera_views import seen
 from la2ds_cli.retrieval import frame_table
+from la2ds_cli.retrieval.frame_search import Limits
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, RetrievalResult, retrieve
-from la2ds_cli.retrieval.search import Limits
 from la2ds_cli.retrieval.store import quoted
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.told import refused

@@ -13,8 +13,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from la2ds_cli.core.project import Project
+from la2ds_cli.retrieval.frame_search import Limits
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
-from la2ds_cli.retrieval.search import Limits
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, check_refused, finished
 from tests.views.report.conftest import FIRST, SHADE, two_filmed

@@ -15,7 +15,7 @@ import pytest
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.train import course, run_names
 from la2ds_cli.training.checkpoint import run_warnings
-from la2ds_cli.training.clips import outlook
+from la2ds_cli.training.clip_set import outlook
 from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.small_runs import interrupted_at

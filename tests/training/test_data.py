@@ -13,10 +13,11 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.network.torch_network import build_network
+from la2ds_cli.network.training_clips import held_out, some_training_videos, training_videos
 from la2ds_cli.training import data as tested
-from la2ds_cli.training.clips import held_out, some_training_videos, training_videos
+from la2ds_cli.training.batches import PairBatch
 from la2ds_cli.training.losses import get_method
-from la2ds_cli.training.network import PairBatch, build_network
 from tests.movement import add_sequence, figure, sequence, warped_phase
 from tests.small_runs import UNCHANGED
 

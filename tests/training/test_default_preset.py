@@ -11,9 +11,9 @@ import torch
 
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.network.torch_network import build_network
 from la2ds_cli.training.data import draw_batch, to_clip
 from la2ds_cli.training.losses import get_method
-from la2ds_cli.training.network import build_network
 from tests.movement import sequence, warped_phase
 
 CPU = torch.device("cpu")

@@ -13,9 +13,10 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.network_input import network_input
-from la2ds_cli.training import checkpoint
-from la2ds_cli.training.base_weights import FIRST_LAYER, base_key, load_base, start_from_base
-from la2ds_cli.training.network import build_network, embed_input
+from la2ds_cli.network.base_weights import base_key
+from la2ds_cli.network.run_weights import read_weights
+from la2ds_cli.network.torch_network import build_network, embed_input
+from la2ds_cli.training.from_base import FIRST_LAYER, load_base, start_from_base
 from la2ds_cli.training.train import TrainOptions, train
 from la2ds_models.sequence_network import SequenceNetwork
 from tests.movement import add_sequence, in_skeleton, sequence, warped_phase
@@ -82,7 +83,7 @@ def test_a_run_says_what_it_began_with(tmp_path: Path) -> None:
     for n in range(3):
         add_sequence(project, f"clip{n}", sequence(warped_phase(40 + 7 * n, n), fps=20.0 + 5 * n))
     result = train(project, run="tuned", config=BASE, options=TrainOptions("cpu", from_base=True))
-    recipe = checkpoint.read_weights(result.checkpoint)[1]
+    recipe = read_weights(result.checkpoint)[1]
     assert recipe.inputs["start"] == base_key()
     with pytest.raises(UserError, match="input start changed"):
         train(project, run="tuned", config=BASE, options=TrainOptions("cpu"))

@@ -10,9 +10,10 @@ import torch
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.network.run_weights import read_weights
+from la2ds_cli.network.torch_network import build_network
 from la2ds_cli.network.trained import load_embedder
-from la2ds_cli.training import checkpoint, losses
-from la2ds_cli.training.network import build_network
+from la2ds_cli.training import losses
 from tests.movement import sequence, warped_phase
 from tests.small_runs import JOINTS, resumed_run_equals_whole
 
@@ -47,7 +48,7 @@ def test_head_is_trained_resumed_and_left_out_of_the_weights(project: Project, m
     name = "method_head.weight"
     assert not torch.equal(whole["network"][name], fresh.state_dict()[name])
 
-    weights = checkpoint.read_weights(project.run_dir("whole") / "best.safetensors")[0]
+    weights = read_weights(project.run_dir("whole") / "best.safetensors")[0]
     assert whole["network"].keys() - weights.keys() == {name, "method_head.bias"}
     pose = sequence(warped_phase(24, 0))
     one, two = (load_embedder(project, run, "cpu")([pose])[0] for run in ("whole", "parts"))

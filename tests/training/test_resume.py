@@ -17,6 +17,7 @@ import torch
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.health.status import project_status
+from la2ds_cli.network.run_weights import read_weights
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.train import TrainOptions, train
 from tests.small_runs import JOINTS, interrupted_at, metrics
@@ -30,7 +31,7 @@ EVERYTHING = [
 
 
 def _weights(project: Project, run: str) -> dict[str, np.ndarray]:
-    return checkpoint.read_weights(project.run_dir(run) / "last.safetensors")[0]
+    return read_weights(project.run_dir(run) / "last.safetensors")[0]
 
 
 def _assert_same_state(project: Project, run: str, other: str) -> None:

@@ -11,6 +11,7 @@ import torch
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.network.run_weights import read_weights
 from la2ds_cli.network.trained import load_embedder, untrained_embedder
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.losses import method_recipe
@@ -67,7 +68,7 @@ def test_the_same_seed_gives_the_same_weights_whatever_the_machine_offers(
             saved = checkpoint.load_resume(project.run_dir(run) / "resume.pt")
             assert saved is not None
             assert saved["state"]["threads"] == 1
-            weights.append(checkpoint.read_weights(project.run_dir(run) / "last.safetensors")[0])
+            weights.append(read_weights(project.run_dir(run) / "last.safetensors")[0])
     finally:
         torch.set_num_threads(before)
     assert weights[0].keys() == weights[1].keys()

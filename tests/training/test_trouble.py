@@ -7,7 +7,8 @@ import pytest
 
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.training import checkpoint, loop
+from la2ds_cli.network.run_weights import read_weights
+from la2ds_cli.training import loop
 from la2ds_cli.training.checkpoint import run_warnings
 from la2ds_cli.training.losses import la2ds
 from la2ds_cli.training.train import TrainOptions, train
@@ -51,6 +52,6 @@ def test_a_collapsed_network_is_told_once_and_marked(
     assert len(told) == 1
     assert "Lower train.learning_rate" in told[0]
     assert result.collapse == "all frames have the same embedding"
-    facts = checkpoint.read_weights(project.run_dir("default") / "last.safetensors")[2]
+    facts = read_weights(project.run_dir("default") / "last.safetensors")[2]
     assert facts["collapsed"] is True
     assert "has collapsed" in "".join(run_warnings(project.run_dir("default")))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.view import FLIPPED, View
-from la2ds_cli.features.viewpoint import seen
+from la2ds_cli.features.camera_views import seen
 from la2ds_cli.video.reader import VideoFile, write_video
 from la2ds_cli.views import film_strip
 from tests.movement import sequence, without

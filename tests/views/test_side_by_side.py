@@ -15,7 +15,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Phase
 from la2ds_cli.core.view import VIEWS, View
 from la2ds_cli.evaluation.phase_labels import phase_names
-from la2ds_cli.features.viewpoint import shown
+from la2ds_cli.features.camera_views import shown
 from la2ds_cli.video.reader import Frame, VideoFile
 from la2ds_cli.views import sync
 from la2ds_cli.views.film_strip import LEFT, RIGHT

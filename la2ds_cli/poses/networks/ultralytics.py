@@ -51,6 +51,7 @@ from la2ds_cli.poses.networks import (
 )
 from la2ds_cli.poses.weights import existing_file, fetch_weights, weights_identity
 from la2ds_cli.video.reader import Image
+from la2ds_models import weight_files
 
 POSES = ("ultralytics",)
 DETECTORS = ("ultralytics",)
@@ -214,17 +215,13 @@ def _is_file(model: str) -> bool:
 
 def zoo_names() -> list[str]:
     """Names of the YOLO networks whose weights la2ds can download."""
-    from la2ds_models.weight_files import zoo
-
-    return sorted(name for name, entry in zoo().items() if entry.code.startswith(NAME))
+    return sorted(name for name, entry in weight_files.zoo().items() if entry.code.startswith(NAME))
 
 
 def import_part(part: str) -> Any:
     """A module of the package, e.g. `nn.tasks`. Raises UserError (exit 6) if it cannot be
     imported."""
-    from la2ds_models.weight_files import weights_dir
-
-    folder = weights_dir().parent / NAME
+    folder = weight_files.weights_dir().parent / NAME
     os.environ["YOLO_CONFIG_DIR"] = str(folder)  # its settings file
     os.environ["YOLO_OFFLINE"] = "true"
     os.environ["YOLO_AUTOINSTALL"] = "false"

@@ -11,7 +11,7 @@ and, if it needs its own settings, `la2ds_cli/core/presets/NAME.toml`, which beg
 own package is named by its dotted path (`mypackage.mymodule`).
 
 network: a la2ds_models.sequence_network.SequenceNetwork. batch: a PairBatch
-(la2ds_cli.training.network). PAIRS says what `batch.original` and `batch.augmented` are:
+(la2ds_cli.training.batches). PAIRS says what `batch.original` and `batch.augmented` are:
 
 * `copies`: a clip and an augmented copy of it; `batch.truth` holds for each frame of the copy its
   index in the clip;
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     import torch
 
     from la2ds_cli.core.config import Config
-    from la2ds_cli.training.network import PairBatch
+    from la2ds_cli.training.batches import PairBatch
     from la2ds_models.sequence_network import SequenceNetwork
 
 Pairs = Literal["copies", "clips"]

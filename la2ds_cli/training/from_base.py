@@ -1,55 +1,26 @@
-"""The base-model weights that ship with la2ds, and training that starts from them."""
+"""Training that starts from the weights of the base model."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.config_sections import ModelConfig
-from la2ds_cli.core.errors import Mismatch, Unreadable
+from la2ds_cli.core.errors import Mismatch
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.features.body_joints import BODY, joint_sources
 from la2ds_cli.features.network_input import joint_blocks
-from la2ds_cli.training import checkpoint
+from la2ds_cli.network.base_weights import base_key, base_path
+from la2ds_cli.network.run_weights import read_weights, settings_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
 
     from la2ds_models.sequence_network import SequenceNetwork
 
-WEIGHTS = "base"  # name in zoo.toml
 FIRST_LAYER = "frame.joints.0.weight"  # (width, features of all joints)
 UNKNOWN_JOINTS = 0.1  # factor on the random first-layer weights of joints that the base lacks
-
-
-def base_path() -> Path:
-    """Path of the weight file, which every installed package contains."""
-    from la2ds_models.weight_files import bundled_path, zoo
-
-    return bundled_path(zoo()[WEIGHTS])
-
-
-@lru_cache(maxsize=1)
-def base_key() -> str:
-    """sha256 of the weights, which identifies them in recipes.
-
-    Raises UserError (exit 3) if the file is missing or is not the one that zoo.toml lists.
-    """
-    from la2ds_models.weight_files import zoo
-
-    path = base_path()
-    digest = artifact.file_digest(path) if path.exists() else ""
-    if digest != zoo()[WEIGHTS].sha256:
-        raise Unreadable(
-            f"the weights of the base model, {path}, are {'damaged' if digest else 'missing'}",
-            hint="install la2ds again; --features pose needs no model",
-        )
-    return digest
 
 
 def load_base() -> tuple[dict[str, torch.Tensor], Config]:
@@ -60,8 +31,8 @@ def load_base() -> tuple[dict[str, torch.Tensor], Config]:
     import torch
 
     base_key()
-    weights, recipe, _ = checkpoint.read_weights(base_path())
-    config = load_config(checkpoint.settings_of(recipe))
+    weights, recipe, _ = read_weights(base_path())
+    config = load_config(settings_of(recipe))
     return {name: torch.from_numpy(value).float() for name, value in weights.items()}, config
 
 

@@ -1,5 +1,5 @@
 """The frames nearest to those of a query, each clip in the view that is nearest to the query's clip
-(features/viewpoint.py), under the limits of a retrieval: arrays in, rows out.
+(features/camera_views.py), under the limits of a retrieval: arrays in, rows out.
 
 `OtherClips` are those of a project in memory, compared exactly; frame_table has those of a store.
 Views are chosen as in an alignment (alignment/pair.py), for clips among the nearest only: by
@@ -69,7 +69,7 @@ class Found(NamedTuple):
         return Found(*(column[which] for column in self))
 
 
-class Sample(NamedTuple):
+class ClipSample(NamedTuple):
     """At most MOST frames of a clip, evenly spaced.
 
     compared: (S, E) by which views are ranked.
@@ -82,7 +82,7 @@ class Sample(NamedTuple):
     time: FloatArray
 
     @classmethod
-    def of(cls, compared: FloatArray, value: FloatArray, time: FloatArray) -> Sample:
+    def of(cls, compared: FloatArray, value: FloatArray, time: FloatArray) -> ClipSample:
         """Of all rows of a clip."""
         return cls(_thinned(compared), _thinned(value), _thinned(time))
 
@@ -105,7 +105,7 @@ class Searched(Protocol):
         """The `count` frames nearest to a query frame in a view, fewer if there are no more."""
         ...
 
-    def samples(self, clips: Sequence[int]) -> Iterable[tuple[int, Sample]]:
+    def samples(self, clips: Sequence[int]) -> Iterable[tuple[int, ClipSample]]:
         """Samples of those clips that can be read."""
         ...
 
@@ -113,14 +113,14 @@ class Searched(Protocol):
 class Search:
     """A query searched in clips.
 
-    compared: (T, E) of the query's clip in each view, as `Sample.compared`; not needed for one
+    compared: (T, E) of the query's clip in each view, as `ClipSample.compared`; not needed for one
     view.
     """
 
     def __init__(self, clips: Searched, compared: Mapping[View, FloatArray]) -> None:
         self.clips, self._value = clips, clips.query
         self._compared: dict[View, FloatArray] = {v: _thinned(of) for v, of in compared.items()}
-        self._known: dict[int, tuple[Sample, ViewChoice]] = {}
+        self._known: dict[int, tuple[ClipSample, ViewChoice]] = {}
 
     def nearest(self, query: int, limits: Limits) -> Found:
         """The k nearest frames of a query frame, each clip in its view.
@@ -257,10 +257,10 @@ class OtherClips:
         lasts = self._time[last] - self._time[first]
         return Found(distance[order], clip, row - first, self._time[row], lasts, self._phase[row])
 
-    def samples(self, clips: Sequence[int]) -> Iterator[tuple[int, Sample]]:
+    def samples(self, clips: Sequence[int]) -> Iterator[tuple[int, ClipSample]]:
         for clip in clips:
             moving, own = self._movement(self.clips[clip]), self._rows(clip)
-            yield clip, Sample.of(moving, self._value[own], self._time[own])
+            yield clip, ClipSample.of(moving, self._value[own], self._time[own])
 
     def usual_distance(self) -> float:
         """The distance to the nearest frame of another clip that USUAL of the frames do not exceed;

@@ -10,8 +10,8 @@ import pytest
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
-from la2ds_cli.experiments.paper import find_source, paper_data, paper_methods
-from la2ds_cli.experiments.result import MEAN, DataSet, Entry, Result
+from la2ds_cli.experiments.comparison import MEAN, DataSet, Result, RunEntry
+from la2ds_cli.experiments.printed_tables import find_source, paper_data, paper_methods
 from la2ds_cli.experiments.scores import METRICS, TASKS
 from la2ds_cli.experiments.tables import MARK, all_notes, figures, markdown
 from tests.movement import sequence, warped_phase
@@ -115,7 +115,7 @@ def _result(sources: list[str], reads: str) -> Result:
             "classification_50": 45.0,
         }
         found.data.append(DataSet(f"p{n}", source))
-        entry = Entry(f"p{n}", "la2ds", "LA2DS", "r", "model", seed=0, steps=1, seconds=1.0)
+        entry = RunEntry(f"p{n}", "la2ds", "LA2DS", "r", "model", seed=0, steps=1, seconds=1.0)
         found.entries.append(replace(entry, scores=scores))
     return found
 

@@ -8,9 +8,9 @@ import pytest
 
 from la2ds_cli.core.types import Phase
 from la2ds_cli.core.view import View
-from la2ds_cli.retrieval import search as frame_search
+from la2ds_cli.retrieval import frame_search
 from la2ds_cli.retrieval.clip_rows import SEARCHED, ClipRows
-from la2ds_cli.retrieval.search import Found, Limits, OtherClips, Search, apply_limits
+from la2ds_cli.retrieval.frame_search import Found, Limits, OtherClips, Search, apply_limits
 
 FILMED: View = "filmed"
 

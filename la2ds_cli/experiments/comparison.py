@@ -23,7 +23,7 @@ MEAN = "mean over projects"
 
 
 @dataclass(frozen=True)
-class Sample:
+class ScoreSample:
     """A figure of a row in one data set.
 
     values: (S,) of its training runs, one if nothing is trained.
@@ -94,7 +94,7 @@ class DataSet:
 
 
 @dataclass(frozen=True)
-class Entry:
+class RunEntry:
     """One run of a row in one data set.
 
     row: its name. run: empty for a baseline. features: the scored feature set.
@@ -151,13 +151,13 @@ class Result:
     paper: dict[str, Mapping[str, float]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     data: list[DataSet] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[RunEntry] = field(default_factory=list)
 
     def rows(self) -> dict[str, str]:
         """Name -> label of the rows, then of the baselines."""
         return self.labels | {one.row: one.label for one in self.entries}
 
-    def runs(self) -> list[Entry]:
+    def runs(self) -> list[RunEntry]:
         """The runs of all rows but the baselines."""
         return [one for one in self.entries if not one.baseline]
 
@@ -173,7 +173,7 @@ class Result:
         names = [data.name for data in self.data]
         return [*names, MEAN] if len(names) > 1 else names
 
-    def sample(self, row: str, data: str, metric: str) -> Sample | None:
+    def sample(self, row: str, data: str, metric: str) -> ScoreSample | None:
         """The metric of a row in a data set; None if it is undefined. MEAN: over all data sets,
         whose clips are drawn independently; None if one of them lacks a run."""
         if data == MEAN:
@@ -189,7 +189,7 @@ class Result:
             values, resampled = (
                 np.mean(each, axis=0) for each in ([one.values for one in known], shuffled)
             )
-            return Sample(values, resampled, min(one.clips for one in known))
+            return ScoreSample(values, resampled, min(one.clips for one in known))
         runs = [
             (one, value)
             for one in self.entries
@@ -199,7 +199,7 @@ class Result:
         if not runs:
             return None
         unknown = np.full(RESAMPLES, np.nan)
-        return Sample(
+        return ScoreSample(
             np.array([value for _, value in runs]),
             np.array([one.resampled.get(metric, unknown) for one, _ in runs]),
             min(one.clips.get(metric, 0) for one, _ in runs),

@@ -1,14 +1,11 @@
-"""Building the alignment network from a configuration, and batches of clips for it.
-
-This is the only file that turns numpy inputs into tensors for the alignment network.
-"""
+"""The alignment network in torch: built from a configuration, and batches of clips for it."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
@@ -31,10 +28,6 @@ ENCODERS = {
 SequenceNetwork, both of la2ds_models.sequence_network. A module that cannot read every
 `model.input` lists the ones it reads, as INPUTS = ("joints",)."""
 
-# Frames whose maps are read together. On a CPU the layers of more frames need arrays so large that
-# the system hands them out anew each time, and clearing them takes a quarter of a step.
-PART_ON_CPU, PART_ELSEWHERE = 256, 4096
-
 
 @dataclass(frozen=True)
 class ClipBatch:
@@ -48,38 +41,6 @@ class ClipBatch:
     maps: torch.Tensor | None
     joints: torch.Tensor | None
     mask: torch.Tensor
-
-
-@dataclass(frozen=True)
-class PairBatch:
-    """Original sequences S, augmented copies S' and, for each frame of S', its index in S.
-
-    For methods that compare clips (la2ds_cli.training.losses): copies of two clips and, for each
-    frame of the second, the share of its clip that has passed. maps (U, C, S, S), in parts: the
-    different frames of both sides; rows: that of each frame of the first, then of the second side.
-    """
-
-    original: ClipBatch
-    augmented: ClipBatch
-    truth: torch.Tensor  # (B, M) float32, 0 at padding
-    videos: list[str]
-    positions: tuple[int, ...]  # of the pairs in the stream of clips (training.data)
-    frames: tuple[int, int]  # real frames of S and of S', kept to avoid a transfer from the device
-    done: float = 0.0  # share of the run before this step, by steps or by time, in [0, 1]
-    maps: Sequence[torch.Tensor] = ()
-    rows: torch.Tensor | None = None
-
-    def read_by(self, network: SequenceNetwork) -> PairBatch:
-        """The batch with both sides' maps as the network reads them, each different frame once."""
-        if self.rows is None:
-            return self
-        read = torch.cat([network.read(part) for part in self.maps])
-        sides = read.index_select(0, self.rows).split(self.frames)
-        first, second = (
-            replace(side, maps=maps)
-            for side, maps in zip((self.original, self.augmented), sides, strict=True)
-        )
-        return replace(self, original=first, augmented=second)
 
 
 def build_network(
@@ -153,26 +114,6 @@ def collate(inputs: Sequence[NetworkInput], device: torch.device) -> ClipBatch:
     parts = [item.joints for item in inputs if item.joints is not None]
     joints = torch.from_numpy(np.concatenate(parts)).to(device) if parts else None
     return ClipBatch(None, joints, mask.to(device))
-
-
-def different_maps(
-    inputs: Sequence[NetworkInput], device: torch.device
-) -> tuple[list[torch.Tensor], torch.Tensor | None]:
-    """Maps of the different frames of all clips on `device`, in parts, and the row of each frame in
-    them (F,); none for inputs without maps."""
-    row_of: dict[bytes, int] = {}
-    rows, maps = [], []
-    for item in inputs:
-        if item.maps is None or item.drawn is None:
-            return [], None
-        for drawn, frame in zip(item.drawn, item.maps, strict=True):
-            rows.append(row_of.setdefault(drawn.tobytes(), len(maps)))
-            if rows[-1] == len(maps):
-                maps.append(frame)
-    size = PART_ON_CPU if device.type == "cpu" else PART_ELSEWHERE
-    starts = range(0, len(maps), size)
-    parts = [torch.from_numpy(np.stack(maps[at : at + size])).to(device) for at in starts]
-    return parts, torch.tensor(rows, device=device)
 
 
 def embed_input(network: SequenceNetwork, item: NetworkInput, device: torch.device) -> FloatArray:

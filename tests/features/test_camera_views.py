@@ -11,9 +11,9 @@ import pytest
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import VIEWS, View
+from la2ds_cli.features.camera_views import movements, possible_views, seen, shown
 from la2ds_cli.features.pose_features import centre_and_scale
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.features.viewpoint import movements, possible_views, seen, shown
 from tests.compare.performers import body, performance, steady
 from tests.movement import in_space, sequence, warped_phase
 

@@ -1,0 +1,192 @@
+"""The weights of a run: where they lie, what their header says, and the arrays.
+
+From top to bottom: the runs of a project, the header of their weights, and the whole file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from la2ds_cli.core import artifact
+from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.errors import Mismatch, Unreadable, Unusable, UserError
+from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
+from la2ds_cli.core.skeleton import SKELETONS
+from la2ds_cli.network.base_weights import base_key, base_path
+from la2ds_cli.network.embedder import EmbeddingStatistics
+from la2ds_cli.network.training_clips import held_out
+
+FRAMES = "frames"  # recipe input: the identity of model.rgb_weights
+CODE = "code of "  # recipe input, with a dotted name: the user's own method or encoder
+
+
+def checkpoint_path(project: Project | None, run: str) -> Path:
+    """The weights that compute the embeddings of a run; BASE_RUN is the base model, the only one
+    without a project."""
+    if run == BASE_RUN or project is None:
+        return base_path()
+    return project.run_dir(run) / "best.safetensors"
+
+
+def weights_key(project: Project, run: str) -> str:
+    """SHA-256 of the weights of a run (`checkpoint_path`), which identifies them in recipes. Raises
+    OSError if the file is missing."""
+    return artifact.once(artifact.file_digest, checkpoint_path(project, run))
+
+
+def has_model(project: Project, run: str = DEFAULT_RUN) -> bool:
+    """Whether the run has weights."""
+    return checkpoint_path(project, run).exists()
+
+
+def trained_runs(project: Project) -> list[str]:
+    """Names of the runs that have weights, sorted."""
+    folder = project.root / "checkpoints"
+    return [run for run in project.runs() if (folder / run / "best.safetensors").exists()]
+
+
+# --- the header ----------------------------------------------------------------------------------
+
+
+def settings_of(recipe: Recipe) -> dict[str, dict[str, Any]]:
+    """Nested settings of a recipe, as config.load_config takes them."""
+    nested: dict[str, dict[str, Any]] = {}
+    for name, value in recipe.config.items():
+        section, _, key = name.partition(".")
+        nested.setdefault(section, {})[key] = value
+    return nested
+
+
+@dataclass(frozen=True)
+class RunHeader:
+    """What the header of a run's weights says about it.
+
+    settings: of the run, None if its weights are missing or damaged.
+    skeleton: that it reads, empty if that is unknown.
+    spread: `Embedder.spread`, 0 if that is unknown.
+    clips: ids of those that its training knew.
+    frames: identity of the ResNet weights behind the frame features that it was trained on, empty
+    if it reads joints.
+    code: digests of the user's modules, by dotted name.
+    shown: frames of the longest clip that it was trained on, 0 if that is unknown.
+    """
+
+    settings: Mapping[str, Any] | None = None
+    skeleton: str = ""
+    spread: float = 0.0
+    clips: tuple[str, ...] = ()
+    frames: str = ""
+    code: Mapping[str, str] = field(default_factory=dict)
+    shown: int = 0
+
+    @classmethod
+    def of(cls, recipe: Recipe, facts: Mapping[str, Any]) -> RunHeader:
+        """From the header of the file of the weights."""
+        spread, clips, mark = facts.get("spread", 0.0), facts.get("videos", []), CODE
+        shown = facts.get("frames_shown", 0)
+        return cls(
+            settings_of(recipe),
+            str(facts.get("skeleton", "")),
+            float(spread) if isinstance(spread, int | float) else 0.0,
+            tuple(map(str, clips)) if isinstance(clips, list) else (),
+            recipe.inputs.get(FRAMES, ""),
+            {n.removeprefix(mark): d for n, d in recipe.inputs.items() if n.startswith(mark)},
+            shown if isinstance(shown, int) and shown > 0 else 0,
+        )
+
+    @cached_property
+    def config(self) -> Config:
+        """The settings. Raises UserError (exit 2) for unknown ones."""
+        return load_config(dict(self.settings or {}))
+
+    @property
+    def input(self) -> str:
+        """What the network reads (`model.input`); empty if the weights are missing or damaged."""
+        return "" if self.settings is None else self.config.model.input
+
+    @property
+    def split(self) -> tuple[list[str], list[str]]:
+        """Ids of the clips that the training held out, and of those that it was trained on."""
+        return held_out(list(self.clips), self.config.train.validation_share)
+
+
+def run_header(project: Project | None, run: str) -> RunHeader:
+    """The header of a run's weights; an empty one if they are missing or damaged."""
+    with suppress(FileNotFoundError, artifact.ArtifactError):
+        return artifact.once(_read_header, checkpoint_path(project, run))
+    return RunHeader()
+
+
+def _read_header(path: Path) -> RunHeader:
+    return RunHeader.of(*artifact.read_header(path))
+
+
+# --- the whole file ------------------------------------------------------------------------------
+
+
+def read_weights(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
+    """Arrays by name, recipe and facts of a checkpoint.
+
+    Raises UserError if the file is damaged (exit 3) or is not a la2ds checkpoint (exit 5).
+    """
+    try:
+        arrays, recipe, facts = artifact.read_arrays(path)
+    except artifact.ArtifactError as error:
+        raise Unreadable(
+            f"{path} is not a usable checkpoint: {error}",
+            hint="train again with --overwrite, or restore the file",
+        ) from error
+    if recipe.step != "train":
+        raise Mismatch(f"{path} is not a checkpoint but the output of step '{recipe.step}'")
+    return arrays, recipe, facts
+
+
+class StoredWeights(NamedTuple):
+    """What the file of a run's weights holds. key: its digest, the identity of the weights."""
+
+    weights: Mapping[str, np.ndarray]
+    header: RunHeader
+    key: str
+    statistics: EmbeddingStatistics
+
+    @classmethod
+    def of(cls, path: Path) -> StoredWeights:
+        """Raises UserError as load_network does."""
+        weights, recipe, facts = read_weights(path)
+        header = RunHeader.of(recipe, facts)
+        if header.skeleton not in SKELETONS:
+            raise _damaged(path, "its skeleton is missing or unknown")
+        try:
+            statistics = EmbeddingStatistics.of(facts, header.config.model.width)
+        except ValueError as error:
+            raise _damaged(path, str(error)) from error
+        return cls(weights, header, artifact.file_digest(path), statistics)
+
+
+def existing_weights(project: Project, run: str) -> Path:
+    """The weights of a run; UserError (exit 4) if it has none, and (exit 3) if those of the base
+    model are damaged."""
+    path = checkpoint_path(project, run)
+    if run == BASE_RUN:
+        base_key()
+    elif not path.exists():
+        runs = trained_runs(project)
+        others = f"trained runs: {', '.join(runs)}; " if runs else ""
+        raise Unusable(
+            f"run '{run}' has no trained model", hint=f"{others}la2ds train --run {run} trains it"
+        )
+    return path
+
+
+def _damaged(path: Path, reason: str) -> UserError:
+    return Unreadable(
+        f"{path} is damaged: {reason}", hint="train again with --overwrite, or restore the file"
+    )
