@@ -44,6 +44,9 @@ from la2ds_cli.features.tempo import travel
 from la2ds_cli.network.trained import light_base
 from la2ds_cli.network.training_clips import some_training_videos
 from la2ds_cli.poses.clip_state import read_clip_state
+from la2ds_cli.poses.current import current_clip
+from la2ds_cli.poses.extract import ensure_poses
+from la2ds_cli.poses.quality import note_weakness
 
 MOST_CANDIDATES = 400  # clips among which reference clips are chosen; there may be 100,000
 EXAMINED = 5  # candidates for each reference clip, since some may show another movement
@@ -284,7 +287,6 @@ def read_pair(
     Missing poses are extracted first; notes say what is weak about them. Raises UserError as
     ProjectAligner.align_names does.
     """
-    from la2ds_cli.poses.quality import note_weakness
 
     get_method(request.settings.method)
     choice = choose_features(project, request.run, request.features)
@@ -312,14 +314,10 @@ def ensure_poses_of(
     progress: Progress,
 ) -> list[str]:
     """Return the ids of clips with current poses, which are extracted first if necessary."""
-    from la2ds_cli.poses.current import current_clip
-
     current = [current_clip(project, name, config) for name in names]
     known = [clip for clip in current if clip is not None]
     if len(known) == len(names):
         return known
-    from la2ds_cli.poses.extract import ensure_poses
-
     return ensure_poses(project, names, config, device, progress)
 
 
