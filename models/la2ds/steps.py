@@ -199,8 +199,7 @@ def align_joints(
     """
     from dataclasses import replace
 
-    from la2ds_cli.alignment.project_aligner import ProjectAligner
-    from la2ds_cli.alignment.project_aligner import ClipPair, in_one_form
+    from la2ds_cli.alignment.project_aligner import ClipPair, ProjectAligner, in_one_form
     from la2ds_cli.alignment.request import AlignRequest, choose_features, wants_3d
     from la2ds_cli.core.clip import Video
     from la2ds_cli.core.progress import Progress

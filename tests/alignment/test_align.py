@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.confidence import DOUBTFUL
 from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.confidence import DOUBTFUL
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project

@@ -91,9 +91,7 @@ def test_one_by_number_and_the_nearest(project: Project) -> None:
     everything = run(project)
     second = run(project, repetition="02")
     assert [each.number for each in second.repetitions] == [2]
-    np.testing.assert_array_equal(
-        second.best.aligned.path, everything.repetitions[1].aligned.path
-    )
+    np.testing.assert_array_equal(second.best.aligned.path, everything.repetitions[1].aligned.path)
     best = run(project, repetition="best")
     assert len(best.repetitions) == 3
     assert best.best.cost == min(each.cost for each in everything.repetitions)
@@ -116,9 +114,7 @@ def test_a_clip_that_does_not_repeat_itself_is_one(project: Project) -> None:
     assert (start, stop) == (0, 50)
     assert "again does not repeat itself: it counts as one repetition" in progress.lines
     plain = align(project, "one", "again", config=CONFIG, out=[project.root / "p.csv"])
-    np.testing.assert_array_equal(
-        result.repetitions[0].aligned.path, plain.path
-    )
+    np.testing.assert_array_equal(result.repetitions[0].aligned.path, plain.path)
     with pytest.raises(UserError, match="again has 1 repetition, so there is no number 2"):
         run(project, b="again", repetition="2")
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.compare.compare import CompareResult, compare, sentence, told, unjudged_line
 from la2ds_cli.compare.differences import differences, held_ends
 from la2ds_cli.compare.findings import find_differences

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.compare.differences import Differences
 from la2ds_cli.compare.findings import (
     Span,
@@ -18,7 +19,6 @@ from la2ds_cli.compare.findings import (
     spans_of,
     tempo,
 )
-from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.types import Phase
 from tests.alignments import matched as with_positions
 from tests.compare.performers import performance, steady

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.views.film_strip import moments

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.confidence import within_text
 from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.confidence import within_text
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.views.report.pair import pair_page
