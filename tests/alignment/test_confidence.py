@@ -20,6 +20,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.demo.clips import performed
+from la2ds_cli.features.tempo import resting
 from tests.alignments import matched, timed
 from tests.movement import sequence
 
@@ -76,6 +77,18 @@ def test_the_numbers_of_the_interval_by_hand() -> None:
     assert found.confidence[6] == pytest.approx(np.mean(shares), abs=1e-4)
 
 
+def test_5_percent_are_of_b() -> None:
+    """The clips have 70 and 150 frames, at 20 and at 50 per second."""
+    a, b = noisy_pair(3)
+    a = a[::2]
+    position = smooth_match(align_features("dtw", a, b, CLOSED), len(a))
+    poses = timed(np.arange(len(a)) / 20), timed(np.arange(len(b)) / 50)
+    found = tested.compute_certainty(a, b, position, poses)
+    expected = tested.certainty_of_features(a, b, position, tested.NEAR * len(b))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_frames_without_a_counterpart_have_none() -> None:
     walk = np.cumsum(np.random.default_rng(2).normal(size=(60, 4)), axis=0)
     b = walk[15:50]
@@ -110,13 +123,11 @@ def test_long_clips_are_thinned_without_a_change_of_meaning(monkeypatch) -> None
 # --- what is said to people ------------------------------------------------------------------
 
 
-def stated(
-    confidence: list[float], low: list[float], high: list[float], *, rests: bool = False
-) -> Alignment:
+def stated(confidence: list[float], low: list[float], high: list[float]) -> Alignment:
     """Frames of A matched with frames 2, 3, ... of B, at 10 frames per second; NaN bounds = no
-    counterpart. rests: whether the person of A stands still."""
+    counterpart."""
     count = len(confidence)
-    a = sequence(np.zeros(count) if rests else np.arange(count) / 5, fps=25.0)
+    a = sequence(np.arange(count) / 5, fps=25.0)
     position = np.where(np.isnan(low), np.nan, 2.0 + np.arange(len(confidence)))
     bounds = {"low": np.array(low), "high": np.array(high)}
     return matched(
@@ -138,13 +149,29 @@ def test_how_sure_an_alignment_is_in_one_sentence() -> None:
         "0.4 s; no counterpart for 1"
     )
     assert two.frame_counts == {"sure": 2, "unsure": 1, "no counterpart": 1}
-    resting = stated([0.9, 0.95, 0.5, 0.0], [1.0, 2, 3.5, nan], [2.5, 4.0, 8.0, nan], rests=True)
-    assert "unsure of 1, usually to within 0.4 s (in 1 the person rests)" in resting.sentence
     none = stated([0.0, 0.0], [nan, nan], [nan, nan])
     assert none.sentence == "no counterpart for 2 of 2 frames of A"
     assert stated([0.5, 0.5], [1.0, 2.0], [3.0, 4.0]).sentence == (
         "unsure of 2 of 2 frames of A, usually to within 0.1 s"
     )
+    assert stated([0.5], [1.0], [3.0]).sentence == (
+        "unsure of 1 of 1 frame of A, usually to within 0.1 s"
+    )
+
+
+def test_rests_explain_why_frames_are_unsure() -> None:
+    """A moves for two seconds and stands still for two; B is filmed at another rate."""
+    a = sequence(np.r_[np.linspace(0, 1, 50), np.ones(50)], fps=25.0)
+    b = sequence(np.r_[np.linspace(0, 1, 60), np.ones(60)], fps=30.0)
+    position, rests = np.linspace(0, 119, 100), int(resting(a).sum())
+    assert 45 <= rests <= 55
+    bounds = {"low": position - 3, "high": position + 3}
+    for unsure, count in ((resting(a), rests), (~resting(a), 0), (np.ones(100, bool), rests)):
+        found = matched(position, a, b, confidence=np.where(unsure, 0.5, 0.95), **bounds)
+        said = found.sentence.partition("unsure of ")[2]
+        explained = f" (in {count} the person rests)" if count else ""
+        assert said.endswith(f"usually to within 0.1 s{explained}")
+    assert "person rests" not in matched(position, a, b, **bounds).sentence
 
 
 def test_a_moment_is_right_to_within_the_longer_side_of_its_interval() -> None:

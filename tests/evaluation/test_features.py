@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.clip_features import ClipFeatures
-from la2ds_cli.core.config import AlignConfig
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.evaluation.features import CLOSED, OPEN, baseline_sets, raw_variants
 from la2ds_cli.features.pose_features import mirror, raw_pose
@@ -60,7 +59,7 @@ def test_clips_are_aligned_in_the_view_that_is_nearest(name: str, through: bool)
     front, mirrored, aside, *others = turned(0.1, 0.1, 1.4, 0.2, 0.3, 0.4, 0.5)
     chosen = variant(f"{name}, open ends")
     if through:
-        chosen = replace(chosen, references=others, settings=AlignConfig())
+        chosen = replace(chosen, references=others, settings=replace(OPEN, reference_clips=8))
     for clip, view, phase_b in (
         (mirrored, "mirrored", warped_phase(35, 1)),
         (aside, "turned", warped_phase(40, 2)),
