@@ -128,7 +128,7 @@ def measured(case: Case, rng: np.random.Generator) -> dict[str, Any]:
     cut off B is called sure."""
     requests = [
         AlignRequest(load_config(overrides=[f"align.reference_clips={n}"]), features="base")
-        for n in (0, 40)
+        for n in (0, 8)
     ]
     project, a, b = case.project, case.a, case.b
     found = {

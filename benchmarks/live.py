@@ -24,7 +24,12 @@ from people import penn_project
 from pose_errors import KINDS, with_error
 
 from la2ds_cli.alignment import live
-from la2ds_cli.alignment.clip_features import OneDistance
+from la2ds_cli.alignment.clip_features import (
+    Embedding,
+    PosedClip,
+    movement_features,
+    network_features,
+)
 from la2ds_cli.alignment.live import LiveFilter, LiveReference
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
@@ -33,7 +38,6 @@ from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.clips import performed
 from la2ds_cli.evaluation.events import choose_events
-from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.network.trained import light_embedder
 
 PAIRS = {"golf_swing": 60, "squat": 30, "pullup": 30, "jumping_jacks": 30}
@@ -96,15 +100,14 @@ class Offline:
 
     def __init__(self) -> None:
         embedder = light_embedder(Project(Path(), {}), BASE_RUN, "cpu")
-        self.embedder, self.distance = embedder, OneDistance.of(embedder.spread, AlignConfig())
+        network = Embedding(lambda clip: embedder([clip.seen()])[0], embedder.spread)
+        self.ways = movement_features(), network_features(network, AlignConfig(), kind="base")
 
     def __call__(self, pair: Pair) -> list[FloatArray]:
-        moving = [paced_movement(pose) for pose in (pair.a, pair.b)]
-        embedded = self.embedder([pair.a, pair.b])
-        joined = [self.distance.features(m, e) for m, e in zip(moving, embedded, strict=True)]
-        return [
-            smooth_match(align_features("dtw", b, a, DIRECT), len(b)) for a, b in (moving, joined)
+        compared = [
+            [features(PosedClip(pose)) for pose in (pair.a, pair.b)] for features in self.ways
         ]
+        return [smooth_match(align_features("dtw", b, a, DIRECT), len(b)) for a, b in compared]
 
 
 def measured(pairs: Iterator[Pair], offline: Offline) -> FloatArray:

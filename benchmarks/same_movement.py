@@ -27,6 +27,7 @@ from people import SETS, make_folds, penn_project
 from repetitions_people import half_of
 from sklearn.linear_model import LogisticRegression
 
+from la2ds_cli.alignment.clip_features import PosedClip, movement_features
 from la2ds_cli.alignment.nearest_view import choose_view
 from la2ds_cli.alignment.same_movement import (
     DOUBTED,
@@ -34,13 +35,13 @@ from la2ds_cli.alignment.same_movement import (
     REFUSED,
     WEIGHTS,
     Evidence,
-    same_movement,
+    compare_descriptions,
+    describe,
 )
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.body_joints import body_joints
-from la2ds_cli.features.camera_views import movements, possible_views, seen
-from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.features.camera_views import seen
 from la2ds_cli.formats.file_clip import to_sequence
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.wide_csv import read_clips
@@ -54,8 +55,7 @@ CLIPS = 30  # of an action and part, at most
 
 def shown(a: PoseSequence, b: PoseSequence) -> PoseSequence:
     """Clip B in the view that is nearest to clip A."""
-    moving = movements(b, possible_views(b, a), a)
-    return seen(b, choose_view(paced_movement(a), moving).view, a)
+    return seen(b, choose_view(PosedClip(a), b, movement_features()).view, a)
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,8 @@ def drawn_pairs(clips: list[Clip], each: int, rng: np.random.Generator) -> list[
             drawn = [mates[int(rng.integers(len(mates)))]] if mates else []
             drawn += [other[int(rng.integers(len(other)))]]
             for first, second in [(a, b) for b in drawn]:
-                found = same_movement(first.pose, shown(first.pose, second.pose))
+                seen_b = shown(first.pose, second.pose)
+                found = compare_descriptions(describe(first.pose), describe(seen_b))
                 if found is not None:
                     pairs.append(Pair(first, second, found.evidence))
         print(f"  {movement} ({source}), {len(own)} clips", flush=True)

@@ -13,7 +13,7 @@ import numpy as np
 from base_movements import performances
 from safetensors.numpy import save
 
-from la2ds_cli.alignment.same_movement import STRANGERS, Described
+from la2ds_cli.alignment.same_movement import STRANGERS, ClipDescription
 from la2ds_cli.core import artifact
 from la2ds_cli.network.base_weights import base_key
 
@@ -24,10 +24,10 @@ DIRECTIONS = 16  # of the embeddings, in which 99.7 % of their variance lies
 
 def main() -> None:
     poses = [performances(SEED, number, performers=1)[0].pose for number in range(NUMBER)]
-    embedded = np.concatenate([Described.of(pose, None).embedding for pose in poses])
+    embedded = np.concatenate([ClipDescription.from_pose(pose, None).embedding for pose in poses])
     directions = np.linalg.svd(embedded - embedded.mean(axis=0), full_matrices=False)[2]
     projection = np.ascontiguousarray(directions[:DIRECTIONS].T, np.float32)
-    clips = [Described.of(pose, projection) for pose in poses]
+    clips = [ClipDescription.from_pose(pose, projection) for pose in poses]
     parts = zip(*(clip.compared for clip in clips), strict=True)
     content: dict[str, np.ndarray] = {
         name: np.concatenate(part).astype(np.float16)

@@ -11,15 +11,18 @@ import pytest
 
 from la2ds_cli.alignment import aligned_repetitions
 from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.path import speed_ratio
 from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import Config
+from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
 from la2ds_cli.network import embed, trained
 from la2ds_cli.views.alignment_files import AN_ALIGNMENT, write_alignment, write_repetitions
+from tests.movement import figure, pose_of
 
 
 def align(
@@ -59,21 +62,34 @@ def align_each_repetition(
     return write_repetitions(project, result, targets, progress)
 
 
+def timed(time: FloatArray) -> PoseSequence:
+    """A figure that stands still, seen at these seconds."""
+    return pose_of(figure(np.zeros(len(time))), time=time)
+
+
 def matched(
-    position: np.ndarray, time_a: np.ndarray, time_b: np.ndarray, **fields: Any
+    position: FloatArray, pose_a: PoseSequence, pose_b: PoseSequence, **fields: Any
 ) -> Alignment:
     """What is matched by these positions (N,) in B, NaN = no counterpart: each frame with the
     nearest one, surely and exactly, but for `fields`."""
+    position = np.asarray(position, np.float64)
     rows = np.flatnonzero(~np.isnan(position))
     plain = {
         "path": np.stack([rows, np.rint(position[rows]).astype(int)], axis=1),
         "confidence": np.where(np.isnan(position), 0.0, 1.0),
-        **{"low": position, "high": position, "features": "pose", "method": "dtw"},
-        **{"frame_a": np.arange(len(time_a)), "frame_b": np.arange(len(time_b))},
+        "low": position,
+        "high": position,
+        "speed_ratio": speed_ratio(position, pose_a.time, pose_b.time),
+        "overall_ratio": 1.0,
+        "compared": (np.zeros((len(pose_a), 1)), np.zeros((len(pose_b), 1))),
+        "features": "pose",
+        "run": "",
+        "reason": "",
+        "settings": AlignConfig(),
     }
-    told = plain | fields
-    cost = np.zeros(len(told["path"]))
-    return Alignment(position=position, cost=cost, time_a=time_a, time_b=time_b, **told)
+    chosen = plain | fields
+    cost = chosen.pop("cost", np.zeros(len(chosen["path"])))
+    return Alignment(pose_a=pose_a, pose_b=pose_b, position=position, cost=cost, **chosen)
 
 
 def stand_in_run(

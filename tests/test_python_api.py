@@ -101,28 +101,32 @@ def test_extract_reads_videos_and_remembers_the_networks(tmp_path: Path):
 
 def test_align_matches_moments_of_clips_of_other_length_and_rate(pair: la2ds.Project):
     aligned = la2ds.align(pair, "anna", "ben", features="pose")
-    assert (aligned.a, aligned.b) == ("anna", "ben")
+    assert (aligned.a.id, aligned.b.id) == ("anna", "ben")
     assert (aligned.features, aligned.method) == ("pose", "dtw")
-    assert len(aligned.time_a) == len(aligned.time_b) == len(aligned.confidence) == 40
+    assert len(aligned.time_a) == len(aligned.matched_time) == len(aligned.confidence) == 40
+    assert len(aligned.time_b) == 75
     # Anna's phase is t / (39 / 20), Ben's (t / (74 / 30)) ** 1.2.
     truth = moment_of_ben(aligned.time_a)
-    known = ~np.isnan(aligned.time_b)
+    known = ~np.isnan(aligned.matched_time)
     assert known.mean() > 0.9
-    assert np.median(np.abs(aligned.time_b - truth)[known]) < 0.05
-    inside = (aligned.time_b_low <= truth) & (truth <= aligned.time_b_high)
+    assert np.median(np.abs(aligned.matched_time - truth)[known]) < 0.05
+    inside = (aligned.matched_low <= truth) & (truth <= aligned.matched_high)
     assert inside[known].mean() > 0.8
     assert set(aligned.certainty) <= {"sure", "unsure", "no counterpart"}
     assert np.nanmedian(aligned.within) < 0.4
-    assert 0.6 < aligned.same_movement <= 1
-    assert re.fullmatch(r"<Aligned anna and ben: \d+ frames of A are sure, .*>", repr(aligned))
+    assert aligned.same_movement is not None
+    assert 0.6 < aligned.same_movement.probability <= 1
+    assert re.fullmatch(
+        r"<Alignment of anna\.mat and ben\.mat: sure of \d+ of 40 frames of A, .*>", repr(aligned)
+    )
     assert aligned.time_in_b(1.0) == pytest.approx(moment_of_ben(1.0), abs=0.1)
-    assert aligned.time_in_b(aligned.time_a[7]) == aligned.time_b[7]
+    assert aligned.time_in_b(aligned.time_a[7]) == aligned.matched_time[7]
     assert np.isnan(aligned.time_in_b(-0.1))
     assert np.isnan(aligned.time_in_b(5.0))
     assert aligned.path.max(axis=0).tolist() <= [39, 74]
     frame = aligned.to_frame()
     assert list(frame.columns)[:3] == ["frame_a", "time_a", "time_b"]
-    np.testing.assert_array_equal(frame.time_b, aligned.time_b)
+    np.testing.assert_array_equal(frame.time_b, aligned.matched_time)
     assert aligned.to_json()["frames_a"]["time"][3] == frame.time_a[3]
 
 
@@ -133,7 +137,7 @@ def test_joints_in_memory_are_aligned_without_a_project(pair: la2ds.Project):
     aligned = la2ds.align_joints(a, b)
     assert (aligned.features, aligned.method, aligned.references) == ("base", "dtw", 0)
     stored = la2ds.align(pair, "anna", "ben")
-    np.testing.assert_array_equal(aligned.time_b, stored.time_b)
+    np.testing.assert_array_equal(aligned.matched_time, stored.matched_time)
     np.testing.assert_array_equal(aligned.confidence, stored.confidence)
     assert aligned.time_in_b(1.0) == pytest.approx(moment_of_ben(1.0), abs=0.1)
     assert len(aligned.to_frame()) == len(aligned.to_json()["frames_a"]["time"]) == 40
@@ -141,22 +145,23 @@ def test_joints_in_memory_are_aligned_without_a_project(pair: la2ds.Project):
     assert again.features == "pose"
     assert la2ds.align_joints(anna, b, view="mirrored").view == "mirrored"
     with pytest.raises(la2ds.UserError, match="belong to no project"):
-        aligned.save()
+        la2ds.save(pair, aligned)
 
 
 def test_a_doubtful_movement_is_aligned_with_nothing_sure(pair: la2ds.Project):
     anna = pair.poses("anna")
     upside_down = la2ds.joints(anna.xy[::-1, :, ::-1] * [1, -2], fps=20, skeleton="penn13")
     aligned = la2ds.align_joints(anna, upside_down)
-    assert aligned.same_movement < 0.6
+    assert aligned.same_movement is not None
+    assert aligned.same_movement.probability < 0.6
     assert "sure" not in aligned.certainty
     short = la2ds.joints(anna.xy[:5], fps=20, skeleton="penn13")
-    assert np.isnan(la2ds.align_joints(anna, short).same_movement)  # cannot be told
+    assert la2ds.align_joints(anna, short).same_movement is None  # cannot be told
 
 
 def test_joints_that_were_never_seen_are_not_aligned():
     nobody = la2ds.joints(np.full((20, 17, 2), np.nan), fps=30)
-    with refused(la2ds.ExitCode.UNUSABLE, "no joint was seen in a"):
+    with refused(la2ds.ExitCode.UNUSABLE, "no joint was seen in clip A"):
         la2ds.align_joints(nobody, nobody)
 
 
@@ -231,7 +236,7 @@ def test_a_name_that_there_is_not_is_refused_as_on_the_command_line(
 
 def test_settings_and_methods_are_for_one_call(pair: la2ds.Project):
     linear = la2ds.align(pair, "anna", "ben", settings={"align.method": "linear"})
-    np.testing.assert_allclose(linear.time_b[[0, -1]], [0, 74 / 30], atol=1e-6)
+    np.testing.assert_allclose(linear.matched_time[[0, -1]], [0, 74 / 30], atol=1e-6)
     ends = la2ds.align(pair, "anna", "ben", settings={"align.open_ends": False})
     assert ends.path[0].tolist() == [0, 0]
     assert ends.path[-1].tolist() == [39, 74]
@@ -245,11 +250,11 @@ def test_settings_and_methods_are_for_one_call(pair: la2ds.Project):
 def test_an_alignment_is_saved_only_when_asked(pair: la2ds.Project, tmp_path: Path):
     aligned = la2ds.align(pair, "anna", "ben")
     assert not (pair.path / "results").exists()
-    files = aligned.save(tmp_path / "ab.csv", str(tmp_path / "ab.json"))
+    files = la2ds.save(pair, aligned, tmp_path / "ab.csv", str(tmp_path / "ab.json"))
     assert files == [tmp_path / "ab.csv", tmp_path / "ab.json"]
     assert len(files[0].read_text("utf-8").splitlines()) == len(aligned.path) + 1
     with pytest.raises(la2ds.UserError):
-        aligned.save(tmp_path / "ab.docx")
+        la2ds.save(pair, aligned, tmp_path / "ab.docx")
 
 
 def test_saving_replaces_no_clip(pair: la2ds.Project, tmp_path: Path):

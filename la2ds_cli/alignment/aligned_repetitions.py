@@ -116,7 +116,7 @@ def align_repetitions(
     wanted: str = ALL,
     progress: Progress = SILENT,
 ) -> RepetitionsResult:
-    """Align the most typical repetition of A with repetitions of B; see find_alignment.
+    """Align the most typical repetition of A with repetitions of B; see ProjectAligner.align_names.
 
     wanted: `2` for the second of B alone, `best` or `all` for each. A clip in which nothing repeats
     counts as one repetition. Whether both show the same movement is judged by the aligned

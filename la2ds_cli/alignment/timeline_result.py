@@ -78,7 +78,7 @@ def row_at(own: FloatArray, position: FloatArray) -> FloatArray:
 class TimelineResult:
     """clips: those that were placed, in the order given. reference: number of the clip whose clock
     is the timeline. named: whether the user chose it. left_out: name -> reason why it is not on the
-    timeline. features, run, reason: as in AlignResult. joints: names of the angles. files: written,
+    timeline. features, run, reason: as in Alignment. joints: names of the angles. files: written,
     in order."""
 
     clips: tuple[PlacedClip, ...]

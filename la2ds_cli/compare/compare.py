@@ -103,7 +103,7 @@ def compare(
     """Compare clip `other` with clip `reference`; views.compare_files writes the result.
 
     The clips are aligned as `la2ds align` aligns them. aligner: of other alignments by the request.
-    Raises what find_alignment raises.
+    Raises what ProjectAligner.align_names raises.
     """
     aligner = aligner or ProjectAligner(project, request, progress)
     aligned = aligner.align_names(reference, other)

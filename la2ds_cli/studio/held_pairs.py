@@ -69,8 +69,11 @@ class HeldPair:
     def prepared(
         cls, project: Project, a: str, b: str, how: How = "auto", *, force: bool = False
     ) -> HeldPair:
-        """Prepare and align two clips. Raises what find_alignment raises; and for recordings of one
-        performance, what align_recordings raises, without `force` also for other clips."""
+        """Prepare and align two clips.
+
+        Raises what ProjectAligner.align_names raises; and for recordings of one performance, what
+        align_recordings raises, without `force` also for other clips.
+        """
         said = Notes()
         view: ViewName = "auto" if how == "performance" else how
         request = AlignRequest(project.config(), view=view)

@@ -16,7 +16,7 @@ command line would end with. Importing this package loads neither numpy nor torc
 """
 
 from la2ds.project import Project, open
-from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Timeline, Trained
+from la2ds.results import Embedded, Evaluated, Extracted, Timeline, Trained
 from la2ds.steps import (
     align,
     align_all,
@@ -26,6 +26,7 @@ from la2ds.steps import (
     extract,
     joints,
     offset,
+    save,
     train,
 )
 from la2ds_cli import __version__
@@ -33,7 +34,6 @@ from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
 
 __all__ = [
-    "Aligned",
     "ClipOptions",
     "Embedded",
     "Evaluated",
@@ -53,5 +53,6 @@ __all__ = [
     "joints",
     "offset",
     "open",
+    "save",
     "train",
 ]

@@ -12,14 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from la2ds.project import Project, merged_config
-from la2ds.results import Aligned, Embedded, Evaluated, Extracted, Timeline, Trained
-from la2ds_cli.core.clip import ClipOptions, Video
-from la2ds_cli.core.console import Console
-from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.training.losses import method_recipe
+from la2ds.results import Embedded, Evaluated, Extracted, Timeline, Trained
+from la2ds_cli.core.clip import ClipOptions
 
 if TYPE_CHECKING:
+    from la2ds_cli.alignment.alignment import Alignment
     from la2ds_cli.alignment.request import FeatureOption
     from la2ds_cli.core.batch import ItemResult
     from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -97,13 +94,14 @@ def align(
     features: FeatureOption = "auto",
     view: ViewName = "auto",
     settings: Mapping[str, Any] | None = None,
-) -> Aligned:
+) -> Alignment:
     """Find which moment of clip `b` is which moment of clip `a`, as `la2ds align` does.
 
     a, b: video files, or names of clips of the project. They may differ in length and in frame
     rate: moments are compared in seconds. Poses and embeddings that are missing are computed first.
-    No file of results is written; `Aligned.save` writes them. Clips of different movements are
-    aligned as well, with nothing sure (`same_movement`).
+    No file of results is written; `save` writes them. Clips of different movements are
+    aligned as well, with nothing sure (`same_movement`). The seconds of B that match A's frames are
+    `matched_time`.
 
     features: `model` compares embeddings of `run`, `base` those of the base model, `pose` the
     joints; `auto` takes a run that was named or is better than the base model, and otherwise the
@@ -121,8 +119,30 @@ def align(
     config = merged_config(project, settings)
     request = AlignRequest(config, run, features, None, project._device, view=view)
     with _progress(project) as progress:
-        result = align_clips(project._stored, str(a), str(b), request, progress)
-    return Aligned.of(result, project._stored)
+        return align_clips(project._stored, str(a), str(b), request, progress)
+
+
+def save(project: Project, alignment: Alignment, *files: str | Path) -> list[Path]:
+    """Write pictures (.png, .svg, .pdf) and tables (.csv, .json) as `la2ds align --out` does.
+
+    alignment: of clips of the project (`align`). files: where to; without them, a picture and a
+    JSON file go to results/align of the project. Returns the paths. Raises UserError (exit 2) for
+    another ending, for a file of the project, and for clips in memory.
+    """
+    from la2ds_cli.alignment.alignment import IN_MEMORY
+    from la2ds_cli.core.errors import UserError
+    from la2ds_cli.core.output_paths import checked_outputs
+    from la2ds_cli.core.progress import Progress
+    from la2ds_cli.views.alignment_files import AN_ALIGNMENT, write_alignment
+
+    if alignment.a is IN_MEMORY[0]:
+        raise UserError(
+            "clips in memory belong to no project in which their pictures lie",
+            hint="to_frame() and to_json() have the numbers",
+        )
+    stored = project._stored
+    targets = checked_outputs(stored, map(Path, files), *AN_ALIGNMENT)
+    return list(write_alignment(stored, alignment, targets, Progress()).files)
 
 
 def offset(
@@ -189,26 +209,18 @@ def align_joints(
     features: Literal["auto", "base", "pose"] = "auto",
     view: ViewName = "auto",
     settings: Mapping[str, Any] | None = None,
-) -> Aligned:
+) -> Alignment:
     """Find which moment of clip `b` is which moment of clip `a`, by joints in memory (`joints`, or
     `Project.poses`), without a project.
 
     Both clips are aligned directly. features, view and settings are those of `align`.
-    `Aligned.save` needs a project. Raises UserError as `align` does.
+    `save` needs a project. Raises UserError as `align` does.
     """
-    from dataclasses import replace
-
-    from la2ds_cli.alignment.project_aligner import ProjectAligner
-    from la2ds_cli.alignment.project_aligner import ClipPair, in_one_form
-    from la2ds_cli.alignment.request import AlignRequest, choose_features, wants_3d
+    from la2ds_cli.alignment.project_aligner import align_poses
+    from la2ds_cli.alignment.request import AlignRequest
 
     request = AlignRequest(merged_config(None, settings), features=features, view=view)
-    rows = [Video(name, name, "", len(pose), pose.fps) for name, pose in (("a", a), ("b", b))]
-    poses = replace(a, clip="", trust=None), replace(b, clip="", trust=None)
-    choice = choose_features(None, request.run, features)
-    pair = ClipPair((rows[0], rows[1]), poses, ("a", "b"), choice)
-    pair = in_one_form(pair, wants_3d(None, request, choice.kind), Progress())
-    return Aligned.of(ProjectAligner(None, request).align(pair), None)
+    return align_poses(a, b, request)
 
 
 def align_all(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.anchors import parse_anchors
-from la2ds_cli.alignment.consensus import located
+from la2ds_cli.alignment.consensus import match_clips
 from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config_sections import AlignConfig
@@ -64,7 +64,7 @@ def test_between_two_anchors_nothing_passes_them() -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(30, 3)), rng.normal(size=(50, 3))
     settings = AlignConfig(open_ends=True)
-    match = located(a, b, settings, [(10, 20), (12, 40)])
+    match = match_clips(a, b, settings, [(10, 20), (12, 40)])
     inside = match.position[10:13]
     assert (inside[0], inside[2]) == (20, 40)
     assert 20 <= inside[1] <= 40

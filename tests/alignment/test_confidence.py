@@ -20,13 +20,15 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.demo.clips import performed
-from tests.alignments import matched
+from la2ds_cli.features.tempo import resting
+from tests.alignments import matched, timed
+from tests.movement import sequence
 
 CLOSED = AlignConfig()
 
 
 def sure(a: np.ndarray, b: np.ndarray, path: np.ndarray) -> tested.Certainty:
-    return tested.certainty(a, b, smooth_match(path, len(a)))
+    return tested.certainty_of_features(a, b, smooth_match(path, len(a)), tested.NEAR * len(b))
 
 
 def noisy_pair(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -66,13 +68,25 @@ def test_the_numbers_of_the_interval_by_hand() -> None:
     b[:77], b[77:80], b[109:111], b[116:] = -9.9, -0.06, 0.3, 10.1
     a = np.repeat([-10.0, 0.1, 10.0], [4, 5, 4])
     position = np.interp(np.arange(13), [0, 3, 4, 6, 8, 9, 12], [0, 76, 98, 100, 102, 120, 199])
-    found = tested.certainty(a[:, None], b[:, None], position)
+    found = tested.certainty_of_features(a[:, None], b[:, None], position, tested.NEAR * len(b))
     assert (found.low[6], found.high[6]) == (100 - 14 - 2, 100 + 10.5 + 2)
     assert (found.low[0], found.high[12]) == (0, 199)
     assert max(found.confidence[0], found.confidence[12]) <= tested.DOUBTFUL  # it may lie beyond
     quantile = NormalDist().inv_cdf((1 + tested.NOMINAL) / 2)
     shares = [2 * NormalDist(0, side / quantile).cdf(10) - 1 for side in (16, 12.5)]
     assert found.confidence[6] == pytest.approx(np.mean(shares), abs=1e-4)
+
+
+def test_5_percent_are_of_b() -> None:
+    """The clips have 70 and 150 frames, at 20 and at 50 per second."""
+    a, b = noisy_pair(3)
+    a = a[::2]
+    position = smooth_match(align_features("dtw", a, b, CLOSED), len(a))
+    poses = timed(np.arange(len(a)) / 20), timed(np.arange(len(b)) / 50)
+    found = tested.compute_certainty(a, b, position, poses)
+    expected = tested.certainty_of_features(a, b, position, tested.NEAR * len(b))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_frames_without_a_counterpart_have_none() -> None:
@@ -89,7 +103,9 @@ def test_frames_without_a_counterpart_have_none() -> None:
 def test_of_two_clips_that_do_not_move_nothing_is_sure() -> None:
     rounding = np.random.default_rng(0).normal(0, 1e-15, (70, 12))
     still = np.tile(np.linspace(-2, 2, 12), (70, 1)) + rounding
-    found = tested.certainty(still[:40], still[40:], np.linspace(0, 29, 40))
+    found = tested.certainty_of_features(
+        still[:40], still[40:], np.linspace(0, 29, 40), tested.NEAR * 30
+    )
     assert (found.confidence <= tested.DOUBTFUL).all()
 
 
@@ -110,37 +126,57 @@ def test_long_clips_are_thinned_without_a_change_of_meaning(monkeypatch) -> None
 def stated(confidence: list[float], low: list[float], high: list[float]) -> Alignment:
     """Frames of A matched with frames 2, 3, ... of B, at 10 frames per second; NaN bounds = no
     counterpart."""
-    times = np.arange(len(confidence)) / 25, np.arange(20) / 10
+    count = len(confidence)
+    a = sequence(np.arange(count) / 5, fps=25.0)
     position = np.where(np.isnan(low), np.nan, 2.0 + np.arange(len(confidence)))
     bounds = {"low": np.array(low), "high": np.array(high)}
-    return matched(position, *times, confidence=np.array(confidence), **bounds)
+    return matched(
+        position, a, timed(np.arange(20) / 10), confidence=np.array(confidence), **bounds
+    )
 
 
 def test_a_moment_is_sure_from_a_probability_of_90_percent() -> None:
     nan = np.nan
     found = stated([0.9, 0.8999, 0.0, 1.0], [1.0, 1, nan, 4], [3.0, 5, nan, 5.5])
-    assert tested.certainty_words(found) == ["sure", "unsure", "no counterpart", "sure"]
+    assert found.certainty == ["sure", "unsure", "no counterpart", "sure"]
 
 
 def test_how_sure_an_alignment_is_in_one_sentence() -> None:
     nan = np.nan
     two = stated([0.9, 0.95, 0.5, 0.0], [1.0, 2, 3.5, nan], [2.5, 4.0, 8.0, nan])
-    awake = np.zeros(4, bool)
-    assert tested.certainty_text(two, awake) == (
-        "2 frames of A are sure, to within 0.1 s; 1 is unsure, to within 0.4 s; "
-        "1 has no counterpart"
+    assert two.sentence == (
+        "sure of 2 of 4 frames of A, usually to within 0.1 s; unsure of 1, usually to within "
+        "0.4 s; no counterpart for 1"
     )
-    assert "1 is unsure, to within 0.4 s (1 shows a rest)" in tested.certainty_text(two, ~awake)
+    assert two.frame_counts == {"sure": 2, "unsure": 1, "no counterpart": 1}
     none = stated([0.0, 0.0], [nan, nan], [nan, nan])
-    assert tested.certainty_text(none, awake[:2]) == "2 frames of A have no counterpart"
-    assert tested.certainty_text(stated([0.5], [1.0], [3.0]), awake[:1]) == (
-        "1 frame of A is unsure, to within 0.1 s"
+    assert none.sentence == "no counterpart for 2 of 2 frames of A"
+    assert stated([0.5, 0.5], [1.0, 2.0], [3.0, 4.0]).sentence == (
+        "unsure of 2 of 2 frames of A, usually to within 0.1 s"
     )
+    assert stated([0.5], [1.0], [3.0]).sentence == (
+        "unsure of 1 of 1 frame of A, usually to within 0.1 s"
+    )
+
+
+def test_rests_explain_why_frames_are_unsure() -> None:
+    """A moves for two seconds and stands still for two; B is filmed at another rate."""
+    a = sequence(np.r_[np.linspace(0, 1, 50), np.ones(50)], fps=25.0)
+    b = sequence(np.r_[np.linspace(0, 1, 60), np.ones(60)], fps=30.0)
+    position, rests = np.linspace(0, 119, 100), int(resting(a).sum())
+    assert 45 <= rests <= 55
+    bounds = {"low": position - 3, "high": position + 3}
+    for unsure, count in ((resting(a), rests), (~resting(a), 0), (np.ones(100, bool), rests)):
+        found = matched(position, a, b, confidence=np.where(unsure, 0.5, 0.95), **bounds)
+        said = found.sentence.partition("unsure of ")[2]
+        explained = f" (in {count} the person rests)" if count else ""
+        assert said.endswith(f"usually to within 0.1 s{explained}")
+    assert "person rests" not in matched(position, a, b, **bounds).sentence
 
 
 def test_a_moment_is_right_to_within_the_longer_side_of_its_interval() -> None:
     found = stated([0.9, 0.5, 0.0], [1.0, 2.5, np.nan], [2.5, 7.0, np.nan])
-    np.testing.assert_allclose(tested.seconds_within(found), [0.1, 0.4, np.nan])
+    np.testing.assert_allclose(found.within, [0.1, 0.4, np.nan])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from la2ds_cli.alignment.consensus import (
     consensus,
     consensus_position,
     estimates_through,
-    located,
+    match_clips,
     pairwise_path,
     path_through,
 )
@@ -39,14 +39,14 @@ def test_without_references_the_direct_path_is_the_answer() -> None:
     a, b = feature(warped_phase(30, 1)), feature(warped_phase(41, 2))
     direct = pairwise_path(a, b, DTW)
     np.testing.assert_array_equal(consensus(a, [], b, [], DTW)[0], direct.forward)
-    np.testing.assert_array_equal(located(a, b, DTW).position, direct.forward)
+    np.testing.assert_array_equal(match_clips(a, b, DTW).position, direct.forward)
 
 
 def test_references_make_a_noisy_match_more_accurate() -> None:
     phases = [warped_phase(30 + n, n) for n in range(12)]
     a, b, *others = (feature(phase, 0.15, n) for n, phase in enumerate(phases))
     true = truth(phases[0], phases[1])
-    error = [np.abs(located(a, b, DTW, (), of).position - true).mean() for of in ((), others)]
+    error = [np.abs(match_clips(a, b, DTW, (), of).position - true).mean() for of in ((), others)]
     assert error[1] < 0.8 * error[0]
 
 

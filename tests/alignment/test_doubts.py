@@ -13,12 +13,11 @@ from la2ds_cli.alignment.confidence import (
     DOUBTFUL,
     UNCLEAR,
     Certainty,
-    a_repetition_away,
     differs,
-    doubted,
-    if_seen,
-    period,
+    widen_to_other_matches,
+    widen_where_unseen,
 )
+from la2ds_cli.alignment.repeated_match import matches_a_repetition_away, repetition_period
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
@@ -47,7 +46,7 @@ def test_where_another_match_finds_another_moment_the_interval_holds_both(
     """Positions of another match, up to 5 frames from the match where they agree."""
     position = np.array([0.0, 10, 20, 30, NAN])
     sure = Certainty(np.array([confidence] * 4 + [0]), position - 1, position + 1)
-    found = doubted(sure, position, [np.array(other, float) for other in others], 5)
+    found = widen_to_other_matches(sure, position, [np.array(other, float) for other in others], 5)
     np.testing.assert_array_equal(found.low, low)
     np.testing.assert_array_equal(found.high, high)
     expected = np.array([confidence] * 4 + [0])
@@ -62,7 +61,7 @@ def test_moments_that_nobody_saw_are_not_sure() -> None:
     b = without(sequence(np.linspace(0, 1, 60), fps=30), slice(45, 60))
     position = np.arange(40) * 1.5
     sure = Certainty(np.full(40, 0.95, np.float32), position - 1, np.minimum(position + 1, 59))
-    found = if_seen(sure, position, a, b)
+    found = widen_where_unseen(sure, position, a, b)
     assert np.flatnonzero(found.confidence < 0.95).tolist() == [*range(12, 18), *range(32, 40)]
     assert (found.confidence[12:18] == DOUBTFUL).all()
     np.testing.assert_array_equal(found.low[12:18], [position[11] - 1] * 6)
@@ -71,7 +70,7 @@ def test_moments_that_nobody_saw_are_not_sure() -> None:
     np.testing.assert_array_equal(found.low[18:32], position[18:32] - 1)
     assert not resting(a)[10:20].any()
     nobody = without(a)
-    assert (if_seen(sure, position, nobody, b).confidence == DOUBTFUL).all()
+    assert (widen_where_unseen(sure, position, nobody, b).confidence == DOUBTFUL).all()
 
 
 def test_a_match_differs_if_a_good_part_finds_other_moments() -> None:
@@ -94,14 +93,16 @@ def repeated(seconds: float, times: float, fps: float = 25.0, jitter: float = 1.
 @pytest.mark.parametrize("fps", [12.0, 25.0, 60.0, 240.0])
 @pytest.mark.parametrize(("seconds", "times"), [(1.2, 5), (0.8, 3), (2.5, 1.8)])
 def test_the_time_after_which_a_movement_begins_anew(seconds: float, times: float, fps: float):
-    found = period(repeated(seconds, times, fps))
+    found = repetition_period(repeated(seconds, times, fps))
     assert found == pytest.approx(seconds, abs=0.1)
 
 
 def test_a_walker_who_also_crosses_the_picture():
     pose = repeated(1.1, 3)
     across = np.linspace(0, 900, len(pose))[:, None] * [1, 0]
-    assert period(replace(pose, xy=pose.xy + across[:, None])) == pytest.approx(1.1, abs=0.1)
+    assert repetition_period(replace(pose, xy=pose.xy + across[:, None])) == pytest.approx(
+        1.1, abs=0.1
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_a_walker_who_also_crosses_the_picture():
     ids=["once", "rests", "back", "short", "still", "frame", "nobody", "jitter", "sets"],
 )
 def test_none_where_it_is_not_clear(pose: PoseSequence):
-    assert period(pose) is None
+    assert repetition_period(pose) is None
 
 
 @needs_gait
@@ -136,7 +137,7 @@ def test_two_steps_of_walkers_whose_contacts_were_measured(tmp_path: Path, view:
     for video in project.videos():
         start = starts[Path(video.path).stem]
         stride = (start.get("4LS") or start["5LS"]) - start["1LS"]  # left strike to left strike
-        if (seconds := period(project.read_pose(video.id)[0])) is not None:
+        if (seconds := repetition_period(project.read_pose(video.id)[0])) is not None:
             found[video.id] = abs(30 * seconds - stride)
     assert len(found) >= 16
     assert max(found.values()) <= 3
@@ -147,9 +148,9 @@ def test_a_match_could_be_a_stride_away_where_one_clip_lacks_a_stride() -> None:
     poses = [repeated(1.0, times, fps, jitter=0.5) for times, fps in ((3, 30), (2, 30), (3, 25))]
     three, two, b = (paced_movement(pose) for pose in poses)
     for a, doubtful in ((three, False), (two, True)):
-        found = list(a_repetition_away(a, b, poses[2], AlignConfig(open_ends=True)))
+        found = matches_a_repetition_away(a, b, poses[2], AlignConfig(open_ends=True))
         assert bool(found) == doubtful
         for seconds, place in found:
             assert seconds == pytest.approx(1.0, abs=0.1)
             assert (len(place), np.nanmax(place) <= len(b) - 1) == (len(a), True)
-        assert not list(a_repetition_away(a, b, poses[2], AlignConfig(open_ends=False)))
+        assert not matches_a_repetition_away(a, b, poses[2], AlignConfig(open_ends=False))

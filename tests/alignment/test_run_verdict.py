@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +11,14 @@ import pytest
 
 from la2ds_cli.alignment import request as choices
 from la2ds_cli.alignment import run_verdict as module
+from la2ds_cli.alignment.clip_features import ClipFeatures
 from la2ds_cli.alignment.request import FeatureChoice, choose_features
 from la2ds_cli.alignment.run_verdict import (
     FEWEST_HELD_OUT,
     Gain,
     Verdict,
     judge_run,
-    measured_gain,
+    measure_gain,
     read_verdict,
 )
 from la2ds_cli.core.config_sections import AlignConfig
@@ -49,8 +51,13 @@ def blurred(share: float, seed: int = 0):
     return feature
 
 
+def of_poses(feature: Callable[[PoseSequence], FloatArray]) -> ClipFeatures:
+    return ClipFeatures(lambda clip, features: feature(clip.seen()))
+
+
 def gain(run, base) -> Gain:
-    found = measured_gain(POSES[:6], POSES[6:], (run, base), [movement], OPEN)
+    compared, referee = (of_poses(run), of_poses(base)), [of_poses(movement)]
+    found = measure_gain(POSES[:6], POSES[6:], compared, referee, OPEN)
     assert found is not None
     return found
 

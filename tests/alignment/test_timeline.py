@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import consensus
+from la2ds_cli.alignment import clip_features, consensus
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all, clips_of, most_central
 from la2ds_cli.alignment.timeline_result import COLUMNS, GRID, TimelineResult
@@ -157,7 +157,8 @@ def test_alignments_grow_with_the_clips_and_not_with_their_pairs(monkeypatch, tm
         paths.append(len(clips))
         return real(own, clips, config)
 
-    monkeypatch.setattr(consensus, "pairwise_paths", pairwise_paths)
+    for module in (consensus, clip_features):
+        monkeypatch.setattr(module, "pairwise_paths", pairwise_paths)
     counts = {}
     for clips in (24, 28, 32):
         project = Project.create(tmp_path / str(clips))

@@ -202,8 +202,8 @@ def test_angles_in_space_are_compared_from_any_side(tmp_path: Path) -> None:
 
 def test_nothing_is_a_fault_if_the_view_is_not_clear(tmp_path: Path) -> None:
     class Unclear(ProjectAligner):
-        def find(self, a: str, b: str) -> Alignment:
-            return replace(super().find(a, b), unclear_views=("mirrored",))
+        def align_names(self, a: str, b: str) -> Alignment:
+            return replace(super().align_names(a, b), unclear_views=("mirrored",))
 
     changed = trainee(change="right_knee", degrees=-35, noise=1, seed=5)
     project = project_of(tmp_path, coach=performance(PHASE, noise=1), trainee=changed)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -11,6 +9,7 @@ from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core import types
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import EmbeddingSequence, PoseSequence
+from tests.alignments import matched
 
 UNSEEN = np.zeros((3, 13, 2))
 UNSEEN[1, 4] = UNSEEN[2, 5, 0] = np.nan  # half a coordinate is none
@@ -36,15 +35,7 @@ def embedding(**changed) -> EmbeddingSequence:
 
 
 def alignment(path, n=3, m=2, **changed) -> Alignment:
-    per_frame: dict[str, Any] = {
-        name: np.zeros(n) for name in ("position", "confidence", "low", "high")
-    }
-    clips = {"time_a": np.arange(n) / 10, "time_b": np.arange(m) / 10}
-    clips |= {"frame_a": np.arange(n), "frame_b": np.arange(m)}
-    fields: dict[str, Any] = (
-        per_frame | clips | {"path": np.array(path), "cost": np.zeros(len(path))}
-    )
-    return Alignment(**(fields | changed), features="pose", method="dtw")
+    return matched(np.zeros(n), pose(n), pose(m), **({"path": np.array(path)} | changed))
 
 
 @pytest.mark.parametrize(
@@ -66,6 +57,7 @@ def alignment(path, n=3, m=2, **changed) -> Alignment:
         (alignment, {"path": [(-1, 0), (0, 1)]}, r"side a must lie in 0\.\.2, got -1\.\.0"),
         (alignment, {"path": [(0, 0)], "cost": np.zeros(2)}, r"cost: expected shape \(1,\)"),
         (alignment, {"path": [(0, 0)], "confidence": np.zeros(2)}, r"confidence: .* \(3,\)"),
+        (alignment, {"path": [(0, 0)], "speed_ratio": np.zeros(2)}, r"speed_ratio: .* \(3,\)"),
     ],
 )
 def test_fields_that_do_not_fit_are_refused(make, changed, message):

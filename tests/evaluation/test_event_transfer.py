@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.core.config import EvaluateConfig
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
@@ -22,6 +23,7 @@ from la2ds_cli.evaluation.event_transfer import (
     trim,
 )
 from la2ds_cli.evaluation.events import EvaluationClip
+from tests.alignments import matched
 from tests.movement import sequence, warped_phase
 
 FPS = {"a": 20.0, "b": 25.0, "c": 30.0}
@@ -47,14 +49,12 @@ class ByPath:
 
     def __init__(self, path: Callable[[FloatArray, FloatArray], Any]) -> None:
         self.path = path
-        self.prepared: list[list[tuple[int, int]]] = []
+        self.aligned: list[tuple[PoseSequence, PoseSequence]] = []
 
-    def prepare(self, poses: Sequence[PoseSequence]) -> list[FloatArray]:
-        self.prepared.append([(int(p.frame[0]), int(p.frame[-1]) + 1) for p in poses])
-        return [pose.frame[:, None].astype(float) for pose in poses]
-
-    def match(self, a: FloatArray, b: FloatArray) -> FloatArray:
-        return smooth_match(np.array(self.path(a, b)), len(a))
+    def __call__(self, a: PoseSequence, b: PoseSequence) -> Alignment:
+        self.aligned.append((a, b))
+        path = np.array(self.path(*(clip.frame[:, None].astype(float) for clip in (a, b))))
+        return matched(smooth_match(path, len(a)), a, b)
 
 
 def transferred(
@@ -109,13 +109,20 @@ def test_an_unmatched_event_counts_with_its_nearest_matched_frame() -> None:
     assert measure_transfer(errors, 2, 0)["median_percent"].facts["unmatched"] == 1
 
 
-def test_features_are_computed_once_per_trimmed_clip_and_on_nothing_else() -> None:
+def test_the_trimmed_clips_are_aligned_and_nothing_else() -> None:
+    """The same objects in all their pairs, so that the features of each are computed once."""
     trio = [clip(name, 60 + 5 * n, top=30) for n, name in enumerate("abc")]
     draws = draw_trims(trio, EvaluateConfig(trim_draws=2))
     aligner, steps = ByPath(shifted(0)), []
     transfer_events(trio, draws, aligner, lambda: steps.append(1))
-    assert aligner.prepared == [[(cut.start, cut.stop) for cut in draw.cuts] for draw in draws]
-    assert len(steps) == 2 * 6
+    expected = [(draw.poses[a], draw.poses[b]) for draw in draws for a, b in draw.pair.tolist()]
+    assert len(aligner.aligned) == len(expected) == len(steps) == 2 * 6
+    for (a, b), (trimmed_a, trimmed_b) in zip(aligner.aligned, expected, strict=True):
+        assert a is trimmed_a
+        assert b is trimmed_b
+    for draw in draws:
+        for pose, cut in zip(draw.poses, draw.cuts, strict=True):
+            assert (pose.frame[0], pose.frame[-1] + 1) == (cut.start, cut.stop)
 
 
 def error(

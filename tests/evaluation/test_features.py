@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from la2ds_cli.core.config import AlignConfig
+from la2ds_cli.alignment.clip_features import ClipFeatures
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.core.view import VIEWS
-from la2ds_cli.evaluation.aligner import Direct, SeenClip, ThroughClips
-from la2ds_cli.evaluation.features import baseline_sets, raw_variants
-from la2ds_cli.features.camera_views import seen
+from la2ds_cli.evaluation.features import CLOSED, OPEN, baseline_sets, raw_variants
 from la2ds_cli.features.pose_features import mirror, raw_pose
-from la2ds_cli.features.tempo import paced_movement
 from tests.movement import in_space, sequence, warped_phase
 
 
@@ -32,14 +29,12 @@ def test_features_have_one_row_per_frame(name: str, width: int) -> None:
         found = variant(f"{name}, {ends} ends")
         clips = [pose, pose.cut(0, 12)]
         assert [value.shape for value in found.by_frame(clips)] == [(31, width), (12, width)]
-        assert located(f"{name}, {ends} ends", clips).shape == (31,)
+        assert position_of(f"{name}, {ends} ends", clips).shape == (31,)
 
 
-def located(name: str, clips: list[PoseSequence]) -> FloatArray:
+def position_of(name: str, clips: list[PoseSequence]) -> FloatArray:
     """The position in the second clip of each frame of the first."""
-    aligner = variant(name).aligner
-    a, b = aligner.prepare(clips)
-    return aligner.match(a, b)
+    return variant(name).align(*clips).position
 
 
 def test_the_nearest_view_aligns_a_person_with_their_mirror_image_better_than_plain() -> None:
@@ -47,7 +42,7 @@ def test_the_nearest_view_aligns_a_person_with_their_mirror_image_better_than_pl
     clips = [sequence(phase_a), mirror(sequence(phase_b))]
     worst = {}
     for name in ("view", "plain"):
-        position = located(f"{name}, closed ends", clips)
+        position = position_of(f"{name}, closed ends", clips)
         worst[name] = np.abs(phase_a - np.interp(position, np.arange(50), phase_b)).max()
     assert worst["view"] < 0.05 < worst["plain"]
 
@@ -58,36 +53,49 @@ def turned(*turns: float) -> list[PoseSequence]:
     return [poses[0], mirror(poses[1]), *poses[2:]]
 
 
-def as_seen(poses: Sequence[PoseSequence]) -> list[SeenClip]:
-    return [SeenClip(pose, paced_movement) for pose in poses]
-
-
-def test_a_clip_is_seen_in_the_view_that_is_nearest_to_another() -> None:
-    front, mirrored, aside = as_seen(turned(0.1, 0.1, 1.4))
-    assert mirrored.view(front) == "mirrored"
-    assert aside.view(front) == "turned"
-    for view in VIEWS:
-        expected = paced_movement(seen(aside.pose, view, front.pose))
-        np.testing.assert_allclose(aside.features(view, front), expected, atol=1e-5)
-    assert mirrored.nearest(front) is mirrored.features("mirrored")  # computed once
-    filmed = SeenClip(mirrored.pose, paced_movement, filmed=True)
-    assert filmed.nearest(front) is filmed.features()
-
-
+@pytest.mark.parametrize("name", ["view", "paced"])
 @pytest.mark.parametrize("through", [False, True])
-def test_clips_are_aligned_in_the_view_that_is_nearest(through: bool) -> None:
-    front, mirrored, *others = turned(0.1, 0.1, 0.2, 0.3, 0.4, 0.5)
-    config = AlignConfig()
-    aligner = ThroughClips(as_seen, config, others) if through else Direct(as_seen, config)
-    position = aligner.match(*aligner.prepare([front, mirrored]))
-    phase_a, phase_b = warped_phase(30, 0), warped_phase(35, 1)
-    assert np.abs(phase_a - np.interp(position, np.arange(35), phase_b)).max() < 0.06
+def test_clips_are_aligned_in_the_view_that_is_nearest(name: str, through: bool) -> None:
+    front, mirrored, aside, *others = turned(0.1, 0.1, 1.4, 0.2, 0.3, 0.4, 0.5)
+    chosen = variant(f"{name}, open ends")
+    if through:
+        chosen = replace(chosen, references=others, settings=replace(OPEN, reference_clips=8))
+    for clip, view, phase_b in (
+        (mirrored, "mirrored", warped_phase(35, 1)),
+        (aside, "turned", warped_phase(40, 2)),
+    ):
+        found = chosen.align(front, clip)
+        assert found.view == view
+        assert found.references == (len(others) if through else 0)
+        matched = np.interp(found.position, np.arange(len(phase_b)), phase_b)
+        assert np.nanmax(np.abs(warped_phase(30, 0) - matched)) < 0.06
+
+
+@pytest.mark.parametrize("name", ["plain", "velocity", "movement"])
+def test_plain_features_are_compared_as_filmed(name: str) -> None:
+    front, mirrored = turned(0.1, 0.1)
+    assert variant(f"{name}, open ends").align(front, mirrored).view == "filmed"
+
+
+def test_features_of_a_clip_in_a_view_are_computed_once() -> None:
+    """Whatever sets, variants and pairs it is in."""
+    computed: list[tuple[int, str]] = []
+    plain = ClipFeatures(
+        lambda clip, features: [computed.append(clip.key[:2]), raw_pose(clip.seen())][1]
+    )
+    clips = turned(0.1, 0.1, 0.2)
+    view = replace(variant("view, open ends"), features=plain)
+    for ends in (OPEN, CLOSED):
+        for a, b in itertools.permutations(clips, 2):
+            replace(view, settings=ends).align(a, b)
+    assert len(computed) == len(set(computed))
+    assert {key for key, _ in computed} == {id(clip) for clip in clips}
 
 
 def test_time_only_stretches_one_clip_onto_the_other() -> None:
-    clock = next(s for s in baseline_sets() if s.name == "time_only").variants[0].aligner
-    a, b = clock.prepare([sequence(warped_phase(21, 0)), sequence(warped_phase(41, 3))])
-    position = clock.match(a, b)
+    clock = next(s for s in baseline_sets() if s.name == "time_only").variants[0]
+    a, b = sequence(warped_phase(21, 0)), sequence(warped_phase(41, 3), fps=30.0)
+    position = clock.align(a, b).position
     np.testing.assert_allclose(np.arange(21) / 20, position / 40, atol=0.026)
 
 

@@ -3,54 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.clip_features import ClipFeatures
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.evaluation.evaluate import MEDIAN, Inputs, Scored, score
 from la2ds_cli.evaluation.event_transfer import Draw, TransferError, compare, measure_transfer
 from la2ds_cli.evaluation.events import EvaluationClip
-from la2ds_cli.evaluation.features import FeatureSet, Variant
+from la2ds_cli.evaluation.features import OPEN, FeatureSet, FeatureVariant
 from la2ds_cli.evaluation.measure import Measure, mean_over_runs
 from la2ds_cli.evaluation.protocol import get_protocol
 from la2ds_cli.evaluation.table import verdict
+from tests.alignments import matched
 from tests.movement import sequence
 
 LENGTHS, FPS = (100, 200), (20.0, 30.0)
 EVENTS = {"first": 20, "second": 40, "third": 60}
 
 
-class Sends:
+@dataclass(frozen=True)
+class Sends(FeatureVariant):
     """Sends frame n of A to frame to[n] of B, and no other frame anywhere."""
 
-    def __init__(self, to: dict[int, int]) -> None:
-        self.to = to
+    to: dict[int, int] = field(default_factory=dict)
 
-    def prepare(self, poses: Sequence[PoseSequence]) -> list[FloatArray]:
-        return source_frames(poses)
-
-    def match(self, a: FloatArray, b: FloatArray) -> FloatArray:
+    def align(self, a: PoseSequence, b: PoseSequence) -> Alignment:
         position = np.full(len(a), np.nan)
         position[list(self.to)] = list(self.to.values())
-        return position
+        return matched(position, a, b)
 
 
 def source_frames(poses: Sequence[PoseSequence]) -> list[FloatArray]:
     return [pose.frame[:, None].astype(float) for pose in poses]
 
 
-def variant(name: str, *errors: int) -> Variant:
+def variant(name: str, *errors: int) -> FeatureVariant:
     """Errors of the three events, in frames of B (200 frames): half of them in percent."""
-    events = zip(EVENTS.values(), errors, strict=True)
-    aligner = Sends({frame: frame + error for frame, error in events})
-    return Variant(name, "frames", "frames", aligner, source_frames)
+    to = {frame: frame + error for frame, error in zip(EVENTS.values(), errors, strict=True)}
+    unused = ClipFeatures(lambda clip, features: pytest.fail("no features are needed"))
+    return Sends(name, "frames", "frames", unused, source_frames, OPEN, to=to)
 
 
-def scored(*variants: Variant) -> Scored:
+def scored(*variants: FeatureVariant) -> Scored:
     clips = [
         EvaluationClip(name, sequence(np.linspace(0, 1, length), fps=fps), EVENTS)
         for name, length, fps in zip("ab", LENGTHS, FPS, strict=True)

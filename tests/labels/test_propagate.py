@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import align
+from la2ds_cli.alignment import clip_features
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -308,7 +308,7 @@ def test_boundaries_of_low_confidence_are_withheld(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ):
     """The joints of one clip are noise, and nobody can say that it shows another movement."""
-    monkeypatch.setattr(align, "sameness", lambda a, b: None)
+    monkeypatch.setattr(clip_features, "compare_descriptions", lambda a, b: None)
     pose = sequence(clip_phase(4))
     noise = np.random.default_rng(0).normal(0, 300, pose.xy.shape)
     add_sequence(project, "noise", replace(pose, xy=noise))

@@ -13,7 +13,7 @@ from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels import vote as votes
 from la2ds_cli.labels.vote import NOT_SHOWN, Boundary, Span, boundaries_along, labelled_spans, vote
-from tests.alignments import matched
+from tests.alignments import matched, timed
 
 A, B = Phase(0, 4, "a"), Phase(4, 10, "b")
 NAN = float("nan")
@@ -30,9 +30,9 @@ def alignment(
     """Of a clip with one of `length` frames: intervals that reach so far below and above, NaN and
     0 without a counterpart. fps: of both."""
     low, high = (np.clip(position + away, 0, length - 1) for away in (-reach[0], reach[1]))
-    times = np.arange(len(position)) / fps[0], np.arange(length) / fps[1]
+    clips = timed(np.arange(len(position)) / fps[0]), timed(np.arange(length) / fps[1])
     confidence = np.where(np.isnan(position), 0, sure)
-    return matched(position, *times, confidence=confidence, low=low, high=high)
+    return matched(position, *clips, confidence=confidence, low=low, high=high)
 
 
 def along(position: Sequence[float], length: int = 20, reach: float = 1.0) -> Alignment:

@@ -17,7 +17,7 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.offset.pair import pair_offset
 from la2ds_cli.offset.result import Clock
-from la2ds_cli.offset.several import align_recordings, by_clock
+from la2ds_cli.offset.several import align_recordings, match_by_clock
 from la2ds_cli.views import sync
 from tests.movement import add_sequence
 from tests.offset.recordings import film, performed
@@ -87,7 +87,7 @@ def test_what_is_not_sure_holds_its_rivals() -> None:
     pair = pair_offset(poses, (0, 1), ("a", "b"))
     away = replace(pair.best, lag=pair.best.lag + 1.0)
     clock = Clock(pair.best.lag, 0.01, None, None, 1.0, sure=False)
-    match, sure = by_clock(poses, clock, replace(pair, rivals=(away,)))
+    match, sure = match_by_clock(poses, clock, replace(pair, rivals=(away,)))
     t = 25
     assert sure.confidence[t] <= 0.5
     assert (match.position[t] - sure.low[t]) / 30 == pytest.approx(0.01, abs=1e-6)

@@ -19,7 +19,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.resample import interpolate
 from la2ds_cli.formats.c3d import Recorded
 from la2ds_cli.offset.result import Clock
-from la2ds_cli.offset.several import align_recordings, by_clock
+from la2ds_cli.offset.several import align_recordings, match_by_clock
 from la2ds_cli.views.report.pair_data import recorded_json
 from tests.formats.c3d_files import C3dFile, event_group, force_plates
 from tests.movement import add_sequence
@@ -128,9 +128,8 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Alignment:
 def by(result: Alignment, clock: Clock) -> Alignment:
     """The result as if the clock of B were this one."""
     poses = result.pose_a, result.pose_b
-    found, sure = by_clock(poses, clock, result_pair())
-    alignment = replace(result, position=found.position, low=sure.low, high=sure.high)
-    return replace(result, alignment=alignment)
+    found, sure = match_by_clock(poses, clock, result_pair())
+    return replace(result, position=found.position, low=sure.low, high=sure.high)
 
 
 def result_pair() -> Any:

@@ -8,8 +8,7 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +27,7 @@ from la2ds_cli.studio.pair import ClipPair, export_arguments, pair_data
 from la2ds_cli.views.report.pair import write_pair
 from la2ds_cli.views.report.pair_data import sureness
 from tests.alignment.test_same_movement import kicking
+from tests.alignments import matched, timed
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.offset.recordings import film, performed
 from tests.studio.browsing import asked, check_refused, finished
@@ -349,15 +349,16 @@ def test_how_sure_it_is_in_plain_words(
 ) -> None:
     position = np.arange(4.0) * 10
     position[:gone] = np.nan
-    alignment = SimpleNamespace(
+    clips = timed(np.arange(4) / 3), timed(np.arange(31) / 10)
+    result = matched(
+        position,
+        *clips,
         confidence=np.array(confidence),
-        position=position,
         low=position - 1,
         high=position + 1,
-        time_b=np.arange(31) / 10,
+        overall_ratio=ratio,
     )
-    result = SimpleNamespace(alignment=alignment, overall_ratio=ratio)
-    assert sureness(cast(Alignment, result)) == said
+    assert sureness(result) == said
 
 
 def test_recordings_of_one_performance_are_played_by_their_clocks(tmp_path: Path) -> None:

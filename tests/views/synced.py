@@ -84,21 +84,15 @@ def aligned(
     poses = [project.read_pose(name)[0] for name in names]
     places = np.asarray(position, np.float64)
     sure = np.where(np.isnan(places), 0, np.linspace(0.2, 0.9, len(places)))
-    frames = {"frame_a": poses[0].frame, "frame_b": poses[1].frame}
-    times = poses[0].time, poses[1].time
-    found = matched(places, *times, confidence=sure, view=view, **frames)
-    tempo = speed_ratio(places, *times)
-    return Alignment(
+    return matched(
+        places,
+        poses[0],
+        poses[1],
         a=videos[0],
         b=videos[1],
-        pose_a=poses[0],
-        pose_b=poses[1],
-        alignment=found,
-        features=(np.zeros((0, 1)), np.zeros((0, 1))),
-        speed_ratio=tempo,
-        overall_ratio=1.0,
+        confidence=sure,
+        view=view,
         run="default",
-        reason="",
         settings=project.config().align,
     )
 

@@ -151,8 +151,7 @@ def test_moments_that_are_not_sure_are_not_shown_as_the_same(project: Project) -
     ):
         confidence[first:] = 0.2
         doubt[first:] = DOUBTS.index("the alignment is not sure")
-        alignment = replace(twin.aligned, confidence=confidence)
-        aligned = replace(twin.aligned, alignment=alignment)
+        aligned = replace(twin.aligned, confidence=confidence)
         unsure = replace(twin, aligned=aligned, angles=replace(twin.angles, doubt=doubt))
         assert title in texts(sheet.draw(project, unsure))
         assert len(key_frames(unsure)) == (2 if first else 3)

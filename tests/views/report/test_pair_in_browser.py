@@ -180,7 +180,7 @@ def test_an_unsure_stretch_names_its_longest_interval(
     sure, high = np.repeat([0.5, 0.99], [9, 27]), made.result.high.copy()
     sure[2], high[7] = 0.4, 29
     unsure = replace(made.result, confidence=sure.astype(np.float32), high=high)
-    page = page_of(filmed, replace(made.result, alignment=unsure), tmp_path / "unsure.html")
+    page = page_of(filmed, unsure, tmp_path / "unsure.html")
     said = f"40 % sure, {within_text(float(unsure.within[7]))}"
     assert open_page(page).page.inner_text("#unsure li").endswith(said)
 

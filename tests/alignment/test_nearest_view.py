@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 
+<<<<<<< HEAD:tests/alignment/test_viewpoint.py
+=======
+from la2ds_cli.alignment.clip_features import PosedClip, movement_features
+>>>>>>> hearttests:tests/alignment/test_nearest_view.py
 from la2ds_cli.alignment.nearest_view import (
     MARGIN,
     RIVAL,
     ViewChoice,
     choose_view,
+<<<<<<< HEAD:tests/alignment/test_viewpoint.py
+=======
+    nearest_views,
+>>>>>>> hearttests:tests/alignment/test_nearest_view.py
     unclear_view_sentence,
 )
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -31,7 +40,18 @@ def at(squared: float) -> FloatArray:
 
 
 def chosen(a: PoseSequence, b: PoseSequence) -> ViewChoice:
-    return choose_view(paced_movement(a), movements(b, possible_views(b, a), a))
+    """By their poses; the movements of all views, computed one by one, say the same."""
+    found = choose_view(PosedClip(a), b, movement_features())
+    assert found == nearest(paced_movement(a), movements(b, possible_views(b, a), a))
+    return found
+
+
+def nearest(a: FloatArray, views: Mapping[View, FloatArray]) -> ViewChoice:
+    """Of one clip; beside others its view is the same."""
+    (found,) = nearest_views(a, [views])
+    other = {"filmed": a[::-1], "mirrored": a}
+    assert nearest_views(a, [other, views, other])[1] == found
+    return found
 
 
 # --- the nearest view -----------------------------------------------------------------------------
@@ -41,13 +61,13 @@ def test_the_view_as_filmed_has_the_advantage() -> None:
     for view in VIEWS[1:]:
         for share, expected in ((MARGIN[view] + 0.02, "filmed"), (MARGIN[view] - 0.02, view)):
             views: dict[View, FloatArray] = {"filmed": at(1e-4), view: at(share * 1e-4)}
-            assert choose_view(A, views).view == expected, view
+            assert nearest(A, views).view == expected, view
 
 
 def test_equally_near_views_are_as_filmed() -> None:
-    found = choose_view(A, dict.fromkeys(VIEWS, at(1e-4)))
+    found = nearest(A, dict.fromkeys(VIEWS, at(1e-4)))
     assert found == ViewChoice("filmed", ("other", "turned", "mirrored"))  # by their margins
-    assert choose_view(A, {"filmed": at(1.0)}) == ViewChoice()
+    assert nearest(A, {"filmed": at(1.0)}) == ViewChoice()
 
 
 def test_rivals_are_about_as_near_the_nearest_first() -> None:
@@ -58,13 +78,13 @@ def test_rivals_are_about_as_near_the_nearest_first() -> None:
         "other": at((RIVAL + 0.1) * MARGIN["other"] * unit),
         "turned": at((RIVAL - 0.2) * MARGIN["turned"] * unit),
     }
-    assert choose_view(A, views) == ViewChoice("filmed", ("turned", "mirrored"))
+    assert nearest(A, views) == ViewChoice("filmed", ("turned", "mirrored"))
 
 
 def test_the_nearer_view_is_that_of_the_lower_mean_whatever_the_length_of_its_path() -> None:
     a = 10.0 * np.arange(10)[:, None]
     short, long = a + 1, np.repeat(a + 0.8, 2, axis=0)  # sums 10 and 12.8
-    assert choose_view(a, {"filmed": short, "other": long}).view == "other"
+    assert nearest(a, {"filmed": short, "other": long}).view == "other"
 
 
 def test_open_ends_do_not_favour_the_view_that_leaves_out_more() -> None:
@@ -72,7 +92,7 @@ def test_open_ends_do_not_favour_the_view_that_leaves_out_more() -> None:
     a = np.concatenate([moment, np.linspace(1000, 1016, 17)])[:, None]
     # Ends with what A begins with: with open ends these frames alone match, at no distance.
     far = np.concatenate([np.linspace(-1016, -1000, 17), moment])[:, None]
-    assert choose_view(a, {"filmed": a + 0.2, "other": far}) == ViewChoice()
+    assert nearest(a, {"filmed": a + 0.2, "other": far}) == ViewChoice()
 
 
 SIDE = 1.3  # radians from the front

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import align, clip_features
+from la2ds_cli.alignment import clip_features, stored_embeddings
 from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
@@ -52,14 +52,19 @@ def tuned(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def embedder(project, run, device):
         return lambda poses: [value(pose) for pose in poses]
 
-    monkeypatch.setattr(clip_features, "light_embedder", embedder)  # of other views
+    monkeypatch.setattr(stored_embeddings, "light_embedder", embedder)  # of other views
     return stand_in_run(monkeypatch, lambda video, pose: value(pose))
 
 
 def arrays(aligner: ProjectAligner, a: str, b: str) -> dict[str, Any]:
+    """All of a result."""
     result = aligner.align_names(a, b)
-    alignment = vars(result)
-    return {"references": result.references} | {k: v for k, v in alignment.items() if k != "info"}
+    found = {field.name: getattr(result, field.name) for field in fields(result)}
+    for side, value, pose in zip(
+        "ab", found.pop("compared"), (found.pop("pose_a"), found.pop("pose_b")), strict=True
+    ):
+        found |= {f"compared {side}": value, f"pose {side}": pose.xy, f"time {side}": pose.time}
+    return found
 
 
 @pytest.mark.parametrize("kind", ["pose", "model"])
@@ -84,13 +89,13 @@ def test_work_on_a_and_the_references_is_done_once(
     project: Project, tuned: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from_a: list[int] = []
-    original = align.pairwise_paths
+    original = clip_features.pairwise_paths
 
     def pairwise_paths(a, clips, *others):
         from_a.append(len(clips))
         return original(a, clips, *others)
 
-    monkeypatch.setattr(align, "pairwise_paths", pairwise_paths)
+    monkeypatch.setattr(clip_features, "pairwise_paths", pairwise_paths)
     read: list[str] = []
     poses = project.read_pose
     monkeypatch.setattr(project, "read_pose", lambda video: [read.append(video), poses(video)][1])
