@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from la2ds.results import data_frame
 from la2ds_cli.core.clip import VIDEO_COLUMNS, Video
+from la2ds_cli.core.data_frames import make_data_frame
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import check_choice
+from la2ds_cli.core.host import unchanged_process
+from la2ds_cli.core.progress import Progress
 
 if TYPE_CHECKING:
     from la2ds_cli.core.config import Config
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from la2ds_cli.core.types import PoseSequence
 
 
+@unchanged_process()
 def open(
     path: str | Path,
     create: bool = False,
@@ -101,25 +104,33 @@ class Project:
         Raises UserError (exit 6) if pandas is not installed.
         """
         clips = self.clips()
-        return data_frame({name: [getattr(clip, name) for clip in clips] for name in VIDEO_COLUMNS})
+        return make_data_frame(
+            {name: [getattr(clip, name) for clip in clips] for name in VIDEO_COLUMNS}
+        )
 
+    def _config(
+        self,
+        settings: Mapping[str, Any] | None,
+        preset: str | None = None,
+        chosen: Iterable[str] = (),
+    ) -> Config:
+        """Return the settings of project.toml, or of `preset`, changed by `chosen`, as `--set`
+        takes it, and then by `settings`. Raises UserError (exit 2) for what does not fit."""
+        from la2ds_cli.core.config import override_texts
 
-def merged_config(
-    project: Project | None,
-    settings: Mapping[str, Any] | None,
-    preset: str | None = None,
-    chosen: Sequence[str] = (),
-) -> Config:
-    """The settings of project.toml, changed by `chosen` and then by `settings`.
+        overrides = [*chosen, *override_texts(settings or {})]
+        return self._stored.config(preset=preset, overrides=overrides)
 
-    project: None = those of the preset alone. settings: values by `section.key`, such as
-    {"align.movement": 0}. preset: one to use instead of the project's. chosen: overrides as `--set`
-    takes them. Raises UserError (exit 2) for an unknown name or a value that does not fit, with the
-    nearest right one.
-    """
-    from la2ds_cli.core.config import load_config
+    @contextmanager
+    def _step(self, writes: bool = False) -> Iterator[Progress]:
+        """A block in which a step runs, with its progress; writes: it holds the project's lock."""
+        from la2ds_cli.core.console import Console
 
-    # JSON writes plain values as TOML does.
-    own = [f"{name}={json.dumps(value)}" for name, value in (settings or {}).items()]
-    stored = {} if project is None else project._stored.settings
-    return load_config(stored, preset=preset, overrides=[*chosen, *own])
+        with ExitStack() as stack:
+            stack.enter_context(unchanged_process())
+            progress = Progress()
+            if self._verbose:
+                progress = stack.enter_context(Console()).progress
+            if writes:
+                stack.enter_context(self._stored.lock())
+            yield progress

@@ -1,0 +1,22 @@
+"""Results as data frames of pandas, which is an extra."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from la2ds_cli.core.errors import optional_import
+
+
+def make_data_frame(content: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Any:
+    """Return a pandas.DataFrame of columns (name -> values of one length) or of rows.
+
+    Raises UserError (exit 6) if pandas is not installed.
+    """
+    with optional_import(
+        ["pandas"],
+        "data frames need the package {package}, which is not installed",
+        "pip install 'la2ds[pandas]'",
+    ):
+        import pandas
+    return pandas.DataFrame(content)
