@@ -17,7 +17,6 @@ nor any call changes what the process has only one of: folder, environment, thre
 """
 
 from la2ds.project import Project, open
-from la2ds.results import Aligned, Timeline
 from la2ds.steps import (
     align,
     align_all,
@@ -36,6 +35,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.evaluation.figures import Evaluated
 from la2ds_cli.network.embedded import Embedded
 from la2ds_cli.poses.extracted import Extracted
+from la2ds_cli.views.results import Aligned, Timeline
 
 __all__ = [
     "Aligned",

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from la2ds.project import Project
-from la2ds.results import Aligned, Timeline
 from la2ds_cli.alignment.trained import Trained
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.host import unchanged_process
 from la2ds_cli.evaluation.figures import Evaluated
 from la2ds_cli.network.embedded import Embedded
 from la2ds_cli.poses.extracted import Extracted
+from la2ds_cli.views.results import Aligned, Timeline
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.request import FeatureKind
@@ -205,14 +205,7 @@ def align_all(
     names = clips_of(stored) if clips is None else [str(clip) for clip in clips]
     with project._step() as progress:
         result = place_all(stored, names, request, reference=reference, progress=progress)
-    return Timeline(
-        reference=result.clock.video.id,
-        clips={clip.video.id: clip for clip in result.clips},
-        left_out=dict(result.left_out),
-        features=result.features,
-        _project=stored,
-        _result=result,
-    )
+    return Timeline.of(result, stored)
 
 
 def train(

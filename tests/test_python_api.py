@@ -252,7 +252,9 @@ def test_an_alignment_is_saved_only_when_asked(pair: la2ds.Project, tmp_path: Pa
 
 
 def test_train_and_embed(trained: la2ds.Project):
-    again, verdict = la2ds.train(trained, settings=QUICK)
+    result = la2ds.train(trained, settings=QUICK)
+    assert list(result.to_frame().verdict) == [result.verdict]
+    again, verdict = result
     assert again.already_finished
     assert (again.run, again.steps) == ("default", 2)
     assert again.checkpoint.is_file()
@@ -260,6 +262,12 @@ def test_train_and_embed(trained: la2ds.Project):
         la2ds.train(trained, settings=QUICK | {"train.seed": 3})
     embedded = la2ds.embed(trained, ["clip1", "clip4"])
     assert {name: len(one) for name, one in embedded.clips.items()} == {"clip1": 33, "clip4": 42}
+    frame = embedded.to_frame()
+    assert list(frame.columns[:4]) == ["video", "frame", "time", 0]
+    assert len(frame) == 33 + 42
+    np.testing.assert_array_equal(
+        frame[frame.video == "clip4"][0], embedded.clips["clip4"].value.T[0]
+    )
     model = la2ds.align(trained, "clip0", "clip1", features="model")
     assert model.features == "model"
     # Two steps are not better than the base model.

@@ -231,8 +231,8 @@ for _panel, _group in COMMANDS.items():
 
 
 def app_for(arguments: Sequence[str]) -> typer.Typer:
-    """Return the app, with one command alone where the arguments name one: Typer inspects every option of
-    every command before it runs one, which takes as long as importing numpy."""
+    """Return the app, with one command alone where the arguments name one: Typer inspects every
+    option of every command before it runs one, which takes as long as importing numpy."""
     called = next((word for word in arguments if not word.startswith("-")), "")
     named = [command for command in app.registered_commands if command.name == called]
     if not named:

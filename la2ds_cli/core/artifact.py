@@ -215,10 +215,8 @@ def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
     `replace_by`; what still exists at the end is removed. Raises OSError."""
     _make_folder(path.parent)
     sweep(path.parent)
-    if folder:
-        name = tempfile.mkdtemp(dir=path.parent, prefix=TEMPORARY)
-    else:
-        name = _new_file(path)
+    parent = path.parent
+    name = tempfile.mkdtemp(dir=parent, prefix=TEMPORARY) if folder else _new_file(path)
     try:
         with _held(name):
             yield Path(name)

@@ -153,8 +153,8 @@ _BLOCK = 2**24  # float64 cells of a kernel in memory at once during prediction 
 
 def _svm(x: FloatArray, y: IntArray, test: FloatArray) -> IntArray:
     """scikit-learn's SVC with its defaults: RBF kernel, C = 1, gamma = 1 / (D var), or 1 if all
-    frames are equal, one against one. Nothing is drawn from random_state, but without one it takes a
-    number from numpy's global state."""
+    frames are equal, one against one. Without a random_state, which the result does not depend on,
+    it would draw from numpy's global one."""
     from sklearn.metrics.pairwise import rbf_kernel
     from sklearn.svm import SVC
 

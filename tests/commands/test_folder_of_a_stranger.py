@@ -155,8 +155,8 @@ def test_a_job_of_the_studio(worked: Folder):
 
 
 def test_the_python_module(folder: Folder):
-    """A script elsewhere, run in the folder. Its process is its own: importing la2ds uses nothing of
-    the folder, and guards nothing (tests/test_host.py)."""
+    """A script elsewhere, run in the folder. Its process is its own: importing la2ds uses nothing
+    of the folder, and guards nothing (tests/test_host.py)."""
     script = folder.root / "bin" / "script.py"
     script.write_text("import sys\nfinders = [*sys.meta_path]\nimport la2ds\n")
     with script.open("a") as file:

@@ -1,4 +1,4 @@
-"""The results of la2ds that write files: they hold what the library returned, and its project."""
+"""Alignments and timelines that can be saved: a result of a step, and the project it belongs to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.core.data_frames import make_data_frame
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.host import unchanged_process
+from la2ds_cli.core.progress import Progress
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.result import AlignResult
@@ -115,9 +117,7 @@ class Aligned:
         project. Raises UserError (exit 2) for another ending, for a file of the project, and for
         clips in memory.
         """
-        from la2ds_cli.core.errors import UserError
         from la2ds_cli.core.output_paths import checked_outputs
-        from la2ds_cli.core.progress import Progress
         from la2ds_cli.views.alignment_files import AN_ALIGNMENT, write_alignment
 
         if self._project is None:
@@ -162,6 +162,18 @@ class Timeline:
     _project: StoredProject = field(repr=False, compare=False)
     _result: TimelineResult = field(repr=False, compare=False)
 
+    @classmethod
+    def of(cls, result: TimelineResult, project: StoredProject) -> Timeline:
+        """Return the timeline of clips of a project."""
+        return cls(
+            reference=result.clock.video.id,
+            clips={clip.video.id: clip for clip in result.clips},
+            left_out=dict(result.left_out),
+            features=result.features,
+            _project=project,
+            _result=result,
+        )
+
     def seconds_in(self, clip: str, position: float) -> float:
         """The moment of a clip, by its id, in seconds that lies at a position of the timeline.
 
@@ -178,7 +190,6 @@ class Timeline:
         file of the project.
         """
         from la2ds_cli.core.output_paths import checked_outputs
-        from la2ds_cli.core.progress import Progress
         from la2ds_cli.views.alignment_files import A_TIMELINE, write_timeline
 
         targets = checked_outputs(self._project, map(Path, files), *A_TIMELINE)
