@@ -11,6 +11,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends libgl1 libglib2
 RUN pip install --no-cache-dir "torch>=2.8" "torchvision>=0.23" --index-url "https://download.pytorch.org/whl/${TORCH}"
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
+COPY la2ds la2ds
 COPY la2ds_cli la2ds_cli
 COPY models models
 RUN pip install --no-cache-dir . && rm -rf /src

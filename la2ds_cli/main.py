@@ -1,255 +1,26 @@
-"""The `la2ds` command: what each sub-command is called, and how errors leave the process."""
+"""Entry point of the `la2ds` command: what it does to its process, and how faults leave it.
+
+Importing this module does nothing; `main` sets up the process before anything large is imported.
+"""
 
 from __future__ import annotations
 
-import copy
-import errno
 import io
-import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
-from typing import Annotated, Any
 
-import typer
-from typer.core import TyperGroup
-
-from la2ds_cli import __version__
-from la2ds_cli.commands import (
-    align,
-    exchange,
-    extract_poses,
-    imports,
-    laboratory,
-    live,
-    models,
-    project,
-    retrieve,
-    runs,
-    side_by_side,
-    studio,
-)
-from la2ds_cli.commands.command import Command
-from la2ds_cli.core import console
-from la2ds_cli.core.errors import ExitCode, Unavailable, UserError
 from la2ds_models.startup import own_process
-
-SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
-# The commands as `la2ds --help` lists them.
-COMMANDS = {
-    "First steps": {
-        "demo": project.demo,
-        "init": project.init,
-        "extract-poses": extract_poses.extract_poses,
-        "align": align.align,
-        "studio": studio.studio,
-        "status": project.status,
-        "doctor": project.doctor,
-    },
-    "Look": {
-        "sync": side_by_side.sync,
-        "report": side_by_side.report,
-        "compare": side_by_side.compare,
-        "offset": side_by_side.offset,
-        "timeline": align.timeline,
-        "live": live.live,
-        "retrieve": retrieve.retrieve,
-        "plot-embeddings": runs.plot_embeddings,
-    },
-    "Learn": {
-        "train": runs.train,
-        "evaluate": runs.evaluate,
-        "embed": runs.embed,
-        "transfer-labels": exchange.transfer_labels,
-    },
-    "Data": {
-        "import": imports.app,
-        "export": exchange.export_poses,
-        "import-labels": exchange.import_labels,
-        "export-labels": exchange.export_labels,
-        "remove": project.remove,
-        "models": models.app,
-    },
-    "Laboratory": {
-        "benchmark": laboratory.benchmark,
-        "reproduce": laboratory.reproduce,
-        "cache-heatmaps": laboratory.cache_heatmaps,
-    },
-}
-
-# What a file system says of its files and the user's rights: no fault of la2ds.
-_OF_THE_SYSTEM = frozenset(
-    getattr(errno, name)
-    for name in (
-        *("EACCES", "EPERM", "EROFS", "EISDIR", "ENOTDIR", "EEXIST", "ENAMETOOLONG", "ELOOP"),
-        *("ENOSPC", "EDQUOT", "EFBIG", "EIO", "ESTALE", "EMFILE", "ENFILE", "ETXTBSY", "EBUSY"),
-    )
-    if hasattr(errno, name)
-)
-
-
-def _say_that_it_is_an_argument(error: Any) -> None:
-    """Of `export --format coco-json`: FORMAT is given without a name; the option that is spelled
-    most alike is another one. Of a file `-ben.mp4`: how to name it."""
-    for word in sys.argv[1:]:
-        if word.startswith(error.option_name) and os.path.lexists(word):
-            error.possibilities = None
-            error.message = f"a file whose name begins with a dash is given as ./{word}"
-            return
-    command = error.ctx.command if error.ctx else None
-    for given in command.params if command else ():
-        place = given.metavar if given.param_type_name == "argument" else None
-        if place == error.option_name.lstrip("-").upper():
-            error.possibilities = None
-            error.message = f"{error.option_name} is no option: give {place} without a name"
-
-
-def _lack_of_the_machine(error: MemoryError | ImportError) -> UserError | None:
-    """The memory or the system library that an import did not find; None for anything else."""
-    said = str(error)
-    if isinstance(error, MemoryError) or "failed to map" in said:
-        return Unavailable(
-            "there is not enough memory",
-            hint="close other programs, or raise the limit (ulimit -v); PyTorch alone needs "
-            "some gigabytes of address space. Finished items are kept",
-        )
-    if "cannot open shared object file" in said:
-        return Unavailable(
-            f"a library of the system is missing: {said.partition(':')[0]}",
-            hint="install it; for OpenCV on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0",
-        )
-    return None
-
-
-class Commands(TyperGroup):
-    """Turns a UserError into two lines and its exit code; bugs keep their traceback."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
-            return result
-        except UserError as error:
-            console.error(error)
-            raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt as error:
-            console.warn("")
-            console.warn("interrupted; run the same command again to go on")
-            raise typer.Exit(ExitCode.INTERRUPTED) from error
-        except (MemoryError, ImportError) as error:
-            problem = _lack_of_the_machine(error)
-            if problem is None:
-                raise  # a package that is broken
-            console.error(problem)
-            raise typer.Exit(problem.exit_code) from error
-        except BrokenPipeError as error:
-            # The reader (`| head`) has seen enough; nothing more may be flushed at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(ExitCode.OK) from error
-        except OSError as error:
-            if error.errno not in _OF_THE_SYSTEM:
-                raise
-            said = f"the system says: {error.strerror}"  # of a file that was open already
-            hint = "look at the disk and its file system, then run the same command again"
-            if error.filename is not None:
-                said = f"{os.fsdecode(error.filename)}: {error.strerror}"
-                hint = "check that it is a file or folder as expected, and that you may use it"
-            problem = UserError(said, hint=hint, exit_code=ExitCode.STORAGE)
-            console.error(problem)
-            raise typer.Exit(problem.exit_code) from error
-        except Exception as error:
-            if hasattr(error, "possibilities"):  # NoSuchOption, which Typer keeps to itself
-                _say_that_it_is_an_argument(error)
-            raise
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """In the order of COMMANDS; Typer itself puts groups last."""
-        return [name for group in COMMANDS.values() for name in group if name in self.commands]
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """A section for each group of COMMANDS; Typer itself makes them with rich alone, whose
-        import takes longer than the rest of the help."""
-        width = max(map(len, self.commands))
-        for title, group in COMMANDS.items():
-            rows = [
-                (f"{name:{width}}", self.commands[name].get_short_help_str(formatter.width))
-                for name in group
-                if name in self.commands
-            ]
-            if rows:
-                with formatter.section(title):
-                    formatter.write_dl(rows)
-
-
-app = typer.Typer(
-    cls=Commands,
-    context_settings=SETTINGS,
-    invoke_without_command=True,
-    rich_markup_mode=None,
-    pretty_exceptions_show_locals=False,
-)
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"la2ds {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def root(
-    ctx: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Use no network; weights must be installed.")
-    ] = False,
-) -> None:
-    """Align videos of human movement in time.
-
-    \b
-    See it work on rendered clips (a few minutes, no download):
-      la2ds demo
-    \b
-    Your own clips, one movement per clip:
-      la2ds extract-poses clips/ --project swings
-      la2ds align clips/anna.mp4 clips/ben.mp4 --project swings --out ab.png
-      la2ds train --project swings
-      la2ds evaluate --project swings
-    """
-    if offline:
-        # Read by la2ds_models.weight_files, which is not loaded yet, and by child processes.
-        os.environ["LA2DS_OFFLINE"] = "1"
-    if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
-
-
-for _panel, _group in COMMANDS.items():
-    for _name, _command in _group.items():
-        if isinstance(_command, typer.Typer):
-            app.add_typer(_command, name=_name, rich_help_panel=_panel)
-        else:
-            app.command(_name, rich_help_panel=_panel)(Command(_command))
-
-
-def _app_for(arguments: Sequence[str]) -> typer.Typer:
-    """The app, with one command alone where the arguments name one: Typer inspects every option of
-    every command before it runs one, which takes as long as importing numpy."""
-    called = next((word for word in arguments if not word.startswith("-")), "")
-    named = [command for command in app.registered_commands if command.name == called]
-    if not named:
-        return app
-    alone = copy.copy(app)
-    alone.registered_commands, alone.registered_groups = named, []
-    return alone
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run the command of sys.argv in a process of its own, and end the process."""
     hidden = sys.stdout is None
     own_process()
+    from la2ds_cli.commands.app import app_for  # after the process is set up: it imports packages
+    from la2ds_cli.core import console
+    from la2ds_cli.core.errors import ExitCode
+
     # Saves what there is, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hidden:
@@ -258,7 +29,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        _app_for(sys.argv[1:])(prog_name="la2ds")
+        app_for(sys.argv[1:])(prog_name="la2ds")
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
     except Exception:  # a fault of la2ds: its traceback, in which names are harmless

@@ -25,8 +25,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "models")]
 
+from la2ds_cli.commands.app import app  # noqa: E402
 from la2ds_cli.core import artifact  # noqa: E402
-from la2ds_cli.main import app  # noqa: E402
 from tests import faults, writing_commands  # noqa: E402
 
 # What the commands import; none of it starts a thread by being imported.

@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 LIST = ROOT / "tests" / "mutations.toml"
 PACKAGE = "la2ds_cli"
-NEEDED = (PACKAGE, "models", "tests", "scripts", "docs", "pyproject.toml")
+NEEDED = (PACKAGE, "la2ds", "models", "tests", "scripts", "docs", "pyproject.toml")
 TIMEOUT = 300  # seconds; a mutation may well loop forever
 FAILED = {1: "failed", 2: "stopped at an error"}  # pytest's other codes do not concern the source
 

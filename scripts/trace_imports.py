@@ -29,12 +29,16 @@ _CALL = re.compile(r'^(?:\d+ +)?(\w+)\((?:AT_FDCWD, )?(?:(\d+), )?(?:"([^"]*)")?
 # Libraries read the environment, too, by getenv, which is not seen here.
 _PROGRAM = """
 import os, sys
+if sys.argv[1] == "guarded":
+    from la2ds_models.startup import own_process
+    own_process()
+    import la2ds
 read, original = set(), os._Environ.__getitem__
 def recorded(self, name):
     read.add(name)
     return original(self, name)
 os._Environ.__getitem__ = recorded
-for name in sys.argv[1:]:
+for name in sys.argv[2:]:
     __import__(name)
 os._Environ.__getitem__ = original
 print("\\n".join(sorted(map(str, read))))
@@ -45,7 +49,7 @@ def traced(*packages: str, guarded: bool = False) -> dict[str, list[str]]:
     """What the import of packages, one after another, looks for in the current folder and at home
     (`files`, whether they are there or not) and in the environment.
 
-    guarded: after la2ds, as in its own processes. Raises RuntimeError with what was said on stderr
+    guarded: in a process of la2ds's own. Raises RuntimeError with what was said on stderr
     if the import fails.
     """
     with tempfile.TemporaryDirectory() as name:
@@ -61,7 +65,7 @@ def traced(*packages: str, guarded: bool = False) -> dict[str, list[str]]:
             [
                 *("strace", "-f", "--seccomp-bpf", "-qq", *what),
                 *(sys.executable, "-P", "-c", _PROGRAM),
-                *(("la2ds",) if guarded else ()),
+                "guarded" if guarded else "as they are",
                 *packages,
             ],
             cwd=here,

@@ -15,9 +15,9 @@ from typing import Any, get_args
 
 from typer.main import get_command
 
+from la2ds_cli.commands.app import app
 from la2ds_cli.core import config_sections
 from la2ds_cli.core.config import Config, kinds, load_config, preset_names
-from la2ds_cli.main import app
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 RESULTS = REFERENCE.parent / "results"

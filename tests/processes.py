@@ -9,7 +9,7 @@ from typing import Any
 
 from typer.testing import CliRunner, Result
 
-from la2ds_cli.main import app
+from la2ds_cli.commands.app import app
 
 Done = subprocess.CompletedProcess[str]
 

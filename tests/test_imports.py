@@ -232,16 +232,48 @@ def test_models_stand_alone():
 
 
 def test_nothing_imports_the_python_api():
-    """la2ds stands on la2ds_cli, as the commands do; of those it shares what remembers choices."""
+    """la2ds stands on la2ds_cli beside the commands, and shares nothing with them but steps and the
+    progress that a terminal shows."""
     for module in MODULES:
         names = {name for name in imports(module) if _within(name, ("la2ds",))}
         assert module.split(".")[0] == "la2ds" or not names, module
     for module in (name for name in MODULES if _within(name, ("la2ds",))):
         above = {name for name in imports(module) if _within(name, CONSOLE)}
-        assert above <= {"la2ds_cli.core.console", "la2ds_cli.commands.remember"}, module
+        assert above <= {"la2ds_cli.core.console"}, module
 
 
-@pytest.mark.parametrize("start", ["la2ds_cli.main", "la2ds"])
+def test_only_main_and_workers_set_up_a_process():
+    """A command may change its process; a library may not."""
+    users = set()
+    for module, path in MODULES.items():
+        nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+        if "own_process" in {node.id for node in nodes if isinstance(node, ast.Name)}:
+            users.add(module)
+    assert users == {"la2ds_cli.main", "la2ds_cli.core.ray_engine"}
+
+
+def _code_lines(module: str) -> int:
+    """Lines with code, without comments and docstrings."""
+    text = MODULES[module].read_text("utf-8")
+    tree = ast.parse(text)
+    left_out: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            left_out |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    lines = enumerate(text.splitlines(), 1)
+    return sum(
+        bool(line.strip()) and not line.lstrip().startswith("#")
+        for number, line in lines
+        if number not in left_out
+    )
+
+
+def test_the_python_api_is_short():
+    """It has no logic of its own: what it does, commands can do by the same functions."""
+    assert sum(_code_lines(module) for module in MODULES if _within(module, ("la2ds",))) <= 300
+
+
+@pytest.mark.parametrize("start", ["la2ds_cli.commands.app", "la2ds_cli.main", "la2ds"])
 def test_what_is_imported_at_start_is_light(start: str):
     seen: set[str] = set()
     queue = [start]
@@ -252,7 +284,7 @@ def test_what_is_imported_at_start_is_light(start: str):
         assert not _heavy(names), module
         queue += [name for name in _own(names) if name in MODULES and name not in seen]
     commands = [name for name in seen if name.startswith("la2ds_cli.commands.")]
-    assert len(commands) >= 12 if start == "la2ds_cli.main" else not commands
+    assert len(commands) >= 12 if start == "la2ds_cli.commands.app" else not commands
 
 
 def test_import_la2ds_loads_no_array_library():
@@ -271,7 +303,7 @@ def test_import_la2ds_loads_no_array_library():
 def test_help_loads_no_array_library(arguments: list[str]):
     script = (
         "import sys\n"
-        "from la2ds_cli.main import app\n"
+        "from la2ds_cli.commands.app import app\n"
         "try:\n"
         f"    app({arguments!r}, prog_name='la2ds')\n"
         "except SystemExit as stop:\n"

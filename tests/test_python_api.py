@@ -272,7 +272,9 @@ def test_saving_replaces_no_clip(pair: la2ds.Project, tmp_path: Path):
 
 
 def test_train_and_embed(trained: la2ds.Project):
-    again, verdict = la2ds.train(trained, settings=QUICK)
+    result = la2ds.train(trained, settings=QUICK)
+    assert list(result.to_frame().verdict) == [result.verdict]
+    again, verdict = result
     assert again.already_finished
     assert (again.run, again.steps) == ("default", 2)
     assert again.checkpoint.is_file()
@@ -280,6 +282,12 @@ def test_train_and_embed(trained: la2ds.Project):
         la2ds.train(trained, settings=QUICK | {"train.seed": 3})
     embedded = la2ds.embed(trained, ["clip1", "clip4"])
     assert {name: len(one) for name, one in embedded.clips.items()} == {"clip1": 33, "clip4": 42}
+    frame = embedded.to_frame()
+    assert list(frame.columns[:4]) == ["video", "frame", "time", 0]
+    assert len(frame) == 33 + 42
+    np.testing.assert_array_equal(
+        frame[frame.video == "clip4"][0], embedded.clips["clip4"].value.T[0]
+    )
     model = la2ds.align(trained, "clip0", "clip1", features="model")
     assert model.features == "model"
     # Two steps are not better than the base model.

@@ -15,10 +15,10 @@ import pytest
 from typer.main import get_command
 
 from la2ds_cli import __version__
+from la2ds_cli.commands.app import app
 from la2ds_cli.core.config import load_config, preset_names
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.experiments.benchmark import shipped_methods
-from la2ds_cli.main import app
 
 ROOT = Path(__file__).parents[1]
 

@@ -29,7 +29,7 @@ from la2ds_cli.alignment.same_movement import SameMovement
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.csv_tables import table_text
-from la2ds_cli.core.data_frame import data_frame
+from la2ds_cli.core.data_frames import make_data_frame
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence, check_array
 from la2ds_cli.core.view import FLIPPED, View
 from la2ds_cli.features.camera_views import shown
@@ -263,7 +263,7 @@ class Alignment:
         Columns: frame_a, time_a, time_b (the matching second of B), time_b_low, time_b_high,
         within, certainty, confidence, speed_ratio. Raises UserError (exit 6) without pandas.
         """
-        return data_frame(
+        return make_data_frame(
             {
                 "frame_a": self.frame_a,
                 "time_a": self.time_a,

@@ -13,6 +13,7 @@ from la2ds_cli.alignment.alignment import rounded
 from la2ds_cli.alignment.same_movement import DOUBTED
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.data_frames import make_data_frame
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.core.view import FLIPPED, View
 
@@ -109,6 +110,23 @@ class TimelineResult:
         length = float(self.clock.time[-1] - self.clock.time[0]) * (stop - start)
         first, last = clip.seconds
         return (last - first) / length if length > 0 else float("nan")
+
+    def seconds_in(self, video: str, position: float) -> float:
+        """Return the second of a clip, by its id, that lies at a position of the timeline; NaN
+        where the clip does not show it. Raises KeyError for a clip that is not on it."""
+        placed = {clip.video.id: clip for clip in self.clips}[video]
+        row = placed.row_at(np.array([position]))
+        return float(np.interp(row, np.arange(len(placed.time)), placed.time)[0])
+
+    def to_frame(self) -> Any:
+        """Return a pandas.DataFrame with a row for each frame of each clip: `video`, `frame`,
+        `time`, `position`, `confidence`. Raises UserError (exit 6) without pandas."""
+        names = ("frame", "time", "position", "confidence")
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(clip, name) for clip in self.clips]) for name in names
+        }
+        ids = [clip.video.id for clip in self.clips for _ in range(len(clip.frame))]
+        return make_data_frame({"video": ids} | columns)
 
     def bands(self) -> tuple[FloatArray, FloatArray, IntArray]:
         """Mean and standard deviation (G, J) in degrees of the joint angles over the clips at GRID,

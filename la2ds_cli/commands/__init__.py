@@ -7,8 +7,8 @@ Imports any room; no room imports commands. To add a command:
    there is to know.
    Declare options with `option`, `flag` and `argument` of `options.py`, those that several commands
    share by its groups; import the step inside the function, so that `la2ds --help` stays quick.
-2. Add it to COMMANDS in `la2ds_cli/main.py`. If an option needs another, or excludes it, add a row
-   to RULES in `command.py`.
+2. Add it to COMMANDS in `app.py`. If an option needs another, or excludes it, add a row to RULES in
+   `command.py`.
 3. Run `python scripts/write_docs.py`, and look at the difference of `tests/snapshots/commands.txt`.
    An option is for what changes from call to call; everything else is a setting of project.toml.
 4. Add its lines to `tests/commands/test_printed.py`, and those it refuses to `test_refused.py`.

@@ -10,13 +10,14 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -184,15 +185,6 @@ def write_bytes(path: Path, content: bytes | Iterable[bytes]) -> None:
         raise cannot_write(path, error) from error
 
 
-@cache
-def _permissions() -> int:
-    """Those of a new file; mkstemp gives 0600, which nobody else can read. The umask is read by
-    setting it, so only once: what other threads create meanwhile could be written by anybody."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
-
-
 def replace_by(written: Path, path: Path) -> None:
     """Give a temporary file the name `path`, for good. Raises OSError."""
     with written.open("rb") as stream:
@@ -239,15 +231,10 @@ def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
     `replace_by`; what still exists at the end is removed. Raises OSError."""
     _make_folder(path.parent)
     sweep(path.parent)
-    if folder:
-        name = tempfile.mkdtemp(dir=path.parent, prefix=TEMPORARY)
-    else:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=path.suffix)
-        os.close(handle)
+    parent = path.parent
+    name = tempfile.mkdtemp(dir=parent, prefix=TEMPORARY) if folder else _new_file(path)
     try:
         with _held(name):
-            if not folder:
-                Path(name).chmod(_permissions())
             yield Path(name)
     finally:
         if folder:
@@ -255,6 +242,16 @@ def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
         else:
             with suppress(OSError):  # what stays is swept later
                 Path(name).unlink(missing_ok=True)
+
+
+def _new_file(path: Path) -> str:
+    """Make an empty temporary file beside `path` and return its name. It has the permissions of any
+    new file; mkstemp gives 0600, which nobody else can read."""
+    while True:
+        name = str(path.parent / f"{TEMPORARY}{secrets.token_hex(6)}{path.suffix}")
+        with suppress(FileExistsError):
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
+            return name
 
 
 @contextmanager

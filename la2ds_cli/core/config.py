@@ -8,6 +8,7 @@ presets and here, never in the network or the loop.
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -92,6 +93,11 @@ def load_config(
     for text in overrides:
         config = _apply(config, _parse_override(text), "--set")
     return dataclasses.replace(config, preset=chosen)
+
+
+def override_texts(settings: Mapping[str, Any]) -> list[str]:
+    """Return values by `section.key`, such as {"align.movement": 0}, as load_config takes them."""
+    return [f"{name}={json.dumps(value)}" for name, value in settings.items()]  # as TOML, if plain
 
 
 def _parse_override(text: str) -> dict[str, Any]:

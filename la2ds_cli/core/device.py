@@ -1,13 +1,18 @@
 """The compute device, without silently replacing the one the user named, its threads, and kernels
-that are compiled when they are first called."""
+that are compiled when they are first called.
+
+Limits on threads hold for a block, and are given back. That of torch concerns the calling thread
+alone. That of numpy's BLAS has to be one for the whole process (`one_blas_thread`).
+"""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -53,7 +58,7 @@ def _has_gpu_driver() -> bool:
     driver."""
     if "torch" in sys.modules or Path("/dev/kfd").exists():  # the latter is AMD's
         return True
-    with own_folder():  # a search path with an empty part would look in the current one
+    with own_folder():  # of a command: an empty part of a search path means the current folder
         try:
             ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
         except OSError:
@@ -80,17 +85,79 @@ def free_cores() -> int:
     return max(1, int(available_cores() - busy + 0.5))
 
 
-def one_blas_thread() -> AbstractContextManager[Any]:
-    """A block in which numpy's matrix products use one thread: of small matrices, threads wait for
-    each other longer than they compute."""
-    return _blas().limit(limits=1)
+# --- threads --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Let operations of torch that this thread starts use `count` threads within the block.
+
+    OpenMP, and torch with it, keeps the number for each thread, so other threads keep theirs, and
+    so do those that are started meanwhile. torch.set_num_threads would change them all.
+    """
+    import torch
+
+    torch.get_num_threads()  # a thread's first call sets its number to the default
+    before = _set_threads(_libraries("openmp"), count)
+    try:
+        yield
+    finally:
+        for library, threads in before:
+            library.set_num_threads(threads)
+
+
+def torch_uses_one_thread() -> None:
+    """Let operations of torch that this thread starts use one thread from now on; for the threads
+    of pools, which share the cores."""
+    if torch := sys.modules.get("torch"):
+        torch.get_num_threads()
+        _set_threads(_libraries("openmp"), 1)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let numpy's matrix products use one thread within the block: of small matrices, threads wait
+    for each other longer than they compute.
+
+    OpenBLAS has one number of threads for the whole process. The last block that ends gives it
+    back, unless somebody else has changed it meanwhile.
+    """
+    global _blas_users, _blas_before
+    with _blas_changing:
+        if not _blas_users:
+            _blas_before = _set_threads(_libraries("blas"), 1)
+        _blas_users += 1
+    try:
+        yield
+    finally:
+        with _blas_changing:
+            _blas_users -= 1
+            if not _blas_users:
+                for library, threads in _blas_before:
+                    if library.num_threads == 1:
+                        library.set_num_threads(threads)
+
+
+_blas_changing = threading.Lock()
+_blas_users = 0
+_blas_before: Sequence[tuple[Any, int]] = ()
+
+
+def _set_threads(libraries: Sequence[Any], count: int) -> list[tuple[Any, int]]:
+    """Set the number of threads of libraries; return each with its number before."""
+    before = [(library, library.num_threads) for library in libraries]
+    for library, threads in before:
+        if threads != count:
+            library.set_num_threads(count)
+    return before
 
 
 @cache
-def _blas() -> Any:
+def _libraries(kind: str) -> Sequence[Any]:
+    """Return the libraries of a kind, `blas` or `openmp`, that are loaded when first asked for."""
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController().select(user_api="blas")
+    return tuple(ThreadpoolController().select(user_api=kind).lib_controllers)
 
 
 # --- kernels compiled by numba --------------------------------------------------------------------

@@ -15,6 +15,8 @@ from enum import IntEnum
 from pathlib import Path
 from threading import Lock
 
+from la2ds_models.startup import is_own_process
+
 
 class ExitCode(IntEnum):
     """Process exit codes, one per failure mode."""
@@ -140,8 +142,12 @@ _STDERR, _SILENCED = 2, Lock()
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Context in which nothing appears on the error stream: LiteRT announces its delegate there,
-    and Ray its settings, past any setting; what fails is an exception."""
+    """Context in which nothing appears on the error stream of a command: LiteRT announces its
+    delegate there, and Ray its settings, past any setting; what fails is an exception. The stream
+    of a program that imports la2ds belongs to all of its threads and stays open."""
+    if not is_own_process():
+        yield
+        return
     with _SILENCED, Path(os.devnull).open("wb") as nothing:
         sys.stderr.flush()
         real = os.dup(_STDERR)

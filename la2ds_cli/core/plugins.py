@@ -27,6 +27,7 @@ from pathlib import Path
 from types import ModuleType
 
 from la2ds_cli.core.errors import UserError
+from la2ds_models.startup import is_own_process
 
 
 @cache
@@ -79,17 +80,20 @@ def load_plugin(
 
 NOT_FOUND = "Python finds no such module: install it, or put the folder above it into PYTHONPATH"
 _VARIABLE = "LA2DS_PLUGINS"
+_named: list[str] = []  # in this process
 
 
 def trust(setting: object) -> None:
     """Treat a setting (text or any other value) as named by the user.
 
-    It is kept in LA2DS_PLUGINS, where child processes find it.
+    A command also keeps it in LA2DS_PLUGINS, where its child processes find it.
     """
     if isinstance(setting, str) and "\0" not in setting and not _is_trusted(setting):
         parts = [part for part in re.split("[:,]", setting) if "." in part]
         paths = [os.path.abspath(part) for part in parts if part.endswith(".py")]  # noqa: PTH100
-        os.environ[_VARIABLE] = ",".join([*_listed(), *parts, *paths])
+        _named.extend(name for name in (*parts, *paths) if name not in _named)
+        if is_own_process():
+            os.environ[_VARIABLE] = ",".join(_listed())
 
 
 def check_trusted(name: str, what: str) -> None:
@@ -117,8 +121,8 @@ def code_digests(*names: str) -> dict[str, str]:
 
 
 def _listed() -> list[str]:
-    names = os.environ.get(_VARIABLE, "").split(",")
-    return [name.strip() for name in names if name.strip()]
+    names = [name.strip() for name in os.environ.get(_VARIABLE, "").split(",")]
+    return list(dict.fromkeys([*filter(None, names), *_named]))
 
 
 def _is_trusted(name: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import socket
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ from urllib.parse import urlsplit
 
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import Unavailable, UserError, first_line, optional_import, silent
-from la2ds_models.startup import own_folder
+from la2ds_models.startup import is_own_process, own_folder, own_process
 
 Work = Callable[[Any], Any]
 """Makes the result of an item; both travel between machines."""
@@ -57,10 +58,11 @@ def ray_map(
     gpus = int(resources.get("GPU", 0)) if device != "cpu" else 0
     count = min(len(items), gpus or max(int(resources.get("CPU", 1)), 1))
     # Ray begins an actor that has died again, and so many times the item that it was at.
-    actor = ray.remote(Actor).options(
+    actor = ray.remote(OwnActor).options(
         num_cpus=1, num_gpus=1 if gpus else 0, max_restarts=-1, max_task_retries=_ATTEMPTS - 1
     )
-    idle = [actor.remote(worker, tuple(arguments)) for _ in range(count)]
+    pickled = ray.cloudpickle.dumps((worker, tuple(arguments)))
+    idle = [actor.remote(pickled) for _ in range(count)]
     left = iter(enumerate(items))
     running: dict[Any, tuple[int, Any]] = {}
     made: dict[int, Any] = {}
@@ -118,6 +120,16 @@ class Actor:
             return None, RuntimeError(f"in a worker of Ray:\n{traceback.format_exc()}")
 
 
+class OwnActor(Actor):
+    """An actor in a process that Ray has started for it, which is set up as that of a command."""
+
+    def __init__(self, pickled: bytes) -> None:
+        """pickled: the arguments of Actor. Reading them imports packages, so the process comes
+        first; they were written by the driver of the same cluster."""
+        own_process()
+        super().__init__(*pickle.loads(pickled))
+
+
 def _raised(item: Any, error: Exception) -> Any:
     raise error
 
@@ -152,9 +164,9 @@ def _connect(ray: Any) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Around the start of Ray, unless the user has said how much it is to say: each start tells of
-    tokens and progress bars, and warns that restarts of its own actors may fail."""
-    if _TOLD:
+    """Keep Ray silent while a command starts it, unless the user has set how much it prints: each
+    start tells of tokens and progress bars, and warns that restarts of its own actors may fail."""
+    if _TOLD or not is_own_process():
         yield
         return
     os.environ["RAY_BACKEND_LOG_LEVEL"] = "fatal"

@@ -20,7 +20,7 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config import Config
-from la2ds_cli.core.device import DeviceName, free_cores, resolve_device
+from la2ds_cli.core.device import DeviceName, free_cores, resolve_device, torch_threads
 from la2ds_cli.core.errors import ExitCode, Mismatch, Unavailable, UserError, first_line
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
@@ -242,12 +242,12 @@ def compute(
     from la2ds_models.resnet import prepare
 
     target = resolve_device(device)
-    if target.type == "cpu":  # as in network.trained.torch_embedder
-        torch.set_num_threads(min(torch.get_num_threads(), free_cores()))
     network.to(target)
+    # as in network.trained.torch_embedder
+    threads = min(torch.get_num_threads(), free_cores()) if target.type == "cpu" else 1
     parts = []
     for batch in _batches(file, frame):
-        with torch.inference_mode():
+        with torch.inference_mode(), torch_threads(threads):
             image = prepare([shown.image for shown in batch], target)
             parts.append(network(torch.cat([image, image.flip(-1)])).float().cpu().numpy())
     value = np.concatenate([part[: len(part) // 2] for part in parts])

@@ -59,7 +59,7 @@ def build_network(
             f"{model.input}; model.input must be {' or '.join(inputs)}"
         )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs as well
         try:
             settings = NetworkSettings(
                 channels=map_channels(skeleton, heatmap, model),

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from la2ds_cli.core.config import Config
-from la2ds_cli.core.device import DeviceName, free_cores, resolve_device
+from la2ds_cli.core.device import DeviceName, free_cores, resolve_device, torch_threads
 from la2ds_cli.core.errors import Mismatch
 from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.frame_features import frame_feature_reader
-from la2ds_cli.features.network_input import joint_width
+from la2ds_cli.features.network_input import NetworkInput, joint_width
 from la2ds_cli.network.base_weights import base_key, base_path
 from la2ds_cli.network.embedder import UNKNOWN, Embedder, EmbeddingStatistics, FrameFeatureSource
 from la2ds_cli.network.numpy_network import numpy_forward
@@ -28,6 +28,7 @@ from la2ds_cli.network.run_weights import StoredWeights, existing_weights, run_h
 if TYPE_CHECKING:
     import torch
 
+    from la2ds_cli.core.types import FloatArray
     from la2ds_models.sequence_network import SequenceNetwork
 
 
@@ -104,20 +105,16 @@ def torch_embedder(
 
     from la2ds_cli.network.torch_network import embed_input
 
-    if device.type == "cpu":
-        # Clips are embedded one by one; threads that wait for a busy core cost far more than they
-        # save.
-        torch.set_num_threads(min(torch.get_num_threads(), free_cores()))
+    # Clips are embedded one by one; threads that wait for a busy core cost far more than they save.
+    threads = min(torch.get_num_threads(), free_cores()) if device.type == "cpu" else 1
     network = network.to(device).eval()
     _keep_shown(network, config.train.frames)
-    return Embedder(
-        partial(embed_input, network, device=device),
-        config,
-        skeleton,
-        key,
-        frame_features,
-        statistics,
-    )
+
+    def forward(item: NetworkInput) -> FloatArray:
+        with torch_threads(threads):
+            return embed_input(network, item, device=device)
+
+    return Embedder(forward, config, skeleton, key, frame_features, statistics)
 
 
 def load_embedder(

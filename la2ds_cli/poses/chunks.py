@@ -9,20 +9,20 @@ group as one artifact. A clip that is done sooner writes nothing.
 from __future__ import annotations
 
 import itertools
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
+from la2ds_cli.core.device import torch_uses_one_thread
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.video.reader import Frame, read_ahead
 from la2ds_cli.video.source_version import SourceChanged, SourceVersion
@@ -218,7 +218,9 @@ def ordered_map(
         yield from map(function, items)
         return
     waiting: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="extract")
+    pool = ThreadPoolExecutor(
+        workers, thread_name_prefix="extract", initializer=torch_uses_one_thread
+    )
     try:
         for item in items:
             waiting.append(pool.submit(function, item))
@@ -232,22 +234,3 @@ def ordered_map(
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def one_thread_each(workers: int) -> Iterator[None]:
-    """While several threads run networks, each call of torch uses one thread.
-
-    The cores are then shared by calls instead of used within one, from which small networks hardly
-    gain.
-    """
-    torch = sys.modules.get("torch")
-    if workers <= 1 or torch is None:  # ONNX models alone need no torch
-        yield
-        return
-    before: Any = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

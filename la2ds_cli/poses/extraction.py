@@ -19,7 +19,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.poses.chunks import CLIP_MEMORY, Stopped, one_thread_each, ordered_map
+from la2ds_cli.poses.chunks import CLIP_MEMORY, Stopped, ordered_map
 from la2ds_cli.poses.clip import ClipTask, pose_clip
 from la2ds_cli.poses.current import STEP, networks_of, pose_recipe
 from la2ds_cli.poses.networks import (
@@ -134,8 +134,7 @@ class Extraction:
         self.open_networks()
         clips, workers = self.shares(len(sources))
         work = partial(self.attempt, workers=workers, memory=min(CLIP_MEMORY, _MEMORY // clips))
-        with one_thread_each(workers):
-            yield from ordered_map(work, sources, clips, self.stop)
+        yield from ordered_map(work, sources, clips, self.stop)
 
     def recipe(self, networks: tuple[str, str], source: ClipSource, person: int = 1) -> Recipe:
         """The recipe of the poses of one person of a source. networks: identities of the pose

@@ -20,7 +20,7 @@ import torch
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import TrainConfig
-from la2ds_cli.core.device import available_cores
+from la2ds_cli.core.device import available_cores, torch_threads
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.network.torch_network import embed_input
@@ -77,15 +77,14 @@ def run_loop(
     if not 0 < state.threads <= available_cores():
         state.threads = train.threads
     run = _Run(network, data, config, run_dir, options, state)
-    before = torch.get_num_threads()
-    torch.set_num_threads(state.threads)
-    try:
-        # A network that draws random numbers draws the same ones in a resumed run.
-        cuda = [options.device] if options.device.type == "cuda" else []
-        with torch.random.fork_rng(cuda), run.prefetch() as batches:
-            _optimise(run, batches, optimiser, records)
-    finally:
-        torch.set_num_threads(before)
+    # A network that draws random numbers draws the same ones in a resumed run.
+    cuda = [options.device] if options.device.type == "cuda" else []
+    with (
+        torch_threads(state.threads),
+        torch.random.fork_rng(cuda),
+        run.prefetch() as batches,
+    ):
+        _optimise(run, batches, optimiser, records)
     return state
 
 
@@ -110,7 +109,12 @@ class _Run:
     def prefetch(self) -> Prefetch[PairBatch]:
         """The batches, drawn one step ahead."""
         data, config, device = self.data, self.config, self.options.device
-        return Prefetch(lambda step: draw_batch(data.train, data.skeleton, config, step, device))
+
+        def draw(step: int) -> PairBatch:
+            with torch_threads(self.state.threads):
+                return draw_batch(data.train, data.skeleton, config, step, device)
+
+        return Prefetch(draw)
 
     def loss(self, batch: PairBatch) -> torch.Tensor:
         """Loss of the batch of the present step."""
@@ -139,7 +143,7 @@ def _optimise(
         for group in optimiser.param_groups:
             group["lr"] = rate
         batch = batches.take(state.step, last=state.step + 1 >= train.steps)
-        torch.manual_seed(step_seed(train, state.step))
+        seed_generators(step_seed(train, state.step), run.options.device)
         network.train()
         loss = run.loss(batch)
         network.zero_grad(set_to_none=True)
@@ -228,6 +232,15 @@ def step_seed(config: TrainConfig, step: int) -> int:
 def step_generator(config: TrainConfig, step: int) -> torch.Generator:
     """Generator of the random numbers that a step's loss draws."""
     return torch.Generator().manual_seed(step_seed(config, step))
+
+
+def seed_generators(seed: int, device: torch.device) -> None:
+    """Seed torch's global generators of the CPU and of a device. torch.manual_seed would seed those
+    of all devices, of which fork_rng gives only these back."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
 
 
 def uses_bf16(config: TrainConfig, device: torch.device) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -80,15 +81,29 @@ def axes_at(figure: Figure, left: float, bottom: float, width: float, height: fl
 
 def render(figure: Figure, kind: str) -> bytes:
     """The figure as png, svg or pdf (`kind`); the same figure gives the same bytes."""
-    import matplotlib as mpl
-
     dates: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     buffer = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "la2ds"}):
-        # A third of the time of zlib's default, for a file that is 7 % larger.
-        packed: dict[str, Any] = {"pil_kwargs": {"compress_level": 2}} if kind == "png" else {}
+    # A third of the time of zlib's default, for a file that is 7 % larger.
+    packed: dict[str, Any] = {"pil_kwargs": {"compress_level": 2}} if kind == "png" else {}
+    with _same_names() if kind == "svg" else nullcontext():
         figure.savefig(buffer, format=kind, metadata=dates.get(kind), **packed)
     return buffer.getvalue()
+
+
+@contextmanager
+def _same_names() -> Iterator[None]:
+    """Let the parts of an SVG file have the same names each time, for which matplotlib has only a
+    setting of the whole process."""
+    import matplotlib as mpl
+
+    name, ours = "svg.hashsalt", "la2ds"
+    before = mpl.rcParams[name]
+    mpl.rcParams[name] = ours
+    try:
+        yield
+    finally:
+        if mpl.rcParams[name] == ours:  # nobody has set it meanwhile
+            mpl.rcParams[name] = before
 
 
 class Written(Protocol):

@@ -43,7 +43,8 @@ class Conv4c(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        resnet = resnet50(weights=None)
+        with torch.random.fork_rng(devices=[]):  # its random weights are replaced
+            resnet = resnet50(weights=None)
         self.conv1, self.bn1, self.relu = resnet.conv1, resnet.bn1, resnet.relu
         self.maxpool, self.layer1, self.layer2 = resnet.maxpool, resnet.layer1, resnet.layer2
         self.layer3 = cast(nn.Sequential, resnet.layer3)[:3]

@@ -1,19 +1,22 @@
-"""How every process of la2ds starts: nothing is loaded, run or obeyed because it lies in the
-current folder, which is a folder of clips and may come from a stranger.
+"""How a process that la2ds has for itself starts, and what tells it from the process of a host.
 
-Packages look there more often than one thinks: a library whose search path has an empty part (one
-of those that PyTorch needs for CUDA) loads any `libcuda.so.1`, numba obeys `.numba_config.yaml`,
-matplotlib `matplotlibrc`, and `python -m` and `python -c` import from there. So
+A command, a job of the studio and a worker of Ray call `own_process`. From then on nothing is
+loaded, run or obeyed because it lies in the current folder, which is a folder of clips and may come
+from a stranger. Packages look there more often than one thinks: a library whose search path has an
+empty part (one of those that PyTorch needs for CUDA) loads any `libcuda.so.1`, numba obeys
+`.numba_config.yaml`, matplotlib `matplotlibrc`, and `python -m` and `python -c` import from there.
+So
 
 * the packages of GUARDED are imported while the process is in FOLDER, which has nothing of the
-  kind, and is then back where it was (`install`, at the import of la2ds_models);
-* a process of a command ignores the settings of others for its figures, and so do its children
-  (`own_process`);
+  kind, and is then back where it was;
+* settings of others for figures are ignored, by children as well;
 * a child runs in FOLDER and imports nothing from there (`python`, `own_folder`).
 
 The folder is one of the whole process: while a package is imported, other threads are in FOLDER,
-too, so threads need absolute paths. An entry of sys.path that is the current folder, as that of an
-interactive interpreter, is the user's own, and so is what was imported before la2ds.
+too, so threads need absolute paths. That is why a program that imports la2ds as a library is left
+alone: there `own_folder` does nothing, and no import is guarded. An entry of sys.path that is the
+current folder, as that of an interactive interpreter, is the user's own, and so is what was
+imported before `own_process`.
 """
 
 from __future__ import annotations
@@ -35,13 +38,13 @@ FIGURES = FOLDER / "figures.rc"
 # What la2ds imports, and what those packages import that is large or reads settings.
 GUARDED = frozenset(
     (
-        *("ai_edge_litert", "av", "cv2", "faiss", "filelock", "google", "h5py"),
+        *("ai_edge_litert", "av", "cv2", "filelock", "google", "h5py"),
         *("huggingface_hub", "jinja2", "joblib", "lance_namespace", "lancedb", "llvmlite"),
         *("markupsafe", "matplotlib", "mmcv", "mmdet", "mmengine", "mmpose", "numba", "numpy"),
         *("nvidia", "onnxruntime", "pandas"),
-        *("PIL", "platformdirs", "pyarrow", "ray", "rfdetr", "rich"),
+        *("PIL", "platformdirs", "pyarrow", "ray", "rich"),
         *("safetensors", "scipy", "sklearn", "sleap_io", "starlette"),
-        *("threadpoolctl", "timm", "tomli_w", "torch", "torchvision", "transformers", "triton"),
+        *("threadpoolctl", "timm", "tomli_w", "torch", "torchvision", "triton"),
         *("typer", "ultralytics", "uvicorn", "xtcocotools", "yaml", "zstandard"),
     )
 )
@@ -51,18 +54,18 @@ _LISTS = ("DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH")
 _FOLDERS = ("LA2DS_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "TORCH_HOME", "XDG_CACHE_HOME")
 
 
-def install() -> None:
-    """Import the packages of GUARDED in FOLDER from now on; the second call does nothing."""
-    if not any(isinstance(finder, _Guard) for finder in sys.meta_path):
-        # Before the finder of files, and after those of others, such as pytest's for its tests.
-        files = sys.meta_path.index(PathFinder) if PathFinder in sys.meta_path else 0
-        sys.meta_path.insert(files, _Guard())
-    _own_numba_settings()
+def is_own_process() -> bool:
+    """Whether la2ds has this process for itself, and may change what it has only one of."""
+    return _own
 
 
 def own_process() -> None:
-    """Set the environment of a process that la2ds has for itself, which its children inherit. Call
-    it before the first large import."""
+    """Set up a process that la2ds has for itself, and the environment that its children inherit.
+    Call it before the first large import; the second call does nothing."""
+    global _own
+    if _own:
+        return
+    _own = True
     _open_standard_streams()
     # OpenMP threads spin while they wait for each other. Where other programs want the cores, too,
     # that made pose extraction 18 times slower than sleeping; read when torch is first imported.
@@ -73,6 +76,10 @@ def own_process() -> None:
         if text := os.environ.get(name):
             parts = text.split(os.pathsep) if name in _LISTS else [text]
             os.environ[name] = os.pathsep.join(map(os.path.abspath, filter(None, parts)))
+    # Before the finder of files, and after those of others, such as pytest's for its tests.
+    files = sys.meta_path.index(PathFinder) if PathFinder in sys.meta_path else 0
+    sys.meta_path.insert(files, _Guard())
+    _own_numba_settings()
 
 
 def _open_standard_streams() -> None:
@@ -95,8 +102,11 @@ def python(*arguments: str) -> Sequence[str]:
 @contextmanager
 def own_folder() -> Iterator[None]:
     """FOLDER as the current folder of the process, and then the one before; can be nested, and
-    entered by several threads."""
+    entered by several threads. Nothing in a process that is not la2ds's own."""
     global _users, _before
+    if not _own:
+        yield
+        return
     with _changing:
         if not _users:
             _before = _leave()
@@ -115,6 +125,7 @@ def own_folder() -> Iterator[None]:
                 _own_library_paths()
 
 
+_own = False
 _thread = threading.local()  # depth: how often it has entered FOLDER
 _changing = threading.Lock()
 _users = 0

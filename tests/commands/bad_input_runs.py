@@ -20,9 +20,9 @@ from typing import Any
 
 from typer.testing import CliRunner, Result
 
+from la2ds_cli.commands.app import app
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.main import app
 from tests.poses import grey_people
 
 RECORD = Path(__file__).with_name("bad_inputs.json")

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+from la2ds_cli.commands.app import app
 from la2ds_cli.commands.command import NEEDS, OR, RULES, Rule
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.main import app
 from tests.processes import invoke
 
 # What stands for the arguments that a command needs; the values are never looked at.

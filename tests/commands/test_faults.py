@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from la2ds_cli.commands.app import app
 from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.main import app
 from tests import writing_commands as w
 from tests.faults import KINDS, Faults
 

@@ -14,8 +14,8 @@ import pytest
 from typer.main import get_command
 
 from la2ds_cli import __version__
+from la2ds_cli.commands.app import COMMANDS, app
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.main import COMMANDS, app
 from tests.processes import invoke, run_python
 
 ROOT = Path(__file__).parents[2]

@@ -21,13 +21,13 @@ import torch
 from safetensors.numpy import save_file
 from typer.testing import CliRunner, Result
 
+from la2ds_cli.commands.app import app
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe, read_header, write_arrays
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.heatmap_cache import cache_heatmaps, read_heatmaps
-from la2ds_cli.main import app
 from la2ds_cli.network.trained import load_network
 from la2ds_cli.poses.networks.onnx import open_session
 from la2ds_cli.training.checkpoint import load_resume

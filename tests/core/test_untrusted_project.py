@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from la2ds_cli.commands.app import app
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.main import app
 from tests.processes import invoke
 
 HOSTILE = [

@@ -12,14 +12,23 @@ from pathlib import Path
 
 import pytest
 
+from la2ds_models import startup
 from la2ds_models.startup import FIGURES, FOLDER, own_folder, own_process, python
 from tests.processes import run_python
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder of a process of la2ds's own."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(startup, "_own", True)
     return tmp_path.resolve()
+
+
+def test_the_folder_of_a_host_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with own_folder():
+        assert Path.cwd() == tmp_path.resolve()
 
 
 def test_it_has_nothing_that_a_package_would_obey():
@@ -89,7 +98,9 @@ def test_packages_are_imported_there_and_modules_of_the_user_are_not(here: Path)
         "import json, sys\n"
         "sys.path.insert(0, 'site')\n"
         "sys.path.append('lib')\n"
-        "import la2ds_models, timm, own\n"
+        "from la2ds_models.startup import own_process\n"
+        "own_process()\n"
+        "import timm, own\n"
         "print(json.dumps([timm.seen, own.seen]))\n"
         "print(timm.__file__)\n"
     )
@@ -107,7 +118,11 @@ def test_the_environment_of_a_process(here: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv(name, value)
     for name in ("PATH", "PYTHONSAFEPATH"):
         monkeypatch.setenv(name, os.environ.get(name, ""))
+    monkeypatch.setattr(startup, "_own", False)
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     own_process()
+    own_process()  # nothing more
+    assert [type(finder).__name__ for finder in sys.meta_path].count("_Guard") == 1
     assert os.environ["LD_LIBRARY_PATH"] == "/usr/local/lib"
     assert os.environ["PYTHONPATH"] == str(here / "src")
     assert os.environ["LA2DS_HOME"] == str(here / "weights")
@@ -127,7 +142,8 @@ def test_a_child_imports_nothing_from_its_folder(here: Path, arguments: list[str
 
 def test_opencv_leaves_no_empty_part_in_the_library_path_of_children() -> None:
     """It sets the variable when it is imported; an empty part is the current folder."""
-    program = "import la2ds_models, cv2, os; print(repr(os.environ.get('LD_LIBRARY_PATH')))"
+    program = "from la2ds_models.startup import own_process; own_process(); "
+    program += "import cv2, os; print(repr(os.environ.get('LD_LIBRARY_PATH')))"
     kept = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
     done = subprocess.run(
         python("-c", program),

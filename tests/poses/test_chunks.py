@@ -13,8 +13,9 @@ from threading import Barrier, Event
 import numpy as np
 import pytest
 
+from la2ds_cli.core.device import torch_threads
 from la2ds_cli.poses import networks
-from la2ds_cli.poses.chunks import ClipFrames, Stage, Stopped, one_thread_each, ordered_map
+from la2ds_cli.poses.chunks import ClipFrames, Stage, Stopped, ordered_map
 from la2ds_cli.poses.networks import Instances
 from la2ds_cli.video.reader import Frame
 
@@ -152,12 +153,16 @@ def test_a_failure_comes_in_its_turn_and_stops_what_is_under_way() -> None:
     assert stop.is_set()
 
 
-def test_torch_gets_its_threads_back() -> None:
+def test_only_the_threads_of_a_pool_are_limited_to_one() -> None:
     import torch
 
     before = torch.get_num_threads()
-    with one_thread_each(2):
-        assert torch.get_num_threads() == 1
+    with torch_threads(3):  # of this thread, as those of a host may be
+        inside = list(ordered_map(lambda _: torch.get_num_threads(), range(4), 2))
+        assert torch.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(torch.get_num_threads).result() == before
+    assert inside == [1, 1, 1, 1]
     assert torch.get_num_threads() == before
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from typer.testing import CliRunner
 
-from la2ds_cli.main import app
+from la2ds_cli.commands.app import app
 from tests.drawn_clips import write_stamped
 from tests.poses.onnx_models import write_pose
 from tests.small_runs import six_clips

@@ -17,8 +17,8 @@ from typing import Any
 from typer import Typer
 from typer.main import get_command
 
+from la2ds_cli.commands.app import app
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.main import app
 from tests.snapshots.chain import Chain
 from tests.snapshots.snapshot import assert_matches, file_lines, header_of, key_lines
 

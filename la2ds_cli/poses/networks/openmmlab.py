@@ -24,7 +24,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.machinery import ModuleSpec
@@ -53,6 +53,7 @@ from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.networks import Joints, PoseBackend, gpu_memory, in_batches, no_joints
 from la2ds_cli.poses.weights import existing_file
 from la2ds_cli.video.reader import Image
+from la2ds_models.startup import is_own_process
 
 POSES = ("mmpose",)
 DETECTORS = ("mmdet",)
@@ -394,10 +395,14 @@ def _versions() -> str:
 def building(package: Package) -> Iterator[None]:
     """Context for importing and building a model: one at a time, in the scope of its package.
 
-    Warnings of these packages, then and later, concern their authors and are not shown. Raises
-    UserError (exit 6) if the installed packages are incompatible.
+    Warnings of these packages concern their authors and are not shown: those of now, and in a
+    command those of later as well. Torch's random state is given back. Raises UserError (exit 6) if
+    the installed packages are incompatible.
     """
-    with _BUILD:
+    import torch
+
+    filters = nullcontext() if is_own_process() else warnings.catch_warnings()
+    with _BUILD, filters, torch.random.fork_rng(devices=[]):
         warnings.filterwarnings("ignore", module=r"(mmcv|mmdet|mmengine|mmpose|xtcocotools)(\.|$)")
         warnings.filterwarnings("ignore", message=r"torch\.meshgrid")
         install_stand_ins()

@@ -58,11 +58,14 @@ def detector_identity(name: str) -> str:
 def build_pose(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
     """The network with its weights, downloaded if they are missing. Raises UserError (exit 6)
     offline."""
+    import torch
+
     from la2ds_models.pose import POSE_VARIANTS, build_pose_network, load_pose_weights
 
     where = resolve_device(device)
     variant = POSE_VARIANTS[name]
-    network = build_pose_network(name, len(get_skeleton(variant.skeleton).joints))
+    with torch.random.fork_rng(devices=[]):  # its random weights are replaced
+        network = build_pose_network(name, len(get_skeleton(variant.skeleton).joints))
     _load(name, lambda path: load_pose_weights(network, path))
     network.eval().to(where)
     return TopDownBackend(
@@ -83,7 +86,8 @@ def build_detector(
     import torch
 
     where = resolve_device(device)
-    network = build_fasterrcnn(name)
+    with torch.random.fork_rng(devices=[]):
+        network = build_fasterrcnn(name)
     _load(
         name,
         lambda path: network.load_state_dict(

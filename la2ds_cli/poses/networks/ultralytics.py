@@ -19,8 +19,9 @@ import copy
 import importlib
 import os
 import re
+import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -34,6 +35,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, resolve_device
 from la2ds_cli.core.errors import Mismatch, UserError, first_line, optional_import
+from la2ds_cli.core.host import restore_environment
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses import boxes as box_arithmetic
@@ -221,22 +223,32 @@ def zoo_names() -> list[str]:
 def import_part(part: str) -> Any:
     """A module of the package, e.g. `nn.tasks`. Raises UserError (exit 6) if it cannot be
     imported."""
-    folder = weight_files.weights_dir().parent / NAME
-    os.environ["YOLO_CONFIG_DIR"] = str(folder)  # its settings file
-    os.environ["YOLO_OFFLINE"] = "true"
-    os.environ["YOLO_AUTOINSTALL"] = "false"
-    os.environ["YOLO_VERBOSE"] = "false"
-    os.environ["ULTRALYTICS_SAFE_LOAD"] = "true"  # build layers without eval
+    if module := sys.modules.get(f"{NAME}.{part}"):
+        return module
+    settings = {
+        "YOLO_CONFIG_DIR": str(weight_files.weights_dir().parent / NAME),  # its settings file
+        "YOLO_OFFLINE": "true",
+        "YOLO_AUTOINSTALL": "false",
+        "YOLO_VERBOSE": "false",
+        "ULTRALYTICS_SAFE_LOAD": "true",  # build layers without eval
+    }
     missing = "the package {package} is not installed"
     with optional_import([NAME], missing, f"{INSTALL}; {NOTICE}", repair=INSTALL):
-        return _untouched(f"{NAME}.{part}")
+        return _untouched(f"{NAME}.{part}", settings)
 
 
-def _untouched(module: str) -> Any:
-    """Import a module, undoing the package's changes to the whole process."""
+def _untouched(module: str, settings: Mapping[str, str]) -> Any:
+    """Import a module, undoing the package's changes to the whole process.
+
+    settings: variables of the environment, which it reads when it is imported.
+    """
     import cv2
+    import torch
 
     threads, options = cv2.getNumThreads(), np.get_printoptions()
+    torch_options = copy.copy(torch._tensor_str.PRINT_OPTS)
+    environment = dict(os.environ)
+    os.environ.update(settings)
     try:
         with warnings.catch_warnings():
             importlib.import_module(NAME)  # where it is missing, the error names the package
@@ -244,6 +256,8 @@ def _untouched(module: str) -> Any:
     finally:
         cv2.setNumThreads(threads)
         np.set_printoptions(**options)
+        torch._tensor_str.PRINT_OPTS = torch_options
+        restore_environment(environment, set(os.environ) | set(environment))
 
 
 @dataclass(frozen=True)

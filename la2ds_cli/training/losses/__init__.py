@@ -170,5 +170,5 @@ def add_head(network: SequenceNetwork, config: Config) -> None:
     import torch
 
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.train.seed)
+        torch.default_generator.manual_seed(config.train.seed)
         network.add_module(HEAD, head(config))

@@ -10,11 +10,11 @@ import pytest
 from onnx import TensorProto, load, save
 from typer.testing import CliRunner
 
+from la2ds_cli.commands.app import app
 from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.main import app
 from la2ds_cli.poses.networks import pose_identities, resolve_pose
 from la2ds_cli.poses.networks import resolve_detector as _resolve_detector
 from tests.poses.grey_people import film

@@ -12,11 +12,11 @@ implementation and may change. The functions do what the commands of the same na
 project directories, and work may go back and forth between the two.
 
 What the user can mend is raised as `UserError`, with a message, a hint and the exit code that the
-command line would end with. Importing this package loads neither numpy nor torch.
+command line would end with. Importing this package loads neither numpy nor torch, and neither that
+nor any call changes what the process has only one of: folder, environment, threads, random numbers.
 """
 
 from la2ds.project import Project, open
-from la2ds.results import Embedded, Evaluated, Extracted, Timeline, Trained
 from la2ds.steps import (
     align,
     align_all,
@@ -30,8 +30,12 @@ from la2ds.steps import (
     train,
 )
 from la2ds_cli import __version__
+from la2ds_cli.alignment.trained import Trained
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.evaluation.figures import Evaluated
+from la2ds_cli.network.embedded import Embedded
+from la2ds_cli.poses.extracted import Extracted
 
 __all__ = [
     "ClipOptions",
@@ -40,7 +44,6 @@ __all__ = [
     "ExitCode",
     "Extracted",
     "Project",
-    "Timeline",
     "Trained",
     "UserError",
     "__version__",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from la2ds.results import data_frame
 from la2ds_cli.core.clip import VIDEO_COLUMNS, Video
-from la2ds_cli.core.config import load_config
+from la2ds_cli.core.data_frames import make_data_frame
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import check_choice
+from la2ds_cli.core.host import unchanged_process
+from la2ds_cli.core.progress import Progress
 
 if TYPE_CHECKING:
     from la2ds_cli.core.config import Config
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from la2ds_cli.core.types import PoseSequence
 
 
+@unchanged_process()
 def open(
     path: str | Path,
     create: bool = False,
@@ -78,13 +80,10 @@ class Project:
     def clip(self, name: str) -> Video:
         """The one clip that `name` means: its id, the start of its id, its path, file name or stem.
 
-        `NAME#2` is the second person of a video, `NAME#1.5-4` the part of these seconds; a name
-        alone is the whole video. Raises UserError (exit 3) if the project has no such clip, and
-        (exit 5) if it has several.
+        `NAME#2` is the second person of a video. Raises UserError (exit 3) if the project has no
+        such clip, and (exit 5) if it has several.
         """
-        from la2ds_cli.poses.current import clip_named
-
-        return clip_named(self._stored, name)
+        return self._stored.clip(name)
 
     def poses(self, name: str) -> PoseSequence:
         """The joints of a clip over its T frames.
@@ -105,23 +104,33 @@ class Project:
         Raises UserError (exit 6) if pandas is not installed.
         """
         clips = self.clips()
-        return data_frame({name: [getattr(clip, name) for clip in clips] for name in VIDEO_COLUMNS})
+        return make_data_frame(
+            {name: [getattr(clip, name) for clip in clips] for name in VIDEO_COLUMNS}
+        )
 
+    def _config(
+        self,
+        settings: Mapping[str, Any] | None,
+        preset: str | None = None,
+        chosen: Iterable[str] = (),
+    ) -> Config:
+        """Return the settings of project.toml, or of `preset`, changed by `chosen`, as `--set`
+        takes it, and then by `settings`. Raises UserError (exit 2) for what does not fit."""
+        from la2ds_cli.core.config import override_texts
 
-def merged_config(
-    project: Project | None,
-    settings: Mapping[str, Any] | None,
-    preset: str | None = None,
-    chosen: Sequence[str] = (),
-) -> Config:
-    """The settings of project.toml, changed by `chosen` and then by `settings`.
+        overrides = [*chosen, *override_texts(settings or {})]
+        return self._stored.config(preset=preset, overrides=overrides)
 
-    project: None = those of the preset alone. settings: values by `section.key`, such as
-    {"align.movement": 0}. preset: one to use instead of the project's. chosen: overrides as `--set`
-    takes them. Raises UserError (exit 2) for an unknown name or a value that does not fit, with the
-    nearest right one.
-    """
-    # JSON writes plain values as TOML does.
-    own = [f"{name}={json.dumps(value)}" for name, value in (settings or {}).items()]
-    stored = {} if project is None else project._stored.settings
-    return load_config(stored, preset=preset, overrides=[*chosen, *own])
+    @contextmanager
+    def _step(self, writes: bool = False) -> Iterator[Progress]:
+        """A block in which a step runs, with its progress; writes: it holds the project's lock."""
+        from la2ds_cli.core.console import Console
+
+        with ExitStack() as stack:
+            stack.enter_context(unchanged_process())
+            progress = Progress()
+            if self._verbose:
+                progress = stack.enter_context(Console()).progress
+            if writes:
+                stack.enter_context(self._stored.lock())
+            yield progress

@@ -1,4 +1,4 @@
-"""Results as pandas data frames, for those who have pandas."""
+"""Results as data frames of pandas, which is an extra."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from la2ds_cli.core.errors import optional_import
 
 
-def data_frame(content: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Any:
+def make_data_frame(content: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Any:
     """Return a pandas.DataFrame of columns (name -> values of one length) or of rows.
 
     Raises UserError (exit 6) if pandas is not installed.

@@ -1,36 +1,31 @@
 """The steps of la2ds as functions: extract, align, align_all, offset, train, embed, evaluate.
 
-Each takes a project, does what the command of its name does, and returns a value of results.py.
-`align_joints` aligns clips in memory, without a project.
+Each takes a project, does what the command of its name does, and returns a value. `align_joints`
+aligns clips in memory, without a project. None of them changes what the process has only one of
+(la2ds_cli/core/host.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from la2ds.project import Project, merged_config
-from la2ds.results import Embedded, Evaluated, Extracted, Timeline, Trained
+from la2ds.project import Project
+from la2ds_cli.alignment.trained import Trained
 from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.host import unchanged_process
+from la2ds_cli.evaluation.figures import Evaluated
+from la2ds_cli.network.embedded import Embedded
+from la2ds_cli.poses.extracted import Extracted
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.alignment import Alignment
     from la2ds_cli.alignment.request import FeatureOption
-    from la2ds_cli.core.batch import ItemResult
     from la2ds_cli.core.types import FloatArray, PoseSequence
     from la2ds_cli.core.view import ViewName
     from la2ds_cli.offset.result import Clock
-
-
-@contextmanager
-def _progress(project: Project) -> Iterator[Progress]:
-    if not project._verbose:
-        yield Progress()
-        return
-    with Console() as console:
-        yield console.progress
+    from la2ds_cli.views.results import Timeline
 
 
 def extract(
@@ -59,8 +54,8 @@ def extract(
     (exit 3), weights or a device that are not there (exit 6), a full disk (exit 7), another
     command that writes to the project (exit 5).
     """
-    from la2ds_cli.core.project_toml import Choice
-    from la2ds_cli.poses.extract import ExtractOptions, extract_poses
+    from la2ds_cli.poses.extract import ExtractOptions
+    from la2ds_cli.poses.extracted import extract_videos
 
     paths = [videos] if isinstance(videos, str | Path) else videos
     number = subject if subject and subject.isdecimal() else ""
@@ -68,21 +63,10 @@ def extract(
     options = ExtractOptions(
         clip=clip_options, subject=number, device=project._device, overwrite=overwrite
     )
-    stored = project._stored
-    choice = Choice(stored, "poses", chosen)
-
-    def keep(item: ItemResult) -> None:
-        if item.status != "cached":  # the networks worked
-            choice.keep()
-
-    names = [str(path) for path in paths]
-    with _progress(project) as progress, stored.lock():
-        items = extract_poses(
-            stored, names, choice.config.poses, options, on_clip=keep, progress=progress
+    with project._step(writes=True) as progress:
+        return extract_videos(
+            project._stored, [str(path) for path in paths], chosen, options, progress
         )
-        if any(item.usable for item in items):
-            choice.keep()
-    return Extracted(tuple(items))
 
 
 def align(
@@ -100,8 +84,7 @@ def align(
     a, b: video files, or names of clips of the project. They may differ in length and in frame
     rate: moments are compared in seconds. Poses and embeddings that are missing are computed first.
     No file of results is written; `save` writes them. Clips of different movements are
-    aligned as well, with nothing sure (`same_movement`). The seconds of B that match A's frames are
-    `matched_time`.
+    aligned as well, with nothing sure (`same_movement`).
 
     features: `model` compares embeddings of `run`, `base` those of the base model, `pose` the
     joints; `auto` takes a run that was named or is better than the base model, and otherwise the
@@ -116,12 +99,13 @@ def align(
     from la2ds_cli.alignment.project_aligner import align_clips
     from la2ds_cli.alignment.request import AlignRequest
 
-    config = merged_config(project, settings)
+    config = project._config(settings)
     request = AlignRequest(config, run, features, None, project._device, view=view)
-    with _progress(project) as progress:
+    with project._step() as progress:
         return align_clips(project._stored, str(a), str(b), request, progress)
 
 
+@unchanged_process()
 def save(project: Project, alignment: Alignment, *files: str | Path) -> list[Path]:
     """Write pictures (.png, .svg, .pdf) and tables (.csv, .json) as `la2ds align --out` does.
 
@@ -129,20 +113,9 @@ def save(project: Project, alignment: Alignment, *files: str | Path) -> list[Pat
     JSON file go to results/align of the project. Returns the paths. Raises UserError (exit 2) for
     another ending, for a file of the project, and for clips in memory.
     """
-    from la2ds_cli.alignment.alignment import IN_MEMORY
-    from la2ds_cli.core.errors import UserError
-    from la2ds_cli.core.output_paths import checked_outputs
-    from la2ds_cli.core.progress import Progress
-    from la2ds_cli.views.alignment_files import AN_ALIGNMENT, write_alignment
+    from la2ds_cli.views.results import save_alignment
 
-    if alignment.a is IN_MEMORY[0]:
-        raise UserError(
-            "clips in memory belong to no project in which their pictures lie",
-            hint="to_frame() and to_json() have the numbers",
-        )
-    stored = project._stored
-    targets = checked_outputs(stored, map(Path, files), *AN_ALIGNMENT)
-    return list(write_alignment(stored, alignment, targets, Progress()).files)
+    return save_alignment(project._stored, alignment, [Path(file) for file in files])
 
 
 def offset(
@@ -165,7 +138,7 @@ def offset(
     from la2ds_cli.offset.several import find_offsets
 
     names = [str(one) for one in recordings]
-    with _progress(project) as progress:
+    with project._step() as progress:
         stored, device = project._stored, project._device
         result = find_offsets(
             stored, names, drift=drift, force=force, device=device, progress=progress
@@ -173,6 +146,7 @@ def offset(
     return {one.clip.id: clock for one, clock in result.placed}
 
 
+@unchanged_process()
 def joints(
     xy: FloatArray, fps: float, skeleton: str = "coco17", score: FloatArray | None = None
 ) -> PoseSequence:
@@ -184,24 +158,12 @@ def joints(
 
     Raises UserError (exit 2) for an unknown skeleton, and ValueError for arrays that do not fit it.
     """
-    import numpy as np
+    from la2ds_cli.core.joints import make_pose
 
-    from la2ds_cli.core.types import PoseSequence
-
-    get_skeleton(skeleton)
-    length, seen = len(xy), np.asarray(np.isfinite(xy).all(axis=-1))
-    return PoseSequence(
-        xy=np.where(seen[..., None], xy, np.nan),
-        score=np.where(seen, 1.0 if score is None else score, 0.0),
-        box=np.full((length, 4), np.nan),
-        frame=np.arange(length),
-        time=np.arange(length) / fps,
-        fps=fps,
-        size=(0, 0),
-        skeleton=skeleton,
-    )
+    return make_pose(xy, fps, skeleton, score)
 
 
+@unchanged_process()
 def align_joints(
     a: PoseSequence,
     b: PoseSequence,
@@ -218,8 +180,10 @@ def align_joints(
     """
     from la2ds_cli.alignment.project_aligner import align_poses
     from la2ds_cli.alignment.request import AlignRequest
+    from la2ds_cli.core.config import load_config, override_texts
 
-    request = AlignRequest(merged_config(None, settings), features=features, view=view)
+    config = load_config(overrides=override_texts(settings or {}))
+    request = AlignRequest(config, features=features, view=view)
     return align_poses(a, b, request)
 
 
@@ -248,20 +212,14 @@ def align_all(
     from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.alignment.timeline import align_all as place_all
     from la2ds_cli.alignment.timeline import clips_of
+    from la2ds_cli.views.results import Timeline
 
-    stored, config = project._stored, merged_config(project, settings)
+    stored, config = project._stored, project._config(settings)
     request = AlignRequest(config, run, features, "dtw", project._device, same_only=not force)
     names = clips_of(stored) if clips is None else [str(clip) for clip in clips]
-    with _progress(project) as progress:
+    with project._step() as progress:
         result = place_all(stored, names, request, reference=reference, progress=progress)
-    return Timeline(
-        reference=result.clock.video.id,
-        clips={clip.video.id: clip for clip in result.clips},
-        left_out=dict(result.left_out),
-        features=result.features,
-        _project=stored,
-        _result=result,
-    )
+    return Timeline.of(result, stored)
 
 
 def train(
@@ -286,22 +244,15 @@ def train(
     4), a run of other settings, or another command that writes to the project (exit 5), and a
     device that is not there (exit 6).
     """
-    from la2ds_cli.alignment.run_verdict import ensure_verdict
+    from la2ds_cli.alignment.trained import train_and_judge
+    from la2ds_cli.training.losses import method_recipe
     from la2ds_cli.training.train import TrainOptions
-    from la2ds_cli.training.train import train as train_run
 
-    stored = project._stored
+    options = TrainOptions(project._device, max_minutes, overwrite)
     preset, chosen = method_recipe(method, preset)
-    with _progress(project) as progress, stored.lock():
-        result = train_run(
-            stored,
-            run=run,
-            config=merged_config(project, settings, preset, chosen),
-            options=TrainOptions(project._device, max_minutes, overwrite),
-            progress=progress,
-        )
-        verdict = ensure_verdict(stored, result.run, project._device, progress)
-    return Trained(result, verdict.sentence(result.run) if verdict else "")
+    with project._step(writes=True) as progress:
+        config = project._config(settings, preset, chosen)
+        return train_and_judge(project._stored, run, config, options, progress)
 
 
 def embed(
@@ -315,17 +266,11 @@ def embed(
     Raises UserError for a name that is no clip (exit 3), a run without a model or a project without
     poses (exit 4), and another command that writes to the project (exit 5).
     """
-    from la2ds_cli.network.embed import embed as embed_clips
+    from la2ds_cli.network.embedded import embed_clips
 
-    stored = project._stored
     chosen = None if clips is None else [project.clip(name).id for name in clips]
-    with _progress(project) as progress, stored.lock():
-        items = embed_clips(
-            stored, run=run, device=project._device, videos=chosen, progress=progress
-        )
-    usable = [item.video for item in items if item.usable]
-    embeddings = {video: stored.read_embedding(run, video)[0] for video in usable}
-    return Embedded(run, embeddings, tuple(items))
+    with project._step(writes=True) as progress:
+        return embed_clips(project._stored, run, chosen, project._device, progress)
 
 
 def evaluate(
@@ -353,8 +298,8 @@ def evaluate(
     from la2ds_cli.evaluation.evaluate import evaluate as evaluate_runs
 
     names = (runs,) if isinstance(runs, str) else tuple(runs)
-    config = merged_config(project, settings)
+    config = project._config(settings)
     request = Request(project._stored, config, names, protocol, features, project._device)
-    with _progress(project) as progress:
+    with project._step() as progress:
         document = evaluate_runs(request, progress=progress).document
     return Evaluated(document)

@@ -1,0 +1,98 @@
+"""Alignments and timelines as files: a result of a step, and the project it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from la2ds_cli.alignment.alignment import IN_MEMORY
+from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.host import unchanged_process
+from la2ds_cli.core.output_paths import checked_outputs
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.views.alignment_files import (
+    A_TIMELINE,
+    AN_ALIGNMENT,
+    write_alignment,
+    write_timeline,
+)
+
+if TYPE_CHECKING:
+    from la2ds_cli.alignment.alignment import Alignment
+    from la2ds_cli.alignment.timeline_result import PlacedClip, TimelineResult
+    from la2ds_cli.core.project import Project
+
+
+def save_alignment(project: Project, alignment: Alignment, files: Sequence[Path]) -> list[Path]:
+    """Write an alignment to files, as `la2ds align --out` does, and return their paths.
+
+    Without files, a picture and a JSON file go to results/align of the project. Raises UserError
+    (exit 2) for another ending, for a file of the project, and for clips in memory.
+    """
+    if alignment.a is IN_MEMORY[0]:
+        raise UserError(
+            "clips in memory belong to no project in which their pictures lie",
+            hint="to_frame() and to_json() have the numbers",
+        )
+    targets = checked_outputs(project, files, *AN_ALIGNMENT)
+    return list(write_alignment(project, alignment, targets, Progress()).files)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Many clips on one timeline, the clock of one of them: 0 is its first frame, 1 its last.
+
+    reference: id of that clip. clips: id -> where it lies, with `frame` and `time` (T,) of its own,
+    `position` (T,) float64 in [0, 1], NaN where the timeline does not show a frame, `confidence`
+    (T,) that the position is right to 0.05, `mirrored`, `probability` that it shows the movement
+    (NaN where that cannot be told), and `repetitions` that it holds. left_out: name -> why it is
+    not on the timeline. features: `model`, `base` or `pose`.
+    """
+
+    reference: str
+    clips: dict[str, PlacedClip]
+    left_out: dict[str, str]
+    features: str
+    _project: Project = field(repr=False, compare=False)
+    _result: TimelineResult = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, result: TimelineResult, project: Project) -> Timeline:
+        """Return the timeline of clips of a project."""
+        return cls(
+            reference=result.clock.video.id,
+            clips={clip.video.id: clip for clip in result.clips},
+            left_out=dict(result.left_out),
+            features=result.features,
+            _project=project,
+            _result=result,
+        )
+
+    def seconds_in(self, clip: str, position: float) -> float:
+        """The moment of a clip, by its id, in seconds that lies at a position of the timeline.
+
+        NaN where the clip does not show it. Raises KeyError for a clip that is not in `clips`.
+        """
+        return self._result.seconds_in(clip, position)
+
+    @unchanged_process()
+    def save(self, *files: str | Path) -> list[Path]:
+        """Write pictures and tables as `la2ds timeline --out` does.
+
+        Returns the paths; without `files`, a picture, a table and a JSON file go to
+        results/timeline of the project. Raises UserError (exit 2) for another ending, and for a
+        file of the project.
+        """
+        targets = checked_outputs(self._project, map(Path, files), *A_TIMELINE)
+        return list(write_timeline(self._project, self._result, targets, Progress()).files)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document that `la2ds timeline --json` prints."""
+        return self._result.to_json()
+
+    def to_frame(self) -> Any:
+        """A pandas.DataFrame with a row for each frame of each clip; UserError (exit 6) without
+        pandas. The columns: `video`, `frame`, `time`, `position`, `confidence`."""
+        return self._result.to_frame()
