@@ -8,7 +8,7 @@ from typing import Any
 from la2ds_cli.core.errors import optional_import
 
 
-def make_data_frame(content: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Any:
+def make_data_frame(content: Mapping[Any, Any] | Sequence[Mapping[str, Any]]) -> Any:
     """Return a pandas.DataFrame of columns (name -> values of one length) or of rows.
 
     Raises UserError (exit 6) if pandas is not installed.

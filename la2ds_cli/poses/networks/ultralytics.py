@@ -243,10 +243,10 @@ def _untouched(module: str, settings: Mapping[str, str]) -> Any:
     settings: variables of the environment, which it reads when it is imported.
     """
     import cv2
-    import torch
+    from torch import _tensor_str as printing
 
     threads, options = cv2.getNumThreads(), np.get_printoptions()
-    torch_options = copy.copy(torch._tensor_str.PRINT_OPTS)
+    torch_options = copy.copy(printing.PRINT_OPTS)
     environment = dict(os.environ)
     os.environ.update(settings)
     try:
@@ -256,7 +256,7 @@ def _untouched(module: str, settings: Mapping[str, str]) -> Any:
     finally:
         cv2.setNumThreads(threads)
         np.set_printoptions(**options)
-        torch._tensor_str.PRINT_OPTS = torch_options
+        printing.PRINT_OPTS = torch_options
         restore_environment(environment, set(os.environ) | set(environment))
 
 
