@@ -276,6 +276,10 @@ def test_a_refused_correction_is_kept_and_can_be_made_again(browser: Any, filmed
     def places() -> list[tuple[int | None, str]]:
         return [(one.frame, one.joint) for one in corrections(filmed, "a")]
 
+    def slowly(route: Any) -> None:
+        seen.press("ArrowRight", "x")  # on what is still shown as before
+        route.continue_()
+
     with browsed(browser, filmed) as seen:
         seen.go("/joints?clip=a")
         seen.press("d")
@@ -289,8 +293,10 @@ def test_a_refused_correction_is_kept_and_can_be_made_again(browser: Any, filmed
         assert seen.page.locator(AGAIN).count() == 0  # an undo is not offered
         assert len(places()) == 2
         put_joint(filmed, 10)
-        seen.press("ArrowRight", "x", "ArrowRight", "x")
+        seen.page.route("**/joints/data?clip=a", slowly, times=1)
+        seen.press("ArrowRight", "x")
         assert "changed meanwhile" in seen.trouble()
+        seen.wait_for("document.querySelectorAll('#corrections li').length === 3")
         seen.wait_for("document.getElementById('saved').textContent === 'not saved'")
         assert len(places()) == 3
         seen.page.click(AGAIN)

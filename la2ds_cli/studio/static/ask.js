@@ -55,7 +55,7 @@ export const remove = (path, version) => asked(path, { method: "DELETE", headers
 export class Saving {
   /** reload(error): show what is stored, and take over its version, after a refusal. */
   constructor(reload) {
-    Object.assign(this, { reload, version: "", due: 0, refusals: 0, words: "", open: [], done: Promise.resolve() });
+    Object.assign(this, { reload, version: "", due: 0, refusals: 0, words: "", open: [], refused: [], done: Promise.resolve() });
     window.addEventListener("beforeunload", (event) => { if (this.due) event.preventDefault(); });
   }
 
@@ -77,29 +77,36 @@ export class Saving {
 
   async store(send, again, refusals) {
     if (again) this.open.push(again);
-    if (this.refusals !== refusals) { this.offer(); return null; } // made on what had changed
+    if (this.refusals !== refusals) { this.refuse(); return null; } // made on what had changed
     try {
       const found = await this.sent(send);
-      trouble(null);
       this.words = "saved";
       if (found) { this.version = found.version; this.open = []; }
+      this.offer();
       return found;
     } catch (error) {
       this.error = error;
       this.refusals += 1;
-      this.words = "not saved";
       if (!error.changed) this.open = [];
-      trouble(error);
+      this.refuse();
       await this.reload(error).catch(trouble);
-      this.offer();
+      this.refusals += 1; // what was changed until now was still shown as before
       return null;
     }
   }
 
-  /** Show why changes are not stored, and offer to make them again. */
+  refuse() {
+    this.words = "not saved";
+    this.refused.push(...this.open);
+    this.open = [];
+    trouble(this.error);
+    this.offer();
+  }
+
+  /** Offer to make refused changes again, as long as there are any. */
   offer() {
-    const open = [...this.open];
-    trouble(this.error, open.length ? () => { this.open = []; for (const again of open) again(); } : null);
+    if (!this.refused.length) { if (this.words === "saved") trouble(null); return; }
+    trouble(this.error, () => { for (const again of this.refused.splice(0)) again(); });
   }
 
   tell() {

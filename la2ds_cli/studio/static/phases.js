@@ -51,6 +51,7 @@ async function open(id, frame = null) {
     found = await get(dataOf(id));
     if (mine !== opening) return;
   } while (saving.due);
+  if (opened !== found.id) saving.refused = [];
   opened = found.id;
   clip = unpacked(found.clip, new ServedFilm(found.clip.pictures));
   ends = found.ends;
