@@ -24,7 +24,7 @@ def checked_outputs(
     replace or change what the project needs. what: the kind of file, such as `a page`."""
     targets, clips = list(paths), project.video_list()
     tables = {project.videos_path, project.phases_path, project.subjects_path}
-    tables.add(project.annotations_path)
+    tables |= {project.annotations_path, project.people_path}
     for path in targets:
         if path.suffix.lower() not in suffixes:
             only = "" if len(suffixes) == 1 else "one of: "

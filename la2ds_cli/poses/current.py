@@ -197,7 +197,8 @@ def follow_files(project: Project, files: Sequence[tuple[Path, str]]) -> str:
     replaced = [row for row in others if row.id not in moved]
     if moved or replaced:
         with project.tables():
-            _keep_names(project, moved, {row.id for row in replaced})
+            after = [moved.get(row.id, row) for row in listed.videos]
+            _keep_names(project, VideoList(project.root, after), {row.id for row in replaced})
             project.add_videos(moved.values())
     told = [f"renamed or moved: {_some(places)}"] if places else []
     if replaced:
@@ -216,11 +217,19 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _keep_names(project: Project, moved: Mapping[str, Video], replaced: Collection[str]) -> None:
+def keep_names(project: Project, removed: Collection[Video]) -> None:
+    """Replace names in phases.csv of clips that will be removed by their ids, so that no other clip
+    gets their phases. To be called with the tables locked."""
+    if removed and project.phases_path.exists():
+        ids = {video.id for video in removed}
+        left = [video for video in project.videos() if video.id not in ids]
+        _keep_names(project, VideoList(project.root, left), ids)
+
+
+def _keep_names(project: Project, after: VideoList, replaced: Collection[str]) -> None:
     """Replace names of clips in phases.csv by their ids, where the name will mean another clip or
-    none."""
+    none. after: the clips as they will be listed."""
     before = project.video_list()
-    after = VideoList(project.root, [moved.get(row.id, row) for row in before.videos])
 
     def kept(name: str) -> str:
         meant = _find(before, name)

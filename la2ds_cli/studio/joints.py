@@ -22,8 +22,11 @@ from la2ds_cli.core.annotations import (
     joint_of,
     joint_value,
     now,
+    is_of_reading,
     reading_of,
+    turning_of,
 )
+from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.project import Project
@@ -54,30 +57,30 @@ def _data(request: Request) -> Response:
         | {
             "reading": reading,
             "joints": list(get_skeleton(pose.skeleton).joints),
-            "corrections": corrections_json(project, clip, pose, reading),
+            "corrections": corrections_json(project, clip, pose, recipe),
         }
     )
 
 
 def corrections_json(
-    project: Project, clip: Video, pose: PoseSequence, reading: str
+    project: Project, clip: Video, pose: PoseSequence, recipe: Recipe
 ) -> list[dict[str, Any]]:
     """The corrections of a clip: frame, joint, position (None = not trusted) and when."""
     told = [
         {"frame": frame, "joint": joint, "at": at, "set": row.set}
-        for (frame, joint), (row, at) in _corrections(project, clip, pose, reading).items()
+        for (frame, joint), (row, at) in _corrections(project, clip, pose, recipe).items()
     ]
     return sorted(told, key=lambda one: (one["frame"], one["joint"]))
 
 
 def _corrections(
-    project: Project, clip: Video, pose: PoseSequence, reading: str
+    project: Project, clip: Video, pose: PoseSequence, recipe: Recipe
 ) -> dict[tuple[int, str], tuple[Annotation, Point | None]]:
     """The corrections of a clip by frame and joint, of several the last."""
     moments = ClipMoments.of(clip.id, clip.options, pose)
     found = {}
     for row in project.annotations():
-        if row.kind == JOINT and row.reading == reading:
+        if row.kind == JOINT and is_of_reading(row, recipe, pose.info):
             frame, (joint, at) = moments.frame_at(row.at), joint_of(row.value)
             if frame is not None:
                 found[frame, joint] = row, at
@@ -112,17 +115,18 @@ def change(
     if known not in (None, reading):
         raise Mismatch(f"{clip.title} is read in another way now", hint="load the page again")
     moments, time = ClipMoments.of(clip.id, clip.options, pose), now()
+    turned = turning_of(pose.info)
     new = {}
     for one in changes:
         frame, joint, at = _checked(one, pose)
         value = joint_value(joint, at)
-        row = Annotation(JOINT, moments.at(frame), None, value, reading, time)
+        row = Annotation(JOINT, moments.at(frame), None, value, turned, time)
         new[frame, joint] = None if one.get("remove") else row
     with project.tables():
-        there = _corrections(project, clip, pose, reading)
+        there = _corrections(project, clip, pose, recipe)
         gone = [there[key][0] for key in new if key in there]
         project.change_annotations(gone, [row for row in new.values() if row is not None])
-    return corrections_json(project, clip, pose, reading)
+    return corrections_json(project, clip, pose, recipe)
 
 
 def _checked(said: Mapping[str, Any], pose: PoseSequence) -> tuple[int, str, Point | None]:
