@@ -20,7 +20,7 @@ class DimDetector:
         found = []
         for image in images:
             seen = [(grey, box) for grey in GREYS if (box := find(image, grey)) is not None]
-            wide = {150: np.array([-5, -5, 5, 5])}
+            wide = {150: np.array([-10, -10, 10, 10])}
             rows = [[*(box + wide.get(grey, 0)), 0.2 if grey == 200 else 0.9] for grey, box in seen]
             found.append(np.array(rows, np.float32).reshape(-1, 5))
         return found

@@ -20,7 +20,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.poses.extract import ExtractOptions, ensure_poses, extract_poses
 from tests.poses import dim_people
-from tests.poses.grey_people import CONFIG, DUET, NAMES, film
+from tests.poses.grey_people import CONFIG, DUET, NAMES, film, walk
 from tests.processes import invoke
 
 LARGE, SMALL = 200, 100  # greys of the two people
@@ -126,9 +126,25 @@ def test_another_person_is_a_clip_of_their_own_and_the_first_comes_back(
     assert labelled(project) == {"of the large": LARGE}
 
 
+def test_a_name_in_phases_means_no_other_clip_once_its_person_is_no_longer_kept(
+    project: Project, duet: Path, tmp_path: Path
+) -> None:
+    """`duet` is the stem of the one and the beginning of the other's id."""
+    (tmp_path / "duet").mkdir()
+    film(tmp_path / "duet" / "solo.mp4", walk(12))
+    read(project, duet)
+    read(project, tmp_path / "duet" / "solo.mp4")
+    project.phases_path.write_text("video,start,end,phase\nduet,0,8,of the large\n")
+    (one,) = project.phases()
+    read(project, duet, "--subject", "2")
+    assert project.phases() == {}
+    read(project, duet, "--subject", "auto")
+    assert list(project.phases()) == [one]
+
+
 def test_the_same_person_is_followed_by_another_detector(project: Project, tmp_path: Path) -> None:
     """Whose order of two people of nearly one size is the other one, as a new project shows."""
-    pair = [{150: (160 + t, 41, 198 + t, 129), 250: (40 + t, 40, 80 + t, 130)} for t in range(12)]
+    pair = [{150: (161 - t // 2, 41, 199 - t // 2, 129), 250: (40 + t // 2, 40, 80 + t // 2, 130)} for t in range(12)]
     film(tmp_path / "pair.mp4", pair)
     new = Project.create(tmp_path / "new")
     is_left = []
