@@ -3,6 +3,7 @@ once."""
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -562,6 +563,8 @@ def _extract_missing(
     try:
         results = _run(run, list(sources.values()), list_results=record.write)
         for name, result in zip(sources, results, strict=True):
+            if lost := _not_found_again(run.project, name, ids[name], result):
+                result = replace(result, items=[error_row(name, lost)], error=lost)
             record.add(result)
             item = result.items[0]
             if isinstance(result.error, UserError) and left_out is not None:
@@ -571,15 +574,7 @@ def _extract_missing(
                 raise result.error.about(Path(item.path).name)  # of several clips: this
             elif result.error:
                 raise result.error
-            elif ids[name] in [each.video for each in result.items]:
-                continue
-            elif ids[name] and result.source is not None:
-                lost = _not_found_again(name, result)
-                if left_out is None:
-                    raise lost
-                left_out[name] = lost.message
-                del ids[name]
-            else:
+            elif ids[name] not in [each.video for each in result.items]:
                 if result.source is None:
                     run.progress.note(f"{name} is {item.message}")
                 ids[name] = item.video
@@ -588,11 +583,19 @@ def _extract_missing(
         run.progress.end()
 
 
-def _not_found_again(name: str, result: ClipResult) -> UserError:
-    """The person of a clip of the project is not among those of a new reading."""
-    found = ", ".join(item.video for item in result.items)
+def _not_found_again(
+    project: Project, name: str, wanted: str, result: ClipResult
+) -> UserError | None:
+    """The problem that a new reading of the film of a clip shows other people; it is not kept, so
+    that the clip stays. wanted: id of the clip, empty if it is new."""
+    source, found = result.source, [item.video for item in result.items if item.usable]
+    if source is None or not found or wanted in found or family(wanted)[0] != source.file:
+        return None
+    for video in set(found) - {video.id for video in project.videos()}:
+        project.pose_path(video).unlink(missing_ok=True)
     return Unusable(
-        f"{name}: its person was not found again, but {found}",
-        hint="keep more people with la2ds extract-poses --subjects N, or choose one with --subject",
+        f"{Path(name).name}: the person of this clip was not found again, but others were",
+        hint=f"la2ds extract-poses {shlex.quote(source.name)} lists them; --subjects N keeps more "
+        "people, --subject N chooses one",
         code=NO_SUCH_PERSON,
     )

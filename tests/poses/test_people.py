@@ -22,6 +22,7 @@ from la2ds_cli.poses.extract import ExtractOptions, ensure_poses, extract_poses
 from tests.poses import dim_people
 from tests.poses.grey_people import CONFIG, DUET, NAMES, film, walk
 from tests.processes import invoke
+from tests.told import refused
 
 LARGE, SMALL = 200, 100  # greys of the two people
 
@@ -153,6 +154,19 @@ def test_the_same_person_is_followed_by_another_detector(project: Project, tmp_p
         (one,) = where.videos()
         is_left.append(where.read_pose(one.id)[0].xy[0, 0, 0] < 100)
     assert is_left == [True, True, False]
+
+
+def test_a_step_does_not_go_on_with_somebody_else(project: Project, duet: Path) -> None:
+    """The other detector does not see the person of the clip, for whom labels were set."""
+    read(project, duet)
+    (one,) = project.videos()
+    project.mark_video(one.id, split="", group="large")
+    config = replace(CONFIG, detector=dim_people.NAME)
+    with refused(ExitCode.UNUSABLE, "person of this clip was not found", "V026"):
+        ensure_poses(project, ["duet.mp4"], config)
+    left_out: dict[str, str] = {}
+    assert ensure_poses(project, [one.id], CONFIG, left_out=left_out) == [one.id]
+    assert (shown(project), left_out) == ({"large": LARGE}, {})
 
 
 def test_people_are_found_again_without_their_poses(project: Project, duet: Path) -> None:
