@@ -33,9 +33,11 @@ def extract_poses(
         "auto|N", "Whom to follow: the best person, or the N-th best for these clips only."
     ),
     subjects: int | None = option("N", "Keep N people in each clip. [default: 1]", min=1),
-    time_range: str | None = option("START:END", "Only these seconds, such as 2:6.5, 2.5: or :8; all: 0:."),
+    time_range: str | None = option("START:END", "Only these seconds: 2:6.5, 2.5:, :8; 0: is all."),
     rotate: int | None = option("DEGREES", "Rotate clockwise by 90, 180 or 270 degrees; 0: not."),
-    mirror: bool | None = flag("--mirror/--no-mirror", "Flip left and right (selfie camera).", None),
+    mirror: bool | None = flag(
+        "--mirror/--no-mirror", "Flip left and right (selfie camera).", None
+    ),
     slowmo: float | None = option(
         "FACTOR", "The video plays this many times slower than life; 1: not."
     ),
@@ -62,10 +64,10 @@ def extract_poses(
       la2ds extract-poses a.mp4 --detector person.onnx --pose pose.onnx
 
     Creates the project if there is none. Finished clips are skipped, and a bad file does not stop
-    the others. Options that are not given are those of the clip as it was read before. The detector,
-    the pose network and the subject given here are stored in project.toml, the number of a person in
-    subjects.csv, from which auto removes it, once a clip was read with them. A person keeps the clip
-    they have, whatever number they are chosen by.
+    the others. An option that is not given stays as it was when the clip was read before. The
+    detector, the pose network and the subject given here are stored in project.toml, the number of
+    a person in subjects.csv, from which auto removes it, once a clip was read with them. A person
+    who has a clip keeps it, whatever number chooses them.
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.core.output_paths import checked_outputs

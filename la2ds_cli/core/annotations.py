@@ -275,8 +275,8 @@ def drawings_on(rows: Iterable[Annotation], clip: ClipMoments, turned: str) -> l
 # --- corrected joints in poses --------------------------------------------------------------------
 
 # They are applied whenever the poses are read, so they survive a new extraction. They belong to the
-# person, and apply only where the picture is rotated and mirrored as it was: in another reading they
-# are not used, but stay in the table.
+# person, and apply only where the picture is rotated and mirrored as it was: in another reading
+# they are not used, but stay in the table.
 
 
 def reading_of(recipe: Recipe, info: Mapping[str, Any]) -> str:

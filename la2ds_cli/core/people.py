@@ -7,7 +7,8 @@ other options or another choice, finds the people at the same places in the same
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from la2ds_cli.core.csv_tables import read_rows, table_text
 from la2ds_cli.core.types import FloatArray, IntArray
 
 _COLUMNS = ("video", "subject", "places")
+_CELL = re.compile(r"(?:\d{1,15}(?: -?\d{1,6}){4}(?:; (?=\d)|$))*")
 _HINT = "delete the line; la2ds writes it again when the clip is extracted again"
 _SCALE = 1000  # of the shares of a picture, in the table
 _PLACES = 40  # at most, in the table
@@ -98,13 +100,9 @@ class Places:
 
     @classmethod
     def from_text(cls, text: str) -> Places:
-        """Return the places of `to_text`; raises ValueError for other text."""
-        rows = [[int(cell) for cell in part.split()] for part in text.split(";") if part.strip()]
-        if any(len(row) != 5 or max(map(abs, row)) >= 2**53 for row in rows):
-            raise ValueError(f"places are {text[:40]!a}, not frames with four sides each")
+        """Return the places of `to_text`."""
+        rows = [[int(cell) for cell in part.split()] for part in text.split(";") if part]
         table = np.array(rows, np.int64).reshape(-1, 5)
-        if (np.diff(table[:, 0]) <= 0).any():
-            raise ValueError("the frames of the places are not in order")
         return cls(table[:, 0], table[:, 1:] / _SCALE)
 
 
@@ -121,10 +119,15 @@ class PersonRow:
     """A row of people.csv.
 
     subject: the choice by which the clip was read: `auto`, or a rank.
+    cell: text of the places, which few of those who read the table need.
     """
 
     subject: str
-    places: Places
+    cell: str
+
+    @property
+    def places(self) -> Places:
+        return Places.from_text(self.cell)
 
 
 def read_people(path: Path) -> dict[str, PersonRow]:
@@ -134,7 +137,10 @@ def read_people(path: Path) -> dict[str, PersonRow]:
 
     def keep(cells: dict[str, str]) -> None:
         check_id(cells["video"])
-        people[cells["video"]] = PersonRow(cells["subject"], Places.from_text(cells["places"]))
+        if not _CELL.fullmatch(cells["places"]):
+            text = cells["places"][:40]
+            raise ValueError(f"places are {text!a}, not frames with four sides each")
+        people[cells["video"]] = PersonRow(cells["subject"], cells["places"])
 
     if path.exists():
         read_rows(path, keep, _HINT)
@@ -144,10 +150,7 @@ def read_people(path: Path) -> dict[str, PersonRow]:
 def write_people(path: Path, new: Mapping[str, PersonRow]) -> None:
     """Put rows into people.csv, in place of those of the same clips. To be called with the tables
     locked. Raises UserError (exit 5) as `read_people`, (exit 7) if it cannot be written."""
-    rows = {**read_people(path), **new}
     if new:
-        artifact.write_text(path, table_text(_COLUMNS, _cells(rows.items())))
-
-
-def _cells(rows: Iterable[tuple[str, PersonRow]]) -> Iterable[tuple[str, str, str]]:
-    return ((video, row.subject, row.places.to_text()) for video, row in rows)
+        rows = {**read_people(path), **new}
+        cells = ((video, row.subject, row.cell) for video, row in rows.items())
+        artifact.write_text(path, table_text(_COLUMNS, cells))

@@ -24,8 +24,8 @@ from la2ds_cli.core.annotations import (
     changed,
     corrected,
     corrected_recipe,
-    read_annotations,
     is_of_reading,
+    read_annotations,
     write_annotations,
 )
 from la2ds_cli.core.clip import ClipOptions, Video, family, listable
@@ -220,15 +220,15 @@ class Project(ProjectFolder):
         video comes back. Call it with the project locked."""
         files = [*self.files_of(video), *self.pictures_of(video)]
         with self.tables():
-            self.keep_person(video)
+            self.keep_people([video])
             self.add_videos([], [video])
         for path in files:
             path.unlink(missing_ok=True)
         shutil.rmtree(self.film_dir(video), ignore_errors=True)
 
-    def person_row(self, video: str) -> PersonRow:
-        """Return where the person of a clip is, by the clip's poses; raises UserError (exit 4) if
-        there are none."""
+    def person_places(self, video: str) -> tuple[str, Places]:
+        """Return by which choice a clip was read, and where its person is by its poses; raises
+        UserError (exit 4) if there are none."""
         path = self.pose_path(video)
         with artifact.readable(path, f"no poses for {video}"):
             arrays, recipe, facts = artifact.read_arrays(path, ("frame", "box"))
@@ -238,13 +238,17 @@ class Project(ProjectFolder):
             places = Places.of(
                 arrays["frame"], arrays["box"], (width, height), rotate=turn[0], mirror=turn[1]
             )
-        return PersonRow(str(recipe.config.get("subject", "")), places)
+        return str(recipe.config.get("subject", "")), places
 
-    def keep_person(self, video: str) -> None:
-        """Keep where the person of a clip is, whose poses will be deleted; nothing if they cannot
-        be read."""
-        with suppress(UserError):
-            write_people(self.people_path, {video: self.person_row(video)})
+    def keep_people(self, videos: Iterable[str]) -> None:
+        """Write into people.csv where the people of clips are, of which the poses can be read. To
+        be called with the tables locked."""
+        rows = {}
+        for video in videos:
+            with suppress(UserError):
+                subject, places = self.person_places(video)
+                rows[video] = PersonRow(subject, places.to_text())
+        write_people(self.people_path, rows)
 
     def exported(self, video: str) -> list[str]:
         """Files in `results` that show a clip, relative to the project; found by their names."""
@@ -297,7 +301,8 @@ class Project(ProjectFolder):
         return [
             one
             for one in mine
-            if is_of_reading(one, recipe, info) and part.start - _EARLY <= (one.at.seconds or 0.0) < part.end
+            if is_of_reading(one, recipe, info)
+            and part.start - _EARLY <= (one.at.seconds or 0.0) < part.end
         ]
 
     def write_pose(self, video: str, pose: PoseSequence, recipe: artifact.Recipe) -> None:

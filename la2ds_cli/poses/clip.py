@@ -103,10 +103,10 @@ def pose_clip(
     """Joints of the subject of a clip and of the next best people, best first.
 
     People whom the project follows in this clip already stay before others, as long as the choice
-    of the subject is the same. At least one sequence and at most config.subjects; frames without the person are NaN, as are
-    joints scored below config.joint_threshold. info of each:
-    people, persons (sequences returned), person, margin, ambiguous, candidates, cuts, and the facts
-    of quality.assess. Raises UserError (exit 4): V002 fewer than config.min_frames frames, V020
+    of the subject is the same. At least one sequence and at most config.subjects; frames without
+    the person are NaN, as are joints scored below config.joint_threshold. info of each: people,
+    persons (sequences returned), person, margin, ambiguous, candidates, cuts, and the facts of
+    quality.assess. Raises UserError (exit 4): V002 fewer than config.min_frames frames, V020
     nobody found, V026 fewer people than the subject's rank.
     """
     config, source = task.config, task.source

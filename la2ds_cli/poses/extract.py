@@ -20,7 +20,6 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, Unusable, UserError
-from la2ds_cli.core.people import write_people
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import (
@@ -359,9 +358,7 @@ class _Record:
                 self._run.progress.note(failed.message)
 
 
-def _add_rows(
-    project: Project, results: Sequence[ClipResult], order: Sequence[str]
-) -> list[str]:
+def _add_rows(project: Project, results: Sequence[ClipResult], order: Sequence[str]) -> list[str]:
     """List clips that have poses, with where their people are and the choices that led to them.
 
     Clips of people whom the new reading of their part does not keep leave the list, as by
@@ -374,27 +371,21 @@ def _add_rows(
             together.setdefault(video.shared_id, []).append(video)
         rows: list[Video] = []
         removed: list[Video] = []
-        notes, places, choices = [], {}, {}
+        people: list[str] = []
+        notes, choices = [], {}
         for result in results:
             source = result.source
             assert source is not None
             kept = _rows_of(project, result)
             rows += kept
-            places |= {
-                item.video: project.person_row(item.video)
-                for item in result.items
-                if item.status != "cached"
-            }
-            before = [one for one in together.get(source.id(), []) if kept and _is_found(project, one)]
-            gone = [one for one in before if one.id not in {row.id for row in kept}]
+            people += [item.video for item in result.items if item.status != "cached"]
+            gone = _no_longer_kept(project, kept, together.get(source.id(), []))
             removed += gone
-            if note := _about_people(source, before, kept, gone):
+            if note := _about_people(source, kept, gone, together.get(source.id(), [])):
                 notes.append(note)
             if source.choice is not None:
                 choices[source.id()] = source.choice
-        write_people(project.people_path, places)
-        for video in removed:
-            project.keep_person(video.id)
+        project.keep_people([*people, *(video.id for video in removed)])
         changed = [row for row in rows if _differs(known.get(row.id), row)]
         if changed or removed:
             keep_names(project, removed)
@@ -417,12 +408,18 @@ def _rows_of(project: Project, result: ClipResult) -> list[Video]:
     return rows
 
 
-def _is_found(project: Project, video: Video) -> bool:
-    """Whether the poses of a clip are gone or were extracted: imported ones stay."""
-    try:
-        return artifact.read_header(project.pose_path(video.id))[0].step == STEP
-    except ArtifactError:
-        return True
+def _no_longer_kept(
+    project: Project, kept: Sequence[Video], before: Sequence[Video]
+) -> list[Video]:
+    """The clips of a reading that the new one does not keep; imported ones stay."""
+    gone = []
+    for video in before if kept else ():
+        if video.id not in [row.id for row in kept]:
+            with suppress(ArtifactError):
+                if artifact.read_header(project.pose_path(video.id))[0].step != STEP:
+                    continue
+            gone.append(video)
+    return gone
 
 
 def _placed(order: Sequence[str], rows: Sequence[Video]) -> list[str]:
@@ -435,7 +432,7 @@ def _placed(order: Sequence[str], rows: Sequence[Video]) -> list[str]:
 
 
 def _about_people(
-    source: ClipSource, before: Sequence[Video], kept: Sequence[Video], gone: Sequence[Video]
+    source: ClipSource, kept: Sequence[Video], gone: Sequence[Video], before: Sequence[Video]
 ) -> str:
     """What a new reading means for the people of a clip, in a sentence; empty if nothing."""
     name = Path(source.name).name
@@ -443,9 +440,8 @@ def _about_people(
         names = ", ".join(video.name for video in gone)
         what = "is" if len(gone) == 1 else "are"
         return (
-            f"{name}: the person kept now is {kept[0].name}; {names} {what} no longer kept, and what "
-            "was set for that person stays in the tables and counts again when the person is kept "
-            "again"
+            f"{name}: the person kept now is {kept[0].name}; {names} {what} no longer kept, but "
+            "what was set for that person stays, and counts again once the person is kept again"
         )
     if source.choice is not None and len(kept) > 1 and before:
         names = ", ".join(video.name for video in kept)

@@ -144,8 +144,8 @@ class Extraction:
             yield from ordered_map(work, sources, clips, self.stop)
 
     def recipe(self, networks: tuple[str, str], source: ClipSource, person: int = 1) -> Recipe:
-        """The recipe of the poses of one person of a source, by number. networks: identities of the pose
-        network and the detector."""
+        """The recipe of the poses of one person of a source, by number. networks: identities of the
+        pose network and the detector."""
         of = {"options": source.options.to_text(), "subject": source.subject, "person": person}
         return pose_recipe(self.config, *networks, source.digest, **of)
 
@@ -162,9 +162,9 @@ class Extraction:
             with suppress(*_NO_FACTS):
                 kept = kept_numbers(info)
                 infos = {person: self._current(source, person) for person in kept}
-                if current := {n: info for n, info in infos.items() if info is not None}:
-                    if len(current) == len(kept):
-                        return ClipResult(source, _items(source, current, cached=True))
+                current = {n: info for n, info in infos.items() if info is not None}
+                if current and len(current) == len(kept):
+                    return ClipResult(source, _items(source, current, cached=True))
         return None
 
     def _current(self, source: ClipSource, number: int) -> dict[str, Any] | None:

@@ -131,8 +131,7 @@ class KnownPeople:
         """
         persons = []
         for number, clips in sorted(self._clips.get(file, {}).items()):
-            rows = [row for clip in clips if (row := self._row(clip)) is not None]
-            places = tuple(row.places for row in rows if len(row.places.frame))
+            places = tuple(p for p in map(self._places, clips) if p is not None and len(p.frame))
             alone = set(clips) <= {clip_id(number)} and clip_id(number) in self._listed
             is_free = alone and not self._is_set(file, number)
             persons.append(KnownPerson(number, places, is_free))
@@ -153,11 +152,11 @@ class KnownPeople:
         rows = [self._table[clip] for clip in here if clip in self._table]
         return tuple(numbers), rows[0].subject if rows else ""
 
-    def _row(self, clip: str) -> PersonRow | None:
+    def _places(self, clip: str) -> Places | None:
         """Where a clip's person is: by its poses, or else by people.csv."""
         with suppress(UserError):
-            return self._project.person_row(clip)
-        return self._table.get(clip)
+            return self._project.person_places(clip)[1]
+        return self._table[clip].places if clip in self._table else None
 
     @cached_property
     def _listed(self) -> dict[str, Video]:

@@ -66,9 +66,9 @@ def choose_subject(
 
     auto: the best of `subject_scores`. Tracks that show a part of the chosen person are not
     runners-up. "1", "2", ...: this rank in the order of `rank_people`, with margin 1, since the
-    choice is certain. followed: the index of the person whom this choice meant before, who stays the
-    subject whatever the order is now. Raises UserError (exit 4, V026) for a rank that the clip does
-    not have.
+    choice is certain. followed: the index of the person whom this choice meant before, who stays
+    the subject whatever the order is now. Raises UserError (exit 4, V026) for a rank that the clip
+    does not have.
     """
     if _rank(subject) and followed is not None:
         return followed, 1.0

@@ -175,8 +175,8 @@ async def read_again(request: Request) -> Response:
     """Find the joints of a clip again, with other options: {"options": {...}}, where missing ones
     have their defaults, or for another person: {"rank": N}.
 
-    The new clip replaces the old one and takes over its split and group if it shows the same person.
-    If this fails, the clip stays, and so does the choice of whom to follow.
+    The new clip replaces the old one and takes over its split and group if it shows the same
+    person. If this fails, the clip stays, and so does the choice of whom to follow.
     """
     studio = request.app.state.studio
     project: Project = studio.project

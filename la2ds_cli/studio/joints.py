@@ -19,10 +19,10 @@ from la2ds_cli.core.annotations import (
     Annotation,
     ClipMoments,
     Point,
+    is_of_reading,
     joint_of,
     joint_value,
     now,
-    is_of_reading,
     reading_of,
     turning_of,
 )

@@ -1,5 +1,5 @@
-"""The people of grey_people by another detector: it does not see the large person of DUET, and draws
-wider boxes around those of grey 150."""
+"""The people of grey_people by another detector: it does not see the large person of DUET, and
+draws wider boxes around those of grey 150."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The people of a film keep their numbers, and with them all that was set for them, however the film
-is read again; a choice is stored with the first result that used it."""
+"""The people of a film keep their numbers, and with them all that was set for them, however the
+film is read again; a choice is stored with the first result that used it."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_an_option_that_is_not_given_stays_as_it_is(project: Project, duet: Path
     def options() -> list[str]:
         return [video.options for video in project.videos()]
 
-    for given, stored in (
+    for options_given, stored in (
         (["--mirror"], "mirror=true"),
         (["--slowmo", "4"], "mirror=true slowmo=4"),
         (["--rotate", "90"], "rotate=90 mirror=true slowmo=4"),
@@ -99,7 +99,7 @@ def test_an_option_that_is_not_given_stays_as_it_is(project: Project, duet: Path
         (["--slowmo", "1"], "rotate=90"),
         (["--rotate", "0"], ""),
     ):
-        read(project, duet, *given)
+        read(project, duet, *options_given)
         assert options() == [stored]
 
 
@@ -110,7 +110,9 @@ def test_another_person_is_a_clip_of_their_own_and_the_first_comes_back(
     read(project, duet)
     (one,) = project.videos()
     read(project, duet, "--subject", "2")
-    assert [(video.id, grey_of(project, video.id)) for video in project.videos()] == [(one.id, SMALL)]
+    assert [(video.id, grey_of(project, video.id)) for video in project.videos()] == [
+        (one.id, SMALL)
+    ]
     read(project, duet, "--subject", "1")
     project.mark_video(one.id, split="test", group="large")
     project.phases_path.write_text("video,start,end,phase\nduet.mp4,0,8,of the large\n")
@@ -145,11 +147,18 @@ def test_a_name_in_phases_means_no_other_clip_once_its_person_is_no_longer_kept(
 
 def test_the_same_person_is_followed_by_another_detector(project: Project, tmp_path: Path) -> None:
     """Whose order of two people of nearly one size is the other one, as a new project shows."""
-    pair = [{150: (161 - t // 2, 41, 199 - t // 2, 129), 250: (40 + t // 2, 40, 80 + t // 2, 130)} for t in range(12)]
+    pair = [
+        {150: (161 - t // 2, 41, 199 - t // 2, 129), 250: (40 + t // 2, 40, 80 + t // 2, 130)}
+        for t in range(12)
+    ]
     film(tmp_path / "pair.mp4", pair)
     new = Project.create(tmp_path / "new")
     is_left = []
-    for where, detector in ((project, NAMES[0]), (project, dim_people.NAME), (new, dim_people.NAME)):
+    for where, detector in (
+        (project, NAMES[0]),
+        (project, dim_people.NAME),
+        (new, dim_people.NAME),
+    ):
         read(where, tmp_path / "pair.mp4", "--detector", detector)
         (one,) = where.videos()
         is_left.append(where.read_pose(one.id)[0].xy[0, 0, 0] < 100)
@@ -172,7 +181,7 @@ def test_a_step_does_not_go_on_with_somebody_else(project: Project, duet: Path) 
 def test_people_are_found_again_without_their_poses(project: Project, duet: Path) -> None:
     """By people.csv, also those of a clip that was removed."""
     read(project, duet, "--subjects", "2")
-    one, two = project.videos()
+    _, two = project.videos()
     project.mark_video(two.id, split="", group="small")
     invoke("remove", two.id, "--project", project.root)
     for path in (project.root / "poses").glob("*.safetensors"):
@@ -193,7 +202,7 @@ def test_the_people_of_parts_that_overlap_have_the_same_numbers(
     assert (grey_of(project, first.id), grey_of(project, second.id)) == (LARGE, SMALL)
 
 
-# --- any sequence of readings -----------------------------------------------------------------------
+# --- any sequence of readings ---------------------------------------------------------------------
 
 
 SUBJECTS = st.sampled_from(["", "auto", "1", "2", "9"])
