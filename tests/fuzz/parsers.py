@@ -19,8 +19,8 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import Annotation, Moment, write_annotations
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config import load_config
-from la2ds_cli.core.progress import SILENT
 from la2ds_cli.core.people import PersonRow, read_people, write_people
+from la2ds_cli.core.progress import SILENT
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.datasets.h2o import import_h2o

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
@@ -221,7 +222,7 @@ class Film:
         self.path = folder / "duet.mp4"
         film(self.path, DUET[:8])
         self.given: dict[str, int] = {}  # group and phase -> who
-        self.options: dict[str, object] = {}
+        self.options: dict[str, Any] = {}
         self.corrected: dict[int, tuple[int, str]] = {}  # who -> frame and reading of a wrong head
 
     def label(self) -> None:
