@@ -24,7 +24,6 @@ from la2ds_cli.core.annotations import (
     Moment,
     drawing_value,
     joint_value,
-    reading_of,
     turning_of,
 )
 from la2ds_cli.core.clip import family
@@ -106,9 +105,9 @@ def change(project: Project) -> None:
     and B."""
     clip = project.video_list().find(A)
     assert clip is not None
-    pose, recipe = project.read_pose(clip.id)
+    pose, _ = project.read_pose(clip.id)
     x, y = pose.xy[40, get_skeleton(pose.skeleton).joints.index("left_wrist")].tolist()
-    reading = reading_of(recipe, pose.info)
+    reading = turning_of(pose.info)
     at = ClipMoments.of(clip.id, clip.options, pose).at(int(pose.frame[40]))
     values = joint_value("left_wrist", (x - 6, y + 4)), joint_value("right_wrist", None)
     rows = [Annotation(JOINT, at, None, value, reading) for value in values]

@@ -6,13 +6,12 @@ import re
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
 from la2ds_cli.commands.options import DEVICE, OVERWRITE, Here, argument, flag, option
 from la2ds_cli.commands.projects import on_project, open_or_create_for
-from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 
@@ -34,10 +33,14 @@ def extract_poses(
         "auto|N", "Whom to follow: the best person, or the N-th best for these clips only."
     ),
     subjects: int | None = option("N", "Keep N people in each clip. [default: 1]", min=1),
-    time_range: str | None = option("START:END", "Only these seconds, such as 2:6.5, 2.5: or :8."),
-    rotate: int | None = option("DEGREES", "Rotate clockwise by 90, 180 or 270 degrees."),
-    mirror: bool | None = flag("--mirror", "Flip left and right (selfie camera).", None),
-    slowmo: float | None = option("FACTOR", "The video plays this many times slower than life."),
+    time_range: str | None = option("START:END", "Only these seconds: 2:6.5, 2.5:, :8; 0: is all."),
+    rotate: int | None = option("DEGREES", "Rotate clockwise by 90, 180 or 270 degrees; 0: not."),
+    mirror: bool | None = flag(
+        "--mirror/--no-mirror", "Flip left and right (selfie camera).", None
+    ),
+    slowmo: float | None = option(
+        "FACTOR", "The video plays this many times slower than life; 1: not."
+    ),
     fps: float | None = option("N", "Images per second, for folders of images."),
     overlay: Path | None = option("FILE.png", "Also write a sheet for checking the poses."),
     overlay_videos: bool = flag(
@@ -61,8 +64,10 @@ def extract_poses(
       la2ds extract-poses a.mp4 --detector person.onnx --pose pose.onnx
 
     Creates the project if there is none. Finished clips are skipped, and a bad file does not stop
-    the others. The detector, the pose network and the subject given here are stored in
-    project.toml, the number of a person in subjects.csv, from which auto removes it.
+    the others. An option that is not given stays as it was when the clip was read before. The
+    detector, the pose network and the subject given here are stored in project.toml, the number of
+    a person in subjects.csv, from which auto removes it, once a clip was read with them. A person
+    who has a clip keeps it, whatever number chooses them.
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.core.project_toml import Choice
@@ -130,9 +135,9 @@ def extract_poses(
     raise typer.Exit(batch_exit_code(results))
 
 
-def _clip_options(time_range: str | None, **given: float | None) -> ClipOptions | None:
-    """The given options; None if there are none, so that clips are read as before."""
-    values = {name: value for name, value in given.items() if value is not None}
+def _clip_options(time_range: str | None, **given: float | None) -> dict[str, Any]:
+    """Options by name, without those that are not given."""
+    values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if time_range is not None:
         match = re.fullmatch(r"(\d+(?:\.\d+)?)?:(\d+(?:\.\d+)?)?", time_range.strip())
         if not match or time_range.strip() == ":":
@@ -143,7 +148,7 @@ def _clip_options(time_range: str | None, **given: float | None) -> ClipOptions 
         start, end = match.groups()
         values |= {"start": float(start)} if start else {}
         values |= {"end": float(end)} if end else {}
-    return ClipOptions(**values) if values else None  # pyright: ignore[reportArgumentType]
+    return values
 
 
 def _shard(text: str | None) -> tuple[int, int] | None:

@@ -63,8 +63,8 @@ class Annotation:
         may be without seconds), `joint` (corrected at `at`), `line` or `angle` (drawn on all
         pictures of `at`).
     value: text of a note; the joint, see `joint_of`; points of a drawing, see `points_of`.
-    reading: how the picture was turned when it was drawn on, see turning_of; of a joint,
-        reading_of.
+    reading: how the picture was turned when it was drawn on, see turning_of; of a joint see
+        is_of_reading.
     set: when, UTC, ISO 8601, which makes no difference between two annotations.
     """
 
@@ -274,15 +274,24 @@ def drawings_on(rows: Iterable[Annotation], clip: ClipMoments, turned: str) -> l
 
 # --- corrected joints in poses --------------------------------------------------------------------
 
-# They are applied whenever the poses are read, so they survive a new extraction. They apply only to
-# the reading they were made for: the same person, rotated and mirrored in the same way. In another
-# reading they are not used, but stay in the table.
+# They are applied whenever the poses are read, so they survive a new extraction. They belong to the
+# person, and apply only where the picture is rotated and mirrored as it was: in another reading
+# they are not used, but stay in the table.
 
 
 def reading_of(recipe: Recipe, info: Mapping[str, Any]) -> str:
     """Whom the poses follow and how their file was rotated and mirrored, such as `auto rotate=90`;
-    this defines what a position in the picture means. info: facts of the poses."""
+    a picture of another reading may show somebody else. info: facts of the poses."""
     return f"{recipe.config.get('subject', '')} {turning_of(info)}".strip()
+
+
+def is_of_reading(correction: Annotation, recipe: Recipe, info: Mapping[str, Any]) -> bool:
+    """Return whether a correction was made on a picture that was turned as that of these poses.
+
+    Older tables also say whom the poses followed, since the number of a person was a rank then.
+    info: facts of the poses.
+    """
+    return correction.reading in (turning_of(info), reading_of(recipe, info))
 
 
 def turning_of(info: Mapping[str, Any]) -> str:

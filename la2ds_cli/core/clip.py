@@ -7,7 +7,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from difflib import get_close_matches
 from functools import lru_cache
 from math import inf
@@ -49,7 +49,8 @@ class Video:
     id: names its files; ValueError as `check_id`. path: the source file (a video or a label file),
     absolute, or relative to the project. sha256: digest of the source. frames, fps, width, height:
     of the extracted sequence, 0 = unknown. split: `train`, `test` or empty (= used for both).
-    group: performer or session. person: number of the person in the video, 1 = its subject.
+    group: performer or session. person: number of the person in the video, which stays with them
+    however the video is read (core/people.py).
     options: how the file is read, as written by ClipOptions.to_text, empty = the defaults. own:
     text of the columns that a user has added, which makes no difference between two rows.
     """
@@ -81,6 +82,11 @@ class Video:
         own = re.fullmatch(r"(.+)-[0-9a-f]{8}", self.id)
         name = own[1] if own and _is_clearer(own[1], path) else path.name
         return f"{name}#{self.person}" if self.person > 1 else name
+
+    @property
+    def shared_id(self) -> str:
+        """The id without the number of the person, which all people of one reading share."""
+        return self.id.removesuffix(f"-p{self.person}")
 
     @property
     def title(self) -> str:
@@ -276,6 +282,12 @@ class ClipOptions:
     def is_cut(self) -> bool:
         """Whether a part of the file is left out."""
         return self.start > 0 or self.end < inf
+
+    def amended(self, values: Mapping[str, Any]) -> ClipOptions:
+        """Return the options with other values of those named; start and end are given together,
+        so that an end that is not named is that of the file."""
+        part = {"start": 0.0, "end": inf} if {"start", "end"} & values.keys() else {}
+        return replace(self, **{**part, **values})
 
     def to_json(self) -> dict[str, Any]:
         """The values that differ from the defaults, by name."""

@@ -185,7 +185,8 @@ def _belongs_to(project: Project, path: Path) -> bool:
 
 def _tables(project: Project) -> Iterator[Path]:
     yield from (project.root / PROJECT_FILE, project.videos_path, project.phases_path)
-    yield from (project.subjects_path, project.annotations_path, project.store_name_path)
+    yield from (project.subjects_path, project.annotations_path, project.people_path)
+    yield project.store_name_path
 
 
 def _computed(project: Project) -> Iterator[Path]:

@@ -25,14 +25,15 @@ from la2ds_cli.core.annotations import (
     changed,
     corrected,
     corrected_recipe,
+    is_of_reading,
     read_annotations,
-    reading_of,
     write_annotations,
 )
 from la2ds_cli.core.clip import ClipOptions, Video, family, listable
 from la2ds_cli.core.clip_names import as_on_disk
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import Mismatch, Unreadable, UserError, did_you_mean
+from la2ds_cli.core.people import PersonRow, Places, write_people
 from la2ds_cli.core.phase_table import (
     ClipPhases,
     Frames,
@@ -235,10 +236,36 @@ class Project(ProjectFolder):
         have set for it stays in their tables, and its row in `aside`; both count again if the same
         video comes back. Call it with the project locked."""
         files = [*self.files_of(video), *self.pictures_of(video)]
-        self.add_videos([], [video])
+        with self.tables():
+            self.keep_people([video])
+            self.add_videos([], [video])
         for path in files:
             path.unlink(missing_ok=True)
         shutil.rmtree(self.film_dir(video), ignore_errors=True)
+
+    def person_places(self, video: str) -> tuple[str, Places]:
+        """Return by which choice a clip was read, and where its person is by its poses; raises
+        UserError (exit 4) if there are none."""
+        path = self.pose_path(video)
+        with artifact.readable(path, f"no poses for {video}"):
+            arrays, recipe, facts = artifact.read_arrays(path, ("frame", "box"))
+            info, turned = facts.get("info", {}), ClipOptions.from_text(_options(recipe))
+            turn = int(info.get("rotate", turned.rotate)), bool(info.get("mirror", turned.mirror))
+            width, height = facts["size"]
+            places = Places.of(
+                arrays["frame"], arrays["box"], (width, height), rotate=turn[0], mirror=turn[1]
+            )
+        return str(recipe.config.get("subject", "")), places
+
+    def keep_people(self, videos: Iterable[str]) -> None:
+        """Write into people.csv where the people of clips are, of which the poses can be read. To
+        be called with the tables locked."""
+        rows = {}
+        for video in videos:
+            with suppress(UserError):
+                subject, places = self.person_places(video)
+                rows[video] = PersonRow(subject, places.to_text())
+        write_people(self.people_path, rows)
 
     def exported(self, video: str) -> list[str]:
         """Files in `results` that show a clip, relative to the project; found by their names."""
@@ -287,11 +314,12 @@ class Project(ProjectFolder):
         mine = artifact.once(_corrected_joints, self.annotations_path).get(family(video))
         if not mine:
             return []
-        reading, part = reading_of(recipe, info), ClipOptions.from_text(_options(recipe))
+        part = ClipOptions.from_text(_options(recipe))
         return [
             one
             for one in mine
-            if one.reading == reading and part.start - _EARLY <= (one.at.seconds or 0.0) < part.end
+            if is_of_reading(one, recipe, info)
+            and part.start - _EARLY <= (one.at.seconds or 0.0) < part.end
         ]
 
     def write_pose(

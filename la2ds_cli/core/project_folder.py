@@ -1,8 +1,8 @@
 """The folder of a project: where everything lies in it, and who may write to it.
 
-project.toml · videos.csv · phases.csv · subjects.csv · annotations.csv · store-name.txt · aside/ ·
-poses/ · heatmaps/ · features/ · film/ · checkpoints/<run>/ · embeddings/<run>/ ·
-results/{align,retrieve,evaluate,...}/ · logs/
+project.toml · videos.csv · phases.csv · subjects.csv · people.csv · annotations.csv ·
+store-name.txt · aside/ · poses/ · heatmaps/ · features/ · film/ · checkpoints/<run>/ ·
+embeddings/<run>/ · results/{align,retrieve,evaluate,...}/ · logs/
 (docs/reference/file-formats.md)
 """
 
@@ -49,7 +49,8 @@ class ProjectFolder:
 
     def tables(self, wait: float = TABLES_WAIT) -> AbstractContextManager[None]:
         """Exclusive use of the tables that people and commands change (videos.csv, phases.csv,
-        subjects.csv, annotations.csv, `aside`), only while one is read, changed and written.
+        subjects.csv, people.csv, annotations.csv, `aside`), only while one is read, changed and
+        written.
 
         A command that holds `lock` for hours takes this lock only for moments, so that people can
         label and mark clips meanwhile. It can be taken again inside. Raises UserError (exit 5) as
@@ -183,6 +184,11 @@ class ProjectFolder:
     @property
     def subjects_path(self) -> Path:
         return self.root / "subjects.csv"
+
+    @property
+    def people_path(self) -> Path:
+        """Where the people of films are; see core/people.py."""
+        return self.root / "people.csv"
 
 
 def real_path(path: Path) -> Path:

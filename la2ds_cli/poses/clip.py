@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -17,8 +18,9 @@ import numpy as np
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import Unusable
+from la2ds_cli.core.people import Places
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.chunks import CLIP_MEMORY, ClipFrames, Stage
 from la2ds_cli.poses.networks import Detector, PoseBackend
@@ -81,6 +83,11 @@ class ClipTask:
         """(W, H) of the frames in pixels."""
         return self.source.info.width, self.source.info.height
 
+    def places(self, frame: IntArray, box: FloatArray) -> Places:
+        """Return where boxes (N, 4) in frames (N,) of the file are."""
+        options = self.source.options
+        return Places.of(frame, box, self.size, rotate=options.rotate, mirror=options.mirror)
+
     def frames(self, seconds: float) -> int:
         """A duration as a number of frames, at least 1."""
         return max(1, round(seconds * self.source.info.fps))
@@ -96,10 +103,11 @@ def pose_clip(
 ) -> list[PoseSequence]:
     """Joints of the subject of a clip and of the next best people, best first.
 
-    At least one sequence and at most config.subjects; frames without the person are NaN, as are
-    joints scored below config.joint_threshold. info of each:
-    people, persons (sequences returned), person, margin, ambiguous, candidates, cuts, and the facts
-    of quality.assess. Raises UserError (exit 4): V002 fewer than config.min_frames frames, V020
+    People whom the project follows in this clip already stay before others, as long as the choice
+    of the subject is the same. At least one sequence and at most config.subjects; frames without
+    the person are NaN, as are joints scored below config.joint_threshold. info of each: people,
+    persons (sequences returned), person, margin, ambiguous, candidates, cuts, and the facts of
+    quality.assess. Raises UserError (exit 4): V002 fewer than config.min_frames frames, V020
     nobody found, V026 fewer people than the subject's rank.
     """
     config, source = task.config, task.source
@@ -133,17 +141,25 @@ def pose_clip(
         progress=progress,
         workers=task.workers,
     )
-    chosen, margin = choose_subject(posed, task.size, length, task.subject)
-    ranked = [chosen, *(i for i in rank_people(posed, task.size, length) if i != chosen)]
+    followed = _followed(task, detections, posed)
+    index = followed[0] if followed else None
+    chosen, margin = choose_subject(posed, task.size, length, task.subject, index)
+    order = rank_people(posed, task.size, length)
+    ranked = list(dict.fromkeys([*(followed or [chosen]), *order]))
     everybody = [*(posed[i] for i in ranked), *others]
     people = ranked[: config.subjects]
+    rank = {i: number for number, i in enumerate(order, start=1)}  # by which --subject names them
+    ranks = chain((rank.get(i, 0) for i in ranked), count(len(order) + 1))
     info = {
         "people": len(everybody),
         "margin": round(margin, 3),
         "ambiguous": margin < AMBIGUOUS_MARGIN,
         "cuts": pieces,
         "cut_rows": list(cuts),
-        "candidates": [describe(track) for track in everybody[:_REPORTED]],
+        "candidates": [
+            {**describe(track), "rank": rank}
+            for track, rank in zip(everybody[:_REPORTED], ranks, strict=False)
+        ],
         "persons": len(people),
     }
     sequences = []
@@ -225,7 +241,8 @@ def _candidates(
     """The people who may be the subject, judged by their boxes alone, best first; the other people;
     and the number of pieces added to the subject over cuts of the film."""
     length = len(detections)
-    index, _ = choose_subject(tracks, task.size, length, task.subject)
+    first = next(iter(_followed(task, detections, tracks)), None)
+    index, _ = choose_subject(tracks, task.size, length, task.subject, first)
     least = task.frames(LEAST_PIECE)
     subject, pieces = follow_cuts(index, tracks, least=least, cuts=detections.cuts)
     tracks = [subject, *(track for i, track in enumerate(tracks) if i != index)]
@@ -234,10 +251,17 @@ def _candidates(
     contenders = [i for i in order if score[i] >= _CONTENDER_SHARE * score[order[0]]]
     rank = int(task.subject) if task.subject.isdecimal() else 1
     chosen = order[: max(task.config.subjects, rank, len(contenders[:_MOST_CONTENDERS]))]
-    if 0 not in chosen:
-        chosen = [0, *chosen]
+    chosen = [*({0, *_followed(task, detections, tracks)} - set(chosen)), *chosen]
     others = [tracks[i] for i in order if i not in chosen]
     return [tracks[i] for i in chosen], others, pieces
+
+
+def _followed(task: ClipTask, detections: Detections, tracks: Sequence[Track]) -> list[int]:
+    """The indices of the people whom the project follows in this clip, the subject first."""
+    source = detections.source
+    found = [task.places(source[track.frame], track.box) for track in tracks]
+    span = int(source[0]), int(source[-1])
+    return task.source.people.followed(found, span, task.subject)
 
 
 def _sequence(

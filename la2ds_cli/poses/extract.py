@@ -3,30 +3,32 @@ once."""
 
 from __future__ import annotations
 
-import itertools
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from la2ds_cli.core import artifact
+from la2ds_cli.core.artifact import ArtifactError
 from la2ds_cli.core.batch import ItemResult, error_row, unexpected
-from la2ds_cli.core.clip import ClipOptions, Video
+from la2ds_cli.core.clip import ClipOptions, Video, family
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.ray_engine import ray_map
 from la2ds_cli.poses.current import STEP, find_clip, follow_files, is_current, moved_to
 from la2ds_cli.poses.extraction import ClipResult, Extraction, failure
+from la2ds_cli.poses.people import KnownPeople
 from la2ds_cli.poses.quality import FACTS, clip_facts, verdict
 from la2ds_cli.poses.sources import ClipSource, Entry, collect_entries, load_single, load_source
-from la2ds_cli.poses.subjects import read_subjects, set_subjects
+from la2ds_cli.poses.subjects import NO_SUCH_PERSON, read_subjects, set_subjects
 from la2ds_cli.video.source_version import SourceChanged, SourceVersion, read_version
 
 Engine = Literal["local", "ray"]
@@ -38,6 +40,7 @@ _ABOUT = (
     *("margin", "people", "persons", "cuts", "fps", "width", "height", "hdr"),
     *("skeleton", "detector", "pose"),
 )
+_OF_FILE = ("rotate", "mirror", "slowmo", "fps")  # options that say nothing about a part
 _ROWS_PAUSE = 10  # times as long as writing rows took, others wait before they are written
 LOCK_WAIT = 120.0  # seconds that a shard waits for another to write its rows
 
@@ -46,15 +49,15 @@ LOCK_WAIT = 120.0  # seconds that a shard waits for another to write its rows
 class ExtractOptions:
     """How a list of clips is read and processed.
 
-    clip: how the clips are read; None = as the project read them before, otherwise as they are.
-    subject: whom to follow in the named clips, stored in subjects.csv unless it is `auto` and that
-    of the settings; empty = as stored there.
+    clip: options of ClipOptions by name; those that are not given are as the project read the clip
+    before, otherwise as the file is. subject: whom to follow in the named clips; empty = as stored
+    in subjects.csv. Both are stored with the first result that used them.
     shard: process only one part of the list; shards of one project may run at the same time on
     several machines. engine: `ray` spreads the clips over a Ray cluster that shares the project's
     folder.
     """
 
-    clip: ClipOptions | None = None
+    clip: Mapping[str, Any] = field(default_factory=dict)
     subject: str = ""
     device: DeviceName = "auto"
     overwrite: bool = False
@@ -78,9 +81,10 @@ def extract_poses(
     each clip, that is, for every person kept from a file.
 
     Every file is probed before a network is loaded. Clips whose poses are current are left alone; a
-    finished clip is on disk before its row enters videos.csv, and a long one is stored in pieces
-    while it is processed, so a killed run loses only seconds. A file that cannot be used gets a row
-    in the report and does not end the batch. Writes results/extract/report.csv.
+    finished clip is on disk before its row enters videos.csv, with the choice that led to it. The
+    people of a film that the project knows keep their numbers (core/people.py). A long clip is
+    stored in pieces while it is processed, so a killed run loses only seconds. A file that cannot
+    be used gets a row in the report and does not end the batch. Writes results/extract/report.csv.
 
     on_clip: called with each usable result, in order, once the poses and the row of the clip are
     written; a UserError that it raises ends the run.
@@ -92,7 +96,7 @@ def extract_poses(
     clips = _plan(run, paths, options)
     record = _Record(run, clips, options.shard, on_clip)
     try:
-        for result in _run(run, clips, options.engine):
+        for result in _run(run, clips, options.engine, record.write):
             record.add(result)
     finally:
         record.write()
@@ -110,8 +114,8 @@ def extract_poses(
 def _plan(
     run: Extraction, paths: Sequence[str], options: ExtractOptions
 ) -> list[ClipSource | ClipResult]:
-    """The clips named by `paths`, probed, or what is wrong with them; named subjects are stored."""
-    entries = collect_entries(paths, options.clip or ClipOptions())
+    """The clips named by `paths`, probed, or what is wrong with them."""
+    entries = collect_entries(paths, options.clip)
     listed = Counter(Path(entry.name).resolve() for entry in entries)
     if options.shard is not None:
         number, parts = options.shard
@@ -126,25 +130,20 @@ def _plan(
     with _rows_lock(run.project, options.shard):
         if note := follow_files(run.project, files):
             run.progress.note(note)
-    if options.clip is None:
-        entries = list(_as_stored(run.project, entries, listed, versions))
+    entries = list(_as_stored(run.project, entries, listed, versions))
     subjects = read_subjects(run.project)
-    named: dict[str, str] = {}
     clips = []
     for entry in entries:
         subject = entry.subject or options.subject
         clip = _probe(run, replace(entry, subject=subject), versions[entry.name])
         if isinstance(clip, ClipSource) and subject:
             unlisted = not entry.subject and subject == run.config.subject == "auto"
-            named[clip.id()] = "" if unlisted else subject
+            clip = replace(clip, choice="" if unlisted else subject)
         elif isinstance(clip, ClipSource):
             clip = replace(clip, subject=subjects.get(clip.id(), ""))
         clips.append(clip)
         run.progress.advance(len(versions) / len(entries))
     run.progress.end()
-    if named:
-        with _rows_lock(run.project, options.shard), run.project.tables():
-            set_subjects(run.project, named)
     return clips
 
 
@@ -154,22 +153,25 @@ def _as_stored(
     listed: Mapping[Path, int],
     versions: Mapping[str, SourceVersion | None],
 ) -> Iterator[Entry]:
-    """The entries with what the project stored of how their part is read and they do not say; those
-    that say nothing once for each part of their file that the project knows. listed: how often each
-    file is in the whole list; versions: of the files that could be hashed, by name."""
+    """The entries with what the project stored of how their file is read and they do not say; those
+    that name no part once for each part that the project knows. A new part is read as all others
+    are. listed: how often each file is in the whole list; versions: of the files that could be
+    hashed, by name."""
     rows = project.video_list()
     for entry in entries:
         path, version = Path(entry.name), versions[entry.name]
         known = rows.of_content(path, version.digest if version else "") or rows.of_source(path)
         ways = [ClipOptions.from_text(text) for text in dict.fromkeys(r.options for r in known)]
-        if entry.said - {"fps"}:  # a rate changes nothing but folders of images
-            said = {name: getattr(entry.options, name) for name in entry.said}
-            ways = [replace(way, **said) for way in ways if way.part == entry.options.part]
-        elif listed[path.resolve()] > 1:  # other entries name its parts
-            ways = [way for way in ways if not way.is_cut]
-        if entry.options.fps:
-            ways = [replace(way, fps=entry.options.fps) for way in ways]
-        yield from (replace(entry, options=way) for way in ways or [entry.options])
+        if entry.names_part or listed[path.resolve()] > 1:  # where other entries name its parts
+            same = [way for way in ways if way.part == entry.options.part]
+            ways = same or [_common(ways)]
+        yield from (replace(entry, options=entry.amend(w)) for w in ways or [ClipOptions()])
+
+
+def _common(ways: Sequence[ClipOptions]) -> ClipOptions:
+    """The options of all of a file that its known parts have in common."""
+    shared = {name: {getattr(way, name) for way in ways} for name in _OF_FILE}
+    return ClipOptions(**{name: found.pop() for name, found in shared.items() if len(found) == 1})
 
 
 def _probe(run: Extraction, entry: Entry, version: SourceVersion | None) -> ClipSource | ClipResult:
@@ -192,9 +194,13 @@ def _rows_lock(project: Project, shard: Shard | None):
 
 
 def _run(
-    run: Extraction, clips: Sequence[ClipSource | ClipResult], engine: Engine = "local"
+    run: Extraction,
+    clips: Sequence[ClipSource | ClipResult],
+    engine: Engine = "local",
+    list_results: Callable[[], None] = lambda: None,
 ) -> Iterator[ClipResult]:
-    """The result of each clip, in order. Files with equal content are one clip."""
+    """The result of each clip, in order. Files with equal content are one clip. list_results: lists
+    the results so far, which the next ones need to know."""
     todo: dict[Content, ClipSource] = {}
     done: dict[Content, ClipResult] = {}
     for clip in clips:
@@ -204,7 +210,8 @@ def _run(
                 todo[clip.content] = clip
             else:
                 done[clip.content] = known
-    extracted = _extracted(run, list(todo.values()), engine)  # begins with the first of them
+    sources = list(todo.values())
+    extracted = _extracted(run, sources, engine, list_results)  # begins with the first of them
     told: set[Content] = set()
     for clip in clips:
         if isinstance(clip, ClipResult):
@@ -218,11 +225,34 @@ def _run(
             yield done[clip.content]
 
 
-def _extracted(run: Extraction, sources: list[ClipSource], engine: Engine) -> Iterator[ClipResult]:
+def _extracted(
+    run: Extraction,
+    sources: list[ClipSource],
+    engine: Engine,
+    list_results: Callable[[], None],
+) -> Iterator[ClipResult]:
     frames = [source.info.frames_declared for source in sources]
     label = Path(sources[0].name).name if len(sources) == 1 else f"{len(sources)} clips"
     run.progress.begin(label, 2 * sum(frames) if all(frames) else None)  # in two passes
-    yield from _run_on_ray(run, sources) if engine == "ray" else run.run(sources)
+    for number, group in enumerate(_without_overlap(sources)):
+        if number:
+            list_results()
+        known = KnownPeople(run.project) if number else run.known
+        group = [replace(each, people=known.of(each.file, each.id)) for each in group]
+        yield from _run_on_ray(run, group) if engine == "ray" else run.run(group)
+
+
+def _without_overlap(sources: Sequence[ClipSource]) -> list[list[ClipSource]]:
+    """The sources in groups, none of which holds two that show the same seconds of a film: the
+    people of the first must be known when the second is read."""
+    groups: list[list[ClipSource]] = [[]]
+    for source in sources:
+        start, end = source.options.start, source.options.end
+        others = [other.options for other in groups[-1] if other.digest == source.digest]
+        if any(other.start < end and start < other.end for other in others):
+            groups.append([])
+        groups[-1].append(source)
+    return groups
 
 
 def _run_on_ray(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipResult]:
@@ -280,9 +310,8 @@ class _Record:
         on_clip: ClipListener | None = None,
     ) -> None:
         """clips: of the whole list, in whose order they are listed."""
-        persons = range(1, run.config.subjects + 1)
         self.results: list[ClipResult] = []
-        self._order = [c.id(n) for c in clips if isinstance(c, ClipSource) for n in persons]
+        self._order = [clip.id() for clip in clips if isinstance(clip, ClipSource)]
         self._run, self._shard = run, shard
         self._on_clip = on_clip or (lambda result: None)
         self._listed = self._told = 0  # of the results
@@ -303,7 +332,8 @@ class _Record:
         made = [result for result in waiting if result.source and result.items[0].usable]
         if made:
             with _rows_lock(self._run.project, self._shard):
-                _add_rows(self._run.project, made, self._order)
+                for note in _add_rows(self._run.project, made, self._order):
+                    self._run.progress.note(note)
         self._next = time.monotonic() + _ROWS_PAUSE * (time.monotonic() - start)
 
     def tell(self) -> None:
@@ -321,25 +351,94 @@ class _Record:
                 self._run.progress.note(failed.message)
 
 
-def _add_rows(project: Project, results: Sequence[ClipResult], order: Sequence[str]) -> None:
-    """Add rows to videos.csv for clips that have poses; rows and poses of persons that are no
-    longer kept are removed. order: ids of the whole list."""
-    rows, removed = [], set()
-    known = {video.id: video for video in project.videos()}
-    for result in results:
-        source, persons = result.source, len(result.items)
-        assert source is not None
-        for person in range(1, persons + 1):
-            recipe, facts = artifact.read_header(project.pose_path(source.id(person)))
-            if recipe.step == STEP:
-                rows.append(source.row(project, person, facts["info"]["frames"]))
-        further = map(source.id, itertools.count(persons + 1))
-        removed |= set(itertools.takewhile(known.__contains__, further))
-    changed = [row for row in rows if _differs(known.get(row.id), row)]
-    if changed or removed:
-        project.add_videos(changed, removed, order)
+def _add_rows(project: Project, results: Sequence[ClipResult], order: Sequence[str]) -> list[str]:
+    """List clips that have poses, with where their people are and the choices that led to them.
+
+    Clips of people whom the new reading of their part does not keep leave the list, as by
+    Project.take_out. Returns what to tell about them. order: shared ids of the whole list.
+    """
+    with project.tables():
+        known = {video.id: video for video in project.videos()}
+        together: dict[str, list[Video]] = {}
+        for video in known.values():
+            together.setdefault(video.shared_id, []).append(video)
+        rows: list[Video] = []
+        removed: list[Video] = []
+        people: list[str] = []
+        notes, choices = [], {}
+        for result in results:
+            source = result.source
+            assert source is not None
+            kept = _rows_of(project, result)
+            rows += kept
+            people += [item.video for item in result.items if item.status != "cached"]
+            gone = _no_longer_kept(project, kept, together.get(source.id(), []))
+            removed += gone
+            if note := _about_people(source, kept, gone, together.get(source.id(), [])):
+                notes.append(note)
+            if source.choice is not None:
+                choices[source.id()] = source.choice
+        project.keep_people([*people, *(video.id for video in removed)])
+        changed = [row for row in rows if _differs(known.get(row.id), row)]
+        if changed or removed:
+            project.add_videos(changed, [video.id for video in removed], _placed(order, changed))
+        set_subjects(project, choices)
     for video in removed:
-        project.pose_path(video).unlink(missing_ok=True)
+        project.pose_path(video.id).unlink(missing_ok=True)
+    return notes
+
+
+def _rows_of(project: Project, result: ClipResult) -> list[Video]:
+    """The rows of the clips of a result, the subject first; none of imported poses, which have
+    theirs."""
+    rows = []
+    for item in result.items:
+        recipe, facts = artifact.read_header(project.pose_path(item.video))
+        if recipe.step == STEP and result.source is not None:
+            number = int(family(item.video)[1])
+            rows.append(result.source.row(project, number, facts["info"]["frames"]))
+    return rows
+
+
+def _no_longer_kept(
+    project: Project, kept: Sequence[Video], before: Sequence[Video]
+) -> list[Video]:
+    """The clips of a reading that the new one does not keep; imported ones stay."""
+    gone = []
+    for video in before if kept else ():
+        if video.id not in [row.id for row in kept]:
+            with suppress(ArtifactError):
+                if artifact.read_header(project.pose_path(video.id))[0].step != STEP:
+                    continue
+            gone.append(video)
+    return gone
+
+
+def _placed(order: Sequence[str], rows: Sequence[Video]) -> list[str]:
+    """The ids of a list with those of further people of its clips, each behind its first."""
+    further: dict[str, list[str]] = {}
+    for row in rows:
+        if row.id != row.shared_id:
+            further.setdefault(row.shared_id, []).append(row.id)
+    return [name for first in order for name in (first, *further.get(first, []))]
+
+
+def _about_people(
+    source: ClipSource, kept: Sequence[Video], gone: Sequence[Video], before: Sequence[Video]
+) -> str:
+    """What a new reading means for the people of a clip, in a sentence; empty if nothing."""
+    name = Path(source.name).name
+    if gone:
+        names = ", ".join(video.name for video in gone)
+        what = "is" if len(gone) == 1 else "are"
+        return (
+            f"{name}: the person kept now is {kept[0].name}; {names} {what} no longer kept, but "
+            "what was set for that person stays, and counts again once the person is kept again"
+        )
+    if source.choice is not None and len(kept) > 1 and before:
+        names = ", ".join(video.name for video in kept)
+        return f"{name}: the same people are kept, so each keeps the clip it had: {names}"
+    return ""
 
 
 def _differs(old: Video | None, new: Video) -> bool:
@@ -423,21 +522,21 @@ def ensure_pose(
 
 
 def _wanted(run: Extraction, name: str) -> tuple[str, ClipSource | None]:
-    """The id of a clip, and its source if its poses must be extracted."""
+    """The id of a clip, empty if it is a new one, and its source if its poses must be extracted."""
     project, config = run.project, run.config
     video, file = find_clip(project, name)
-    path, options, person = name, ClipOptions(), 1
+    path, options = name, ClipOptions()
     if video is not None:
         if place := moved_to(project, video, name):
             with project.lock():
                 run.progress.note(follow_files(project, [(place, video.sha256)]))
         if is_current(project, config, video, file):
             return video.id, None
-        path, person = str(place or project.source(video)), video.person
+        path = str(place or project.source(video))
         options = ClipOptions.from_text(video.options)
     source = load_single(project, path, options, max_duration=config.max_duration)
     source = replace(source, subject=read_subjects(project).get(source.id(), ""))
-    return video.id if video is not None and person > 1 else source.id(), source
+    return video.id if video is not None else "", source
 
 
 def _extract_missing(
@@ -450,7 +549,10 @@ def _extract_missing(
     without it; a source with the content of another one gets its id."""
     record = _Record(run)
     try:
-        for name, result in zip(sources, _run(run, list(sources.values())), strict=True):
+        results = _run(run, list(sources.values()), list_results=record.write)
+        for name, result in zip(sources, results, strict=True):
+            if lost := _not_found_again(run.project, name, ids[name], result):
+                result = replace(result, items=[error_row(name, lost)], error=lost)
             record.add(result)
             item = result.items[0]
             if isinstance(result.error, UserError) and left_out is not None:
@@ -460,9 +562,28 @@ def _extract_missing(
                 raise result.error.about(Path(item.path).name)  # of several clips: this
             elif result.error:
                 raise result.error
-            elif result.source is None:
-                run.progress.note(f"{name} is {item.message}")
+            elif ids[name] not in [each.video for each in result.items]:
+                if result.source is None:
+                    run.progress.note(f"{name} is {item.message}")
                 ids[name] = item.video
     finally:
         record.write()
         run.progress.end()
+
+
+def _not_found_again(
+    project: Project, name: str, wanted: str, result: ClipResult
+) -> UserError | None:
+    """The problem that a new reading of the film of a clip shows other people; it is not kept, so
+    that the clip stays. wanted: id of the clip, empty if it is new."""
+    source, found = result.source, [item.video for item in result.items if item.usable]
+    if source is None or not found or wanted in found or family(wanted)[0] != source.file:
+        return None
+    for video in set(found) - {video.id for video in project.videos()}:
+        project.pose_path(video).unlink(missing_ok=True)
+    return Unusable(
+        f"{Path(name).name}: the person of this clip was not found again, but others were",
+        hint=f"la2ds extract-poses {shlex.quote(source.name)} lists them; --subjects N keeps more "
+        "people, --subject N chooses one",
+        code=NO_SUCH_PERSON,
+    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from threading import Event
@@ -33,9 +34,10 @@ from la2ds_cli.poses.networks import (
     resolve_detector,
     resolve_pose,
 )
+from la2ds_cli.poses.people import KnownPeople, kept_numbers
 from la2ds_cli.poses.quality import item_result
 from la2ds_cli.poses.sources import ClipSource
-from la2ds_cli.poses.subjects import check_subject
+from la2ds_cli.poses.subjects import NO_SUCH_PERSON, check_subject
 from la2ds_cli.poses.weights import report_to
 from la2ds_cli.video.source_version import SourceVersion
 
@@ -50,7 +52,7 @@ class ClipResult:
     """What became of one clip of a list.
 
     source: None if it has no clip of its own: it cannot be read, or is the film of an earlier one.
-    items: the row of each person kept, or that of the problem.
+    items: the row of each person kept, the subject first, or that of the problem.
     seconds: the time it took.
     error: why there are no poses, if it is known.
     """
@@ -79,6 +81,11 @@ class Extraction:
     def __post_init__(self) -> None:
         check_subject(self.config.subject)
         _ = self._made_by
+
+    @cached_property
+    def known(self) -> KnownPeople:
+        """The people of the project's films before the run."""
+        return KnownPeople(self.project)
 
     @cached_property
     def _made_by(self) -> list[tuple[str, str]]:
@@ -137,8 +144,8 @@ class Extraction:
         yield from ordered_map(work, sources, clips, self.stop)
 
     def recipe(self, networks: tuple[str, str], source: ClipSource, person: int = 1) -> Recipe:
-        """The recipe of the poses of one person of a source. networks: identities of the pose
-        network and the detector."""
+        """The recipe of the poses of one person of a source, by number. networks: identities of the
+        pose network and the detector."""
         of = {"options": source.options.to_text(), "subject": source.subject, "person": person}
         return pose_recipe(self.config, *networks, source.digest, **of)
 
@@ -148,16 +155,26 @@ class Extraction:
         Imported poses are the user's own and always current. Facts that are not what extraction
         writes are none.
         """
-        infos: list[dict[str, Any]] = []
+        known = self.known.numbers_of(source.file)
+        for number in range(1, max(known, default=0) + self.config.subjects + 1):
+            if (info := self._current(source, number)) is None:
+                continue
+            with suppress(*_NO_FACTS):
+                kept = kept_numbers(info)
+                infos = {person: self._current(source, person) for person in kept}
+                current = {n: info for n, info in infos.items() if info is not None}
+                if current and len(current) == len(kept):
+                    return ClipResult(source, _items(source, current, cached=True))
+        return None
+
+    def _current(self, source: ClipSource, number: int) -> dict[str, Any] | None:
+        """The facts of a person's poses if they are current or imported, otherwise None."""
         try:
-            while not infos or len(infos) < int(infos[0].get("persons", 1)):
-                person = len(infos) + 1
-                recipe, facts = artifact.read_header(self.project.pose_path(source.id(person)))
-                keys = {self.recipe(made_by, source, person).key for made_by in self._made_by}
-                if recipe.step == STEP and (recipe.key not in keys or self.overwrite):
-                    return None
-                infos.append(facts["info"])
-            return ClipResult(source, _items(source, infos, cached=True))
+            recipe, facts = artifact.read_header(self.project.pose_path(source.id(number)))
+            keys = {self.recipe(made_by, source, number).key for made_by in self._made_by}
+            if recipe.step == STEP and (recipe.key not in keys or self.overwrite):
+                return None
+            return facts["info"]
         except (ArtifactError, *_NO_FACTS):
             return None
 
@@ -180,22 +197,31 @@ class Extraction:
             items, error = [unexpected(self.project, source.name, cause)], cause
         return ClipResult(source, items, time.perf_counter() - start, error)
 
-    def _extract(self, source: ClipSource, workers: int, memory: int) -> list[dict[str, Any]]:
+    def _extract(self, source: ClipSource, workers: int, memory: int) -> dict[int, dict[str, Any]]:
         """Extract the poses of a source and write them to the project, the subject last; returns
-        the info of each person. Raises SourceChanged if the file has another content than the one
-        that was hashed."""
+        the info of each person by number, the subject first. Raises SourceChanged if the file has
+        another content than the one that was hashed."""
         made_by, folder = self._networks, self.project.partial_poses(source.id())
         key = self.recipe(made_by, source).key
         task = ClipTask(source, self.config, folder, key, workers, memory, self.stop)
-        poses, version = self._read_unchanged(task)
+        try:
+            poses, version = self._read_unchanged(task)
+        except UserError as error:
+            if error.code == NO_SUCH_PERSON:  # the choice leaves nothing behind
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
         names = {"detector": self.detector_name, "pose": self.pose_name}
         names |= {"device": self.backend.device}
-        poses = [_with_facts(pose, source, names) for pose in poses]
-        for person in range(len(poses), 0, -1):
-            recipe = self.recipe(made_by, source, person)
-            self.project.write_pose(source.id(person), poses[person - 1], recipe, version.stamp)
+        found = [task.places(pose.frame, pose.box) for pose in poses]
+        span = int(poses[0].frame[0]), int(poses[0].frame[-1])
+        numbers = source.people.numbers(found, span)
+        names |= {"kept": numbers}
+        people = {n: _with_facts(p, source, names) for n, p in zip(numbers, poses, strict=True)}
+        for number, pose in reversed(people.items()):
+            recipe = self.recipe(made_by, source, number)
+            self.project.write_pose(source.id(number), pose, recipe, version.stamp)
         shutil.rmtree(folder, ignore_errors=True)
-        return [dict(pose.info) for pose in poses]
+        return {number: dict(pose.info) for number, pose in people.items()}
 
     def _read_unchanged(self, task: ClipTask) -> tuple[list[PoseSequence], SourceVersion]:
         """The poses of a task, and the version of its file after it was read for them. Raises
@@ -231,12 +257,12 @@ def _network_of(project: Project) -> str:
 
 
 def _items(
-    source: ClipSource, infos: Sequence[dict[str, Any]], *, cached: bool
+    source: ClipSource, infos: Mapping[int, dict[str, Any]], *, cached: bool
 ) -> list[ItemResult]:
-    """A row for each person of a source, by the info of its poses."""
+    """A row for each person of a source, by number and the info of the poses."""
     return [
-        item_result(source.name, source.id(person), info, cached=cached)
-        for person, info in enumerate(infos, start=1)
+        item_result(source.name, source.id(number), info, cached=cached)
+        for number, info in infos.items()
     ]
 
 
@@ -246,10 +272,10 @@ def failure(name: str, error: UserError) -> ItemResult:
     return row if error.exit_code == ExitCode.UNREADABLE else replace(row, status="skipped")
 
 
-def _with_facts(pose: PoseSequence, source: ClipSource, names: dict[str, str]) -> PoseSequence:
+def _with_facts(pose: PoseSequence, source: ClipSource, names: dict[str, Any]) -> PoseSequence:
     """The sequence with the facts of its file and of the networks that estimated it.
 
-    names: detector, pose and device.
+    names: detector, pose and device; kept: numbers of the people, the subject first.
     """
     info, options = source.info, source.options
     seconds = float(pose.time[-1] - pose.time[0] + 1 / pose.fps)

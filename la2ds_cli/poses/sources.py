@@ -7,7 +7,7 @@ from __future__ import annotations
 import glob
 import os
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from math import isfinite
@@ -28,6 +28,7 @@ from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import Mismatch, Unusable, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import listed_as
+from la2ds_cli.poses.people import NOBODY, FilmPeople
 from la2ds_cli.poses.subjects import check_subject
 from la2ds_cli.video.media_files import (
     image_files,
@@ -48,8 +49,9 @@ class Entry:
     """A clip named by the user: a file or folder, how to read it, and its row in videos.csv.
 
     subject: whom to follow; group: performer or session; split: one of SPLITS. Empty = not given.
-    said: the options that its row of a manifest says, also if that is how files are read anyway
-    (`mirror` is false).
+    said: the names of the options that the command or its row of a manifest gives, also if that is
+    how files are read anyway (`mirror` is false). The others are those of the clip, if the project
+    has it.
     """
 
     name: str
@@ -59,8 +61,17 @@ class Entry:
     split: str = ""
     said: frozenset[str] = frozenset()
 
+    @property
+    def names_part(self) -> bool:
+        """Whether it says which part of the file it is; all of it is one, too."""
+        return bool({"start", "end"} & self.said)
 
-def collect_entries(paths: Sequence[str], options: ClipOptions | None = None) -> list[Entry]:
+    def amend(self, options: ClipOptions) -> ClipOptions:
+        """Return options of a clip with those that this entry gives."""
+        return options.amended({name: getattr(self.options, name) for name in self.said})
+
+
+def collect_entries(paths: Sequence[str], given: Mapping[str, Any] | None = None) -> list[Entry]:
     """Files and folders of images in the order named, with the options of each clip.
 
     Folders are searched recursively, links included, and patterns (`*`, `?`, `**`) expanded, both
@@ -69,24 +80,26 @@ def collect_entries(paths: Sequence[str], options: ClipOptions | None = None) ->
     another clip. *.csv are manifests. A folder or pattern without a clip stays in the list under
     its own name, so that it gets a row in the report.
 
-    options: defaults for what a manifest does not say; fps is kept only for folders of images. A
-    clip that is named twice with the same options and subject is listed once. Raises UserError for
-    a URL (exit 2), for a part of a file that is to be read in two ways (exit 5), and as
-    `read_manifest` does.
+    given: options by name, for what a manifest does not say; fps is kept only for folders of
+    images. A clip that is named twice with the same options and subject is listed once. Raises
+    UserError for a URL or an option out of range (exit 2), for a part of a file that is to be read
+    in two ways (exit 5), and as `read_manifest` does.
     """
-    defaults = options or ClipOptions()
+    given = given or {}
+    options = ClipOptions(**given)
     named: list[Entry] = []
     for path in paths:
         refuse_url(path)
         for name in _expand(path):
             is_table = Path(name).suffix.lower() == ".csv"
-            named += read_manifest(name, defaults) if is_table else [Entry(name, defaults)]
+            one = Entry(name, options, said=frozenset(given))
+            named += read_manifest(name, given) if is_table else [one]
     entries: dict[tuple[Path, str], Entry] = {}  # the file and its part, which make the id
     for entry in named:
         for name in _expand(entry.name):
             new = replace(entry, name=name, options=_without_rate(name, entry.options))
             old = entries.setdefault((Path(name).resolve(), new.options.part), new)
-            if (old.options, old.subject) != (new.options, new.subject):
+            if (old.options, old.subject, old.said) != (new.options, new.subject, new.said):
                 raise _mismatch(
                     f"{name} is listed twice, with different options or subjects", _ONE_WAY
                 )
@@ -197,12 +210,12 @@ _ONE_WAY = "list it once, or give each entry its own start and end"
 _HINT = f"one row per clip, separated by commas; columns: {', '.join(_COLUMNS)}; path is required"
 
 
-def read_manifest(path: str | Path, options: ClipOptions | None = None) -> list[Entry]:
+def read_manifest(path: str | Path, given: Mapping[str, Any] | None = None) -> list[Entry]:
     """Entries of a CSV table with a header, in order.
 
     Columns: path (required; relative to the folder of the table), start, end, rotate, mirror,
-    slowmo, fps, subject, group, split. Empty cells and missing columns keep the values of
-    `options`.
+    slowmo, fps, subject, group, split. Empty cells and missing columns keep the options `given`, by
+    name.
 
     Raises UserError: V006 no such file (exit 3); exit 5 for an unknown column or a value that is
     not allowed, naming file, line and column.
@@ -210,14 +223,14 @@ def read_manifest(path: str | Path, options: ClipOptions | None = None) -> list[
     path = Path(path)
     if not path.is_file():
         raise unreadable(f"no such file: {path}", "check the spelling of the path", "V006")
-    defaults = options or ClipOptions()
+    defaults = given or {}
     entries = read_rows(path, lambda row: _entry(row, path.parent, defaults), _HINT)
     if not entries:
         raise _mismatch(f"{path} lists no clips", _HINT)
     return entries
 
 
-def _entry(row: dict[str, str], folder: Path, defaults: ClipOptions) -> Entry:
+def _entry(row: dict[str, str], folder: Path, given: Mapping[str, Any]) -> Entry:
     """ValueError and KeyError say what is wrong; read_rows adds where."""
     unknown = [column for column in row if column not in _COLUMNS]
     if unknown:
@@ -233,12 +246,12 @@ def _entry(row: dict[str, str], folder: Path, defaults: ClipOptions) -> Entry:
     values = {c: _read(c, cells[c]) for c in _CELLS if cells.get(c)}
     facts = {c: values.pop(c) for c in _FACTS if c in values}
     try:
-        options = replace(defaults, **values)
+        options = ClipOptions(**{**given, **values})
     except UserError as error:
         raise ValueError(f"column {error.message.removeprefix('--')}") from error
     is_pattern = glob.has_magic(name) and not (folder / name).exists()
     path = Path(glob.escape(str(folder)) if is_pattern else folder, name)
-    return Entry(str(path), options, **facts, said=frozenset(values))
+    return Entry(str(path), options, **facts, said=frozenset({*given, *values}))
 
 
 def _read(column: str, text: str) -> Any:
@@ -255,13 +268,26 @@ def _mismatch(message: str, hint: str) -> UserError:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSource(Entry):
-    """A clip whose file passed the probe. subject: only for this clip, empty = that of the
-    settings. version: the file as it was hashed. listed_as: the id of the file in the project,
-    empty = that of its name and content."""
+    """A clip whose file passed the probe.
+
+    subject: only for this clip, empty = that of the settings.
+    choice: what to store of it in subjects.csv with the poses; empty = nothing any more, None =
+        what is there.
+    version: the file as it was hashed.
+    listed_as: the id of the file in the project, empty = that of its name and content.
+    people: of the film, as far as the project knows them.
+    """
 
     info: VideoInfo
     version: SourceVersion
+    choice: str | None = None
     listed_as: str = ""
+    people: FilmPeople = field(default=NOBODY, compare=False, repr=False)
+
+    @property
+    def file(self) -> str:
+        """The id of the first person in all of the file, see core.clip.family."""
+        return self.listed_as or video_id(self.path, self.digest)
 
     @property
     def path(self) -> Path:
@@ -274,9 +300,8 @@ class ClipSource(Entry):
         return self.version.digest
 
     def id(self, person: int = 1) -> str:
-        """Project id of a person in this clip."""
-        file = self.listed_as or video_id(self.path, self.digest)
-        return id_within(file, self.options.part, person)
+        """Project id of a person in this clip, by number."""
+        return id_within(self.file, self.options.part, person)
 
     @property
     def content(self) -> tuple[str, str, str]:

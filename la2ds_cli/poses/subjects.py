@@ -19,6 +19,7 @@ from la2ds_cli.poses import boxes
 from la2ds_cli.poses.tracking import Track, concatenate, same_person, select_rows, side_by_side
 
 AMBIGUOUS_MARGIN = 0.25
+NO_SUCH_PERSON = "V026"
 _CLOSE_UP = 0.5  # side of the box over that of the frame from which nobody counts as larger
 _STILL = 0.3  # factor of a person who does not move at all
 _LIVELY = 0.05  # spread of the joints in body heights that makes 63 % of a moving person
@@ -54,26 +55,36 @@ def subject_scores(tracks: Sequence[Track], size: tuple[int, int], length: int) 
 
 
 def choose_subject(
-    tracks: Sequence[Track], size: tuple[int, int], length: int, subject: str = "auto"
+    tracks: Sequence[Track],
+    size: tuple[int, int],
+    length: int,
+    subject: str = "auto",
+    followed: int | None = None,
 ) -> tuple[int, float]:
     """The index of the subject of a clip, at least one track, and the margin of that choice over
     the runner-up in [0, 1]: 0 = equal, 1 = no rival.
 
     auto: the best of `subject_scores`. Tracks that show a part of the chosen person are not
     runners-up. "1", "2", ...: this rank in the order of `rank_people`, with margin 1, since the
-    choice is certain. Raises UserError (exit 4, V026) for a rank that the clip does not have.
+    choice is certain. followed: the index of the person whom this choice meant before, who stays
+    the subject whatever the order is now. Raises UserError (exit 4, V026) for a rank that the clip
+    does not have.
     """
+    if _rank(subject) and followed is not None:
+        return followed, 1.0
     if rank := _rank(subject):
         persons = rank_people(tracks, size, length)
         if rank > len(persons):
             raise _no_such_person(rank, len(persons))
         return persons[rank - 1], 1.0
     score = subject_scores(tracks, size, length)
-    best = int(score.argmax())
+    best = int(score.argmax()) if followed is None else followed
     rivals = [i for i, t in enumerate(tracks) if i != best and not same_person(t, tracks[best])]
     if not rivals:
         return best, 1.0
-    return best, float(1 - score[rivals].max() / score[best]) if score[best] > 0 else 0.0
+    if score[best] <= 0:
+        return best, 0.0
+    return best, max(float(1 - score[rivals].max() / score[best]), 0.0)
 
 
 def _no_such_person(rank: int, number: int) -> UserError:
@@ -82,7 +93,7 @@ def _no_such_person(rank: int, number: int) -> UserError:
     return Unusable(
         f"the clip shows {shown}; there is no person {rank}",
         hint=f"{numbers}, or auto",
-        code="V026",
+        code=NO_SUCH_PERSON,
     )
 
 
@@ -191,7 +202,7 @@ _HINT = "columns video,subject: the id of a clip, and auto or the number of the 
 
 
 def read_subjects(project: Project) -> dict[str, str]:
-    """Whom to follow by the id of the clip of a first person; empty without subjects.csv.
+    """Whom to follow by the id that the clips of a reading share; empty without subjects.csv.
 
     A UserError (exit 5) names the line of an empty or repeated clip or an unknown subject.
     """
@@ -214,12 +225,12 @@ def read_subjects(project: Project) -> dict[str, str]:
 
 def subject_of(subjects: Mapping[str, str], video: Video) -> str:
     """The row of subjects.csv for the people of a clip; empty if the settings decide."""
-    return subjects.get(video.id.removesuffix(f"-p{video.person}"), "")
+    return subjects.get(video.shared_id, "")
 
 
 def set_subjects(project: Project, chosen: Mapping[str, str]) -> None:
-    """Store whom to follow, by the id of the clip, for later steps; an empty one is removed. To be
-    called with the tables locked."""
+    """Store whom to follow, by Video.shared_id, for later steps; an empty one is removed. To be
+    called with the tables locked, and only for clips that were read by this choice."""
     before = read_subjects(project)
     rows = {video: subject for video, subject in {**before, **chosen}.items() if subject}
     if rows != before:

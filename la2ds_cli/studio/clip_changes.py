@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -29,7 +29,7 @@ from la2ds_cli.core.output_paths import write_output
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import STEP
 from la2ds_cli.poses.sources import stands_for_clips
-from la2ds_cli.poses.subjects import check_subject, read_subjects, set_subjects, subject_of
+from la2ds_cli.poses.subjects import check_subject, read_subjects, subject_of
 from la2ds_cli.studio.clips import (
     VIDEOS,
     clip_of,
@@ -184,8 +184,8 @@ async def read_again(request: Request) -> Response:
     """Find the joints of a clip again, with other options: {"options": {...}}, where missing ones
     have their defaults, or for another person: {"rank": N}.
 
-    The new clip replaces the old one and takes over its split and group. If this fails, the clip
-    stays, and so does the choice of whom to follow.
+    The new clip replaces the old one and takes over its split and group if it shows the same
+    person. If this fails, the clip stays, and so does the choice of whom to follow.
     """
     studio = request.app.state.studio
     project: Project = studio.project
@@ -199,15 +199,7 @@ async def read_again(request: Request) -> Response:
     if subject is not None:
         check_subject(subject)
     row = await run_in_threadpool(_row, project, video, options, subject)
-    first = _read_together(project, video)[0].id
-    before = subject_of(read_subjects(project), video)
-
-    def put_back(_: Job) -> None:
-        with project.tables():
-            if subject_of(read_subjects(project), video) == subject:  # nobody has chosen another
-                set_subjects(project, {first: before})
-
-    return await _from_manifest(request, f"joints of {video.title}", video, [row], put_back)
+    return await _from_manifest(request, f"joints of {video.title}", video, [row])
 
 
 def _refuse_read_anew(request: Request, video: Video) -> None:
@@ -249,7 +241,7 @@ def _row(
             f"the joints of {video.title} were imported and would be lost",
             hint="remove the clip, which can be undone, and add its file",
         )
-    values = options.to_json()
+    values = {"start": 0, "rotate": 0, "mirror": False, "slowmo": 1} | options.to_json()
     row = {name: str(values[name]).lower() for name in _READ_BY if name in values}
     chosen = subject if subject is not None else subject_of(read_subjects(project), video)
     return {"path": cell_of_path(str(source)), **row, "subject": chosen}
@@ -267,9 +259,7 @@ async def split(request: Request) -> Response:
     for span in spans:
         rows.append(await run_in_threadpool(_row, project, video, replace(options, **span), None))
 
-    return await _from_manifest(
-        request, f"{len(rows)} repetitions of {video.title}", video, rows, None
-    )
+    return await _from_manifest(request, f"{len(rows)} repetitions of {video.title}", video, rows)
 
 
 async def _from_manifest(
@@ -277,7 +267,6 @@ async def _from_manifest(
     title: str,
     video: Video,
     rows: Sequence[Mapping[str, str]],
-    on_failure: Callable[[Job], None] | None,
 ) -> Response:
     """Read the file of a clip by a manifest; the clips that this gives take the clip's place."""
     studio = request.app.state.studio
@@ -287,15 +276,12 @@ async def _from_manifest(
     table = table_of(columns, rows)
     manifest = project.results_dir("studio") / f"{video.id}.csv"
     await run_in_threadpool(write_output, project, manifest, table)
-    # Passing an option makes the rows default to it, not to the options of the earlier reading.
-    arguments = [*_extraction(project), "--rotate", "0", str(manifest)]
+    arguments = [*_extraction(project), str(manifest)]
 
     def on_success(job: Job) -> None:
         _replace(studio, video, _usable(job))
 
-    job = studio.jobs.add(
-        title, arguments, about={"clip": video.id}, on_success=on_success, on_failure=on_failure
-    )
+    job = studio.jobs.add(title, arguments, about={"clip": video.id}, on_success=on_success)
     return JSONResponse(job.to_json())
 
 

@@ -329,7 +329,9 @@ def people(pose: PoseSequence, time: float, subject: str) -> list[dict[str, Any]
         there = is_followed or person["first"] <= row <= person["last"]
         if there and np.isfinite(box).all():
             sides = [round(float(side), 1) for side in box]
-            shown.append({"rank": rank, "box": sides, "followed": is_followed})
+            shown.append(
+                {"rank": person.get("rank") or rank, "box": sides, "followed": is_followed}
+            )
     return shown
 
 

@@ -19,11 +19,13 @@ from la2ds_cli.core.annotations import (
     Annotation,
     ClipMoments,
     Point,
+    is_of_reading,
     joint_of,
     joint_value,
     now,
-    reading_of,
+    turning_of,
 )
+from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
@@ -49,13 +51,12 @@ def _data(request: Request) -> Response:
     project: Project = studio.project
     clip = requested_clip(request)
     pose, recipe = project.read_pose(clip.id, with_corrections=False)
-    reading = reading_of(recipe, pose.info)
     return JSONResponse(
         clip_data(studio, clip, pose)
         | {
             "joints": list(get_skeleton(pose.skeleton).joints),
         }
-        | _told(pose, reading, _corrections(project, clip, pose, reading))
+        | _told(pose, _corrections(project, clip, pose, recipe))
     )
 
 
@@ -63,22 +64,25 @@ Corrections = dict[tuple[int, str], tuple[Annotation, Point | None]]
 """Of a clip, by frame and joint."""
 
 
-def _told(pose: PoseSequence, reading: str, there: Corrections) -> dict[str, Any]:
+def _told(pose: PoseSequence, there: Corrections) -> dict[str, Any]:
     """The corrections of a clip: frame, joint, position (None = not trusted) and when; and the
     version of them, and of the pictures on which they are made."""
     told = [
         {"frame": frame, "joint": joint, "at": at, "set": row.set}
         for (frame, joint), (row, at) in sorted(there.items(), key=lambda one: one[0])
     ]
-    return {"corrections": told, "version": version(reading, pose.frame.tobytes(), told)}
+    return {
+        "corrections": told,
+        "version": version(turning_of(pose.info), pose.frame.tobytes(), told),
+    }
 
 
-def _corrections(project: Project, clip: Video, pose: PoseSequence, reading: str) -> Corrections:
+def _corrections(project: Project, clip: Video, pose: PoseSequence, recipe: Recipe) -> Corrections:
     """The corrections of a clip by frame and joint, of several the last."""
     moments = ClipMoments.of(clip.id, clip.options, pose)
     found = {}
     for row in project.annotations():
-        if row.kind == JOINT and row.reading == reading:
+        if row.kind == JOINT and is_of_reading(row, recipe, pose.info):
             frame, (joint, at) = moments.frame_at(row.at), joint_of(row.value)
             if frame is not None:
                 found[frame, joint] = row, at
@@ -114,20 +118,20 @@ def change(
         or the clip is read differently now.
     """
     pose, recipe = project.read_pose(clip.id, with_corrections=False)
-    reading = reading_of(recipe, pose.info)
     moments, time = ClipMoments.of(clip.id, clip.options, pose), now()
+    turned = turning_of(pose.info)
     new = {}
     for one in changes:
         frame, joint, at = _checked(one, pose)
         value = joint_value(joint, at)
-        row = Annotation(JOINT, moments.at(frame), None, value, reading, time)
+        row = Annotation(JOINT, moments.at(frame), None, value, turned, time)
         new[frame, joint] = None if one.get("remove") else row
     with project.tables(wait=WAIT):
-        there = _corrections(project, clip, pose, reading)
-        refuse_changed(known, _told(pose, reading, there)["version"], f"the joints of {clip.title}")
+        there = _corrections(project, clip, pose, recipe)
+        refuse_changed(known, _told(pose, there)["version"], f"the joints of {clip.title}")
         gone = [there[key][0] for key in new if key in there]
         project.change_annotations(gone, [row for row in new.values() if row is not None])
-        return _told(pose, reading, _corrections(project, clip, pose, reading))
+        return _told(pose, _corrections(project, clip, pose, recipe))
 
 
 def _checked(said: Mapping[str, Any], pose: PoseSequence) -> tuple[int, str, Point | None]:

@@ -95,7 +95,10 @@ def test_they_hold_for_the_reading_they_were_made_for(project: Project):
         project.write_pose("a", replace(pose, info=info), recipe)
         assert (project.read_pose("a")[0].xy[4, 0].tolist() == [12.5, 30.0]) is holds
         assert (project.pose_header("a")[0].key != recipe.key) is holds
-    recipe = Recipe("poses", 2, {"subject": "2"}, {})
+    put_right(project, right("a", 4, "head", (12.5, 30.0), "rotate=90"))  # whoever is followed
+    recipe = Recipe("poses", 2, {"subject": "2"}, {"video": "x"})
+    project.write_pose("a", replace(pose, info={"rotate": 90}), recipe)
+    assert project.read_pose("a")[0].xy[4, 0].tolist() == [12.5, 30.0]
     assert reading_of(recipe, {"rotate": 180, "mirror": True}) == "2 rotate=180 mirror=true"
 
 

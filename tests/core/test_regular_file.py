@@ -15,6 +15,7 @@ import pytest
 
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.people import read_people
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.project_toml import Choice
 from la2ds_cli.network.run_weights import read_weights
@@ -43,6 +44,7 @@ READERS: dict[str, tuple[Callable[[Project], Any], Any]] = {
     "phases.csv": (lambda p: p.phases(), UserError),
     "phases.csv, written": (lambda p: p.write_phase_table(p.phase_table()), UserError),
     "subjects.csv": (read_subjects, UserError),
+    "people.csv": (lambda p: read_people(p.people_path), UserError),
     "annotations.csv": (lambda p: p.annotations(), UserError),
     "annotations.csv, changed": (lambda p: p.change_annotations([], []), UserError),
     "store-name.txt": (project_name, UserError),

@@ -19,6 +19,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import Annotation, Moment, write_annotations
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config import load_config
+from la2ds_cli.core.people import PersonRow, read_people, write_people
 from la2ds_cli.core.progress import SILENT
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
@@ -397,6 +398,10 @@ def _label_file(name: str, mutate: Mutate, table: str = "") -> Any:
     return maker
 
 
+def _write_people(project: Project) -> None:
+    write_people(project.people_path, {"clip-0": PersonRow("auto", "3 10 20 90 95; 9 1 2 3 4")})
+
+
 def _manifest(folder: Path) -> Parser:
     from la2ds_cli.poses.sources import read_manifest
 
@@ -461,6 +466,9 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "phases.csv": _replacing("phases.csv", of_bytes, _labels),
     "subjects.csv": _replacing(
         "subjects.csv", of_bytes, read_subjects, lambda p: set_subjects(p, {"clip-0": "2"})
+    ),
+    "people.csv": _replacing(
+        "people.csv", of_bytes, lambda p: read_people(p.people_path), _write_people
     ),
     "annotations.csv": _replacing(
         "annotations.csv", of_bytes, lambda project: project.annotations(), _write_annotations

@@ -40,7 +40,7 @@ def rows(project: Project) -> dict[str, tuple[str, str, str]]:
 def test_a_renamed_video_is_the_clip_that_it_was(project: Project, clips: Path, monkeypatch):
     anna = clips / "anna" / "clip.mp4"
     options = ClipOptions(start=0.2, rotate=180)
-    extracted(project, anna, clip=options, subject="1")
+    extracted(project, anna, clip=options.to_json(), subject="1")
     (old,) = project.videos()
     project.mark_video(old.id, split="test", group="Anna")
     no_networks(monkeypatch)
@@ -58,7 +58,7 @@ def test_the_parts_and_people_of_a_moved_video_stay_with_it(project: Project, tm
     film(path, DUET)
     two = replace(CONFIG, subjects=2)
     for start in (0.0, 0.2):
-        extracted(project, path, config=two, clip=ClipOptions(start=start))
+        extracted(project, path, config=two, clip={"start": start})
     ids = [video.id for video in project.videos()]
     assert len(ids) == 4
     (tmp_path / "new").mkdir()
@@ -68,7 +68,7 @@ def test_the_parts_and_people_of_a_moved_video_stay_with_it(project: Project, tm
     assert {file for file, *_ in rows(project).values()} == {"2.mp4"}
     assert len(notes) == 1
     # Another part of the renamed file has an id of the same file.
-    (third,), _ = extracted(project, tmp_path / "new", config=CONFIG, clip=ClipOptions(start=0.4))
+    (third,), _ = extracted(project, tmp_path / "new", config=CONFIG, clip={"start": 0.4})
     assert third == f"ok {ids[0]}-t0.4-"
 
 
@@ -112,7 +112,7 @@ def test_a_replaced_video_leaves_the_labels_to_the_clip_that_they_were_set_for(
 
 def test_two_files_that_exchange_their_names(project: Project, clips: Path, monkeypatch):
     anna, ben = clips / "anna" / "clip.mp4", clips / "ben" / "clip.mp4"
-    extracted(project, anna, clip=ClipOptions(rotate=180))
+    extracted(project, anna, clip={"rotate": 180})
     extracted(project, ben)
     before = rows(project)
     project.phases_path.write_text("video,start,end,phase\n" + f"{next(iter(before))},0,8,up\n")

@@ -110,7 +110,7 @@ def test_the_rate_is_kept_for_folders_of_images(folder: Path) -> None:
     images(folder / "frames", "1.png", "2.png")
     rates = {
         Path(entry.name).name: entry.options.fps
-        for entry in collect_entries([str(folder)], ClipOptions(fps=30))
+        for entry in collect_entries([str(folder)], {"fps": 30})
     }
     assert rates == {"clip2.MP4": 0, "clip10.mp4": 0, "clip1.mov": 0, "frames": 30}
 
@@ -121,13 +121,13 @@ def test_tables_among_the_paths(folder: Path) -> None:
         "path,start,end,rotate,subject\nclip2.MP4,1,2,,auto\nclip2.MP4,2,3,180,2\ndeep,,,,\n"
     )
     ten = str(folder / "clip10.mp4")
-    found = collect_entries([ten, str(folder / "*.csv"), ten], ClipOptions(rotate=90))
+    found = collect_entries([ten, str(folder / "*.csv"), ten], {"rotate": 90})
     two, deep = str(folder / "clip2.MP4"), str(folder / "deep" / "er" / "clip1.mov")
     assert found == [
-        Entry(ten, ClipOptions(rotate=90)),
-        Entry(two, ClipOptions(start=1, end=2, rotate=90), "auto", said=said("start end")),
+        Entry(ten, ClipOptions(rotate=90), said=said("rotate")),
+        Entry(two, ClipOptions(start=1, end=2, rotate=90), "auto", said=said("start end rotate")),
         Entry(two, ClipOptions(start=2, end=3, rotate=180), "2", said=said("start end rotate")),
-        Entry(deep, ClipOptions(rotate=90)),
+        Entry(deep, ClipOptions(rotate=90), said=said("rotate")),
     ]
 
 
