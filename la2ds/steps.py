@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from la2ds.project import Project
-from la2ds_cli.alignment.trained import Trained
 from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.config import load_config, override_texts
 from la2ds_cli.core.host import unchanged_process
 from la2ds_cli.evaluation.figures import Evaluated
+from la2ds_cli.evaluation.trained import Trained
 from la2ds_cli.network.embedded import Embedded
 from la2ds_cli.poses.extracted import Extracted
+from la2ds_cli.training.losses import method_recipe
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.alignment import Alignment
@@ -180,7 +182,6 @@ def align_joints(
     """
     from la2ds_cli.alignment.project_aligner import align_poses
     from la2ds_cli.alignment.request import AlignRequest
-    from la2ds_cli.core.config import load_config, override_texts
 
     config = load_config(overrides=override_texts(settings or {}))
     request = AlignRequest(config, features=features, view=view)
@@ -244,8 +245,7 @@ def train(
     4), a run of other settings, or another command that writes to the project (exit 5), and a
     device that is not there (exit 6).
     """
-    from la2ds_cli.alignment.trained import train_and_judge
-    from la2ds_cli.training.losses import method_recipe
+    from la2ds_cli.evaluation.trained import train_and_judge
     from la2ds_cli.training.train import TrainOptions
 
     options = TrainOptions(project._device, max_minutes, overwrite)
