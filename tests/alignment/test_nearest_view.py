@@ -49,7 +49,7 @@ def chosen(a: PoseSequence, b: PoseSequence) -> ViewChoice:
 def nearest(a: FloatArray, views: Mapping[View, FloatArray]) -> ViewChoice:
     """Of one clip; beside others its view is the same."""
     (found,) = nearest_views(a, [views])
-    other = {"filmed": a[::-1], "mirrored": a}
+    other: Mapping[View, FloatArray] = {"filmed": a[::-1], "mirrored": a}
     assert nearest_views(a, [other, views, other])[1] == found
     return found
 
