@@ -18,8 +18,8 @@ from la2ds_cli.alignment.consensus import pairwise_path
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.core.view import VIEWS, View
-from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.camera_views import seen
+from la2ds_cli.features.tempo import paced_movement
 from tests.movement import in_space, sequence, warped_phase
 
 A, B = in_space(warped_phase(40, 1)), in_space(warped_phase(50, 2), turn=0.9, fps=25.0)

@@ -8,19 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-<<<<<<< HEAD:tests/alignment/test_viewpoint.py
-=======
 from la2ds_cli.alignment.clip_features import PosedClip, movement_features
->>>>>>> hearttests:tests/alignment/test_nearest_view.py
 from la2ds_cli.alignment.nearest_view import (
     MARGIN,
     RIVAL,
     ViewChoice,
     choose_view,
-<<<<<<< HEAD:tests/alignment/test_viewpoint.py
-=======
     nearest_views,
->>>>>>> hearttests:tests/alignment/test_nearest_view.py
     unclear_view_sentence,
 )
 from la2ds_cli.core.types import FloatArray, PoseSequence
