@@ -112,6 +112,7 @@ class ProjectAligner:
         self._features: dict[FeatureChoice, tuple[ClipFeatures, list[StoredEmbeddings]]] = {}
         self._networks: dict[str, StoredEmbeddings] = {}
         self._unusable: dict[tuple[str, bool], set[str]] = {}
+        self._read: dict[tuple[str, str, bool], PoseSequence | None] = {}  # candidates, in a form
         self._memo = Memo()
 
     def align_names(self, a: str, b: str) -> Alignment:
@@ -244,7 +245,16 @@ class ProjectAligner:
             unusable |= failed
 
     def _candidate(self, clip: str, like: PoseSequence) -> PoseSequence | None:
-        """Return the joints of a clip in the form of another, None if it cannot be compared."""
+        """Return the joints of a clip in the form of another, None if it cannot be compared.
+
+        Its file is read once, whatever number of pairs follows.
+        """
+        key = clip, like.skeleton, like.spatial
+        if key not in self._read:
+            self._read[key] = self._read_candidate(clip, like)
+        return self._read[key]
+
+    def _read_candidate(self, clip: str, like: PoseSequence) -> PoseSequence | None:
         try:
             pose = self.project.read_pose(clip)[0]
         except UserError as error:

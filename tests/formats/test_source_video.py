@@ -14,7 +14,6 @@ from la2ds_cli.core.clip import video_id
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.formats import exchange
-from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.import_export import import_poses
 from la2ds_cli.poses.extract import ensure_pose

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from la2ds_cli.alignment.pair import prepare_pair
+from la2ds_cli.formats.exchange import import_poses
 
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.formats import wide_csv
-from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.health.status import project_status
 from la2ds_cli.poses.clip_state import CHANGED, read_clip_state
