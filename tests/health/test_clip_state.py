@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from la2ds_cli.alignment.pair import prepare_pair
-from la2ds_cli.formats.exchange import import_poses
 
+from la2ds_cli.alignment.project_aligner import read_pair
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.formats import wide_csv
 from la2ds_cli.formats.files import ImportOptions
+from la2ds_cli.formats.import_export import import_poses
 from la2ds_cli.health.status import project_status
 from la2ds_cli.poses.clip_state import CHANGED, read_clip_state
 from la2ds_cli.poses.current import PoseRecipes
@@ -196,7 +196,7 @@ def test_all_say_the_same(
 
 def notes_of_align(project: Project, name: str, config) -> list[str]:
     notes = Notes()
-    prepare_pair(project, name, name, AlignRequest(config, features="pose"), notes)
+    read_pair(project, name, name, AlignRequest(config, features="pose"), notes)
     return notes.lines
 
 
