@@ -101,19 +101,23 @@ def change_options(project: Project, name: str) -> None:
     project.add_videos([replace(clip(project, name), options="mirror=true")])
 
 
-VIDEO = {
+Event = Callable[[Project, str], None]
+VIDEO: dict[Event, str | None] = {
     remove_video: "gone",
     move_video: "gone",
     replace_video: "changed",
     put_back: "there",
     touch: None,
 }
-JOINTS = {remove_joints: "missing", damage_joints: "damaged", change_options: "options"}
-Event = Callable[[Project, str], None]
+JOINTS: dict[Event, str] = {
+    remove_joints: "missing",
+    damage_joints: "damaged",
+    change_options: "options",
+}
 EVENTS = st.tuples(st.sampled_from([*VIDEO, *JOINTS]), st.sampled_from(NAMES))
 
 
-def expected(name: str, events: list[tuple[Event, str]]) -> tuple[str, str | None]:
+def expected(name: str, events: list[tuple[Event, str]]) -> tuple[str, str]:
     """The state of the video and of the joints after the events."""
     video, joints = "there", ""
     for event, of in events:
