@@ -156,8 +156,8 @@ class ProjectAligner:
         anchored_frames(anchors, *pair.poses, pair.names)
         check_view(*pair.poses, self.request.view, pair.names[1])
         features, networks = self._features_for(pair.poses[0], pair.choice)
-        whole = [pose.clip for pose in pair.poses if pose.clip]
         for network in networks:
+            whole = [pose.clip for pose in pair.poses if network.is_whole(pose)]  # not repetitions
             for error in network.load(whole, self.progress).values():
                 raise error
         candidates = self._candidates(pair, networks)
