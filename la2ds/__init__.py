@@ -30,10 +30,10 @@ from la2ds.steps import (
     train,
 )
 from la2ds_cli import __version__
-from la2ds_cli.alignment.trained import Trained
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.evaluation.figures import Evaluated
+from la2ds_cli.evaluation.trained import Trained
 from la2ds_cli.network.embedded import Embedded
 from la2ds_cli.poses.extracted import Extracted
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from la2ds_cli.core.clip import VIDEO_COLUMNS, Video
+from la2ds_cli.core.config import override_texts
+from la2ds_cli.core.console import Console
 from la2ds_cli.core.data_frames import make_data_frame
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import check_choice
@@ -116,16 +118,12 @@ class Project:
     ) -> Config:
         """Return the settings of project.toml, or of `preset`, changed by `chosen`, as `--set`
         takes it, and then by `settings`. Raises UserError (exit 2) for what does not fit."""
-        from la2ds_cli.core.config import override_texts
-
         overrides = [*chosen, *override_texts(settings or {})]
         return self._stored.config(preset=preset, overrides=overrides)
 
     @contextmanager
     def _step(self, writes: bool = False) -> Iterator[Progress]:
         """A block in which a step runs, with its progress; writes: it holds the project's lock."""
-        from la2ds_cli.core.console import Console
-
         with ExitStack() as stack:
             stack.enter_context(unchanged_process())
             progress = Progress()

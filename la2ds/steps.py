@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from la2ds.project import Project
-from la2ds_cli.alignment.trained import Trained
 from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.config import load_config, override_texts
 from la2ds_cli.core.host import unchanged_process
 from la2ds_cli.evaluation.figures import Evaluated
-from la2ds_cli.network.embedded import Embedded
-from la2ds_cli.poses.extracted import Extracted
+from la2ds_cli.evaluation.trained import Trained, train_and_judge
+from la2ds_cli.network.embedded import Embedded, embed_clips
+from la2ds_cli.poses.extracted import Extracted, extract_videos
+from la2ds_cli.training.losses import method_recipe
 
 if TYPE_CHECKING:
     from la2ds_cli.alignment.alignment import Alignment
@@ -55,7 +57,6 @@ def extract(
     command that writes to the project (exit 5).
     """
     from la2ds_cli.poses.extract import ExtractOptions
-    from la2ds_cli.poses.extracted import extract_videos
 
     paths = [videos] if isinstance(videos, str | Path) else videos
     number = subject if subject and subject.isdecimal() else ""
@@ -180,7 +181,6 @@ def align_joints(
     """
     from la2ds_cli.alignment.project_aligner import align_poses
     from la2ds_cli.alignment.request import AlignRequest
-    from la2ds_cli.core.config import load_config, override_texts
 
     config = load_config(overrides=override_texts(settings or {}))
     request = AlignRequest(config, features=features, view=view)
@@ -244,8 +244,6 @@ def train(
     4), a run of other settings, or another command that writes to the project (exit 5), and a
     device that is not there (exit 6).
     """
-    from la2ds_cli.alignment.trained import train_and_judge
-    from la2ds_cli.training.losses import method_recipe
     from la2ds_cli.training.train import TrainOptions
 
     options = TrainOptions(project._device, max_minutes, overwrite)
@@ -266,7 +264,6 @@ def embed(
     Raises UserError for a name that is no clip (exit 3), a run without a model or a project without
     poses (exit 4), and another command that writes to the project (exit 5).
     """
-    from la2ds_cli.network.embedded import embed_clips
 
     chosen = None if clips is None else [project.clip(name).id for name in clips]
     with project._step(writes=True) as progress:

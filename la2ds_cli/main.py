@@ -10,6 +10,8 @@ import signal
 import sys
 import traceback
 
+from la2ds_cli.core import console
+from la2ds_cli.core.errors import ExitCode
 from la2ds_models.startup import own_process
 
 
@@ -18,8 +20,6 @@ def main() -> None:
     hidden = sys.stdout is None
     own_process()
     from la2ds_cli.commands.app import app_for  # after the process is set up: it imports packages
-    from la2ds_cli.core import console
-    from la2ds_cli.core.errors import ExitCode
 
     # Saves what there is, as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

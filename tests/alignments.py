@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment import aligned_repetitions
+from la2ds_cli.alignment import request as choices
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.path import speed_ratio
 from la2ds_cli.alignment.project_aligner import align_clips
@@ -20,7 +21,7 @@ from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
-from la2ds_cli.network import embed, trained
+from la2ds_cli.network import embed
 from la2ds_cli.views.alignment_files import AN_ALIGNMENT, write_alignment, write_repetitions
 from tests.movement import figure, pose_of
 

@@ -107,8 +107,8 @@ def use(steps: Steps, la2ds: Any, project_folder: str, videos: Path) -> None:
 def align_steps(do: Callable[..., Any], la2ds: Any, project: Any) -> None:
     """The functions that need no network of the user's."""
     aligned = do("align", lambda: la2ds.align(project, "clip0", "clip1"))
-    do("Aligned.to_frame", aligned.to_frame)
-    do("Aligned.save", lambda: aligned.save("ab.png", "ab.svg", "ab.pdf", "ab.json"))
+    do("Alignment.to_frame", aligned.to_frame)
+    do("save", lambda: la2ds.save(project, aligned, "ab.png", "ab.svg", "ab.json"))
     poses = [project.poses(name) for name in ("clip0", "clip2")]
     made = do("joints", lambda: la2ds.joints(poses[0].xy, fps=25, skeleton=poses[0].skeleton))
     do("align_joints", lambda: la2ds.align_joints(made, poses[1]))

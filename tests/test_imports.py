@@ -126,10 +126,23 @@ def _own(names: set[str]) -> set[str]:
     return {name for name in names if name.split(".")[0] in ("la2ds", "la2ds_cli", "la2ds_models")}
 
 
+@cache
+def _loaded_by_la2ds() -> frozenset[str]:
+    """Modules that `import la2ds` loads."""
+    seen, queue = set[str](), ["la2ds"]
+    while queue:
+        name = queue.pop()
+        if name in MODULES and name not in seen:
+            seen.add(name)
+            queue += imports(name, functions=False, types=False)
+    return frozenset(seen)
+
+
 def _weighs(module: str) -> set[str]:
-    """Packages that are too heavy for a module to load at its start. filelock loads asyncio."""
-    if module.split(".")[0] == "la2ds":
-        return HEAVY | {"numpy", "pandas", "rich", "typer"}
+    """Packages that are too heavy for a module to load at its start. filelock loads asyncio. `main`
+    imports none before it has set up the process."""
+    if module in _loaded_by_la2ds() or module == "la2ds_cli.main":
+        return HEAVY | {"filelock", "numpy", "pandas", "rich", "typer"}
     quick = _room(module) in ("commands", "main") or module in DIAGNOSES
     return HEAVY | {"filelock"} | ({"numpy"} if quick else set())
 

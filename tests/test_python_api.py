@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -259,15 +260,16 @@ def test_an_alignment_is_saved_only_when_asked(pair: la2ds.Project, tmp_path: Pa
 
 def test_saving_replaces_no_clip(pair: la2ds.Project, tmp_path: Path):
     """Also one that is a clip only since the alignment was computed."""
-    saved = la2ds.align(pair, "anna", "ben"), la2ds.align_all(pair, ["anna", "ben"])
+    aligned, timeline = la2ds.align(pair, "anna", "ben"), la2ds.align_all(pair, ["anna", "ben"])
+    saves = partial(la2ds.save, pair, aligned), timeline.save
     source, link = tmp_path / "poses.csv", tmp_path / "link.csv"
     source.write_text("what a person wrote")
     link.hardlink_to(source)
     pair._stored.add_videos([replace(pair.clip("ben"), path=str(source))])
-    for result in saved:
+    for save in saves:
         for file in (source, link):
             with refused(la2ds.ExitCode.USAGE, "belongs to the project and would be lost"):
-                result.save(file)
+                save(file)
     assert source.read_text() == "what a person wrote"
 
 

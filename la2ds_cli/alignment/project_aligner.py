@@ -112,6 +112,7 @@ class ProjectAligner:
         self._features: dict[FeatureChoice, tuple[ClipFeatures, list[StoredEmbeddings]]] = {}
         self._networks: dict[str, StoredEmbeddings] = {}
         self._unusable: dict[tuple[str, bool], set[str]] = {}
+        self._read: dict[tuple[str, str, bool], PoseSequence | None] = {}  # candidates, in a form
         self._memo = Memo()
 
     def align_names(self, a: str, b: str) -> Alignment:
@@ -155,8 +156,8 @@ class ProjectAligner:
         anchored_frames(anchors, *pair.poses, pair.names)
         check_view(*pair.poses, self.request.view, pair.names[1])
         features, networks = self._features_for(pair.poses[0], pair.choice)
-        whole = [pose.clip for pose in pair.poses if pose.clip]
         for network in networks:
+            whole = [pose.clip for pose in pair.poses if network.is_whole(pose)]  # not repetitions
             for error in network.load(whole, self.progress).values():
                 raise error
         candidates = self._candidates(pair, networks)
@@ -244,7 +245,16 @@ class ProjectAligner:
             unusable |= failed
 
     def _candidate(self, clip: str, like: PoseSequence) -> PoseSequence | None:
-        """Return the joints of a clip in the form of another, None if it cannot be compared."""
+        """Return the joints of a clip in the form of another, None if it cannot be compared.
+
+        Its file is read once, whatever number of pairs follows.
+        """
+        key = clip, like.skeleton, like.spatial
+        if key not in self._read:
+            self._read[key] = self._read_candidate(clip, like)
+        return self._read[key]
+
+    def _read_candidate(self, clip: str, like: PoseSequence) -> PoseSequence | None:
         try:
             pose = self.project.read_pose(clip)[0]
         except UserError as error:

@@ -60,7 +60,7 @@ class StoredEmbeddings:
         """Return the embedding (T, D) float32 of a clip in a view."""
         pose = clip.pose
         as_filmed = clip.view == "filmed" or self._sees_frames
-        if self._is_whole(pose):
+        if self.is_whole(pose):
             if as_filmed:
                 for error in self.load([pose.clip]).values():
                     raise error
@@ -70,6 +70,6 @@ class StoredEmbeddings:
             self._embedder = light_embedder(self._project, self._run, self._device)
         return self._embedder([pose if as_filmed else seen(pose, clip.view, clip.towards)])[0]
 
-    def _is_whole(self, pose: PoseSequence) -> bool:
+    def is_whole(self, pose: PoseSequence) -> bool:
         """Return whether poses are those of all frames of a clip of the project."""
         return bool(pose.clip) and np.array_equal(self._whole(pose.clip).frame, pose.frame)

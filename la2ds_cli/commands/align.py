@@ -113,7 +113,7 @@ def _show_repetitions(console: Console, result: RepetitionsResult) -> None:
     console.line(f"B: {result.b.id}, {count_of(len(result.repetitions))}")
     console.line("   from s      to s   seconds  B/A time  distance  to within s")
     for each in result.repetitions:
-        ratio, within = each.aligned.overall_ratio, each.aligned.within
+        ratio, within = each.aligned.overall_ratio, each.aligned.usual_within
         facts = f"{each.number:2} {each.start:7.2f} {each.end:9.2f} {each.seconds:9.2f}"
         facts += f" {ratio:9.2f} {each.cost:9.2f} {within:12.2f}"
         console.line(facts + "  nearest" * (each is result.best))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.commands.options import CLIP_A, DEVICE, Here, argument, flag
 from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.clip_names import as_on_disk
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import Unusable, UserError
 
@@ -83,8 +84,6 @@ def live(
 def _played(project: Project, source: str) -> tuple[str, ClipOptions]:
     """The file of SOURCE, and how it is read: as the clip of the project that it names, or else as
     it is. Raises UserError (exit 2) for a further person of a video."""
-    from la2ds_cli.core.clip import ClipOptions
-    from la2ds_cli.core.clip_names import as_on_disk
     from la2ds_cli.poses.current import find_clip
 
     if source.startswith("camera:"):

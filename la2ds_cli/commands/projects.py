@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from la2ds_cli.core.clip import VIDEO_SUFFIXES
+from la2ds_cli.core.clip_names import as_on_disk
 
 if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
@@ -110,7 +111,6 @@ def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Projec
 
 
 def _is(test: Callable[[Path], bool], name: str) -> bool:
-    from la2ds_cli.core.clip_names import as_on_disk
 
     try:
         return test(Path(as_on_disk(name)))

@@ -256,6 +256,11 @@ class FeatureRequest:
         """The base model, for its own row and for the networks of all runs."""
         return light_embedder(self.project, BASE_RUN, self.device)
 
+    @cached_property
+    def base_embedding(self) -> Embedding:
+        """The base model as part of features: one object, so that it embeds each clip once."""
+        return _embedding(self.base)
+
 
 def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
     """The wanted sets in the order of FEATURE_NAMES, `model` once for each run.
@@ -294,8 +299,8 @@ def network_set(
     settings, references = shared.align, shared.references
     # The base model reads joints in the image, and is measured by them.
     spatial = shared.spatial and name != "base"
-    network = _embedding(embed)
-    base = _embedding(request.base) if with_base and not spatial else None
+    network = request.base_embedding if name == "base" else _embedding(embed)
+    base = request.base_embedding if with_base and not spatial else None
     kind: FeatureKind = "base" if name == "base" else "model"
     features = network_features(network, settings, base, kind=kind, run=run, memo=shared.memo)
     parts = ["network"]
@@ -314,7 +319,9 @@ def network_set(
     form = shared.form if spatial else _unchanged
     variant = FeatureVariant(
         *(aligned, f"{name} {run}".strip(), uses, features),
-        by_frame=OncePerClip(lambda poses: embed(form(poses))),
+        by_frame=lambda poses: [
+            features.embedding(network, PosedClip(pose)) for pose in form(poses)
+        ],
         settings=settings,
         references=references,
         form=form,

@@ -26,6 +26,7 @@ from la2ds_cli.poses.current import PoseRecipes
 from la2ds_cli.training import checkpoint, clip_set
 from la2ds_cli.training.checkpoint import FINISHED, load_resume
 from la2ds_cli.training.clip_set import FEW_CLIPS
+from la2ds_cli.video.media_files import is_image_folder, is_video_file
 
 _NAMED = 12  # a suggested command names at most this many clips, for more it names their folders
 
@@ -133,7 +134,6 @@ def _compare(step: str, reasons: dict[str, str | None], command: str, run: str =
 
 
 def _poses(project: Project, videos: list[Video], poses: _Poses) -> StepStatus:
-    from la2ds_cli.video.media_files import is_image_folder, is_video_file
 
     reasons = {clip: state.stale for clip, state in poses.states.items()}
     # What a replaced video holds now may be a clip already; the old one can only be removed.

@@ -71,7 +71,6 @@ def find_clip(project: Project, typed: str) -> tuple[Video | None, Path | None]:
     rows = listed.of_source(file)
     if len({video.sha256 for video in rows}) == 1:
         return listed.choose(rows, key, typed), file
-    from la2ds_cli.video.media_files import content_digest
 
     with suppress(OSError):  # as in is_current
         digest = content_digest(file)

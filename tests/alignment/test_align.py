@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment import project_aligner
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.confidence import DOUBTFUL
 from la2ds_cli.core.config import load_config
@@ -238,7 +239,7 @@ def test_wrong_names_are_refused_before_any_work(project: Project, monkeypatch) 
     def must_not_run(*_: object) -> str:
         raise AssertionError("poses were asked for")
 
-    monkeypatch.setattr(pairs, "ensure_poses", must_not_run)
+    monkeypatch.setattr(project_aligner, "ensure_poses", must_not_run)
     with refused(ExitCode.USAGE, "dwt"):
         run(project, method="dwt")
     with refused(ExitCode.USAGE, r"path\.xlsx"):

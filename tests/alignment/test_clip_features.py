@@ -18,8 +18,8 @@ from la2ds_cli.alignment.consensus import pairwise_path
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.core.view import VIEWS, View
-from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.features.camera_views import seen
+from la2ds_cli.features.tempo import paced_movement
 from tests.movement import in_space, sequence, warped_phase
 
 A, B = in_space(warped_phase(40, 1)), in_space(warped_phase(50, 2), turn=0.9, fps=25.0)
@@ -121,8 +121,8 @@ def test_paths_are_those_of_the_features_whichever_are_known(
     monkeypatch.setattr(clip_features, "pairwise_paths", pairwise_paths)
     features, a = movement_features(), PosedClip(A)
     others = [PosedClip(sequence(warped_phase(30 + 7 * n, n), fps=20.0 + 5 * n)) for n in range(4)]
-    closed = AlignConfig(open_ends=False)
-    for settings in (PLAIN, closed, PLAIN):
+    opened = AlignConfig(open_ends=True)
+    for settings in (PLAIN, opened, PLAIN):
         features.paths(a, others[1:3], settings)
         paths = features.paths(a, others, settings)
         for path, other in zip(paths, others, strict=True):

@@ -8,19 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-<<<<<<< HEAD:tests/alignment/test_viewpoint.py
-=======
 from la2ds_cli.alignment.clip_features import PosedClip, movement_features
->>>>>>> hearttests:tests/alignment/test_nearest_view.py
 from la2ds_cli.alignment.nearest_view import (
     MARGIN,
     RIVAL,
     ViewChoice,
     choose_view,
-<<<<<<< HEAD:tests/alignment/test_viewpoint.py
-=======
     nearest_views,
->>>>>>> hearttests:tests/alignment/test_nearest_view.py
     unclear_view_sentence,
 )
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -49,7 +43,7 @@ def chosen(a: PoseSequence, b: PoseSequence) -> ViewChoice:
 def nearest(a: FloatArray, views: Mapping[View, FloatArray]) -> ViewChoice:
     """Of one clip; beside others its view is the same."""
     (found,) = nearest_views(a, [views])
-    other = {"filmed": a[::-1], "mirrored": a}
+    other: Mapping[View, FloatArray] = {"filmed": a[::-1], "mirrored": a}
     assert nearest_views(a, [other, views, other])[1] == found
     return found
 

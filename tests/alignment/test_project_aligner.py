@@ -88,11 +88,11 @@ def test_no_result_depends_on_the_pairs_before(
 def test_work_on_a_and_the_references_is_done_once(
     project: Project, tuned: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from_a: list[int] = []
+    paths: list[int] = []
     original = clip_features.pairwise_paths
 
     def pairwise_paths(a, clips, *others):
-        from_a.append(len(clips))
+        paths.append(len(clips))
         return original(a, clips, *others)
 
     monkeypatch.setattr(clip_features, "pairwise_paths", pairwise_paths)
@@ -102,9 +102,14 @@ def test_work_on_a_and_the_references_is_done_once(
     aligner = ProjectAligner(project, AlignRequest(CONFIG, "tuned", "model"))
     for n in (1, 2, 5, 6):  # of two rates, one of them mirrored
         arrays(aligner, name(0), name(n))
+    pair = aligner.read_pair(name(0), name(1))
     known = len(LENGTHS) - 1
-    assert sum(from_a) == known  # each reference once
+    # From A to each reference once, and from each B to all but itself.
+    assert sum(paths) == known + 4 * (known - 1)
     assert read.count("nobody") == 1
+    before = len(read)
+    aligner.align_pair(pair)
+    assert len(read) == before
     assert tuned.count(name(0)) == 1
 
 

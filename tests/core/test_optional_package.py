@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,3 +67,26 @@ def test_a_missing_package_is_named(package: str, monkeypatch, tmp_path: Path) -
 def test_what_works_is_left_alone() -> None:
     with optional_import(["json"], "{package}", "a hint"):
         assert importlib.import_module("json")
+
+
+def test_what_ultralytics_sets_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """It reads its settings from the environment when it is imported, and leaves others there."""
+    (tmp_path / "ultralytics").mkdir()
+    (tmp_path / "ultralytics" / "__init__.py").write_text(
+        "import os, warnings\n"
+        "offline = os.environ['YOLO_OFFLINE']\n"
+        "os.environ['OMP_NUM_THREADS'] = '1'\n"
+        "os.environ['NUMEXPR_MAX_THREADS'] = '8'\n"
+        "warnings.filterwarnings('ignore', message='of ultralytics')\n"
+    )
+    (tmp_path / "ultralytics" / "part.py").write_text("from ultralytics import offline\n")
+    for name in [name for name in sys.modules if name.split(".")[0] == "ultralytics"]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("ultralytics", "ultralytics.part"):
+        monkeypatch.setitem(sys.modules, name, sys)  # so that the fake is forgotten in the end
+        del sys.modules[name]
+    monkeypatch.syspath_prepend(tmp_path)
+    before, filters = dict(os.environ), list(warnings.filters)
+    assert import_part("part").offline == "true"
+    assert dict(os.environ) == before
+    assert warnings.filters == filters

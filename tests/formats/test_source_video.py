@@ -13,8 +13,7 @@ from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.clip import video_id
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.formats import exchange
-from la2ds_cli.formats.exchange import import_poses
+from la2ds_cli.formats import import_export
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.import_export import import_poses
 from la2ds_cli.poses.extract import ensure_pose
@@ -151,7 +150,7 @@ def test_a_file_that_changes_while_it_is_imported(
     if what == "video":
         other = film(tmp_path / "other.mp4", 7)
     target = videos / "anna.mp4" if what == "video" else folder / "anna.json"
-    whole = exchange.to_sequence
+    whole = import_export.to_sequence
 
     def replaced(clip, *given):
         if clip.name == "anna":
@@ -160,7 +159,7 @@ def test_a_file_that_changes_while_it_is_imported(
 
     root = folder if batch else folder / "anna.json"
     with monkeypatch.context() as patch:
-        patch.setattr(exchange, "to_sequence", replaced)
+        patch.setattr(import_export, "to_sequence", replaced)
         if not batch:
             with refused(ExitCode.UNREADABLE, "changed while it was read", "V014"):
                 import_poses(project, "mmpose-json", root, ImportOptions(video=videos))

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from la2ds_cli.alignment.pair import prepare_pair
 
+from la2ds_cli.alignment.project_aligner import read_pair
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.formats import wide_csv
-from la2ds_cli.formats.exchange import import_poses
 from la2ds_cli.formats.files import ImportOptions
+from la2ds_cli.formats.import_export import import_poses
 from la2ds_cli.health.status import project_status
 from la2ds_cli.poses.clip_state import CHANGED, read_clip_state
 from la2ds_cli.poses.current import PoseRecipes
@@ -101,19 +101,23 @@ def change_options(project: Project, name: str) -> None:
     project.add_videos([replace(clip(project, name), options="mirror=true")])
 
 
-VIDEO = {
+Event = Callable[[Project, str], None]
+VIDEO: dict[Event, str | None] = {
     remove_video: "gone",
     move_video: "gone",
     replace_video: "changed",
     put_back: "there",
     touch: None,
 }
-JOINTS = {remove_joints: "missing", damage_joints: "damaged", change_options: "options"}
-Event = Callable[[Project, str], None]
+JOINTS: dict[Event, str] = {
+    remove_joints: "missing",
+    damage_joints: "damaged",
+    change_options: "options",
+}
 EVENTS = st.tuples(st.sampled_from([*VIDEO, *JOINTS]), st.sampled_from(NAMES))
 
 
-def expected(name: str, events: list[tuple[Event, str]]) -> tuple[str, str | None]:
+def expected(name: str, events: list[tuple[Event, str]]) -> tuple[str, str]:
     """The state of the video and of the joints after the events."""
     video, joints = "there", ""
     for event, of in events:
@@ -196,7 +200,7 @@ def test_all_say_the_same(
 
 def notes_of_align(project: Project, name: str, config) -> list[str]:
     notes = Notes()
-    prepare_pair(project, name, name, AlignRequest(config, features="pose"), notes)
+    read_pair(project, name, name, AlignRequest(config, features="pose"), notes)
     return notes.lines
 
 

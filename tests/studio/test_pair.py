@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.annotations import ANCHOR, NOTE

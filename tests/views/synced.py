@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.alignment.alignment import Alignment
-from la2ds_cli.alignment.path import speed_ratio
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project

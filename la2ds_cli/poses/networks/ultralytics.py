@@ -223,7 +223,7 @@ def zoo_names() -> list[str]:
 def import_part(part: str) -> Any:
     """A module of the package, e.g. `nn.tasks`. Raises UserError (exit 6) if it cannot be
     imported."""
-    if module := sys.modules.get(f"{NAME}.{part}"):
+    if sys.modules.get(NAME) and (module := sys.modules.get(f"{NAME}.{part}")):
         return module
     settings = {
         "YOLO_CONFIG_DIR": str(weight_files.weights_dir().parent / NAME),  # its settings file
