@@ -238,6 +238,11 @@ def family(video: str) -> tuple[str, str]:
     return (match[1], match[2] or "1") if match else (video, "1")
 
 
+def is_complete_id(text: str) -> bool:
+    """Return whether a text has the form of an id from `video_id`, which names its person."""
+    return _ID.fullmatch(text) is not None
+
+
 # --- how a file is read: its part, its orientation and its speed ---------------------------------
 
 

@@ -14,7 +14,9 @@ The first form that fits decides:
 | start of an id | `gym-anna` |
 
 `#1.5-4` behind it is a part of the film in seconds (`#1.5-`: to its end), `#2` a person, `#1.5-4#2`
-both. A name without a part is the whole film, or its only part; without a person, the first one. Of
+both. A name without a part is the whole film, or its only part; without a person, the first one, or
+the only one whom the project has of the film (of the part, if that is named). The person is decided
+before the part, so that a name means the same person in tables, where it stands for all parts. Of
 several films that fit, the one that is spelled exactly so is meant, or else the one in the current
 folder. Spelling is compared in NFC; the case of letters counts unless the file system says that
 both names are one file.

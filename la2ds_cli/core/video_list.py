@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -13,7 +14,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, check_columns, family, row_of, video_of
+from la2ds_cli.core.clip import (
+    VIDEO_COLUMNS,
+    Video,
+    check_columns,
+    family,
+    is_complete_id,
+    row_of,
+    video_of,
+)
 from la2ds_cli.core.clip_names import (
     ClipName,
     as_on_disk,
@@ -75,6 +84,17 @@ def placed(old: Sequence[str], new: AbstractSet[str], order: Sequence[str]) -> l
     return listed + sorted(new - set(listed))
 
 
+def first_people(videos: Sequence[Video]) -> list[Video]:
+    """Return the first clip of each reading of a file, that of its person with the lowest
+    number."""
+    first: dict[str, Video] = {}
+    for video in videos:
+        other = first.setdefault(video.shared_id, video)
+        if video.person < other.person:
+            first[video.shared_id] = video
+    return list(first.values())
+
+
 # --- finding a clip -------------------------------------------------------------------------------
 
 
@@ -108,7 +128,8 @@ class VideoList:
 
         Parameters
             found: clips of films that fit.
-            key: the part and the person; without a part, the whole film, or its only part.
+            key: the part and the person; without a part, the whole film, or its only part; without
+                a person, the first one, or the only one.
             name: for the error.
         Returns
             The clip; None if there is none.
@@ -118,21 +139,29 @@ class VideoList:
         fitting = self._fitting(found, key)
         if len(fitting) < 2:
             return next(iter(fitting), None)
-        one_film = len({self._film(video) for video in fitting}) == 1
-        if one_film and all(map(is_part, fitting)):
+        people = {(self._film(video), video.person) for video in fitting}
+        if len(people) == 1 and all(map(is_part, fitting)):
             raise self._only_parts(name, fitting)
         raise self._ambiguous(name, fitting)
 
     def _fitting(self, found: Sequence[Video], key: ClipName) -> list[Video]:
         """Of clips of films that fit a name, those of its part and person."""
-        rows = [video for video in found if video.person == (key.person or 1)]
         if key.part is not None:
-            return key.of_part(rows)
-        whole = [video for video in rows if not is_part(video)]
-        films = {self._film(video) for video in whole}
-        return whole + [
-            video for video in rows if is_part(video) and self._film(video) not in films
-        ]
+            return self._of_person(key.of_part(found), key)
+        rows = self._of_person(found, key)
+        return self._preferred(rows, lambda video: not is_part(video))
+
+    def _of_person(self, found: Sequence[Video], key: ClipName) -> list[Video]:
+        """The clips of the person that a name gives, or else of the first one of each film, or else
+        of all whom the project has of it."""
+        if key.person:
+            return [video for video in found if video.person == key.person]
+        return self._preferred(found, lambda video: video.person == 1)
+
+    def _preferred(self, found: Sequence[Video], test: Callable[[Video], bool]) -> list[Video]:
+        """The clips that pass a test, and those of films of which none does."""
+        films = {self._film(video) for video in found if test(video)}
+        return [video for video in found if test(video) or self._film(video) not in films]
 
     def has_id(self, name: str) -> bool:
         """Whether a clip has this id."""
@@ -141,12 +170,12 @@ class VideoList:
     def file_of(self, name: str) -> tuple[str, str] | None:
         """The file and person (clip.family) of the clips that a name of a table fits as in `find`,
         or of an id that such a clip had when it was cut differently; None if there are none. Raises
-        UserError (exit 5) if clips of several files fit."""
+        UserError (exit 5) if clips of several files or people fit."""
         if (own := family(name)) in self._files:
             return own
         rows, key = self._matches(name)
         found = [self.videos[row] for row in rows]
-        files = {family(video.id) for video in found if video.person == (key.person or 1)}
+        files = {family(video.id) for video in self._of_person(found, key)}
         if len(files) > 1:
             raise self._ambiguous(name, found)
         return next(iter(files), None)
@@ -173,7 +202,8 @@ class VideoList:
     def _only_parts(self, name: str, found: Sequence[Video]) -> UserError:
         return Mismatch(
             f"the project has no clip of all of '{name}', only {len(found)} parts of it",
-            hint=f"name one: {self._told(found)}",
+            hint=f"name one: {self._told(found)}; or make one: la2ds extract-poses "
+            f"{shlex.quote(self._source(found[0].path))} --time-range 0:",
         )
 
     def _told(self, found: Sequence[Video]) -> str:
@@ -205,14 +235,20 @@ class VideoList:
         searches += [(peeled, self._by_stem), (peeled, self._by_start)]
         for key, search in searches:
             rows = [row for row in search(key.film, folder) if self._has(row, key)]
-            people = {self.videos[row].person for row in rows}
-            if search == self._by_start and not key.person and len(people) == 1:
-                films = {len(family(self.videos[row].id)[0]) for row in rows}
-                if len(key.film) > max(films):  # it reaches into what follows the film in the id
-                    key = replace(key, person=people.pop())
+            if rows and search == self._by_start and not key.person:
+                key = replace(key, person=self._person_of_start(key.film, rows))
             if rows:
                 return self._narrowed(rows, key.film, folder), key
         return [], peeled
+
+    def _person_of_start(self, start: str, rows: Sequence[int]) -> int:
+        """The person whom the start of ids names, 0 = none."""
+        if is_complete_id(start):  # of a clip that is not listed, and of nobody else
+            return int(family(start)[1])
+        films = {len(family(self.videos[row].id)[0]) for row in rows}
+        people = {self.videos[row].person for row in rows}
+        reaches = len(start) > max(films)  # into what follows the film in an id
+        return people.pop() if reaches and len(people) == 1 else 0
 
     def _has(self, row: int, key: ClipName) -> bool:
         """Whether a clip shows the named person and part."""

@@ -16,6 +16,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.video_list import first_people
 from la2ds_cli.features.heatmap_cache import heatmap_recipe
 from la2ds_cli.network.embed import embedding_recipe
 from la2ds_cli.network.run_weights import checkpoint_path, weights_key
@@ -261,7 +262,7 @@ def _evaluated(project: Project, run: str) -> bool:
 
 def an_alignment(project: Project) -> str:
     """The command that aligns two clips, the first two of one folder if there are any."""
-    videos = [video for video in project.videos() if video.person == 1]
+    videos = first_people(project.videos())
     alike = [v for v in videos if Path(v.path).parent == Path(videos[0].path).parent]
     pair = (alike if len(alike) > 1 else videos)[:2]
     names = [video.id for video in pair] if len(pair) > 1 else ["A", "B"]

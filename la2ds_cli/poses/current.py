@@ -25,6 +25,7 @@ from la2ds_cli.core.clip_names import ClipName, as_on_disk, current_folder, nfc
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import Unreadable
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.video_list import first_people
 from la2ds_cli.poses.networks import detector_identities, pose_identities
 from la2ds_cli.poses.subjects import read_subjects, subject_of
 from la2ds_cli.video.media_files import content_digest, is_image_folder
@@ -222,7 +223,7 @@ def follow_files(project: Project, files: Sequence[tuple[Path, str]]) -> str:
     project.add_videos(moved.values())
     told = [f"renamed or moved: {_some(places)}"] if places else []
     if replaced:
-        names = _some([row.id for row in replaced if row.person == 1])
+        names = _some([row.id for row in first_people(replaced)])
         told.append(f"replaced by another file: {names} (la2ds remove takes a clip out)")
     return "; ".join(told)
 

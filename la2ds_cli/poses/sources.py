@@ -400,7 +400,7 @@ def _absent(key: ClipName, path: str) -> UserError:
         command += f" --time-range {start}:{end}"
         lacking.append(f"part {start}-{end}")
     if key.person:
-        command += f" --subjects {key.person}"
+        command += " --subject auto" if key.person == 1 else f" --subjects {key.person}"
         lacking.append(f"person {key.person}")
     message = f"the project has no {', '.join(lacking)} of {key.film}"
     return Unusable(message, hint=command, code="V026")

@@ -41,7 +41,6 @@ class Job:
     about: data that its page needs later.
     on_success: called in a thread when the command has succeeded; its UserError becomes that of the
         job.
-    on_failure: called in a thread when the job has begun, and failed or was cancelled.
     share: progress of the current task, 0 to 1, None if its length is unknown.
     items: finished items of a batch, as in `--json`.
     result: the JSON document of the command.
@@ -52,7 +51,6 @@ class Job:
     arguments: tuple[str, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
     on_success: Callable[[Job], None] | None = None
-    on_failure: Callable[[Job], None] | None = None
     state: State = "waiting"
     task: str = ""
     share: float | None = None
@@ -95,11 +93,10 @@ class Jobs:
         *,
         about: Mapping[str, Any] | None = None,
         on_success: Callable[[Job], None] | None = None,
-        on_failure: Callable[[Job], None] | None = None,
     ) -> Job:
-        """Add a la2ds command to the queue; about, on_success, on_failure: see Job."""
+        """Add a la2ds command to the queue; about, on_success: see Job."""
         number = next(self._numbers)
-        job = Job(number, title, tuple(arguments), about or {}, on_success, on_failure)
+        job = Job(number, title, tuple(arguments), about or {}, on_success)
         self.jobs[job.number] = job
         for old in [j.number for j in self.jobs.values() if j.state in ENDED][:-KEPT]:
             del self.jobs[old]
@@ -140,21 +137,8 @@ class Jobs:
         finally:
             if job.state in ENDED and state != "done":  # cancelled, and nothing has followed
                 state = job.state
-            if state != "done" and job.on_failure is not None:
-                await self._failed(job, job.on_failure)
             job.state = state
             self._end(job)
-
-    async def _failed(self, job: Job, follows: Callable[[Job], None]) -> None:
-        """Call `on_failure` of a job; its error is added to that of the job."""
-        try:
-            await asyncio.to_thread(follows, job)
-        except Exception as error:  # the queue must go on
-            traceback.print_exc()
-            said = f"{type(error).__name__}: {error}"
-            if isinstance(error, UserError):
-                said = with_hint(error.message, error.hint)
-            job.error = ". ".join(filter(None, (job.error, said)))
 
     async def cancel(self, job: Job) -> None:
         """Stop a job and wait for its end; what it has written stays. One whose command has
@@ -186,7 +170,7 @@ class Jobs:
 
     def _end(self, job: Job) -> None:
         job.task, job.share, job.process = "", None, None
-        job.on_success = job.on_failure = None  # which hold what they need
+        job.on_success = None  # which holds what it needs
         job.ended.set()
         self._changed(job)
 

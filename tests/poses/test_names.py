@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shlex
 import unicodedata
 from contextlib import chdir
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from la2ds_cli.network.embed import embed
 from la2ds_cli.poses.current import find_clip
 from tests.movement import sequence, warped_phase
 from tests.processes import invoke
+from tests.told import refused
 
 STEM = "anña é"
 Form = Literal["NFC", "NFD"]
@@ -39,6 +41,7 @@ CASES = {
     "parts alone": {"gym": [("0-1.5", 1), ("1.5-", 1)]},
     "one part": {"gym": [("0.5-1.5", 1)]},
     "two people": {"gym": [ALL, ("", 2)]},
+    "second person alone": {"gym": [("", 2)]},
     "two people in parts": {"gym": [ALL, ("", 2), ("0-1.5", 1), ("0-1.5", 2)]},
 }
 WAYS = ("id", "start", "absolute", "relative", "name", "stem", "folder and name", "link")
@@ -163,6 +166,78 @@ def test_the_name_that_an_error_gives_finds_its_clip(
         assert name.startswith(Path(video.path).name) or case == "two of a name"
 
 
+# What is kept of a film (part, person) -> the clip that its bare name means.
+KEPT = [
+    ([("", 2)], ("", 2)),
+    ([("0-1.5", 2)], ("0-1.5", 2)),
+    ([("", 2), ("0-1.5", 2)], ("", 2)),
+    ([("", 1), ("", 2)], ("", 1)),
+    ([("0-1.5", 1), ("", 2)], ("0-1.5", 1)),  # as in tables: the first person of the film
+    ([("", 2), ("", 3)], None),
+    ([("0-1.5", 2), ("1.5-", 2)], None),
+]
+
+
+@pytest.mark.parametrize(("kept", "meant"), KEPT)
+@pytest.mark.parametrize("way", ["absolute", "relative", "name", "stem", "folder and name", "link"])
+def test_a_bare_name_means_the_first_person_of_a_film_or_else_the_only_one(
+    tmp_path: Path, monkeypatch, kept: list[tuple[str, int]], meant: tuple[str, int] | None,
+    way: str,
+) -> None:  # fmt: skip
+    monkeypatch.setitem(CASES, "kept", {"gym": kept})
+    world = build(tmp_path, "kept", "elsewhere", "NFC")
+    monkeypatch.chdir(world.top)
+    world.clips["gym", "", 1] = world.clips["gym", *(meant or kept[0])]  # `typed` needs a clip
+    name = typed(world, way, ("", 1), world.top)
+    expected = world.clips["gym", *meant].id if meant else AMBIGUOUS
+    assert found(world, name) == expected
+    if way in ("name", "stem", "folder and name"):  # in a table it is the same person, in all parts
+        people = {person for _, person in kept}
+        if meant is None and len(people) > 1:
+            with refused(ExitCode.MISMATCH, "fits 2 videos"):
+                world.project.video_list().file_of(name)
+        else:
+            person = meant[1] if meant else people.pop()
+            file = world.project.video_list().file_of(name)
+            assert file is not None
+            assert file[1] == str(person)
+
+
+def test_a_named_part_means_the_only_person_whom_it_shows(tmp_path: Path, monkeypatch) -> None:
+    kept = [("", 1), ("0-1.5", 2), ("1.5-", 1), ("1.5-", 2)]
+    monkeypatch.setitem(CASES, "kept", {"gym": kept})
+    world = build(tmp_path, "kept", "elsewhere", "NFC")
+    file = str(world.files["gym"])
+    assert found(world, f"{file}#0-1.5") == world.clips["gym", "0-1.5", 2].id
+    assert found(world, f"{STEM}#0-1.5") == world.clips["gym", "0-1.5", 2].id
+    assert found(world, f"{STEM}#1.5-") == world.clips["gym", "1.5-", 1].id
+    assert found(world, f"{STEM}#0-1.5#1") == ""
+
+
+def test_the_id_of_a_person_who_is_not_kept_is_nobody_elses(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(CASES, "kept", {"gym": [("", 2), ("0-1.5", 2)]})
+    world = build(tmp_path, "kept", "elsewhere", "NFC")
+    monkeypatch.chdir(world.top)
+    first, listed = world.clips["gym", "", 2].shared_id, world.project.video_list()
+    for name in (first, f"{first}-t0-1.5"):
+        assert (found(world, name), listed.find(name), listed.file_of(name)) == ("", None, None)
+    assert found(world, first[:-1]) == world.clips["gym", "", 2].id
+
+
+def test_a_label_stays_with_its_person_when_another_is_kept_alone(tmp_path: Path) -> None:
+    """And a label set while one person was alone stays theirs when the first comes back."""
+    world = build(tmp_path, "two people", "elsewhere", "NFC")
+    one, two = (world.clips["gym", "", person].id for person in (1, 2))
+    project, name = world.project, f"{STEM}.mp4"
+    label(project, f"{name}=first")
+    project.add_videos([], [one])
+    rows = project.phases_path.read_text()
+    project.phases_path.write_text(f"{rows}{name},9,12,second\n")
+    assert labelled(project) == {two: ["second"]}
+    project.add_videos([world.clips["gym", "", 1]])
+    assert labelled(project) == {one: ["first"], two: ["second"]}
+
+
 @pytest.mark.parametrize("name", [f"{STEM}.mp4", STEM, f"gym/{STEM}.mp4"])
 def test_of_a_film_that_is_there_in_parts_alone_the_parts_are_named(
     tmp_path: Path, monkeypatch, name: str
@@ -172,6 +247,8 @@ def test_of_a_film_that_is_there_in_parts_alone_the_parts_are_named(
     with pytest.raises(UserError, match=r"no clip of all of .*, only 2 parts") as caught:
         find_clip(world.project, name)
     assert caught.value.exit_code == ExitCode.MISMATCH
+    whole = f"la2ds extract-poses {shlex.quote(str(world.files['gym']))} --time-range 0:"
+    assert caught.value.hint.endswith(f"; or make one: {whole}")
     for key in ("#0-1.5", "#1.5-"):
         assert f"{STEM}.mp4{key} (3.0 s)" in caught.value.hint
         assert found(world, name + key) == world.clips["gym", key[1:], 1].id

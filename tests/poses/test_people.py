@@ -88,6 +88,24 @@ def test_a_refused_choice_leaves_every_file_as_it_was(project: Project, duet: Pa
     assert state(project) == before
 
 
+def test_a_film_of_which_another_person_is_kept_alone_has_its_name(
+    project: Project, duet: Path, tmp_path: Path
+) -> None:
+    read(project, duet, "--subjects", "2")
+    one, two = project.videos()
+    project.mark_video(one.id, split="", group="large")
+    read(project, duet, "--subjects", "1", "--subject", "2")
+    assert [video.id for video in project.videos()] == [two.id]
+    assert project.find("duet.mp4") == project.find("duet") == project.videos()[0]
+    assert ensure_poses(project, [str(duet), "duet.mp4#2"], CONFIG) == [two.id, two.id]
+    with refused(ExitCode.UNUSABLE, "no person 1 of"):
+        ensure_poses(project, [f"{duet}#1"], CONFIG)
+    film(tmp_path / "solo.mp4", walk(12))
+    assert f"la2ds align {two.id} " in read(project, tmp_path / "solo.mp4")
+    film(duet, walk(14))
+    assert f"replaced by another file: {two.id} (" in " ".join(read(project, duet).split())
+
+
 def test_an_option_that_is_not_given_stays_as_it_is(project: Project, duet: Path) -> None:
     def options() -> list[str]:
         return [video.options for video in project.videos()]

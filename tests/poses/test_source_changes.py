@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.health.status import project_status
@@ -227,7 +226,7 @@ def test_an_image_that_is_written_again_in_its_folder(project: Project, tmp_path
     folder.mkdir()
     for number, people in enumerate(OLD[:20]):
         Image.fromarray(scene(people)).save(folder / f"{number:03d}.png")
-    options = ExtractOptions(clip=ClipOptions(fps=10))
+    options = ExtractOptions(clip={"fps": 10})
     (item,) = extract_poses(project, [str(folder)], CONFIG, options)
     (video,) = project.videos()
     assert item.usable

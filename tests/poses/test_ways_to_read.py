@@ -11,7 +11,8 @@ import pytest
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
-from tests.poses.grey_people import CONFIG, DUET, film, same_poses, walk
+from tests.poses.grey_people import CONFIG, DUET, NAMES, film, same_poses, walk
+from tests.processes import invoke
 
 
 @pytest.fixture
@@ -49,6 +50,23 @@ def test_the_parts_of_a_file_are_made_anew_together(
     whole, part = extract_poses(project, [str(tmp_path / "clips.csv")], changed)
     assert (whole.status, part.status, part.video) == ("ok", "cached", parts[1].id)
     assert len(project.videos()) == 3
+
+
+def test_all_of_a_file_is_a_clip_beside_its_parts_when_its_time_range_is_given(
+    project: Project, clip: str
+) -> None:
+    networks = ("--detector", *NAMES, "--pose", *NAMES, "--project", str(project.root))
+    for part in ("0:0.8", "0.8:"):
+        invoke("extract-poses", clip, *networks, "--time-range", part, "--mirror", code=0)
+    parts = project.videos()
+    invoke("extract-poses", clip, *networks, code=0)
+    assert project.videos() == parts
+    invoke("extract-poses", clip, *networks, "--time-range", "0:", code=0)
+    *before, whole = project.videos()
+    assert (before, whole.frames, whole.options) == (parts, 50, "mirror=true")
+    assert project.find("clip.mp4") == whole
+    invoke("extract-poses", clip, *networks, code=0)
+    assert project.videos() == [*parts, whole]
 
 
 def test_later_steps_read_a_clip_the_same_way(project: Project, clip: str) -> None:

@@ -108,8 +108,12 @@ def test_what_is_set_for_moments_of_a_file_stays_however_it_is_cut(
         "train" not in (project.results_dir("studio") / f"{two}.csv").read_text()
     )  # of one person
     assert project.read_pose(two)[0].xy[[2, 10], WRIST].tolist() == [[100, 50], [100, 50]]
-    page.delete(f"/clips/{two}")
     assert {path: path.read_bytes() for path in tables} == tables
+    page.delete(f"/clips/{two}")
+    tables[project.phases_path] = tables[project.phases_path].replace(
+        b"two.mp4,", f"{two},".encode()
+    )
+    assert {path: path.read_bytes() for path in tables} == tables  # with its id, nobody else's
 
 
 def test_repetitions_become_clips_with_their_phases_and_anchors(

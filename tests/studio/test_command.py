@@ -108,7 +108,7 @@ def then(_):
 
 class WithWork(server.Jobs):
     async def run(self):
-        self.add("work", ["x"], on_success=then, on_failure=lambda _: print("undone", flush=True))
+        self.add("work", ["x"], on_success=then)
         await super().run()
 
 server.Jobs = WithWork
