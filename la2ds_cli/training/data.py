@@ -23,7 +23,7 @@ from la2ds_cli.features.augment import MIN_FRAMES, AugmentedCopy, augment, sampl
 from la2ds_cli.features.heatmaps import cell_size, clip_box
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.pose_features import facing_joints, need_3d
-from la2ds_cli.features.resample import at_positions, resample_pose, time_grid
+from la2ds_cli.features.resample import at_positions, resample_pose
 from la2ds_cli.features.tempo import sampling_rate
 from la2ds_cli.network.torch_network import collate
 from la2ds_cli.network.training_clips import held_out, training_videos
@@ -133,7 +133,7 @@ def to_clip(
     video: str, pose: PoseSequence, fps: float, frame_features: MirroredFeatures | None = None
 ) -> Clip:
     """The clip at `fps` frames per second."""
-    grid = time_grid(pose.time, fps)
+    grid = pose.axis.grid(fps)
     sampled = resample_pose(pose, grid)
     shown, mirrored = (None, None) if frame_features is None else frame_features(video, grid)
     world = None if sampled.world is None else facing_joints(sampled)
