@@ -164,7 +164,7 @@ def measured(count: int, joints: int, **known: np.ndarray) -> Differences:
     value = np.full((count, joints), 100.0)
     plain = Differences(
         names=("left_knee", "right_knee")[:joints],
-        time=np.arange(count) / 30,
+        axis=TimeAxis.even(count, 30),
         reference=value,
         other=value + 23.0,
         floor=np.full((count, joints), 8.0),
