@@ -120,7 +120,8 @@ class RunHeader:
     @property
     def trained(self) -> tuple[str, ...]:
         """Ids of the clips that the run was trained on."""
-        return tuple(clip for clip in self.clips if clip not in set(self.held_out or ()))
+        held_out = set(self.held_out or ())
+        return tuple(clip for clip in self.clips if clip not in held_out)
 
 
 def _texts(facts: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
