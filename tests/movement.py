@@ -126,12 +126,16 @@ def warped_phase(length: int, seed: int, start: float = 0.0, stop: float = 1.0) 
     return start + (stop - start) * passed
 
 
-def add_sequence(project: Project, name: str, pose: PoseSequence, split: str = "") -> None:
-    """Put a pose sequence into a project as an imported clip would be."""
+def add_sequence(
+    project: Project, name: str, pose: PoseSequence, split: str = "", **row: Any
+) -> None:
+    """Put a pose sequence into a project as an imported clip would be. row: other values of its row
+    in videos.csv."""
     recipe = Recipe("import", 1, {"format": "test"}, {"labels": f"digest of {name}"})
     project.write_pose(name, pose, recipe)
     digest = hashlib.sha256(name.encode()).hexdigest()  # every clip has a source of its own
-    project.add_videos([Video(name, f"{name}.mat", digest, len(pose), pose.fps, *pose.size, split)])
+    video = Video(name, f"{name}.mat", digest, len(pose), pose.fps, *pose.size, split)
+    project.add_videos([replace(video, **row)])
 
 
 # --- uneven times ---------------------------------------------------------------------------------

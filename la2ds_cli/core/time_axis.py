@@ -107,11 +107,11 @@ class TimeAxis:
     def seconds_at(self, row: FloatArray | float) -> FloatArray:
         """Return the seconds of rows, which may lie between two frames, or after the last one as
         long as it lasts; NaN stays NaN."""
-        return np.interp(row, np.arange(len(self.bounds)), self.bounds)
+        return np.asarray(np.interp(row, np.arange(len(self.bounds)), self.bounds))
 
     def rows_at(self, seconds: FloatArray | float) -> FloatArray:
         """Return the rows of moments, possibly between two frames, at most the last row."""
-        return np.interp(seconds, self.seconds, np.arange(len(self)))
+        return np.asarray(np.interp(seconds, self.seconds, np.arange(len(self))))
 
     def nearest_row(self, seconds: float) -> int:
         """Return the row of the frame nearest to a moment, the earlier of two."""

@@ -133,7 +133,8 @@ def kinematic_events(pose: PoseSequence) -> dict[str, int]:
 
 
 def _signals(pose: PoseSequence) -> dict[str, tuple[FloatArray, float, BoolArray]]:
-    """Of an even clip, name -> (signal (T,) whose peak is the event, smallest prominence, (T,) joints seen)."""
+    """Return, for an even clip, name -> (signal (T,) whose peak is the event, smallest prominence,
+    (T,) whether the joints are seen)."""
     names = get_skeleton(pose.skeleton).joints
     hips = [k for k, name in enumerate(names) if name in ("left_hip", "right_hip")]
     ankles = [k for k, name in enumerate(names) if name in ("left_ankle", "right_ankle")]

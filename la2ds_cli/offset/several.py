@@ -94,8 +94,8 @@ def solved(
     """The clock of each recording; None for one that no chain of pairs connects to the first.
 
     Sure pairs count, and where they connect nothing, the likeliest of the others, whose recordings
-    are not sure. Nor are those of a pair that contradicts the rest. The offset of a recording is the
-    one where it was measured: in the middle of what it and the first recording both show.
+    are not sure. Nor are those of a pair that contradicts the rest. The offset of a recording is
+    the one where it was measured: in the middle of what it and the first recording both show.
     """
     used: list[PairOffset] = []
     for pair in sorted(pairs, key=lambda one: (not one.sure, -one.best.evidence)):

@@ -19,6 +19,7 @@ from la2ds_cli.compare.findings import (
     spans_of,
     tempo,
 )
+from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import Phase
 from tests.alignments import matched as with_positions
 from tests.alignments import timed
