@@ -21,7 +21,6 @@ from base_movements import SKELETON, Performance, performances
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.features.resample import time_grid
 from la2ds_cli.features.tempo import sampling_rate
 from la2ds_cli.network.run_weights import read_weights
 from la2ds_cli.network.torch_network import build_network
@@ -89,7 +88,7 @@ def _sampled(performance: Performance, name: str, config: Config) -> tuple[Clip,
     """The clip at the rate at which the network sees it, and the moments of its frames."""
     pose = performance.pose
     rate = sampling_rate(pose, config.train)
-    moment = np.interp(time_grid(pose.time, rate), pose.time, performance.moment)
+    moment = np.interp(pose.axis.grid(rate), pose.time, performance.moment)
     return to_clip(name, pose, rate), moment
 
 

@@ -126,9 +126,29 @@ def warped_phase(length: int, seed: int, start: float = 0.0, stop: float = 1.0) 
     return start + (stop - start) * passed
 
 
-def add_sequence(project: Project, name: str, pose: PoseSequence, split: str = "") -> None:
-    """Put a pose sequence into a project as an imported clip would be."""
+def add_sequence(
+    project: Project, name: str, pose: PoseSequence, split: str = "", **row: Any
+) -> None:
+    """Put a pose sequence into a project as an imported clip would be. row: other values of its row
+    in videos.csv."""
     recipe = Recipe("import", 1, {"format": "test"}, {"labels": f"digest of {name}"})
     project.write_pose(name, pose, recipe)
     digest = hashlib.sha256(name.encode()).hexdigest()  # every clip has a source of its own
-    project.add_videos([Video(name, f"{name}.mat", digest, len(pose), pose.fps, *pose.size, split)])
+    video = Video(name, f"{name}.mat", digest, len(pose), pose.fps, *pose.size, split)
+    project.add_videos([replace(video, **row)])
+
+
+# --- uneven times ---------------------------------------------------------------------------------
+
+SLOWER = np.concatenate([np.arange(120) / 60, 2 + np.arange(21) / 10])
+"""(T,) seconds of a camera that films at 60 frames a second for 2 s, then at 10 for 2 s."""
+PAUSED = np.concatenate([np.arange(60) / 30, 12 + np.arange(60) / 30])
+"""(T,) seconds of a camera that films at 30 frames a second, with a pause of 10 s."""
+
+
+def filmed(time: np.ndarray, seconds: float, seed: int, **fields: Any) -> PoseSequence:
+    """The figure at these seconds of a movement that lasts so many seconds, with a tempo of its
+    own."""
+    grid = np.linspace(0, seconds, 2000)
+    phase = np.interp(time, grid, warped_phase(2000, seed))
+    return pose_of(figure(phase), time=time, fps=1 / float(np.diff(time).min()), **fields)

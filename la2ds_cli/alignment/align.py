@@ -22,7 +22,7 @@ import numpy as np
 from la2ds_cli.alignment.alignment import Alignment, overall_ratio
 from la2ds_cli.alignment.anchors import anchored_frames
 from la2ds_cli.alignment.clip_features import ClipFeatures, PosedClip
-from la2ds_cli.alignment.confidence import compute_certainty, differs, tolerance_of
+from la2ds_cli.alignment.confidence import compute_certainty, differs
 from la2ds_cli.alignment.consensus import FEWEST_REFERENCES, match_clips
 from la2ds_cli.alignment.nearest_view import choose_view, choose_views
 from la2ds_cli.alignment.path import pair_distance, speed_ratio
@@ -80,30 +80,32 @@ def align(
     clip_b = PosedClip(b, choice.view, a)
 
     # the match
-    values = features(clip_a), features(clip_b)
+    values, axes = (features(clip_a), features(clip_b)), (a.axis, b.axis)
     match = match_clips(
         *values,
         settings,
         forced,
         [features(clip) for clip in through],
         None if forced else [features.paths(clip, through, settings) for clip in (clip_a, clip_b)],
+        axes,
     )
 
     # how sure it is, beside other matches that fit about as well
-    tolerance = tolerance_of(b)
     rivals: dict[View, FloatArray] = {
-        rival: match_clips(values[0], features(PosedClip(b, rival, a)), settings, forced).position
+        rival: match_clips(
+            values[0], features(PosedClip(b, rival, a)), settings, forced, axes=axes
+        ).position
         for rival in choice.rivals
     }
     others = list(rivals.values())
     if features.kind != "pose":
         moved = features.movement(clip_a), features.movement(clip_b)
-        others.append(match_clips(*moved, settings, forced).position)
+        others.append(match_clips(*moved, settings, forced, axes=axes).position)
     repeated = [] if forced else matches_a_repetition_away(*values, b, settings)
-    repeated = [one for one in repeated if differs(match.position, one.position, tolerance)]
+    repeated = [one for one in repeated if differs(match.position, one.position, b.axis)]
     others += [one.position for one in repeated]
     unclear: list[View] = [
-        rival for rival, other in rivals.items() if differs(match.position, other, tolerance)
+        rival for rival, other in rivals.items() if differs(match.position, other, b.axis)
     ]
     certainty = compute_certainty(*values, match.position, (a, b), others)
     same = features.same_movement(clip_a, clip_b)

@@ -25,7 +25,6 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import ViewName
-from la2ds_cli.features.resample import seconds_at
 
 BEST, ALL = "best", "all"
 
@@ -155,7 +154,7 @@ def align_repetitions(
         span = spans[number - 1]
         both = replace(pair, poses=(part_a, pose_b.cut(span.start, span.stop)))
         aligned = aligner.align_pair(both, request.anchors)
-        start, end = (seconds_at(pose_b, row) for row in (span.start, span.stop))
+        start, end = (float(pose_b.axis.seconds_at(row)) for row in (span.start, span.stop))
         found.append(AlignedRepetition(number, span, start, end, aligned))
     notes = [_note(each.aligned, request.view) for each in found]
     for note in dict.fromkeys(filter(None, notes)):

@@ -6,11 +6,8 @@ import itertools
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.features.resample import frame_period
 
 
 def parse_anchors(texts: Sequence[str] | None) -> tuple[tuple[float, float], ...]:
@@ -58,11 +55,10 @@ def anchored_frames(
 
 
 def _frame_at(seconds: float, pose: PoseSequence, name: str) -> int:
-    period = frame_period(pose.time, pose.fps)
-    if not pose.time[0] - period <= seconds <= pose.time[-1] + period:
+    if not pose.axis.reaches(seconds):
         raise UserError(
             f"the anchor at {seconds:g} s lies outside {name}, which shows "
             f"{pose.time[0]:.2f} to {pose.time[-1]:.2f} s",
             hint="--anchor A=B takes seconds of A and of B, such as --anchor 1.20=0.85",
         )
-    return int(np.abs(pose.time - seconds).argmin())
+    return pose.axis.nearest_row(seconds)

@@ -5,9 +5,10 @@ frames of B in a row are unlike the frame of A. A frame is unlike if its squared
 that of the match by more than FLAT units, where a unit is the mean squared distance of a frame to
 the nearest frame of the other clip. The interval is the share SHARP of that span, widened by STEP
 frames, since frames are discrete, and by TIMING of B's length, since people who mark a moment
-disagree. It is short where the movement is fast, and long where somebody stands still, and it may
-be longer on one side than on the other. A match whose interval reaches an end of B is not sure:
-the moment may lie beyond.
+disagree. Lengths are measured in time, in the mean steps of B (`TimeAxis.ticks_at`), and STEP in
+the frames beside the match. It is short where the movement is fast, and long where somebody stands
+still, and it may be longer on one side than on the other. A match whose interval reaches an end of
+B is not sure: the moment may lie beyond.
 
 SHARP was fitted so that the interval of NOMINAL covers the events of golf swings, ski jumps,
 walks, repetitions, Penn Action and rendered performers on average, two clips alone, by the base
@@ -31,11 +32,12 @@ import numpy as np
 
 from la2ds_cli.alignment.path import mean_nearest_squared, nearest_rows, squared_distance
 from la2ds_cli.alignment.sampling import thinned_rows
-from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence, runs_of
-from la2ds_cli.features.resample import frame_period, nearest_known
+from la2ds_cli.core.arrays import BoolArray, FloatArray, IntArray, runs_of
+from la2ds_cli.core.time_axis import ROUNDING, TimeAxis
+from la2ds_cli.core.types import PoseSequence
 
 NOMINAL = 0.9
-NEAR = 0.05  # share of B's length on each side of the match within which it counts as right
+NEAR = 0.05  # share of B's duration on each side of the match within which it counts as right
 NEAR_SECONDS = 0.1  # the same in seconds, for short clips
 FLAT = 1.4  # mean squared nearest-neighbour distances
 SHARP = 0.7
@@ -78,36 +80,87 @@ def compute_certainty(
     poses: of A and of B.
     others: (N,) each; other matches of the same clips that fit about as well.
     """
-    tolerance = tolerance_of(poses[1])
-    certainty = certainty_of_features(a, b, position, tolerance)
-    certainty = widen_to_other_matches(certainty, position, others, tolerance)
+    axis = poses[1].axis
+    certainty = certainty_of_features(a, b, position, axis)
+    certainty = widen_to_other_matches(certainty, position, others, axis)
     return widen_where_unseen(certainty, position, *poses)
 
 
 def certainty_of_features(
-    a: FloatArray, b: FloatArray, position: FloatArray, tolerance: float
+    a: FloatArray, b: FloatArray, position: FloatArray, axis: TimeAxis
 ) -> Certainty:
     """Return how sure a match is, by the distance of the features around it alone.
 
     Parameters
     ----------
-    tolerance: frames of B by which a match may be off and still be right (`tolerance_of`).
+    axis: of B.
     """
-    low, high = interval(a, b, position)
-    confidence = np.zeros(len(position), np.float32)
-    reach = max(tolerance, 1.0)
-    for n in np.flatnonzero(~np.isnan(position)):
-        sides = position[n] - low[n], high[n] - position[n]
-        confidence[n] = sum(_share_within(reach, side) for side in sides) / 2
-        if low[n] <= 0 or high[n] >= len(b) - 1:
-            confidence[n] = min(confidence[n], DOUBTFUL)
+    low, high = interval(a, b, position, axis)
+    before, after = sides_of(position, low, high, axis)
+    confidence = share_within(tolerance_of(axis), before, after)
+    at_end = (low <= 0) | (high >= len(b) - 1)  # False for NaN
+    confidence[at_end] = np.minimum(confidence[at_end], DOUBTFUL)
     return Certainty(confidence, low, high)
 
 
-def tolerance_of(pose: PoseSequence) -> float:
-    """Frames of clip B by which a match may be off and still be right: the larger of NEAR of the
-    clip and NEAR_SECONDS."""
-    return max(NEAR * len(pose), NEAR_SECONDS / frame_period(pose.time, pose.fps))
+def tolerance_of(axis: TimeAxis) -> float:
+    """Return the seconds of clip B by which a match may be off and still be right.
+
+    The largest of NEAR of the clip, NEAR_SECONDS, and a frame of usual length.
+    """
+    return max(NEAR * axis.duration, NEAR_SECONDS, axis.usual_step)
+
+
+def sides_of(
+    position: FloatArray, low: FloatArray, high: FloatArray, axis: TimeAxis
+) -> tuple[FloatArray, FloatArray]:
+    """Return the seconds of B from the begin of each interval (N,) to the match, and to its end."""
+    moment = axis.seconds_at(position)
+    return moment - axis.seconds_at(low), axis.seconds_at(high) - moment
+
+
+def share_within(tolerance: float, before: FloatArray, after: FloatArray) -> FloatArray:
+    """Return (N,) float32, the probability that the true moment lies within the tolerance.
+
+    Parameters
+    ----------
+    before, after: (N,) from the match to the ends of its interval of NOMINAL, in the unit of the
+        tolerance; NaN = no counterpart, whose probability is 0.
+    """
+    shares = np.zeros(len(before), np.float32)
+    for n in np.flatnonzero(~np.isnan(before)):
+        sides = before[n], after[n]
+        shares[n] = sum(_share_within(tolerance, side) for side in sides) / 2
+    return shares
+
+
+class Interval(NamedTuple):
+    """(N,) lengths from the match to the ends of its interval, and what counts as right."""
+
+    before: FloatArray
+    after: FloatArray
+    tolerance: float
+
+    @property
+    def share(self) -> FloatArray:
+        """(N,) `share_within` the tolerance."""
+        return share_within(self.tolerance, self.before, self.after)
+
+
+def for_other_tolerance(confidence: FloatArray, own: Interval, other: Interval) -> FloatArray:
+    """Return (N,) float32, the confidence that a match is right to within another tolerance.
+
+    A confidence is a claim about one tolerance, in one unit. What made it lower than its interval
+    does, such as another match or a doubtful pair, makes the result lower by the same factor.
+
+    Parameters
+    ----------
+    confidence: (N,) that of the match within `own.tolerance`.
+    own, other: the same intervals, in the unit of either tolerance.
+    """
+    share = own.share
+    factor = np.divide(confidence, share, out=np.zeros(len(share)), where=share > 0)
+    return (other.share * np.minimum(factor, 1)).astype(np.float32)
 
 
 def _share_within(reach: float, side: float) -> float:
@@ -116,9 +169,11 @@ def _share_within(reach: float, side: float) -> float:
     return math.erf(reach * NORMAL / side / math.sqrt(2)) if side > 0 else 1.0
 
 
-def interval(a: FloatArray, b: FloatArray, position: FloatArray) -> tuple[FloatArray, FloatArray]:
+def interval(
+    a: FloatArray, b: FloatArray, position: FloatArray, axis: TimeAxis
+) -> tuple[FloatArray, FloatArray]:
     """First and last position in b (M, D), in frames, at which each frame of a (N, D) may lie:
-    (N,) each, NaN where `position` (N,), the match, is NaN.
+    (N,) each, NaN where `position` (N,), the match, is NaN. axis: of B.
 
     The ends are medians over SMOOTHED frames of A. Clips longer than MAX_FRAMES are thinned.
     """
@@ -137,12 +192,14 @@ def interval(a: FloatArray, b: FloatArray, position: FloatArray) -> tuple[FloatA
     rounding = 1e-12 * float(np.square(a).sum(axis=1).mean())  # of two clips that do not move
     limit = at_match + FLAT * max(unit, 1e-6 * float(cost.mean()), rounding)
     ends = _alike(cost <= limit[:, None], np.rint(place).astype(np.int64))
-    widened = STEP + TIMING * len(b)
+    moment, before, after = axis.ticks_at(position), *axis.ticks_of_steps(position)
     low, high = (
-        np.interp(np.arange(len(a)), row, column[_running_median(end)]) - position for end in ends
+        np.interp(np.arange(len(a)), row, axis.ticks_at(column[_running_median(end)])) - moment
+        for end in ends
     )
-    low = position + SHARP * np.minimum(low, 0) - widened
-    high = position + SHARP * np.maximum(high, 0) + widened
+    low = moment + SHARP * np.minimum(low, 0) - (STEP * before + TIMING * len(b))
+    high = moment + SHARP * np.maximum(high, 0) + (STEP * after + TIMING * len(b))
+    low, high = axis.rows_at_ticks(low), axis.rows_at_ticks(high)
     return np.maximum(low, 0), np.minimum(high, len(b) - 1)
 
 
@@ -170,33 +227,39 @@ def _running_median(value: IntArray) -> IntArray:
 # --- doubts ---------------------------------------------------------------------------------------
 
 
-def differs(position: FloatArray, other: FloatArray, tolerance: float) -> bool:
+def differs(position: FloatArray, other: FloatArray, axis: TimeAxis) -> bool:
     """Return whether another match finds other moments in the share UNCLEAR of A's matched frames.
 
     Parameters
     ----------
     position, other: (N,) frames of B, NaN = no counterpart.
-    tolerance: frames of B.
+    axis: of B.
     """
-    apart = np.abs(other - position) > tolerance  # False for NaN
+    apart = _apart(position, other, axis)
     return bool(apart.sum() >= UNCLEAR * (~np.isnan(position)).sum())
 
 
 def widen_to_other_matches(
-    certainty: Certainty, position: FloatArray, others: Sequence[FloatArray], tolerance: float
+    certainty: Certainty, position: FloatArray, others: Sequence[FloatArray], axis: TimeAxis
 ) -> Certainty:
     """Return the certainty of a match beside other matches of the same clips.
 
-    Where another match lies farther away than the tolerance, in frames of B, the interval holds
+    Where another match lies farther away than the tolerance, in seconds of B, the interval holds
     both, and the match is not sure.
     """
     confidence, low, high = certainty
     for other in others:
-        apart = np.abs(other - position) > tolerance  # False for NaN
+        apart = _apart(position, other, axis)
         low = np.where(apart, np.fmin(low, other), low)
         high = np.where(apart, np.fmax(high, other), high)
         confidence = np.where(apart, np.minimum(confidence, DOUBTFUL), confidence)
     return Certainty(confidence.astype(np.float32), low, high)
+
+
+def _apart(position: FloatArray, other: FloatArray, axis: TimeAxis) -> BoolArray:
+    """Return (N,) whether two matches lie farther apart than the tolerance; False for NaN."""
+    seconds = np.abs(axis.seconds_at(other) - axis.seconds_at(position))
+    return np.asarray(seconds > tolerance_of(axis) + ROUNDING)
 
 
 def widen_where_unseen(
@@ -225,7 +288,7 @@ def _unseen(pose: PoseSequence) -> BoolArray:
     seen = pose.somebody
     if not seen.any():
         return ~seen
-    return np.abs(pose.time[nearest_known(pose.time, seen)] - pose.time) > NEAR_SECONDS + 1e-9
+    return np.abs(pose.time[pose.axis.nearest_known(seen)] - pose.time) > NEAR_SECONDS + ROUNDING
 
 
 # --- words ----------------------------------------------------------------------------------------

@@ -22,7 +22,14 @@ import numpy as np
 
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.methods.dtw import align_each
-from la2ds_cli.alignment.path import invert, mean_pair_squared, never_backwards, smooth_match
+from la2ds_cli.alignment.path import (
+    Axes,
+    invert,
+    mean_pair_squared,
+    never_backwards,
+    path_through,
+    smooth_match,
+)
 from la2ds_cli.alignment.sampling import at_rows, compared_rows
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, IntArray
@@ -73,6 +80,7 @@ def match_clips(
     anchors: Sequence[tuple[int, int]] = (),
     references: Sequence[FloatArray] = (),
     paths: Sequence[Sequence[PairwisePath]] | None = None,
+    axes: Axes | None = None,
 ) -> Match:
     """Return the match of two clips, a consensus if there are reference clips.
 
@@ -82,11 +90,12 @@ def match_clips(
     anchors: frames of A and of B that must match, in order.
     references: features of the reference clips.
     paths: those from A and those from B to the references, None = not computed yet.
+    axes: when the frames of A and of B were filmed; None = evenly.
     """
     if anchors:
-        return _match_between(a, b, settings, anchors, references)
+        return _match_between(a, b, settings, anchors, references, axes)
     if not references:
-        return Match(*direct_match(a, b, settings))
+        return Match(*direct_match(a, b, settings, axes))
     if paths is None:
         paths = [pairwise_paths(clip, references, settings) for clip in (a, b)]
     position, direct = consensus(a, paths[0], b, paths[1], settings)
@@ -102,6 +111,7 @@ def _match_between(
     settings: AlignConfig,
     anchors: Sequence[tuple[int, int]],
     references: Sequence[FloatArray],
+    axes: Axes | None,
 ) -> Match:
     """Return the match of which each part between the anchors is matched separately.
 
@@ -116,7 +126,9 @@ def _match_between(
         at_end = (outer[0] and n == 0) or (outer[1] and n == len(bounds) - 2)
         own = settings if at_end else replace(settings, open_ends=False)
         enough = min(len(part_a), len(part_b)) >= SHORTEST_PART
-        part = match_clips(part_a, part_b, own, (), references if enough else ())
+        part_axes = axes and (axes[0].cut(i, i_end + 1), axes[1].cut(j, j_end + 1))
+        others = references if enough else ()
+        part = match_clips(part_a, part_b, own, (), others, axes=part_axes)
         position[i : i_end + 1] = part.position + j
     for i, j in anchors:
         position[i] = j
@@ -183,7 +195,9 @@ def _paths_at(
     return [found[n] for n in range(len(clips))]
 
 
-def direct_match(a: FloatArray, b: FloatArray, config: AlignConfig) -> tuple[IntArray, FloatArray]:
+def direct_match(
+    a: FloatArray, b: FloatArray, config: AlignConfig, axes: Axes | None = None
+) -> tuple[IntArray, FloatArray]:
     """The path (P, 2) between two clips (N, D), (M, D) by the method of `config`, and the position
     (N,) in B of each frame of A. DTW compares their `compared_rows` if these are interpolated, or
     if there are more than MOST_CELLS pairs of frames, and otherwise all frames."""
@@ -192,8 +206,8 @@ def direct_match(a: FloatArray, b: FloatArray, config: AlignConfig) -> tuple[Int
         if np.issubdtype(rows[0][0].dtype, np.floating) or len(a) * len(b) > MOST_CELLS:
             position = _paths_at(rows, a, [b], config)[0].forward
             return path_through(position), position
-    path = align_features(config.method, a, b, config)
-    return path, smooth_match(path, len(a))
+    path = align_features(config.method, a, b, config, axes)
+    return path, smooth_match(path, len(a), axes)
 
 
 def _at_all_frames(position: FloatArray, row: FloatArray, column: FloatArray) -> FloatArray:
@@ -245,17 +259,3 @@ def consensus_position(direct: FloatArray, estimates: FloatArray, length: int) -
     frames = np.arange(len(direct))
     middle = (total[last, frames] - total[first, frames]) / np.maximum(last - first, 1)
     return never_backwards(np.where(np.isnan(direct), np.nan, np.clip(middle, 0, length - 1)))
-
-
-def path_through(position: FloatArray) -> IntArray:
-    """(P, 2) int64 path of whole frames nearest to `position` (N,), with the steps of DTW: no step
-    skips a frame of either clip between the first and the last match."""
-    rows = np.flatnonzero(~np.isnan(position))
-    columns = np.rint(position[rows]).astype(np.int64)
-    pairs = [(rows[:1], columns[:1])]
-    for n in range(1, len(rows)):
-        skipped = np.arange(columns[n - 1] + 1, columns[n])
-        early = len(skipped) // 2
-        row = np.where(np.arange(len(skipped)) < early, rows[n - 1], rows[n])
-        pairs += [(row, skipped), (rows[n : n + 1], columns[n : n + 1])]
-    return np.stack([np.concatenate(side) for side in zip(*pairs, strict=True)], axis=1)

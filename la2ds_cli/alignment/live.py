@@ -37,7 +37,7 @@ from la2ds_cli.features.pose_features import (
     fill_gaps,
     value_range,
 )
-from la2ds_cli.features.resample import frame_period, resample_pose, smoothed, time_grid
+from la2ds_cli.features.resample import resample_pose, smoothed
 
 RATES = (0.0, *(2.0 ** (k / 2) for k in range(-4, 5)))  # seconds of A per second; 0 = resting
 MOST_PLACES = 300  # of A; a longer clip is thinned
@@ -125,9 +125,9 @@ class LiveReference:
         pose = body_joints(pose) if is_body(pose.skeleton) else pose
         self.skeleton = get_skeleton(pose.skeleton)
         seconds = float(pose.time[-1] - pose.time[0])
-        rate = 1 / frame_period(pose.time, pose.fps)
+        rate = 1 / pose.axis.usual_step
         rate = min(rate, HIGHEST_RATE, (MOST_PLACES - 1) / seconds)
-        self.time = time_grid(pose.time, rate)
+        self.time = pose.axis.grid(rate)
         self.places_per_second = (len(self.time) - 1) / float(self.time[-1] - self.time[0])
         joints = smoothed(fill_gaps(resample_pose(pose, self.time).xy), JOINT_SMOOTHING)
         about_hips, torso = centre_and_scale(joints, self.skeleton)

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
 
 BLOCK_ROWS = 256  # rows per product: 256 x 1000 float32 costs stay in the second-level cache
 SMOOTHING = 1.0  # frames of A, standard deviation
+Axes = tuple[TimeAxis, TimeAxis]  # of A and of B
 _KERNEL = np.exp(-0.5 * (np.arange(-3, 4) / SMOOTHING) ** 2)
 
 
@@ -104,14 +106,27 @@ def invert(path: IntArray) -> IntArray:
     return np.ascontiguousarray(swapped[np.lexsort((swapped[:, 1], swapped[:, 0]))])
 
 
-def mean_match(path: IntArray, length: int) -> FloatArray:
+def mean_match(path: IntArray, length: int, axes: Axes | None = None) -> FloatArray:
     """(length,) float64: for each frame of A, the mean of the B indices it is paired with.
 
-    NaN where a frame of A has no pair.
+    Where frames are not evenly spaced, a frame stands for more time on one side than on the other,
+    such as before a pause. Of the moments of B that it is paired with, it then shows the one at the
+    same share of them. NaN where a frame of A has no pair. axes: of A and of B, None = evenly.
     """
     count = np.bincount(path[:, 0], minlength=length)
     total = np.bincount(path[:, 0], weights=path[:, 1], minlength=length)
-    return np.divide(total, count, out=np.full(length, np.nan), where=count > 0)
+    mean = np.divide(total, count, out=np.full(length, np.nan), where=count > 0)
+    if axes is None or all(axis.is_even for axis in axes):
+        return mean
+    of_a, of_b = axes
+    rows, place = np.unique(path[:, 0], return_inverse=True)
+    tick = of_b.ticks_at(path[:, 1])
+    begin, end = np.full(len(rows), np.inf), np.full(len(rows), -np.inf)
+    np.minimum.at(begin, place, tick)
+    np.maximum.at(end, place, tick)
+    share = ((of_a.seconds - of_a.edges[:-1]) / of_a.steps)[rows]
+    mean[rows] = of_b.rows_at_ticks(begin + share * (end - begin))
+    return mean
 
 
 def nearest_rows(position: FloatArray, length: int) -> tuple[BoolArray, IntArray]:
@@ -131,31 +146,61 @@ def never_backwards(position: FloatArray) -> FloatArray:
     return ordered
 
 
-def smooth_match(path: IntArray, length: int) -> FloatArray:
+def smooth_match(path: IntArray, length: int, axes: Axes | None = None) -> FloatArray:
     """(length,) float64: the position in B of each frame of A, with a resolution below one frame.
 
     It is mean_match, smoothed over neighbouring frames of A (Gaussian, SMOOTHING frames). A path
     moves by whole frames but the movement is continuous, so the mean over several steps is more
-    accurate than a single one. A straight path does not change, and on an ordered path time never
-    runs backwards. NaN where a frame of A has no pair.
+    accurate than a single one. A path that is straight in time does not change, and on an ordered
+    path time never runs backwards. NaN where a frame of A has no pair. axes: of A and of B, None =
+    evenly sampled.
     """
-    position = mean_match(path, length)
+    position = mean_match(path, length, axes)
     rows = np.flatnonzero(~np.isnan(position))
     last, middle = len(rows) - 1, len(_KERNEL) // 2
     reach = min(middle, last)
     if reach < 1:
         return position
-    steps = position[rows]
-    straight = steps[0] + np.arange(len(rows)) * ((steps[last] - steps[0]) / last)
+    of_a, of_b = axes or (TimeAxis.even(length), TimeAxis.even(int(path[:, 1].max()) + 1))
+    passed, steps = of_a.ticks_at(rows), of_b.ticks_at(position[rows])
+    passed = passed - passed[0]
+    straight = steps[0] + passed * ((steps[last] - steps[0]) / passed[last])
     bent = steps - straight
     # Beyond the ends, the deviations from the straight line are reflected (odd symmetry).
     before, after = 2 * bent[0] - bent[reach:0:-1], 2 * bent[last] - bent[-2 : -2 - reach : -1]
     bent = np.concatenate([before, bent, after])
-    weight = _KERNEL[middle - reach : middle + reach + 1]
-    weight = weight / weight.sum()
+    weight = _KERNEL[middle - reach : middle + reach + 1, None]
+    if not of_a.is_even:  # what was filmed long before or after a frame is not near it
+        before, after = (
+            2 * passed[0] - passed[reach:0:-1],
+            2 * passed[-1] - passed[-2 : -2 - reach : -1],
+        )
+        around = (
+            np.lib.stride_tricks.sliding_window_view(
+                np.concatenate([before, passed, after]), 2 * reach + 1
+            ).T
+            - passed
+        )
+        nearest = np.minimum(around[reach + 1], -around[reach - 1])
+        weight = np.exp(-0.5 * (around / nearest / SMOOTHING) ** 2)
+    weight = weight / weight.sum(axis=0)
     total = sum(bent[k : k + len(rows)] * weight[k] for k in range(len(weight)))
-    position[rows] = np.clip(straight + total, steps[0], steps[last])
+    position[rows] = of_b.rows_at_ticks(np.clip(straight + total, steps[0], steps[last]))
     return never_backwards(position) if (np.diff(steps) >= 0).all() else position
+
+
+def path_through(position: FloatArray) -> IntArray:
+    """(P, 2) int64 path of whole frames nearest to `position` (N,), with the steps of DTW: no step
+    skips a frame of either clip between the first and the last match."""
+    rows = np.flatnonzero(~np.isnan(position))
+    columns = np.rint(position[rows]).astype(np.int64)
+    pairs = [(rows[:1], columns[:1])]
+    for n in range(1, len(rows)):
+        skipped = np.arange(columns[n - 1] + 1, columns[n])
+        early = len(skipped) // 2
+        row = np.where(np.arange(len(skipped)) < early, rows[n - 1], rows[n])
+        pairs += [(row, skipped), (rows[n : n + 1], columns[n : n + 1])]
+    return np.stack([np.concatenate(side) for side in zip(*pairs, strict=True)], axis=1)
 
 
 def matched_time(position: FloatArray, time_b: FloatArray) -> FloatArray:

@@ -14,7 +14,7 @@ from la2ds_cli.alignment.consensus import PairwisePath, pairwise_path
 from la2ds_cli.alignment.path import mean_nearest_squared
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.features.resample import frame_period, interpolate, time_grid
+from la2ds_cli.features.resample import interpolate
 from la2ds_cli.features.tempo import HIGHEST_RATE, paced_movement
 
 SHORTEST = 0.35  # seconds; nobody steps faster, but jitter may repeat itself
@@ -36,9 +36,9 @@ def repetition_period(pose: PoseSequence) -> float | None:
     """
     if len(pose) < 2 or not np.isfinite(pose.xy).any():
         return None
-    rate = min(HIGHEST_RATE, (len(pose) - 1) / float(pose.time[-1] - pose.time[0]))
+    rate = min(HIGHEST_RATE, 1 / pose.axis.mean_step)
     moved = paced_movement(pose)
-    grid = time_grid(pose.time, rate)
+    grid = pose.axis.grid(rate)
     velocity = interpolate(moved[:, moved.shape[1] // 2 :], pose.time, grid)
     alike = self_correlation(velocity, int(min(len(grid) / ROOM, LONGEST * rate)))
     least = max(1, round(SHORTEST * rate))
@@ -105,8 +105,8 @@ def matches_a_repetition_away(
     period = repetition_period(pose_b)
     if period is None or settings.method != "dtw" or not settings.open_ends:
         return []
-    frames = max(1, round(period / frame_period(pose_b.time, pose_b.fps)))
-    if len(b) - frames < FEWEST_FRAMES:
+    begin, end = (max(1, frames) for frames in pose_b.axis.rows_at_ends(period))
+    if len(b) - max(begin, end) < FEWEST_FRAMES:
         return []
     spread = min(float(clip.var(axis=0).sum()) for clip in (a, b))
     unit = settings.skip_cost * max(mean_nearest_squared(a, b), LEAST_UNIT * spread)
@@ -118,7 +118,7 @@ def matches_a_repetition_away(
 
     usual = compute_cost(pairwise_path(a, b, settings))
     found = []
-    for first, stop in ((frames, len(b)), (0, len(b) - frames)):
+    for first, stop in ((begin, len(b)), (0, len(b) - end)):
         path = pairwise_path(a, b[first:stop], settings)
         if compute_cost(path) < AS_GOOD * usual:
             found.append(RepeatedMatch(period, path.forward + first))

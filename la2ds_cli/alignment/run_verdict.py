@@ -8,15 +8,18 @@ features would favour the run, which agrees with itself more than with people. T
 favours the base model, so a gain that it shows is one. Knowing how much time has passed does not
 help, because trimmed clips start at other moments than entire ones.
 
-The gain counts as shown only if its interval over clips lies above zero. What this finds beside
+No clip counts that shows a film the run was trained on, clips of one film are compared neither with
+each other nor through each other, and the interval resamples films (core/independence.py). The gain
+counts as shown only if its interval lies above zero. What this finds beside
 labelled events is in docs/decisions/0018-measured-weights.md.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
@@ -32,20 +35,24 @@ from la2ds_cli.alignment.clip_features import (
     network_features,
 )
 from la2ds_cli.core import artifact, regular_file
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.independence import independent_groups, joints_digest
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.source_digest import source_digest
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, holds, is_body
 from la2ds_cli.features.pose_features import movement
 from la2ds_cli.features.resample import evenly_spaced
-from la2ds_cli.network.run_weights import run_header, weights_key
+from la2ds_cli.network.base_weights import base_key
+from la2ds_cli.network.run_weights import RunHeader, run_header, weights_key
 from la2ds_cli.network.trained import light_embedder
 
-VERSION = 5
-ALIGN = ("movement", "base", "skip_cost", "open_ends")  # settings that it is measured with
+VERSION = 6  # 6: independent clips alone
+ALIGN = ("movement", "base", "skip_cost", "open_ends")  # the others have their defaults in it
 VERDICT = "verdict.json"  # beside the weights of the run
 FEWEST_HELD_OUT = 6
 MOST_HELD_OUT = 16
@@ -94,12 +101,20 @@ class Gain(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """clips: number of clips held out of training that it rests on. gain: None if it could not be
-    measured, which `why_not` explains."""
+    """What is known about a run.
+
+    Attributes
+    ----------
+    clips: number of clips held out of training that it rests on.
+    gain: None if it could not be measured, which `why_not` explains.
+    known_performers: whether some of these clips show a performer that the run was trained on, as
+        far as videos.csv names performers.
+    """
 
     clips: int
     gain: Gain | None = None
     why_not: str = ""
+    known_performers: bool = False
 
     @property
     def outcome(self) -> Outcome:
@@ -114,6 +129,8 @@ class Verdict:
     def sentence(self, run: str) -> str:
         """One sentence about the run."""
         judged = f", judged without labels by {self.clips} clips held out of training"
+        if self.known_performers:
+            judged += ", of performers it was trained on"
         return f"run {run} is {self.words}{judged if self.gain else ''}"
 
     def to_json(self, run: str) -> dict[str, Any]:
@@ -155,24 +172,49 @@ def judge_run(
 
 
 def _measured_with(project: Project, run: str) -> dict[str, Any]:
-    """What a verdict depends on: with other weights or settings of [align], it is another one."""
-    align = project.config().align
-    used = {name: getattr(align, name) for name in ALIGN}
-    return {"model": weights_key(project, run), "version": VERSION, "align": used}
+    """Return what a verdict depends on: if any of it changes, it is another verdict."""
+    align, clips = project.config().align, {}
+    for video in _chosen(run_header(project, run)):
+        with suppress(UserError):  # damaged, or gone
+            clips[video] = project.pose_header(video)[0].key
+    listed = [
+        (video.id, video.path, video.sha256, video.group)
+        for video in project.videos()
+        if video.id in clips
+    ]
+    return {
+        "version": VERSION,
+        "model": weights_key(project, run),
+        "base": base_key(),
+        "code": source_digest(__name__),
+        "align": {name: getattr(align, name) for name in ALIGN},
+        "compared": hashlib.sha256(json.dumps([clips, listed]).encode()).hexdigest(),
+    }
 
 
 def read_verdict(project: Project, run: str) -> Verdict | None:
-    """The stored verdict on the current weights of the run, by the project's settings, without
-    computing anything; None if there is none. Raises OSError if it cannot be read: a disk that
-    fails is no verdict."""
+    """Return the stored verdict on the run as it would be found now, without computing one.
+
+    Returns
+    -------
+    None if there is none for the run's weights, the base model's, the poses, the project's settings
+    and the source code of now.
+
+    Raises
+    ------
+    OSError
+        It cannot be read: a disk that fails is no verdict.
+    UserError
+        As `base_key`.
+    """
     try:
         stored = json.loads(regular_file.text(project.run_dir(run) / VERDICT))
         now = _measured_with(project, run)
         if {name: stored[name] for name in now} != now:
             return None
-        known = stored["gain"]
-        gain = known and Gain(*(float(known[name]) for name in Gain._fields))
-        return Verdict(int(stored["clips"]), gain, str(stored["why_not"]))
+        gain = stored["gain"] and Gain(*(float(stored["gain"][name]) for name in Gain._fields))
+        why_not, familiar = str(stored["why_not"]), bool(stored["known_performers"])
+        return Verdict(int(stored["clips"]), gain, why_not, familiar)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except artifact.FOREIGN as error:
@@ -182,22 +224,21 @@ def read_verdict(project: Project, run: str) -> Verdict | None:
 
 
 def _judged(project: Project, run: str, device: DeviceName, progress: Progress) -> Verdict:
+    """Compare a run with the base model."""
     embed, header = light_embedder(project, run, device), run_header(project, run)
-    skeleton = header.skeleton
     if embed.config.model.input in ("rgb", "joints3d"):
         return Verdict(0, why_not="only runs that read joints in the image are compared")
-    if not is_body(skeleton):
-        return Verdict(0, why_not=f"the base model does not read the joints of {skeleton}")
-    held_out, others = (
-        _poses(project, skeleton, sorted(ids), most)
-        for ids, most in zip(header.split, (MOST_HELD_OUT, MOST_OTHERS), strict=True)
-    )
-    few = len(held_out)
-    if few < FEWEST_HELD_OUT:
-        clips = f"{few or 'no'} clip{'s were' if few != 1 else ' was'}"
-        return Verdict(few, why_not=f"{clips} held out of training, {FEWEST_HELD_OUT} are needed")
+    if not is_body(header.skeleton):
+        return Verdict(0, why_not=f"the base model does not read the joints of {header.skeleton}")
+    if header.held_out is None:
+        return Verdict(0, why_not="its weights do not name the clips held out of training")
+    clips = _held_out_clips(project, header)
+    few = len(clips.films)
+    if clips.number_of_films < FEWEST_HELD_OUT:
+        return Verdict(few, why_not=clips.too_few)
     progress.begin(f"comparing run {run} with the base model on {few} clips held out of training")
-    settings = replace(project.config().align, method="dtw")
+    align = project.config().align
+    settings = AlignConfig(method="dtw", **{name: getattr(align, name) for name in ALIGN})
     embed_base = light_embedder(project, BASE_RUN, device)
     memo = Memo()
     run_network, base_network = (
@@ -206,22 +247,89 @@ def _judged(project: Project, run: str, device: DeviceName, progress: Progress) 
     by_run = network_features(run_network, settings, base_network, run=run, memo=memo)
     by_base = network_features(base_network, settings, kind="base", run=BASE_RUN, memo=memo)
     by_movement = movement_features(memo=memo)
-    gain = measure_gain(held_out, others, (by_run, by_base), (by_base, by_movement), settings)
+    compared, referees = (by_run, by_base), (by_base, by_movement)
+    gain = measure_gain(clips.poses, clips.others, compared, referees, settings, films=clips.films)
     progress.end()
-    return Verdict(few, gain, "" if gain else "its clips could not be compared")
+    why_not = "" if gain else "its clips could not be compared"
+    return Verdict(few, gain, why_not, clips.known_performers)
 
 
-def _poses(project: Project, skeleton: str, ids: Sequence[str], most: int) -> list[PoseSequence]:
-    """The poses of at most `most` of the clips, of those that are long enough, have the joints of
-    the skeleton, and keep something visible however they are trimmed."""
-    poses = []
-    for video in evenly_spaced(ids, most):
+# --- the clips: held out, and of other films than the run was trained on --------------------------
+
+
+@dataclass(frozen=True)
+class _HeldOutClips:
+    """Clips that a verdict rests on.
+
+    poses: of the clips held out. films: number of the film that each of them shows. others: poses
+    of clips that the run was trained on. seen: number of clips that are left out, since they show
+    films that it was trained on. known_performers: see Verdict.
+    """
+
+    poses: Sequence[PoseSequence]
+    films: Sequence[int]
+    others: Sequence[PoseSequence]
+    seen: int
+    known_performers: bool
+
+    @property
+    def number_of_films(self) -> int:
+        return len(set(self.films))
+
+    @property
+    def too_few(self) -> str:
+        """Why there is no verdict."""
+        count, films = len(self.films), self.number_of_films
+        which = f"{count or 'no'} clip{'s were' if count != 1 else ' was'} held out of training"
+        if self.seen:
+            which += f" beside {self.seen} of films that it was trained on"
+        if films < count:
+            return f"{which}, of {films} film{'s' * (films > 1)}; {FEWEST_HELD_OUT} are needed"
+        return f"{which}, {FEWEST_HELD_OUT} are needed"
+
+
+def _chosen(header: RunHeader) -> list[str]:
+    """Return ids of the clips that are read: of those held out, and of those trained on."""
+    sides = (header.held_out or (), MOST_HELD_OUT), (header.trained, MOST_OTHERS)
+    return [video for ids, most in sides for video in evenly_spaced(sorted(ids), most)]
+
+
+def _held_out_clips(project: Project, header: RunHeader) -> _HeldOutClips:
+    """Read the clips and leave out those held out that show a film the run was trained on."""
+    held, listed = set(header.held_out or ()), {video.id: video for video in project.videos()}
+    poses = _poses(project, header.skeleton, [v for v in _chosen(header) if v in listed])
+    joints = {video: joints_digest(pose) for video, pose in poses.items()}
+    known = [listed[video] for video in header.clips if video in listed]
+    groups = independent_groups(known, project.source, joints, performers=False)
+    trained = [any(video.id not in held for video in group) for group in groups]
+    film = {video.id: n for n, group in enumerate(groups) for video in group}
+    unseen = [video for video in poses if video in held and not trained[film[video]]]
+    names = _performers(listed, unseen), _performers(listed, set(header.trained) & listed.keys())
+    return _HeldOutClips(
+        [poses[video] for video in unseen],
+        [film[video] for video in unseen],
+        [pose for video, pose in poses.items() if video not in held],
+        sum(video in held for video in poses) - len(unseen),
+        not names[0].isdisjoint(names[1]),
+    )
+
+
+def _performers(listed: Mapping[str, Video], videos: Collection[str]) -> set[str]:
+    """Return the performers of clips, as far as they are named."""
+    return {listed[video].group for video in videos} - {""}
+
+
+def _poses(project: Project, skeleton: str, ids: Sequence[str]) -> dict[str, PoseSequence]:
+    """Return the poses of clips that are long enough, have the joints of the skeleton, and keep
+    something visible however they are trimmed."""
+    poses = {}
+    for video in ids:
         with suppress(UserError):  # damaged, or gone
             pose = project.read_pose(video)[0]
             cut = int(len(pose) * LARGEST_TRIM)
             seen = not np.isnan(pose.xy[cut : len(pose) - cut]).all()
             if seen and len(pose) >= SHORTEST and holds(pose.skeleton, skeleton):
-                poses.append(as_skeleton(pose, skeleton))
+                poses[video] = as_skeleton(pose, skeleton)
     return poses
 
 
@@ -234,13 +342,13 @@ def measure_gain(
     features: tuple[ClipFeatures, ClipFeatures],
     referees: Sequence[ClipFeatures],
     settings: AlignConfig,
-    seed: int = 0,
+    films: Sequence[int] | None = None,
 ) -> Gain | None:
     """Return the gain of the first of two features over the second on pairs of clips.
 
     The errors are the mean distances of the direct alignments of trimmed clips from the reference,
-    in % of B, with frames weighted by how fast A moves there. The interval is over clips: both
-    clips of a pair are resampled.
+    in % of B, with frames weighted by how fast A moves there. The interval is over films: those of
+    both clips of a pair are resampled.
 
     Parameters
     ----------
@@ -249,13 +357,19 @@ def measure_gain(
     features: the two that are compared.
     referees: features whose mean alignment of the entire clips is the reference.
     settings: of DTW.
+    films: number of the film that each clip shows, None = all show different ones. Clips of one
+        film are neither a pair nor a reference for each other.
 
     Returns
     -------
     None if nothing can be compared.
     """
-    rng = np.random.default_rng(seed)
-    ordered = [(a, b) for a in range(len(clips)) for b in range(len(clips)) if a != b]
+    rng = np.random.default_rng(0)
+    film = np.arange(len(clips)) if films is None else np.unique(films, return_inverse=True)[1]
+    every = range(len(clips))
+    ordered = [(a, b) for a in every for b in every if film[a] != film[b]]
+    if not ordered:
+        return None
     rounds = math.ceil(PAIRS / len(ordered))
     drawn = rng.permutation(rounds * len(ordered))[:PAIRS]
     chosen = [ordered[n % len(ordered)] for n in drawn]
@@ -266,7 +380,7 @@ def measure_gain(
         trim_a, trim_b = _trim(len(clips[a]), rng), _trim(len(clips[b]), rng)
         part_a = clips[a].cut(trim_a.start, trim_a.stop)
         part_b = clips[b].cut(trim_b.start, trim_b.stop)
-        rest = [*others, *(clip for n, clip in enumerate(clips) if n not in (a, b))]
+        rest = [*others, *(clips[n] for n in every if film[n] not in (film[a], film[b]))]
         entire = [align(clips[a], clips[b], rest, of, through).position for of in referees]
         truth = np.mean(entire, axis=0)[trim_a] - trim_b.start
         found = np.array([align(part_a, part_b, (), of, direct).position for of in features])
@@ -278,14 +392,15 @@ def measure_gain(
             apart = np.average(np.abs(found - truth)[:, known], axis=1, weights=speed)
             pairs.append((a, b))
             errors.append(100 * apart / len(clips[b]))
-    return _gain(np.array(pairs), np.array(errors), len(clips), rng) if pairs else None
+    films_of_pairs = film[np.array(pairs, dtype=np.int64).reshape(-1, 2)]
+    return _gain(films_of_pairs, np.array(errors), int(film.max()) + 1, rng) if pairs else None
 
 
 def _gain(
-    pairs: np.ndarray, errors: FloatArray, clips: int, rng: np.random.Generator
+    pairs: np.ndarray, errors: FloatArray, films: int, rng: np.random.Generator
 ) -> Gain | None:
-    """From the errors (P, 2) of the pairs (P, 2) of clips."""
-    drawn = rng.multinomial(clips, np.full(clips, 1 / clips), size=DRAWS)
+    """Return the gain by the errors (P, 2) of pairs, given the numbers (P, 2) of their films."""
+    drawn = rng.multinomial(films, np.full(films, 1 / films), size=DRAWS)
     weights = drawn[:, pairs[:, 0]] * drawn[:, pairs[:, 1]]
     sums = weights @ errors
     sums = sums[sums[:, 1] > 0]

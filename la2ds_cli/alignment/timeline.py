@@ -15,6 +15,13 @@ from dataclasses import replace
 import numpy as np
 
 from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.confidence import (
+    NEAR,
+    Interval,
+    for_other_tolerance,
+    sides_of,
+    tolerance_of,
+)
 from la2ds_cli.alignment.consensus import pairwise_path
 from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.repetitions import cut_clip
@@ -257,16 +264,37 @@ class _Placer:
 
 def placed_frames(result: Alignment, length: int, start: int = 0) -> tuple[FloatArray, FloatArray]:
     """(length,) positions in [0, 1] on the clock of A of the frames of a clip, NaN = not on it, and
-    the confidence of each. result: the alignment of A with the clip from row `start` on."""
-    known = ~np.isnan(result.position)
+    the confidence that each is right to within NEAR of the clock. result: the alignment of A with
+    the clip from row `start` on."""
+    known = np.flatnonzero(~np.isnan(result.position))
     position, confidence = np.full(length, np.nan), np.zeros(length)
-    if not known.any():
+    if not len(known):
         return position, confidence
     clock = result.time_a
-    share = (clock - clock[0]) / max(clock[-1] - clock[0], 1e-9)
+    share = ((clock - clock[0]) / max(clock[-1] - clock[0], 1e-9))[known]
     places, first, count = np.unique(result.position[known], return_index=True, return_counts=True)
-    middle = (share[known][first] + share[known][first + count - 1]) / 2
+    middle = (share[first] + share[first + count - 1]) / 2
     rows = np.arange(int(np.floor(places[0])), int(np.ceil(places[-1])) + 1)
     position[start + rows] = np.interp(rows, places, middle)
-    confidence[start + rows] = np.interp(rows, places, result.confidence[known][first])
+
+    # The interval of a match is one of B; on the clock, it reaches from where B is at its begin to
+    # where B is at its end, at least over all frames of A with the same match.
+    low, high = result.low[known], result.high[known]
+    axis, place = result.pose_b.axis, np.repeat(middle, count)
+    before = place - np.minimum(_on_clock(low, places, middle), np.repeat(share[first], count))
+    last = np.repeat(share[first + count - 1], count)
+    after = np.maximum(_on_clock(high, places, middle), last) - place
+    own = Interval(*sides_of(result.position[known], low, high, axis), tolerance_of(axis))
+    sure = for_other_tolerance(result.confidence[known], own, Interval(before, after, NEAR))
+    confidence[start + rows] = np.interp(rows, places, np.minimum.reduceat(sure, first))
     return position, confidence
+
+
+def _on_clock(row: FloatArray, places: FloatArray, position: FloatArray) -> FloatArray:
+    """Return the positions on the clock of rows (N,), which lie at `position` (P,) for the rows
+    `places` (P,); beyond the last of them, time passes as it does on average."""
+    if len(places) < 2:
+        return np.full(len(row), position[0])
+    slope = (position[-1] - position[0]) / (places[-1] - places[0])
+    inside = np.clip(row, places[0], places[-1])
+    return np.interp(inside, places, position) + slope * (row - inside)

@@ -27,7 +27,7 @@ from la2ds_cli.compare.findings import LASTING, in_episodes, span_at, spans_of, 
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import BoolArray, FloatArray, joined_runs
+from la2ds_cli.core.types import BoolArray, FloatArray
 from la2ds_cli.core.video_list import VideoList
 from la2ds_cli.poses.sources import collect_entries
 from la2ds_cli.video.media_files import natural_order, unreadable
@@ -205,7 +205,7 @@ def _angle_series(attempts: Sequence[CompareResult]) -> list[Series]:
         stated = np.stack([_stated(attempt, sign) for attempt in attempts])  # (A, N, J)
         for j, joint in enumerate(angles.names):
             often = stated[:, :, j].sum(axis=0) >= _STATED
-            for first, stop in joined_runs(often, angles.time, LASTING):
+            for first, stop in angles.axis.joined_runs(often, LASTING):
                 value = np.array([_mean_difference(one, slice(first, stop), j) for one in attempts])
                 if np.isnan(value).all():
                     continue

@@ -12,6 +12,7 @@ from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.path import nearest_rows
 from la2ds_cli.compare.viewpoint import ViewDifference
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.pose_features import (
     angle_difference,
@@ -62,7 +63,7 @@ class Differences:
     """
 
     names: tuple[str, ...]
-    time: FloatArray
+    axis: TimeAxis
     reference: FloatArray
     other: FloatArray
     floor: FloatArray
@@ -70,6 +71,11 @@ class Differences:
     doubt: IntArray
     trust_reference: FloatArray
     trust_other: FloatArray
+
+    @property
+    def time(self) -> FloatArray:
+        """(N,) seconds of the reference."""
+        return self.axis.seconds
 
     @property
     def difference(self) -> FloatArray:
@@ -104,10 +110,10 @@ def differences(
     names, raw = angle_difference(a, b, position)
     _, angle_a = joint_angles(a)
     _, angle_b = joint_angles(b)
-    window = smoothing_frames(a.time)
-    reference, other = (running_median(value, window) for value in (angle_a, raw + angle_a))
+    half = a.axis.rows_within(SMOOTHING / 2)
+    reference, other = (running_median(value, half) for value in (angle_a, raw + angle_a))
     low, high = angle_range(angle_b, *interval(alignment))
-    least, most = (running_median(end - angle_a, window) for end in (low, high))
+    least, most = (running_median(end - angle_a, half) for end in (low, high))
     difference = other - reference
     # Where angles are missing, these medians and the difference come from different rows.
     least, most = np.fmin(least, difference), np.fmax(most, difference)
@@ -117,14 +123,14 @@ def differences(
     _, row = nearest_rows(position, len(b))
     return Differences(
         names,
-        a.time,
+        a.axis,
         reference,
         other,
         floor,
         beyond,
         _doubt(a, len(b), alignment, view),
-        running_median(angle_trust(a), window),
-        running_median(angle_trust(b)[row], window),
+        running_median(angle_trust(a), half),
+        running_median(angle_trust(b)[row], half),
     )
 
 
@@ -179,23 +185,17 @@ def angle_range(
     return least, most
 
 
-def smoothing_frames(time: FloatArray) -> int:
-    """Odd number of frames in SMOOTHING seconds, at least 3."""
-    if len(time) < 2:
-        return 1
-    half = SMOOTHING / 2 / float(np.median(np.diff(time)))
-    return 2 * max(1, round(half)) + 1
-
-
-def running_median(value: FloatArray, window: int) -> FloatArray:
-    """Median of the known values of value (N, J) over `window` rows around each row; NaN where the
-    row itself is NaN."""
-    half = window // 2
-    padded = np.pad(value, ((half, half), (0, 0)), constant_values=np.nan)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1, axis=0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # windows without any value
-        middle = np.nanmedian(windows, axis=-1)
+def running_median(value: FloatArray, half: IntArray) -> FloatArray:
+    """Return the median of the known values of value (N, J) over `half` (N,) rows before and after
+    each row; NaN where the row itself is NaN."""
+    middle = np.full(value.shape, np.nan)
+    for reach in np.unique(half):
+        padded = np.pad(value, ((reach, reach), (0, 0)), constant_values=np.nan)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
+        rows = half == reach
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # windows without any value
+            middle[rows] = np.nanmedian(windows[rows], axis=-1)
     return np.where(np.isnan(value), np.nan, middle)
 
 

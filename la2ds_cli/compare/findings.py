@@ -14,14 +14,7 @@ from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.confidence import NORMAL
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.compare.differences import DOUBTS, SURE, Differences, interval
-from la2ds_cli.core.types import (
-    BoolArray,
-    FloatArray,
-    Phase,
-    PoseSequence,
-    lasting_runs,
-    run_seconds,
-)
+from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.poses.trust import LEAST_TRUST
 
 THIRDS = ("beginning", "middle", "end")
@@ -241,8 +234,8 @@ def find_unjudged(angles: Differences) -> list[Unjudged]:
 
 
 def _unjudged(angles: Differences, joint: str, reason: str, rows: BoolArray) -> Unjudged:
-    lasting = lasting_runs(rows, angles.time, LASTING)
-    return Unjudged(joint, reason, sum(run_seconds(angles.time, *stretch) for stretch in lasting))
+    lasting = angles.axis.lasting_runs(rows, LASTING)
+    return Unjudged(joint, reason, sum(angles.axis.duration_of(*run) for run in lasting))
 
 
 def _episodes(angles: Differences, j: int) -> list[tuple[int, int]]:
@@ -254,7 +247,7 @@ def _episodes(angles: Differences, j: int) -> list[tuple[int, int]]:
     return [
         (first, stop)
         for beyond in signs
-        for first, stop in lasting_runs(beyond, angles.time, LASTING)
+        for first, stop in angles.axis.lasting_runs(beyond, LASTING)
         if stop - first >= LEAST_FRAMES
     ]
 

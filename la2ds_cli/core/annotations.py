@@ -23,7 +23,8 @@ from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import ClipOptions, check_id, family
 from la2ds_cli.core.csv_tables import read_rows, table_text
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import MOST_PIXELS, FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.time_axis import TimeAxis
+from la2ds_cli.core.types import MOST_PIXELS, IntArray, PoseSequence
 
 ANCHOR, NOTE, JOINT = "anchor", "note", "joint"
 POINTS = {"line": 2, "angle": 3}  # kind of a drawing -> its points
@@ -201,36 +202,34 @@ class ClipMoments:
 
     file, person: as in Moment.
     frame: (T,), of the clip's poses.
-    seconds: (T,), of the file.
-    half: half the duration of a frame, in seconds of the file.
+    axis: when the frames are shown, in seconds of the file.
     """
 
     file: str
     person: int
     frame: IntArray
-    seconds: FloatArray
-    half: float
+    axis: TimeAxis
 
     @classmethod
     def of(cls, video: str, options: str, pose: PoseSequence) -> ClipMoments:
         """video: id of the clip; options: how its file was read, as in videos.csv."""
         file, person = family(video)
         slowmo = ClipOptions.from_text(options).slowmo
-        return cls(file, int(person), pose.frame, pose.time * slowmo, 0.5 * slowmo / pose.fps)
+        axis = TimeAxis(pose.time * slowmo, pose.fps / slowmo)
+        return cls(file, int(person), pose.frame, axis)
 
     def at(self, frame: int | None = None) -> Moment:
         """The moment of a frame of the clip; None: at no moment."""
         if frame is None:
             return Moment(self.file, self.person)
         row = int(np.searchsorted(self.frame, frame))
-        return Moment(self.file, self.person, round(float(self.seconds[row]), 6))
+        return Moment(self.file, self.person, round(float(self.axis.seconds[row]), 6))
 
     def row(self, moment: Moment) -> int | None:
         """The row of the clip that shows a moment; None if there is none."""
         if moment.seconds is None or moment[:2] != (self.file, self.person):
             return None
-        row = int(np.abs(self.seconds - moment.seconds).argmin())
-        return row if abs(self.seconds[row] - moment.seconds) <= self.half + _ROUNDED else None
+        return self.axis.row_of(moment.seconds, _ROUNDED)
 
     def shows(self, moment: Moment) -> bool:
         """Whether it is of this person and, if it has seconds, at a frame of the clip."""

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from la2ds_cli.core.arrays import BoolArray, FloatArray, IntArray
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.time_axis import TimeAxis
 
 Json = Any
-FloatArray = NDArray[Any]
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[Any]
-
 
 _OPTIONAL = ("world", "trust")
 _ARRAYS = ("xy", "score", "box", "frame", "time", *_OPTIONAL)  # of a PoseSequence
@@ -120,6 +118,11 @@ class PoseSequence:
     def __len__(self) -> int:
         return len(self.xy)
 
+    @cached_property
+    def axis(self) -> TimeAxis:
+        """When its frames were filmed, and how long they last."""
+        return TimeAxis(self.time, self.fps)
+
     @property
     def somebody(self) -> BoolArray:
         """(T,) whether any joint is seen in a frame."""
@@ -197,31 +200,3 @@ class Phase:
     end: int
     name: str
     propagated: bool = False
-
-
-def runs_of(mask: BoolArray) -> list[tuple[int, int]]:
-    """First and stop row of every stretch of a mask (N,)."""
-    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)).reshape(-1, 2)
-    return [(int(first), int(stop)) for first, stop in edges]
-
-
-def joined_runs(mask: BoolArray, time: FloatArray, pause: float) -> list[tuple[int, int]]:
-    """`runs_of` a mask (N,) of frames at time (N,), less than `pause` seconds apart joined."""
-    joined: list[tuple[int, int]] = []
-    for first, stop in runs_of(mask):
-        if joined and time[first] - time[joined[-1][1]] < pause:
-            first, _ = joined.pop()
-        joined.append((first, stop))
-    return joined
-
-
-def lasting_runs(mask: BoolArray, time: FloatArray, least: float) -> list[tuple[int, int]]:
-    """`joined_runs` over pauses shorter than `least` seconds, those that last as long as that."""
-    joined = joined_runs(mask, time, least)
-    return [run for run in joined if run_seconds(time, *run) >= least - 1e-9]
-
-
-def run_seconds(time: FloatArray, first: int, stop: int) -> float:
-    """How long the frames first..stop of a clip last; its last as long as the one before."""
-    end = time[stop] if stop < len(time) else 2 * time[-1] - time[max(len(time) - 2, 0)]
-    return float(end - time[first])

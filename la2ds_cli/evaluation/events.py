@@ -18,6 +18,7 @@ import numpy as np
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.features.pose_features import body_frame
+from la2ds_cli.features.resample import evenly_sampled
 
 EventSource = Literal["phases", "kinematic"]
 
@@ -119,19 +120,21 @@ def kinematic_events(pose: PoseSequence) -> dict[str, int]:
 
     Only clear events are returned; none for skeletons without the joints and for very short clips.
     Hips are measured relative to the ankles and wrists relative to the hips, in torso lengths, so
-    that a moving camera does not matter.
+    that a moving camera does not matter. A clip that is not evenly sampled is resampled for it.
     """
-    signals = _signals(pose)
+    even = evenly_sampled(pose)
+    signals = _signals(even)
     events = {}
     for name, (signal, depth, seen) in signals.items():
         row = _clear_peak(signal, depth)
         if row is not None and seen[row] and not _is_held(signal, row):
-            events[name] = row
+            events[name] = row if even is pose else pose.axis.nearest_row(float(even.time[row]))
     return events
 
 
 def _signals(pose: PoseSequence) -> dict[str, tuple[FloatArray, float, BoolArray]]:
-    """Name -> (signal (T,) whose peak is the event, smallest prominence, (T,) joints seen)."""
+    """Return, for an even clip, name -> (signal (T,) whose peak is the event, smallest prominence,
+    (T,) whether the joints are seen)."""
     names = get_skeleton(pose.skeleton).joints
     hips = [k for k, name in enumerate(names) if name in ("left_hip", "right_hip")]
     ankles = [k for k, name in enumerate(names) if name in ("left_ankle", "right_ankle")]
@@ -140,7 +143,7 @@ def _signals(pose: PoseSequence) -> dict[str, tuple[FloatArray, float, BoolArray
         return {}
     xy, _ = body_frame(pose)
     xy = xy - xy[:, hips].mean(axis=1, keepdims=True)
-    rate = (len(pose) - 1) / float(pose.time[-1] - pose.time[0])
+    rate = 1 / pose.axis.mean_step
     reach = max(1, round(SMOOTHING * rate))
     xy = _moving_average(xy, reach)
     seen = np.asarray(np.isfinite(pose.xy).all(axis=-1))

@@ -23,10 +23,11 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.source_digest import source_digest
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.evaluation.measure import Key
 from la2ds_cli.evaluation.protocol import get_protocol
-from la2ds_cli.network.base_weights import base_key
+from la2ds_cli.network.base_weights import base_path
 from la2ds_cli.network.run_weights import checkpoint_path
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 VERSION = 3  # 3: the scores instead of the whole document of the evaluation
 FOLDER = "benchmark"
-_CODE = ("evaluation", "alignment")  # packages whose changes invalidate cached scores
+_COMPUTED_BY = "la2ds_cli.evaluation.evaluate"  # with all modules that it imports
 
 Resamples = dict[str, FloatArray]
 """Metric -> its value in each bootstrap resample of the scored clips, (R,) float64 in the unit of
@@ -173,8 +174,8 @@ def cached_scores(
     """Score feature sets (`model` is the network of `run`), or read the cached scores.
 
     The cache, results/benchmark/RUN-PROTOCOL.safetensors, is valid as long as weights, poses,
-    labels, settings of [align] and [evaluate], poses.min_frames and the code of the evaluation and
-    of the user's own alignment method are the same.
+    labels, settings of [align] and [evaluate], poses.min_frames, and the source of all modules
+    behind the figures (`source_digest`), the user's own alignment method included, are the same.
     """
     path = project.results_dir(FOLDER) / f"{run}-{protocol}.safetensors"
     recipe = _recipe(project, run, config, features, protocol)
@@ -193,7 +194,7 @@ def cached_scores(
 
 
 def _figures(evaluated: Evaluated) -> tuple[dict[str, FloatArray], dict[str, Any]]:
-    """The resamples by `FEATURES/METRIC`, and the other fields of RunScores, of single runs."""
+    """Return resamples by `FEATURES/METRIC`, and the other fields of RunScores, of single runs."""
     rows = {name: one for name, by_run in evaluated.scored.items() for one in by_run.values()}
     scores: dict[str, Scores] = {name: dict.fromkeys(METRICS) for name in rows}
     arrays, clips = {}, {}
@@ -225,48 +226,39 @@ def _recipe(
         "evaluate": asdict(config.evaluate),
     }
     inputs = scored_inputs(project, config)
+    inputs["base"] = _file(base_path())  # a run may be combined with it
     if {"model", "untrained"} & set(features):
         inputs["weights"] = _file(checkpoint_path(project, run))
-    if "base" in features:
-        inputs["base"] = base_key()
     return artifact.Recipe("benchmark", VERSION, settings, inputs)
 
 
 def scored_inputs(project: Project, config: Config) -> dict[str, str]:
-    """What every score of the project depends on, as inputs of a recipe: its clips and splits, its
-    labels, the code of the evaluation and of the user's own alignment method, and the length below
-    which clips are left out."""
+    """Return what every score of the project depends on, as inputs of a recipe.
+
+    These are its clips and splits, its labels, the source of all modules that compute a figure, the
+    user's own alignment method included, and the length below which clips are left out.
+    """
     own = [config.align.method] if "." in config.align.method else []
     for name in own:
         get_method(name)  # imported, so that its source is known
     return {
         "clips": _digest(sorted(_clips(project))),
         "phases": _file(project.phases_path),
-        "code": _digest(sorted(_sources())),
+        "code": source_digest(_COMPUTED_BY, *own),
         "min_frames": str(config.poses.min_frames),
         **{f"code of {name}": digest for name, digest in code_digests(*own).items()},
     }
 
 
 def _clips(project: Project) -> list[str]:
-    """Every clip with everything that determines whether and how it is scored."""
+    """Return every clip with everything that determines whether and how it is scored."""
     clips = []
     for video in project.videos():
         posed = project.pose_path(video.id).exists()
         key = project.pose_header(video.id)[0].key if posed else ""
-        cells = (video.id, video.split, video.group, video.sha256, video.options, key)
+        cells = (video.id, video.path, video.split, video.group, video.sha256, video.options, key)
         clips.append("\0".join(cells))
     return clips
-
-
-def _sources() -> list[str]:
-    """Each file of the packages in _CODE, including subfolders, with its text."""
-    root = Path(__file__).parents[1]
-    return [
-        f"{path.relative_to(root).as_posix()}\0{path.read_text('utf-8')}"
-        for package in _CODE
-        for path in (root / package).rglob("*.py")
-    ]
 
 
 def _file(path: Path) -> str:

@@ -25,7 +25,7 @@ from la2ds_cli.core.errors import ExitCode, Mismatch, Unavailable, UserError, fi
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
-from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
+from la2ds_cli.features.resample import interpolate, resample_pose
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
 from la2ds_cli.video.reader import Frame, VideoFile, has_changed, read_ahead, video_file
 from la2ds_cli.video.source_version import has_content
@@ -51,7 +51,7 @@ class FrameFeatures(NamedTuple):
 
 def sampled_rows(pose: PoseSequence, fps: float) -> IntArray:
     """Rows (R,), without repeats, of the frames nearest to the times that the model samples."""
-    nearest = resample_pose(pose, time_grid(pose.time, fps)).frame
+    nearest = resample_pose(pose, pose.axis.grid(fps)).frame
     return np.flatnonzero(np.isin(pose.frame, nearest))
 
 

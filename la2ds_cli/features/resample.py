@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.time_axis import TimeAxis
+from la2ds_cli.core.types import FloatArray, PoseSequence
 
 T = TypeVar("T")
 
@@ -17,61 +18,6 @@ def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
     """At most `count` of the items, evenly spaced among them, in their order."""
     chosen = np.linspace(0, len(items) - 1, min(count, len(items)))
     return [items[int(n)] for n in np.rint(chosen)]
-
-
-def nearest_known(time: FloatArray, known: BoolArray) -> IntArray:
-    """(N,) int64: for each frame the nearest known one in time, the earlier of two; itself if it is
-    known."""
-    rows = np.flatnonzero(known)
-    after = np.searchsorted(rows, np.arange(len(time)))
-    before = rows[np.maximum(after - 1, 0)]
-    after = rows[np.minimum(after, len(rows) - 1)]
-    later = np.abs(time[after] - time) < np.abs(time - time[before]) - 1e-9
-    return np.where(later, after, before)
-
-
-def frame_period(time: FloatArray, fps: float) -> float:
-    """Duration of a frame in seconds: the median step of time (T,), or 1 / fps for one frame."""
-    return float(np.median(np.diff(time))) if len(time) > 1 else 1 / fps
-
-
-def seconds_at(pose: PoseSequence, row: float) -> float:
-    """Seconds of a row, which may lie between two frames or after the last one."""
-    after = max(row - (len(pose) - 1), 0.0)
-    shown = float(np.interp(row, np.arange(len(pose)), pose.time))
-    return shown + after * frame_period(pose.time, pose.fps)
-
-
-def frame_edges(time: FloatArray, fps: float) -> FloatArray:
-    """Edges (T + 1,) in seconds of the frames at `time` (T,): halfway between two frames, and as
-    far beyond the first and the last."""
-    if len(time) == 1:
-        return np.array([time[0] - 0.5 / fps, time[0] + 0.5 / fps])
-    middle = (time[1:] + time[:-1]) / 2
-    return np.concatenate([[2 * time[0] - middle[0]], middle, [2 * time[-1] - middle[-1]]])
-
-
-def even_rows(time: FloatArray, fps: float, most: int) -> IntArray:
-    """Rows of the frames at the middles of even steps of a clip's time, as many as it has frames
-    but at most `most`."""
-    edges = frame_edges(time, fps)
-    steps = np.linspace(edges[0], edges[-1], min(len(time), most) + 1)
-    return np.searchsorted(edges, (steps[1:] + steps[:-1]) / 2, "right") - 1
-
-
-def time_grid(time: FloatArray, fps: float) -> FloatArray:
-    """Regular times (G,) in seconds at `fps` from the first to the last of `time` (T,).
-
-    G >= 2 for a clip of two frames or more. If the clip already runs at `fps` (within 1 %), its own
-    times are returned, to avoid needless interpolation.
-    """
-    if len(time) < 2:
-        return np.array(time, dtype=np.float64)
-    steps = np.diff(time) * fps
-    if np.all(np.abs(steps - 1) < 0.01):
-        return np.array(time, dtype=np.float64)
-    count = max(round((time[-1] - time[0]) * fps) + 1, 2)
-    return np.linspace(time[0], time[-1], count)
 
 
 def interpolate(value: FloatArray, time: FloatArray, at: FloatArray) -> FloatArray:
@@ -124,11 +70,27 @@ def smoothed(value: FloatArray, deviation: float) -> FloatArray:
     return total
 
 
+def smoothed_in_time(value: FloatArray, axis: TimeAxis, seconds: float, least: float) -> FloatArray:
+    """Return value (T, ...) `smoothed` by a Gaussian with a standard deviation of so many seconds,
+    at least `least` frames; what is not evenly sampled is interpolated at even steps for it."""
+    if axis.is_even:
+        return smoothed(value, max(seconds / axis.usual_step, least))
+    grid = axis.fine_grid()
+    even = interpolate(np.asarray(value, np.float64), axis.seconds, grid)
+    step = float(grid[1] - grid[0])
+    return interpolate(smoothed(even, max(seconds / step, least)), grid, axis.seconds)
+
+
+def evenly_sampled(pose: PoseSequence) -> PoseSequence:
+    """Return the sequence at even steps (`TimeAxis.fine_grid`); unchanged if it is even."""
+    return pose if pose.axis.is_even else resample_pose(pose, pose.axis.fine_grid())
+
+
 def at_rate(pose: PoseSequence, fps: float) -> PoseSequence:
-    """The sequence at regular times, `fps` frames per second (`time_grid`); unchanged if it runs at
-    that rate already. A clip whose rate varies may have as many frames as the regular one, at other
-    times."""
-    grid = time_grid(pose.time, fps)
+    """The sequence at regular times, `fps` frames per second (`TimeAxis.grid`); unchanged if it
+    runs at that rate already. A clip whose rate varies may have as many frames as the regular one,
+    at other times."""
+    grid = pose.axis.grid(fps)
     return pose if np.array_equal(grid, pose.time) else resample_pose(pose, grid)
 
 

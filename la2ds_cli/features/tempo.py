@@ -22,7 +22,7 @@ from la2ds_cli.features.pose_features import (
     value_range,
     with_velocity,
 )
-from la2ds_cli.features.resample import at_rate, frame_period, interpolate, smoothed
+from la2ds_cli.features.resample import at_rate, interpolate, smoothed
 
 SMOOTHING = 1.5  # frames, standard deviation: jitter of estimated joints is not movement
 FAST = 95  # percentile of the speeds that is the clip's tempo; rests say nothing about it
@@ -43,7 +43,7 @@ def travel(pose: PoseSequence) -> FloatArray:
     jitter is smoothed over SMOOTHING frames, at most at SPEED_RATE; 0 for a clip of one frame."""
     if len(pose) < 2:
         return np.zeros(len(pose))
-    fast = 1 / frame_period(pose.time, pose.fps) > SPEED_RATE
+    fast = 1 / pose.axis.usual_step > SPEED_RATE
     sampled = at_rate(pose, SPEED_RATE) if fast else pose
     smooth = smoothed(movement_without_velocity(sampled), SMOOTHING)
     moved = np.linalg.norm(np.gradient(smooth, axis=0), axis=1)
@@ -91,7 +91,7 @@ def paced_movement(pose: PoseSequence) -> FloatArray:
     the less its movement in the image counts, since it is then mostly that of the camera. Gaps are
     interpolated.
     """
-    rate = 1 / frame_period(pose.time, pose.fps)
+    rate = 1 / pose.axis.usual_step
     sampled = at_rate(pose, min(rate, HIGHEST_RATE))
     smooth = partial(smoothed, deviation=JITTER)
     joints, about_root, torso = joints_for_features(sampled, smooth)

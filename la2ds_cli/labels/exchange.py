@@ -28,7 +28,7 @@ def file_edges(pose: PoseSequence, video: Video) -> FloatArray:
     """(T + 1,) seconds of the video file at which the frames of a clip begin, and the last one
     ends."""
     slowmo = ClipOptions.from_text(video.options).slowmo
-    return np.append(pose.time, pose.time[-1] + 1 / pose.fps) * slowmo
+    return pose.axis.bounds * slowmo
 
 
 # --- to files -----------------------------------------------------------------------------------

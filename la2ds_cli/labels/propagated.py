@@ -25,7 +25,6 @@ from la2ds_cli.core.phase_table import (
 )
 from la2ds_cli.core.project import PROJECT_FILE, Project
 from la2ds_cli.core.types import Phase, PoseSequence
-from la2ds_cli.features.resample import seconds_at
 from la2ds_cli.labels.vote import Boundary
 
 BOUNDARY_COLUMNS = (
@@ -73,16 +72,16 @@ class ClipLabels:
 
     def boundary_rows(self) -> list[dict[str, Any]]:
         """The boundaries of phases by the names of BOUNDARY_COLUMNS; times in seconds."""
-        frame = _edges(self.pose)
+        frame, seconds_at = _edges(self.pose), self.pose.axis.seconds_at
         return [
             {
                 "video": self.video,
                 "before": one.before or "",
                 "after": one.after or "",
                 "frame": int(frame[round(one.row)]),
-                "time": round(seconds_at(self.pose, one.row), 6),
-                "time_low": round(seconds_at(self.pose, one.low), 6),
-                "time_high": round(seconds_at(self.pose, one.high), 6),
+                "time": round(float(seconds_at(one.row)), 6),
+                "time_low": round(float(seconds_at(one.low)), 6),
+                "time_high": round(float(seconds_at(one.high)), 6),
                 "confidence": round(one.confidence, 4),
                 "votes": one.votes,
                 "labelled_clips": len(self.voters),

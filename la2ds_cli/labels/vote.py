@@ -21,7 +21,6 @@ from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.confidence import NEAR
 from la2ds_cli.core.phase_table import in_time_order
 from la2ds_cli.core.types import IntArray, Phase
-from la2ds_cli.features.resample import frame_period
 
 REST = 2.0
 """Seconds of B that a phase may go on for, beyond what both clips show, for each second that it
@@ -110,7 +109,7 @@ def boundaries_along(spans: Sequence[Span], along: Alignment) -> list[Boundary]:
         if first < row <= last:
             found.append(_at(along, matched, row, name, names[row]))
             name = names[row]
-    step = frame_period(along.time_a, 1.0) / frame_period(along.time_b, 1.0)  # frames of B in one
+    step = along.pose_a.axis.usual_step / along.pose_b.axis.usual_step  # frames of B in one
     found.append(_behind(along, last, max(step, 1.0), name))
     for span in spans:  # a phase that goes on in A may do so in B, to an end of the clip
         start, end = found[0], found[-1]

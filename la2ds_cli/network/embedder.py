@@ -18,7 +18,7 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, body_joints, holds
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.pose_features import facing_joints, need_3d
-from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
+from la2ds_cli.features.resample import interpolate, resample_pose
 from la2ds_cli.features.tempo import sampling_rate
 
 VERSION = 2  # 2: a learned position table is stretched over windows longer than in training
@@ -120,7 +120,7 @@ class Embedder:
                 f"the model reads the skeleton {self.skeleton}, the poses have {pose.skeleton}",
                 hint="extract the poses with the pose model the training clips were made with",
             )
-        grid = time_grid(pose.time, sampling_rate(pose, self.config.train))
+        grid = pose.axis.grid(sampling_rate(pose, self.config.train))
         sampled = resample_pose(pose, grid)
         if self.config.model.input == "joints3d":
             need_3d([(pose.clip or "the clip", pose)])

@@ -22,7 +22,6 @@ from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import SKELETONS
 from la2ds_cli.network.base_weights import base_key, base_path
 from la2ds_cli.network.embedder import EmbeddingStatistics
-from la2ds_cli.network.training_clips import held_out
 
 FRAMES = "frames"  # recipe input: the identity of model.rgb_weights
 CODE = "code of "  # recipe input, with a dotted name: the user's own method or encoder
@@ -73,6 +72,8 @@ class RunHeader:
     skeleton: that it reads, empty if that is unknown.
     spread: `Embedder.spread`, 0 if that is unknown.
     clips: ids of those that its training knew.
+    held_out: ids of those among them that it was not trained on, None if that is unknown.
+    films: digests of the films and joints of its clips (`film_digests`), None if unknown.
     frames: identity of the ResNet weights behind the frame features that it was trained on, empty
     if it reads joints.
     code: digests of the user's modules, by dotted name.
@@ -83,20 +84,24 @@ class RunHeader:
     skeleton: str = ""
     spread: float = 0.0
     clips: tuple[str, ...] = ()
+    held_out: tuple[str, ...] | None = None
+    films: frozenset[str] | None = None
     frames: str = ""
     code: Mapping[str, str] = field(default_factory=dict)
     shown: int = 0
 
     @classmethod
     def of(cls, recipe: Recipe, facts: Mapping[str, Any]) -> RunHeader:
-        """From the header of the file of the weights."""
-        spread, clips, mark = facts.get("spread", 0.0), facts.get("videos", []), CODE
-        shown = facts.get("frames_shown", 0)
+        """Return what the header of the file of the weights says."""
+        spread, shown, mark = facts.get("spread", 0.0), facts.get("frames_shown", 0), CODE
+        held_out, films = _texts(facts, "held_out"), _texts(facts, "films")
         return cls(
             settings_of(recipe),
             str(facts.get("skeleton", "")),
             float(spread) if isinstance(spread, int | float) else 0.0,
-            tuple(map(str, clips)) if isinstance(clips, list) else (),
+            _texts(facts, "videos") or (),
+            held_out,
+            None if films is None else frozenset(films),
             recipe.inputs.get(FRAMES, ""),
             {n.removeprefix(mark): d for n, d in recipe.inputs.items() if n.startswith(mark)},
             shown if isinstance(shown, int) and shown > 0 else 0,
@@ -113,9 +118,16 @@ class RunHeader:
         return "" if self.settings is None else self.config.model.input
 
     @property
-    def split(self) -> tuple[list[str], list[str]]:
-        """Ids of the clips that the training held out, and of those that it was trained on."""
-        return held_out(list(self.clips), self.config.train.validation_share)
+    def trained(self) -> tuple[str, ...]:
+        """Ids of the clips that the run was trained on."""
+        held_out = set(self.held_out or ())
+        return tuple(clip for clip in self.clips if clip not in held_out)
+
+
+def _texts(facts: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
+    """Return a list of texts of a header, None if it is missing."""
+    found = facts.get(name)
+    return tuple(map(str, found)) if isinstance(found, list) else None
 
 
 def run_header(project: Project | None, run: str) -> RunHeader:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from la2ds_cli.core.clip import Video
+from la2ds_cli.core.independence import Source, independent_groups
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.resample import evenly_spaced
 
+FEWEST_DIVIDED = 7  # of fewer clips none is held out
+
 
 def training_videos(project: Project) -> list[Video]:
-    """Videos with poses to train on: those of the split `train` or, if there are none, all that are
-    not in `test`."""
+    """Return videos with poses to train on: those of the split `train` or, if there are none, all
+    that are not in `test`."""
     return _to_train_on(project.posed_videos())
 
 
 def some_training_videos(project: Project, most: int) -> list[Video]:
-    """At most `most` of `training_videos`, evenly spaced by id if there are more.
+    """Return at most `most` of `training_videos`, evenly spaced by id if there are more.
 
     If all chosen clips have poses, the others are not examined, of which there may be 100,000.
     """
@@ -28,7 +32,7 @@ def some_training_videos(project: Project, most: int) -> list[Video]:
 
 
 def _some(videos: list[Video], most: int) -> list[Video]:
-    """At most `most` of the clips; if there are more, evenly spaced in the order of their ids."""
+    """Return at most `most` of the clips, evenly spaced in the order of their ids."""
     if len(videos) <= most:
         return videos
     return evenly_spaced(sorted(videos, key=lambda video: video.id), most)
@@ -38,10 +42,63 @@ def _to_train_on(videos: list[Video]) -> list[Video]:
     return [v for v in videos if v.split == "train"] or [v for v in videos if v.split != "test"]
 
 
-def held_out(videos: Sequence[str], share: float) -> tuple[list[str], list[str]]:
-    """Ids of the clips that training holds out, and of all others: round(share * n) of them, chosen
-    by a hash of the ids, but never all; none of fewer than 7 clips."""
-    ordered = sorted(videos, key=lambda video: hashlib.sha256(video.encode()).hexdigest())
-    most = len(videos) - 1
-    count = min(round(share * len(videos)), most) if len(videos) >= 7 else 0
-    return ordered[:count], ordered[count:]
+@dataclass(frozen=True)
+class HeldOut:
+    """How training divides its clips.
+
+    Attributes
+    ----------
+    held_out: ids of the clips that training never sees, for its validation.
+    trained: ids of all others.
+    new_performers: whether no performer of a held-out clip is in a trained one, as far as
+        videos.csv names performers.
+    """
+
+    held_out: list[str]
+    trained: list[str]
+    new_performers: bool = True
+
+
+def hold_out(
+    videos: Sequence[Video], share: float, source: Source, joints: Mapping[str, str] | None = None
+) -> HeldOut:
+    """Divide training clips so that no film is on both sides, and no performer if possible.
+
+    Whole independent groups are held out in the order of a hash of their ids, up to
+    round(share * n) clips, and passed over if they are too large. Performers who cannot be held out
+    with all their clips within this share, such as the only one of a project, are ignored; then
+    films alone are kept apart. At least one clip is left to train on, and nothing is held out of
+    fewer than FEWEST_DIVIDED clips.
+
+    Parameters
+    ----------
+    videos: the clips.
+    share: of the clips to be held out.
+    source, joints: as of `independent_groups`.
+    """
+    most = min(round(share * len(videos)), len(videos) - 1)
+    if len(videos) < FEWEST_DIVIDED or most < 1:
+        return HeldOut([], [video.id for video in videos])
+    for performers in (True, False):
+        groups = independent_groups(videos, source, joints, performers=performers)
+        if held := _whole_groups(groups, most):
+            break
+    chosen = set(held)
+    sides = [[v for v in videos if (v.id in chosen) == inside] for inside in (True, False)]
+    names = [{video.group for video in side if video.group} for side in sides]
+    others = [video.id for video in sides[1]]
+    return HeldOut(held, sorted(others, key=_hash), names[0].isdisjoint(names[1]))
+
+
+def _whole_groups(groups: Sequence[Sequence[Video]], most: int) -> list[str]:
+    """Return the ids of groups of at most `most` clips together, in the order of a hash."""
+    hashed = [sorted((video.id for video in group), key=_hash) for group in groups]
+    held: list[str] = []
+    for group in sorted(hashed, key=lambda group: _hash(group[0])):
+        if len(held) + len(group) <= most:
+            held += group
+    return held
+
+
+def _hash(video: str) -> str:
+    return hashlib.sha256(video.encode()).hexdigest()

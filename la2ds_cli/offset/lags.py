@@ -16,9 +16,10 @@ import numpy as np
 
 from la2ds_cli.core.errors import Mismatch
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.pose_features import fill_gaps, known_in_3d
-from la2ds_cli.features.resample import frame_period, interpolate, smoothed
+from la2ds_cli.features.resample import interpolate, smoothed_in_time
 
 SMOOTHING = 0.04  # seconds, standard deviation: jitter of estimated joints is not movement
 LEAST_SMOOTHING = 0.7  # frames
@@ -39,18 +40,36 @@ class Signal:
     value: (T, K, D) about their mean, smoothed, in units of the person's height; D = 2 in the
         image, 3 with the depth.
     seen: (T, K) whether that is known.
-    time: (T,) seconds.
-    period: seconds of a frame.
+    axis: when its frames were filmed.
     """
 
     value: FloatArray
     seen: BoolArray
-    time: FloatArray
-    period: float
+    axis: TimeAxis
+
+    @property
+    def time(self) -> FloatArray:
+        """(T,) seconds."""
+        return self.axis.seconds
+
+    @property
+    def period(self) -> float:
+        """Usual seconds from one frame to the next."""
+        return self.axis.usual_step
+
+    @property
+    def shown(self) -> FloatArray:
+        """(T,) seconds that each frame shows; a pause of the camera shows nothing."""
+        return np.minimum(self.axis.steps, max(LONGEST_GAP, self.period))
 
     def at(self, time: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Values (G, K, D) and weights (G, K), 0 or 1, at seconds (G,); 0 outside the recording."""
+        """Values (G, K, D) and weights (G, K), 0 or 1, at seconds (G,); 0 outside the recording
+        and in its pauses."""
         inside = (time >= self.time[0]) & (time <= self.time[-1])
+        following = np.clip(np.searchsorted(self.time, time), 1, len(self.time) - 1)
+        gap = self.time[following] - self.time[following - 1]
+        paused = (gap > max(LONGEST_GAP, 2 * self.period)) & ~np.isin(time, self.time)
+        inside &= ~paused
         known = interpolate(self.seen.astype(np.float64), self.time, time) > 0.999
         return interpolate(self.value, self.time, time), (known & inside[:, None]).astype(float)
 
@@ -77,19 +96,18 @@ def _signal(pose: PoseSequence, joints: list[str]) -> Signal:
         value = np.concatenate([value, pose.world[..., 2:] * _pixels_per_metre(pose)], axis=2)
     value = value[:, [get_skeleton(pose.skeleton).index(name) for name in joints]]
     seen = _known(np.asarray(~np.isnan(value).any(axis=2)), pose.time)
-    period = frame_period(pose.time, pose.fps)
-    value = smoothed(fill_gaps(value, pose.time), max(SMOOTHING / period, LEAST_SMOOTHING))
+    value = smoothed_in_time(fill_gaps(value, pose.time), pose.axis, SMOOTHING, LEAST_SMOOTHING)
     value -= value.mean(axis=1, keepdims=True)
-    value /= _height(value[..., 1], period)[:, None, None]
-    return Signal(value, seen, pose.time, period)
+    value /= _height(value[..., 1], pose.axis)[:, None, None]
+    return Signal(value, seen, pose.axis)
 
 
-def _height(y: FloatArray, period: float) -> FloatArray:
+def _height(y: FloatArray, axis: TimeAxis) -> FloatArray:
     """(T,) how far joints y (T, K) lie above and below their mean, over about a second: the same
     from every side, larger when the person comes closer."""
     spread = np.sqrt((y**2).mean(axis=1))
     usual = float(np.median(spread)) or 1.0
-    return np.maximum(smoothed(spread, max(STEADY / period, 1.0)), usual / 4)
+    return np.maximum(smoothed_in_time(spread, axis, STEADY, 1.0), usual / 4)
 
 
 def _pixels_per_metre(pose: PoseSequence) -> float:

@@ -35,6 +35,7 @@ LONGEST_STEP = 0.1  # seconds
 AGREES = 0.3  # least correlation of a combination that counts
 HUBER = 2.0  # standard deviations from which a joint counts less
 BLOCK = 0.5  # seconds within which errors go together
+CLOCKS = 1e-4  # by which the drift of two cameras may differ from 0, in nine of ten pairs
 OF_A_FRAME = 0.03  # standard deviation of what interpolation between frames errs
 
 
@@ -44,7 +45,8 @@ class Fit:
 
     lag: seconds of B minus those of A, at `middle` seconds of A.
     drift: seconds that B's clock gains in a second of A, None = not estimated.
-    deviation, drift_deviation: standard deviations of both.
+    deviation, drift_deviation: standard deviations of both, that of the lag at `middle`.
+    no_drift: whether the user says that there is no drift.
     overlap: seconds that both show.
     correlation: of the combination of coordinates that agrees best.
     spread: standard deviation of the lag of BLOCKs of the overlap, in seconds.
@@ -58,6 +60,7 @@ class Fit:
     overlap: float
     correlation: float
     spread: float
+    no_drift: bool = False
 
     def lag_at(self, seconds: float, otherwise: float = 0.0) -> float:
         """The lag at seconds of A. otherwise: the drift, if none was estimated."""
@@ -79,12 +82,19 @@ class Fit:
 
     @property
     def within(self) -> float:
-        """Seconds by which the lag may be off in nine cases of ten."""
+        """Seconds by which the lag at `middle` may be off in nine cases of ten."""
         return self._deviations * self.deviation
+
+    def within_at(self, seconds: float) -> float:
+        """Seconds by which `lag_at` seconds of A may be off in nine cases of ten: the farther from
+        where it was measured, the more the drift counts."""
+        return math.hypot(self.within, self.drift_within * (seconds - self.middle))
 
     @property
     def drift_within(self) -> float:
-        """The same of the drift."""
+        """The same of the drift; CLOCKS if it was not estimated."""
+        if self.drift is None:
+            return 0.0 if self.no_drift else CLOCKS
         return self._deviations * self.drift_deviation
 
     @property
@@ -146,11 +156,13 @@ def pair_offset(
 
 
 class _Residual(NamedTuple):
-    """What a change of the lag explains. time: (T,) seconds of A. pull, weight: (T, K) of the
+    """What a change of the lag explains. time: (T,) seconds of A. shown: (T,) seconds that each of
+    these frames shows. pull, weight: (T, K) of the
     squared error its gradient and its curvature. seen: (T, K). trust: (T, K) weights of the joints
     by how far they are off, which the next step uses. correlation: the largest."""
 
     time: FloatArray
+    shown: FloatArray
     pull: FloatArray
     weight: FloatArray
     seen: FloatArray
@@ -161,6 +173,7 @@ class _Residual(NamedTuple):
 def fit(a: Signal, b: Signal, lag: float, drift: bool | None = None) -> Fit:
     """Start from a lag that is right to about a tenth of a second. drift: see pair_offset."""
     shared = min(a.time[-1], b.time[-1] - lag) - max(a.time[0], b.time[0] - lag)
+    no_drift = drift is False
     drift = bool(shared >= DRIFT_FROM) if drift is None else drift
     rate, middle = 0.0, float(a.time[0] + a.time[-1]) / 2
     left = _residual(a, b, lag, rate, middle)
@@ -185,16 +198,21 @@ def fit(a: Signal, b: Signal, lag: float, drift: bool | None = None) -> Fit:
     of_block = pulls[0, weight > 0] / weight[weight > 0]
     weight = weight[weight > 0]
     off = of_block - weight @ of_block / max(weight.sum(), 1e-12)
-    period = max(a.period, b.period)
+    seen = left.seen.max(axis=1)
+    overlap = float(seen @ left.shown)
+    # Frames of the part that both show, which may be longer or shorter than usual.
+    steps = [np.interp(left.time + by, of.time, of.shown) for of, by in ((a, 0.0), (b, lag))]
+    period = max(float(seen @ (left.shown * step)) / max(overlap, 1e-9) for step in steps)
     return Fit(
         lag,
         rate if drift else None,
         middle,
         float(np.hypot(np.sqrt(variance[0, 0]), OF_A_FRAME * period)),
         float(np.sqrt(variance[1, 1])),
-        float(left.seen.max(axis=1).sum() * period),
+        overlap,
         left.correlation,
         float(np.sqrt(weight @ off**2 / max(weight.sum(), 1e-12))),
+        no_drift,
     )
 
 
@@ -208,10 +226,10 @@ def _residual(
 ) -> _Residual:
     """At the frames of the slower recording, between which the faster one is interpolated."""
     if a.period >= b.period:
-        time = a.time
+        time, shown = a.time, a.shown
         time_b = time + lag + rate * (time - middle)
     else:
-        time_b = b.time
+        time_b, shown = b.time, b.shown
         time = middle + (time_b - lag - middle) / (1 + rate)
     (va, wa), (vb, wb) = a.at(time), b.at(time_b)
     seen = wa * wb
@@ -225,7 +243,7 @@ def _residual(
     trust = seen * np.minimum(1, HUBER * usual / np.maximum(distance, 1e-12))
     pull = trust * ((error * slope) @ precision)
     weight = trust * (slope**2 @ precision)
-    return _Residual(time, pull, weight, seen, trust, float(correlation.max()))
+    return _Residual(time, shown, pull, weight, seen, trust, float(correlation.max()))
 
 
 def _combined(

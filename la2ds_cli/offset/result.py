@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.features.resample import frame_period
 from la2ds_cli.offset.pair import Fit, PairOffset
 
 COLUMNS = (
@@ -25,9 +25,11 @@ class Clock:
 
     offset: seconds of the first plus this are seconds of the recording, at the seconds `at` of the
         first.
-    within: seconds by which it may be off in nine cases of ten.
+    within: seconds by which it may be off at `at` in nine cases of ten; elsewhere `within_at`.
     drift: seconds that it gains in a second, None if that was not estimated; drift_within as above.
     sure: whether it is one performance, and this its only lag.
+    usual_drift: how much clocks gain or lose in nine cases of ten, for a drift that was not
+        estimated.
     """
 
     offset: float
@@ -36,6 +38,12 @@ class Clock:
     drift_within: float | None
     at: float
     sure: bool
+    usual_drift: float = 0.0
+
+    def within_at(self, first: float) -> float:
+        """Seconds by which `seconds` may be off in nine cases of ten, at seconds of the first."""
+        drift = self.usual_drift if self.drift_within is None else self.drift_within
+        return math.hypot(self.within, drift * (first - self.at))
 
     def seconds(self, first: float) -> float:
         """Seconds of the recording at seconds of the first."""
@@ -93,8 +101,8 @@ class OffsetResult:
             name = recording.clip.name
             said.append(
                 f"{name}: seconds of {self.name(0)} plus {clock.offset:.4f}, to within "
-                f"{clock.within:.4f} s in nine cases of ten; {self.overlap(recording):.1f} s "
-                "overlap"
+                f"{clock.within:.4f} s in nine cases of ten at {clock.at:.1f} s; "
+                f"{self.overlap(recording):.1f} s overlap"
             )
             if clock.drift is not None and clock.drift_within is not None:
                 said.append(
@@ -162,7 +170,7 @@ class OffsetResult:
         if common is None:
             return []
         shown = [pair for pair in self.placed if pair[0].file.suffix.lower() in VIDEO_SUFFIXES]
-        periods = [frame_period(one.pose.time, one.pose.fps) for one, _ in shown]
+        periods = [one.pose.axis.usual_step for one, _ in shown]
         stems = [one.file.stem for one, _ in shown]
         commands = []
         for recording, clock in shown:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
 from la2ds_cli.alignment.alignment import Alignment, overall_ratio
 from la2ds_cli.alignment.confidence import DOUBTFUL, Certainty
-from la2ds_cli.alignment.consensus import Match, path_through
-from la2ds_cli.alignment.path import pair_distance
+from la2ds_cli.alignment.consensus import Match
+from la2ds_cli.alignment.path import pair_distance, path_through
 from la2ds_cli.alignment.project_aligner import ensure_poses_of, read_pair
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.device import DeviceName
@@ -24,9 +25,8 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.features.resample import frame_edges, frame_period
 from la2ds_cli.offset.lags import signals
-from la2ds_cli.offset.pair import PairOffset, pair_offset
+from la2ds_cli.offset.pair import CLOCKS, PairOffset, pair_offset
 from la2ds_cli.offset.result import Clock, OffsetResult, Recording
 
 POSSIBLE = 0.0  # evidence; less is refused
@@ -94,7 +94,8 @@ def solved(
     """The clock of each recording; None for one that no chain of pairs connects to the first.
 
     Sure pairs count, and where they connect nothing, the likeliest of the others, whose recordings
-    are not sure. Nor are those of a pair that contradicts the rest.
+    are not sure. Nor are those of a pair that contradicts the rest. The offset of a recording is
+    the one where it was measured: in the middle of what it and the first recording both show.
     """
     used: list[PairOffset] = []
     for pair in sorted(pairs, key=lambda one: (not one.sure, -one.best.evidence)):
@@ -103,40 +104,70 @@ def solved(
             used.append(pair)
     known = sorted(_reached(used, 0))
     used = [pair for pair in used if pair.a in known]
-    at = float(poses[0].time[0] + poses[0].time[-1]) / 2
+    middle = float(poses[0].time[0] + poses[0].time[-1]) / 2
+    measured = {pair.b: pair.best.middle for pair in used if pair.a == 0}
     drifting = [pair for pair in used if pair.best.drift is not None]
     drifts = [pair.best.drift or 0.0 for pair in drifting]
     drift_within = [max(pair.best.drift_within, 1e-9) for pair in drifting]
     drift, drift_variance = _solved(len(poses), drifting, drifts, drift_within)
     told = _reached(drifting, 0) if drifting else set()
-    offset = np.zeros(len(poses))
-    for _ in range(2):  # with drift, the lag of a pair depends on when, which the first round tells
-        lags = [p.best.lag_at(at + offset[p.a], drift[p.b] - drift[p.a]) for p in used]
-        offset, variance = _solved(len(poses), used, lags, [p.best.within for p in used])
-    sure = [
-        pair
-        for pair, lag in zip(used, lags, strict=True)
-        if pair.sure and abs(offset[pair.b] - offset[pair.a] - lag) <= _allowed(pair, poses)
-    ]
-    return tuple(
-        Clock(
-            float(offset[n]),
-            float(np.sqrt(variance[n])),
-            float(drift[n]) if n in told else None,
-            float(np.sqrt(drift_variance[n])) if n in told else None,
-            at,
-            n in _reached(sure, 0),
+    sure = _agreeing(poses, used, _lags_at(middle, len(poses), used, drift))
+    drifts_known = all(pair.best.no_drift for pair in used)
+    clocks: list[Clock | None] = []
+    for n in range(len(poses)):
+        if n not in known:
+            clocks.append(None)
+            continue
+        at = measured.get(n, middle)
+        lags = _lags_at(at, len(poses), used, drift)
+        clocks.append(
+            Clock(
+                float(lags.offset[n]),
+                float(np.sqrt(lags.variance[n])),
+                float(drift[n]) if n in told else None,
+                float(np.sqrt(drift_variance[n])) if n in told else None,
+                at,
+                n in _reached(sure, 0),
+                0.0 if n == 0 or drifts_known else CLOCKS,
+            )
         )
-        if n in known
-        else None
-        for n in range(len(poses))
-    )
+    return tuple(clocks)
 
 
-def _allowed(pair: PairOffset, poses: Sequence[PoseSequence]) -> float:
-    """Seconds by which the lag of a pair may differ from that by all pairs."""
-    frame = max(frame_period(poses[n].time, poses[n].fps) for n in (pair.a, pair.b))
-    return CONTRADICTS * pair.best.within + frame
+class _Lags(NamedTuple):
+    """At a moment of the first recording. offset, variance: (N,) of each recording, and the squared
+    interval. lags, within: of each pair, and how far it may be off."""
+
+    offset: FloatArray
+    variance: FloatArray
+    lags: list[float]
+    within: list[float]
+
+
+def _lags_at(at: float, count: int, used: Sequence[PairOffset], drift: FloatArray) -> _Lags:
+    """Return the offsets at `at` seconds of the first recording, by what was measured elsewhere."""
+    offset, variance = np.zeros(count), np.zeros(count)
+    lags, within = list[float](), list[float]()
+    for _ in range(2):  # the lag of a pair depends on when, which the first round tells
+        moments = [at + float(offset[pair.a]) for pair in used]
+        of_moments = list(zip(used, moments, strict=True))
+        lags = [p.best.lag_at(when, drift[p.b] - drift[p.a]) for p, when in of_moments]
+        within = [p.best.within_at(when) for p, when in of_moments]
+        offset, variance = _solved(count, used, lags, within)
+    return _Lags(offset, variance, lags, within)
+
+
+def _agreeing(
+    poses: Sequence[PoseSequence], used: Sequence[PairOffset], lags: _Lags
+) -> list[PairOffset]:
+    """Return the sure pairs whose lag agrees with the offsets by all pairs."""
+    agreeing = []
+    for pair, lag, within in zip(used, lags.lags, lags.within, strict=True):
+        frame = max(poses[n].axis.usual_step for n in (pair.a, pair.b))
+        apart = abs(lags.offset[pair.b] - lags.offset[pair.a] - lag)
+        if pair.sure and apart <= CONTRADICTS * within + frame:
+            agreeing.append(pair)
+    return agreeing
 
 
 def _reached(pairs: Sequence[PairOffset], start: int) -> set[int]:
@@ -219,12 +250,13 @@ def match_by_clock(
     """
     time_a, time_b = poses[0].time, poses[1].time
     seconds = np.array([clock.seconds(moment) for moment in time_a.tolist()])
-    edges = frame_edges(time_b, poses[1].fps)
+    within = np.array([clock.within_at(moment) for moment in time_a.tolist()])
+    edges = poses[1].axis.edges
     shown = (seconds >= edges[0]) & (seconds < edges[-1])
     lags = [0.0, *(one.lag - pair.best.lag for one in pair.rivals)]
     position, low, high = (
         np.where(shown, np.interp(seconds + away, time_b, np.arange(len(time_b))), np.nan)
-        for away in (0.0, min(lags) - clock.within, max(lags) + clock.within)
+        for away in (0.0, min(lags) - within, max(lags) + within)
     )
     sure = pair.best.probability if clock.sure else min(pair.best.probability, DOUBTFUL)
     certainty = Certainty(np.where(shown, sure, 0).astype(np.float32), low, high)

@@ -278,7 +278,7 @@ def _with_facts(pose: PoseSequence, source: ClipSource, names: dict[str, Any]) -
     names: detector, pose and device; kept: numbers of the people, the subject first.
     """
     info, options = source.info, source.options
-    seconds = float(pose.time[-1] - pose.time[0] + 1 / pose.fps)
+    seconds = pose.axis.duration
     # Edit lists leave declared frames out, sound may outlast the picture: both must be short.
     counted = info.frames_declared == 0 or len(pose) < _COMPLETE * info.frames_declared
     facts = {

@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.core.arrays import runs_of
 from la2ds_cli.core.artifact import readable
 from la2ds_cli.core.batch import ItemResult, Status
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
-from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence, runs_of
+from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
 from la2ds_cli.poses.trust import doubts, shots
 
 FACTS = (
@@ -145,8 +146,7 @@ def _longest_gap(subject: np.ndarray, pose: PoseSequence) -> float:
     """A frame lasts until the next one begins."""
     if not len(pose):
         return 0.0
-    lasts = np.diff(pose.time, append=pose.time[-1] + 1 / pose.fps)
-    return max((float(lasts[start:stop].sum()) for start, stop in runs_of(~subject)), default=0.0)
+    return max((pose.axis.duration_of(*run) for run in runs_of(~subject)), default=0.0)
 
 
 def _jitter(

@@ -28,7 +28,7 @@ from dataclasses import replace
 import numpy as np
 
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
-from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence, lasting_runs
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 
 WRONG = 0.25  # torso lengths; a joint further from where it is counts as wrong
 LEAST_TRUST = 2 / 3  # nothing is judged by a joint that is less than twice as likely right as wrong
@@ -352,7 +352,7 @@ def doubts(pose: PoseSequence) -> list[tuple[str, float, float]]:
     told = []
     for name, chain in sorted(skeleton.chains.items()):
         low = np.asarray(doubtful[:, list(chain[1:3])].any(axis=1))
-        for start, stop in lasting_runs(low, pose.time, LASTING):
+        for start, stop in pose.axis.lasting_runs(low, LASTING):
             seconds = (round(float(pose.time[row]), 2) for row in (start, stop - 1))
             told.append((name.replace("_", " "), *seconds))
     return sorted(told, key=lambda doubt: (doubt[1], doubt[0]))

@@ -272,12 +272,11 @@ def query_rows(pose: PoseSequence, seconds: float | None) -> list[int]:
         share = (np.arange(QUERY_FRAMES) + 0.5) / QUERY_FRAMES
         return sorted({int(row) for row in share * len(pose)})
     first, last = float(pose.time[0]), float(pose.time[-1])
-    period = 1 / pose.fps
-    if not first - period <= seconds <= last + period:
+    if not pose.axis.reaches(seconds):
         raise UserError(
             f"{seconds:g} s lies outside the clip", hint=f"it runs from {first:.2f} to {last:.2f} s"
         )
-    return [int(np.abs(pose.time - seconds).argmin())]
+    return [pose.axis.nearest_row(seconds)]
 
 
 # --- the search -----------------------------------------------------------------------------

@@ -316,10 +316,9 @@ def people(pose: PoseSequence, time: float, subject: str) -> list[dict[str, Any]
     The followed person has the box of the nearest frame, others have their mean box. Empty outside
     the clip's part of its file.
     """
-    half = 0.5 / pose.fps
-    if not pose.time[0] - half <= time <= pose.time[-1] + half:
+    row = pose.axis.row_of(time, 0.0)
+    if row is None:
         return []
-    row = int(np.abs(pose.time - time).argmin())
     told = list(pose.info.get("candidates") or [])
     followed = int(pose.info.get("person", 1)) - 1
     shown = []
@@ -353,7 +352,7 @@ def spans_of_repetitions(project: Project, video: Video) -> list[dict[str, float
             f"{video.title} does not repeat a movement",
             hint="cut it by dragging the ends of its strip",
         )
-    ends = np.append(pose.time, pose.time[-1] + 1 / pose.fps)  # a frame lasts until the next
+    ends = pose.axis.bounds
     return [
         {
             "start": math.floor(1000 * float(ends[one.start]) * slowmo) / 1000,

@@ -16,6 +16,7 @@ import torch
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AugmentConfig, TrainConfig
+from la2ds_cli.core.independence import film_digests, joints_digest
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
@@ -23,10 +24,10 @@ from la2ds_cli.features.augment import MIN_FRAMES, AugmentedCopy, augment, sampl
 from la2ds_cli.features.heatmaps import cell_size, clip_box
 from la2ds_cli.features.network_input import NetworkInput, network_input
 from la2ds_cli.features.pose_features import facing_joints, need_3d
-from la2ds_cli.features.resample import at_positions, resample_pose, time_grid
+from la2ds_cli.features.resample import at_positions, resample_pose
 from la2ds_cli.features.tempo import sampling_rate
 from la2ds_cli.network.torch_network import collate
-from la2ds_cli.network.training_clips import held_out, training_videos
+from la2ds_cli.network.training_clips import hold_out, training_videos
 from la2ds_cli.training.batches import PairBatch, different_maps
 from la2ds_cli.training.clip_set import clips_digest, training_skeleton
 from la2ds_cli.training.losses import get_method
@@ -94,12 +95,23 @@ class Clip:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Clips to train on, clips held out for the label-free validation, and their digest."""
+    """What a run is trained on.
+
+    train: clips to train on. validation: clips for the validation without labels, which are those
+    of `train` if none is held out. digest: of the set of clips. films: digests by which their films
+    are recognised (`film_digests`).
+    """
 
     train: list[Clip]
     validation: list[Clip]
     skeleton: Skeleton
     digest: str
+    films: Sequence[str] = ()
+
+    @property
+    def held_out(self) -> list[str]:
+        """Ids of the clips that are not trained on, sorted."""
+        return sorted({c.video for c in self.validation} - {c.video for c in self.train})
 
 
 def load_training_set(
@@ -123,17 +135,20 @@ def load_training_set(
         for video, pose in poses.items()
     ]
     by_id = {clip.video: clip for clip in clips}
-    held, others = held_out(list(by_id), config.train.validation_share)
-    train = [by_id[v] for v in others] if held else clips  # with none held out, all are for both
-    validation = [by_id[v] for v in held] or clips
-    return TrainingSet(train, validation, get_skeleton(skeleton), clips_digest(keys))
+    joints = {video: joints_digest(pose) for video, pose in poses.items()}
+    split = hold_out(videos, config.train.validation_share, project.source, joints)
+    # With none held out, all clips are for both, in their own order.
+    train = [by_id[v] for v in split.trained] if split.held_out else clips
+    validation = [by_id[v] for v in split.held_out] or clips
+    films = film_digests(videos, joints)
+    return TrainingSet(train, validation, get_skeleton(skeleton), clips_digest(keys), films)
 
 
 def to_clip(
     video: str, pose: PoseSequence, fps: float, frame_features: MirroredFeatures | None = None
 ) -> Clip:
     """The clip at `fps` frames per second."""
-    grid = time_grid(pose.time, fps)
+    grid = pose.axis.grid(fps)
     sampled = resample_pose(pose, grid)
     shown, mirrored = (None, None) if frame_features is None else frame_features(video, grid)
     world = None if sampled.world is None else facing_joints(sampled)

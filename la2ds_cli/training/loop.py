@@ -67,6 +67,8 @@ def run_loop(
     )
     seen = {
         "videos": sorted({clip.video for clip in (*data.train, *data.validation)}),
+        "held_out": data.held_out,
+        "films": list(data.films),
         "frames_shown": min(train.frames, max(len(clip.xy) for clip in data.train)),
     }
     records = Records(run_dir, recipe, data.skeleton.name, seen, network, optimiser)

@@ -18,7 +18,6 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.core.view import View
-from la2ds_cli.features.resample import even_rows, frame_edges
 from la2ds_cli.video.reader import VideoFile, video_file
 from la2ds_cli.views.figure import (
     BLUE,
@@ -148,7 +147,7 @@ def drawn_clip(
 ) -> DrawnClip:
     """A project clip, or the part of it that `pose` (T frames) holds, for the figure; matched: (T,)
     rows that have a counterpart."""
-    edges = frame_edges(pose.time, pose.fps)
+    edges = pose.axis.edges
     shown = [p for p in phases if p.end > pose.frame[0] and p.start <= pose.frame[-1]]
     ends = [edges[np.searchsorted(pose.frame, [p.start, p.end])].tolist() for p in shown]
     named = [(low, high, phase.name) for (low, high), phase in zip(ends, shown, strict=True)]
@@ -261,7 +260,7 @@ def _share(time: FloatArray, clip: DrawnClip) -> FloatArray:
 def matrix(figure: Figure, row: Row, result: Alignment, a: DrawnClip, b: DrawnClip) -> None:
     """Distances of all pairs of frames in cells of equal time, at most 700 each way, the
     path, the diagonal of proportional time."""
-    thin = [even_rows(clip.pose.time, clip.pose.fps, 700) for clip in (a, b)]
+    thin = [clip.pose.axis.even_rows(700) for clip in (a, b)]
     distance = np.sqrt(squared_distance(result.compared[0][thin[0]], result.compared[1][thin[1]]))
     low, high = np.percentile(distance, [1, 95])
     axes = _axes(figure, row, LEFT, _MATRIX_RIGHT)

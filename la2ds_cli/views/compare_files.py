@@ -18,7 +18,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.pose_features import angle_triples
-from la2ds_cli.features.resample import evenly_spaced, frame_edges
+from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.video.reader import Image, video_file
 from la2ds_cli.views import figure as figures
 from la2ds_cli.views.figure import (
@@ -283,7 +283,7 @@ def _angle_map(
     rows, height = len(joints), _ROW * len(joints)
     width = _RIGHT - _LEFT - _NAMES
     axes = axes_at(figure, _LEFT + _NAMES, top - 0.55 - height, width, height)
-    edges = frame_edges(result.angles.time, result.aligned.pose_a.fps)
+    edges = result.aligned.pose_a.axis.edges
     axes.pcolormesh(edges, np.arange(rows + 1), map_colours(result, joints), rasterized=True)
     axes.set(xlim=(edges[0], edges[-1]), ylim=(rows, 0))
     axes.set_yticks(np.arange(rows) + 0.5, [joint_name(joint) for joint in joints])

@@ -23,7 +23,6 @@ from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.core.view import FLIPPED, View
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.features.camera_views import shown
-from la2ds_cli.features.resample import nearest_known
 from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.reader import Image, VideoFile, probe, video_file, write_video
 from la2ds_cli.views.figure import letters, printable
@@ -285,7 +284,7 @@ def timeline(result: Alignment) -> tuple[float, IntArray, IntArray]:
             "no frame of A has a counterpart in B", hint="align clips of the same movement"
         )
     fps, row_a = clock(time, result.pose_a.fps)
-    row_b = row_b[nearest_known(time, known)][row_a]
+    row_b = row_b[result.pose_a.axis.nearest_known(known)][row_a]
     if (np.diff(row_b) < 0).any():
         raise UserError(
             "this alignment runs back and forth in B, which a video cannot follow",

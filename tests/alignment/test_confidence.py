@@ -19,6 +19,7 @@ from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.demo.clips import performed
 from la2ds_cli.features.tempo import resting
 from tests.alignments import matched, timed
@@ -28,7 +29,7 @@ CLOSED = AlignConfig()
 
 
 def sure(a: np.ndarray, b: np.ndarray, path: np.ndarray) -> tested.Certainty:
-    return tested.certainty_of_features(a, b, smooth_match(path, len(a)), tested.NEAR * len(b))
+    return tested.certainty_of_features(a, b, smooth_match(path, len(a)), TimeAxis.even(len(b), 20))
 
 
 def noisy_pair(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +69,9 @@ def test_the_numbers_of_the_interval_by_hand() -> None:
     b[:77], b[77:80], b[109:111], b[116:] = -9.9, -0.06, 0.3, 10.1
     a = np.repeat([-10.0, 0.1, 10.0], [4, 5, 4])
     position = np.interp(np.arange(13), [0, 3, 4, 6, 8, 9, 12], [0, 76, 98, 100, 102, 120, 199])
-    found = tested.certainty_of_features(a[:, None], b[:, None], position, tested.NEAR * len(b))
+    found = tested.certainty_of_features(
+        a[:, None], b[:, None], position, TimeAxis.even(len(b), 20)
+    )
     assert (found.low[6], found.high[6]) == (100 - 14 - 2, 100 + 10.5 + 2)
     assert (found.low[0], found.high[12]) == (0, 199)
     assert max(found.confidence[0], found.confidence[12]) <= tested.DOUBTFUL  # it may lie beyond
@@ -84,7 +87,7 @@ def test_5_percent_are_of_b() -> None:
     position = smooth_match(align_features("dtw", a, b, CLOSED), len(a))
     poses = timed(np.arange(len(a)) / 20), timed(np.arange(len(b)) / 50)
     found = tested.compute_certainty(a, b, position, poses)
-    expected = tested.certainty_of_features(a, b, position, tested.NEAR * len(b))
+    expected = tested.certainty_of_features(a, b, position, poses[1].axis)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -104,7 +107,7 @@ def test_of_two_clips_that_do_not_move_nothing_is_sure() -> None:
     rounding = np.random.default_rng(0).normal(0, 1e-15, (70, 12))
     still = np.tile(np.linspace(-2, 2, 12), (70, 1)) + rounding
     found = tested.certainty_of_features(
-        still[:40], still[40:], np.linspace(0, 29, 40), tested.NEAR * 30
+        still[:40], still[40:], np.linspace(0, 29, 40), TimeAxis.even(30, 20)
     )
     assert (found.confidence <= tested.DOUBTFUL).all()
 

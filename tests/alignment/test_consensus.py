@@ -13,9 +13,8 @@ from la2ds_cli.alignment.consensus import (
     estimates_through,
     match_clips,
     pairwise_path,
-    path_through,
 )
-from la2ds_cli.alignment.path import smooth_match
+from la2ds_cli.alignment.path import path_through, smooth_match
 from la2ds_cli.core.config import AlignConfig
 from la2ds_cli.features.resample import evenly_spaced
 from tests.movement import warped_phase

@@ -19,7 +19,6 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.datasets.penn_action import import_penn_action
 from la2ds_cli.demo.clips import performed
-from la2ds_cli.features.resample import seconds_at
 from la2ds_cli.formats.file_clip import to_sequence
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.wide_csv import read_clips
@@ -208,7 +207,9 @@ def test_short_videos_are_counted_as_people_did_in_pieces_that_are_not_too_short
         if path.exists() and len(path.read_text().splitlines()) <= 900:
             pose = read(path)
             found = cut_clip(pose)
-            assert all(seconds_at(pose, r.stop) - seconds_at(pose, r.start) >= 0.42 for r in found)
+            assert all(
+                pose.axis.seconds_at(r.stop) - pose.axis.seconds_at(r.start) >= 0.42 for r in found
+            )
             right.append(abs(len(found) - count) <= 1)
     assert len(right) >= 10
     assert np.mean(right) >= 0.85

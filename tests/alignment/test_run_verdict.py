@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,12 @@ from la2ds_cli.alignment.run_verdict import (
     measure_gain,
     read_verdict,
 )
+from la2ds_cli.core.artifact import write_json
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import movement, time_only
-from la2ds_cli.network.run_weights import RunHeader
+from la2ds_cli.network.run_weights import RunHeader, run_header
 from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -145,6 +147,7 @@ def test_a_run_of_four_steps_is_never_better(tmp_path: Path) -> None:
     assert choose_features(project, "default", "model").kind == "model"
 
 
+@pytest.mark.usefixtures("few_pairs")
 def test_the_verdict_is_kept_beside_the_weights(tmp_path: Path) -> None:
     project = filled(tmp_path)
     assert read_verdict(project, "mine") is None
@@ -180,6 +183,114 @@ def test_a_run_that_held_out_few_clips_is_not_shown_to_help(
     found = judge_run(project, "mine", "cpu")
     assert (found.gain, found.why_not, found.outcome) == (None, why, "not shown")
     assert read_verdict(project, "mine") == found
+
+
+@pytest.fixture
+def few_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the outcome does not matter, a few pairs do."""
+    monkeypatch.setattr(module, "PAIRS", 8)
+
+
+def regroup(project: Project, names: Sequence[str], **row: Sequence[str]) -> None:
+    """Change columns of the rows of these clips in videos.csv."""
+    listed = {video.id: video for video in project.videos()}
+    for n, name in enumerate(names):
+        values = {column: cells[n] for column, cells in row.items()}
+        project.add_videos([replace(listed[name], **values)])
+
+
+@pytest.mark.usefixtures("few_pairs")
+def test_clips_of_films_that_a_run_was_trained_on_are_not_counted(tmp_path: Path) -> None:
+    """They turn out to be copies after the training, when both are in the project again."""
+    project = filled(tmp_path)
+    train(project, run="mine", config=project.config(overrides=TINY))
+    assert judge_run(project, "mine", "cpu").clips == 6
+    header = run_header(project, "mine")
+    assert header.held_out is not None
+    (first, *_), copies = header.trained, list(header.held_out[:2])
+    digest = project.clip(first).sha256
+    regroup(project, copies, sha256=[digest, digest])
+    assert read_verdict(project, "mine") is None
+    found = judge_run(project, "mine", "cpu")
+    assert (found.clips, found.gain) == (4, None)
+    assert found.why_not == (
+        "4 clips were held out of training beside 2 of films that it was trained on, 6 are needed"
+    )
+
+
+@pytest.mark.usefixtures("few_pairs")
+def test_clips_of_one_film_count_as_one(tmp_path: Path) -> None:
+    project = filled(tmp_path)
+    train(project, run="mine", config=project.config(overrides=TINY))
+    held = list(run_header(project, "mine").held_out or ())
+    regroup(project, held[:2], path=["film.mat"] * 2)
+    found = judge_run(project, "mine", "cpu")
+    assert (found.clips, found.gain) == (6, None)
+    assert found.why_not == "6 clips were held out of training, of 5 films; 6 are needed"
+
+
+@pytest.mark.usefixtures("few_pairs")
+def test_a_verdict_says_that_its_performers_are_known(tmp_path: Path) -> None:
+    project = filled(tmp_path)
+    train(project, run="mine", config=project.config(overrides=TINY))
+    assert not judge_run(project, "mine", "cpu").known_performers
+    names = [video.id for video in project.videos()]
+    regroup(project, names, group=["anna"] * len(names))
+    assert read_verdict(project, "mine") is None
+    found = judge_run(project, "mine", "cpu")
+    assert found.known_performers
+    assert found.sentence("mine").endswith("held out of training, of performers it was trained on")
+    assert read_verdict(project, "mine") == found
+
+
+def test_clips_of_one_film_are_neither_a_pair_nor_a_reference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two of three films have two clips each."""
+    films, real = [7, 7, 3, 3, 5], module.align
+    number = {len(pose): film for pose, film in zip(POSES, films, strict=False)}
+
+    def checked(a, b, rest, *settings):
+        if len(rest):  # of the whole clips
+            shown = [number[len(a)], number[len(b)]]
+            assert shown[0] != shown[1]
+            assert not {number[len(pose)] for pose in rest} & set(shown)
+        return real(a, b, rest, *settings)
+
+    monkeypatch.setattr(module, "align", checked)
+    compared = of_poses(blurred(0.5)), of_poses(blurred(3.0))
+    found = measure_gain(POSES[:5], [], compared, [of_poses(movement)], OPEN, films)
+    apart = measure_gain([POSES[n] for n in (0, 2, 4)], [], compared, [of_poses(movement)], OPEN)
+    assert found is not None
+    assert apart is not None
+    # Clips of a film do not make the interval of three films that of five clips.
+    assert found.high - found.low > 0.5 * (apart.high - apart.low)
+    assert measure_gain(POSES[:2], [], compared, [of_poses(movement)], OPEN, [1, 1]) is None
+
+
+@pytest.mark.usefixtures("few_pairs")
+@pytest.mark.parametrize("part", ["base", "code", "compared", "version"])
+def test_a_verdict_of_other_weights_code_or_clips_is_none(tmp_path: Path, part: str) -> None:
+    project = filled(tmp_path)
+    train(project, run="mine", config=project.config(overrides=TINY))
+    found = judge_run(project, "mine", "cpu")
+    path = project.run_dir("mine") / module.VERDICT
+    stored = json.loads(path.read_text())
+    assert read_verdict(project, "mine") == found
+    write_json(path, {**stored, part: "another"})
+    assert read_verdict(project, "mine") is None
+
+
+@pytest.mark.usefixtures("few_pairs")
+def test_settings_that_a_verdict_does_not_name_have_no_effect_on_it(tmp_path: Path) -> None:
+    project = filled(tmp_path)
+    train(project, run="mine", config=project.config(overrides=TINY))
+    found = judge_run(project, "mine", "cpu")
+    unnamed = {one.name for one in fields(AlignConfig)} - set(module.ALIGN)
+    assert {"method", "reference_clips", "joints"} <= unnamed
+    other = {"reference_clips": 2, "joints": "2d", "method": "linear"}
+    changed = Project(project.root, project.settings | {"align": other})
+    assert judge_run(changed, "mine", "cpu") == found
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from la2ds_cli.compare.findings import (
     spans_of,
     tempo,
 )
+from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import Phase
 from tests.alignments import matched as with_positions
 from tests.alignments import timed
@@ -164,7 +165,7 @@ def measured(count: int, joints: int, **known: np.ndarray) -> Differences:
     value = np.full((count, joints), 100.0)
     plain = Differences(
         names=("left_knee", "right_knee")[:joints],
-        time=np.arange(count) / 30,
+        axis=TimeAxis.even(count, 30),
         reference=value,
         other=value + 23.0,
         floor=np.full((count, joints), 8.0),

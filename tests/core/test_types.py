@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.alignment import Alignment
-from la2ds_cli.core import types
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import EmbeddingSequence, PoseSequence
 from tests.alignments import matched
@@ -99,11 +98,3 @@ def test_a_cut_keeps_time_frame_numbers_and_joints_in_metres():
     assert back.info == {"subject": 2}
     arrays, _ = pose().cut(0, 2).to_arrays()
     assert sorted(arrays) == ["box", "frame", "score", "time", "xy"]  # nothing else without 3D
-
-
-def test_runs_are_joined_over_a_pause_that_is_shorter_by_the_clips_own_times():
-    time = np.array([0.0, 0.1, 0.2, 0.3, 0.6, 0.7])  # a gap after the fourth frame
-    mask = np.array([True, False, True, False, True, True])
-    assert types.joined_runs(mask, time, 0.2) == [(0, 3), (4, 6)]
-    assert types.run_seconds(time, 0, 3) == pytest.approx(0.3)
-    assert types.run_seconds(time, 4, 6) == pytest.approx(0.2)

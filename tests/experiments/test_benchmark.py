@@ -21,9 +21,11 @@ from la2ds_cli.experiments.scores import METRICS, cached_scores
 from la2ds_cli.experiments.tables import Figure, all_notes, figures, nested_resamples
 from tests.evaluation.labelled_project import evaluated
 from tests.movement import add_sequence, sequence, warped_phase
+from tests.processes import run_python
 from tests.small_runs import TINY, six_clips
 from tests.told import refused
 
+ROOT = Path(__file__).parents[2]
 SETTINGS = [*TINY, "model.input=joints", "align.reference_clips=0"]
 METHODS = ("la2ds", "tcc")
 SEEDS = (0, 1)
@@ -173,6 +175,39 @@ def test_a_figure_counts_the_clips_that_contribute_to_it(tmp_path: Path) -> None
     longer = project.config(overrides=[*SETTINGS, "poses.min_frames=34"])  # of 33, 39 and 45
     scored = cached_scores(project, "poses", longer, ["raw_pose"], protocol="la2ds", device="cpu")
     assert scored.facts["clips"] == 2
+
+
+SCORE = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from la2ds_cli.core.project import Project
+from la2ds_cli.experiments.scores import cached_scores
+project = Project.open(Path(sys.argv[2]))
+config = project.config(overrides=sys.argv[3:])
+found = cached_scores(project, "poses", config, ["raw_pose"], protocol="la2ds", device="cpu")
+print(found.scores["raw_pose"]["event_transfer_mean"])
+"""
+
+
+def test_changed_code_is_scored_again(tmp_path: Path) -> None:
+    """In a copy of the packages: without joints, the same clips cannot be aligned as before."""
+    for package in (ROOT / "la2ds_cli", ROOT / "models" / "la2ds_models"):
+        ignored = shutil.ignore_patterns("__pycache__", "static")
+        shutil.copytree(package, tmp_path / package.name, ignore=ignored)
+    project = six_clips(tmp_path / "swings")
+
+    def score() -> float:
+        return float(run_python("-c", SCORE, tmp_path, project.root, *SETTINGS).stdout)
+
+    first = score()
+    assert score() == first
+    path = tmp_path / "la2ds_cli" / "features" / "pose_features.py"
+    text = path.read_text("utf-8")
+    assert text.count("\ndef raw_pose(") == 1
+    zeros = "\n_given = raw_pose\n\n\ndef raw_pose(pose):\n    return 0 * _given(pose)\n"
+    write_text(path, text + zeros)
+    assert score() > 5 * first
 
 
 def test_other_clips_are_other_runs(copied: Project, result: Result) -> None:

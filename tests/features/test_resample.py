@@ -9,14 +9,11 @@ import pytest
 
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.resample import (
-    frame_period,
     interpolate,
     resample_pose,
-    seconds_at,
     smoothed,
-    time_grid,
 )
-from tests.movement import pose_of, sequence
+from tests.movement import pose_of
 
 
 def swing(fps: float, seconds: float = 2.0) -> PoseSequence:
@@ -25,23 +22,6 @@ def swing(fps: float, seconds: float = 2.0) -> PoseSequence:
     angle = 2 * np.pi * time[:, None] + np.arange(13)
     xy = 200 + 100 * np.stack([np.sin(angle), np.cos(angle)], axis=-1)
     return pose_of(xy, fps=fps, box=np.stack([time] * 4, axis=1), size=(640, 480))
-
-
-def test_grid_spans_the_clip():
-    np.testing.assert_allclose(time_grid(np.array([1.0, 1.4, 2.0]), 4), [1, 1.25, 1.5, 1.75, 2])
-    assert time_grid(np.array([0.0, 0.01]), 10).tolist() == [0, 0.01]  # at least both ends
-    assert time_grid(np.array([3.0]), 10).tolist() == [3]
-    assert time_grid(np.array([]), 10).tolist() == []
-
-
-def test_grid_keeps_the_times_of_a_clip_at_that_rate():
-    jitter = np.arange(5) / 20 + np.array([0, 1e-4, -1e-4, 0, 1e-4])
-    np.testing.assert_array_equal(time_grid(jitter, 20), jitter)
-    np.testing.assert_array_equal(time_grid(np.arange(5) / 19.9, 20), np.arange(5) / 19.9)
-    assert len(time_grid(np.arange(41) / 40, 20)) == 21
-    assert len(time_grid(np.arange(41) / 19.6, 20)) == 42  # 2 % slower: 40 steps last 2.04 s
-    dropped = np.array([0, 0.05, 0.15, 0.2])  # one frame is missing: not a regular clip
-    np.testing.assert_allclose(time_grid(dropped, 20), [0, 0.05, 0.1, 0.15, 0.2])
 
 
 def test_interpolation_by_hand():
@@ -68,18 +48,6 @@ def test_frame_is_the_nearest_source_frame():
     sampled = resample_pose(pose, np.array([0.0, 0.12, 0.18, 2.0]))
     assert sampled.frame.tolist() == [0, 1, 2, 20]
     np.testing.assert_allclose(sampled.box[:, 0], [0, 0.12, 0.18, 2], atol=1e-6)
-
-
-def test_seconds_between_and_behind_frames() -> None:
-    pose = sequence(np.linspace(0, 1, 20), fps=20.0)
-    assert seconds_at(pose, 8.4) == pytest.approx(0.42)
-    assert seconds_at(pose, 20) == pytest.approx(1.0)
-    assert seconds_at(pose.cut(10, 11), 1) == pytest.approx(0.55)
-
-
-def test_a_lost_frame_does_not_change_how_long_one_lasts() -> None:
-    assert frame_period(np.array([0.0, 0.1, 0.2, 0.5, 0.6]), 30.0) == pytest.approx(0.1)
-    assert frame_period(np.array([7.0]), 25.0) == pytest.approx(0.04)
 
 
 def test_joints_in_metres_are_sampled_at_the_same_moments():

@@ -8,7 +8,7 @@ import pytest
 from la2ds_cli.core.config_sections import TrainConfig
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import movement
-from la2ds_cli.features.resample import interpolate, resample_pose, time_grid
+from la2ds_cli.features.resample import interpolate, resample_pose
 from la2ds_cli.features.tempo import LEAST_FRAMES, paced_movement, sampling_rate, speed, travel
 from tests.movement import sequence, warped_phase
 
@@ -46,7 +46,7 @@ def test_one_movement_at_two_tempos_is_sampled_in_as_many_frames() -> None:
     slow = sequence(np.interp(np.linspace(0, 89, 540), np.arange(90), warped_phase(90, seed=3)))
     slow = replace(slow, time=np.arange(540) / 30.0, fps=30.0)
     train = TrainConfig(fps=20.0, tempo=0.4)
-    frames = [len(time_grid(pose.time, sampling_rate(pose, train))) for pose in (real, slow)]
+    frames = [len(pose.axis.grid(sampling_rate(pose, train))) for pose in (real, slow)]
     assert frames[1] == pytest.approx(frames[0], rel=0.15)
     assert frames[0] < 60  # fewer than at train.fps
 
@@ -57,7 +57,7 @@ def test_rate_lies_between_the_least_frames_and_fps() -> None:
     assert sampling_rate(pose, TrainConfig(fps=20.0, tempo=1e-6)) == 20.0
     still = replace(pose, xy=np.repeat(pose.xy[:1], 60, axis=0))
     rate = sampling_rate(still, TrainConfig(fps=20.0, tempo=0.4))
-    assert len(time_grid(still.time, rate)) == LEAST_FRAMES + 1
+    assert len(still.axis.grid(rate)) == LEAST_FRAMES + 1
 
 
 def test_paced_movement_is_the_same_in_slow_motion() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.features.resample import resample_pose, time_grid
+from la2ds_cli.features.resample import resample_pose
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.video.reader import write_video
 from tests.drawn_clips import turned, write_stamped
@@ -58,7 +58,7 @@ def poses(folder: Path, path: Path, options: dict[str, float] | None = None) -> 
 
 def assert_is_the_movement(pose: PoseSequence, least: float) -> None:
     """The joints at 20 regular times per second are those of the movement."""
-    at = time_grid(pose.time, 20)
+    at = pose.axis.grid(20)
     assert at[-1] - at[0] >= least
     sampled = resample_pose(pose, at)
     np.testing.assert_allclose(sampled.xy, joints(at), atol=TOLERANCE)

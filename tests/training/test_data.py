@@ -14,7 +14,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.network.torch_network import build_network
-from la2ds_cli.network.training_clips import held_out, some_training_videos, training_videos
+from la2ds_cli.network.training_clips import some_training_videos, training_videos
 from la2ds_cli.training import data as tested
 from la2ds_cli.training.batches import PairBatch
 from la2ds_cli.training.losses import get_method
@@ -100,14 +100,6 @@ def test_training_ignores_test_clips_and_holds_out_validation(tmp_path: Path) ->
     assert not trained & held_out
     assert not {"clip10", "clip11"} & (trained | held_out)
     assert len(training_videos(project)) == 10
-
-
-def test_a_clip_to_train_on_is_left_whatever_share_is_held_out() -> None:
-    names = [f"v{n}" for n in range(8)]
-    for share, count in ((0.0, 0), (0.15, 1), (0.95, 7), (1.0, 7)):
-        held, others = held_out(names, share)
-        assert len(held) == count
-        assert sorted(held + others) == names
 
 
 @pytest.mark.parametrize("without_poses", [(), ("clip00",), ("clip04",)])

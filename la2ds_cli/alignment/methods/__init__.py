@@ -5,6 +5,9 @@ To add one, put `NAME.py` here with
     def align(a, b, config):  # a (N, D), b (M, D) float features; la2ds_cli AlignConfig
         return path           # (P, 2) int64 rows (index of A, of B) that never go back
 
+A method that depends on when frames were filmed takes a fourth parameter with the name `axes`, the
+`TimeAxis` of A and of B: frames may not be evenly spaced.
+
 To use a method from your own package, give its dotted path (`mypackage.mymodule`). Methods return
 pairs only; the caller computes distances, confidence and times from the path.
 """
@@ -13,18 +16,21 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import pkgutil
 from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 
+from la2ds_cli.alignment.path import Axes
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import UserError, did_you_mean
 from la2ds_cli.core.plugins import check_trusted
+from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import FloatArray, IntArray
 
-Method = Callable[[FloatArray, FloatArray, AlignConfig], IntArray]
+Method = Callable[..., IntArray]  # (a, b, config), and axes if it has a parameter of that name
 
 
 def method_names() -> list[str]:
@@ -71,13 +77,20 @@ def _foreign(name: str) -> Method:
     return module.align
 
 
-def align_features(method: str, a: FloatArray, b: FloatArray, config: AlignConfig) -> IntArray:
-    """Pairs (P, 2) int64 of the frames of a (N, D) and b (M, D).
+def align_features(
+    method: str, a: FloatArray, b: FloatArray, config: AlignConfig, axes: Axes | None = None
+) -> IntArray:
+    """Return pairs (P, 2) int64 of the frames of a (N, D) and b (M, D).
+
+    axes: when the frames of A and of B were filmed; None = evenly.
 
     Raises UserError (exit 2) for an unknown method, and for one that returns anything but such
     pairs in the order of time; ValueError for features that do not fit together.
     """
-    path = np.asarray(get_method(method)(a, b, config))
+    function, more = get_method(method), {}
+    if "axes" in inspect.signature(function).parameters:
+        more["axes"] = axes or (TimeAxis.even(len(a)), TimeAxis.even(len(b)))
+    path = np.asarray(function(a, b, config, **more))
     limit = np.array([len(a), len(b)])
     shaped = path.ndim == 2 and path.shape[1] == 2 and np.issubdtype(path.dtype, np.integer)
     if not shaped or not len(path) or (path < 0).any() or (path >= limit).any():

@@ -30,7 +30,6 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton, joint_side
 from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.features.pose_features import angle_difference, angle_triples, body_frame
-from la2ds_cli.features.resample import even_rows, frame_edges
 from la2ds_cli.formats.c3d import Recorded
 from la2ds_cli.poses.trust import trusted
 from la2ds_cli.video.reader import VideoFile
@@ -139,7 +138,7 @@ def clip_json(
     the shown part of a frame; high: its height in pixels; body: length of the torso in pixels.
     """
     window = windows(pose)
-    edges = frame_edges(pose.time, pose.fps)
+    edges = pose.axis.edges
     size = window[0, 2:] - window[0, :2]
     joints, state = packed_joints(pose, window)
     begin, end = int(pose.frame[0]), int(pose.frame[-1])
@@ -287,7 +286,7 @@ def distance_image(result: Alignment) -> str:
     from matplotlib import colormaps
     from PIL import Image
 
-    rows = [even_rows(p.time, p.fps, _CELLS) for p in (result.pose_a, result.pose_b)]
+    rows = [pose.axis.even_rows(_CELLS) for pose in (result.pose_a, result.pose_b)]
     distance = np.sqrt(squared_distance(result.compared[0][rows[0]], result.compared[1][rows[1]]))
     low, high = np.percentile(distance, [1, 95])
     grey = np.clip((distance - low) / max(high - low, 1e-12), 0, 1)
