@@ -27,6 +27,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
@@ -66,7 +67,7 @@ class ClipName:
         """Whether it names a part or a person."""
         return self.part is not None or self.person > 0
 
-    def of_part(self, videos: list[Video]) -> list[Video]:
+    def of_part(self, videos: Sequence[Video]) -> list[Video]:
         """Those of the clips that show the part: exactly it, or else as titles round it."""
         assert self.part is not None
         spans = [(video, *_span(video)) for video in videos]
