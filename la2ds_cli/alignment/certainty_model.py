@@ -1,0 +1,187 @@
+"""How sure a match is, as a calibrated probability, from what is known about the match.
+
+What is known (`Evidence`) is how much worse the frames of B before and after the match fit, whether
+the person moves there, whether the movement of the joints finds the same moment as the embedding,
+how well the clips fit as a whole, whether they show the same movement, and how near an end of B is.
+Two small models, one for moments in motion and one for rests, turn it into the probability that the
+match is right to within the tolerance, and into a factor for the length of its interval: a logistic
+regression, and a linear model of the 90 % quantile. They were fitted to events set by people,
+contacts of feet on force plates, exercises by motion capture and rendered performers, and judged by
+leaving out one set at a time (benchmarks/certainty.py; docs/results/confidence.md).
+
+At a rest nothing tells one frame from the next, and people who mark a moment there disagree, so no
+match there is ever sure.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from la2ds_cli.alignment.path import mean_nearest_squared, square_norm
+from la2ds_cli.core.arrays import BoolArray, FloatArray
+from la2ds_cli.core.time_axis import TimeAxis
+from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.features.resample import at_positions
+from la2ds_cli.features.tempo import FAST, speed
+
+SMOOTHED = 5  # frames of A over which a contrast is averaged
+LEAST_CONTRAST = 0.02  # units; less is noise
+WINDOW = 0.25  # seconds before and after a frame over which its speed is averaged
+LEAST_SPEED = 0.03  # of the tempo; less is jitter of joints
+REST = -1.3  # log speed below which a moment is a rest
+MOST_APART = 10.0  # tolerances
+FAR_FROM_END = 4.0  # tolerances
+NARROWEST, WIDEST = 0.3, 3.0  # factors of an interval
+EVIDENCE = (
+    *("interval", "contrast", "wide_contrast", "speed", "disagreement", "pair_distance"),
+    *("same_movement", "end", "speed_contrast"),
+)
+
+
+class Linear(NamedTuple):
+    """A linear model: constant + weights . evidence, the weights in the order of EVIDENCE."""
+
+    constant: float
+    weights: tuple[float, ...]
+
+    def __call__(self, evidence: FloatArray) -> FloatArray:
+        """Return (N,) the value for evidence (N, len(EVIDENCE))."""
+        return self.constant + evidence @ np.array(self.weights)
+
+
+# Written by benchmarks/certainty.py.
+RIGHT_IN_MOTION = Linear(0.0, (0.0,) * 9)
+RIGHT_AT_REST = Linear(0.0, (0.0,) * 9)
+WIDTH_IN_MOTION = Linear(0.0, (0.0,) * 9)
+WIDTH_AT_REST = Linear(0.0, (0.0,) * 9)
+
+
+class Evidence(NamedTuple):
+    """What is known about the match of each frame of A.
+
+    values: (N, len(EVIDENCE)) float64, finite. rest: (N,) whether A or B rests there.
+    """
+
+    values: FloatArray
+    rest: BoolArray
+
+    @property
+    def probability(self) -> FloatArray:
+        """(N,) that the match is right to within the tolerance."""
+        logit = np.where(self.rest, RIGHT_AT_REST(self.values), RIGHT_IN_MOTION(self.values))
+        return 1 / (1 + np.exp(-np.clip(logit, -30, 30)))
+
+    @property
+    def width(self) -> FloatArray:
+        """(N,) by how many times an interval is longer than it is by the distances alone; at a rest
+        it is never shorter."""
+        scale = np.exp(
+            np.where(self.rest, WIDTH_AT_REST(self.values), WIDTH_IN_MOTION(self.values))
+        )
+        return np.clip(scale, np.where(self.rest, 1.0, NARROWEST), WIDEST)
+
+
+class MatchFacts(NamedTuple):
+    """A match, and what else is known about it.
+
+    position: (N,) in frames of B, NaN = no counterpart. sides: (N,) seconds of B from the begin of
+    its interval to the match, and from the match to its end. by_movement: (N,) the match by the
+    movement of the joints alone, None = it is the match itself. same_movement: probability that
+    both clips show the same movement, None = it cannot be judged.
+    """
+
+    position: FloatArray
+    sides: tuple[FloatArray, FloatArray]
+    tolerance: float
+    by_movement: FloatArray | None
+    same_movement: float | None
+
+
+def collect_evidence(
+    a: FloatArray, b: FloatArray, poses: tuple[PoseSequence, PoseSequence], facts: MatchFacts
+) -> Evidence:
+    """Return what is known about the match of each frame of A.
+
+    Parameters
+    ----------
+    a, b: (N, D) and (M, D) features of the clips.
+    poses: of A and of B.
+    """
+    axis, tolerance = poses[1].axis, facts.tolerance
+    known = ~np.isnan(facts.position)
+    place = np.where(known, facts.position, 0.0)
+    moment = axis.seconds_at(place)
+    at_match = _squared_to(a, b, place)
+    unit = max(mean_nearest_squared(a[known], b), 1e-12) if known.any() else 1.0
+
+    def contrast(seconds: float) -> FloatArray:
+        """How much worse B fits so many seconds before and after the match, the lesser of both."""
+        sides = [
+            _averaged(_squared_to(a, b, axis.rows_at(moment + by)) - at_match)
+            for by in (-seconds, seconds)
+        ]
+        return np.log(np.maximum(np.minimum(*sides) / unit, LEAST_CONTRAST))
+
+    near, wide = contrast(tolerance), contrast(2 * tolerance)
+    speeds = windowed_speed(poses[0]), at_positions(windowed_speed(poses[1])[:, None], place)[:, 0]
+    moving = np.log(np.minimum(*speeds) + LEAST_SPEED)
+    longer = np.fmax(*facts.sides) / tolerance
+    spread = (float(a.var(axis=0).sum()) + float(b.var(axis=0).sum())) / 2
+    usual = float(np.median(at_match[known])) if known.any() else 0.0
+    end = np.minimum(moment - axis.seconds[0], axis.seconds[-1] - moment) / tolerance
+    values = np.stack(
+        [
+            np.log(np.maximum(np.where(known, longer, 1.0), 1e-3)),
+            near,
+            wide,
+            moving,
+            np.log1p(_disagreement(facts, axis, moment)),
+            np.full(len(a), math.log(max(usual, 1e-6 * spread, 1e-12) / max(spread, 1e-12))),
+            np.full(len(a), _logit(facts.same_movement)),
+            np.minimum(end, FAR_FROM_END),
+            moving * near,
+        ],
+        axis=1,
+    )
+    return Evidence(values, np.asarray(moving < REST))
+
+
+def windowed_speed(pose: PoseSequence) -> FloatArray:
+    """Return (T,) the speed of a clip in units of its tempo, averaged over WINDOW each way."""
+    value = speed(pose)
+    value = value / max(float(np.percentile(value, FAST)), 1e-9)
+    total = np.concatenate([[0.0], np.cumsum(value)])
+    reach, row = pose.axis.rows_within(WINDOW), np.arange(len(value))
+    first, stop = np.maximum(row - reach, 0), np.minimum(row + reach + 1, len(value))
+    return (total[stop] - total[first]) / (stop - first)
+
+
+def _squared_to(a: FloatArray, b: FloatArray, place: FloatArray) -> FloatArray:
+    """Return (N,) float64 squared distances of A's frames to B at places (N,), clipped to B."""
+    return square_norm(np.subtract(a, at_positions(b, np.clip(place, 0, len(b) - 1)), dtype=float))
+
+
+def _averaged(value: FloatArray) -> FloatArray:
+    """Return (N,) the mean over SMOOTHED frames."""
+    padded = np.pad(value, SMOOTHED // 2, mode="edge")
+    return np.convolve(padded, np.full(SMOOTHED, 1 / SMOOTHED), "valid")
+
+
+def _disagreement(facts: MatchFacts, axis: TimeAxis, moment: FloatArray) -> FloatArray:
+    """Return (N,) tolerances by which the movement alone finds another moment, at most
+    MOST_APART."""
+    if facts.by_movement is None:
+        return np.zeros(len(moment))
+    apart = np.abs(axis.seconds_at(facts.by_movement) - moment) / facts.tolerance
+    return np.where(np.isnan(facts.by_movement), MOST_APART, np.minimum(apart, MOST_APART))
+
+
+def _logit(probability: float | None) -> float:
+    """Return the log odds of a probability, 0 if it is not known."""
+    if probability is None:
+        return 0.0
+    inside = min(max(probability, 1e-4), 1 - 1e-4)
+    return math.log(inside / (1 - inside))
