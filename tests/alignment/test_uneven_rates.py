@@ -3,8 +3,6 @@ second and then 10, or none for a while."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -122,18 +120,3 @@ def test_linear_stretches_time_and_not_frames(time_a: np.ndarray, time_b: np.nda
     assert result.path[-1].tolist() == [len(a) - 1, len(b) - 1]
     assert (np.diff(result.path, axis=0) >= 0).all()
     assert result.matched_a.all()
-
-
-def test_a_method_of_a_user_may_ask_for_the_times(tmp_path: Path, monkeypatch) -> None:
-    (tmp_path / "own_clock").mkdir()
-    (tmp_path / "own_clock" / "shares.py").write_text(
-        "import numpy as np\n"
-        "def align(a, b, config, axes):\n"
-        "    share = axes[0].seconds / axes[0].seconds[-1] * axes[1].seconds[-1]\n"
-        "    j = np.rint(axes[1].rows_at(share)).astype(int)\n"
-        "    return np.stack([np.arange(len(a)), j], axis=1)\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    a, b = filmed(EVEN, 1), filmed(SLOWER, 2)
-    result = align(a, b, AlignConfig(method="own_clock.shares"))
-    assert np.abs(result.matched_time - result.time_a).max() < 0.1

@@ -8,6 +8,7 @@ import pytest
 from la2ds_cli.alignment.methods import align_features, get_method, method_names
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.time_axis import TimeAxis
 from tests.processes import run_python
 from tests.told import refused
 
@@ -67,6 +68,24 @@ def test_a_dotted_path_is_a_method(tmp_path, monkeypatch) -> None:
     for name in RETURNED:
         with refused(ExitCode.USAGE, "integer pairs"):
             align_features(f"own_alignment.{name}", a, b, AlignConfig())
+
+
+def test_a_method_that_takes_axes_gets_the_times_of_both_clips(tmp_path, monkeypatch) -> None:
+    """A has 4 frames in 3 s, B 3 in 8 s, the second of which is shown after 2 s."""
+    (tmp_path / "own_clock").mkdir()
+    (tmp_path / "own_clock" / "__init__.py").write_text("")
+    (tmp_path / "own_clock" / "shares.py").write_text(
+        "import numpy as np\n\n"
+        "def align(a, b, config, axes):\n"
+        "    share = axes[0].seconds / axes[0].span * axes[1].span\n"
+        "    j = np.rint(axes[1].rows_at(share)).astype(int)\n"
+        "    return np.stack([np.arange(len(a)), j], axis=1)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    a, b, axes = walk(4, 0), walk(3, 0), (TimeAxis.even(4), TimeAxis(np.array([0, 2.0, 8]), 1.0))
+    name, config = "own_clock.shares", AlignConfig()
+    assert align_features(name, a, b, config, axes)[:, 1].tolist() == [0, 1, 2, 2]
+    assert align_features(name, a, b, config)[:, 1].tolist() == [0, 1, 1, 2]  # both are even
 
 
 def test_listing_imports_no_method() -> None:
