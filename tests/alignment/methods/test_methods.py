@@ -48,6 +48,15 @@ RETURNED = {
 }
 
 
+OF_TIMES = """
+import numpy as np
+
+def align(a, b, config, axes):
+    share = axes[0].seconds / axes[0].span * axes[1].span
+    return np.stack([np.arange(len(a)), np.rint(axes[1].rows_at(share)).astype(int)], axis=1)
+"""
+
+
 def test_a_dotted_path_is_a_method(tmp_path, monkeypatch) -> None:
     package = tmp_path / "own_alignment"
     package.mkdir()
@@ -56,6 +65,7 @@ def test_a_dotted_path_is_a_method(tmp_path, monkeypatch) -> None:
         "import numpy as np\n\ndef align(a, b, config):\n    return np.zeros((1, 2), int)\n"
     )
     (package / "empty.py").write_text("")
+    (package / "clock.py").write_text(OF_TIMES)
     for name, value in RETURNED.items():
         (package / f"{name}.py").write_text(f"def align(a, b, config):\n    return {value}\n")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -63,29 +73,15 @@ def test_a_dotted_path_is_a_method(tmp_path, monkeypatch) -> None:
     assert align_features("own_alignment.first", a, b, AlignConfig()).tolist() == [[0, 0]]
     with pytest.raises(UserError, match="no function align"):
         get_method("own_alignment.empty")
+    # B's second frame is shown after 2 of 8 s.
+    axes, clock = (TimeAxis.even(3), TimeAxis(np.array([0, 2.0, 8, 9]), 1.0)), "own_alignment.clock"
+    assert align_features(clock, a, b, AlignConfig(), axes)[:, 1].tolist() == [0, 1, 3]
+    assert align_features(clock, a, b, AlignConfig())[:, 1].tolist() == [0, 2, 3]  # evenly
     with pytest.raises(UserError, match="no module"):
         get_method("own_alignment.absent")
     for name in RETURNED:
         with refused(ExitCode.USAGE, "integer pairs"):
             align_features(f"own_alignment.{name}", a, b, AlignConfig())
-
-
-def test_a_method_that_takes_axes_gets_the_times_of_both_clips(tmp_path, monkeypatch) -> None:
-    """A has 4 frames in 3 s, B 3 in 8 s, the second of which is shown after 2 s."""
-    (tmp_path / "own_clock").mkdir()
-    (tmp_path / "own_clock" / "__init__.py").write_text("")
-    (tmp_path / "own_clock" / "shares.py").write_text(
-        "import numpy as np\n\n"
-        "def align(a, b, config, axes):\n"
-        "    share = axes[0].seconds / axes[0].span * axes[1].span\n"
-        "    j = np.rint(axes[1].rows_at(share)).astype(int)\n"
-        "    return np.stack([np.arange(len(a)), j], axis=1)\n"
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    a, b, axes = walk(4, 0), walk(3, 0), (TimeAxis.even(4), TimeAxis(np.array([0, 2.0, 8]), 1.0))
-    name, config = "own_clock.shares", AlignConfig()
-    assert align_features(name, a, b, config, axes)[:, 1].tolist() == [0, 1, 2, 2]
-    assert align_features(name, a, b, config)[:, 1].tolist() == [0, 1, 1, 2]  # both are even
 
 
 def test_listing_imports_no_method() -> None:
