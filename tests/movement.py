@@ -146,9 +146,13 @@ PAUSED = np.concatenate([np.arange(60) / 30, 12 + np.arange(60) / 30])
 """(T,) seconds of a camera that films at 30 frames a second, with a pause of 10 s."""
 
 
-def filmed(time: np.ndarray, seconds: float, seed: int, **fields: Any) -> PoseSequence:
-    """The figure at these seconds of a movement that lasts so many seconds, with a tempo of its
-    own."""
-    grid = np.linspace(0, seconds, 2000)
-    phase = np.interp(time, grid, warped_phase(2000, seed))
-    return pose_of(figure(phase), time=time, fps=1 / float(np.diff(time).min()), **fields)
+def filmed(time: np.ndarray, seed: int, **fields: Any) -> PoseSequence:
+    """The figure at these seconds, in a movement with a tempo of its own that lasts as long as the
+    clip; while the camera pauses, the figure rests."""
+    return pose_of(figure(filmed_phase(time, seed)), time=time, fps=30.0, **fields)
+
+
+def filmed_phase(time: np.ndarray, seed: int) -> np.ndarray:
+    """The phase (T,) of the figure in a film."""
+    passed = np.concatenate([[0.0], np.cumsum(np.minimum(np.diff(time), 0.5))])
+    return np.interp(passed / passed[-1], np.linspace(0, 1, 2000), warped_phase(2000, seed))

@@ -157,6 +157,33 @@ def _flush(stream: Any) -> Iterator[av.VideoFrame]:
         return
 
 
+USUAL = 240  # packets by which the usual rate is measured
+_FEW = 8  # packets that do not show it
+_OTHER_RATE = 0.1  # share by which the mean rate may differ from it, as rounded times do
+_NEAR = 0.5  # share by which steps differ that are of one rate
+
+
+def usual_rate(container: Any, stream: Any) -> float:
+    """Frames per second of most frames: the `frame_rate`, unless the times of the next frames show
+    that the camera paused, or lost frames. Reads on in the container, without decoding."""
+    from av.error import FFmpegError
+
+    times, rate = list[int](), frame_rate(stream)
+    try:
+        for packet in container.demux(stream):
+            times += [] if packet.pts is None else [packet.pts]
+            if len(times) >= USUAL:
+                break
+    except (FFmpegError, OSError, ValueError):
+        pass  # damaged files are read as far as they go
+    steps = np.diff(np.unique(times)) * float(stream.time_base or 0)
+    if len(steps) < _FEW or not steps.all():
+        return rate
+    usual = np.median(steps)
+    measured = 1 / float(steps[np.abs(steps - usual) <= _NEAR * usual].mean())
+    return rate if abs(measured - rate) <= _OTHER_RATE * rate else measured
+
+
 def frame_rate(stream: Any) -> float:
     """Nominal frames per second: the mean rate of the container or, if all its frames lie within
     one, that of the stream."""

@@ -24,7 +24,13 @@ from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import Unusable, UserError, first_line
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import MOST_SECONDS
-from la2ds_cli.video.container import decode, frame_rate, open_container, stream_duration
+from la2ds_cli.video.container import (
+    decode,
+    frame_rate,
+    open_container,
+    stream_duration,
+    usual_rate,
+)
 from la2ds_cli.video.container import write_video as write_video
 from la2ds_cli.video.frame_conversion import FrameConverter, Image, hdr_name, turn
 from la2ds_cli.video.media_files import (
@@ -164,7 +170,7 @@ def _probe_video(path: str | os.PathLike[str]) -> VideoInfo:
         return VideoInfo(
             width=width,
             height=height,
-            fps=frame_rate(stream),
+            fps=usual_rate(container, stream),
             frames_declared=stream.frames,
             duration=stream_duration(container, stream),
             codec=stream.codec_context.name,

@@ -62,7 +62,7 @@ def test_performers_from_eight_sides(tmp_path: Path, deep: bool) -> None:
         result = align(project, "a", f"b{n}")
         off = np.abs(result.position - truth)
         error[azimuth] = 100 * float(np.nanmean(off)) / len(b)
-        sure[azimuth] = off[result.confidence >= NOMINAL] <= tolerance_of(b)
+        sure[azimuth] = off[result.confidence >= NOMINAL] <= tolerance_of(b.axis) * fps
     assert np.median(list(error.values())) < 2
     assert max(error.values()) < (3 if deep else 8), error
     right = np.concatenate(list(sure.values()))

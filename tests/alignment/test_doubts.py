@@ -20,6 +20,7 @@ from la2ds_cli.alignment.confidence import (
 from la2ds_cli.alignment.repeated_match import matches_a_repetition_away, repetition_period
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.tempo import paced_movement, resting
 from la2ds_cli.formats.files import ImportOptions
@@ -28,6 +29,7 @@ from tests.movement import sequence, shaken, warped_phase, without
 from tests.shared_data import GAIT, needs_gait
 
 NAN = np.nan
+EVEN = TimeAxis.even(100, 10.0)  # 5 frames are 5 % of it
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,9 @@ def test_where_another_match_finds_another_moment_the_interval_holds_both(
     """Positions of another match, up to 5 frames from the match where they agree."""
     position = np.array([0.0, 10, 20, 30, NAN])
     sure = Certainty(np.array([confidence] * 4 + [0]), position - 1, position + 1)
-    found = widen_to_other_matches(sure, position, [np.array(other, float) for other in others], 5)
+    found = widen_to_other_matches(
+        sure, position, [np.array(other, float) for other in others], EVEN
+    )
     np.testing.assert_array_equal(found.low, low)
     np.testing.assert_array_equal(found.high, high)
     expected = np.array([confidence] * 4 + [0])
@@ -77,7 +81,7 @@ def test_a_match_differs_if_a_good_part_finds_other_moments() -> None:
     place = np.append(np.arange(20) * 10.0, NAN)
     for apart in range(21):
         other = place + 9.0 * (np.arange(21) < apart)
-        assert differs(place, other, 5) == (apart >= UNCLEAR * 20)
+        assert differs(place, other, EVEN) == (apart >= UNCLEAR * 20)
 
 
 # --- a movement that repeats ----------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +11,27 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment import clip_features, consensus
+from la2ds_cli.alignment.align import align
+from la2ds_cli.alignment.clip_features import movement_features
+from la2ds_cli.alignment.confidence import NORMAL
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.alignment.timeline import align_all, clips_of, most_central
+from la2ds_cli.alignment.timeline import align_all, clips_of, most_central, placed_frames
 from la2ds_cli.alignment.timeline_result import COLUMNS, GRID, TimelineResult
+from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import mirror
-from tests.movement import add_sequence, cycle, in_space, pose_of, sequence, warped_phase
+from tests.alignments import matched, timed
+from tests.movement import (
+    add_sequence,
+    cycle,
+    in_space,
+    pose_of,
+    sequence,
+    shaken,
+    warped_phase,
+)
 from tests.processes import invoke
 from tests.told import refused
 
@@ -100,6 +114,46 @@ def test_of_several_repetitions_the_nearest_is_placed(tmp_path: Path):
     )
     whole = put(project, reference="three").clips
     assert {clip.repetitions for clip in whole} == {1}
+
+
+def test_confidence_is_that_of_a_twentieth_of_the_clock() -> None:
+    """B needs four fifths of its time for the first fifth of A. Its intervals are 4 frames wide on
+    either side, and 5 of its 100 frames count as right: on the clock, that is 0.01 at first, and
+    then 0.16. Every tenth frame, the pair was doubted by half."""
+    position = np.interp(np.arange(101), [0, 20, 100], [0, 80, 100])
+    doubted = np.arange(101) % 10 == 0
+    of_b = math.erf(5.05 / 4 * NORMAL / math.sqrt(2))  # of 101 frames
+    result = matched(
+        position,
+        timed(np.arange(101) / 10),
+        timed(np.arange(101) / 25),
+        confidence=np.where(doubted, of_b / 2, of_b),
+        low=np.maximum(position - 4, 0),
+        high=np.minimum(position + 4, 100),
+    )
+    place, confidence = placed_frames(result, 101)
+    np.testing.assert_allclose(place, np.interp(np.arange(101), [0, 80, 100], [0, 0.2, 1]))
+    assert confidence[8:72:4] == pytest.approx(np.where(np.arange(8, 72, 4) % 40, 1.0, 0.5))
+    on_clock = math.erf(0.05 / 0.16 * NORMAL / math.sqrt(2))
+    assert confidence[86:95:2] == pytest.approx([on_clock, on_clock, on_clock / 2, *[on_clock] * 2])
+
+
+def test_what_is_sure_is_right_to_within_a_twentieth_of_the_clock() -> None:
+    """Performers who do one part slowly and another fast, at unequal lengths and rates."""
+    right = []
+    for seed in range(12):
+        slow = (seed % 3 + 1) / 4
+        share = np.linspace(0, 1, 150)
+        speed = np.where(np.abs(share - slow) < 0.15, 0.15, 1.0)
+        phase = np.cumsum(speed) / speed.sum()
+        a = shaken(sequence(warped_phase(90, seed), fps=30.0), 1.0, seed)
+        b = shaken(sequence(phase, fps=25.0), 1.0, 100 + seed)
+        result = align(a, b, [], movement_features(), AlignConfig())
+        place, confidence = placed_frames(result, 150)
+        true = np.interp(phase, warped_phase(90, seed), np.linspace(0, 1, 90))
+        right += list((np.abs(place - true) <= 0.05)[confidence >= 0.9])
+    assert len(right) > 300
+    assert np.mean(right) >= 0.95
 
 
 def test_a_mirrored_clip_is_placed_as_its_mirror_image(project: Project):

@@ -185,7 +185,7 @@ def test_episodes_last_three_frames_and_a_tenth_of_a_second(
 ) -> None:
     beyond = np.zeros((60, 1))
     beyond[20 : 20 + frames] = 15.0
-    angles = measured(60, 1, beyond=beyond, time=np.arange(60) / fps)
+    angles = measured(60, 1, beyond=beyond, axis=TimeAxis.even(60, fps))
     assert in_episodes(angles).sum() == stated
 
 
@@ -206,7 +206,7 @@ def test_what_cannot_be_judged_is_listed_with_its_seconds() -> None:
     trust[10:20, 0] = 0.2
     trust[30:31, 1] = 0.0  # shorter than a tenth of a second
     doubt[40:] = 1
-    angles = measured(50, 2, doubt=doubt, trust_other=trust, time=np.arange(50) / 25)
+    angles = measured(50, 2, doubt=doubt, trust_other=trust, axis=TimeAxis.even(50, 25))
     body, knee = find_unjudged(angles)
     assert (body.joint, body.reason) == ("", "no counterpart in the other clip")
     assert body.seconds == pytest.approx(0.4)

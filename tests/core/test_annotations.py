@@ -23,7 +23,8 @@ from la2ds_cli.core.annotations import (
     write_annotations,
 )
 from la2ds_cli.core.errors import ExitCode, UserError
-from tests.movement import sequence, warped_phase
+from la2ds_cli.core.time_axis import TimeAxis
+from tests.movement import PAUSED, sequence, warped_phase
 
 HEADER = ",".join(COLUMNS)
 A, B = Moment("a", 1, 1.25), Moment("b", 2, 0.04)
@@ -76,8 +77,20 @@ def test_each_frame_is_found_again_at_its_second() -> None:
     for fps in (23.976, 29.97, 240.0, 1e5):
         moments = clip("a", 0, 50, fps=fps, slow=8)
         assert [moments.frame_at(moments.at(n)) for n in range(50)] == list(range(50))
-    uneven = replace(moments, seconds=np.cumsum(np.linspace(0.01, 0.2, 50)), half=0.005)
+    uneven = replace(moments, axis=TimeAxis(np.cumsum(np.linspace(0.01, 0.2, 50)), 20.0))
     assert [uneven.frame_at(uneven.at(n)) for n in range(50)] == list(range(50))
+
+
+def test_a_moment_belongs_to_one_part_of_a_film_with_a_pause() -> None:
+    """30 frames a second, and a pause of 10 s: the rate that the file names is their mean."""
+    pose = replace(sequence(warped_phase(120, 1), fps=10.2), time=PAUSED)
+    for cut in (40, 60, 61, 80):
+        first, second = (
+            ClipMoments.of("a", "", part) for part in (pose.cut(0, cut), pose.cut(cut, 120))
+        )
+        for n in range(120):
+            moment = Moment("a", 1, round(float(PAUSED[n]), 6))
+            assert (first.shows(moment), second.shows(moment)) == (n < cut, n >= cut), (cut, n)
 
 
 def test_two_clips_show_what_lies_in_both_in_either_order() -> None:

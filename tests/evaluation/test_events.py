@@ -10,7 +10,7 @@ import pytest
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.evaluation.events import choose_events, kinematic_events, phase_events
-from tests.movement import figure, sequence, warped_phase, without
+from tests.movement import figure, pose_of, sequence, warped_phase, without
 
 WRISTS = [get_skeleton("penn13").index(f"{side}_wrist") for side in ("left", "right")]
 
@@ -93,6 +93,35 @@ def test_wrist_highest_and_fastest_of_a_raised_and_of_a_lifted_arm() -> None:
         (50 * np.tanh((SHARE - 0.5) / 0.05), "wrist fastest"),
     ):
         assert kinematic_events(raised(pixels)) == {event: 100}
+
+
+UNEVEN = np.concatenate([np.arange(300) / 60, 5 + np.arange(51) / 10])
+
+
+@pytest.mark.parametrize("time", [UNEVEN, UNEVEN[-1] - UNEVEN[::-1], np.r_[0:5:0.03, 7:10.01:0.03]])
+@pytest.mark.parametrize("at", [2.0, 4.0, 8.0])
+def test_events_are_the_same_at_60_then_10_frames_a_second_and_beside_a_pause(
+    time: np.ndarray, at: float
+) -> None:
+    """A wrist is lifted fast, and lowered at half that speed: 2 s later, or before."""
+    other = at + 2 if at < 6 else at - 4
+    if np.diff(time).max() > 1 and 5 < other < 7:
+        other = 8.5
+
+    def lifted(seconds: np.ndarray) -> PoseSequence:
+        up = 50 * np.tanh((seconds - at) / 0.3) - 50 * np.tanh((seconds - other) / 0.75)
+        xy = figure(np.zeros(len(seconds)))
+        xy[:, WRISTS[0], 1] -= up
+        return pose_of(xy, time=seconds)
+
+    even = lifted(np.arange(301) / 30)
+    expected = {name: even.time[row] for name, row in kinematic_events(even).items()}
+    assert expected["wrist fastest"] == pytest.approx(at, abs=0.05)
+    uneven = lifted(time)
+    found = {name: uneven.time[row] for name, row in kinematic_events(uneven).items()}
+    assert found.keys() == expected.keys()
+    for name, seconds in expected.items():
+        assert found[name] == pytest.approx(seconds, abs=0.11), name
 
 
 @pytest.mark.parametrize(("at", "found"), [(0.04, False), (0.06, True), (0.94, True)])

@@ -75,7 +75,7 @@ def pair(a: int, b: int, lag: float, spread: float = 0.001) -> PairOffset:
 def test_pairs_are_solved_together_and_loops_are_checked() -> None:
     poses = [film(performed(1), 0)] * 3
     agreeing = solved(poses, [pair(0, 1, 1.0), pair(0, 2, 3.003), pair(1, 2, 2.0)])
-    assert [c and c.offset for c in agreeing] == pytest.approx([0, 1.001, 3.002], abs=1e-6)
+    assert [c and c.offset for c in agreeing] == pytest.approx([0, 1.001, 3.002], abs=1e-5)
     assert all(c and c.sure for c in agreeing)
     loop = solved(poses, [pair(0, 1, 1.0), pair(0, 2, 5.0), pair(1, 2, 2.0)])
     assert [c and c.sure for c in loop] == [True, False, False]

@@ -37,7 +37,7 @@ from tests.drawn_clips import (
     quadrants,
     write_stamped,
 )
-from tests.movement import sequence
+from tests.movement import PAUSED, SLOWER, sequence
 from tests.told import refused
 
 
@@ -113,6 +113,20 @@ def test_variable_frame_rate_keeps_its_times(tmp_path: Path) -> None:
     stamps = [0, 40, 80, 200, 240, 500]
     write_stamped(path, grey_steps(len(stamps)), [stamp / 1000 for stamp in stamps])
     assert [round(f.time, 3) for f in read_frames(path)] == [s / 1000 for s in stamps]
+
+
+def test_a_pause_of_the_camera_does_not_change_its_rate(tmp_path: Path) -> None:
+    """60 frames a second for a while and then 10 is 60: that of the first frames."""
+    for name, stamps, rate in (
+        ("paused.mkv", PAUSED, 30),
+        ("slower.mkv", SLOWER, 60),
+        ("even.mkv", np.arange(60) / 30, 30),
+        ("paused.mp4", PAUSED, 30),
+    ):
+        images = [grey_steps(9)[n % 9] for n in range(len(stamps))]
+        write_stamped(tmp_path / name, images, stamps)
+        assert probe(tmp_path / name).fps == pytest.approx(rate, rel=0.02), name
+        assert len(list(read_frames(tmp_path / name))) == len(stamps)
 
 
 def test_times_start_with_the_file(tmp_path: Path) -> None:

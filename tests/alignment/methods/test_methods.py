@@ -8,6 +8,7 @@ import pytest
 from la2ds_cli.alignment.methods import align_features, get_method, method_names
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.time_axis import TimeAxis
 from tests.processes import run_python
 from tests.told import refused
 
@@ -47,6 +48,15 @@ RETURNED = {
 }
 
 
+OF_TIMES = """
+import numpy as np
+
+def align(a, b, config, axes):
+    share = axes[0].seconds / axes[0].span * axes[1].span
+    return np.stack([np.arange(len(a)), np.rint(axes[1].rows_at(share)).astype(int)], axis=1)
+"""
+
+
 def test_a_dotted_path_is_a_method(tmp_path, monkeypatch) -> None:
     package = tmp_path / "own_alignment"
     package.mkdir()
@@ -55,6 +65,7 @@ def test_a_dotted_path_is_a_method(tmp_path, monkeypatch) -> None:
         "import numpy as np\n\ndef align(a, b, config):\n    return np.zeros((1, 2), int)\n"
     )
     (package / "empty.py").write_text("")
+    (package / "clock.py").write_text(OF_TIMES)
     for name, value in RETURNED.items():
         (package / f"{name}.py").write_text(f"def align(a, b, config):\n    return {value}\n")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -62,6 +73,10 @@ def test_a_dotted_path_is_a_method(tmp_path, monkeypatch) -> None:
     assert align_features("own_alignment.first", a, b, AlignConfig()).tolist() == [[0, 0]]
     with pytest.raises(UserError, match="no function align"):
         get_method("own_alignment.empty")
+    # B's second frame is shown after 2 of 8 s.
+    axes, clock = (TimeAxis.even(3), TimeAxis(np.array([0, 2.0, 8, 9]), 1.0)), "own_alignment.clock"
+    assert align_features(clock, a, b, AlignConfig(), axes)[:, 1].tolist() == [0, 1, 3]
+    assert align_features(clock, a, b, AlignConfig())[:, 1].tolist() == [0, 2, 3]  # evenly
     with pytest.raises(UserError, match="no module"):
         get_method("own_alignment.absent")
     for name in RETURNED:
