@@ -65,8 +65,8 @@ class RunStatus:
 class ProjectStatus:
     """The answer of `la2ds status`. next: a command, empty if nothing is left to do. gone: ids of
     clips whose video is not where it was. changed: of those whose video has another content than
-    their joints were made from. unclear_labels: why names in phases.csv mean no clip. split_problem:
-    a film that is in training and test clips, empty if there is none."""
+    their joints were made from. unclear_labels: why names in phases.csv mean no clip.
+    split_problem: a film that is in training and test clips, empty if there is none."""
 
     project: Path
     preset: str

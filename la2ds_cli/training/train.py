@@ -267,7 +267,7 @@ def _check_held_out(run_dir: Path, data: TrainingSet) -> None:
     held_out = run_header_at(run_dir / "last.safetensors").held_out
     if held_out is not None and list(held_out) != data.held_out:
         raise Mismatch(
-            f"run '{run_dir.name}' held out other clips: films or groups in videos.csv have changed",
+            f"run '{run_dir.name}' held out other clips: videos.csv has other films or groups",
             hint="undo the change, or train from the beginning with --overwrite",
         )
 
