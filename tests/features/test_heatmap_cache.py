@@ -24,6 +24,7 @@ from la2ds_cli.features.heatmap_cache import (
 )
 from la2ds_cli.features.heatmaps import clip_box, render_heatmaps, to_cells
 from tests.movement import pose_of
+from tests.processes import invoke
 from tests.told import refused
 
 CONFIG = HeatmapConfig()
@@ -188,3 +189,23 @@ def test_exported_heatmaps_are_those_of_the_cache_and_equal_without_one(project,
         "E001",
         "",
     ]
+
+
+def test_the_command_exports_heatmaps(project):
+    out = project.root.parent / "maps"
+    invoke("export", "heatmaps", "long", "--project", project.root, "--out", out)
+    assert [path.name for path in out.iterdir()] == ["long.npz"]
+
+
+def test_a_damaged_cache_is_rendered_anew_for_an_export(project):
+    cache_heatmaps(project, CONFIG)
+    path = project.heatmap_path("short")
+    content = bytearray(path.read_bytes())
+    content[-20] ^= 255
+    path.write_bytes(content)
+    with refused(ExitCode.UNREADABLE, "damaged"):
+        read_heatmaps(project, "short")
+    (result,) = export_heatmaps(project, ["short"])
+    with np.load(result.path) as file:
+        expected = np.rint(255 * rendered(project.read_pose("short")[0])).astype(np.uint8)
+        np.testing.assert_array_equal(file["maps"], expected)
