@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 
 def export_poses(
-    format_name: str = argument("FORMAT", "coco-json, openpose-json, wide-csv, dlc-csv or trc."),
+    format_name: str = argument(
+        "FORMAT", "coco-json, openpose-json, wide-csv, dlc-csv, trc or heatmaps."
+    ),
     *,
     what: Exported,
     here: Here,
 ) -> None:
-    """Write poses as files of other tools.
+    """Write poses, or heatmaps of them, as files of other tools.
 
     \b
       la2ds export coco-json --project swings --out poses/
@@ -34,9 +36,14 @@ def export_poses(
     Writes one file per clip (for openpose-json one folder), named after its id.
     docs/reference/file-formats.md says what each format keeps. Prints the paths written.
     """
-    from la2ds_cli.formats.import_export import export_poses as export
+    if format_name == "heatmaps":
+        from la2ds_cli.features.heatmap_cache import export_heatmaps
 
-    _export(here, what, "export", format_name, export)
+        _export(here, what, "export", export_heatmaps)
+    else:
+        from la2ds_cli.formats.import_export import export_poses as export
+
+        _export(here, what, "export", partial(export, format_name=format_name))
 
 
 def export_labels(
@@ -56,26 +63,25 @@ def export_labels(
     """
     from la2ds_cli.labels.exchange import export_labels as export
 
-    _export(here, what, "export-labels", format_name, partial(export, carried=carried))
+    export_of = partial(export, format_name=format_name, carried=carried)
+    _export(here, what, "export-labels", export_of)
 
 
 def _export(
     here: Here,
     what: Exported,
     command: str,
-    format_name: str,
     export: Callable[..., list[ItemResult]],
 ) -> None:
-    """Write files of a format and print their paths."""
+    """Write files by an export of clips and print their paths."""
     from la2ds_cli.core.batch import batch_exit_code
 
     with here.console() as console:
         opened = here.open()
         results = export(
             opened,
-            format_name,
-            what.videos or [],
-            what.out,
+            names=what.videos or [],
+            out=what.out,
             overwrite=what.overwrite,
             progress=console.progress,
         )

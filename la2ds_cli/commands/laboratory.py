@@ -155,8 +155,8 @@ def cache_heatmaps(overwrite: bool = OVERWRITE, *, here: Here) -> None:
     \b
       la2ds cache-heatmaps --project swings
 
-    Stores one map for every joint and every limb of every frame, for programs that read
-    many clips often. Training and embedding render their own maps.
+    Stores one map for every joint and every limb of every frame, which la2ds export heatmaps
+    writes as .npz. Training and embedding render their own maps: reading would not be faster.
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.features import heatmap_cache

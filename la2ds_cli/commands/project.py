@@ -152,6 +152,8 @@ def _show(console: Console, state: ProjectStatus) -> None:
             "la2ds extract-poses on the new ones and la2ds remove on these",
             "yellow",
         )
+    if state.split_problem:
+        console.line(state.split_problem, "yellow")
     for problem in state.unclear_labels:
         console.line(f"phases.csv: {problem}", "yellow")
     for run in state.runs:

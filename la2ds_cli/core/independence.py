@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.core.clip import Video
+from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.types import PoseSequence
 
 Source = Callable[[Video], Path]
@@ -104,6 +104,28 @@ def shared_film(
         if twin is not None:
             return twin, video
     return None
+
+
+def same_footage(videos: Sequence[Video], source: Source) -> dict[str, list[str]]:
+    """Return, for each clip that has some, ids of others that show the same moments of a person.
+
+    They show one person of one film, and their parts of it overlap: a copy in another folder, or a
+    part beside the whole. Other parts and people of a film are other footage.
+    """
+    found: dict[str, list[str]] = {}
+    for group in independent_groups(videos, source, performers=False):
+        parts = [(video, ClipOptions.from_text(video.options)) for video in group]
+        for video, part in parts if len(parts) > 1 else ():
+            same = [
+                other.id
+                for other, shown in parts
+                if other.id != video.id
+                and other.person == video.person
+                and max(part.start, shown.start) < min(part.end, shown.end)
+            ]
+            if same:
+                found[video.id] = same
+    return found
 
 
 def joints_digest(pose: PoseSequence) -> str:

@@ -4,21 +4,21 @@ scored ones."""
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import Mismatch, Unusable
+from la2ds_cli.core.independence import independent_groups, joints_digest, shared_film
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.features.pose_features import in_3d
-from la2ds_cli.network.run_weights import checkpoint_path
+from la2ds_cli.network.run_weights import run_header
 from la2ds_cli.network.training_clips import training_videos
 
 MOST_CLIPS = 500
@@ -39,17 +39,23 @@ class Selection:
 
 
 def clip_generator(video: str, seed: int) -> np.random.Generator:
-    """The random generator of one clip; depends only on `video` and `seed`, not on other clips."""
+    """Return the random generator of one clip, which depends on `video` and `seed` alone."""
     digest = int.from_bytes(hashlib.sha256(video.encode()).digest()[:8], "big")
     return np.random.default_rng([seed, digest])
 
 
 def select_clips(project: Project, config: Config, warnings: list[str]) -> Selection:
-    """The clips of split `test`, or all clips, and those that training uses. If there are more than
-    MOST_CLIPS of either kind, that many are drawn, and a warning says so.
+    """Return the clips of split `test`, or all clips, and those that training uses.
 
-    Raises UserError: exit 4 for fewer than two test clips; 5 for clips of different skeletons, or a
-    source that is in both splits.
+    If there are more than MOST_CLIPS of either kind, that many are drawn, and a warning says so.
+    Performers on both sides are named in a warning and not refused: whoever splits the clips may
+    ask how well new clips of the same performers are aligned.
+
+    Raises
+    ------
+    UserError
+        Exit 4 for fewer than two test clips; 5 for clips of different skeletons, or a film that is
+        in both splits.
     """
     videos, phases = project.posed_videos(), project.phases()
     without = len(project.videos()) - len(videos)
@@ -67,6 +73,10 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
     fit = draw_clips(fit, phases.keys(), config.evaluate.seed, "training clips", warnings)
     fitted = _long_enough(project, fit, config, warnings)
     _check(scored, fitted)
+    joints = {video: joints_digest(pose) for video, pose in (scored | fitted).items()}
+    of_scored = [video for video in test_or_all if video.id in scored]
+    of_fit = [video for video in fit if video.id in fitted]
+    check_disjoint(project, of_fit, of_scored, joints)
     if config.align.joints == "3d":
         spatial = dict(zip(scored | fitted, in_3d(list((scored | fitted).values())), strict=True))
         scored, fitted = ({video: spatial[video] for video in part} for part in (scored, fitted))
@@ -77,10 +87,7 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
             "no clip is marked split=test in videos.csv: all clips were used, and a model trained "
             "in this project has seen them"
         )
-    warnings += _performer_warnings(
-        [video for video in test_or_all if video.id in scored],
-        [video for video in fit if video.id in fitted],
-    )
+    warnings += _dependence_warnings(project, of_scored, of_fit, joints)
     labels = {video: phases[video] for video in (*scored, *fitted) if video in phases}
     return Selection(scored, fitted, labels, "test" if test else "all")
 
@@ -88,9 +95,11 @@ def select_clips(project: Project, config: Config, warnings: list[str]) -> Selec
 def draw_clips(
     videos: Sequence[Video], labelled: AbstractSet[str], seed: int, kind: str, warnings: list[str]
 ) -> Sequence[Video]:
-    """The clips, or MOST_CLIPS of them in the same order. Labelled clips are drawn first, then
-    others, both in the order of a digest of the seed and their id. An additional clip therefore
-    changes at most one of the drawn clips."""
+    """Return the clips, or MOST_CLIPS of them in the same order.
+
+    Labelled clips are drawn first, then others, both in the order of a digest of the seed and their
+    id. An additional clip therefore changes at most one of the drawn clips.
+    """
     if len(videos) <= MOST_CLIPS:
         return videos
 
@@ -105,30 +114,24 @@ def draw_clips(
     return [video for video in videos if video.id in drawn]
 
 
-def check_disjoint(project: Project, fit: Sequence[Video], test: Sequence[Video]) -> None:
-    """Raise UserError (exit 5) if a training clip and a test clip come from one source."""
-    twins = find_twins(project, fit, test)
-    if twins:
+def check_disjoint(
+    project: Project,
+    fit: Sequence[Video],
+    test: Sequence[Video],
+    joints: Mapping[str, str] | None = None,
+) -> None:
+    """Raise UserError (exit 5) if a training clip and a test clip show one film.
+
+    Parameters
+    ----------
+    joints: as of `independent_groups`.
+    """
+    if twins := shared_film(fit, test, project.source, joints):
         raise Mismatch(
             f"test clip {twins[1].id} and training clip {twins[0].id} come from the same video",
             hint="give both the same split in videos.csv, then train again: scores on training "
             "clips mean nothing",
         )
-
-
-def find_twins(
-    project: Project, fit: Sequence[Video], test: Sequence[Video]
-) -> tuple[Video, Video] | None:
-    """A clip of `fit` and the first clip of `test` with the same source: the same file, an equal
-    copy of it (sha256), or another person or span of it."""
-    sources: dict[object, Video] = {}
-    for video in fit:
-        sources[project.source(video)] = sources[video.sha256] = video
-    for video in test:
-        twin = sources.get(project.source(video)) or sources.get(video.sha256)
-        if twin is not None:
-            return twin, video
-    return None
 
 
 def _long_enough(
@@ -143,14 +146,17 @@ def _long_enough(
 
 
 def _without_copies(
-    poses: Mapping[str, PoseSequence], labelled: AbstractSet[str], notes: list[str]
+    poses: Mapping[str, PoseSequence], labelled: Collection[str], notes: list[str]
 ) -> dict[str, PoseSequence]:
-    """The clips without those that have the joints of another, of which a labelled one stays: a
-    clip is aligned with its copy without an error. A warning names them."""
-    first: dict[bytes, str] = {}
+    """Return the clips without those that have the joints of another.
+
+    A clip is aligned with its copy without an error. A labelled one stays, and a warning names the
+    copies.
+    """
+    first: dict[str, str] = {}
     gone: dict[str, str] = {}
-    for video in sorted(poses, key=lambda one: (one not in labelled, one)):
-        kept = first.setdefault(poses[video].xy.tobytes(), video)
+    for video in sorted(poses, key=lambda video: (video not in labelled, video)):
+        kept = first.setdefault(joints_digest(poses[video]) or video, video)
         if kept != video:
             gone[video] = kept
     if gone:
@@ -159,19 +165,19 @@ def _without_copies(
     return {video: pose for video, pose in poses.items() if video not in gone}
 
 
-def _performer_warnings(scored: Sequence[Video], fit: Sequence[Video]) -> list[str]:
-    """What groups (performers or sessions, as videos.csv has them) mean for the figures, as far as
-    they are filled in."""
-    groups = [video.group for video in scored if video.group]
-    different = len(set(groups))
+def _dependence_warnings(
+    project: Project, scored: Sequence[Video], fit: Sequence[Video], joints: Mapping[str, str]
+) -> list[str]:
+    """Return what films and performers that clips have in common mean for the figures."""
+    different = len(independent_groups(scored, project.source, joints))
     notes = []
-    if different < len(groups):
+    if different < len(scored):
         notes.append(
-            f"{len(groups)} scored clips show {different} performer{'s' * (different > 1)} (group "
-            "in videos.csv): intervals resample clips as if each showed another one, and are too "
-            "narrow"
+            f"{len(scored)} scored clips are {different} independent one{'s' * (different > 1)}: "
+            "others show the same performer (group in videos.csv) or film; intervals resample "
+            "clips as if all were independent, and are too narrow"
         )
-    both = sorted(set(groups) & {video.group for video in fit})
+    both = sorted({video.group for video in scored} & {video.group for video in fit} - {""})
     if both:
         more = f" and {len(both) - 3} more" if len(both) > 3 else ""
         notes.append(
@@ -196,36 +202,54 @@ def _check(scored: Mapping[str, PoseSequence], fitted: Mapping[str, PoseSequence
         )
 
 
-def check_unseen(project: Project, runs: Sequence[str], warnings: list[str]) -> None:
+def check_unseen(
+    project: Project, runs: Sequence[str], joints: Mapping[str, str], warnings: list[str]
+) -> None:
     """Compare the clips that each run names in its weights with the test clips of videos.csv.
 
-    Raises UserError (exit 5) if the run has seen one of them, or another clip of the same video.
-    Adds a warning if that cannot be determined because the weights name no clips, or clips that are
-    no longer in the project.
+    Adds a warning if that cannot be determined because the weights name no clips, or name clips
+    that are no longer in the project but not their films.
+
+    Parameters
+    ----------
+    joints: `joints_digest` of test clips by id.
+
+    Raises
+    ------
+    UserError
+        Exit 5 if a run has seen a test clip, or another clip of the same film.
     """
-    known = {video.id: video for video in project.videos()}
-    test = [video for video in known.values() if video.split == "test"]
+    listed = {video.id: video for video in project.videos()}
+    test = [video for video in listed.values() if video.split == "test"]
     for run in runs:
-        ids = artifact.read_header(checkpoint_path(project, run))[1].get("videos")
-        if ids is None:
+        header = run_header(project, run)
+        if not header.clips:
             warnings.append(
                 f"the weights of run {run} do not name the clips they were trained on; whether "
                 "they have seen test clips is unknown"
             )
             continue
-        twins = find_twins(project, [known[name] for name in ids if name in known], test)
-        if twins:
+        clips = [listed[name] for name in header.clips if name in listed]
+        if twins := shared_film(clips, test, project.source, joints):
             seen, scored = (video.id for video in twins)
             what = f"test clip {seen}"
             if seen != scored:
                 what = f"clip {seen}, which comes from the same video as test clip {scored}"
-            raise Mismatch(
-                f"run {run} was trained on {what}: it is older than the split=test mark in "
-                "videos.csv",
-                hint=f"la2ds train --run {run} --overwrite, which leaves test clips out",
-            )
-        if gone := len(set(ids) - known.keys()):
+            raise _has_seen(run, what)
+        gone = len(set(header.clips) - listed.keys())
+        if gone and header.films is None:
             warnings.append(
                 f"run {run} was trained on {gone} clips that are no longer in videos.csv; whether "
                 "test clips come from the same videos is unknown"
             )
+        for video in test:
+            if header.films and {video.sha256, joints.get(video.id)} & header.films:
+                raise _has_seen(run, f"a clip of the same video as test clip {video.id}")
+
+
+def _has_seen(run: str, what: str) -> Mismatch:
+    """Return the error for a run that was trained on what it would be tested on."""
+    return Mismatch(
+        f"run {run} was trained on {what}: it is older than the split=test mark in videos.csv",
+        hint=f"la2ds train --run {run} --overwrite, which leaves test clips out",
+    )

@@ -15,6 +15,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import Unusable
+from la2ds_cli.core.independence import joints_digest
 from la2ds_cli.core.output_paths import write_output
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
@@ -167,7 +168,8 @@ def score_request(request: Request, *, progress: Progress = SILENT) -> Evaluated
     sets = feature_sets(wanted, warnings)
     models = [one.run for one in sets if one.name == "model"]
     if inputs.split == "test":
-        check_unseen(project, models, warnings)
+        joints = {clip.id: joints_digest(clip.pose) for clip in inputs.clips}
+        check_unseen(project, models, joints, warnings)
     pairs = sum(len(draw.pair) for draw in inputs.draws)
     progress.begin("evaluate", sum(1 + len(s.variants) * pairs for s in sets))
     scored: ByRun = {}

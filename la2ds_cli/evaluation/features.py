@@ -311,6 +311,8 @@ def network_set(
         beside = " and the ".join(parts[1:]).replace("raw movement of the joints", "movement")
         aligned += f", one distance with the {beside}"
     uses = " + ".join(parts)
+    if shared.spatial and not spatial:
+        uses += " (joints in the image; the other sets compare joints in 3D)"
     if references:
         aligned += f", {shared.through}"
         uses += f" + at most {settings.reference_clips} other clips"

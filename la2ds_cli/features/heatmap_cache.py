@@ -1,15 +1,21 @@
-"""Step `cache-heatmaps`: the heatmaps of every clip, compressed, and readable in part.
+"""Step `cache-heatmaps`: the heatmaps of every clip, compressed, and readable in part; and their
+export as .npz files.
 
-The maps are those of the original clip; augmented copies are rendered from their joints during
-training. Each clip has one file of 8-bit maps in zstd frames of 64 video frames each, so that
-reading a part of a long clip decompresses only the frames around it.
+They serve people who inspect maps and programs of others. Training and embedding render theirs: at
+the rate of the model and in the crop of each window they are other maps, and to render them is
+faster than to read them (docs/decisions/0001-render-heatmaps-in-the-loop.md). Each clip has one
+file of 8-bit maps in zstd frames of 64 video frames each, so that reading a part of a long clip
+decompresses only the frames around it.
 """
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +37,7 @@ from la2ds_cli.features.heatmaps import (
     render_heatmaps,
     to_cells,
 )
+from la2ds_cli.formats.import_export import export_clips, posed
 
 STEP = "heatmaps"
 VERSION = 1
@@ -39,7 +46,7 @@ _LEVELS = 255  # 8 bits: at most 0.002 from the rendered value
 
 
 def heatmap_recipe(config: HeatmapConfig, pose_key: str) -> Recipe:
-    """Recipe of a clip's cached heatmaps; pose_key is the key of its poses' recipe."""
+    """Return the recipe of a clip's cached heatmaps; pose_key is that of its poses' recipe."""
     return Recipe(STEP, VERSION, asdict(config), {"poses": pose_key})
 
 
@@ -94,7 +101,7 @@ def _stored(project: Project, video: Video, config: HeatmapConfig, overwrite: bo
 def compress_heatmaps(
     pose: PoseSequence, config: HeatmapConfig
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays and JSON facts of one clip's file.
+    """Return the arrays and JSON facts of one clip's file.
 
     data: (bytes,) uint8, the zstd frames one after another. offset: (chunks + 1,) int64, where
     each begins. facts: `frames`, `chunk`, `channels` C, `size` H = W, `skeleton`, and `box` xyxy
@@ -134,37 +141,116 @@ def compress_heatmaps(
 def read_heatmaps(
     project: Project, video: str, start: int = 0, stop: int | None = None
 ) -> FloatArray:
-    """Maps (T, C, H, W) float32 in [0, 1] of frames start..stop (exclusive, as in a slice).
+    """Return maps (T, C, H, W) float32 in [0, 1] of frames start..stop (exclusive, as in a slice).
 
     Only the chunks that hold those frames are decompressed. Raises UserError if the heatmaps are
     not cached (exit 4) or damaged (exit 3).
     """
     import zstandard
 
-    path = project.heatmap_path(video)
     try:
-        arrays, _, facts = artifact.read_arrays(path)
+        arrays, _, facts = artifact.read_arrays(project.heatmap_path(video))
         _check_facts(facts)
-        first, last, _ = slice(start, stop).indices(facts["frames"])
-        shape = (facts["channels"], facts["size"], facts["size"])
-        chunk = facts["chunk"]
-        maps = [np.empty((0, *shape), np.float32)]
-        for n in range(first // chunk, math.ceil(max(first, last) / chunk)):
-            part = arrays["data"][slice(*arrays["offset"][n : n + 2])].tobytes()
-            frames = min(chunk, facts["frames"] - n * chunk)
-            if zstandard.frame_content_size(part) != frames * math.prod(shape):
-                raise ValueError(f"its chunk {n} does not hold {frames} frames")
-            raw = zstandard.ZstdDecompressor().decompress(part)
-            levels = np.frombuffer(raw, dtype=np.uint8).reshape(-1, *shape)
-            wanted = levels[max(first - n * chunk, 0) : max(last - n * chunk, 0)]
-            maps.append(np.divide(wanted, _LEVELS, dtype=np.float32))
-        return np.concatenate(maps)
+        return expand_heatmaps(arrays, facts, start, stop)
     except MissingArtifact:
         problem, again, code = f"no cached heatmaps of {video}", "", ExitCode.UNUSABLE
     except (ArtifactError, zstandard.ZstdError, KeyError, TypeError, ValueError) as error:
         problem = f"the cached heatmaps of {video} are damaged: {error}"
         again, code = " --overwrite", ExitCode.UNREADABLE
     raise UserError(problem, hint=f"run la2ds cache-heatmaps{again}", exit_code=code)
+
+
+def expand_heatmaps(
+    arrays: Mapping[str, np.ndarray],
+    facts: Mapping[str, Any],
+    start: int = 0,
+    stop: int | None = None,
+) -> FloatArray:
+    """Return maps (T, C, H, W) float32 in [0, 1] of what compress_heatmaps made of a clip."""
+    return np.divide(_levels(arrays, facts, start, stop), _LEVELS, dtype=np.float32)
+
+
+def _levels(
+    arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], start: int, stop: int | None
+) -> np.ndarray:
+    """Return the 8-bit maps (T, C, H, W) of frames start..stop of what compress_heatmaps made."""
+    import zstandard
+
+    first, last, _ = slice(start, stop).indices(facts["frames"])
+    shape = (facts["channels"], facts["size"], facts["size"])
+    chunk = facts["chunk"]
+    maps = [np.empty((0, *shape), np.uint8)]
+    for n in range(first // chunk, math.ceil(max(first, last) / chunk)):
+        part = arrays["data"][slice(*arrays["offset"][n : n + 2])].tobytes()
+        frames = min(chunk, facts["frames"] - n * chunk)
+        if zstandard.frame_content_size(part) != frames * math.prod(shape):
+            raise ValueError(f"its chunk {n} does not hold {frames} frames")
+        raw = zstandard.ZstdDecompressor().decompress(part)
+        levels = np.frombuffer(raw, dtype=np.uint8).reshape(-1, *shape)
+        maps.append(levels[max(first - n * chunk, 0) : max(last - n * chunk, 0)])
+    return np.concatenate(maps)
+
+
+def export_heatmaps(
+    project: Project,
+    names: Sequence[str],
+    out: Path | None = None,
+    *,
+    overwrite: bool = False,
+    progress: Progress = SILENT,
+) -> list[ItemResult]:
+    """Write the heatmaps of the named clips, or of all, to OUT/<id>.npz; one result each.
+
+    A file holds `maps` (T, C, H, W) uint8, 255 = 1; `channel` (C,) names of joints and, joined by a
+    hyphen, limbs; `frame` and `time` (T,) as of the poses; and `box` (4,) x1 y1 x2 y2 in pixels,
+    the crop. They are read from the cache where it is current, and otherwise rendered. out: default
+    results/export/heatmaps of the project. Raises UserError as export_clips.
+    """
+    config = project.config().heatmap
+
+    def write(video: Video, path: Path) -> int:
+        pose = posed(project, video)
+        maps, facts = _current(project, video.id, pose, config)
+        box = facts["box"] or [np.nan] * 4
+        file = io.BytesIO()
+        np.savez_compressed(
+            file,
+            maps=maps,
+            channel=np.array(_channel_names(pose.skeleton, config)),
+            frame=pose.frame,
+            time=pose.time,
+            box=np.array(box, np.float64),
+        )
+        artifact.write_bytes(path, file.getvalue())
+        return len(pose)
+
+    folder = out or project.results_dir("export/heatmaps")
+    return export_clips(project, names, folder, ".npz", write, overwrite, progress)
+
+
+def _current(
+    project: Project, video: str, pose: PoseSequence, config: HeatmapConfig
+) -> tuple[np.ndarray, Mapping[str, Any]]:
+    """Return the 8-bit maps and the facts of a clip, from its file if that is current and sound."""
+    import zstandard
+
+    path = project.heatmap_path(video)
+    recipe = heatmap_recipe(config, project.pose_header(video)[0].key)
+    if artifact.staleness(path, recipe) is None:
+        with suppress(ArtifactError, zstandard.ZstdError, KeyError, TypeError, ValueError):
+            arrays, _, facts = artifact.read_arrays(path)
+            _check_facts(facts)
+            return _levels(arrays, facts, 0, None), facts
+    arrays, facts = compress_heatmaps(pose, config)
+    return _levels(arrays, facts, 0, None), facts
+
+
+def _channel_names(skeleton: str, config: HeatmapConfig) -> list[str]:
+    """Return the names of the maps of a frame, in their order."""
+    known = get_skeleton(skeleton)
+    joints = list(known.joints) if "joints" in config.channels else []
+    limbs = [f"{known.joints[a]}-{known.joints[b]}" for a, b in known.limbs]
+    return joints + (limbs if "limbs" in config.channels else [])
 
 
 def _check_facts(facts: Mapping[str, Any]) -> None:

@@ -14,9 +14,10 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.video_list import first_people
+from la2ds_cli.evaluation.clips import check_disjoint
 from la2ds_cli.features.heatmap_cache import heatmap_recipe
 from la2ds_cli.network.embed import embedding_recipe
 from la2ds_cli.network.run_weights import checkpoint_path, weights_key
@@ -65,7 +66,8 @@ class RunStatus:
 class ProjectStatus:
     """The answer of `la2ds status`. next: a command, empty if nothing is left to do. gone: ids of
     clips whose video is not where it was. changed: of those whose video has another content than
-    their joints were made from. unclear_labels: why names in phases.csv mean no clip."""
+    their joints were made from. unclear_labels: why names in phases.csv mean no clip.
+    split_problem: a film that is in training and test clips, empty if there is none."""
 
     project: Path
     preset: str
@@ -78,6 +80,7 @@ class ProjectStatus:
     gone: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     unclear_labels: list[str] = field(default_factory=list)
+    split_problem: str = ""
 
 
 def project_status(project: Project, config: Config, *, stopped: bool = True) -> ProjectStatus:
@@ -104,7 +107,18 @@ def project_status(project: Project, config: Config, *, stopped: bool = True) ->
             f"{error.message}; {error.hint}"
             for error in project.clip_phases(skip_unclear=True).unclear.values()
         ],
+        split_problem=_split_problem(project),
     )
+
+
+def _split_problem(project: Project) -> str:
+    """Return what is wrong with the split of videos.csv, empty if nothing is."""
+    test = [video for video in project.videos() if video.split == "test"]
+    try:
+        check_disjoint(project, training_videos(project) if test else [], test)
+    except Mismatch as error:
+        return f"{error.message}; {error.hint}"
+    return ""
 
 
 @dataclass(frozen=True)

@@ -131,9 +131,14 @@ def _texts(facts: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
 
 
 def run_header(project: Project | None, run: str) -> RunHeader:
-    """The header of a run's weights; an empty one if they are missing or damaged."""
+    """Return the header of a run's weights; an empty one if they are missing or damaged."""
+    return run_header_at(checkpoint_path(project, run))
+
+
+def run_header_at(path: Path) -> RunHeader:
+    """Return the header of a file of weights; an empty one if it is missing or damaged."""
     with suppress(FileNotFoundError, artifact.ArtifactError):
-        return artifact.once(_read_header, checkpoint_path(project, run))
+        return artifact.once(_read_header, path)
     return RunHeader()
 
 

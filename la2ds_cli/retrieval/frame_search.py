@@ -2,13 +2,13 @@
 (features/camera_views.py), under the limits of a retrieval: arrays in, rows out.
 
 `OtherClips` are those of a project in memory, compared exactly; frame_table has those of a store.
-Views are chosen as in an alignment (alignment/pair.py), for clips among the nearest only: by
-the movement of the joints, or in a store, which holds no joints, by its features.
+Views are chosen as in an alignment (alignment/nearest_view.py), for clips among the nearest only:
+by the movement of the joints, or in a store, which holds no joints, by its features.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -65,8 +65,12 @@ class Found(NamedTuple):
     phase: np.ndarray
 
     def only(self, which: np.ndarray) -> Found:
-        """Those that an index or a mask names."""
+        """Return the frames that an index or a mask selects."""
         return Found(*(column[which] for column in self))
+
+
+_ROWS, _SECONDS = np.zeros(0, np.int64), np.zeros(0)
+_NOTHING = Found(_SECONDS, _ROWS, _ROWS, _SECONDS, _SECONDS, np.zeros(0, object))
 
 
 class ClipSample(NamedTuple):
@@ -83,7 +87,7 @@ class ClipSample(NamedTuple):
 
     @classmethod
     def of(cls, compared: FloatArray, value: FloatArray, time: FloatArray) -> ClipSample:
-        """Of all rows of a clip."""
+        """Return a sample of all rows of a clip."""
         return cls(_thinned(compared), _thinned(value), _thinned(time))
 
 
@@ -198,19 +202,28 @@ def apply_limits(found: Found, limits: Limits) -> IntArray:
 
 SAMPLE = 128  # frames of other clips whose nearest distances are measured
 USUAL = 0.99  # share of them that must be nearer to another clip than a query that is like none
-FEWEST_CLIPS = 3  # besides the query's; of fewer, little is known about what is usual
+FEWEST_CLIPS = 3  # besides the query's; with fewer, little is known about what is usual
 _AT_ONCE = 8  # of those frames compared with all at once
 
 
 class OtherClips:
-    """The clips of a project but the query's, searched by comparison with every frame.
+    """The clips of a project but the query's and its copies, compared with every frame.
 
-    rows: of all clips, by id. video: the clip of the query. movement: (T, E) of a clip by its id,
-    by which views are ranked.
+    Parameters
+    ----------
+    rows: of all clips, by id.
+    video: the clip of the query.
+    movement: (T, E) of a clip by its id, by which views are ranked.
+    copies: for a clip, ids of the clips that show the same person of the same film at the same time
+        (`core.independence.same_footage`); they are neighbours of each other without being alike.
     """
 
     def __init__(
-        self, rows: Mapping[str, ClipRows], video: str, movement: Callable[[str], FloatArray]
+        self,
+        rows: Mapping[str, ClipRows],
+        video: str,
+        movement: Callable[[str], FloatArray],
+        copies: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         clips = rows.values()
         self.clips, self._movement = tuple(rows), movement
@@ -223,10 +236,16 @@ class OtherClips:
         self._phase = np.concatenate([clip.phase for clip in clips])
         # The row at which each clip begins, then the number of all rows.
         self._start = np.cumsum([0, *(len(clip.value) for clip in clips)], dtype=np.int64)
-        self._own = self._rows(self.clips.index(video))
+        number = {clip: n for n, clip in enumerate(self.clips)}
+        copied = copies or {}
+        self._same = [
+            np.array([n, *(number[c] for c in copied.get(clip, ()) if c in number and c != clip)])
+            for n, clip in enumerate(self.clips)
+        ]
+        self._own = self._rows_of(self._same[number[video]])
 
     def asked(self, query: Mapping[View, FloatArray]) -> OtherClips:
-        """These, with the query frames (Q, D) in each view."""
+        """Return these clips, searched with query frames (Q, D) in each view."""
         self.query: Mapping[View, FloatArray] = {v: of - self._mean for v, of in query.items()}
         self._about = {view: self._distances(of) for view, of in self.query.items()}
         for about in self._about.values():
@@ -235,7 +254,7 @@ class OtherClips:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Numbers of all frames and clips, with the query's."""
+        """Numbers of all frames and clips, including the query's."""
         return len(self._value), len(self.clips)
 
     def named(self, clip: int) -> tuple[None, str]:
@@ -244,7 +263,9 @@ class OtherClips:
     def nearest(self, view: View, query: int, count: int) -> Found:
         """Distances are Euclidean; ties go by row."""
         about = self._about[view][query]
-        count = min(count, len(self._value) - len(self._value[self._own]))
+        count = min(count, len(self._value) - len(self._own))
+        if not count:
+            return _NOTHING
         row = np.sort(np.argpartition(about, count - 1)[:count])
         # From plain differences: rounding in a matrix product would be as large as the distance
         # between near frames.
@@ -259,37 +280,43 @@ class OtherClips:
 
     def samples(self, clips: Sequence[int]) -> Iterator[tuple[int, ClipSample]]:
         for clip in clips:
-            moving, own = self._movement(self.clips[clip]), self._rows(clip)
+            moving, own = self._movement(self.clips[clip]), self._rows_of([clip])
             yield clip, ClipSample.of(moving, self._value[own], self._time[own])
 
     def usual_distance(self) -> float:
-        """The distance to the nearest frame of another clip that USUAL of the frames do not exceed;
-        NaN with fewer than FEWEST_CLIPS clips besides the query's, whose frames do not count.
+        """Return the distance to the nearest frame of another clip that USUAL of the frames keep.
 
-        A query whose nearest frame is farther away is like nothing in these clips. Of frames of
-        Penn Action, 0 to 3 % were farther from 4 or 12 other clips of their action, and 42 to 58 %
-        from as many clips of another one (eight actions, raw poses and base model).
+        A query whose nearest frame is farther away is like nothing in these clips. As a query is
+        searched in clips that show neither itself nor a copy of it, so are these frames, and the
+        query's clip is not among the clips in which they are searched: they show what is usual
+        without it. NaN with fewer than FEWEST_CLIPS clips besides the query's and its copies.
         """
-        if len(self.clips) - 1 < FEWEST_CLIPS:
-            return float("nan")
         others = np.delete(np.arange(len(self._value)), self._own)
+        if len(np.unique(self._clip_of(others))) < FEWEST_CLIPS:
+            return float("nan")
         rows = others[np.linspace(0, len(others) - 1, min(SAMPLE, len(others))).astype(np.int64)]
-        nearest: list[int] = []
+        gaps: list[float] = []
         for part in np.split(rows, range(_AT_ONCE, len(rows), _AT_ONCE)):
             about = self._distances(self._value[part])
-            for line, clip in zip(about, self._clip_of(part).tolist(), strict=True):
-                line[self._rows(clip)] = np.inf
-            nearest += about.argmin(axis=1).tolist()
-        gap = np.linalg.norm(self._value[nearest] - self._value[rows], axis=1)
-        return float(np.quantile(gap, USUAL))
+            about[:, self._own] = np.inf
+            for line, row in zip(about, part.tolist(), strict=True):
+                line[self._rows_of(self._same[int(self._clip_of(np.array(row)))])] = np.inf
+                nearest = int(line.argmin())
+                if line[nearest] < np.inf:
+                    gaps.append(float(np.linalg.norm(self._value[nearest] - self._value[row])))
+        return float(np.quantile(gaps, USUAL)) if gaps else float("nan")
 
-    def _rows(self, clip: int) -> slice:
-        return slice(*self._start[clip : clip + 2].tolist())
+    def _rows_of(self, clips: Iterable[int]) -> IntArray:
+        """Return the rows of clips, ascending."""
+        ranges = [np.arange(*self._start[clip : clip + 2]) for clip in sorted(clips)]
+        return np.concatenate(ranges)
 
     def _clip_of(self, row: IntArray) -> IntArray:
         return np.searchsorted(self._start, row, side="right") - 1
 
     def _distances(self, query: FloatArray) -> FloatArray:
-        """(Q, R) float32 squared distances of query (Q, D) from all rows, up to rounding and
-        without the squared length of the query, which is the same for all rows."""
+        """Return (Q, R) float32 squared distances of query (Q, D) from all rows, up to rounding.
+
+        The squared length of the query, which is the same for all rows, is left out.
+        """
         return self._square - 2 * query.astype(np.float32) @ self._value.T

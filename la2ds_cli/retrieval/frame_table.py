@@ -164,7 +164,7 @@ def project_name(project: Project) -> str:
 class StoredClips:
     """The clips of a table but the query's, searched exactly or by its index.
 
-    query: (Q, D) in each view. video: the clip of the query, of this project.
+    query: (Q, D) in each view. own: the clip of the query, of this project, and its copies.
     """
 
     def __init__(
@@ -172,12 +172,13 @@ class StoredClips:
         table: FrameTable,
         query: Mapping[View, FloatArray],
         project: str,
-        video: str,
+        own: Sequence[str],
         *,
         exact: bool,
     ) -> None:
         self._table, self.query, self._exact = table, query, exact
-        self._others = f"NOT ({_clip_condition(project, video)})"
+        clips = ", ".join(map(quoted, own))
+        self._others = f"NOT (project = {quoted(project)} AND clip IN ({clips}))"
         self._number: dict[tuple[str, str], int] = {}  # of those that were found
 
     def named(self, clip: int) -> tuple[str, str]:

@@ -14,6 +14,7 @@ import numpy as np
 from la2ds_cli.alignment.request import FeatureOption, choose_features
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import Unusable, UserError
+from la2ds_cli.core.independence import same_footage
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -176,8 +177,10 @@ class RetrievalRequest:
 def retrieve(
     project: Project, request: RetrievalRequest, progress: Progress = SILENT
 ) -> RetrievalResult:
-    """The nearest frames, in the feature space, of all clips except the query's.
-    views.retrieval_sheet writes the result.
+    """Return the nearest frames, in the feature space, of all clips except the query's.
+
+    Clips that show the same moments of the query's person (`same_footage`) are left out like the
+    query's own. views.retrieval_sheet writes the result.
 
     Raises UserError if a time lies outside the query's clip (exit 2), if there is no other clip or
     the query has no features (exit 4), and as the extraction of poses, embedding and Store do.
@@ -210,8 +213,11 @@ def retrieve(
     }
     asked: dict[View, FloatArray] = {view: value[rows] for view, value in whole.items()}
     looked_up, usual = None, math.nan
+    copies = same_footage(project.videos(), project.source)
     if store is None:
-        others = OtherClips(of_clip, video, lambda c: paced_movement(project.read_pose(c)[0]))
+        others = OtherClips(
+            of_clip, video, lambda c: paced_movement(project.read_pose(c)[0]), copies
+        )
         search = Search(others.asked(asked), movements(pose, features.views))
         searched = others.size
         usual = others.usual_distance()
@@ -220,7 +226,8 @@ def retrieve(
         changes = table.update(project, features, progress)
         exact = not (request.approximate and table.ensure_index(progress))
         name, how = project_name(project), "exact" if exact else "approximate"
-        search = Search(StoredClips(table, asked, name, video, exact=exact), whole)
+        own = [video, *copies.get(video, ())]
+        search = Search(StoredClips(table, asked, name, own, exact=exact), whole)
         *searched, projects = table.size()
         looked_up = SearchedStore(store.uri, table.table.name, how, name, projects, changes)
     queries = _queries(search, of_clip[video], video, rows, request.limits, usual)

@@ -19,11 +19,12 @@ from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.ray_engine import ray_map
 from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.network.base_weights import base_key
+from la2ds_cli.network.run_weights import run_header_at
 from la2ds_cli.network.torch_network import build_network
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.checkpoint import FINISHED, LoopState
 from la2ds_cli.training.clip_set import FEW_CLIPS
-from la2ds_cli.training.data import MAX_PAIRS, batch_size, load_training_set
+from la2ds_cli.training.data import MAX_PAIRS, TrainingSet, batch_size, load_training_set
 from la2ds_cli.training.from_base import start_from_base
 from la2ds_cli.training.loop import LoopOptions, run_loop
 from la2ds_cli.training.losses import add_head, check_input
@@ -123,6 +124,8 @@ def train(
     )
     finished = _prepare_folder(run_dir, config, recipe, options.overwrite)
     saved = checkpoint.load_resume(run_dir / "resume.pt")
+    if saved and not finished:
+        _check_held_out(run_dir, data)
     if finished and saved is None:
         return _as_it_stands(run_dir, len(clips))
     _note_small_batches(len(data.train), config, progress)
@@ -253,6 +256,20 @@ def _prepare_folder(
     artifact.write_text(run_dir / "config.toml", tomli_w.dumps(config.to_dict()))
     artifact.write_json(path, recipe.to_json())
     return finished
+
+
+def _check_held_out(run_dir: Path, data: TrainingSet) -> None:
+    """Raise UserError (exit 5) if an interrupted run held out other clips than it would now.
+
+    Which ones depends on the films and performers in videos.csv; those that it has been trained on
+    would count as never seen.
+    """
+    held_out = run_header_at(run_dir / "last.safetensors").held_out
+    if held_out is not None and list(held_out) != data.held_out:
+        raise Mismatch(
+            f"run '{run_dir.name}' held out other clips: videos.csv has other films or groups",
+            hint="undo the change, or train from the beginning with --overwrite",
+        )
 
 
 def _as_it_stands(run_dir: Path, clips: int) -> TrainResult:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.independence import independent_groups, joints_digest
+from la2ds_cli.core.independence import independent_groups, joints_digest, same_footage
 from tests.movement import sequence, warped_phase
 
 ROOT = Path("/films")
@@ -69,6 +69,23 @@ def test_the_clips_of_a_performer_are_one_group_unless_films_alone_count() -> No
     assert ids(independent_groups(clips, source)) == together
     films = [{"a1"}, {"a2", "duo"}, {"b1"}, {"c1"}, {"c2"}]
     assert ids(independent_groups(clips, source, performers=False)) == films
+
+
+def test_the_same_footage_is_a_copy_or_an_overlapping_part_of_the_same_person() -> None:
+    clips = [
+        Video("film", "a/film.mp4", "1"),
+        Video("copy", "b/film.mp4", "1", group="anna"),
+        Video("first", "a/film.mp4", "1", options="end=4"),
+        Video("second", "a/film.mp4", "1", options="start=4 end=8"),
+        Video("other", "a/film.mp4", "1", person=2),
+        Video("anna", "c.mp4", "2", group="anna"),
+    ]
+    assert same_footage(clips, source) == {
+        "film": ["copy", "first", "second"],
+        "copy": ["film", "first", "second"],
+        "first": ["film", "copy"],
+        "second": ["film", "copy"],
+    }
 
 
 few = st.integers(0, 5).map(str)

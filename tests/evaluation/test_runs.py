@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,42 @@ def test_a_run_is_aligned_in_2d_where_the_clips_have_no_joints_in_3d(
     request = FeatureRequest(project, ["model"], ("mine",), config, "cpu", pose, [])
     (model,) = feature_sets(request, [])
     assert ("base model" in model.variants[0].uses) is not deep
+
+
+@pytest.mark.parametrize("joints", ["auto", "3d", "2d"])
+def test_all_sets_beside_a_run_of_joints_in_3d_compare_them_in_3d(
+    tmp_path: Path, joints: str
+) -> None:
+    """Filmed from many sides, the clips are the same movement in space and another in the image."""
+    project, phases = Project.create(tmp_path), [warped_phase(40 + 7 * n, n) for n in range(6)]
+    for n, phase in enumerate(phases):
+        pose = in_space(phase, turn=0.5 * n, fps=(20.0, 25.0, 30.0)[n % 3])
+        add_sequence(project, f"clip{n}", pose)
+    settings = [*small_runs.TINY, "model.input=joints3d", "train.steps=1"]
+    train(project, run="mine", config=project.config(overrides=settings))
+    config = project.config(overrides=[*settings, f"align.joints={joints}"])
+    warnings: list[str] = []
+    clips = select_clips(project, config, warnings).test
+    assert not [text for text in warnings if "3D" in text]
+    first, last = clips["clip0"], clips["clip4"]
+    request = FeatureRequest(project, None, ("mine",), config, "cpu", first, [])
+    sets = {one.name: one for one in feature_sets(request, [])}
+    wrong = {}
+    for name in ("raw_pose", "raw_pose_best", "time_only"):
+        position = sets[name].variants[0].align(first, last).position
+        shown = np.interp(position, np.arange(len(phases[4])), phases[4])
+        wrong[name] = np.abs(shown - phases[0]).mean()
+    deep = joints != "2d"
+    assert bool(wrong["raw_pose"] < 0.01) is deep
+    assert wrong["raw_pose"] == wrong["raw_pose_best"]
+    assert wrong["time_only"] > 0.02
+    assert ("joints in the image" in sets["base"].variants[0].uses) is deep
+    assert "joints in the image" not in sets["model"].variants[0].uses
+    if deep:  # the same space as that of the run
+        assert wrong["raw_pose"] < 0.5 * wrong["time_only"]
+    # The base model sees the clips as the camera did.
+    (seen,) = sets["base"].variants[0].by_frame([first])
+    np.testing.assert_array_equal(seen, request.base([replace(first, spatial=False)])[0])
 
 
 def test_an_undefined_run_leaves_the_mean_undefined_and_is_named() -> None:

@@ -15,9 +15,16 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.features.heatmap_cache import cache_heatmaps, heatmap_recipe, read_heatmaps
+from la2ds_cli.features import heatmap_cache as module
+from la2ds_cli.features.heatmap_cache import (
+    cache_heatmaps,
+    export_heatmaps,
+    heatmap_recipe,
+    read_heatmaps,
+)
 from la2ds_cli.features.heatmaps import clip_box, render_heatmaps, to_cells
 from tests.movement import pose_of
+from tests.processes import invoke
 from tests.told import refused
 
 CONFIG = HeatmapConfig()
@@ -153,3 +160,52 @@ def test_reading_what_is_not_there(project, tmp_path):
         read_heatmaps(project, "long")
     with pytest.raises(UserError, match="no clips yet"):
         cache_heatmaps(Project.create(tmp_path / "empty"), CONFIG)
+
+
+def test_exported_heatmaps_are_those_of_the_cache_and_equal_without_one(project, monkeypatch):
+    def export(name: str) -> dict[str, np.ndarray]:
+        results = export_heatmaps(project, ["long"], project.root.parent / name)
+        assert [(r.video, r.status, r.frames) for r in results] == [("long", "ok", 150)]
+        with np.load(results[0].path) as file:  # which refuses pickles
+            return dict(file)
+
+    first = export("rendered")
+    cache_heatmaps(project, CONFIG)
+    monkeypatch.setattr(module, "compress_heatmaps", lambda *_: pytest.fail("rendered again"))
+    second = export("read")
+    for name, array in first.items():
+        np.testing.assert_array_equal(second[name], array)
+    pose = project.read_pose("long")[0]
+    np.testing.assert_array_equal(first["maps"], np.rint(255 * rendered(pose)).astype(np.uint8))
+    np.testing.assert_array_equal(first["time"], pose.time)
+    np.testing.assert_array_equal(first["frame"], pose.frame)
+    skeleton = get_skeleton("penn13")
+    assert first["channel"][:13].tolist() == list(skeleton.joints)
+    assert first["channel"][13:].tolist() == [
+        "-".join(skeleton.joints[k] for k in limb) for limb in skeleton.limbs
+    ]
+    assert first["box"].tolist() == clip_box(pose.xy, CONFIG.crop, CONFIG.padding).tolist()
+    assert [r.code for r in export_heatmaps(project, [], project.root.parent / "read")] == [
+        "E001",
+        "",
+    ]
+
+
+def test_the_command_exports_heatmaps(project):
+    out = project.root.parent / "maps"
+    invoke("export", "heatmaps", "long", "--project", project.root, "--out", out)
+    assert [path.name for path in out.iterdir()] == ["long.npz"]
+
+
+def test_a_damaged_cache_is_rendered_anew_for_an_export(project):
+    cache_heatmaps(project, CONFIG)
+    path = project.heatmap_path("short")
+    content = bytearray(path.read_bytes())
+    content[-20] ^= 255
+    path.write_bytes(content)
+    with refused(ExitCode.UNREADABLE, "damaged"):
+        read_heatmaps(project, "short")
+    (result,) = export_heatmaps(project, ["short"])
+    with np.load(result.path) as file:
+        expected = np.rint(255 * rendered(project.read_pose("short")[0])).astype(np.uint8)
+        np.testing.assert_array_equal(file["maps"], expected)

@@ -108,6 +108,17 @@ def test_heatmaps_are_stale_when_a_setting_or_the_poses_change(project: Project)
     assert _step(project, "heatmaps").stale == {"clip-0": "input poses changed"}
 
 
+def test_a_film_in_both_splits_is_named(project: Project):
+    for number, split in enumerate(("train", "train", "test")):
+        project.mark_video(f"clip-{number}", split=split, group="")
+    assert project_status(project, project.config()).split_problem == ""
+    copy = project.clip("clip-1").sha256
+    add_sequence(project, "copy", sequence(warped_phase(40, seed=9)), "test", sha256=copy)
+    said = "test clip copy and training clip clip-1 come from the same video"
+    assert project_status(project, project.config()).split_problem.startswith(f"{said}; give both")
+    assert said in " ".join(invoke("status", "--project", project.root).output.split())
+
+
 def test_a_run_knows_its_clips_and_its_settings(project: Project):
     config = project.config(overrides=TINY)
     train(project, config=config)

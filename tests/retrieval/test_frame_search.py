@@ -172,12 +172,37 @@ def test_the_usual_distance_is_that_to_the_nearest_frame_of_another_clip() -> No
     value = [np.random.default_rng(n).normal(size=(20, 8)).astype(np.float32) for n in range(5)]
     clips = {str(n): ClipRows.of(v, np.arange(20), np.arange(20.0)) for n, v in enumerate(value)}
     least = []
-    for n in (0, 2, 3, 4):  # 80 frames, all of which are measured
-        others = np.concatenate([v for m, v in enumerate(value) if m != n]).astype(float)
+    for n in (0, 2, 3, 4):  # 80 frames, all of which are measured; 1 is the query's
+        others = np.concatenate([v for m, v in enumerate(value) if m not in (n, 1)]).astype(float)
         least += [np.linalg.norm(others - row, axis=1).min() for row in value[n]]
     assert others_of(clips, "1").usual_distance() == pytest.approx(np.quantile(least, 0.99))
     few = {n: clips[n] for n in "012"}
     assert np.isnan(others_of(few, "1").usual_distance())
+
+
+def test_the_usual_distance_does_not_depend_on_the_query() -> None:
+    """Of other clips, the one at 100 is 80 from all others, also where the query is near it."""
+    for at in (101.0, 15.0, 500.0):
+        values = {"q": at, "a": 0.0, "b": 10.0, "c": 20.0, "d": 100.0}
+        clips = clips_of({name: ([v, v], [0.0, 1.0]) for name, v in values.items()})
+        assert others_of(clips).usual_distance() == pytest.approx(80)
+
+
+def test_a_copy_is_no_neighbour() -> None:
+    """Neither of the query, nor of the clips that show what is usual."""
+    values = {"q": 4.0, "q2": 4.0, "a": 0.0, "a2": 0.0, "b": 10.0, "c": 20.0}
+    clips = clips_of({name: ([v, v], [0.0, 1.0]) for name, v in values.items()})
+    copies = {"q": ["q2"], "q2": ["q"], "a": ["a2", "no row"], "a2": ["a"]}
+    others = OtherClips(clips, "q", lambda clip: np.zeros((1, 1)), copies)
+    assert others.usual_distance() == pytest.approx(10)
+    search = Search(others.asked({FILMED: clips["q"].value[[0]]}), {})
+    found = search.nearest(0, Limits(9, 9, 0.0))
+    assert {others.clips[n] for n in found.clip} == {"a", "a2", "b", "c"}
+    alone = OtherClips(
+        {c: clips[c] for c in ("q", "q2")}, "q", lambda clip: np.zeros((1, 1)), copies
+    )
+    search = Search(alone.asked({FILMED: clips["q"].value[[0]]}), {})
+    assert not len(search.nearest(0, Limits(9)).clip)
 
 
 def test_the_phase_of_a_frame_ends_before_its_end_and_the_first_one_wins() -> None:

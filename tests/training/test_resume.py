@@ -17,7 +17,7 @@ import torch
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.health.status import project_status
-from la2ds_cli.network.run_weights import read_weights
+from la2ds_cli.network.run_weights import read_weights, run_header_at
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.train import TrainOptions, train
 from tests.small_runs import JOINTS, interrupted_at, metrics
@@ -165,3 +165,20 @@ def test_a_finished_run_stands_without_its_resume_state_until_overwritten(projec
     assert [again().steps, again().steps] == [kept.best_step] * 2
     assert (folder / "best.safetensors").stat().st_mtime_ns == written
     assert not again(options=TrainOptions("cpu", overwrite=True)).already_finished
+
+
+def test_an_interrupted_run_is_not_resumed_with_other_clips_held_out(project: Project) -> None:
+    """What it has been trained on would count as held out."""
+    config = project.config(overrides=[*JOINTS, "train.validation_share=0.4"])
+    with interrupted_at(12):
+        train(project, run="mine", config=config)
+    before = [(video.id, video.group) for video in project.videos()]
+    held = run_header_at(project.run_dir("mine") / "last.safetensors").held_out
+    assert held
+    for video in project.videos():
+        project.mark_video(video.id, split="", group="" if video.id in held[1:] else "anna")
+    with refused(ExitCode.MISMATCH, "run 'mine' held out other clips: "):
+        train(project, run="mine", config=config)
+    for name, group in before:
+        project.mark_video(name, split="", group=group)
+    assert train(project, run="mine", config=config).steps == config.train.steps
