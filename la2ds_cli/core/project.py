@@ -33,6 +33,7 @@ from la2ds_cli.core.clip import ClipOptions, Video, family, listable
 from la2ds_cli.core.clip_names import as_on_disk
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import Mismatch, Unreadable, UserError, did_you_mean
+from la2ds_cli.core.own_files import PROJECT_FILE as PROJECT_FILE
 from la2ds_cli.core.phase_table import (
     ClipPhases,
     Frames,
@@ -45,7 +46,6 @@ from la2ds_cli.core.project_folder import ProjectFolder, real_path
 from la2ds_cli.core.types import MOST_SECONDS, EmbeddingSequence, Phase, PoseSequence
 from la2ds_cli.core.video_list import VideoList, placed, read_videos, write_videos
 
-PROJECT_FILE = "project.toml"
 _EARLY = 1e-3  # seconds by which the first frame of a part may be before its start
 DEFAULT_RUN = "default"
 BASE_RUN = "la2ds-base"  # stands for the base model where a run is named; no training has this name

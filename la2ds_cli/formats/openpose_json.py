@@ -11,6 +11,7 @@ import numpy as np
 
 from la2ds_cli.core.artifact import cannot_write, temporary_beside
 from la2ds_cli.core.errors import Unreadable
+from la2ds_cli.core.own_files import found_files
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats.file_clip import FileClip
@@ -34,9 +35,11 @@ _MIDDLES = {"neck": ("left_shoulder", "right_shoulder"), "mid_hip": ("left_hip",
 
 
 def sources(root: Path) -> list[Path]:
-    """The folders of clips: `root`, or all such folders inside it, in natural order. Raises
-    UserError (exit 3) if there are none."""
-    folders = {path.parent for path in root.rglob("*") if _FILE.fullmatch(path.name)}
+    """Return the folders of clips: `root`, or all such folders inside it, in natural order.
+
+    What la2ds keeps in a project is left out. Raises UserError (exit 3) if there are none.
+    """
+    folders = {path.parent for path in found_files(root) if _FILE.fullmatch(path.name)}
     if not folders:
         raise Unreadable(
             f"there are no OpenPose files like NAME_000000000000_keypoints.json in {root}",
