@@ -14,7 +14,7 @@ from la2ds_cli.core.errors import Unreadable
 from la2ds_cli.core.own_files import found_files
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.file_clip import FileClip, first_number
 from la2ds_cli.formats.files import (
     FormatError,
     FramesError,
@@ -53,7 +53,8 @@ def read_clips(folder: Path, options: ImportOptions) -> list[FileClip]:
 
     Reads pose_keypoints_2d, and person_id unless it is -1. 25 joints are those of BODY_25; others,
     of tools that write the same files, are those of --skeleton, else COCO's. A joint at (0, 0) with
-    score 0 is missing. Drops face, hands and 3D points.
+    score 0 is missing. Frame numbers are those of the film, counted from 0 or 1. Drops face, hands
+    and 3D points.
     """
     clips = clips_of(folder)
     return [
@@ -81,7 +82,8 @@ def _clip(name: str, folder: Path, paths: dict[int, Path], options: ImportOption
     people = {frame: read_people(path) for frame, path in paths.items()}
     joints = joint_count(people)
     order = joint_order(_BODY if joints == len(_BODY) else None, joints, options)
-    return FileClip(name, folder, Frames.of_people(people, joints), order)
+    frames = Frames.of_people(people, joints)
+    return FileClip(name, folder, frames, order, first=first_number(frames.number), part=True)
 
 
 def read_people(path: Path) -> list[FramePerson]:
