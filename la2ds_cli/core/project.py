@@ -230,15 +230,18 @@ class Project(ProjectFolder):
         folder = self.results_dir("studio")
         return [*(folder / "thumbnails").glob(f"{escape(video)}.*.webp"), folder / f"{video}.csv"]
 
-    def take_out(self, video: str) -> None:
-        """Remove a clip from the list, with what was computed for it and its pictures. What people
-        have set for it stays in their tables, and its row in `aside`; both count again if the same
-        video comes back. Call it with the project locked."""
-        files = [*self.files_of(video), *self.pictures_of(video)]
-        self.add_videos([], [video])
-        for path in files:
-            path.unlink(missing_ok=True)
-        shutil.rmtree(self.film_dir(video), ignore_errors=True)
+    def take_out(self, videos: Collection[str]) -> None:
+        """Remove clips from the list, with what was computed for them and their pictures.
+
+        What people have set for them stays in their tables, and their rows in `aside`; both count
+        again if the same videos come back. The list is written last and once, so that after a kill
+        the same call finds all of the clips, and finishes. Call it with the project locked.
+        """
+        for video in videos:
+            for path in (*self.files_of(video), *self.pictures_of(video)):
+                path.unlink(missing_ok=True)
+            shutil.rmtree(self.film_dir(video), ignore_errors=True)
+        self.add_videos([], videos)
 
     def exported(self, video: str) -> list[str]:
         """Files in `results` that show a clip, relative to the project; found by their names."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
@@ -165,3 +166,23 @@ def test_a_finished_run_stands_without_its_resume_state_until_overwritten(projec
     assert [again().steps, again().steps] == [kept.best_step] * 2
     assert (folder / "best.safetensors").stat().st_mtime_ns == written
     assert not again(options=TrainOptions("cpu", overwrite=True)).already_finished
+
+
+@pytest.mark.parametrize("at", [3, 13, 19])
+def test_the_losses_of_a_resumed_run_are_those_of_an_uninterrupted_one(
+    project: Project, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Also in the line of the steps around the interruption."""
+    monkeypatch.setattr(checkpoint, "SAVE_SECONDS", 0)
+    config = project.config(overrides=JOINTS)
+    train(project, run="whole", config=config, options=TrainOptions("cpu"))
+    with interrupted_at(at):
+        train(project, run="parts", config=config, options=TrainOptions("cpu"))
+    train(project, run="parts", config=config, options=TrainOptions("cpu"))
+
+    def losses(run: str) -> list[tuple[int, float]]:
+        rows = map(json.loads, (project.run_dir(run) / "loss.jsonl").read_text().splitlines())
+        return [(row["step"], row["loss"]) for row in rows]
+
+    assert losses("parts") == losses("whole")
+    assert len(losses("whole")) == 2
