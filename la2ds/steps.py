@@ -61,8 +61,9 @@ def extract(
     paths = [videos] if isinstance(videos, str | Path) else videos
     number = subject if subject and subject.isdecimal() else ""
     chosen = {"detector": detector, "pose": pose, "subject": None if number else subject}
+    given = clip_options.to_json() if clip_options else {}
     options = ExtractOptions(
-        clip=clip_options, subject=number, device=project._device, overwrite=overwrite
+        clip=given, subject=number, device=project._device, overwrite=overwrite
     )
     with project._step(writes=True) as progress:
         return extract_videos(

@@ -101,7 +101,7 @@ def extract_poses(
 
         with opened.shard_lock(*part) if part else opened.lock():
             if overlay is not None:
-                clips = [entry.name for entry in collect_entries(paths)]
+                clips = [entry.name for entry in collect_entries(paths, project=opened)]
                 checked_pages(opened, overlay, len(clips), [*paths, *clips])
             results = extract.extract_poses(
                 opened,

@@ -205,9 +205,9 @@ def remove(
             clips = [clip_named(opened, name) for name in videos]  # before any is removed
             gone = list(dict.fromkeys(clip.id for clip in clips))
             there = any(opened.source(clip).exists() for clip in clips)
-            for video in gone:
-                opened.take_out(video)
-                console.line(f"removed {video}")
+            opened.take_out(gone)
+        for video in gone:
+            console.line(f"removed {video}")
         left = sorted({file for video in gone for file in opened.exported(video)})
         console.document("remove", {"project": opened.root, "removed": gone, "exported": left})
         if there:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from la2ds_cli.core.clip import VIDEO_SUFFIXES
 from la2ds_cli.core.clip_names import as_on_disk
+from la2ds_models.file_lock import system_lock
 
 if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
@@ -52,15 +53,13 @@ def open_or_create(root: Path, console: Console) -> Project:
 def _take_back(root: Path, project_file: str, before: set[str] | None) -> bool:
     """Remove what Project.create and its locks wrote, unless something else was made or another
     command uses it; whether that was done. before: what was in the folder, None if it is new."""
-    from filelock import FileLock
-
     with suppress(OSError):  # a lock that another command holds is one, too
         made = {path.name for path in root.iterdir()} - (before or set())
         locks = list((root / "logs").iterdir()) if "logs" in made else []
         if not made <= {project_file, "logs"} or any("lock" not in path.name for path in locks):
             return False
         for path in locks:
-            with FileLock(path, timeout=0):
+            with system_lock(path, timeout=0):
                 pass
         for path in (*locks, root / project_file):
             path.unlink(missing_ok=True)

@@ -25,6 +25,7 @@ import numpy as np
 
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.errors import ExitCode, Unreadable, UserError, first_line
+from la2ds_models.file_lock import NO_LOCKS
 
 try:
     import fcntl
@@ -130,9 +131,6 @@ def _make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
-
-
 def cannot_write(path: Path, error: OSError) -> UserError:
     """The UserError (exit 7) for a path that the operating system refuses to write."""
     if isinstance(error, FileExistsError | NotADirectoryError):
@@ -147,7 +145,7 @@ def cannot_write(path: Path, error: OSError) -> UserError:
             hint="name a file, which may lie in that folder",
             exit_code=ExitCode.STORAGE,
         )
-    if error.errno in _NO_LOCKS:
+    if error.errno in NO_LOCKS:
         return UserError(
             f"cannot lock {path}: its file system has no locks ({error.strerror or error})",
             hint="move the project to another disk, or connect this one with locks; without them, "

@@ -228,7 +228,10 @@ def id_within(file: str, part: str = "", person: int = 1) -> str:
 
 
 # An id from video_id: the file, the time range in seconds, the person.
-_ID = re.compile(r"(.+-[0-9a-f]{8})(?:-t[0-9.e+]*-[0-9.e+]*)?(?:-p([1-9]\d*))?")
+_SECONDS = r"\d+(?:\.\d+)?(?:e[+-]\d+)?"  # as ClipOptions.part writes them
+_ID = re.compile(
+    rf"(.+-[0-9a-f]{{8}})(?:-t{_SECONDS}-(?:{_SECONDS})?)?(?:-p([1-9]\d*))?", re.DOTALL
+)
 
 
 def family(video: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,8 +13,12 @@ from typing import Any, TypeVar
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.artifact import cannot_read
 from la2ds_cli.core.errors import Mismatch
+from la2ds_cli.core.table_size import check_table_size
 
 Row = TypeVar("Row")
+MOST_ROWS = 250_000  # of a project of 100,000 clips, videos.csv has 100,000
+MOST_CELLS = 5_000_000
+MOST_COLUMNS = 1_000
 # Where a cell may begin: programs disagree on the separator, and some break a cell at its lines.
 _START = r"(?:^|(?<=[;\t\r\n]))"
 _FORMULA = r"(?='*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])"  # also of full width
@@ -56,12 +61,13 @@ def read_rows(
     apostrophe of an `inert` cell is taken off. check: gets the names of the columns, none if the
     file is empty. Either may raise KeyError or ValueError, which becomes a UserError (exit 5) that
     names the line. hint: describes the expected file. Raises UserError (exit 3) if the file cannot
-    be opened.
+    be opened, and (exit 5) for more than MOST_ROWS, MOST_CELLS or MOST_COLUMNS.
     """
     line = 1
     try:
-        with regular_file.opened_text(path, "utf-8-sig", newline="") as handle:
-            reader = csv.reader(handle)
+        with regular_file.opened(path) as stream:
+            check_table_size(stream, MOST_ROWS, MOST_CELLS, ",")
+            reader = csv.reader(io.TextIOWrapper(stream, "utf-8-sig", newline=""))
             keys = column_keys([without_mark(name) for name in next(reader, ())])
             if check is not None:
                 check(keys)
@@ -88,9 +94,14 @@ def read_rows(
 
 
 def column_keys(columns: Sequence[str]) -> list[str]:
-    """The names of columns, each only once. Spreadsheets write columns without a name; from the
-    second one on, null characters follow, which `table_of` takes off. Raises ValueError for any
-    other name that appears twice."""
+    """Return the names of columns, each only once.
+
+    Spreadsheets write columns without a name; from the second one on, null characters follow, which
+    `table_of` takes off. Raises ValueError for any other name that appears twice, and for more than
+    MOST_COLUMNS.
+    """
+    if len(columns) > MOST_COLUMNS:
+        raise ValueError(f"it has more than {MOST_COLUMNS:,} columns")
     keys: list[str] = []
     for name in columns:
         blanks = sum(key.rstrip("\0") == name for key in keys) if not name.strip() else 0

@@ -18,15 +18,11 @@ from pathlib import Path
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.project import PROJECT_FILE, Project
+from la2ds_cli.core.own_files import KEPT_FOLDERS, PROJECT_FILE, TABLES
+from la2ds_cli.core.project import Project
 from la2ds_cli.core.project_folder import real_path
 from la2ds_cli.core.video_list import VideoList
 
-# Folders whose files commands read again, and in which no result belongs.
-_OWN = (
-    *("poses", "heatmaps", "features", "film", "checkpoints", "embeddings", "aside"),
-    *("logs", "results/phases"),
-)
 _LEDGER = "written.json"  # in logs/: path -> SHA-256 of what la2ds wrote, or was about to write
 
 
@@ -78,7 +74,7 @@ def check_output(project: Project, path: Path, inputs: Iterable[str | Path] = ()
             f"{path} belongs to the project and would be lost", hint="write to another file"
         )
     for folder in (real_path(path.parent), real_path(path).parent):  # its own, and that of a link
-        own = any(folder.is_relative_to(real_path(project.root / name)) for name in _OWN)
+        own = any(folder.is_relative_to(real_path(project.root / name)) for name in KEPT_FOLDERS)
         if own or project.video_list().of_source(folder):
             raise UserError(
                 f"{folder} belongs to the project, which reads its files",
@@ -88,10 +84,31 @@ def check_output(project: Project, path: Path, inputs: Iterable[str | Path] = ()
 
 def write_output(project: Project, path: Path, content: bytes | str) -> None:
     """Write a file, unless `check_output` refuses it: its path may have become a clip since the
-    command began. Raises UserError as `check_output` (exit 2) and `artifact.write_bytes` (exit
-    7)."""
+    command began.
+
+    Raises
+    ------
+    UserError : as `check_output` (exit 2) and `artifact.write_bytes` (exit 7)
+    """
+    data = artifact.encoded(content) if isinstance(content, str) else content
     check_output(project, path)
-    artifact.write_bytes(path, artifact.encoded(content) if isinstance(content, str) else content)
+    if not _is_result(project, path):
+        _remember(project, path, hashlib.sha256(data).hexdigest())
+    artifact.write_bytes(path, data)
+
+
+def remember_output(project: Project, path: Path) -> None:
+    """Note a file that was just written to a path that the user typed, such as a video, so that
+    `is_output` knows it."""
+    if not _is_result(project, path):
+        _remember(project, path)
+
+
+def is_output(project: Project, path: Path) -> bool:
+    """Return whether la2ds wrote a file at this path that nobody has changed since."""
+    known = artifact.once(artifact.read_document, project.log_path(_LEDGER))
+    digests = known.get(str(real_path(path)), ())
+    return bool(digests) and path.is_file() and artifact.file_digest(path) in digests
 
 
 # --- names that the user did not type -------------------------------------------------------------
@@ -139,13 +156,13 @@ def _was_written(project: Project, path: Path) -> bool:
     return any(isinstance(digests, list) and digest in digests for digests in known)
 
 
-def _remember(project: Project, path: Path, digest: str) -> None:
+def _remember(project: Project, path: Path, digest: str = "") -> None:
     """Note what is about to be written, beside what is there: after a kill, it is one of them."""
     ledger, name = project.log_path(_LEDGER), str(real_path(path))
     with project.tables():
         known = artifact.read_document(ledger)
         before = [artifact.file_digest(path)] if path.is_file() else []
-        artifact.write_json(ledger, known | {name: sorted({*before, digest})})
+        artifact.write_json(ledger, known | {name: sorted({*before, digest} - {""})})
 
 
 # --- one file under several names -----------------------------------------------------------------
@@ -184,13 +201,11 @@ def _belongs_to(project: Project, path: Path) -> bool:
 
 
 def _tables(project: Project) -> Iterator[Path]:
-    yield from (project.root / PROJECT_FILE, project.videos_path, project.phases_path)
-    yield from (project.subjects_path, project.annotations_path, project.people_path)
-    yield project.store_name_path
+    yield from (project.root / name for name in (PROJECT_FILE, *TABLES))
 
 
 def _computed(project: Project) -> Iterator[Path]:
-    for folder in _OWN:
+    for folder in KEPT_FOLDERS:
         yield from (project.root / folder).rglob("*")
 
 

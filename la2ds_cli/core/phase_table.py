@@ -139,12 +139,16 @@ def write_phase_table(path: Path, table: PhaseTable, backups: Path | None) -> Pa
 
 
 def _back_up(content: bytes, folder: Path) -> Path:
+    """Copy the old table into a folder, unless the last copy there is the same, as after a kill."""
     numbers = [
         int(number)
         for path in folder.glob("before-*.csv")
         if (number := path.stem.removeprefix("before-")).isdecimal()
     ]
-    copy = folder / f"before-{max(numbers, default=0) + 1}.csv"
+    last = max(numbers, default=0)
+    if last and regular_file.content(folder / f"before-{last}.csv") == content:
+        return folder / f"before-{last}.csv"
+    copy = folder / f"before-{last + 1}.csv"
     artifact.write_bytes(copy, content)
     return copy
 

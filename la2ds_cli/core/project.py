@@ -33,6 +33,7 @@ from la2ds_cli.core.clip import ClipOptions, Video, family, listable
 from la2ds_cli.core.clip_names import as_on_disk
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import Mismatch, Unreadable, UserError, did_you_mean
+from la2ds_cli.core.own_files import PROJECT_FILE as PROJECT_FILE
 from la2ds_cli.core.people import PersonRow, Places, write_people
 from la2ds_cli.core.phase_table import (
     ClipPhases,
@@ -46,7 +47,6 @@ from la2ds_cli.core.project_folder import ProjectFolder, real_path
 from la2ds_cli.core.types import MOST_SECONDS, EmbeddingSequence, Phase, PoseSequence
 from la2ds_cli.core.video_list import VideoList, placed, read_videos, write_videos
 
-PROJECT_FILE = "project.toml"
 _EARLY = 1e-3  # seconds by which the first frame of a part may be before its start
 DEFAULT_RUN = "default"
 BASE_RUN = "la2ds-base"  # stands for the base model where a run is named; no training has this name
@@ -231,17 +231,20 @@ class Project(ProjectFolder):
         folder = self.results_dir("studio")
         return [*(folder / "thumbnails").glob(f"{escape(video)}.*.webp"), folder / f"{video}.csv"]
 
-    def take_out(self, video: str) -> None:
-        """Remove a clip from the list, with what was computed for it and its pictures. What people
-        have set for it stays in their tables, and its row in `aside`; both count again if the same
-        video comes back. Call it with the project locked."""
-        files = [*self.files_of(video), *self.pictures_of(video)]
+    def take_out(self, videos: Collection[str]) -> None:
+        """Remove clips from the list, with what was computed for them and their pictures.
+
+        What people have set for them stays in their tables, and their rows in `aside`; both count
+        again if the same videos come back. The list is written last and once, so that after a kill
+        the same call finds all of the clips, and finishes. Call it with the project locked.
+        """
         with self.tables():
-            self.keep_people([video])
-            self.add_videos([], [video])
-        for path in files:
-            path.unlink(missing_ok=True)
-        shutil.rmtree(self.film_dir(video), ignore_errors=True)
+            self.keep_people(videos)
+        for video in videos:
+            for path in (*self.files_of(video), *self.pictures_of(video)):
+                path.unlink(missing_ok=True)
+            shutil.rmtree(self.film_dir(video), ignore_errors=True)
+        self.add_videos([], videos)
 
     def person_places(self, video: str) -> tuple[str, Places]:
         """Return by which choice a clip was read, and where its person is by its poses; raises

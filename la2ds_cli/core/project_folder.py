@@ -19,6 +19,7 @@ from typing import Any
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import check_id
 from la2ds_cli.core.errors import Mismatch, UserError
+from la2ds_models.file_lock import system_lock
 
 TABLES_WAIT = 10.0  # seconds for another to have written a table: of 100,000 clips it takes one
 _RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # in names of files of at most 255 bytes
@@ -76,7 +77,7 @@ class ProjectFolder:
         path = self._folder("logs") / name
         if path.is_symlink():  # a lock opens its file for writing
             raise _leads_out(path)
-        lock = _one_lock(path, os.getpid()) if again else _lock_of(path)
+        lock = _one_lock(path, os.getpid()) if again else system_lock(path)
         try:
             path.parent.mkdir(exist_ok=True)
             lock.acquire(timeout=wait)
@@ -198,17 +199,9 @@ def real_path(path: Path) -> Path:
 
 @cache
 def _one_lock(path: Path, process: int) -> Any:
-    """The lock of a file, one object per process, which the thread that holds it may take again; a
-    fork of the process needs its own."""
-    return _lock_of(path)
-
-
-def _lock_of(path: Path) -> Any:
-    """The lock of a file, which ends with its process. Without locks of the system it is refused: a
-    file that stands for a lock stays after a kill, and travels with a copy of the project."""
-    from filelock import FileLock
-
-    return FileLock(path, fallback_to_soft=False)
+    """Return the lock of a file, one object per process, which the thread that holds it may take
+    again; a fork of the process needs its own."""
+    return system_lock(path)
 
 
 def _leads_out(path: Path) -> UserError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions
+from la2ds_cli.core.clip_names import nfc
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import (
     MOST_FPS,
@@ -36,6 +37,8 @@ _SPARSE = 20  # frame numbers may span this many times the number of listed fram
 _ALWAYS_FINE = 1000  # ... and this many frames in any case
 _FAR = 1e6  # pixels: nowhere in or near a picture, so the joint is missing
 _FAR_METRES = 1e4  # nowhere near a person, so the joint is missing
+_PAUSE = 1.5  # times the usual step between two frames: more is a pause
+_AGREES = 0.1  # largest relative difference between a declared rate and that of the times
 _SLACK = 1  # frames by which a video and its poses may differ
 _CORRECT = "correct the file, or add --fps N or --size WIDTHxHEIGHT"
 
@@ -49,7 +52,8 @@ class FileClip:
     frames: the frames that are listed, and the people in them.
     order: how the joints fill a skeleton.
     complete: every frame of the video has a number, even those without people.
-    first: number of the video's first frame, None = not fixed by the format.
+    first: number of the video's first frame, None = the lowest number of the file
+        (`first_number` finds it where a film may be counted from 0 or from 1).
     part: the file may hold a part of its video, and begins with its lowest number.
     time: (F,) seconds of the listed frames, None if the file has none; it may hold a part, too.
     fps: 0 = unknown.
@@ -207,14 +211,14 @@ def _rows(
         return filled, index, video.time[index], video.fps
     if clip.time is not None and options.fps is None:
         time = np.interp(index, frame, clip.time)
-        return filled, index, time, clip.fps or _usual_rate(row, clip.time)
+        return filled, index, time, _rate_of(row, clip.time, clip.fps / step)
     fps = options.fps or clip.fps
     if not fps > 0:
         raise MissingFactError(
             "the frame rate is not in the file",
             "add --fps N, or --video FILE to take the times of the video",
         )
-    return filled, index, index / fps, fps
+    return filled, index, index / fps, fps / step
 
 
 def _fitted(clip: FileClip, begin: int, length: int, video: SourceVideo) -> int:
@@ -230,10 +234,23 @@ def _fitted(clip: FileClip, begin: int, length: int, video: SourceVideo) -> int:
     return (min(end, there) if clip.complete else there) - begin
 
 
-def _usual_rate(row: IntArray, time: FloatArray) -> float:
+def _rate_of(row: IntArray, time: FloatArray, declared: float) -> float:
+    """Return the rows per second of the times of some rows: `declared`, which is more exact, where
+    the times agree with it."""
     if len(time) < 2:
+        if declared > 0:
+            return declared
         raise FramesError("it has a single frame and therefore no frame rate", "add --fps N")
-    return float(1 / np.median(np.diff(time) / np.diff(row)))
+    steps = np.diff(time) / np.diff(row)
+    steps = steps[steps <= _PAUSE * np.median(steps)]
+    measured = float(1 / steps.mean())  # not the median, since times may be rounded
+    return declared if abs(declared / measured - 1) < _AGREES else measured
+
+
+def first_number(number: Sequence[int] | IntArray) -> int:
+    """Return the number of a film's first frame, 0 or 1, given those of a file that may begin
+    later: 1 if the lowest is 1."""
+    return int(min(number, default=0) == 1)
 
 
 # --- the video that a pose file was made from: its time stamps and its size -----------------------
@@ -286,17 +303,7 @@ def source_of(video: Path | None, clip: str, *, only: bool) -> SourceVideo | Non
     if video is None:
         return None
     if video.is_dir():
-        files = [
-            path
-            for path in sorted(video.iterdir())
-            if path.stem == clip and path.suffix.lower() in VIDEO_SUFFIXES
-        ]
-        if not files:
-            raise VideoError(
-                f"there is no video called {clip} in {video}",
-                f"name it {clip}.mp4, or import this clip without --video",
-            )
-        video = files[0]
+        video = _video_called(clip, video)
     elif not only:
         raise VideoError(
             f"one video, {video.name}, was given for several clips",
@@ -315,3 +322,24 @@ def source_of(video: Path | None, clip: str, *, only: bool) -> SourceVideo | Non
         raise VideoError(error.message, error.hint) from error
     size = info.width, info.height
     return SourceVideo(version, time, info.fps, size)
+
+
+def _video_called(clip: str, folder: Path) -> Path:
+    """Return the one video in a folder that has the name of a clip; raises VideoError."""
+    files = [
+        path
+        for path in sorted(folder.iterdir())
+        if nfc(path.stem) == nfc(clip) and path.suffix.lower() in VIDEO_SUFFIXES
+    ]
+    if not files:
+        raise VideoError(
+            f"there is no video called {clip} in {folder}",
+            f"name it {clip}.mp4, or import this clip without --video",
+        )
+    if len(files) > 1:
+        names = ", ".join(path.name for path in files)
+        raise VideoError(
+            f"there are several videos called {clip} in {folder}: {names}",
+            "keep one of them there, or import this clip alone with --video FILE",
+        )
+    return files[0]

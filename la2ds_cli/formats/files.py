@@ -25,6 +25,7 @@ from la2ds_cli.core import regular_file
 from la2ds_cli.core.artifact import encoded, write_bytes
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
+from la2ds_cli.core.table_size import check_table_size
 from la2ds_cli.core.types import FloatArray
 
 
@@ -148,6 +149,8 @@ def read_json(path: Path) -> Any:
     text = read_text(path)
     if not text.strip():
         raise PoseFileError("it is empty")
+    if text.count("[") + text.count("{") > _MOST_PARTS:
+        raise PoseFileError(f"it has more than {_MOST_PARTS:,} lists and objects")
     try:
         return json.loads(text)
     except RecursionError as error:
@@ -184,13 +187,22 @@ def shown(value: Any) -> str:
 
 Row = tuple[int, list[str]]  # the number of the row, from 1, and its cells
 _PIECE = 1000  # rows written at once
+_MOST_ROWS = 2_000_000  # of a table: 18 hours at 30 frames a second
+_MOST_CELLS = 200_000_000
+_MOST_PARTS = 10_000_000  # lists and objects of a JSON document, which take 1 GB
 
 
 def rows_of(path: Path, delimiter: str = ",") -> Iterator[Row]:
     """The rows of a file that are not blank, as they are read; raises PoseFileError."""
     number = 0
-    with unreadable_text():
-        stream = regular_file.opened(path, regular_file.MOST_IMPORTED, links=True)
+    with (
+        unreadable_text(),
+        regular_file.opened(path, regular_file.MOST_IMPORTED, links=True) as stream,
+    ):
+        try:
+            check_table_size(stream, _MOST_ROWS, _MOST_CELLS, delimiter)
+        except ValueError as error:
+            raise PoseFileError(str(error), "split the film into several files") from error
         with io.TextIOWrapper(stream, "utf-8-sig", newline="") as lines:
             try:
                 for cells in csv.reader(lines, delimiter=delimiter):

@@ -19,7 +19,8 @@ from la2ds_cli.core.artifact import Recipe, file_digest, staleness
 from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.clip import ClipOptions, Video, id_within, slug, video_id
 from la2ds_cli.core.errors import ExitCode, Unreadable, Unusable, UserError
-from la2ds_cli.core.output_paths import check_output, checked_outputs
+from la2ds_cli.core.output_paths import check_output, checked_outputs, is_output
+from la2ds_cli.core.own_files import found_files
 from la2ds_cli.core.phase_table import PhaseRow, in_time_order
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
@@ -61,18 +62,21 @@ def import_poses(
     """
     module = load_format(format_name, READ)
     find = getattr(module, "sources", None)
-    paths = _files_of(root, module.SUFFIXES) if find is None else find(root)
+    paths = _files_of(project, root, module.SUFFIXES) if find is None else find(root)
     options = options or ImportOptions()
     return import_files(project, format_name, paths, module.read_clips, options, progress)
 
 
-def _files_of(root: Path, suffixes: Sequence[str]) -> list[Path]:
-    """The file `root`, or all files below it with one of the suffixes, in natural order. Raises
-    UserError (exit 3) if there is none."""
+def _files_of(project: Project, root: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Return the file `root`, or all files below it with one of the suffixes, in natural order.
+
+    What la2ds keeps in a project, and what it wrote elsewhere for this one, is left out. Raises
+    UserError (exit 3) if there is no file.
+    """
     if root.is_file():
         return [root]
-    paths = [p for p in root.rglob("*") if p.is_file() and p.suffix.lower() in suffixes]
-    if paths:
+    paths = [p for p in found_files(root) if p.suffix.lower() in suffixes and p.is_file()]
+    if paths := [path for path in paths if not is_output(project, path)]:
         return ordered(paths)
     message = f"there is no {' or '.join(suffixes)} file in {root}"
     raise Unreadable(

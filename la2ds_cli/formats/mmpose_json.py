@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.file_clip import FileClip, first_number
 from la2ds_cli.formats.files import (
     FramesError,
     ImportOptions,
@@ -48,7 +48,9 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
             people[frame] = [_person(one) for one in item["instances"]]
     joints = joint_count(people)
     order = joint_order(names, joints, options)
-    return [FileClip(path.stem, path, Frames.of_people(people, joints), order)]
+    clip = Frames.of_people(people, joints)
+    first = first_number(clip.number)
+    return [FileClip(path.stem, path, clip, order, first=first, part=True)]
 
 
 def _person(item: dict[str, Any]) -> FramePerson:

@@ -11,9 +11,10 @@ import numpy as np
 
 from la2ds_cli.core.artifact import cannot_write, temporary_beside
 from la2ds_cli.core.errors import Unreadable
+from la2ds_cli.core.own_files import found_files
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.file_clip import FileClip, first_number
 from la2ds_cli.formats.files import (
     FormatError,
     FramesError,
@@ -34,9 +35,11 @@ _MIDDLES = {"neck": ("left_shoulder", "right_shoulder"), "mid_hip": ("left_hip",
 
 
 def sources(root: Path) -> list[Path]:
-    """The folders of clips: `root`, or all such folders inside it, in natural order. Raises
-    UserError (exit 3) if there are none."""
-    folders = {path.parent for path in root.rglob("*") if _FILE.fullmatch(path.name)}
+    """Return the folders of clips: `root`, or all such folders inside it, in natural order.
+
+    What la2ds keeps in a project is left out. Raises UserError (exit 3) if there are none.
+    """
+    folders = {path.parent for path in found_files(root) if _FILE.fullmatch(path.name)}
     if not folders:
         raise Unreadable(
             f"there are no OpenPose files like NAME_000000000000_keypoints.json in {root}",
@@ -50,7 +53,8 @@ def read_clips(folder: Path, options: ImportOptions) -> list[FileClip]:
 
     Reads pose_keypoints_2d, and person_id unless it is -1. 25 joints are those of BODY_25; others,
     of tools that write the same files, are those of --skeleton, else COCO's. A joint at (0, 0) with
-    score 0 is missing. Drops face, hands and 3D points.
+    score 0 is missing. Frame numbers are those of the film, counted from 0 or 1. Drops face, hands
+    and 3D points.
     """
     clips = clips_of(folder)
     return [
@@ -78,7 +82,8 @@ def _clip(name: str, folder: Path, paths: dict[int, Path], options: ImportOption
     people = {frame: read_people(path) for frame, path in paths.items()}
     joints = joint_count(people)
     order = joint_order(_BODY if joints == len(_BODY) else None, joints, options)
-    return FileClip(name, folder, Frames.of_people(people, joints), order)
+    frames = Frames.of_people(people, joints)
+    return FileClip(name, folder, frames, order, first=first_number(frames.number), part=True)
 
 
 def read_people(path: Path) -> list[FramePerson]:

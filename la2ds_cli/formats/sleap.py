@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from la2ds_cli.core.errors import UserError, optional_import
+from la2ds_cli.core.types import FloatArray
 from la2ds_cli.formats.file_clip import FileClip
 from la2ds_cli.formats.files import ImportOptions, JointsError, PoseFileError
 from la2ds_cli.formats.people import FramePerson, Frames, JointOrder, joint_order
 
 SUFFIXES = (".slp", ".h5")
 _MOST_ROWS = 1_000_000
+_SAME_PLACE = 0.5  # least overlap of the boxes of one person, set by hand and predicted
 _MOST_BYTES = 1 << 30  # of all arrays, unpacked: an empty one of any size takes no room in a file
 
 
@@ -34,8 +37,8 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
     package sleap-io.
 
     Reads nodes by name, points and their scores (1 for points placed by hand), tracks, frame
-    numbers and the size, of each video of the file. If a frame has instances corrected by hand,
-    only these count. Drops edges, suggestions and embedded images.
+    numbers and the size, of each video of the file. An instance corrected by hand replaces the
+    predicted one of its person. Drops edges, suggestions and embedded images.
     """
     try:
         labels = _load(path)
@@ -115,13 +118,47 @@ def _clip(path: Path, name: str, video: Any, frames: Frames, order: JointOrder) 
 
 
 def _people(frame: Any) -> list[FramePerson]:
-    """Joints, scores and track of each person; instances corrected by hand take precedence over
-    predicted ones."""
-    people = []
-    for instance in list(frame.user_instances) or frame.predicted_instances:
+    """Return joints, scores and track of each person. An instance set by hand replaces the
+    predicted one of the same person; the other people of the frame stay as predicted."""
+    by_hand, people = list(frame.user_instances), []
+    replaced = [id(one) for mine in by_hand for one in _replaced(mine, frame.predicted_instances)]
+    predicted = [one for one in frame.predicted_instances if id(one) not in replaced]
+    for instance in (*by_hand, *predicted):
         xy = np.array(instance.numpy(), np.float64)
         predicted = "score" in (instance.points.dtype.names or ())
         score = np.array(instance.points["score"], np.float64) if predicted else np.ones(len(xy))
-        track = None if instance.track is None else str(instance.track.name)
+        linked = getattr(instance, "from_predicted", None)
+        known = instance.track or (linked.track if linked is not None else None)
+        track = None if known is None else str(known.name)
         people.append(FramePerson.of(xy, score, track=track))
     return people
+
+
+def _replaced(mine: Any, predicted: Sequence[Any]) -> list[Any]:
+    """Return the predicted instances that one set by hand replaces: those of its track and the one
+    that it was made from, or else the one that lies where it is."""
+    linked = [
+        one
+        for one in predicted
+        if one is mine.from_predicted or (mine.track is not None and one.track is mine.track)
+    ]
+    if linked or mine.track is not None or not predicted:
+        return linked
+    nearest = max(predicted, key=lambda one: _overlap(mine, one))
+    return [nearest] if _overlap(mine, nearest) >= _SAME_PLACE else []
+
+
+def _overlap(a: Any, b: Any) -> float:
+    """Return the intersection over union of the boxes around the joints of two instances."""
+    (low_a, high_a), (low_b, high_b) = (_corners(one) for one in (a, b))
+    sides = np.minimum(high_a, high_b) - np.maximum(low_a, low_b)
+    shared = np.prod(np.maximum(sides, 0))
+    whole = np.prod(high_a - low_a) + np.prod(high_b - low_b) - shared
+    return float(shared / whole) if whole > 0 else 0.0
+
+
+def _corners(instance: Any) -> tuple[FloatArray, FloatArray]:
+    """Return the lowest and the highest x and y of the joints that are seen, 0 without any."""
+    xy = np.array(instance.numpy(), np.float64)
+    seen = xy[np.isfinite(xy).all(axis=1)]
+    return (seen.min(axis=0), seen.max(axis=0)) if len(seen) else (np.zeros(2), np.zeros(2))

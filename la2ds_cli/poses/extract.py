@@ -115,7 +115,7 @@ def _plan(
     run: Extraction, paths: Sequence[str], options: ExtractOptions
 ) -> list[ClipSource | ClipResult]:
     """The clips named by `paths`, probed, or what is wrong with them."""
-    entries = collect_entries(paths, options.clip)
+    entries = collect_entries(paths, options.clip, run.project)
     listed = Counter(Path(entry.name).resolve() for entry in entries)
     if options.shard is not None:
         number, parts = options.shard

@@ -26,6 +26,8 @@ from la2ds_cli.core.clip import (
 from la2ds_cli.core.clip_names import ClipName, as_on_disk
 from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import Mismatch, Unusable, UserError
+from la2ds_cli.core.output_paths import is_output
+from la2ds_cli.core.own_files import is_own, own_names
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import listed_as
 from la2ds_cli.poses.people import NOBODY, FilmPeople
@@ -71,14 +73,19 @@ class Entry:
         return options.amended({name: getattr(self.options, name) for name in self.said})
 
 
-def collect_entries(paths: Sequence[str], given: Mapping[str, Any] | None = None) -> list[Entry]:
-    """Files and folders of images in the order named, with the options of each clip.
+def collect_entries(
+    paths: Sequence[str],
+    given: Mapping[str, Any] | None = None,
+    project: Project | None = None,
+) -> list[Entry]:
+    """Return files and folders of images in the order named, with the options of each clip.
 
     Folders are searched recursively, links included, and patterns (`*`, `?`, `**`) expanded, both
     in natural order. A named folder with images and no video in it or below is one clip. Further
     down, a folder with two or more images is one clip if neither it nor a folder below it contains
     another clip. *.csv are manifests. A folder or pattern without a clip stays in the list under
-    its own name, so that it gets a row in the report.
+    its own name, so that it gets a row in the report. What la2ds keeps in a project is left out in
+    folders and patterns (core/own_files.py), and so is what it wrote elsewhere for `project`.
 
     given: options by name, for what a manifest does not say; fps is kept only for folders of
     images. A clip that is named twice with the same options and subject is listed once. Raises
@@ -90,13 +97,13 @@ def collect_entries(paths: Sequence[str], given: Mapping[str, Any] | None = None
     named: list[Entry] = []
     for path in paths:
         refuse_url(path)
-        for name in _expand(path):
+        for name in _expand(path, project):
             is_table = Path(name).suffix.lower() == ".csv"
             one = Entry(name, options, said=frozenset(given))
             named += read_manifest(name, given) if is_table else [one]
     entries: dict[tuple[Path, str], Entry] = {}  # the file and its part, which make the id
     for entry in named:
-        for name in _expand(entry.name):
+        for name in _expand(entry.name, project):
             new = replace(entry, name=name, options=_without_rate(name, entry.options))
             old = entries.setdefault((Path(name).resolve(), new.options.part), new)
             if (old.options, old.subject, old.said) != (new.options, new.subject, new.said):
@@ -113,20 +120,36 @@ def _without_rate(name: str, options: ClipOptions) -> ClipOptions:
     return options
 
 
-def _expand(path: str) -> list[str]:
-    """The clips that a path or pattern refers to; itself if there are none."""
+def _expand(path: str, project: Project | None = None) -> list[str]:
+    """Return the clips that a path or pattern refers to; itself if there are none."""
     try:
         path = as_on_disk(path)
         if Path(path).is_dir():
-            return _clips_of(path) or [path]
+            return _clips_of(path, project) or [path]
         if not Path(path).exists() and glob.has_magic(path):
             # Path.glob takes no absolute pattern.
             matches = glob.glob(path, recursive=True)  # noqa: PTH207
-            clips = [name for name in matches if Path(name).is_file() or is_image_folder(name)]
+            inside = is_own(_fixed_part(path))  # somebody wants what is in there
+            clips = [
+                name
+                for name in matches
+                if (Path(name).is_file() or is_image_folder(name))
+                and (inside or not is_own(Path(name)))
+                and not _is_output(project, Path(name))
+            ]
             return natural_order(clips) or [path]
     except OSError:  # such as a name longer than the system allows; reading it will say so
         pass
     return [path]
+
+
+def _fixed_part(pattern: str) -> Path:
+    """Return the folders of a pattern before its first one with a wildcard."""
+    return next(folder for folder in Path(pattern).parents if not glob.has_magic(str(folder)))
+
+
+def _is_output(project: Project | None, path: Path) -> bool:
+    return project is not None and is_output(project, path)
 
 
 def stands_for_clips(path: str) -> bool:
@@ -141,26 +164,32 @@ def stands_for_clips(path: str) -> bool:
         return True
 
 
-def _clips_of(folder: str) -> list[str]:
-    clips = _clips_below(folder, set())
+def _clips_of(folder: str, project: Project | None) -> list[str]:
+    path = Path(folder)
+    if path.name in own_names(path.parent):
+        return []
+    clips = _clips_below(folder, set(), project)
     if is_image_folder(folder) and not any(Path(clip).is_file() for clip in clips):
         return [folder]
     return natural_order(clips)
 
 
-def _clips_below(folder: str, seen: set[str]) -> list[str]:
-    """Videos and image folders in a folder and below. `seen`: folders already searched, so that
-    circular links end."""
+def _clips_below(folder: str, seen: set[str], project: Project | None) -> list[str]:
+    """Return videos and image folders in a folder and below. `seen`: folders already searched, so
+    that circular links end."""
     seen.add(os.path.realpath(folder))
     try:
         entries = [e for e in Path(folder).iterdir() if not e.name.startswith(".")]
     except OSError:  # one folder that may not be read does not hide the others
         return []
-    clips = [str(entry) for entry in entries if is_video_file(entry)]
+    own = own_names(Path(folder), [entry.name for entry in entries])
+    entries = [entry for entry in entries if entry.name not in own]
+    clips = [str(e) for e in entries if is_video_file(e) and not _is_output(project, e)]
     for entry in entries:
         if entry.is_dir() and os.path.realpath(entry) not in seen:
-            clips += _clips_below(str(entry), seen)
-    if not clips and len(image_files(Path(folder))) >= _LEAST_IMAGES:
+            clips += _clips_below(str(entry), seen, project)
+    images = [] if clips else image_files(Path(folder))
+    if len([image for image in images if not _is_output(project, image)]) >= _LEAST_IMAGES:
         return [folder]
     return clips
 

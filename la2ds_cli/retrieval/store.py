@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from la2ds_cli.core.errors import (
     ExitCode,
     Mismatch,
@@ -27,6 +25,7 @@ from la2ds_cli.core.errors import (
     optional_import,
 )
 from la2ds_cli.retrieval.clip_rows import ClipFeatures
+from la2ds_models.file_lock import system_lock
 from la2ds_models.weight_files import offline_reason
 
 VERSION = 3  # of the tables; also increased when paced_movement returns other values
@@ -88,7 +87,7 @@ class Store:
                 raise Mismatch(f"{path} is a link", hint="replace it by a file or folder")
         with reported(self.uri, name, ExitCode.STORAGE):
             lock.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(lock):
+            with system_lock(lock):
                 if not folder.is_dir():
                     return self.connection.create_table(name, schema=schema)
         with reported(self.uri, name):

@@ -358,7 +358,7 @@ async def remove(request: Request) -> Response:
     def work() -> list[str]:
         with project.lock(wait=WAIT), project.tables():
             _refuse_read_anew(request, clip_of(request))
-            project.take_out(video.id)
+            project.take_out([video.id])
         studio.films.forget([video.id])
         return project.exported(video.id)
 

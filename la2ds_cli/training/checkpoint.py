@@ -112,12 +112,13 @@ def _is_stored(stream: BinaryIO) -> bool:
 
 @dataclass
 class LoopState:
-    """Steps done, seconds of training so far, best validation, and the sums since the last one.
+    """Steps done, seconds of training so far, best validation, and sums of losses.
 
     best_error, raw_pose_error: % of the clip length (training.validate). idle: consecutive
     validations without improvement. collapse: how the embedding has collapsed, empty if it has not.
-    threads: of torch, so that a resumed run computes identically; 0 before the first step. The
-    field names are the keys in resume.pt.
+    threads: of torch, so that a resumed run computes identically; 0 before the first step.
+    loss_sum, losses: since the last validation; line_sum, line_losses: since the last line of
+    loss.jsonl. The field names are the keys in resume.pt.
     """
 
     step: int = 0
@@ -132,6 +133,8 @@ class LoopState:
     threads: int = 0
     loss_sum: float = 0.0
     losses: int = 0
+    line_sum: float = 0.0
+    line_losses: int = 0
 
     def record(self, result: Validation) -> bool:
         """Record a validation; returns True if it is the best so far."""
@@ -183,7 +186,6 @@ class Records:
     ) -> None:
         self._run_dir, self._recipe, self._skeleton = run_dir, recipe, skeleton
         self._seen, self._network, self._optimiser = dict(seen), network, optimiser
-        self._losses: list[float] = []  # since the last line of loss.jsonl
         self._saved = time.monotonic()
 
     def resume(self) -> LoopState:
@@ -215,13 +217,14 @@ class Records:
         """
         state.loss_sum += loss
         state.losses += 1
-        self._losses.append(loss)
+        state.line_sum += loss
+        state.line_losses += 1
         if state.step % LOSS_EVERY == 0:
-            mean = sum(self._losses) / len(self._losses)
+            mean = state.line_sum / state.line_losses
             row = {"step": state.step, "seconds": round(state.seconds, 2), "loss": mean}
             with (self._run_dir / "loss.jsonl").open("a", encoding="utf-8") as handle:
                 handle.write(json.dumps(row) + "\n")
-            self._losses.clear()
+            state.line_sum, state.line_losses = 0.0, 0
 
     def save_validation(
         self, state: LoopState, result: Validation, rate: float, best: bool

@@ -15,25 +15,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from la2ds_cli.core import regular_file
 from la2ds_cli.core.artifact import cannot_write, replace_by, temporary_beside
 from la2ds_cli.core.errors import UserError
+from la2ds_cli.video.file_kind import LONGEST_HEAD, Kind, kind_of
 from la2ds_cli.video.media_files import MOST_PIXELS, is_video_file, unreadable
 
 if TYPE_CHECKING:
     import av
 
-# What a disk or a connection to it says that fails, and no demuxer of a damaged file was seen to.
+# Errors of a disk or of a connection to it; no demuxer was seen to give them for a damaged file.
 _OF_THE_DISK = frozenset(
     {errno.EIO, errno.ENXIO, errno.ENODEV, errno.ETIMEDOUT, errno.ENOTCONN, errno.EACCES}
     | ({errno.ESTALE} if hasattr(errno, "ESTALE") else set())
 )
 _FALLBACK_FPS = 25.0  # only if neither the container nor the codec gives a rate
 _CONVERT = "ffmpeg -i {name} -c:v libx264 -pix_fmt yuv420p converted.mp4"
-# Without "file:" a colon in the name would be read as a protocol; the whitelist keeps playlists
-# with the suffix of a video from opening anything but files.
+# Without "file:" a colon in the name would be read as a protocol. FFmpeg's own default keeps it
+# from opening media that a QuickTime file refers to elsewhere.
 _ACCESS = {"protocol_whitelist": "file"}
-# FFmpeg's demuxers that draw text as pictures or open the files of a list.
-_NO_VIDEO = {"tty", "bin", "adf", "idf", "xbin", "concat", "dash", "hls", "imf", "sdp"}
 # FFmpeg's messages about files that are not videos -> clearer ones.
 _CLEARER = {
     "End of file": "it holds no frames",
@@ -44,31 +44,63 @@ _BT709, _LIMITED = 1, 1  # FFmpeg's numbers
 
 @contextmanager
 def open_container(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
-    """The container and its first real video stream, with the decoder ready.
+    """Open a video, and yield its container and its first real video stream with the decoder ready.
 
-    Raises UserError: V001 not readable as a video, V002 empty, V004 no video stream, V005
-    unsupported codec, V006 no such file (all exit 3).
+    The bytes of the file decide which demuxer reads it (file_kind.py), and no other file is opened.
+
+    Raises
+    ------
+    UserError : V001 not readable as a video, V002 empty, V004 no video stream, V005 unsupported
+        codec, V006 no such file (all exit 3)
     """
     import av
     from av.error import FFmpegError
 
     name = os.fspath(path)
     _check_file(Path(name))
+    demuxer = _demuxer_of(name)
     try:
-        container = av.open(f"file:{name}", options=_ACCESS, **_metadata_errors(av.__version__))
+        container = av.open(
+            f"file:{name}", format=demuxer, options=_ACCESS, **_metadata_errors(av.__version__)
+        )
     except (FFmpegError, MemoryError, OSError, ValueError) as error:
-        raise unreadable(
-            f"{name} is not a readable video: {_reason(Path(name), error)}",
-            "copy or export it again from the device that recorded it",
-            "V001",
-        ) from error
+        raise _not_readable(name, _reason(Path(name), error)) from error
     with container:
         yield container, _video_stream(container, name)
 
 
 def _metadata_errors(version: str) -> dict[str, Any]:
-    """Options of av.open that accept titles in any encoding, the default of PyAV from 19 on."""
+    """Return options of av.open that accept titles in any encoding, as PyAV does from 19 on."""
     return {"metadata_errors": "surrogateescape"} if int(version.split(".")[0]) < 19 else {}
+
+
+def _demuxer_of(name: str) -> str:
+    """Return FFmpeg's demuxer for a file. Raises UserError (exit 3) as `open_container`."""
+    try:
+        with regular_file.opened(name, most=None, links=True) as stream:
+            head = stream.read(LONGEST_HEAD)
+    except OSError as error:
+        raise _not_readable(name, error.strerror or str(error)) from error
+    kind, demuxer = kind_of(head)
+    if kind is Kind.VIDEO:
+        return demuxer
+    if kind is Kind.TEXT:
+        message = f"{name} is not a video but text or a list"
+        raise unreadable(message, "give a video file", "V001")
+    if kind is Kind.IMAGE:
+        hint = "give the folder of images, and their rate with --fps N"
+        raise unreadable(f"{name} is an image, not a video", hint, "V004")
+    if kind is Kind.SOUND:
+        message = f"{name} has no video stream (audio only)"
+        raise unreadable(message, "give a video file", "V004")
+    pdf = kind is Kind.PDF
+    reason = "it is a PDF" if pdf else "it is not a video, or its start is damaged"
+    raise _not_readable(name, reason)
+
+
+def _not_readable(name: str, reason: str) -> UserError:
+    hint = "copy or export it again from the device that recorded it"
+    return unreadable(f"{name} is not a readable video: {reason}", hint, "V001")
 
 
 def _check_file(path: Path) -> None:
@@ -89,6 +121,9 @@ def _check_file(path: Path) -> None:
         raise unreadable(message, "check the spelling of the path", "V006")
     if not is_file and glob.has_magic(str(path)):
         raise unreadable(f"nothing matches {path}", "check the pattern, and quote it", "V006")
+    if not is_file and path.exists():
+        message = f"{path} is a pipe or a device, not a file"
+        raise unreadable(message, "give a video file", "V006")
     if not is_file:
         raise unreadable(f"no such file: {path}", "check the spelling of the path", "V006")
     if path.stat().st_size == 0:
@@ -98,14 +133,6 @@ def _check_file(path: Path) -> None:
 def _video_stream(container: Any, name: str) -> Any:
     from av.stream import Disposition
 
-    if container.format.name.split(",")[0] in _NO_VIDEO:
-        raise unreadable(f"{name} is not a video but text or a list", "give a video file", "V001")
-    if container.format.name == "image2" or container.format.name.endswith("_pipe"):
-        raise unreadable(
-            f"{name} is an image, not a video",
-            "give the folder of images, and their rate with --fps N",
-            "V004",
-        )
     pictures = [s for s in container.streams.video if s.disposition & Disposition.attached_pic]
     streams = [s for s in container.streams.video if s not in pictures]
     if not streams:
@@ -219,8 +246,6 @@ def _reason(path: Path, error: Exception) -> str:
         return cause.strerror or str(cause)
     if head[4:8] == b"ftyp":
         return "its index (moov) is missing, the recording was probably cut off"
-    if head[:4] == b"%PDF":
-        return "it is a PDF"
     message = getattr(error, "strerror", None) or str(error)
     return _CLEARER.get(message, message)
 

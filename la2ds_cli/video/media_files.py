@@ -22,6 +22,7 @@ from la2ds_cli.video.frame_conversion import Image
 
 MOST_PIXELS = 1 << 27  # of a frame: 16384 x 8192, 400 MB as RGB; four times an 8K video
 _ANIMATED = {".webp", ".png"}  # still or animated; FFmpeg decodes the latter
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # Pillow hands PostScript to Ghostscript
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
 
@@ -164,7 +165,7 @@ def read_image(path: Path) -> Image | None:
     from PIL import ImageOps
 
     try:
-        with PillowImage.open(path) as stored:
+        with PillowImage.open(path, formats=_FORMATS) as stored:
             if math.prod(stored.size) > MOST_PIXELS:
                 return None
             image = ImageOps.exif_transpose(stored)

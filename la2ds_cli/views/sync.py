@@ -16,7 +16,7 @@ from la2ds_cli.alignment.confidence import within_text
 from la2ds_cli.alignment.path import nearest_rows
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import Unusable, UserError
-from la2ds_cli.core.output_paths import check_output
+from la2ds_cli.core.output_paths import check_output, remember_output
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
@@ -249,6 +249,7 @@ def write_sync(
     both = side_by_side(project, result, (row_a, row_b), height, skeleton=skeleton, privacy=privacy)
     progress.begin("side by side", len(row_a))
     write_video(out, both.frames(progress), fps, partial(check_output, project))
+    remember_output(project, out)
     progress.end()
     return {
         "schema_version": 1,

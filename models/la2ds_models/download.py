@@ -24,9 +24,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from la2ds_models import weight_files
+from la2ds_models.file_lock import NO_LOCKS, system_lock
 from la2ds_models.weight_files import (
     WeightError,
     WeightFile,
@@ -105,12 +106,19 @@ def _unavailable(entry: WeightFile, reason: str) -> WeightError:
 def _alone(target: Path, note: Note) -> Iterator[None]:
     """Create the folder of `target` and let one process at a time work on that file."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(target.with_name(f".{target.name}.lock"))
+    lock = system_lock(target.with_name(f".{target.name}.lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
         note(f"another process is downloading {target.name}; waiting for it")
         lock.acquire()
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        raise WeightsNotStored(
+            f"cannot lock {target}: its file system has no locks; set LA2DS_HOME to a folder on "
+            "another disk"
+        ) from error
     try:
         yield
     finally:

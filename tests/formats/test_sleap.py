@@ -136,3 +136,31 @@ def test_an_h5_of_deeplabcut_is_not_opened(project: Project, tmp_path: Path):
     with pytest.raises(UserError, match="not an analysis file of SLEAP") as caught:
         import_poses(project, "sleap", path, ImportOptions(fps=25))
     assert "save_as_csv=True" in caught.value.hint
+
+
+@needs_sleap_io
+@pytest.mark.parametrize("how", ["track", "link", "place"])
+def test_a_correction_of_one_person_leaves_the_others(project: Project, tmp_path: Path, how: str):
+    """It replaces the prediction of its track, the one that it was made from, or the one where it
+    is; the other person stays in the frame."""
+    import sleap_io as sio  # pyright: ignore[reportMissingImports]
+
+    content = labels(people=2, frames=20)
+    for frame in content.labeled_frames[4:9]:
+        small = frame.predicted_instances[1]
+        fields = {"track": small.track} if how == "track" else {}
+        fields |= {"from_predicted": small} if how == "link" else {}
+        made = sio.Instance.from_numpy(small.numpy() + 1, content.skeletons[0], **fields)
+        frame.instances.append(made)
+    if how == "place":
+        for frame in content.labeled_frames:
+            for instance in frame.instances:
+                instance.track = None
+        content.tracks = []
+    path = save(tmp_path / "anna.slp", content)
+    (result,) = import_poses(project, "sleap", path, ImportOptions(fps=25, size=(640, 480)))
+    pose, _ = project.read_pose(result.video)
+    assert pose.info["people"] == 2
+    assert pose.info["coverage"] == 1
+    for t in range(20):
+        np.testing.assert_allclose(pose.xy[t], joints(t, scale=1.5), rtol=1e-6)

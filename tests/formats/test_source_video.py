@@ -19,7 +19,15 @@ from la2ds_cli.formats.import_export import import_poses
 from la2ds_cli.poses.extract import ensure_pose
 from la2ds_cli.video.container import write_video
 from la2ds_cli.video.reader import has_changed, read_frames, video_file
-from tests.formats.file_samples import coco_document, mmpose_frames, write_json, write_rows
+from tests.formats.file_samples import (
+    coco_document,
+    joints,
+    mmpose_frames,
+    mmpose_instance,
+    openpose_frame,
+    write_json,
+    write_rows,
+)
 from tests.formats.test_tables import wide_rows
 from tests.told import Notes, refused
 
@@ -121,7 +129,7 @@ def test_a_folder_of_videos_goes_with_a_folder_of_poses(project: Project, tmp_pa
     [
         ("coco-json", "anna.mp4", "I004", r"640x480 pixels, but anna\.mp4 has 320x240"),
         ("mmpose-json", "files", "I004", "no video called poses"),
-        ("mmpose-json", "files/poses.json", "I004", "no video stream"),
+        ("mmpose-json", "files/poses.json", "I004", "text or a list"),
         ("mmpose-json", "no.mp4", "", "there is no video"),
     ],
 )
@@ -183,3 +191,89 @@ def test_an_imported_clip_whose_video_is_replaced_later_has_changed(
     film(tmp_path / "other.mp4", 9).replace(video)
     os.utime(video, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert has_changed(project, row)
+
+
+# --- rates and frame numbers --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [0, 30])
+@pytest.mark.parametrize("step", [1, 2, 3])
+@pytest.mark.parametrize("name", ["coco-json", "wide-csv"])
+@pytest.mark.parametrize("fps", [None, 30.0])
+def test_the_rate_is_that_of_the_times(
+    project: Project, tmp_path: Path, name: str, step: int, first: int, fps: float | None
+):
+    """Of every n-th frame of a film, whatever rate the file says of the film."""
+    numbers = [first + step * k for k in range(12 - step)]
+    if name == "coco-json":
+        document = coco_document(len(numbers))
+        document["videos"] = [{"id": 1, "name": "anna.mp4", "fps": 30}]
+        for image, number in zip(document["images"], numbers, strict=True):
+            image |= {"video_id": 1, "frame_id": number, "time": number / 30}
+        path = write_json(tmp_path / "anna.json", document)
+    else:
+        rows = wide_rows(len(numbers))
+        for row, number in zip(rows[1:], numbers, strict=True):
+            row[:2] = [str(number), f"{number / 30:.3f}"]
+        path = write_rows(tmp_path / "anna.csv", rows)
+    (result,) = import_poses(project, name, path, ImportOptions(fps=fps))
+    pose, _ = project.read_pose(result.video)
+    assert pose.frame.tolist() == numbers
+    np.testing.assert_allclose(pose.time, np.array(numbers) / 30, atol=1e-3)
+    np.testing.assert_allclose(pose.fps, 30 / step, rtol=0.005)
+
+
+def test_a_wrong_rate_of_a_file_gives_way_to_its_times(project: Project, tmp_path: Path):
+    document = coco_document(9)
+    document["videos"] = [{"id": 1, "name": "anna.mp4", "fps": 240}]  # of slow motion
+    for t, image in enumerate(document["images"]):
+        image |= {"video_id": 1, "frame_id": t, "time": t / 30 + 4 * (t > 4)}  # with a pause
+    (result,) = import_poses(project, "coco-json", write_json(tmp_path / "a.json", document))
+    np.testing.assert_allclose(project.read_pose(result.video)[0].fps, 30)
+
+
+@pytest.mark.parametrize("name", ["openpose-json", "mmpose-json"])
+@pytest.mark.parametrize(("first", "frames"), [(0, [0, 1, 2]), (1, [0, 1, 2]), (3, [3, 4, 5])])
+def test_frame_numbers_are_those_of_the_film(
+    project: Project, tmp_path: Path, name: str, first: int, frames: list[int]
+):
+    """A part keeps its place; a count from 1 begins with the first frame."""
+    video = film(tmp_path / "anna.mp4", 6 if first == 3 else 3)
+    path = tmp_path / "poses"
+    if name == "openpose-json":
+        for t in range(3):
+            file = path / f"anna_{first + t:012d}_keypoints.json"
+            write_json(file, openpose_frame([joints(t, count=25)]))
+    else:
+        people = [mmpose_instance(joints(t)) for t in range(3)]
+        document = [{"frame_id": first + t, "instances": [one]} for t, one in enumerate(people)]
+        path = write_json(tmp_path / "poses.json", document)
+    (result,) = import_poses(project, name, path, ImportOptions(fps=20))
+    pose, _ = project.read_pose(result.video)
+    assert pose.frame.tolist() == frames
+    np.testing.assert_allclose(pose.time, np.array(frames) / 20)
+    (result,) = import_poses(project, name, path, ImportOptions(video=video))
+    pose, _ = project.read_pose(result.video)
+    assert pose.frame.tolist() == frames
+    np.testing.assert_allclose(pose.xy[1, :, 0], joints(1, count=pose.xy.shape[1])[:, 0])
+    assert result.video.endswith("-t0.15-" if first == 3 else file_digest(video)[:8])
+
+
+@pytest.mark.parametrize("other", ["anna.mov", "anna.MP4", "more/anna.mp4"])
+def test_of_two_videos_of_one_name_neither_is_guessed(project: Project, tmp_path: Path, other: str):
+    for name in ("anna.mp4", other):
+        film(tmp_path / "clips" / name, 6)
+    path = write_json(tmp_path / "anna.json", mmpose_frames(6))
+    folder = ImportOptions(video=tmp_path / "clips")
+    if "/" in other:  # only the folder itself is searched
+        assert import_poses(project, "mmpose-json", path, folder)[0].usable
+        return
+    with refused(ExitCode.MISMATCH, f"several videos called anna .*{other}", "I004"):
+        import_poses(project, "mmpose-json", path, folder)
+
+
+def test_a_video_is_found_however_its_name_is_spelled(project: Project, tmp_path: Path):
+    film(tmp_path / "clips" / "Ame\u0301lie.mp4", 6)
+    path = write_json(tmp_path / "Am\u00e9lie.json", mmpose_frames(6))
+    options = ImportOptions(video=tmp_path / "clips")
+    assert import_poses(project, "mmpose-json", path, options)[0].usable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
@@ -182,3 +183,23 @@ def test_an_interrupted_run_is_not_resumed_with_other_clips_held_out(project: Pr
     for name, group in before:
         project.mark_video(name, split="", group=group)
     assert train(project, run="mine", config=config).steps == config.train.steps
+
+
+@pytest.mark.parametrize("at", [3, 13, 19])
+def test_the_losses_of_a_resumed_run_are_those_of_an_uninterrupted_one(
+    project: Project, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Also in the line of the steps around the interruption."""
+    monkeypatch.setattr(checkpoint, "SAVE_SECONDS", 0)
+    config = project.config(overrides=JOINTS)
+    train(project, run="whole", config=config, options=TrainOptions("cpu"))
+    with interrupted_at(at):
+        train(project, run="parts", config=config, options=TrainOptions("cpu"))
+    train(project, run="parts", config=config, options=TrainOptions("cpu"))
+
+    def losses(run: str) -> list[tuple[int, float]]:
+        rows = map(json.loads, (project.run_dir(run) / "loss.jsonl").read_text().splitlines())
+        return [(row["step"], row["loss"]) for row in rows]
+
+    assert losses("parts") == losses("whole")
+    assert len(losses("whole")) == 2

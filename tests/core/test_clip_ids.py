@@ -1,0 +1,26 @@
+"""Ids of clips: the film and the person in them, whatever part of the film they show."""
+
+from __future__ import annotations
+
+from math import inf
+from pathlib import Path
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from la2ds_cli.core.clip import ClipOptions, family, video_id
+
+SECONDS = st.floats(0, 1e9, allow_nan=False)
+
+
+@given(start=SECONDS, length=st.one_of(st.just(inf), SECONDS), person=st.integers(1, 40))
+@example(start=1e-05, length=4.0, person=1)
+@example(start=0.0, length=1e-07, person=2)
+@example(start=0.0, length=inf, person=2)
+def test_every_part_and_person_of_a_film_belongs_to_it(start: float, length: float, person: int):
+    if not start + length > start:
+        return
+    options = ClipOptions(start, start + length if start + length <= 1e9 else inf)
+    whole = video_id(Path("films/anna.mp4"), "1a2b3c4d" * 8)
+    name = video_id(Path("films/anna.mp4"), "1a2b3c4d" * 8, part=options.part, person=person)
+    assert family(name) == (whole, str(person))
