@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.phase_table import PhaseRow
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Phase
-from la2ds_cli.labels.exchange import import_labels
+from la2ds_cli.core.types import BY_PROPAGATION, Phase
+from la2ds_cli.labels.import_plan import import_labels
 from la2ds_cli.labels.propagated import merge_into_project
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, check_refused
@@ -46,7 +46,7 @@ def save(client: TestClient, clip: str, *rows: dict[str, Any]) -> Any:
 
 def carried_to(project: Project, clip: str, *spans: tuple[int, int, str]) -> None:
     rows = [
-        PhaseRow(clip, Phase(start, end, name, propagated=True), CARRIED)
+        PhaseRow(clip, Phase(start, end, name, BY_PROPAGATION), CARRIED)
         for start, end, name in spans
     ]
     merge_into_project(project, {clip: rows}, {}, overwrite=True)
@@ -168,7 +168,7 @@ def test_the_least_sure_border_comes_first(
 ) -> None:
     spans = ((0, 8, "down"), (8, 20, "up"), (20, 30, "rest"))
     rows = [
-        PhaseRow("b", Phase(*span, propagated=True), CARRIED | {"origin_confidence": cell})
+        PhaseRow("b", Phase(*span, BY_PROPAGATION), CARRIED | {"origin_confidence": cell})
         for span, cell in zip(spans, cells, strict=True)
     ]
     merge_into_project(project, {"b": rows}, {}, overwrite=True)

@@ -14,9 +14,10 @@ import pytest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
-from la2ds_cli.labels.exchange import export_labels, import_labels
+from la2ds_cli.labels.exchange import export_labels
 from la2ds_cli.labels.files import FORMATS, LabelFile, Span, elan, reader, writer
 from la2ds_cli.labels.files.elan import CARRIED
+from la2ds_cli.labels.import_plan import import_labels
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.processes import invoke
 
