@@ -148,10 +148,13 @@ def write_phase_table(path: Path, table: PhaseTable, backups: Path | None) -> Pa
     """Write the table, after copying the old file into the folder `backups` as `before-N.csv`.
     Returns the copy; None if there was no file or no folder, or if nothing changes.
 
-    Raises UserError (exit 7) if either cannot be written.
+    Raises UserError (exit 3) if the old file cannot be read, (exit 7) if either cannot be written.
     """
     content = artifact.encoded(table.text())
-    old = regular_file.content(path) if path.exists() else None
+    try:
+        old = regular_file.content(path) if path.exists() else None
+    except OSError as error:
+        raise artifact.cannot_read(path, error) from error
     if old == content:
         return None
     copy = None if old is None or backups is None else _back_up(old, backups)
@@ -168,8 +171,9 @@ def _back_up(content: bytes, folder: Path) -> Path:
         if (number := path.stem.removeprefix("before-")).isdecimal()
     ]
     last = folder / f"before-{max(numbers, default=0)}.csv"
-    if numbers and last.is_file() and regular_file.content(last) == content:
-        return last
+    with suppress(OSError):  # then it is not used again
+        if numbers and regular_file.content(last) == content:
+            return last
     copy = folder / f"before-{max(numbers, default=0) + 1}.csv"
     artifact.write_bytes(copy, content)
     return copy

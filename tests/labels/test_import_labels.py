@@ -1,10 +1,12 @@
 """Labels to files of other tools and back: every label comes back to the clip and the person that
-it was exported from with the origin of each end; every item is judged before anything is written."""
+it was exported from, with the origin of each end; all files are judged before anything is written.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.labels.exchange import export_labels
 from la2ds_cli.labels.files import FORMATS
@@ -95,7 +98,6 @@ def test_the_labels_of_a_second_person_come_back_to_it(project: Project, tmp_pat
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_no_name_of_a_phase_is_lost_or_invented(project: Project, tmp_path: Path, name: str):
     names = ["1", "swing", "end of swing", "0:12", " a, 'b'\n\"c\" ", "👩\u200d🦽", "x" * 81]
-    table = [f"{ANNA},{2 * n},{2 * n + 2},{json.dumps(text)}" for n, text in enumerate(names)]
     table = [
         f'{ANNA},{2 * n},{2 * n + 2},"{text.replace(chr(34), 2 * chr(34))}"'
         for n, text in enumerate(names)
@@ -216,7 +218,7 @@ def test_an_import_that_was_killed_is_run_again_to_the_same_end(project: Project
         return {
             str(p.relative_to(project.root)): p.read_bytes()
             for p in project.root.rglob("*")
-            if p.is_file() and p.suffix != ".lock"
+            if p.is_file() and p.suffix != ".lock" and not p.name.startswith(artifact.TEMPORARY)
         }
 
     def restore() -> None:
@@ -246,18 +248,18 @@ def test_an_import_that_was_killed_is_run_again_to_the_same_end(project: Project
         assert files() == undisturbed, faults.operations[at - 1]
 
 
-def test_nothing_is_written_if_the_command_ends_with_an_error(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_nothing_is_written_if_the_command_ends_with_an_error(project: Project, tmp_path: Path):
     write_table(project, f"{BEN},0,9,up", f"{SECOND},3,9,up")
     export_labels(project, "elan", [], tmp_path / "out")
     write_table(project)
     before = project.phases_path.read_bytes()
     with Faults(project.root) as faults:
         import_labels(project, "elan", [tmp_path / "out"])
-    at = 1 + max(n for n, name in enumerate(faults.operations) if "phases.csv" in name and name.startswith("replace"))  # fmt: skip
-    project.phases_path.write_bytes(before)
-    with Faults(project.root, at) as faults, pytest.raises(Exception, match="phases.csv"):
-        import_labels(project, "elan", [tmp_path / "out"])
-    assert "phases.csv" in faults.failed
-    assert project.phases_path.read_bytes() == before
+    changes = [n for n, name in enumerate(faults.operations, 1) if not name.startswith("read")]
+    assert len(changes) > 4
+    for at in changes:
+        project.phases_path.write_bytes(before)
+        with Faults(project.root, at), suppress(UserError):
+            import_labels(project, "elan", [tmp_path / "out"])
+        written = project.phases_path.read_bytes()
+        assert written == before or len(project.phases()) == 2, faults.operations[at - 1]

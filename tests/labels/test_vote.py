@@ -20,7 +20,7 @@ from la2ds_cli.labels.vote import (
     labelled_ranges,
     vote,
 )
-from tests.alignments import matched
+from tests.alignments import matched, timed
 
 A, B = Phase(0, 4, "a"), Phase(4, 10, "b")
 NAN = float("nan")
