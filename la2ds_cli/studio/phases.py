@@ -1,8 +1,8 @@
 """The Phases page: label a clip while it plays, propagate its phases to others, review them, and
 give them to other tools.
 
-Labels are rows of phases.csv. Each end of a label has an origin of its own (types.Origins): a person
-who sets, moves or accepts one end says nothing about the other.
+Labels are rows of phases.csv. Each end of a label has an origin of its own (types.Origins): a
+person who sets, moves or accepts one end says nothing about the other.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def _at_edges(row: PhaseRow, ends: tuple[int, int]) -> PhaseRow:
         *(
             CLIP_EDGE if origin == PROPAGATED and outside else origin
             for origin, outside in zip(
-                row.phase.origins, (row.phase.start <= ends[0], row.phase.end >= ends[1]), strict=True
+                row.phase.origins,
+                (row.phase.start <= ends[0], row.phase.end >= ends[1]),
+                strict=True,
             )
         )
     )
@@ -227,8 +229,11 @@ async def _save(request: Request) -> Response:
 
 
 def _overview(request: Request) -> Response:
-    """clips: number of phases of each, and how many do not count as truth; names: of the phases, in order
-    of appearance; palette: their colours, in the same order; queue: see review_queue."""
+    """Return what the page shows of all clips.
+
+    clips: number of phases of each, and how many of them are not truth; names: of the phases, in
+    order of appearance; palette: their colours, in the same order; queue: see review_queue.
+    """
     project: Project = request.app.state.studio.project
     phases = project.clip_phases()
     rows = phases.by_clip

@@ -3,7 +3,7 @@
 A tool's module has
 
 * `TOOL`, its name, and `SUFFIXES`, the endings of its files;
-* `write(labels, stem) -> str`, the text of the file with the labels of one video; stem: of the file;
+* `write(labels, stem) -> str`, the text of the file STEM.* with the labels of one video;
 * `read(text, name, layer) -> list[LabelFile | LabelError]`, the labels of each video in the text of
   the file `name`. For an invalid file, it raises LabelError or ValueError, LookupError, TypeError
   and the like, of which `reader` makes a LabelError.
