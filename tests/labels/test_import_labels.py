@@ -112,6 +112,24 @@ def test_no_name_of_a_phase_is_lost_or_invented(project: Project, tmp_path: Path
     assert project.phases()[ANNA] == before[ANNA]
 
 
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_all_clips_of_a_project_come_back_at_once(project: Project, tmp_path: Path, name: str):
+    rows = [f"{ANNA},0,15,up,,", f"{ANNA},15,40,down,carried,start", f"{SECOND},0,9,up,,"]
+    write_table(project, *rows, f"{TWO},3,30,down,carried,", columns=",origin,checked")
+    before = project.phases(propagated=True)
+    assert sorted(before) == sorted([ANNA, PART, TWO, SECOND])
+    export_labels(project, name, [], tmp_path / "out", carried=True)
+    project.phases_path.unlink()
+    assert {item.status for item in import_labels(project, name, [tmp_path / "out"])} <= {"ok", "skipped"}
+    assert project.phases(propagated=True) == before
+    moved = Project.create(tmp_path / "moved")  # another project, with copies of the films
+    for video in project.videos():
+        moved.write_pose(video.id, *project.read_pose(video.id))
+        moved.add_videos([replace(video, path=f"elsewhere/renamed-{FILMS[video.id]}")])
+    import_labels(moved, name, [tmp_path / "out"])
+    assert moved.phases(propagated=True) == before
+
+
 def observation(media: str, *events: tuple[float, str]) -> dict[str, object]:
     return {"file": {"1": [media]}, "events": [[at, "", name, "", ""] for at, name in events]}
 
