@@ -53,10 +53,18 @@ class Linear(NamedTuple):
 
 
 # Written by benchmarks/certainty.py.
-RIGHT_IN_MOTION = Linear(0.0, (0.0,) * 9)
-RIGHT_AT_REST = Linear(0.0, (0.0,) * 9)
-WIDTH_IN_MOTION = Linear(0.0, (0.0,) * 9)
-WIDTH_AT_REST = Linear(0.0, (0.0,) * 9)
+RIGHT_IN_MOTION = Linear(
+    3.2521, (-0.3166, 0.3286, 0.2008, 0.9297, -1.4764, 0.0576, 0.0357, 0.0167, 0.2404)
+)
+RIGHT_AT_REST = Linear(
+    2.3755, (-0.334, -0.1915, 0.4827, 0.1663, -1.0331, -0.2659, 0.0708, -0.0492, -0.0579)
+)
+WIDTH_IN_MOTION = Linear(
+    -0.3368, (-0.4882, -0.0014, -0.2623, -0.0271, 1.2246, -0.2483, -0.0291, -0.0074, -0.0717)
+)
+WIDTH_AT_REST = Linear(
+    -0.6597, (-0.5808, 0.0746, -0.0896, -0.7097, 0.6105, 0.0996, -0.0552, 0.0, 0.0)
+)
 
 
 class Evidence(NamedTuple):

@@ -38,10 +38,10 @@ from la2ds_cli.core.time_axis import ROUNDING, TimeAxis
 from la2ds_cli.core.types import PoseSequence
 
 NOMINAL = 0.9
-LEAST_SURE = 0.85
+LEAST_SURE = 0.87
 """Probability from which a match is called sure: the lowest at which, with 95 % confidence over
 performers, at most 5 % of the sure matches are wrong (benchmarks/certainty.py)."""
-UNSURE_AT_MOST = 0.8  # most that the confidence can be at a rest, where no match is sure
+UNSURE_AT_MOST = 0.8  # most that the confidence can be where no match is sure
 NEAR = 0.05  # share of B's duration on each side of the match within which it counts as right
 NEAR_SECONDS = 0.1  # the same in seconds, for short clips
 FLAT = 1.4  # mean squared nearest-neighbour distances
@@ -100,7 +100,10 @@ def compute_certainty(
         for by in (-before, after)
     )
     confidence = np.where(np.isnan(position), 0.0, evidence.probability)
-    confidence[evidence.rest] = np.minimum(confidence[evidence.rest], UNSURE_AT_MOST)
+    # No match is sure at a rest, or if its interval is wider than *sure* promises.
+    wide = (before + after) * evidence.width > 2 * tolerance + ROUNDING
+    unsure = evidence.rest | wide
+    confidence[unsure] = np.minimum(confidence[unsure], UNSURE_AT_MOST)
     at_end = (low <= 0) | (high >= len(b) - 1)  # False for NaN
     confidence[at_end] = np.minimum(confidence[at_end], DOUBTFUL)
     certainty = Certainty(confidence.astype(np.float32), low, high)

@@ -110,11 +110,11 @@ def import_labels(
     are kept unless --overwrite is given. The old phases.csv is saved in results/phases.
     """
     from la2ds_cli.core.batch import batch_exit_code
-    from la2ds_cli.labels.exchange import import_labels as bring_in
+    from la2ds_cli.labels.import_plan import import_labels as run_import
 
     with here.console() as console:
         opened = here.open()
-        results = bring_in(
+        results = run_import(
             opened,
             format_name,
             paths,

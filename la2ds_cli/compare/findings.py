@@ -79,14 +79,14 @@ def labelled_seconds(
     clip then does not show how long it took."""
     seconds = []
     for pose, phases in clips:
-        carried = {phase.name for phase in phases if phase.propagated}
+        propagated = {phase.name for phase in phases if not phase.is_truth}
         seconds.append(
             {
                 place: float(pose.time[stop] - pose.time[first])
                 if first > 0 and stop < len(pose)
                 else np.nan
                 for place, first, stop, phase in _inside(pose, phases)
-                if phase.name not in carried
+                if phase.name not in propagated
             }
         )
     common = set(seconds[0]).intersection(*seconds)

@@ -20,17 +20,18 @@ from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import MOST_FRAMES, Video, family, id_within
 from la2ds_cli.core.csv_tables import read_rows, table_of
 from la2ds_cli.core.errors import Mismatch, UserError
-from la2ds_cli.core.types import Phase
+from la2ds_cli.core.types import BY_PERSON, CLIP_EDGE, PERSON, PROPAGATED, Origins, Phase
 from la2ds_cli.core.video_list import VideoList
 
 PHASE_COLUMNS = ("video", "start", "end", "phase")
-ORIGIN = "origin"  # optional: PERSON or PROPAGATED; empty, or without the column: a person
-PERSON, PROPAGATED = "person", "carried"
+ORIGIN_COLUMNS = ("start_origin", "end_origin")
+"""Optional: who placed each end (types.Origins); an empty cell, or no such column: a person."""
 ORIGIN_CLIPS = "origin_clips"  # of propagated rows: ids of the labelled clips, a space between two
 ORIGIN_TIME = "origin_time"  # of propagated rows: when they were written, UTC, ISO 8601
 ORIGIN_CONFIDENCE = "origin_confidence"  # of propagated rows: of the start and of the end, 0 to 1
-CHECKED = "checked"  # of propagated rows: which of START, END a person has looked at, or moved
-START, END = "start", "end"
+_BOTH_ENDS, _CHECKED = "origin", "checked"
+"""Columns of older files, read and replaced by ORIGIN_COLUMNS: the origin of both ends, and which
+ends of a propagated row a person has checked (`start`, `end`)."""
 _HINT = "columns: video,start,end,phase (frame numbers, end exclusive)"
 
 
@@ -43,19 +44,11 @@ class PhaseRow:
     other: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def checked(self) -> frozenset[str]:
-        """START, END: those that a person has checked."""
-        if not self.phase.propagated:
-            return frozenset({START, END})
-        return frozenset(self.other.get(CHECKED, "").split()) & {START, END}
-
-    @property
     def cells(self) -> dict[str, str | int]:
         """Column -> cell."""
         phase = self.phase
         cells = {"video": self.video, "start": phase.start, "end": phase.end, "phase": phase.name}
-        person = self.other.get(ORIGIN, "").strip() or PERSON
-        return {**self.other, **cells, ORIGIN: PROPAGATED if phase.propagated else person}
+        return {**self.other, **cells, **dict(zip(ORIGIN_COLUMNS, phase.origins, strict=True))}
 
 
 @dataclass(frozen=True)
@@ -66,10 +59,13 @@ class PhaseTable:
     columns: tuple[str, ...] = PHASE_COLUMNS
 
     def text(self) -> str:
-        """The table as CSV. Columns that only rows have follow those of the file; with a column
-        `origin`, every row says who set it."""
-        marked = any(row.phase.propagated for row in self.rows)
-        columns = (*self.columns, *([ORIGIN] if marked else []))
+        """Return the table as CSV.
+
+        Columns that only rows have follow those of the file. ORIGIN_COLUMNS are written if the file
+        has them or a person has not placed each end of each row.
+        """
+        all_by_person = all(row.phase.origins == BY_PERSON for row in self.rows)
+        columns = (*self.columns, *(() if all_by_person else ORIGIN_COLUMNS))
         columns += tuple(name for row in self.rows for name in row.other)
         return table_of(columns, (row.cells for row in self.rows))
 
@@ -81,7 +77,15 @@ def read_phase_table(path: Path) -> PhaseTable:
     """
     columns: list[str] = []
     rows = read_rows(path, _parse, _HINT, columns.extend) if path.exists() else []
-    return PhaseTable(tuple(rows), tuple(columns) or PHASE_COLUMNS)
+    return PhaseTable(tuple(rows), _current_columns(columns) or PHASE_COLUMNS)
+
+
+def _current_columns(columns: Iterable[str]) -> tuple[str, ...]:
+    """The columns of a file, with ORIGIN_COLUMNS in the place of those of an older one."""
+    current: list[str] = []
+    for name in columns:
+        current += ORIGIN_COLUMNS if name == _BOTH_ENDS else () if name == _CHECKED else [name]
+    return tuple(dict.fromkeys(current))
 
 
 def in_time_order(phases: Iterable[Phase]) -> list[Phase]:
@@ -105,12 +109,29 @@ def overlap_error(video: str, problem: ValueError) -> UserError:
 
 
 def _parse(cells: dict[str, str]) -> PhaseRow:
-    propagated = cells.get(ORIGIN, "").strip().lower() == PROPAGATED
-    phase = Phase(_frame(cells, "start"), _frame(cells, "end"), cells["phase"], propagated)
+    phase = Phase(_frame(cells, "start"), _frame(cells, "end"), cells["phase"], _origins(cells))
     if not 0 <= phase.start < phase.end:
         raise ValueError(f"start {phase.start} must be before end {phase.end}")
-    other = {name: text for name, text in cells.items() if name not in PHASE_COLUMNS}
-    return PhaseRow(cells["video"], phase, other)
+    known = {*PHASE_COLUMNS, *ORIGIN_COLUMNS, _BOTH_ENDS, _CHECKED}
+    return PhaseRow(
+        cells["video"], phase, {name: text for name, text in cells.items() if name not in known}
+    )
+
+
+def _origins(cells: Mapping[str, str]) -> Origins:
+    """The origins of a row: of each end, or else those of an older file."""
+    both, checked = _origin(cells.get(_BOTH_ENDS, "")), cells.get(_CHECKED, "").split()
+    ends = []
+    for side, column in zip(Origins._fields, ORIGIN_COLUMNS, strict=True):
+        older = PERSON if both == PROPAGATED and side in checked else both
+        ends.append(_origin(cells.get(column, "")) if cells.get(column, "").strip() else older)
+    return Origins(*ends)
+
+
+def _origin(text: str) -> str:
+    """An origin as a person may write it in a table."""
+    word = text.strip()
+    return word.lower() if word.lower() in (PERSON, PROPAGATED, CLIP_EDGE) else word or PERSON
 
 
 def _frame(cells: dict[str, str], column: str) -> int:
@@ -127,10 +148,13 @@ def write_phase_table(path: Path, table: PhaseTable, backups: Path | None) -> Pa
     """Write the table, after copying the old file into the folder `backups` as `before-N.csv`.
     Returns the copy; None if there was no file or no folder, or if nothing changes.
 
-    Raises UserError (exit 7) if either cannot be written.
+    Raises UserError (exit 3) if the old file cannot be read, (exit 7) if either cannot be written.
     """
     content = artifact.encoded(table.text())
-    old = regular_file.content(path) if path.exists() else None
+    try:
+        old = regular_file.content(path) if path.exists() else None
+    except OSError as error:
+        raise artifact.cannot_read(path, error) from error
     if old == content:
         return None
     copy = None if old is None or backups is None else _back_up(old, backups)
@@ -139,16 +163,18 @@ def write_phase_table(path: Path, table: PhaseTable, backups: Path | None) -> Pa
 
 
 def _back_up(content: bytes, folder: Path) -> Path:
-    """Copy the old table into a folder, unless the last copy there is the same, as after a kill."""
+    """Copy a file into the folder; the last copy is used again if a change that was interrupted has
+    made it."""
     numbers = [
         int(number)
         for path in folder.glob("before-*.csv")
         if (number := path.stem.removeprefix("before-")).isdecimal()
     ]
-    last = max(numbers, default=0)
-    if last and regular_file.content(folder / f"before-{last}.csv") == content:
-        return folder / f"before-{last}.csv"
-    copy = folder / f"before-{last + 1}.csv"
+    last = folder / f"before-{max(numbers, default=0)}.csv"
+    with suppress(OSError):  # then it is not used again
+        if numbers and regular_file.content(last) == content:
+            return last
+    copy = folder / f"before-{max(numbers, default=0) + 1}.csv"
     artifact.write_bytes(copy, content)
     return copy
 
@@ -206,6 +232,10 @@ class ClipPhases:
             self.unclear[name] = error
             return None
 
+    def of_table(self, table: PhaseTable) -> ClipPhases:
+        """The same for another table of the project."""
+        return ClipPhases(table, self._videos, self._frames)
+
     @cached_property
     def by_clip(self) -> dict[str, list[PhaseRow]]:
         """The parts of rows that clips show, in time order, by id of the clip."""
@@ -255,7 +285,7 @@ def _start(row: PhaseRow) -> int:
 
 
 def _cut(row: PhaseRow, low: float, high: float) -> list[PhaseRow]:
-    """The part of a row from one frame to another, if there is any; the row itself if it is all."""
+    """The part of a row from one frame to another, if there is any, with the origins of the row."""
     start, end = max(row.phase.start, low), min(row.phase.end, high)
     if start >= end:
         return []
@@ -267,14 +297,17 @@ def _joined(rows: Iterable[PhaseRow], edges: Frames) -> list[PhaseRow]:
     found: list[PhaseRow] = []
     for row in rows:
         before = found[-1] if found else None
-        if before and before.phase.end == row.phase.start in edges and _same(before, row):
-            whole = replace(row.phase, start=before.phase.start)
-            inner = row if row.phase.start == edges[0] else before  # which was set now
-            found[-1] = replace(inner, phase=whole)
-        else:
-            found.append(row)
+        if before and before.phase.end == row.phase.start in edges:
+            origins = Origins(before.phase.origins.start, row.phase.origins.end)
+            whole = replace(row.phase, start=before.phase.start, origins=origins)
+            if _counts(before.phase) == _counts(row.phase) == _counts(whole):
+                inner = row if row.phase.start == edges[0] else before  # which was set now
+                found[-1] = replace(inner, phase=whole)
+                continue
+        found.append(row)
     return found
 
 
-def _same(a: PhaseRow, b: PhaseRow) -> bool:
-    return (a.phase.name, a.phase.propagated) == (b.phase.name, b.phase.propagated)
+def _counts(phase: Phase) -> tuple[str, bool, bool]:
+    """What must not change when parts of a phase are joined."""
+    return phase.name, phase.is_truth, phase.is_placed

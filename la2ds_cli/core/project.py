@@ -369,14 +369,14 @@ class Project(ProjectFolder):
         """Phases of each video id, in time order, as far as the clip shows them; empty without a
         phases.csv.
 
-        Only phases labelled by people, the ground truth; with `propagated`, also those written by
-        `transfer-labels`. Rows of videos that are not in the project are left out. Raises
+        Only those that count as truth (`Phase.is_truth`); with `propagated`, also those that
+        `transfer-labels` wrote. Rows of videos that are not in the project are left out. Raises
         UserError as `clip_phases`.
         """
         if not self.phases_path.exists():
             return {}
         found = {
-            video: [row.phase for row in rows if propagated or not row.phase.propagated]
+            video: [row.phase for row in rows if propagated or row.phase.is_truth]
             for video, rows in self.clip_phases(skip_unclear=skip_unclear).by_clip.items()
         }
         return {video: phases for video, phases in found.items() if phases}

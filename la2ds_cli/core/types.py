@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -188,15 +188,46 @@ class EmbeddingSequence:
         return cls(arrays["value"], arrays["frame"], arrays["time"], facts["model"])
 
 
+PERSON = "person"
+PROPAGATED = "carried"  # as in phases.csv and label files
+CLIP_EDGE = "clip"
+
+
+class Origins(NamedTuple):
+    """Who placed the start and the end of a phase.
+
+    PERSON: a person, in la2ds or in another tool.
+    PROPAGATED: `transfer-labels`, from other clips, and nobody has looked at it since.
+    CLIP_EDGE: nobody, since the clip begins or ends there.
+    Any other word: a rule, such as that of a data set.
+    """
+
+    start: str = PERSON
+    end: str = PERSON
+
+
+BY_PERSON = Origins()
+BY_PROPAGATION = Origins(PROPAGATED, PROPAGATED)
+
+
 @dataclass(frozen=True)
 class Phase:
-    """A named span of a clip: frames start..end, end exclusive, in frame indices of the source.
-
-    propagated: estimated by `transfer-labels` from other clips and not checked by anybody; never
-    used as ground truth.
-    """
+    """A named part of a clip: frames start..end, end exclusive, in frame indices of the source."""
 
     start: int
     end: int
     name: str
-    propagated: bool = False
+    origins: Origins = BY_PERSON
+
+    @property
+    def is_truth(self) -> bool:
+        """Whether it counts as ground truth: no end is propagated, and somebody has placed one.
+
+        Everything that trains, measures or reports on labels decides by this property.
+        """
+        return PROPAGATED not in self.origins and self.is_placed
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether a person or a rule has placed one of its ends: no command replaces it then."""
+        return not {*self.origins} <= {PROPAGATED, CLIP_EDGE}

@@ -344,7 +344,7 @@ def merge_phases(project: Project, labels: Labels, progress: Progress) -> None:
         kept = {
             name: rows
             for name, rows in phases.by_clip.items()
-            if name in labels and any(row.checked for row in rows)
+            if name in labels and any(row.phase.is_placed for row in rows)
         }
         new = {
             name: [PhaseRow(name, p) for p in sorted(labels[name], key=lambda p: p.start)]

@@ -1,27 +1,34 @@
 """Phases of a project to label files of other tools, and back.
 
 Files refer to videos, in seconds as a player shows them; clips refer to frames of a part of a
-video. Imported labels go to every clip of the video, and each clip takes those that it shows.
+video. `labels/import_plan.py` decides which labels of several files a project takes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from la2ds_cli.core.artifact import cannot_read
-from la2ds_cli.core.batch import ItemResult, error_row, unexpected
+from la2ds_cli.core import artifact
+from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.clip import ClipOptions, Video
-from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.phase_table import PhaseRow
+from la2ds_cli.core.clip_names import nfc
+from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
 from la2ds_cli.formats.import_export import export_clips, posed, skip
-from la2ds_cli.labels.files import LabelError, LabelFile, Read, Span, reader, writer
+from la2ds_cli.labels.files import (
+    ClipKey,
+    LabelError,
+    LabelFile,
+    TimedPhase,
+    parser,
+    tool_module,
+    writer,
+)
 
 
 def file_edges(pose: PoseSequence, video: Video) -> FloatArray:
@@ -29,6 +36,12 @@ def file_edges(pose: PoseSequence, video: Video) -> FloatArray:
     ends."""
     slowmo = ClipOptions.from_text(video.options).slowmo
     return pose.axis.bounds * slowmo
+
+
+def frame_edges(pose: PoseSequence) -> np.ndarray:
+    """(T + 1,) frames of the video file at which the rows of a clip begin, and the last one
+    ends."""
+    return np.append(pose.frame, pose.frame[-1] + 1)
 
 
 # --- to files -----------------------------------------------------------------------------------
@@ -44,176 +57,165 @@ def export_labels(
     overwrite: bool = False,
     progress: Progress = SILENT,
 ) -> list[ItemResult]:
-    """Write the phases of the named clips, or of all, to OUT/<id><suffix>; one result each.
+    """Write the phases of clips to OUT/<id><suffix>, so that `import_labels` reads the same.
 
-    carried: include propagated phases that nobody has checked. E004 (skipped) means that the clip
-    has no phases, E002 that it has no poses, which say when its frames are shown. Raises UserError
-    for an unknown format (exit 2); the rest as formats.import_export.export_clips.
+    Parameters
+    ----------
+    names: of the clips; none = all.
+    carried: whether to write propagated phases, too.
+
+    Returns
+    -------
+    One result for each clip. E002 means that it has no poses, which say when its frames are shown;
+    E004 (skipped) that it has no phases; E005 (failed) that the format cannot hold them.
+
+    Raises
+    ------
+    UserError: exit 2 for an unknown format; the rest as formats.import_export.export_clips.
     """
-    write_labels, suffix = writer(format_name)
+    _, suffix = writer(format_name)
     phases = project.phases(propagated=carried)
 
     def write(video: Video, path: Path) -> int:
-        if not (mine := phases.get(video.id)):
+        if not (own := phases.get(video.id)):
             hint = "label it in la2ds studio; --carried writes propagated labels"
             raise skip(f"{video.name} has no phases", hint, "E004")
         pose = posed(project, video)
-        write_labels(labels_of(project, video, pose, mine), path)
+        artifact.write_text(path, checked_text(project, format_name, video, pose, own))
         return len(pose)
 
     folder = out or project.results_dir(f"export/{format_name}")
     return export_clips(project, names, folder, suffix, write, overwrite, progress)
 
 
-def labels_of(
-    project: Project, video: Video, pose: PoseSequence, phases: Sequence[Phase]
-) -> LabelFile:
-    """Phases of a clip in seconds of its file; parts of phases outside its frames are cut off."""
-    edges = file_edges(pose, video)
-    spans = []
+def checked_text(
+    project: Project, format_name: str, video: Video, pose: PoseSequence, phases: Sequence[Phase]
+) -> str:
+    """Return the text of a label file that is read as the same phases.
+
+    Raises
+    ------
+    UserError: E005 if the format cannot hold them.
+    """
+    shown = shown_phases(pose, phases)
+    text = writer(format_name)[0](timed_labels(project, video, pose, shown), video.id)
+    try:
+        (back,) = parser(format_name)(text, video.name, "")
+        same = back if isinstance(back, LabelError) else phases_in(back, pose, video)[0]
+    except LabelError as error:
+        same = error
+    if same == shown:
+        return text
+    lost = next((one for one in shown if isinstance(same, LabelError) or one not in same), shown[0])
+    other = "via3" if format_name != "via3" else "boris"
+    raise Mismatch(
+        f"{tool_module(format_name).TOOL} cannot hold the label {lost.name[:40]!a} of the frames "
+        f"{lost.start} to {lost.end} of {video.name} as it is",
+        hint=f"change its name or its frames, or try the format {other}",
+        code="E005",
+    )
+
+
+def shown_phases(pose: PoseSequence, phases: Sequence[Phase]) -> list[Phase]:
+    """Those parts of phases that a clip shows, in time order, between borders of its frames."""
+    edges, shown = frame_edges(pose), []
     for phase in sorted(phases, key=lambda phase: phase.start):
         first, last = np.searchsorted(pose.frame, [phase.start, phase.end])
         if first < last:
-            ends = float(edges[first]), float(edges[last])
-            spans.append(Span(*ends, phase.name, phase.propagated))
-    fps = pose.fps / ClipOptions.from_text(video.options).slowmo
-    return LabelFile(str(project.source(video)), spans, fps, float(edges[-1]))
+            ends = int(edges[first]), int(edges[last])
+            shown.append(Phase(*ends, phase.name, phase.origins))
+    return shown
+
+
+def timed_labels(
+    project: Project, video: Video, pose: PoseSequence, shown: Sequence[Phase]
+) -> LabelFile:
+    """The `shown_phases` of a clip in seconds of its file."""
+    edges, frames = file_edges(pose, video), frame_edges(pose)
+    timed = []
+    for phase in shown:
+        start, end = edges[np.searchsorted(frames, [phase.start, phase.end])]
+        timed.append(TimedPhase(float(start), float(end), phase.name, phase.origins))
+    options = ClipOptions.from_text(video.options)
+    name = project.video_list().name_of(video)
+    key = ClipKey(video.sha256, options.part, video.person, name)
+    media, fps = str(project.source(video)), pose.fps / options.slowmo
+    return LabelFile(media, timed, fps, float(edges[-1]), key)
 
 
 # --- from files ---------------------------------------------------------------------------------
 
 
-def import_labels(
-    project: Project,
-    format_name: str,
-    paths: Sequence[Path],
-    *,
-    layer: str = "",
-    clip: str = "",
-    overwrite: bool = False,
-    progress: Progress = SILENT,
-) -> list[ItemResult]:
-    """Write the labels of files, or of the files of a folder, into phases.csv; one result for each
-    clip that gets labels, and for each file that gives none.
+def phases_in(
+    labels: LabelFile, pose: PoseSequence, video: Video
+) -> tuple[list[Phase], list[TimedPhase]]:
+    """Return labels as frames of a clip, and those labels that are too short for it.
 
-    layer: the tier, subject or attribute to read. clip: the clip or video of a file that does not
-    name it. Labels that a person has set are kept unless `overwrite`; the old phases.csv is saved.
-    `frames` of a result: number of phases. Item codes: I001 (failed) the file is not what it should
-    be; I003 (failed) its phases overlap; I005 (failed) no clip of the project fits it; I006
-    (skipped) the clip has labels. Raises UserError (exit 2) for an unknown format.
+    Each end goes to the nearest border of two frames. What lies outside the clip is cut off; labels
+    shorter than half a frame are too short. Phases are in time order.
     """
-    read, suffixes = reader(format_name)
-    files = _files(paths, suffixes)
-    results = []
-    for path in progress.over(f"importing {format_name}", files):
-        try:
-            results += _from_file(project, path, read, layer, clip, overwrite)
-        except LabelError as error:
-            hint = "write the file again, or name the right format"
-            results.append(ItemResult(str(path), "", "failed", 0, "I001", str(error), hint))
-        except UserError as error:
-            if error.exit_code == ExitCode.STORAGE:
-                raise
-            results.append(error_row(str(path), error, code="I005"))
-        except OSError as error:
-            results.append(error_row(str(path), cannot_read(path, error), code="I001"))
-        except Exception as error:
-            results.append(unexpected(project, str(path), error))
-    return results
+    edges, frames = file_edges(pose, video), frame_edges(pose)
+    phases, short = [], []
+    for one in sorted(labels.phases, key=lambda one: one.start):
+        start, end = max(one.start, edges[0]), min(one.end, edges[-1])  # may be infinite
+        if start >= end:  # outside
+            continue
+        first, last = (int(np.abs(edges - seconds).argmin()) for seconds in (start, end))
+        if first < last:
+            phases.append(Phase(int(frames[first]), int(frames[last]), one.name, one.origins))
+        elif one.start >= edges[0] and one.end <= edges[-1]:
+            short.append(one)
+    return phases, short
 
 
-def _files(paths: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
-    files = []
-    for path in paths:
-        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes) if (
-            path.is_dir()
-        ) else [path]  # fmt: skip
-        files += inside
-    if not files:
-        raise UserError(
-            f"no file of this format in {', '.join(map(str, paths))}",
-            hint=f"its files end in {', '.join(suffixes)}",
-        )
-    return files
+def clips_of(project: Project, labels: LabelFile, stem: str) -> list[Video]:
+    """Return the clips that labels are of: of a file of la2ds the clip with its key, or else all
+    clips of that film and person; of another file all clips of the first person in its video.
 
+    Parameters
+    ----------
+    stem: of the label file, which names the video if the labels do not.
 
-def _from_file(
-    project: Project, path: Path, read: Read, layer: str, clip: str, overwrite: bool
-) -> list[ItemResult]:
-    results = []
-    for labels in read(path, layer):
-        for video in _clips(project, labels, path, clip):
-            results += _taken(project, path, labels, video, overwrite)
-    if not results:
-        message = f"{path.name} has no labels for frames of clips"
-        hint = "label phases with a beginning and an end"
-        return [ItemResult(str(path), "", "failed", 0, "I001", message, hint)]
-    return results
-
-
-def _clips(project: Project, labels: LabelFile, path: Path, clip: str) -> list[Video]:
-    """The clips that labels apply to: the named one, or all of the video with this name."""
+    Raises
+    ------
+    UserError: I005 if there is no such clip, or if several films fit.
+    """
     listed = project.video_list()
-    for name in [clip] if clip else [labels.name, path.stem]:
-        mine = [v for v in listed.videos if v.person == 1 and name in (Path(v.path).name, v.id)]
-        if len({project.source(video) for video in mine}) > 1:
-            raise UserError(
-                f"the project has several videos called {name}",
-                hint="name the clip with --clip, one file at a time",
-                code="I005",
-            )
-        if mine:
-            return mine
-    if clip and (found := listed.find(clip)):
-        return [found]
+    if labels.key is not None:
+        found = _clips_with_key(listed.videos, labels.key, labels.name)
+        if found:
+            return found
+    key_name = labels.key.name if labels.key else ""
+    names = [key_name] if key_name else [labels.path, labels.name, stem]
+    for name in filter(None, names):
+        try:
+            file = listed.file_of(name)
+        except UserError as error:
+            error.code, error.hint = "I005", f"{error.hint}; --clip takes such a name"
+            raise
+        if file is not None and (found := listed.of_file(file)):
+            return found
     raise UserError(
-        f"the project has no clip of {clip or labels.name or path.name}",
+        f"the project has no clip of {key_name or labels.name or stem}",
         hint="extract its poses first, or name the clip with --clip",
         code="I005",
     )
 
 
-def _taken(
-    project: Project, path: Path, labels: LabelFile, video: Video, overwrite: bool
-) -> list[ItemResult]:
-    """The result for the labels of a clip; none if it shows nothing of them."""
-    pose, _ = project.read_pose(video.id)
-    phases = phases_of(labels, pose, video)
-    if not phases:
-        return []
-    for before, after in pairwise(phases):
-        if after.start < before.end:
-            message = f"{before.name} and {after.name} overlap at frame {after.start}"
-            hint = "a frame has one phase; read one tier or subject of the file with --layer"
-            return [ItemResult(str(path), video.id, "failed", 0, "I003", message, hint)]
-    if not _merged(project, video, phases, overwrite):
-        message = f"{video.name} has labels that a person has set"
-        hint = "--overwrite replaces them; the old phases.csv is saved"
-        return [ItemResult(str(path), video.id, "skipped", 0, "I006", message, hint)]
-    return [ItemResult(str(path), video.id, "ok", len(phases))]
-
-
-def phases_of(labels: LabelFile, pose: PoseSequence, video: Video) -> list[Phase]:
-    """The labels as frames of a clip, in time order: each end goes to the nearest border of two
-    frames. Parts outside the clip are cut off, and labels shorter than half a frame left out."""
-    edges = file_edges(pose, video)
-    ends = np.append(pose.frame, pose.frame[-1] + 1)
-    phases = []
-    for span in sorted(labels.spans, key=lambda span: span.start):
-        ends_at = min(span.end, edges[-1])  # may be infinite
-        first, last = (int(np.abs(edges - t).argmin()) for t in (span.start, ends_at))
-        name = "".join(c for c in span.name if c.isprintable()).strip()[:80]
-        if first < last and name:
-            phases.append(Phase(int(ends[first]), int(ends[last]), name))
-    return phases
-
-
-def _merged(project: Project, video: Video, new: Sequence[Phase], overwrite: bool) -> bool:
-    """Make these the labels of a clip; False if a person has set others."""
-    with project.tables():
-        phases = project.clip_phases()
-        if any(row.checked for row in phases.by_clip.get(video.id, ())) and not overwrite:
-            return False
-        rows = [PhaseRow(video.id, phase) for phase in new]
-        project.write_phase_table(phases.replaced({video.id: rows}))
-    return True
+def _clips_with_key(videos: Sequence[Video], key: ClipKey, file_name: str) -> list[Video]:
+    """The clip of this film, part and person, or else all of this film and person. Of several
+    copies of the film, that of the same file name."""
+    found = [video for video in videos if (video.sha256, video.person) == (key.sha256, key.person)]
+    parts = [v for v in found if ClipOptions.from_text(v.options).part == key.part]
+    found = parts or found
+    if len({video.path for video in found}) > 1:
+        named = [v for v in found if nfc(Path(v.path).name) == nfc(file_name)]
+        found = named or found
+    if len({video.path for video in found}) > 1:
+        paths = ", ".join(sorted({video.path for video in found})[:3])
+        raise UserError(
+            f"the project has copies of this film: {paths}",
+            hint="name the clip with --clip",
+            code="I005",
+        )
+    return found

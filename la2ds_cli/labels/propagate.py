@@ -23,7 +23,7 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels.propagated import ClipLabels, PropagationResult, with_ends
-from la2ds_cli.labels.vote import Boundary, Span, boundaries_along, labelled_spans, vote
+from la2ds_cli.labels.vote import Boundary, PhaseRange, boundaries_along, labelled_ranges, vote
 from la2ds_cli.poses.current import clip_named, find_clip
 
 ALL, LABELLED = "all", "labelled"
@@ -38,10 +38,13 @@ propagated to clips of the same action (36 labellings, 0.21 to 0.68) and to clip
 
 
 @dataclass
-class _Votes:
-    """What labelled clips, by their ids, say about a clip. judged: how sure it is that both show
-    one movement, None = it cannot be judged. boundaries: of those that may vote. problem: why it
-    cannot be aligned with one of them."""
+class _Evidence:
+    """The alignments of labelled clips with one other clip, by id of the labelled clip.
+
+    judged: how probably both show one movement, None = it cannot be judged.
+    boundaries: of the labelled clips that may vote.
+    problem: why the clip cannot be aligned with one of them.
+    """
 
     judged: dict[str, SameMovement | None] = field(default_factory=dict)
     boundaries: dict[str, list[Boundary]] = field(default_factory=dict)
@@ -65,29 +68,29 @@ def propagate_labels(
     exit code of what ProjectAligner.align_names raises for the first one.
     """
     phases = choose_sources(project, sources)
-    votes: dict[str, _Votes] = {}
+    evidence: dict[str, _Evidence] = {}
     refused: dict[str, UserError] = {}
     for name in choose_targets(project, targets, without=phases):
         try:
             poses, device = request.config.poses, request.device
-            votes[ensure_poses_of(project, [name], poses, device, progress)[0]] = _Votes()
+            evidence[ensure_poses_of(project, [name], poses, device, progress)[0]] = _Evidence()
         except UserError as problem:
             refused[name] = problem
     aligner = ProjectAligner(project, request)
-    spans: dict[str, list[Span]] = {}
+    ranges: dict[str, list[PhaseRange]] = {}
     first: Alignment | None = None
     for source in progress.over("propagating phases", list(phases)):
         try:
             itself = aligner.align_names(source, source)
-            spans[source] = labelled_spans(itself.pose_a.frame, phases[source])
-            if not spans[source]:
-                del spans[source]
+            ranges[source] = labelled_ranges(itself.pose_a.frame, phases[source])
+            if not ranges[source]:
+                del ranges[source]
                 raise Unusable("its phases are outside its frames")
         except UserError as problem:
             refused[source] = problem
         else:
             first = first or itself
-            _ask(aligner, source, spans[source], votes)
+            _add_evidence(aligner, source, ranges[source], evidence)
     if first is None:
         source = next(iter(phases))
         problem = refused[source]
@@ -100,25 +103,28 @@ def propagate_labels(
         progress.note(first.reason)
     items = [_refused(project, clip, problem) for clip, problem in refused.items()]
     clips: dict[str, ClipLabels] = {}
-    for clip, own in votes.items():
+    for clip, own in evidence.items():
         if own.problem is not None and not own.judged:
             items.append(_refused(project, clip, own.problem))
             continue
-        labels = _labels_of(project, clip, own, spans)
+        labels = _labels_of(project, clip, own, ranges)
         items.append(_item(project, clip, labels, most_probable(own.judged.values())))
         if labels is not None and labels.phases:
             clips[clip] = labels
     kind = first.features
-    return PropagationResult(tuple(spans), tuple(items), clips, kind, first.run, first.reason)
+    return PropagationResult(tuple(ranges), tuple(items), clips, kind, first.run, first.reason)
 
 
-def _ask(
-    aligner: ProjectAligner, source: str, spans: Sequence[Span], votes: Mapping[str, _Votes]
+def _add_evidence(
+    aligner: ProjectAligner,
+    source: str,
+    ranges: Sequence[PhaseRange],
+    evidence: Mapping[str, _Evidence],
 ) -> None:
-    """Align a labelled clip with each of the others, and add what it says about them."""
+    """Align a labelled clip with each of the others, and add its boundaries to their evidence."""
     with suppress(UserError):  # which aligning such a clip raises again
-        aligner.embed(list(votes))
-    for clip, own in votes.items():
+        aligner.embed(list(evidence))
+    for clip, own in evidence.items():
         if clip == source:
             continue
         try:
@@ -128,26 +134,26 @@ def _ask(
             continue
         same = own.judged[source] = result.same_movement
         if same is None or not same.refused:
-            own.boundaries[source] = boundaries_along(spans, result)
+            own.boundaries[source] = boundaries_along(ranges, result)
 
 
 def _labels_of(
-    project: Project, clip: str, own: _Votes, spans: Mapping[str, Sequence[Span]]
+    project: Project, clip: str, own: _Evidence, ranges: Mapping[str, Sequence[PhaseRange]]
 ) -> ClipLabels | None:
-    """The labels of a clip; None if no labelled clip may vote. spans: of the labelled clips."""
+    """The labels of a clip; None if no labelled clip may vote. ranges: of the labelled clips."""
     if not own.boundaries:
         return None
     pose, same = project.read_pose(clip)[0], most_probable(own.judged.values())
     boundaries = vote(list(own.boundaries.values()), len(pose))
     present = [phase.name for phase, _ in with_ends(pose, boundaries)]
-    orders = [[span.phase for span in spans[source]] for source in own.boundaries]
-    known = dict.fromkeys(name for order in orders for name in order)
-    left_out = tuple(name for name in known if name not in present)
+    orders = [[one.phase for one in ranges[source]] for source in own.boundaries]
+    names = dict.fromkeys(name for order in orders for name in order)
+    left_out = tuple(name for name in names if name not in present)
     sure = [one.confidence for one in boundaries if (one.before or one.after) and not one.cut]
     reasons = []
     if same is not None and same.doubted:
-        said = "it may not show the movement of the labelled clips"
-        reasons.append(f"{said}{_probability(same)}")
+        doubt = "it may not show the movement of the labelled clips"
+        reasons.append(f"{doubt}{_probability(same)}")
     usual = [name for name in left_out if 2 * sum(name in o for o in orders) >= len(orders)]
     if usual and present and not sure:
         reasons.append(f"one phase, '{present[0]}', over the whole clip")
@@ -176,24 +182,25 @@ def _item(
 ) -> ItemResult:
     """The result for a clip. labels: None if no labelled clip may vote. same: of the likeliest."""
     if labels is None and same is None:
-        said = "it is the only labelled clip, and clips do not vote on their own labels"
-        status, code, said, hint = "failed", "L002", said, "label another clip"
+        message = "it is the only labelled clip, and clips do not vote on their own labels"
+        status, code, hint = "failed", "L002", "label another clip"
     elif labels is None:
-        said = f"it does not show the movement of the labelled clips{_probability(same)}"
+        message = f"it does not show the movement of the labelled clips{_probability(same)}"
         hint = "label it by hand, or name labelled clips of its movement with --from"
         status, code = "failed", "L005"
     elif not labels.phases:
         hint = "check with la2ds align that it shows the same movement"
-        status, code, said = "failed", "L002", "no phase has a counterpart in it"
+        status, code, message = "failed", "L002", "no phase has a counterpart in it"
     elif labels.withheld:
         hint = "look at it with la2ds align, and label it by hand"
-        status, code, said = "skipped", "L004", f"not for phases.csv: {labels.withheld}"
+        status, code, message = "skipped", "L004", f"not for phases.csv: {labels.withheld}"
     elif labels.left_out:
-        status, code, said, hint = "degraded", "L001", f"left out {', '.join(labels.left_out)}", ""
+        message = f"left out {', '.join(labels.left_out)}"
+        status, code, hint = "degraded", "L001", ""
     else:
-        status, code, said, hint = "ok", "", "", ""
+        status, code, message, hint = "ok", "", "", ""
     frames = len(labels.pose) if labels else 0
-    return ItemResult(project.clip(clip).path, clip, status, frames, code, said, hint)
+    return ItemResult(project.clip(clip).path, clip, status, frames, code, message, hint)
 
 
 def _probability(same: SameMovement | None) -> str:

@@ -24,7 +24,7 @@ from la2ds_cli.core.phase_table import (
     read_phase_table,
 )
 from la2ds_cli.core.project import PROJECT_FILE, Project
-from la2ds_cli.core.types import Phase, PoseSequence
+from la2ds_cli.core.types import CLIP_EDGE, PROPAGATED, Origins, Phase, PoseSequence
 from la2ds_cli.labels.vote import Boundary
 
 BOUNDARY_COLUMNS = (
@@ -100,12 +100,17 @@ def _edges(pose: PoseSequence) -> np.ndarray:
 def with_ends(
     pose: PoseSequence, boundaries: Sequence[Boundary]
 ) -> list[tuple[Phase, tuple[Boundary, Boundary]]]:
-    """The phases between boundaries, each with those at its ends."""
+    """The phases between boundaries, each with those at its ends; an end at the first or behind the
+    last frame is that of the clip."""
     frame, found = _edges(pose), []
     for start, end in pairwise(boundaries):
         first, last = int(frame[round(start.row)]), int(frame[round(end.row)])
         if start.after and first < last:
-            found.append((Phase(first, last, start.after, propagated=True), (start, end)))
+            origins = Origins(
+                CLIP_EDGE if first == frame[0] else PROPAGATED,
+                CLIP_EDGE if last == frame[-1] else PROPAGATED,
+            )
+            found.append((Phase(first, last, start.after, origins), (start, end)))
     return found
 
 
@@ -165,7 +170,7 @@ def checked_folder(project: Project, folder: Path) -> Path:
         )
     for path in paths:
         check_output(project, path)
-    if any(not row.phase.propagated for row in read_phase_table(phases).rows):
+    if any(row.phase.is_placed for row in read_phase_table(phases).rows):
         raise UserError(
             f"{phases} has labels set by people, which would be lost",
             hint="choose another folder with --out",
@@ -219,7 +224,7 @@ def merge_into_project(
 ) -> MergeResult:
     """Write the propagated rows of clips that are not `withheld` into phases.csv.
 
-    The labels of a clip are kept if a person has set or checked one of them; earlier propagated
+    The labels of a clip are kept if a person has placed an end of one of them; earlier propagated
     labels are kept unless `overwrite`. A copy of the old file is saved. Raises UserError (exit 5)
     if another command keeps writing a table, or phases.csv cannot be read.
     """
@@ -229,7 +234,7 @@ def merge_into_project(
         kept = [
             clip
             for clip in fit
-            if any(row.checked or not overwrite for row in old.by_clip.get(clip, ()))
+            if any(row.phase.is_placed or not overwrite for row in old.by_clip.get(clip, ()))
         ]
         written = {clip: rows for clip, rows in fit.items() if clip not in kept}
         backup = project.write_phase_table(old.replaced(written)) if written else None

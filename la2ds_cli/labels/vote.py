@@ -33,7 +33,7 @@ Name = str | None
 
 
 @dataclass(frozen=True)
-class Span:
+class PhaseRange:
     """A labelled phase in rows of its clip; `end` is exclusive. name: of its kind, AGAIN behind it
     for each phase of the same kind right before it."""
 
@@ -70,26 +70,26 @@ class Boundary:
         return self.before is NOT_SHOWN or self.after is NOT_SHOWN
 
 
-def labelled_spans(frame: IntArray, phases: Sequence[Phase]) -> list[Span]:
+def labelled_ranges(frame: IntArray, phases: Sequence[Phase]) -> list[PhaseRange]:
     """Phases (source frame numbers) in rows of a clip with the frames `frame` (T,), in time order.
 
     Phases outside these frames are left out. Raises ValueError if two phases overlap.
     """
     rows = np.arange(len(frame))
-    spans = []
+    ranges = []
     for phase in in_time_order(phases):
         start = float(np.interp(phase.start, frame, rows))
         inside = phase.end <= frame[-1]
         end = float(np.interp(phase.end, frame, rows)) if inside else float(len(frame))
         if phase.end > frame[0] and phase.start <= frame[-1] and end > start:
             name = phase.name
-            if spans and spans[-1].end == start and spans[-1].phase == name:
-                name = spans[-1].name + AGAIN
-            spans.append(Span(name, start, end))
-    return spans
+            if ranges and ranges[-1].end == start and ranges[-1].phase == name:
+                name = ranges[-1].name + AGAIN
+            ranges.append(PhaseRange(name, start, end))
+    return ranges
 
 
-def boundaries_along(spans: Sequence[Span], along: Alignment) -> list[Boundary]:
+def boundaries_along(ranges: Sequence[PhaseRange], along: Alignment) -> list[Boundary]:
     """The boundaries of a labelled clip in B, in time order: the first one lies where B begins to
     show what it shows, the last one where B no longer does. Empty if nothing matches.
 
@@ -100,9 +100,9 @@ def boundaries_along(spans: Sequence[Span], along: Alignment) -> list[Boundary]:
         return []
     first, last, length = int(matched[0]), int(matched[-1]), len(along.time_b)
     names: dict[float, str] = {}
-    for span in spans:
-        names[span.start] = span.name
-        names.setdefault(span.end, NONE)
+    for one in ranges:
+        names[one.start] = one.name
+        names.setdefault(one.end, NONE)
     name = next((names[row] for row in sorted(names, reverse=True) if row <= first), NONE)
     found = [_at(along, matched, first, NOT_SHOWN, name)]
     for row in sorted(names):
@@ -111,12 +111,12 @@ def boundaries_along(spans: Sequence[Span], along: Alignment) -> list[Boundary]:
             name = names[row]
     step = along.pose_a.axis.usual_step / along.pose_b.axis.usual_step  # frames of B in one
     found.append(_behind(along, last, max(step, 1.0), name))
-    for span in spans:  # a phase that goes on in A may do so in B, to an end of the clip
+    for one in ranges:  # a phase that goes on in A may do so in B, to an end of the clip
         start, end = found[0], found[-1]
-        before, behind = (REST * step * n for n in (first - span.start, span.end - last - 1))
-        if span.start <= first < span.end and min(start.low, start.row - before) < 0.5:
+        before, behind = (REST * step * n for n in (first - one.start, one.end - last - 1))
+        if one.start <= first < one.end and min(start.low, start.row - before) < 0.5:
             found[0] = replace(start, row=0.0, low=0.0)
-        if span.start <= last < span.end and max(end.high, end.row + behind) > length - 0.5:
+        if one.start <= last < one.end and max(end.high, end.row + behind) > length - 0.5:
             found[-1] = replace(end, row=float(length), high=float(length))
     return found
 

@@ -1,14 +1,14 @@
 """The Phases page: label a clip while it plays, propagate its phases to others, review them, and
 give them to other tools.
 
-Labels are rows of phases.csv. A row that was propagated from other clips becomes a person's once
-both of its ends have been checked, moved or set; until then the row records which end has been.
+Labels are rows of phases.csv. Each end of a label has an origin of its own (types.Origins): a
+person who sets, moves or accepts one end says nothing about the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from threading import Lock
 from typing import Any
@@ -20,23 +20,19 @@ from starlette.routing import Route
 
 from la2ds_cli.alignment.alignment import rounded
 from la2ds_cli.core.clip import MOST_FRAMES, Video
+from la2ds_cli.core.clip_names import is_part
 from la2ds_cli.core.errors import Unreadable, UserError
 from la2ds_cli.core.phase_table import (
-    CHECKED,
-    END,
-    ORIGIN,
     ORIGIN_CLIPS,
+    ORIGIN_COLUMNS,
     ORIGIN_CONFIDENCE,
     ORIGIN_TIME,
-    PERSON,
     PHASE_COLUMNS,
-    PROPAGATED,
-    START,
     PhaseRow,
 )
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import Phase, PoseSequence
+from la2ds_cli.core.types import CLIP_EDGE, PROPAGATED, Origins, Phase, PoseSequence
 from la2ds_cli.labels.exchange import export_labels
 from la2ds_cli.labels.files import writer
 from la2ds_cli.studio.clips import posed_clip, requested_clip, requested_or_first_clip
@@ -45,39 +41,49 @@ from la2ds_cli.studio.saving import WAIT, Saves, known_version, refuse_changed, 
 from la2ds_cli.views.figure import PHASE_COLOURS
 from la2ds_cli.views.report.pair_data import clip_json, skeleton_json, windows
 
-_ORIGINS = (ORIGIN, ORIGIN_CLIPS, ORIGIN_TIME, ORIGIN_CONFIDENCE, CHECKED)
-ROW = {
-    **{"start": int, "end": int, "phase": str, "checked": [str]},
-    **{"carried": (None, bool), "other": (None, dict)},
-}
+_PROPAGATED_COLUMNS = (ORIGIN_CLIPS, ORIGIN_TIME, ORIGIN_CONFIDENCE)
+ROW = {"start": int, "end": int, "phase": str, "origins": [str], "other": (None, dict)}
 """A label in what a page sends, see pages.posted; as row_json."""
 _LONGEST = 80  # characters of a phase's name that a page gives
 
 
-def phase_row(
-    given: Mapping[str, Any], video: str, ends: tuple[int, int], columns: Collection[str]
-) -> PhaseRow:
-    """The row of phases.csv of a ROW, whose `checked` are the ends that a person has checked,
-    `carried` says that nobody has checked both, and `other` are further cells.
+def phase_row(given: Mapping[str, Any], video: str, columns: Collection[str]) -> PhaseRow:
+    """Return the row of phases.csv of a ROW, whose `origins` are those of its start and its end.
 
-    ends: frames at which the clip begins and ends; boundaries there need no check. columns: those
-    that the table may have. Raises UserError (exit 2) for an invalid label.
+    Parameters
+    ----------
+    columns: further columns that the table may have.
+
+    Raises
+    ------
+    UserError: exit 2 for an invalid label.
     """
     start, end = given["start"], given["end"]
     if not 0 <= start < end <= MOST_FRAMES:
         raise UserError("a label must begin before it ends, at frames of the clip")
-    cells = given.get("other") or {}
+    cells, origins = given.get("other") or {}, given["origins"]
     if not all(isinstance(text, str) for text in cells.values()):
         raise UserError("the other cells of a label must be texts")
+    if len(origins) != 2 or not all(one.strip() == one != "" for one in origins):
+        raise UserError("a label must say who placed its start and its end")
     other = {name: text for name, text in cells.items() if name in columns}
-    by_person = {*given["checked"]} & {START, END}
-    sure = START in by_person or start <= ends[0], END in by_person or end >= ends[1]
-    propagated = given.get("carried") is True and not all(sure)
-    if CHECKED in other or (propagated and by_person):
-        other[CHECKED] = " ".join(sorted(by_person, reverse=True)) if propagated else ""
-    if not propagated and other.get(ORIGIN, "").strip().lower() == PROPAGATED:
-        other[ORIGIN] = PERSON
-    return PhaseRow(video, Phase(start, end, given["phase"], propagated=propagated), other)
+    return PhaseRow(video, Phase(start, end, given["phase"], Origins(*origins)), other)
+
+
+def _at_edges(row: PhaseRow, ends: tuple[int, int]) -> PhaseRow:
+    """A row of a whole film with CLIP_EDGE for propagated ends at the edges of the film, as older
+    tables do not have it; nobody has to check them."""
+    origins = Origins(
+        *(
+            CLIP_EDGE if origin == PROPAGATED and outside else origin
+            for origin, outside in zip(
+                row.phase.origins,
+                (row.phase.start <= ends[0], row.phase.end >= ends[1]),
+                strict=True,
+            )
+        )
+    )
+    return replace(row, phase=replace(row.phase, origins=origins))
 
 
 def _check_name(name: str) -> None:
@@ -89,13 +95,14 @@ def _check_name(name: str) -> None:
 
 
 def row_json(row: PhaseRow) -> dict[str, Any]:
-    """A row for a page, with who set it and, in its other cells, where it comes from."""
+    """A row for a page, with who placed its ends, whether it counts as truth and, in its other
+    cells, where it comes from."""
     return {
         "start": row.phase.start,
         "end": row.phase.end,
         "phase": row.phase.name,
-        "carried": row.phase.propagated,
-        "checked": sorted(row.checked),
+        "origins": list(row.phase.origins),
+        "truth": row.phase.is_truth,
         "other": dict(row.other),
     }
 
@@ -103,21 +110,16 @@ def row_json(row: PhaseRow) -> dict[str, Any]:
 def labels_version(rows: Sequence[PhaseRow]) -> str:
     """Return the version of the labels of a clip.
 
-    Empty cells and the column `origin`, which the phase states as well, do not count: a row has
-    them only once it has been written to a file with these columns.
+    Empty cells do not count: a row has them only once it has been written to a file with these
+    columns.
     """
-    said = [
-        (
-            row.phase,
-            sorted((key, text) for key, text in row.other.items() if text and key != ORIGIN),
-        )
-        for row in rows
-    ]
-    return version(*said)
+    return version(
+        *((row.phase, sorted(cell for cell in row.other.items() if cell[1])) for row in rows)
+    )
 
 
 @dataclass
-class Labels:
+class LabelStore:
     """The labels of a project, as changed on the page. phases.csv is backed up once, before the
     first change."""
 
@@ -130,7 +132,8 @@ class Labels:
     ) -> list[PhaseRow]:
         """Replace the labels of a clip; return its new rows in time order.
 
-        labels: ROWs. known: labels_version of the rows that the page had. ends: see phase_row.
+        labels: ROWs. known: labels_version of the rows that the page had. ends: frames at which the
+        clip begins and ends.
         Raises UserError (exit 2) if a label is invalid, has a name of no use or overlaps another,
         (exit 5) if the labels have changed meanwhile or another process has been writing a table
         for more than WAIT seconds.
@@ -141,8 +144,11 @@ class Labels:
             refuse_changed(known, labels_version(own), f"the labels of {video.title}")
             there = {row.phase.name for row in own}
             name = own[0].video if own else video.id
-            columns = {*phases.table.columns, *_ORIGINS} - set(PHASE_COLUMNS)
-            new = [phase_row(label, name, ends, columns) for label in labels]
+            columns = {*phases.table.columns, *_PROPAGATED_COLUMNS}
+            columns -= {*PHASE_COLUMNS, *ORIGIN_COLUMNS}
+            new = [phase_row(label, name, columns) for label in labels]
+            if not is_part(video):
+                new = [_at_edges(row, ends) for row in new]
             new.sort(key=lambda row: row.phase.start)
             for phase in (row.phase for row in new):
                 if phase.name not in there:  # else the file has it, whoever wrote it
@@ -223,8 +229,11 @@ async def _save(request: Request) -> Response:
 
 
 def _overview(request: Request) -> Response:
-    """clips: number of phases of each, and how many are propagated; names: of the phases, in order
-    of appearance; palette: their colours, in the same order; queue: see review_queue."""
+    """Return what the page shows of all clips.
+
+    clips: number of phases of each, and how many of them are not truth; names: of the phases, in
+    order of appearance; palette: their colours, in the same order; queue: see review_queue.
+    """
     project: Project = request.app.state.studio.project
     phases = project.clip_phases()
     rows = phases.by_clip
@@ -233,7 +242,7 @@ def _overview(request: Request) -> Response:
     for video in listed:
         own = rows.get(video.id, [])
         facts = {"id": video.id, "name": video.title, "phases": len(own)}
-        clips.append(facts | {"carried": sum(row.phase.propagated for row in own)})
+        clips.append(facts | {"propagated": sum(not row.phase.is_truth for row in own)})
     names = list(dict.fromkeys(row.phase.name for row in phases.table.rows))
     return JSONResponse(
         {
@@ -257,16 +266,16 @@ def review_queue(
     for video in clips:
         borders: dict[int, list[str]] = {}
         confidence: dict[int, float | None] = {}
-        carried = [row for row in rows.get(video.id, []) if row.phase.propagated]
-        ends = _ends(project.read_pose(video.id)[0]) if carried else (0, 0)
-        for row in carried:
-            sides = (START, row.phase.start), (END, row.phase.end)
-            for (side, frame), known in zip(sides, end_confidence(row), strict=True):
-                inside = ends[0] < frame < ends[1]
-                if inside and side not in row.checked:
+        unchecked = [row for row in rows.get(video.id, []) if PROPAGATED in row.phase.origins]
+        ends = _ends(project.read_pose(video.id)[0]) if unchecked else (0, 0)
+        for row in unchecked:
+            frames = row.phase.start, row.phase.end
+            each = zip(frames, row.phase.origins, end_confidence(row), strict=True)
+            for side, (frame, origin, probability) in enumerate(each):
+                if ends[0] < frame < ends[1] and origin == PROPAGATED:
                     names = borders.setdefault(frame, ["", ""])
-                    names[side == START] = row.phase.name
-                    confidence[frame] = known
+                    names[1 - side] = row.phase.name
+                    confidence[frame] = probability
         for frame, (before, after) in borders.items():
             queue.append(
                 {
@@ -286,7 +295,7 @@ async def _carry(request: Request) -> Response:
     studio = request.app.state.studio
     project: Project = studio.project
     rows = await run_in_threadpool(lambda: project.clip_phases().by_clip)
-    done = [clip for clip, own in rows.items() if not any(row.phase.propagated for row in own)]
+    done = [clip for clip, own in rows.items() if all(row.phase.is_truth for row in own)]
     if not done:
         raise UserError(
             "no clip is labelled by a person yet", hint="label one, or accept propagated phases"

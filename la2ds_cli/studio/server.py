@@ -41,7 +41,7 @@ from la2ds_cli.studio.guard import Guard, new_token
 from la2ds_cli.studio.held_pairs import HeldPairs
 from la2ds_cli.studio.jobs import Jobs
 from la2ds_cli.studio.pages import page
-from la2ds_cli.studio.phases import Labels
+from la2ds_cli.studio.phases import LabelStore
 
 _WITHOUT_PROJECT = ("/static/", "/views/", "/jobs", "/events")
 STATIC = Path(__file__).parent / "static"
@@ -59,14 +59,14 @@ class Studio:
     jobs: Jobs
     films: film.Films
     pairs: HeldPairs
-    labels: Labels
+    labels: LabelStore
 
 
 def studio_app(
     project: Project, *, hosts: frozenset[str], token: str, once: str | None = None
 ) -> Starlette:
     """The studio of a project as an ASGI application. hosts, token, once: see Guard."""
-    studio = Studio(project, Jobs(), film.Films(project), HeldPairs(project), Labels(project))
+    studio = Studio(project, Jobs(), film.Films(project), HeldPairs(project), LabelStore(project))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

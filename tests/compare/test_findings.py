@@ -20,7 +20,7 @@ from la2ds_cli.compare.findings import (
     tempo,
 )
 from la2ds_cli.core.time_axis import TimeAxis
-from la2ds_cli.core.types import Phase
+from la2ds_cli.core.types import BY_PROPAGATION, Phase
 from tests.alignments import matched as with_positions
 from tests.alignments import timed
 from tests.compare.performers import performance, steady
@@ -155,7 +155,7 @@ def test_labels_of_people_count_where_both_clips_have_as_many_of_a_name() -> Non
     two, one = [Phase(2, 10, "step"), Phase(10, 25, "step")], [Phase(2, 10, "step")]
     seconds = (CLIP.time[25] - CLIP.time[10],) * 2
     assert labelled_seconds([(CLIP, two), (CLIP, two)])["step (2)"] == seconds
-    for other in (one, [*one, replace(two[1], propagated=True)]):
+    for other in (one, [*one, replace(two[1], origins=BY_PROPAGATION)]):
         assert labelled_seconds([(CLIP, two), (CLIP, other)]) == {}
 
 

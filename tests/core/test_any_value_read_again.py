@@ -26,10 +26,24 @@ from la2ds_cli.core.clip import ClipOptions, Video, cell_of_path, check_id, path
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.csv_tables import read_rows, table_text
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.phase_table import PHASE_COLUMNS, PhaseRow, PhaseTable, read_phase_table
+from la2ds_cli.core.phase_table import (
+    ORIGIN_COLUMNS,
+    PHASE_COLUMNS,
+    PhaseRow,
+    PhaseTable,
+    read_phase_table,
+)
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.table import Cell, Column, Table, markdown, printable
-from la2ds_cli.core.types import EmbeddingSequence, Phase, PoseSequence
+from la2ds_cli.core.types import (
+    CLIP_EDGE,
+    PERSON,
+    PROPAGATED,
+    EmbeddingSequence,
+    Origins,
+    Phase,
+    PoseSequence,
+)
 from la2ds_cli.poses.subjects import set_subjects
 from tests.any_values import cells, clip_options, file_names, json_values, poses, texts
 
@@ -144,14 +158,15 @@ def test_options(options: ClipOptions | None):
 @st.composite
 def phase_rows(draw: st.DrawFn) -> PhaseRow:
     start, length = draw(st.integers(0, 10**9 - 1)), draw(st.integers(1, 10**6))
-    phase = Phase(start, min(start + length, 10**9), draw(texts), draw(st.booleans()))
-    origin = {"origin": "carried" if phase.propagated else "person"}
-    return PhaseRow(draw(texts), phase, origin | {"note": draw(texts), "=1,": draw(texts)})
+    words = st.sampled_from([PERSON, PROPAGATED, CLIP_EDGE, 'rule, of "a" set', "=1"])
+    origins = Origins(draw(words), draw(words))
+    phase = Phase(start, min(start + length, 10**9), draw(texts), origins)
+    return PhaseRow(draw(texts), phase, {"note": draw(texts), "=1,": draw(texts)})
 
 
 @given(st.lists(phase_rows(), max_size=5))
 def test_phases(rows: list[PhaseRow]):
-    table = PhaseTable(tuple(rows), (*PHASE_COLUMNS, "origin", "note", "=1,"))
+    table = PhaseTable(tuple(rows), (*PHASE_COLUMNS, *ORIGIN_COLUMNS, "note", "=1,"))
     with TemporaryDirectory() as folder:
         project = new_project(folder)
         project.write_phase_table(table)

@@ -10,7 +10,7 @@ import pytest
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.phase_table import PhaseRow, read_phase_table
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Phase
+from la2ds_cli.core.types import BY_PROPAGATION, Phase
 from tests.movement import add_sequence, sequence, warped_phase
 
 WHOLE, PART, LATE = "x-0123abcd", "x-0123abcd-t0.5-1", "x-0123abcd-t1-1.5"
@@ -96,7 +96,7 @@ def test_what_a_clip_does_not_show_stays_and_no_phase_is_cut_in_two(
 def test_several_clips_of_a_file_are_changed_at_once(project: Project) -> None:
     project.phases_path.write_text(f"{HEADER}x.mp4,0,40,down,,\n")
     new = {
-        clip: [PhaseRow(clip, Phase(*phase, propagated=True))]
+        clip: [PhaseRow(clip, Phase(*phase, BY_PROPAGATION))]
         for clip, phase in ((PART, (10, 20, "up")), (LATE, (20, 30, "up")), ("y", (0, 5, "up")))
     }
     project.write_phase_table(project.clip_phases().replaced(new))

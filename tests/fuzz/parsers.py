@@ -380,7 +380,8 @@ def _label_file(name: str, mutate: Mutate, table: str = "") -> Any:
     """Labels of a clip as the format `name` is written, or a table of it, imported to the end."""
 
     def maker(folder: Path) -> Parser:
-        from la2ds_cli.labels.exchange import export_labels, import_labels
+        from la2ds_cli.labels.exchange import export_labels
+        from la2ds_cli.labels.import_plan import import_labels
 
         project = project_in(folder)
         (written,) = export_labels(project, name, ["clip-0"], folder / "good")

@@ -92,7 +92,7 @@ def test_the_tables_hold_the_same(project: Project, tmp_path: Path):
     phases, boundaries = propagated.write_tables(project, result, tmp_path / "tables")
     rows = [(row.video, row.phase) for row in read_phase_table(phases).rows]
     assert rows == [(clip, p) for clip, labels in result.clips.items() for p in labels.phases]
-    assert all(phase.propagated for _, phase in rows)
+    assert not any(phase.is_placed for _, phase in rows)
     with boundaries.open(newline="") as file:
         table = list(csv.DictReader(file))
     assert [(r["before"], r["after"], r["cut"]) for r in table[:4]] == [
@@ -257,7 +257,9 @@ def test_propagated_rows_are_marked_and_those_of_people_stay(tmp_path: Path):
         assert project.phases(propagated=True)["clip4"] == result.clips["clip4"].phases
         with project.phases_path.open(newline="") as file:
             rows = list(csv.DictReader(file))
-        assert [row["origin"] for row in rows] == ["person"] * 6 + ["carried"] * 3
+        origins = [(row["start_origin"], row["end_origin"]) for row in rows]
+        carried = [("clip", "carried"), ("carried", "carried"), ("carried", "clip")]
+        assert origins == [("person", "person")] * 6 + carried
         assert {row["origin_clips"] for row in rows[6:]} == {"clip0 clip1"}
         age = datetime.now(UTC) - datetime.fromisoformat(rows[6]["origin_time"])
         assert 0 <= age.total_seconds() < 600

@@ -12,12 +12,19 @@ import pytest
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels import vote as votes
-from la2ds_cli.labels.vote import NOT_SHOWN, Boundary, Span, boundaries_along, labelled_spans, vote
+from la2ds_cli.labels.vote import (
+    NOT_SHOWN,
+    Boundary,
+    PhaseRange,
+    boundaries_along,
+    labelled_ranges,
+    vote,
+)
 from tests.alignments import matched, timed
 
 A, B = Phase(0, 4, "a"), Phase(4, 10, "b")
 NAN = float("nan")
-BOTH = [Span("a", 0, 4), Span("b", 4, 10)]
+BOTH = [PhaseRange("a", 0, 4), PhaseRange("b", 4, 10)]
 
 
 def alignment(
@@ -46,21 +53,27 @@ def along(position: Sequence[float], length: int = 20, reach: float = 1.0) -> Al
     ("frame", "phases", "spans"),
     [
         (np.arange(10), [B, A], BOTH),
-        (np.arange(10), [A, Phase(4, 10, "a")], [Span("a", 0, 4), Span("a" + votes.AGAIN, 4, 10)]),
+        (
+            np.arange(10),
+            [A, Phase(4, 10, "a")],
+            [PhaseRange("a", 0, 4), PhaseRange("a" + votes.AGAIN, 4, 10)],
+        ),
         (
             np.arange(100, 120, 2),  # frame 105 lies between the rows 2 and 3
             [Phase(90, 105, "a"), Phase(105, 110, "b"), Phase(130, 140, "c")],
-            [Span("a", 0, 2.5), Span("b", 2.5, 5)],
+            [PhaseRange("a", 0, 2.5), PhaseRange("b", 2.5, 5)],
         ),
     ],
 )
-def test_phases_become_rows_of_the_clip(frame: np.ndarray, phases: list[Phase], spans: list[Span]):
-    assert labelled_spans(frame, phases) == spans
+def test_phases_become_rows_of_the_clip(
+    frame: np.ndarray, phases: list[Phase], spans: list[PhaseRange]
+):
+    assert labelled_ranges(frame, phases) == spans
 
 
 def test_phases_that_overlap_are_refused():
     with pytest.raises(ValueError, match=r"'a' \(0 to 4\) and 'b' \(3 to 6\) overlap"):
-        labelled_spans(np.arange(10), [A, Phase(3, 6, "b")])
+        labelled_ranges(np.arange(10), [A, Phase(3, 6, "b")])
 
 
 # Position in B of ten frames of A, with a until row 4 and b from there -> what is before, what is
@@ -134,7 +147,7 @@ def test_at_unequal_rates_a_phase_goes_on_for_as_many_seconds():
         for before, row in ((0.15, 0), (0.25, 15)):
             position = np.where(time > 0.1 - 1e-9, 60 * (time - 0.1 + before), NAN)
             one = alignment(position, 120, np.ones(len(time)), fps=(fps, 60))
-            (first, _) = boundaries_along([Span("a", 0, len(time))], one)
+            (first, _) = boundaries_along([PhaseRange("a", 0, len(time))], one)
             assert first.row == pytest.approx(row)
 
 
@@ -150,7 +163,7 @@ def clip(
     a row."""
     row = np.arange(shows)
     one = alignment(row, LENGTH, np.full(len(row), sure), (4, 6))
-    return boundaries_along([Span(*span) for span in spans], one)
+    return boundaries_along([PhaseRange(*span) for span in spans], one)
 
 
 def phases(clips: list[list[Boundary]]) -> list[tuple[str, float, float]]:

@@ -28,7 +28,11 @@ from tests.studio.test_compare import compared
 from tests.views.report.conftest import two_filmed
 
 FACTS = {"step": 20, "validation_error": 30.0}
-LABELS = "video,start,end,phase,origin\na,0,12,down,\na,12,36,up,\nb,0,10,down,carried\n"
+LONG = 20 * "long"  # the longest name that a page gives, without blanks
+LABELS = (
+    f"video,start,end,phase,origin\na,0,12,{LONG},\na,12,36,up,\nb,0,10,{LONG},carried\n"
+    f"b,10,20,up,carried\n"
+)
 DRAWINGS = [
     drawing("a", (30.0, 20.0), (60.0, 200.0)),
     drawing("b", (30.0, 20.0), (60.0, 200.0), (90.0, 40.0)),

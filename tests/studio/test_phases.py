@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ from starlette.testclient import TestClient
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.phase_table import PhaseRow
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Phase
-from la2ds_cli.labels.exchange import import_labels
+from la2ds_cli.core.types import BY_PROPAGATION, Phase
+from la2ds_cli.labels.import_plan import import_labels
 from la2ds_cli.labels.propagated import merge_into_project
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, check_refused
+from tests.studio.marks import spans
 
-CARRIED = {"origin": "carried", "origin_clips": "a", "origin_time": "2026-01-01T00:00:00+00:00"}
+CARRIED = {"origin_clips": "a", "origin_time": "2026-01-01T00:00:00+00:00"}
+PEOPLE = ("person", "person")
 
 
 @pytest.fixture
@@ -32,8 +35,8 @@ def rows_of(client: TestClient, clip: str) -> dict[str, Any]:
     return client.get("/phases/data", params={"clip": clip}).json()
 
 
-def label(start: int, end: int, phase: str, *checked: str) -> dict[str, Any]:
-    return {"start": start, "end": end, "phase": phase, "checked": list(checked)}
+def label(start: int, end: int, phase: str, *origins: str) -> dict[str, Any]:
+    return {"start": start, "end": end, "phase": phase, "origins": list(origins or PEOPLE)}
 
 
 def save(client: TestClient, clip: str, *rows: dict[str, Any]) -> Any:
@@ -46,7 +49,7 @@ def save(client: TestClient, clip: str, *rows: dict[str, Any]) -> Any:
 
 def carried_to(project: Project, clip: str, *spans: tuple[int, int, str]) -> None:
     rows = [
-        PhaseRow(clip, Phase(start, end, name, propagated=True), CARRIED)
+        PhaseRow(clip, Phase(start, end, name, BY_PROPAGATION), CARRIED)
         for start, end, name in spans
     ]
     merge_into_project(project, {clip: rows}, {}, overwrite=True)
@@ -127,7 +130,7 @@ def test_a_new_label_can_be_changed_at_once_in_a_file_with_further_columns(
     assert project.phases()["a"] == [Phase(0, 10, "x")]
 
 
-def test_what_was_carried_becomes_a_persons_when_both_ends_are_checked(project: Project) -> None:
+def test_a_propagated_label_is_a_persons_once_both_its_ends_are(project: Project) -> None:
     carried_to(project, "b", (0, 8, "down"), (8, 20, "up"), (20, 30, "rest"))
     with asked(project) as client:
         queue = client.get("/phases/overview").json()["queue"]
@@ -135,24 +138,62 @@ def test_what_was_carried_becomes_a_persons_when_both_ends_are_checked(project: 
         assert borders == [(8, "down", "up"), (20, "up", "rest")]
         one = save(
             client, "b",
-            label(0, 9, "down", "end"), label(9, 20, "up", "start"), label(20, 30, "rest"),
+            label(0, 9, "down", "carried", "person"), label(9, 20, "up", "person", "carried"),
+            label(20, 30, "rest", "carried", "carried"),
         ).json()  # fmt: skip
-        assert [row["carried"] for row in one["rows"]] == [False, True, True]
+        assert [row["truth"] for row in one["rows"]] == [True, False, False]
+        assert one["rows"][0]["origins"] == ["clip", "person"]  # where the clip begins
         assert one["rows"][0]["other"]["origin_clips"] == "a"  # where it came from stays
         queue = client.get("/phases/overview").json()["queue"]
         assert [one["frame"] for one in queue] == [20]
-        assert project.phases()["b"] == [Phase(0, 9, "down")]
+        assert spans(project, "b") == [(0, 9, "down")]
         # What was checked stays, whatever is carried anew.
         carried_to(project, "b", (0, 15, "down"), (15, 30, "up"))
-        assert project.phases(propagated=True)["b"][0] == Phase(0, 9, "down")
+        assert spans(project, "b") == [(0, 9, "down")]
         both = save(
             client, "b",
-            label(0, 9, "down", "end"), label(9, 20, "up", "end", "start"),
-            label(20, 30, "rest", "start"),
+            label(0, 9, "down", "clip", "person"), label(9, 20, "up"),
+            label(20, 30, "rest", "person", "clip"),
         ).json()  # fmt: skip
-        assert not any(row["carried"] for row in both["rows"])
+        assert all(row["truth"] for row in both["rows"])
         assert client.get("/phases/overview").json()["queue"] == []
     assert [phase.name for phase in project.phases()["b"]] == ["down", "up", "rest"]
+
+
+def test_a_propagated_phase_over_the_whole_clip_is_nobodys(project: Project) -> None:
+    """Saving anything else does not make it a person's."""
+    carried_to(project, "b", (0, 30, "down"))
+    with asked(project) as client:
+        (row,) = rows_of(client, "b")["rows"]
+        assert save(client, "b", row).json()["rows"][0]["truth"] is False
+    assert "b" not in project.phases()
+
+
+def test_a_label_of_a_part_is_not_accepted_by_saving_another(project: Project) -> None:
+    """The part shows neither end of a propagated label of the film."""
+    film, part = "x-0123abcd", "x-0123abcd-t0.5-1"
+    pose = sequence(warped_phase(40, 1), fps=20.0)
+    for name, low, high, options in ((film, 0, 40, ""), (part, 10, 20, "start=0.5 end=1")):
+        add_sequence(project, name, pose.cut(low, high))
+        project.add_videos([replace(project.clip(name), path="x.mp4", sha256="0", options=options)])
+    write_text(project.phases_path, f"video,start,end,phase,origin\n{film},0,40,down,carried\n")
+    with asked(project) as client:
+        (row,) = rows_of(client, part)["rows"]
+        assert (row["start"], row["end"], row["truth"]) == (10, 20, False)
+        assert client.post("/phases/save", json={"clip": part, "rows": [row]}).status_code == 200
+    assert project.phases() == {}
+    (whole,) = project.phase_table().rows
+    assert (whole.phase.start, whole.phase.end) == (0, 40)
+
+
+@pytest.mark.parametrize(
+    "origins", [[], ["person"], ["person", ""], ["person", " x"], 3 * ["person"]]
+)
+def test_labels_without_origins_are_refused(project: Project, origins: list[str]) -> None:
+    with asked(project) as client:
+        rows = [label(0, 10, "down") | {"origins": origins}]
+        answer = client.post("/phases/save", json={"clip": "a", "rows": rows})
+        assert (answer.status_code, "who placed" in answer.json()["error"]) == (400, True)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +209,7 @@ def test_the_least_sure_border_comes_first(
 ) -> None:
     spans = ((0, 8, "down"), (8, 20, "up"), (20, 30, "rest"))
     rows = [
-        PhaseRow("b", Phase(*span, propagated=True), CARRIED | {"origin_confidence": cell})
+        PhaseRow("b", Phase(*span, BY_PROPAGATION), CARRIED | {"origin_confidence": cell})
         for span, cell in zip(spans, cells, strict=True)
     ]
     merge_into_project(project, {"b": rows}, {}, overwrite=True)

@@ -17,10 +17,11 @@ from tests.views.report.conftest import two_filmed
 
 SET = "video,start,end,phase\nb,0,10,down\nb,10,20,up\nb,20,30,rest\n"
 CARRIED = (
-    "video,start,end,phase,origin,origin_clips,origin_confidence,checked,mine\n"
-    "a,0,12,down,carried,b,0.9 0.9,,\na,12,24,up,carried,b,0.9 0.3,,x\n"
-    "a,24,36,rest,carried,b,0.3 0.9,,\n"
-    "b,0,10,down,person,,,,y\nb,10,20,up,person,,,,\nb,20,30,rest,person,,,,\n"
+    "video,start,end,phase,start_origin,end_origin,origin_clips,origin_confidence,mine\n"
+    "a,0,12,down,clip,carried,b,0.9 0.9,\na,12,24,up,carried,carried,b,0.9 0.3,x\n"
+    "a,24,36,rest,carried,clip,b,0.3 0.9,\n"
+    "b,0,10,down,person,person,,,y\nb,10,20,up,person,person,,,\n"
+    "b,20,30,rest,person,person,,,\n"
 )
 
 
@@ -135,6 +136,11 @@ def review(seen: Seen, project: Project) -> None:
     assert "30 % sure" in seen.page.inner_text("#review li:first-child")
     seen.press("n")
     seen.wait_for(f"document.body.dataset.clip === 'a' && {row_is(24)}")
+    seen.press("End", "Enter")  # beyond the phase that it begins
+    assert "cannot be moved to frame 35" in seen.trouble()
+    assert spans(project) == [(0, 12, "down"), (12, 24, "up"), (24, 36, "rest")]
+    seen.page.click("#review button[aria-current]")
+    seen.wait_for(row_is(24))
     seen.press("ArrowRight", "ArrowRight", "Enter")  # moved
     seen.wait_for(row_is(12))
     seen.press("Enter")  # accepted

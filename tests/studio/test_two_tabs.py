@@ -28,7 +28,7 @@ CLIP = {"clip": "a"}
 
 
 def _label(name: str, end: int) -> dict[str, Any]:
-    rows = [{"start": 0, "end": end, "phase": name, "checked": ["start", "end"]}]
+    rows = [{"start": 0, "end": end, "phase": name, "origins": ["person", "person"]}]
     return CLIP | {"rows": rows}
 
 

@@ -1,25 +1,42 @@
-"""ELAN annotation files (.eaf, EAF 3.0): a tier `phases`, and a tier `carried` for labels that
-nobody has checked. Times are whole milliseconds, as in ELAN."""
+"""ELAN annotation files (.eaf, EAF 3.0): a tier `phases`.
+
+The tier `origin` below it says who placed the ends of an annotation, if no person has: delete its
+entry to vouch for the annotation. A property of the header holds the clip. Times are whole
+milliseconds, as in ELAN.
+"""
 
 from __future__ import annotations
 
 import mimetypes
 from datetime import UTC, datetime
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement
 
-from la2ds_cli.core import artifact
-from la2ds_cli.labels.files import LabelError, LabelFile, Span, one_line, xml_of, xml_text
+from la2ds_cli.labels.files import (
+    ClipKey,
+    LabelError,
+    LabelFile,
+    TimedPhase,
+    noted_origins,
+    notes_of,
+    xml_root,
+    xml_text,
+)
 
 TOOL = "ELAN"
 SUFFIXES = (".eaf",)
-TIER, CARRIED = "phases", "carried"
+TIER, _NOTES = "phases", "origin"
 _TYPE = "phase"
+_CLIP = "la2ds:clip"  # property with the ClipKey
+_ONE_TO_ONE = "Symbolic_Association"
 
 
-def write(labels: LabelFile, path: Path) -> None:
-    """Write the labels of a video, with its path in ELAN's form."""
-    root = ElementTree.Element(
+# --- writing ------------------------------------------------------------------------------------
+
+
+def write(labels: LabelFile, stem: str) -> str:
+    """Return the labels of a video, with its path in ELAN's form."""
+    root = Element(
         "ANNOTATION_DOCUMENT",
         {
             "AUTHOR": "la2ds",
@@ -30,87 +47,120 @@ def write(labels: LabelFile, path: Path) -> None:
             "xsi:noNamespaceSchemaLocation": "http://www.mpi.nl/tools/elan/EAFv3.0.xsd",
         },
     )
-    header = ElementTree.SubElement(
-        root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"}
-    )
+    header = _header(root, labels)
+    order = SubElement(root, "TIME_ORDER")
+    slots: dict[int, str] = {}
+    for time in sorted({_ms(t) for phase in labels.phases for t in (phase.start, phase.end)}):
+        slots[time] = f"ts{len(slots) + 1}"
+        SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": slots[time], "TIME_VALUE": str(time)})
+    notes: dict[str, str] = {}
+    tier = SubElement(root, "TIER", {"LINGUISTIC_TYPE_REF": _TYPE, "TIER_ID": TIER})
+    for number, phase in enumerate(sorted(labels.phases, key=lambda one: one.start), start=1):
+        start, end = _ms(phase.start), _ms(phase.end)
+        about = {"TIME_SLOT_REF1": slots[start], "TIME_SLOT_REF2": slots[end]}
+        _annotate(tier, "ALIGNABLE_ANNOTATION", f"a{number}", about, phase.name)
+        if text := notes_of(phase, start / 1000, end / 1000):
+            notes[f"a{number}"] = text
+    number = len(labels.phases)
+    if notes:
+        about = {"LINGUISTIC_TYPE_REF": _NOTES, "PARENT_REF": TIER, "TIER_ID": _NOTES}
+        tier = SubElement(root, "TIER", about)
+        for parent, text in notes.items():
+            number += 1
+            _annotate(tier, "REF_ANNOTATION", f"a{number}", {"ANNOTATION_REF": parent}, text)
+    SubElement(header, "PROPERTY", {"NAME": "lastUsedAnnotationId"}).text = str(number)
+    _describe_tiers(root, with_notes=bool(notes))
+    return xml_text(root)
+
+
+def _ms(seconds: float) -> int:
+    return round(1000 * seconds)
+
+
+def _header(root: Element, labels: LabelFile) -> Element:
+    header = SubElement(root, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
     if labels.media:
         kind = mimetypes.guess_type(labels.name)[0] or "video/*"
         media = Path(labels.media)
         url = media.as_uri() if media.is_absolute() else labels.media
         name = f"./{labels.name}"
         place = {"MEDIA_URL": url, "MIME_TYPE": kind, "RELATIVE_MEDIA_URL": name}
-        ElementTree.SubElement(header, "MEDIA_DESCRIPTOR", place)
-    order = ElementTree.SubElement(root, "TIME_ORDER")
-    slots: dict[int, str] = {}
-    for time in sorted({round(1000 * t) for span in labels.spans for t in (span.start, span.end)}):
-        slots[time] = f"ts{len(slots) + 1}"
-        slot = {"TIME_SLOT_ID": slots[time], "TIME_VALUE": str(time)}
-        ElementTree.SubElement(order, "TIME_SLOT", slot)
-    number = 0
-    for tier, carried in ((TIER, False), (CARRIED, True)):
-        mine = [span for span in labels.spans if span.carried is carried]
-        if carried and not mine:
-            continue
-        about = {"LINGUISTIC_TYPE_REF": _TYPE, "TIER_ID": tier}
-        element = ElementTree.SubElement(root, "TIER", about)
-        for span in sorted(mine, key=lambda span: span.start):
-            number += 1
-            outer = ElementTree.SubElement(element, "ANNOTATION")
-            inner = ElementTree.SubElement(
-                outer,
-                "ALIGNABLE_ANNOTATION",
-                {
-                    "ANNOTATION_ID": f"a{number}",
-                    "TIME_SLOT_REF1": slots[round(1000 * span.start)],
-                    "TIME_SLOT_REF2": slots[round(1000 * span.end)],
-                },
-            )
-            ElementTree.SubElement(inner, "ANNOTATION_VALUE").text = span.name
-    last = ElementTree.SubElement(header, "PROPERTY", {"NAME": "lastUsedAnnotationId"})
-    last.text = str(number)
+        SubElement(header, "MEDIA_DESCRIPTOR", place)
+    if labels.key:
+        SubElement(header, "PROPERTY", {"NAME": _CLIP}).text = labels.key.to_text()
+    return header
+
+
+def _annotate(tier: Element, kind: str, number: str, about: dict[str, str], text: str) -> None:
+    """Add an annotation to a tier."""
+    outer = SubElement(tier, "ANNOTATION")
+    inner = SubElement(outer, kind, {"ANNOTATION_ID": number, **about})
+    SubElement(inner, "ANNOTATION_VALUE").text = text
+
+
+def _describe_tiers(root: Element, *, with_notes: bool) -> None:
+    """Add the types of the tiers."""
     kind = {"GRAPHIC_REFERENCES": "false", "LINGUISTIC_TYPE_ID": _TYPE, "TIME_ALIGNABLE": "true"}
-    ElementTree.SubElement(root, "LINGUISTIC_TYPE", kind)
-    artifact.write_text(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{xml_text(root)}\n')
+    SubElement(root, "LINGUISTIC_TYPE", kind)
+    if with_notes:
+        more = {"LINGUISTIC_TYPE_ID": _NOTES, "TIME_ALIGNABLE": "false"}
+        SubElement(root, "LINGUISTIC_TYPE", {**kind, **more, "CONSTRAINTS": _ONE_TO_ONE})
+        text = "1-1 association with a parent annotation"
+        SubElement(root, "CONSTRAINT", {"DESCRIPTION": text, "STEREOTYPE": _ONE_TO_ONE})
 
 
-def read(path: Path, layer: str = "") -> list[LabelFile]:
-    """The annotations with times of their own in a tier: `layer`, or else `phases`, or else the
-    only one that has any. Dependent tiers are not read."""
-    root = xml_of(path, "ANNOTATION_DOCUMENT", TOOL)
+# --- reading ------------------------------------------------------------------------------------
+
+
+def read(text: str, name: str, layer: str = "") -> list[LabelFile | LabelError]:
+    """Return the annotations with times of their own in a tier: `layer`, or else `phases`, or else
+    the only one that has any. Of dependent tiers, only `origin` is read."""
+    root = xml_root(text, name, "ANNOTATION_DOCUMENT", TOOL)
     times = {
         str(slot.get("TIME_SLOT_ID")): int(str(slot.get("TIME_VALUE"))) / 1000
         for slot in root.iterfind("TIME_ORDER/TIME_SLOT")
         if slot.get("TIME_VALUE") is not None
     }
-    tiers = {
-        str(tier.get("TIER_ID")): tier
-        for tier in root.iterfind("TIER")
-        if tier.find("ANNOTATION/ALIGNABLE_ANNOTATION") is not None
-    }
-    if layer and layer not in tiers:
-        raise LabelError(
-            f"{path.name} has no tier '{layer}' with times; tiers: {', '.join(tiers) or 'none'}"
-        )
-    chosen = layer or (TIER if TIER in tiers else "")
-    if not chosen:
-        others = [name for name in tiers if name != CARRIED]
-        if len(others) > 1:
-            raise LabelError(
-                f"{path.name} has several tiers: {', '.join(others)}; name one with --layer"
-            )
-        chosen = others[0] if others else ""
-    spans = [
-        Span(*_ends(one, times, path), one_line(one.findtext("ANNOTATION_VALUE")))
-        for one in (tiers[chosen].iterfind("ANNOTATION/ALIGNABLE_ANNOTATION") if chosen else ())
-    ]
     media = root.find("HEADER/MEDIA_DESCRIPTOR")
     address = "" if media is None else str(media.get("MEDIA_URL") or "")
-    return [LabelFile(address, [span for span in spans if span.name])]
+    # Milliseconds of the video that come before ELAN's zero.
+    skipped = 0.0 if media is None else int(media.get("TIME_ORIGIN") or 0) / 1000
+    notes = {
+        str(one.get("ANNOTATION_REF")): one.findtext("ANNOTATION_VALUE")
+        for tier in root.iterfind("TIER")
+        if str(tier.get("TIER_ID")) == _NOTES
+        for one in tier.iterfind("ANNOTATION/REF_ANNOTATION")
+    }
+    phases = []
+    for one in _chosen_annotations(root, name, layer):
+        start, end = _ends(one, times, name)
+        origins = noted_origins(notes.get(str(one.get("ANNOTATION_ID"))), start, end)
+        value = one.findtext("ANNOTATION_VALUE") or ""
+        phases.append(TimedPhase(start + skipped, end + skipped, value, origins))
+    properties = {p.get("NAME"): p.text for p in root.iterfind("HEADER/PROPERTY")}
+    return [LabelFile(address, phases, key=ClipKey.from_text(properties.get(_CLIP)))]
 
 
-def _ends(one: ElementTree.Element, times: dict[str, float], path: Path) -> tuple[float, float]:
+def _chosen_annotations(root: Element, name: str, layer: str) -> list[Element]:
+    """The annotations with times of the tier to read; none if the file has none."""
+    path = "ANNOTATION/ALIGNABLE_ANNOTATION"
+    tiers = {
+        str(tier.get("TIER_ID")): found
+        for tier in root.iterfind("TIER")
+        if (found := tier.findall(path))
+    }
+    names = ", ".join(tiers) or "none"
+    if layer and layer not in tiers:
+        raise LabelError(f"{name} has no tier '{layer}' with times; tiers: {names}")
+    if not layer and len(tiers) > 1 and TIER not in tiers:
+        raise LabelError(f"{name} has several tiers: {names}; name one with --layer")
+    chosen = layer or (TIER if TIER in tiers else next(iter(tiers), ""))
+    return tiers.get(chosen, [])
+
+
+def _ends(one: Element, times: dict[str, float], name: str) -> tuple[float, float]:
     ends = [times.get(str(one.get(f"TIME_SLOT_REF{side}"))) for side in (1, 2)]
     if ends[0] is None or ends[1] is None:
-        name = one.get("ANNOTATION_ID")
-        raise LabelError(f"{path.name}: annotation {name} has no time; give it one in ELAN")
+        number = one.get("ANNOTATION_ID")
+        raise LabelError(f"{name}: annotation {number} has no time; give it one in ELAN")
     return ends[0], ends[1]

@@ -1,22 +1,27 @@
-// Labels of a clip and how they change: [{ start, end, phase, checked }] in frames, `end` exclusive,
-// in time order, without overlaps. checked: which of "start" and "end" a person has checked.
+// Labels of a clip and how they change: [{ start, end, phase, origins }] in frames, `end` exclusive,
+// in time order, without overlaps. origins: who placed the start and the end, see types.Origins; a
+// person who sets, moves or accepts one end says nothing about the other.
 // Every function returns new labels and does not change its arguments.
 
+const PERSON = "person", PROPAGATED = "carried", CLIP_EDGE = "clip";
 const inOrder = (labels) => [...labels].sort((x, y) => x.start - y.start);
 const at = (labels, frame) => labels.find((one) => one.start <= frame && frame < one.end);
-const also = (checked, side) => [...new Set([...checked, side])].sort();
+const withStart = (one, start) => ({ ...one, start, origins: [PERSON, one.origins[1]] });
+const withEnd = (one, end) => ({ ...one, end, origins: [one.origins[0], PERSON] });
+/** Where a label was propagated from; its other cells are about that label alone. */
+const source = (one) => Object.fromEntries(Object.entries(one.other || {}).filter(([name]) => name.startsWith("origin_")));
 
 /** Begin a phase at a frame; it lasts as long as the phase that was there, or until the next one. */
 function begin(labels, phase, frame, ends) {
   const there = at(labels, frame);
   if (there && there.phase === phase) return labels;
   const following = inOrder(labels).find((one) => one.start > frame);
-  const added = {
-    phase, start: frame, end: there ? there.end : following ? following.start : ends[1],
-    carried: false, other: {},
-    checked: there && !there.checked.includes("end") ? ["start"] : ["end", "start"],
-  };
-  return joined([...none(labels, frame), added]);
+  let added = { phase, start: frame, end: ends[1], origins: [PERSON, CLIP_EDGE], truth: true, other: {} };
+  const last = there ? there.origins[1] : following?.origins[0];
+  if (there || following) added = { ...added, end: there ? there.end : following.start, origins: [PERSON, last] };
+  if (last === PROPAGATED) added = { ...added, truth: false, other: source(there || following) };
+  const others = none(labels, frame).map((one) => (one.end === frame ? withEnd(one, frame) : one));
+  return joined([...others, added]);
 }
 
 /** Remove the phase at a frame, from there to its end. */
@@ -24,8 +29,7 @@ function none(labels, frame) {
   const there = at(labels, frame);
   if (!there) return labels;
   const left = labels.filter((one) => one !== there);
-  if (there.start === frame) return left;
-  return inOrder([...left, { ...there, end: frame, checked: also(there.checked, "end") }]);
+  return there.start === frame ? left : inOrder([...left, withEnd(there, frame)]);
 }
 
 /** Remove the whole phase at a frame. */
@@ -37,34 +41,42 @@ function joined(labels) {
   for (const one of inOrder(labels)) {
     const last = found[found.length - 1];
     if (!last || last.phase !== one.phase || last.end !== one.start) { found.push(one); continue; }
-    const checked = [...last.checked.filter((side) => side === "start"), ...one.checked.filter((side) => side === "end")];
-    found[found.length - 1] = { ...(last.other?.origin_clips ? last : one), start: last.start, end: one.end, checked: checked.sort() };
+    const whole = { start: last.start, end: one.end, origins: [last.origins[0], one.origins[1]] };
+    found[found.length - 1] = { ...(last.other?.origin_clips ? last : one), ...whole };
   }
   return found;
 }
 
-/** Move a boundary, not beyond its neighbours, and mark it as checked. */
-function move(labels, border, frame) {
+/** The first and the last frame to which a boundary can be moved: between those beside it. */
+function reach(labels, border) {
   const before = labels.find((one) => one.end === border), after = labels.find((one) => one.start === border);
-  const ordered = inOrder(labels);
-  const low = before ? before.start + 1 : Math.max(0, ...ordered.filter((one) => one.end <= border).map((one) => one.end));
-  const high = after ? after.end - 1 : Math.min(Infinity, ...ordered.filter((one) => one.start >= border).map((one) => one.start));
+  const low = before ? before.start + 1 : Math.max(0, ...labels.filter((one) => one.end <= border).map((one) => one.end));
+  const high = after ? after.end - 1 : Math.min(Infinity, ...labels.filter((one) => one.start >= border).map((one) => one.start));
+  return [low, high];
+}
+
+/** Move a boundary, not beyond its neighbours; a person has placed it then. */
+function move(labels, border, frame) {
+  const [low, high] = reach(labels, border);
   const target = Math.min(Math.max(frame, low), high);
   return labels.map((one) => {
-    if (one === before) return { ...one, end: target, checked: also(one.checked, "end") };
-    if (one === after) return { ...one, start: target, checked: also(one.checked, "start") };
-    return one;
+    if (one.end === border) return withEnd(one, target);
+    return one.start === border ? withStart(one, target) : one;
   });
 }
+
+/** Vouch for all labels as they are. */
+const acceptAll = (labels) => labels.map((one) => (
+  one.truth ? one : { ...one, origins: one.origins.map((who) => (who === PROPAGATED || who === CLIP_EDGE ? PERSON : who)) }
+));
 
 /** Frames at which a phase begins or ends. */
 const borders = (labels) => [...new Set(labels.flatMap(({ start, end }) => [start, end]))].sort((x, y) => x - y);
 
 /** Boundaries within the clip that nobody has checked. */
 function unchecked(labels, ends) {
-  const open = labels.filter((one) => one.carried).flatMap(({ start, end, checked }) =>
-    [...(checked.includes("start") ? [] : [start]), ...(checked.includes("end") ? [] : [end])]);
+  const open = labels.flatMap((one) => [one.start, one.end].filter((frame, side) => one.origins[side] === PROPAGATED));
   return [...new Set(open)].filter((frame) => ends[0] < frame && frame < ends[1]);
 }
 
-export const edited = { begin, none, remove, move, borders, unchecked };
+export const edited = { begin, none, remove, reach, move, acceptAll, borders, unchecked };

@@ -149,7 +149,13 @@ function accept() {
   const border = reviewed && reviewed.clip === opened ? reviewed.frame
     : edited.borders(labels).includes(here()) ? here() : null;
   if (border === null) return;
-  const frame = here();
+  const frame = here(), [low, high] = edited.reach(labels, border);
+  if (frame < low || frame > high) {
+    trouble({ message: `The boundary at frame ${border} cannot be moved to frame ${frame}`,
+      hint: `go to a frame from ${low} to ${Number.isFinite(high) ? high : ends[1]}, then press Enter` });
+    return;
+  }
+  trouble(null);
   change((now) => edited.move(now, border, frame));
   const where = Math.max(overview.queue.findIndex(isReviewed), 0);
   overview.queue = overview.queue.filter((one) => !(one.clip === opened && one.frame === border));
@@ -159,7 +165,7 @@ function accept() {
 }
 
 function acceptAll() {
-  change((now) => now.map((one) => ({ ...one, checked: ["end", "start"] })), false);
+  change(edited.acceptAll, false);
   overview.queue = overview.queue.filter((one) => one.clip !== opened);
   reviewed = null;
   tell();
@@ -229,7 +235,7 @@ function tellReview() {
     return item;
   }));
   at("accept").hidden = !reviewed || reviewed.clip !== opened;
-  at("accept-all").hidden = !labels.some((one) => one.carried);
+  at("accept-all").hidden = labels.every((one) => one.truth);
 }
 
 function tellClips() {
@@ -237,13 +243,13 @@ function tellClips() {
   if (at("clips").dataset.shown === shown) return; // a click on a link that is being replaced is lost
   at("clips").dataset.shown = shown;
   const list = at("clips"), { scrollTop } = list;
-  list.replaceChildren(...overview.clips.map(({ id, name, phases, carried }) => {
+  list.replaceChildren(...overview.clips.map(({ id, name, phases, propagated }) => {
     const item = made("li"), link = made("a");
     link.href = `/phases?${new URLSearchParams({ clip: id })}`;
     if (id === opened) link.setAttribute("aria-current", "page");
     const count = phases === 1 ? "1 phase" : `${phases} phases`;
-    const said = !phases ? "no labels" : carried ? `${count}, ${carried} propagated` : `${count} by you`;
-    link.append(made("span", name), made("span", said, "soft"));
+    const facts = !phases ? "no labels" : propagated ? `${count}, ${propagated} propagated` : `${count} by you`;
+    link.append(made("span", name), made("span", facts, "soft"));
     link.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
@@ -265,7 +271,7 @@ function tellRows() {
   at("rows").tBodies[0].replaceChildren(...labels.map((one) => {
     const row = made("tr");
     const clips = one.other?.origin_clips?.split(" ") ?? [], from = clips.length > 1 ? `${clips.length} clips` : clips[0];
-    const by = one.carried ? "propagated" : from ? "you, first propagated" : "you";
+    const by = !one.truth ? "propagated" : from ? "you, first propagated" : "you";
     row.append(made("td", one.phase), made("td", time(one.start), "number"), made("td", time(one.end), "number"),
       made("td", from ? `${by} from ${from}` : by));
     return row;
@@ -298,7 +304,7 @@ function drawLine() {
   for (const one of labels) {
     const left = line.x(timeOf(one.start)), width = line.x(timeOf(one.end)) - left;
     context.fillStyle = hue(one.phase);
-    context.globalAlpha = one.carried ? 0.6 : 1;
+    context.globalAlpha = one.truth ? 1 : 0.6;
     context.fillRect(left, 0, Math.max(width - 1, 1), LINE_HIGH);
     context.globalAlpha = 1;
     if (context.measureText(one.phase).width + 8 >= width) continue;

@@ -13,15 +13,19 @@ import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.core.types import Phase
-from la2ds_cli.labels.exchange import export_labels, import_labels
-from la2ds_cli.labels.files import FORMATS, LabelFile, Span, elan, reader, writer
-from la2ds_cli.labels.files.elan import CARRIED
+from la2ds_cli.core.types import BY_PROPAGATION, PERSON, PROPAGATED, Origins, Phase
+from la2ds_cli.labels.exchange import export_labels
+from la2ds_cli.labels.files import FORMATS, LabelFile, TimedPhase, elan, reader, writer
+from la2ds_cli.labels.import_plan import import_labels
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.processes import invoke
 
 NAMED = [(0, 12, "=1+1"), (12, 20, "up, <b> & “rest”"), (25, 31, "'tis"), (31, 37, "-x")]
-SPANS = [Span(0.0, 0.6, "down"), Span(0.6, 1.0, "up & <rest>"), Span(1.25, 1.85, "down")]
+SPANS = [
+    TimedPhase(0.0, 0.6, "down"),
+    TimedPhase(0.6, 1.0, "up & <rest>"),
+    TimedPhase(1.25, 1.85, "down"),
+]
 
 
 @pytest.fixture
@@ -58,6 +62,9 @@ def test_what_is_written_comes_back(project: Project, tmp_path: Path, name: str)
     assert [(item.status, item.frames) for item in read] == [("ok", 4), ("ok", 2)]
     assert project.phases() == before
     again = import_labels(project, name, [tmp_path / "out"])
+    assert [item.status for item in again] == ["cached", "cached"]
+    project.phases_path.write_text(project.phases_path.read_text().replace("up", "rest"))
+    again = import_labels(project, name, [tmp_path / "out"])
     assert [item.code for item in again] == ["I006", "I006"]
     assert {i.status for i in import_labels(project, name, [tmp_path / "out"], overwrite=True)} == {
         "ok"
@@ -68,7 +75,7 @@ def test_times_are_those_of_the_file(project: Project, tmp_path: Path):
     export_labels(project, "elan", ["b"], tmp_path)
     (labels,) = reader("elan")[0](tmp_path / "b.eaf", "")
     # Frame 10 is shown at 0.4 s of the movement, which the file shows at half the speed.
-    assert [(s.start, s.end) for s in labels.spans] == [(0.8, 1.6), (1.6, 3.2)]
+    assert [(s.start, s.end) for s in labels.phases] == [(0.8, 1.6), (1.6, 3.2)]
     assert labels.name == "ben.mp4"
 
 
@@ -76,22 +83,33 @@ def test_carried_labels_are_written_where_they_are_asked_for(project: Project, t
     project.phases_path.write_text("video,start,end,phase,origin\na,0,9,up,carried\n")
     assert [i.code for i in export_labels(project, "elan", ["a"], tmp_path)] == ["E004"]
     export_labels(project, "elan", ["a"], tmp_path, carried=True)
-    (labels,) = reader("elan")[0](tmp_path / "a.eaf", CARRIED)
-    assert [span.name for span in labels.spans] == ["up"]
+    (labels,) = reader("elan")[0](tmp_path / "a.eaf", "")
+    assert isinstance(labels, LabelFile)
+    assert [phase.origins for phase in labels.phases] == [BY_PROPAGATION]
+    assert [span.name for span in labels.phases] == ["up"]
 
 
-def test_labels_go_to_every_clip_of_the_video(project: Project, tmp_path: Path):
-    rows = {row.id: row for row in project.videos()}
-    project.add_videos([replace(rows["b"], path="/films/Anna 1.mp4", options="")])
-    project.phases_path.unlink()  # a: frames 0 to 36 of 20 per second, b: 10 to 39 of 25
-    writer("boris")[0](
-        LabelFile("C:\\x\\Anna 1.mp4", [Span(0.2, 0.88, "up")]), tmp_path / "x.boris"
+def test_labels_go_to_every_clip_of_the_video(tmp_path: Path):
+    """The name of a film means all of it; its parts show what lies within them."""
+    project = Project.create(tmp_path / "project")
+    film, part = "films-anna-0123abcd", "films-anna-0123abcd-t0.4-1.6"
+    for name, length, fps in ((film, 37, 20.0), (part, 30, 25.0)):
+        add_sequence(project, name, sequence(warped_phase(length, length), fps=fps))
+    pose, recipe = project.read_pose(part)
+    project.write_pose(part, replace(pose, frame=pose.frame + 10, time=pose.time + 0.4), recipe)
+    project.add_videos(
+        [
+            replace(row, path="/films/Anna 1.mp4", sha256="0", options=options)
+            for row, options in zip(project.videos(), ("", "start=0.4 end=1.6"), strict=True)
+        ]
     )
-    read = import_labels(project, "boris", [tmp_path / "x.boris"])
-    assert [(item.video, item.status) for item in read] == [("a", "ok"), ("b", "ok")]
-    assert project.phases() == {"a": [Phase(4, 18, "up")], "b": [Phase(10, 22, "up")]}
+    labels = LabelFile("C:\\x\\Anna 1.mp4", [TimedPhase(0.2, 0.6, "up")])
+    (tmp_path / "x.boris").write_text(writer("boris")[0](labels, "x"))
     read = import_labels(project, "boris", [tmp_path / "x.boris"], clip="Anna 1.mp4")
-    assert [item.video for item in read] == ["a", "b"]
+    assert [(item.video, item.status) for item in read] == [(film, "ok")]
+    project.phases_path.unlink()
+    read = import_labels(project, "boris", [tmp_path / "x.boris"], clip=part)
+    assert project.phases()[part] == [Phase(10, 15, "up")]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("odd"), MemoryError(), OSError("odd")])
@@ -100,10 +118,10 @@ def test_labels_that_fail_unexpectedly_fail_alone(
 ):
     real = elan.write
 
-    def broken(labels: LabelFile, path: Path) -> None:
-        if path.stem == "a":
+    def broken(labels: LabelFile, stem: str) -> str:
+        if stem == "a":
             raise error
-        real(labels, path)
+        return real(labels, stem)
 
     monkeypatch.setattr(elan, "write", broken)
     command = ["export-labels", "elan", "--project", project.root, "--out", tmp_path]
@@ -117,7 +135,7 @@ def test_labels_that_fail_unexpectedly_fail_alone(
 def test_damaged_poses_and_a_coded_error_are_rows(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def refused(labels: LabelFile, path: Path) -> None:
+    def refused(labels: LabelFile, stem: str) -> str:
         raise UserError("no place", hint="make some", exit_code=ExitCode.MISMATCH, code="E003")
 
     monkeypatch.setattr(elan, "write", refused)
@@ -140,8 +158,8 @@ def test_what_does_not_fit_is_said(
     project: Project, tmp_path: Path, media: str, code: str, said: str
 ):
     project.phases_path.unlink()
-    spans = [Span(0.0, 1.0, "down"), Span(0.5, 1.5, "up")]
-    writer("elan")[0](LabelFile(media, spans), tmp_path / "x.eaf")
+    spans = [TimedPhase(0.0, 1.0, "down"), TimedPhase(0.5, 1.5, "up")]
+    (tmp_path / "x.eaf").write_text(writer("elan")[0](LabelFile(media, spans), "x"))
     (item,) = import_labels(project, "elan", [tmp_path / "x.eaf"])
     assert (item.status, item.code) == ("failed", code)
     assert said in item.message
@@ -151,7 +169,7 @@ def test_what_does_not_fit_is_said(
 
 def test_the_clip_can_be_named(project: Project, tmp_path: Path):
     project.phases_path.unlink()
-    writer("via3")[0](LabelFile("other.mp4", SPANS), tmp_path / "x.json")
+    (tmp_path / "x.json").write_text(writer("via3")[0](LabelFile("other.mp4", SPANS), "x"))
     (item,) = import_labels(project, "via3", [tmp_path / "x.json"], clip="a")
     assert (item.video, item.status) == ("a", "ok")
     assert project.phases()["a"] == [
@@ -164,15 +182,15 @@ def test_xml_holds_names_without_their_control_characters(tmp_path: Path, name: 
     """Blanks that do not break, and those of full width, are not control characters."""
     form, ending = writer(name)
     spans = [
-        Span(0.0, 0.5, "up\x00\x1b\x0c\ufffe"),
-        Span(0.5, 1.0, "down\u00a01"),
-        Span(1.0, 1.5, "上\u3000下"),
+        TimedPhase(0.0, 0.5, "up\x00\x1b\x0c\ufffe"),
+        TimedPhase(0.5, 1.0, "down\u00a01"),
+        TimedPhase(1.0, 1.5, "上\u3000下"),
     ]
     path = tmp_path / f"a{ending}"
-    form(LabelFile("films/a\x01.mp4", spans, fps=25.0, seconds=2.0), path)
+    path.write_text(form(LabelFile("films/a\x01.mp4", spans, fps=25.0, seconds=2.0), "a"))
     (labels,) = reader(name)[0](path, "")
     assert labels.name == "a.mp4"
-    assert [span.name for span in labels.spans] == ["up", "down 1", "上 下"]
+    assert [span.name for span in labels.phases] == ["up", "down 1", "上 下"]
 
 
 # --- the tools' own readers ---------------------------------------------------------------------
@@ -180,12 +198,16 @@ def test_xml_holds_names_without_their_control_characters(tmp_path: Path, name: 
 
 def test_pympi_reads_what_elan_gets(tmp_path: Path):
     pympi = pytest.importorskip("pympi", reason="pympi-ling is not installed")
-    labels = LabelFile("/films/Anna 1.mp4", [*SPANS, Span(2.0, 2.5, "rest", carried=True)])
-    writer("elan")[0](labels, tmp_path / "a.eaf")
+    rest = TimedPhase(2.0, 2.5, "rest", Origins(PROPAGATED, PERSON))
+    labels = LabelFile("/films/Anna 1.mp4", [*SPANS, rest])
+    (tmp_path / "a.eaf").write_text(writer("elan")[0](labels, "a"))
     eaf = pympi.Elan.Eaf(str(tmp_path / "a.eaf"))
-    assert sorted(eaf.get_tier_names()) == ["carried", "phases"]
-    found = [row[:3] for row in eaf.get_annotation_data_for_tier("phases")]
-    assert sorted(found) == [(0, 600, "down"), (600, 1000, "up & <rest>"), (1250, 1850, "down")]
+    assert sorted(eaf.get_tier_names()) == ["origin", "phases"]
+    found = sorted(row[:3] for row in eaf.get_annotation_data_for_tier("phases"))
+    assert found[:3] == [(0, 600, "down"), (600, 1000, "up & <rest>"), (1250, 1850, "down")]
+    assert found[3:] == [(2000, 2500, "rest")]
+    notes = [row[:3] for row in eaf.get_ref_annotation_data_for_tier("origin")]
+    assert notes == [(2000, 2500, "start carried at 2.0000 s")]
     assert eaf.get_linked_files()[0]["MEDIA_URL"] == "file:///films/Anna%201.mp4"
 
 
@@ -241,7 +263,7 @@ def test_key_images_are_phases_until_the_next(tmp_path: Path, stamps: int, secon
     path.write_text(KVA.format(stamps=stamps, more=more, **at), "utf-8-sig")
     (labels,) = reader("kinovea")[0](path, "")
     assert labels.name == "Anna 1.mp4"
-    down, up = labels.spans
+    down, up = labels.phases
     frame = 1 / 29.97
     assert (down.name, up.name) == ("down", "up & away")
     assert (down.start, down.end) == (0, pytest.approx(1, abs=frame / 2))
@@ -286,9 +308,9 @@ def test_a_project_of_boris_is_read_by_subject(tmp_path: Path):
     path.write_text(json.dumps(PROJECT))
     read = reader("boris")[0]
     both, live = read(path, "")
-    assert both.spans == [Span(0.5, 1.5, "down"), Span(0.8, 2.0, "down")]
-    assert (both.name, live.spans) == ("a.mp4", [])
-    assert read(path, "ben")[0].spans == [Span(0.8, 2.0, "down")]
+    assert both.phases == [TimedPhase(0.5, 1.5, "down"), TimedPhase(0.8, 2.0, "down")]
+    assert (both.name, live.phases) == ("a.mp4", [])
+    assert read(path, "ben")[0].phases == [TimedPhase(0.8, 2.0, "down")]
 
 
 ELAN = """<ANNOTATION_DOCUMENT><TIME_ORDER><TIME_SLOT TIME_SLOT_ID="a" TIME_VALUE="{time}"/>
