@@ -30,7 +30,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import STEP
 from la2ds_cli.poses.sources import stands_for_clips
 from la2ds_cli.poses.subjects import check_subject, read_subjects, set_subjects, subject_of
-from la2ds_cli.studio.clips import (
+from la2ds_cli.studio.clips_page import (
     VIDEOS,
     clip_of,
     clip_versions,

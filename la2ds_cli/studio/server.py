@@ -27,15 +27,15 @@ from la2ds_cli.core.errors import ExitCode, Mismatch, Unavailable, UserError
 from la2ds_cli.core.project import PROJECT_FILE, Project
 from la2ds_cli.studio import (
     clip_changes,
-    clips,
-    compare,
+    clips_page,
+    comparisons,
     film,
-    joints,
-    pair,
+    joints_page,
+    pair_page,
     phases,
-    search,
-    timeline,
-    train,
+    search_page,
+    timeline_page,
+    train_page,
 )
 from la2ds_cli.studio.guard import Guard, new_token
 from la2ds_cli.studio.held_pairs import HeldPairs
@@ -82,15 +82,15 @@ def studio_app(
     app = Starlette(
         routes=[
             *clip_changes.ROUTES,
-            *clips.ROUTES,
-            *compare.ROUTES,
+            *clips_page.ROUTES,
+            *comparisons.ROUTES,
             *film.ROUTES,
-            *joints.ROUTES,
-            *pair.ROUTES,
+            *joints_page.ROUTES,
+            *pair_page.ROUTES,
             *phases.ROUTES,
-            *search.ROUTES,
-            *timeline.ROUTES,
-            *train.ROUTES,
+            *search_page.ROUTES,
+            *timeline_page.ROUTES,
+            *train_page.ROUTES,
             Route("/jobs", _jobs),
             Route("/jobs/{number:int}/cancel", _cancel, methods=["POST"]),
             Route("/events", _events),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from tests.studio.test_clips import clips, video
 
 from la2ds_cli.core.annotations import ANCHOR, NOTE
 from la2ds_cli.core.project import Project
@@ -16,7 +17,6 @@ from la2ds_cli.poses.subjects import read_subjects
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import finished
 from tests.studio.marks import LINE, draw, drawn, put, shown, spans
-from tests.studio.test_clips import clips, video
 
 WRIST = 9  # of coco17, the skeleton of drawn people
 

@@ -91,7 +91,7 @@ function changed(found, old, fresh) {
   follow(found);
 }
 
-/** Put items in the place of others, see pair.py; resolves with the answer, null: refused. again():
+/** Put items in the place of others, see pair_page.py; resolves with the answer, null: refused. again():
  * does so on what is there then. */
 const store = (old, fresh, again = () => change(old, fresh)) =>
   saving.add((version) => post("/pair/change", { ...pair, old, new: fresh }, version), again);

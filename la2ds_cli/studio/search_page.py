@@ -24,7 +24,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.retrieval.frame_search import Limits
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, RetrievalResult, retrieve, view_words
-from la2ds_cli.studio.clips import (
+from la2ds_cli.studio.clips_page import (
     FOR_EVER,
     THUMBNAIL,
     clip_of,
