@@ -37,7 +37,7 @@ from la2ds_cli.core.annotations import (
 )
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.view import ViewName
-from la2ds_cli.offset.several import METHOD, align_recordings
+from la2ds_cli.offset.find_offsets import METHOD, align_recordings
 from la2ds_cli.studio.pages import Notes
 from la2ds_cli.studio.saving import version
 from la2ds_cli.views.report.pair import recorded_beside

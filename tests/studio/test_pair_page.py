@@ -19,7 +19,7 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.annotations import ANCHOR, NOTE
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.offset.several import align_recordings
+from la2ds_cli.offset.find_offsets import align_recordings
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs
 from la2ds_cli.studio.pair_page import RequestedPair, export_arguments, pair_data

@@ -11,7 +11,7 @@ from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.resample import frame_period
-from la2ds_cli.offset.pair import Fit, PairOffset
+from la2ds_cli.offset.pair_offset import Fit, PairOffset
 
 COLUMNS = (
     *("recording", "offset_seconds", "low", "high", "drift_ppm", "at_seconds"),

@@ -14,9 +14,9 @@ import pytest
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.offset.pair import Fit, PairOffset
-from la2ds_cli.offset.result import Clock, OffsetResult, Recording
-from la2ds_cli.offset.several import solved
+from la2ds_cli.offset.find_offsets import solved
+from la2ds_cli.offset.offset_result import Clock, OffsetResult, Recording
+from la2ds_cli.offset.pair_offset import Fit, PairOffset
 from tests.movement import add_sequence
 from tests.offset.recordings import film, performed
 from tests.processes import invoke

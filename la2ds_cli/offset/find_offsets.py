@@ -26,8 +26,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.resample import frame_edges, frame_period
 from la2ds_cli.offset.lags import signals
-from la2ds_cli.offset.pair import PairOffset, pair_offset
-from la2ds_cli.offset.result import Clock, OffsetResult, Recording
+from la2ds_cli.offset.offset_result import Clock, OffsetResult, Recording
+from la2ds_cli.offset.pair_offset import PairOffset, pair_offset
 
 POSSIBLE = 0.0  # evidence; less is refused
 CONTRADICTS = 2.0  # times its interval, and a frame: a lag that differs by more is contradicted
