@@ -41,7 +41,7 @@ def test_two_tabs_that_miss_one_thumbnail_both_get_it(
             written.set()
             waiting.wait(20)
 
-    monkeypatch.setattr(clips, "thumbnail", together)
+    monkeypatch.setattr(clips_page, "thumbnail", together)
     monkeypatch.setattr(clips_page.artifact, "write_bytes", ordered)
     with asked(filmed) as client, ThreadPoolExecutor(2) as threads:
         answers = list(threads.map(lambda _: client.get("/clips/a/picture"), range(2)))
@@ -53,7 +53,7 @@ def test_two_tabs_that_miss_one_thumbnail_both_get_it(
 def test_a_project_that_was_moved_is_said_to_be_gone_and_is_not_made_again(filmed: Project) -> None:
     with asked(filmed) as client:
         filmed.root.rename(filmed.root.with_name("moved"))
-        for path in ("/jobs", "/static/clips.js"):
+        for path in ("/jobs", "/static/clips_page.js"):
             assert client.get(path).status_code == 200
         for method, path in (
             *(("GET", path) for path in ("/clips", "/", "/pair/data?a=a&b=b")),

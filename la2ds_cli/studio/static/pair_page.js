@@ -1,7 +1,7 @@
 // The page of a pair: what the report's page shows, with film from the server, and corrected matches.
 
 import { get, post, Saving } from "./ask.js";
-import { ServedFilm } from "./film.js";
+import { ServedFilm } from "./served_film.js";
 import { Drawings } from "./drawings.js";
 import { at, button, made, trouble, warn, whenCompared } from "./page.js";
 import { followed } from "./work.js";

@@ -2,9 +2,9 @@
 // reference, with which all are compared.
 
 import { get, post } from "./ask.js";
-import { ServedFilm } from "./film.js";
+import { ServedFilm } from "./served_film.js";
 import { at, lines, made, trouble, whenCompared } from "./page.js";
-import { Player } from "./player.js";
+import { Player } from "./one_clip_player.js";
 import { followed } from "./work.js";
 import { seconds, unpacked } from "../../views/report/film.js";
 import { Stage } from "../../views/report/stage.js";
