@@ -116,11 +116,14 @@ def _show(request: Request) -> Response:
     )
 
 
-def _data(request: Request) -> Response:
+async def _data(request: Request) -> Response:
     """Everything that the page of a pair shows."""
     studio = request.app.state.studio
-    held = requested_pair(request).held(studio.pairs)
-    return JSONResponse(pair_data(held, studio.films))
+
+    def work() -> dict[str, Any]:
+        return pair_data(requested_pair(request).held(studio.pairs), studio.films)
+
+    return JSONResponse(await studio.turns.pairs.run(request, work))
 
 
 def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
@@ -218,7 +221,7 @@ async def _export(request: Request) -> Response:
         return export_arguments(requested.held(studio.pairs), requested, kind)
 
     title = f"{EXPORTS[kind].name} of {requested.a.title} and {requested.b.title}"
-    job = studio.jobs.add(title, await run_in_threadpool(arguments))
+    job = studio.jobs.add(title, await studio.turns.pairs.run(request, arguments))
     return JSONResponse({"number": job.number})
 
 
@@ -231,10 +234,15 @@ def _exported(request: Request) -> Response:
     return FileResponse(path, filename=path.name)
 
 
-def _set(request: Request) -> Response:
+async def _set(request: Request) -> Response:
     """What a person has set now, and the alignment with it; as the answer to a change."""
-    held = requested_pair(request).held(request.app.state.studio.pairs)
-    return JSONResponse(match_json(_aligned(held)[0]) | held.set_json())
+    studio = request.app.state.studio
+
+    def work() -> dict[str, Any]:
+        held = requested_pair(request).held(studio.pairs)
+        return match_json(_aligned(held)[0]) | held.set_json()
+
+    return JSONResponse(await studio.turns.pairs.run(request, work))
 
 
 def _aligned(held: HeldPair) -> tuple[Alignment, str]:

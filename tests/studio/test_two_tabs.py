@@ -261,7 +261,9 @@ def test_what_begins_work_replaces_nothing(tmp_path: Path) -> None:
     with asked(project) as client:
         for route, (path, body) in BEGINS.items():
             method = route.split(" ")[0]
-            more = {"content": b"another recording"} if body is None else {"json": body}
+            more: dict[str, Any] = {"json": body}
+            if body is None:
+                more = {"content": b"another recording"}
             answer = client.request(method, path, **more)
             assert answer.status_code in (200, 400, 409), (route, answer.text)
             assert kept(project).items() >= before.items(), route
