@@ -94,7 +94,7 @@ def about(project: Project, video: Video, recipes: PoseRecipes) -> dict[str, Any
         "frames": video.frames,
         "seconds": video.frames / video.fps if video.fps else 0.0,
         "pictures_key": "",
-        "versions": clip_versions(project, video),
+        "versions": clip_versions(project, video, recipes.subjects),
         "doubts": None,
         "problem": "",
     }
@@ -111,11 +111,10 @@ def about(project: Project, video: Video, recipes: PoseRecipes) -> dict[str, Any
     return said | {"pictures_key": recipe.key[:12], "doubts": doubts}
 
 
-def clip_versions(project: Project, video: Video) -> dict[str, str]:
+def clip_versions(project: Project, video: Video, subjects: Mapping[str, str]) -> dict[str, str]:
     """Return the version of each thing of a clip that the page changes by itself: its split, its
     group, and its reading, which is the file, how it is read, whom to follow and the joints without
-    corrections."""
-    subjects = read_subjects(project)
+    corrections. subjects: see read_subjects."""
     state: tuple[object, ...] = ()
     with suppress(OSError):
         status = project.pose_path(video.id).stat()

@@ -154,8 +154,10 @@ def test_repetitions_become_clips_with_their_phases_and_anchors(
 
 
 def test_a_reading_that_waited_replaces_nothing_that_has_changed_meanwhile(
-    page: TestClient, project: Project, two: str
+    page: TestClient, project: Project, two: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    parts = [{"start": 0.0, "end": 0.4}, {"start": 0.4, "end": 0.8}]
+    monkeypatch.setattr(clip_changes, "spans_of_repetitions", lambda *_: parts)
     jobs, may_go_on = page.app.state.studio.jobs, threading.Event()  # type: ignore[attr-defined]
     portal = page.portal
     assert portal is not None
@@ -164,11 +166,7 @@ def test_a_reading_that_waited_replaces_nothing_that_has_changed_meanwhile(
     for path, body in (("read", {"rank": 2}), ("read", {"options": {"rotate": 90}}), ("split", {})):
         may_go_on.clear()
         portal.call(partial(first, on_start=lambda _: may_go_on.wait(60)))
-        # The people do not repeat what they do.
-        spans = [{"start": 0.0, "end": 0.4}, {"start": 0.4, "end": 0.8}]
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(clip_changes, "spans_of_repetitions", lambda *_: spans)
-            begun = page.post(f"/clips/{two}/{path}", json=body)
+        begun = page.post(f"/clips/{two}/{path}", json=body)
         with project.tables():
             now = subject_of(read_subjects(project), project.clip(two))
             meanwhile = "2" if now != "2" else "1"
@@ -181,7 +179,7 @@ def test_a_reading_that_waited_replaces_nothing_that_has_changed_meanwhile(
 
 
 def test_joints_that_changed_while_they_were_read_again_stay(
-    page: TestClient, project: Project, two: str
+    page: TestClient, project: Project, two: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def meanwhile(*_: Any) -> list[str]:
         with project.tables():
@@ -189,9 +187,8 @@ def test_joints_that_changed_while_they_were_read_again_stay(
         return usable(*_)
 
     usable = clip_changes._usable
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(clip_changes, "_usable", meanwhile)
-        job = read(page, two, options={"rotate": 90})
+    monkeypatch.setattr(clip_changes, "_usable", meanwhile)
+    job = read(page, two, options={"start": 0.4})
     assert (job["state"], "changed meanwhile" in job["error"]) == ("failed", True), job
     assert two in [clip["id"] for clip in clips(page)]
     assert project.pose_path(two).exists()

@@ -323,6 +323,22 @@ def test_refused_labels_can_be_made_again_on_what_is_there(browser: Any, filmed:
         seen.check()
 
 
+def test_a_change_of_what_is_gone_is_not_made_again_silently(browser: Any, filmed: Project) -> None:
+    filmed.phases_path.write_text("video,start,end,phase\na,0,9,down\na,9,36,up\n")
+    with browsed(browser, filmed) as seen:
+        seen.go("/phases?clip=a")
+        gone = "video,start,end,phase\na,0,36,by hand\n"
+        filmed.phases_path.write_text(gone)
+        seen.press(*2 * ("Shift+ArrowRight",), ".")  # moves the boundary at 9
+        assert "changed meanwhile" in seen.trouble()
+        seen.wait_for("document.querySelectorAll('#rows tbody tr').length === 1")
+        seen.page.click(AGAIN)
+        assert "no longer there" in seen.trouble()
+        assert seen.page.locator(AGAIN).count() == 0
+        assert filmed.phases_path.read_text() == gone
+        seen.check()
+
+
 def test_a_refused_note_can_be_added_again(browser: Any, filmed: Project) -> None:
     with browsed(browser, filmed) as seen:
         seen.go("/pair?a=a&b=b", until="document.body.dataset.ready === 'true'")
