@@ -141,6 +141,7 @@ def _told(document: Mapping[str, Any]) -> dict[str, Any]:
         "about": f"{len(clips)} clips on the timeline of {clock} ({how}), aligned on {by}",
         "order": [str(clip["video"]) for clip in clips],
         "left_out": dict(document["left_out"]),
+        "angle_note": str(document["angles"].get("note", "")),
         "reference": str(reference["video"]),
         "placed": {str(clip["video"]): dict(clip) for clip in clips},
     }

@@ -94,7 +94,9 @@ async function open() {
   reference = clips[0].id;
   at("players-card").hidden = at("attempts-card").hidden = false;
   at("about").textContent = found.about;
-  lines("left-out", Object.entries(found.left_out).map(([one, why]) => `Left out: ${one}: ${why}`), "warning");
+  const notes = Object.entries(found.left_out).map(([one, why]) => `Left out: ${one}: ${why}`);
+  if (found.angle_note) notes.push(`Angles in the figure are ${found.angle_note}.`);
+  lines("left-out", notes, "warning");
   cells = clips.map((one, number) => cell(one, number, clips.length));
   const said = [
     more ? `${clips.length} of ${clips.length + more} clips are shown, evenly spaced among all.` : "",
