@@ -36,8 +36,8 @@ from la2ds_cli.features.pose_features import fill_gaps
 from la2ds_cli.features.resample import interpolate, resample_pose
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.import_export import import_poses
-from la2ds_cli.offset.pair import PairOffset, pair_offset
-from la2ds_cli.offset.several import find_offsets
+from la2ds_cli.offset.find_offsets import find_offsets
+from la2ds_cli.offset.pair_offset import PairOffset, pair_offset
 
 ANGLES, OVERLAPS = (0, 45, 90, 135, 180), (1.0, 0.5, 0.2)
 RATES = ((30.0, 30.0), (25.0, 59.94), (30.0, 120.0), (59.94, 30.0))

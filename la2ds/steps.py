@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from la2ds_cli.alignment.request import FeatureOption
     from la2ds_cli.core.types import FloatArray, PoseSequence
     from la2ds_cli.core.view import ViewName
-    from la2ds_cli.offset.result import Clock
+    from la2ds_cli.offset.offset_result import Clock
     from la2ds_cli.views.results import Timeline
 
 
@@ -137,7 +137,7 @@ def offset(
 
     Raises UserError as the command does, with exit code 10 for different performances.
     """
-    from la2ds_cli.offset.several import find_offsets
+    from la2ds_cli.offset.find_offsets import find_offsets
 
     names = [str(one) for one in recordings]
     with project._step() as progress:

@@ -35,7 +35,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
 from la2ds_cli.features.camera_views import seen
-from la2ds_cli.features.pose_features import in_3d, joint_angles
+from la2ds_cli.features.pose_features import foreshortened, in_3d, joint_angles
 from la2ds_cli.features.resample import at_positions, evenly_spaced
 from la2ds_cli.network.trained import run_header
 from la2ds_cli.poses.extract import ensure_poses
@@ -247,8 +247,11 @@ class _Placer:
             raise Unusable("none of its frames is on the timeline")
         view, row = result.view, row_at(position, GRID)
         shown = ~np.isnan(row)
-        _, angles = joint_angles(seen(pose_b, view, pose_a))
+        compared = seen(pose_b, view, pose_a)
+        hidden = foreshortened(compared)
+        angles = np.where(hidden, np.nan, joint_angles(compared)[1])
         between = at_positions(angles, np.where(shown, row, 0.0))
+        nearest_row = np.rint(row[shown]).astype(np.int64)
         return PlacedClip(
             pair.clips[1],
             pose_b.frame,
@@ -258,6 +261,7 @@ class _Placer:
             view,
             same.probability if same else float("nan"),
             np.where(shown[:, None], between, np.nan).astype(np.float32),
+            hidden[nearest_row].mean(axis=0) if shown.any() else np.zeros(hidden.shape[1]),
             len(spans) or 1,
         )
 

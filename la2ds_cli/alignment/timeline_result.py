@@ -18,6 +18,7 @@ from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.core.view import FLIPPED, View
 
 GRID = np.linspace(0.0, 1.0, 101)  # positions at which joint angles are compared
+WORTH_NOTING = 0.01  # share of the moments of an angle from which it is said to be left out
 COLUMNS = (
     *("clip", "frame", "seconds", "position", "reference_frame", "reference_seconds"),
     "confidence",
@@ -29,8 +30,9 @@ class PlacedClip:
     """A clip on the timeline. frame, time: (T,) of its poses. position: (T,) in [0, 1], never
     decreasing, NaN = not on the timeline. confidence: (T,) probability that the position is right
     to within 0.05. view: in which it was compared. probability: that it shows the movement,
-    NaN if it cannot be judged. angles: (G, J) degrees at GRID, NaN = not seen. repetitions: how
-    many the clip holds if the nearest of several was placed, else 1."""
+    NaN if it cannot be judged. angles: (G, J) degrees at GRID, NaN = not seen, or foreshortened in
+    the image. foreshortened: (J,) share of the moments at which an angle is. repetitions: how many
+    the clip holds if the nearest of several was placed, else 1."""
 
     video: Video
     frame: IntArray
@@ -40,6 +42,7 @@ class PlacedClip:
     view: View
     probability: float
     angles: FloatArray
+    foreshortened: FloatArray
     repetitions: int = 1
 
     @property
@@ -102,6 +105,21 @@ class TimelineResult:
         """Clips on the timeline that may not show the same movement."""
         return [clip for clip in self.clips if clip.probability < DOUBTED]
 
+    def foreshortened(self) -> FloatArray:
+        """Return the share (J,) of each angle that is left out over all clips, because a limb
+        points at the camera."""
+        return np.mean([clip.foreshortened for clip in self.clips], axis=0)
+
+    def angle_note(self) -> str:
+        """Return a sentence on angles that are left out; empty if hardly any are."""
+        shares = dict(zip(self.joints, self.foreshortened().tolist(), strict=True))
+        named = [name for name in shares if shares[name] >= WORTH_NOTING]
+        if not named:
+            return ""
+        named.sort(key=lambda name: -shares[name])
+        angles = ", ".join(f"{name.replace('_', ' ')} {shares[name]:.0%}" for name in named)
+        return f"left out where a limb points at the camera: {angles} of the time"
+
     def times_as_long(self, clip: PlacedClip) -> float:
         """Seconds of the clip per second of the reference, over the part that both share; NaN if
         that part is a single moment."""
@@ -141,7 +159,7 @@ class TimelineResult:
     def to_json(self) -> dict[str, Any]:
         """Everything except the positions of single frames, which are in the table
         (docs/how-to/many-clips.md)."""
-        mean, spread, count = self.bands()
+        (mean, spread, count), shares = self.bands(), self.foreshortened()
         reference = self.clock.video
         return {
             "schema_version": 1,
@@ -152,12 +170,14 @@ class TimelineResult:
             "clips": [self._clip_json(clip) for clip in self.clips],
             "left_out": dict(self.left_out),
             "angles": {
+                "note": self.angle_note(),
                 "position": rounded(GRID),
                 "joints": {
                     name: {
                         "mean": rounded(mean[:, j], 2),
                         "sd": rounded(spread[:, j], 2),
                         "clips": count[:, j].tolist(),
+                        "foreshortened": rounded([shares[j]], 4)[0],
                     }
                     for j, name in enumerate(self.joints)
                 },

@@ -184,6 +184,8 @@ def _show_timeline(console: Console, result: TimelineResult) -> None:
         console.line(f"left out: {name}: {why}", "yellow")
     if len(result.left_out) > _LISTED:
         console.line(f"left out: {len(result.left_out)} in all (--json lists them)", "yellow")
+    if note := result.angle_note():
+        console.line(f"angles are {note}", "yellow")
     _say(console, "may not show the same movement", [c.video.id for c in result.doubtful])
     _say(
         console,

@@ -154,7 +154,7 @@ class Recordings:
     ) -> Alignment:
         """Align clip `b` to clip `a`; raises as align_clips or find_offsets."""
         from la2ds_cli.alignment.project_aligner import align_clips
-        from la2ds_cli.offset.several import align_recordings
+        from la2ds_cli.offset.find_offsets import align_recordings
 
         find = align_recordings if self.same_performance else align_clips
         return find(project, a, b, request, progress)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from la2ds_cli.compare.attempts import AttemptsResult
     from la2ds_cli.compare.compare import CompareResult
     from la2ds_cli.core.console import Console
-    from la2ds_cli.offset.result import OffsetResult
+    from la2ds_cli.offset.offset_result import OffsetResult
 
 
 _OFFSETS = "offsets", (".csv", ".json")  # for checked_outputs
@@ -145,7 +145,7 @@ def offset(
     """
     from la2ds_cli.core import artifact
     from la2ds_cli.core.output_paths import checked_outputs, write_output
-    from la2ds_cli.offset.several import find_offsets
+    from la2ds_cli.offset.find_offsets import find_offsets
 
     with here.console() as console:
         opened = here.clips(recordings, console)

@@ -10,13 +10,14 @@ import numpy as np
 
 from la2ds_cli.core.errors import Mismatch
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
-from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.resample import at_positions
 
 RANGE = (1, 99)  # percentiles, so that single wrong joints do not count
 EXTENDED = 90  # percentile over the clip of the length of a limb segment
 LEAST_MOVEMENT = 0.1  # torso lengths, root of the summed squares of all joints
 # Angle -> the joint before it, the joint itself, the joint after it; {side} is left or right.
+_FORESHORTENED = 0.5  # of the usual length in the image; an angle is then off by 30 degrees or more
 _BODY = {
     "{side}_elbow": ("{side}_shoulder", "{side}_elbow", "{side}_wrist"),
     "{side}_shoulder": ("{side}_elbow", "{side}_shoulder", "{side}_hip"),
@@ -320,6 +321,29 @@ def joint_angles(pose: PoseSequence) -> tuple[tuple[str, ...], FloatArray]:
         long = (np.abs(first).max(axis=1) > 0) & (np.abs(second).max(axis=1) > 0)
         columns.append(np.where(long, angle, np.nan))
     return tuple(triples), np.stack(columns, axis=1) if columns else np.empty((len(joints), 0))
+
+
+def foreshortened(pose: PoseSequence) -> BoolArray:
+    """Return the angles (T, J) of `joint_angles` that the image cannot show, because a limb of them
+    points at the camera: it is shorter than half of its usual length there.
+
+    The usual length is the median over the clip, of that side on which it is larger, since one may
+    point at the camera all along. No angle in 3D is foreshortened.
+    """
+    skeleton = get_skeleton(pose.skeleton)
+    triples = angle_triples(skeleton)
+    found = np.zeros((len(pose), len(triples)), bool)
+    if pose.spatial:
+        return found
+    joints, mirror = compared_joints(pose), skeleton.flip
+    for j, (before, at, after) in enumerate(triples.values()):
+        for end in (before, after):
+            length = np.linalg.norm(joints[:, end] - joints[:, at], axis=1)
+            other = np.linalg.norm(joints[:, mirror[end]] - joints[:, mirror[at]], axis=1)
+            known = [side[~np.isnan(side)] for side in (length, other)]
+            usual = max((float(np.median(side)) for side in known if len(side)), default=0.0)
+            found[:, j] |= length < _FORESHORTENED * usual
+    return found
 
 
 def compared_joints(pose: PoseSequence) -> FloatArray:

@@ -1,10 +1,10 @@
 """How much later one recording of a performance starts than another: a lag, not a warp.
 
-several: the step, from clips to the clocks of all recordings, and two as an alignment, to be shown
-in step · pair: the lag of two, to a fraction of a frame, how sure it is, and the others that fit ·
-lags: the joints that both show as signals, and how well these fit at every lag · result: what is
-said and written.
+find_offsets: the step, from clips to the clocks of all recordings, and two as an alignment, to be
+shown in step · pair_offset: the lag of two, to a fraction of a frame, how sure it is, and the
+others that fit · lags: the joints that both show as signals, and how well these fit at every lag ·
+offset_result: what is said and written.
 
-Imports core, features and alignment; only the app imports it.
-To add evidence of one performance: a field of pair.Fit, and its weight in its evidence.
+Imports core, poses, features and alignment; only the app imports it.
+To add evidence of one performance: a field of pair_offset.Fit, and its weight in its evidence.
 """

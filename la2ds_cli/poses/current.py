@@ -143,10 +143,10 @@ def is_current(project: Project, config: PosesConfig, video: Video, file: Path |
 
 class PoseRecipes:
     """The recipes that current poses of clips may have: `auto` may mean several networks. The files
-    of the networks and subjects.csv are read once."""
+    of the networks and subjects.csv are read once; subjects: see read_subjects."""
 
     def __init__(self, project: Project, config: PosesConfig) -> None:
-        self._config, self._subjects = config, read_subjects(project)
+        self._config, self.subjects = config, read_subjects(project)
 
     @cached_property
     def _networks(self) -> list[tuple[str, str]]:
@@ -154,7 +154,7 @@ class PoseRecipes:
 
     def of(self, video: Video) -> list[Recipe]:
         """The recipes of a clip; UserError as `extract_poses` for the detector and the network."""
-        subject = subject_of(self._subjects, video)
+        subject = subject_of(self.subjects, video)
         person = {"options": video.options, "subject": subject, "person": video.person}
         return [pose_recipe(self._config, *each, video.sha256, **person) for each in self._networks]
 

@@ -390,7 +390,7 @@ def _weaknesses(info: Mapping[str, Any]) -> Iterator[Weakness]:
     if coverage >= _COVERAGE and gap >= _LOST:
         yield Weakness("V022", f"{seen}, nobody is followed for {gap:.1f} s", _FILM)
     lasts = seconds if seconds > 0 else frames / (fact("fps") or math.nan)
-    if told := _doubtful(info.get("doubts"), lasts):
+    if told := doubtful_limbs(info.get("doubts"), lasts):
         hint = "hollow in the overlay; if it matters, film from where it shows"
         yield Weakness("V033", told, hint)
     if (jitter := fact("jitter")) > _JITTER:
@@ -398,8 +398,14 @@ def _weaknesses(info: Mapping[str, Any]) -> Iterator[Weakness]:
         yield Weakness("V028", told, "use a stronger --pose, or film brighter")
 
 
-def _doubtful(doubts: Any, seconds: float) -> str:
-    """The limbs that are doubtful for a large part of the clip."""
+def doubtful_limbs(doubts: Any, seconds: float) -> str:
+    """Return which limbs are doubtful for a large part of a clip, in words; empty if none is.
+
+    Parameters
+    ----------
+    doubts: limbs and times, as in the facts of a clip.
+    seconds: the length of the clip.
+    """
     spent: dict[str, float] = {}
     with suppress(TypeError, ValueError):  # as facts that are no numbers
         for limb, start, end in doubts or []:

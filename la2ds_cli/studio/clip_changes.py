@@ -30,7 +30,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.poses.current import STEP
 from la2ds_cli.poses.sources import stands_for_clips
 from la2ds_cli.poses.subjects import check_subject, read_subjects, subject_of
-from la2ds_cli.studio.clips import (
+from la2ds_cli.studio.clips_page import (
     VIDEOS,
     clip_of,
     clip_versions,
@@ -191,7 +191,7 @@ async def read_again(request: Request) -> Response:
     project: Project = studio.project
     said = await posted(request, options=(None, _OPTIONS), rank=(None, int))
     video, rank = clip_of(request), said["rank"]
-    _refuse_read_anew(request, video)
+    refuse_read_differently(project, video, known_version(request))
     options = ClipOptions.from_text(video.options)
     if said["options"] is not None:
         options = _options(said["options"], options)
@@ -202,10 +202,20 @@ async def read_again(request: Request) -> Response:
     return await _from_manifest(request, f"joints of {video.title}", video, [row])
 
 
-def _refuse_read_anew(request: Request, video: Video) -> None:
-    """Raise Mismatch (exit 5) if a clip is no longer read as the page of a request shows it."""
-    now = clip_versions(request.app.state.studio.project, video)["reading"]
-    refuse_changed(known_version(request), now, f"the joints of {video.title}")
+def refuse_read_differently(project: Project, video: Video, known: str) -> None:
+    """Refuse to replace joints that are no longer those of a known version.
+
+    Raises
+    ------
+    Mismatch: (exit 5) if the clip has been read in another way since, or is gone.
+    """
+    there = project.video_list().find(video.id)
+    now = (
+        clip_versions(project, there, read_subjects(project))["reading"]
+        if there is not None
+        else ""
+    )
+    refuse_changed(known, now, f"the joints of {video.title}")
 
 
 def _read_together(project: Project, video: Video) -> list[Video]:
@@ -252,7 +262,7 @@ async def split(request: Request) -> Response:
     studio = request.app.state.studio
     project: Project = studio.project
     video = clip_of(request)
-    _refuse_read_anew(request, video)
+    refuse_read_differently(project, video, known_version(request))
     spans = await run_in_threadpool(spans_of_repetitions, project, video)
     options = ClipOptions.from_text(video.options)
     rows = []
@@ -278,10 +288,22 @@ async def _from_manifest(
     await run_in_threadpool(write_output, project, manifest, table)
     arguments = [*_extraction(project), str(manifest)]
 
-    def on_success(job: Job) -> None:
-        _replace(studio, video, _usable(job))
+    known = known_version(request)
 
-    job = studio.jobs.add(title, arguments, about={"clip": video.id}, on_success=on_success)
+    def on_start(_: Job) -> None:  # it may have waited for other jobs
+        with project.tables(wait=WAIT):
+            refuse_read_differently(project, video, known)
+
+    def on_success(job: Job) -> None:
+        _replace(studio, video, known, _usable(job))
+
+    job = studio.jobs.add(
+        title,
+        arguments,
+        about={"clip": video.id},
+        on_start=on_start,
+        on_success=on_success,
+    )
     return JSONResponse(job.to_json())
 
 
@@ -302,13 +324,15 @@ def _usable(job: Job) -> list[str]:
     return [item["video"] for item in items]
 
 
-def _replace(studio: Any, old: Video, new: Sequence[str]) -> None:
-    """Replace `old`, and the other clips of the same part of its file, by the clips `new`."""
+def _replace(studio: Any, old: Video, known: str, new: Sequence[str]) -> None:
+    """Replace `old`, and the other clips of the same part of its file, by the clips `new`. Raises
+    Mismatch (exit 5) if `old` is no longer read as in the version `known`; then both stay."""
     project: Project = studio.project
     with project.lock(wait=WAIT), project.tables():
         gone = [video for video in _read_together(project, old) if video.id not in new]
         if old.id in new or not gone:
             return
+        refuse_read_differently(project, old, known)
         project.replace_videos([video.id for video in gone], new)
         for video in gone:
             for path in [*project.files_of(video.id), *project.pictures_of(video.id)]:
@@ -333,7 +357,8 @@ async def mark(request: Request) -> Response:
     def work() -> dict[str, Any]:
         with project.tables():
             now = clip_of(request)
-            versions = clip_versions(project, now)
+            subjects = read_subjects(project)
+            versions = clip_versions(project, now, subjects)
             shown = " ".join(
                 versions[name] for name in ("split", "group") if said[name] is not None
             )
@@ -341,7 +366,7 @@ async def mark(request: Request) -> Response:
             chosen = now.split if said["split"] is None else said["split"]
             group = now.group if said["group"] is None else said["group"].strip()
             project.mark_video(now.id, split=chosen, group=group)
-            versions = clip_versions(project, clip_of(request))
+            versions = clip_versions(project, clip_of(request), subjects)
         return {"id": now.id, "split": chosen, "group": group, "versions": versions}
 
     return JSONResponse(await run_in_threadpool(work))
@@ -357,7 +382,7 @@ async def remove(request: Request) -> Response:
 
     def work() -> list[str]:
         with project.lock(wait=WAIT), project.tables():
-            _refuse_read_anew(request, clip_of(request))
+            refuse_read_differently(project, clip_of(request), known_version(request))
             project.take_out([video.id])
         studio.films.forget([video.id])
         return project.exported(video.id)

@@ -279,11 +279,15 @@ def unpacked(chunk: bytes) -> list[bytes]:
     return [chunk[start:end] for start, end in pairwise(ends)]
 
 
-def _chunk(request: Request) -> Response:
-    asked = request.path_params
-    films: Films = request.app.state.studio.films
+async def _chunk(request: Request) -> Response:
+    asked, studio = request.path_params, request.app.state.studio
+    films: Films = studio.films
+
+    def work() -> bytes:
+        return films.chunk(asked["video"], asked["key"], asked["number"])
+
     try:
-        content = films.chunk(asked["video"], asked["key"], asked["number"])
+        content = await studio.turns.films.run(request, work)
     except UserError as error:
         return PlainTextResponse(f"{error.message}\n", 404)
     # The address contains a hash of the clip, so that another version has another address.

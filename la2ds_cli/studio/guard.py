@@ -31,7 +31,8 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
-KEPT_BY_NOBODY = HEADERS | {"cache-control": "no-store"}
+NOT_CACHED = HEADERS | {"cache-control": "no-store"}
+REFUSED = NOT_CACHED | {"connection": "close"}  # or a stranger's connections would stay open
 
 ONE_USE_SECONDS = 300.0  # for which a link for one use is good; a first start of a browser is slow
 
@@ -83,7 +84,7 @@ class Guard:
         if refusal is None and not self._has_cookie(headers):
             refusal = "open the studio with the link that la2ds studio has printed"
         if refusal is not None:
-            await PlainTextResponse(f"{refusal}\n", 403, KEPT_BY_NOBODY)(scope, receive, send)
+            await PlainTextResponse(f"{refusal}\n", 403, REFUSED)(scope, receive, send)
             return
 
         async def guarded(message: Message) -> None:
@@ -124,6 +125,6 @@ class Guard:
         return hmac.compare_digest(value.encode(), self._session.encode())
 
     def _welcome(self) -> Response:
-        answer = RedirectResponse("/", 303, KEPT_BY_NOBODY)
+        answer = RedirectResponse("/", 303, NOT_CACHED)
         answer.set_cookie(self.cookie, self._session, httponly=True, samesite="strict", path="/")
         return answer

@@ -37,7 +37,7 @@ from la2ds_cli.core.annotations import (
 )
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.view import ViewName
-from la2ds_cli.offset.several import METHOD, align_recordings
+from la2ds_cli.offset.find_offsets import METHOD, align_recordings
 from la2ds_cli.studio.pages import Notes
 from la2ds_cli.studio.saving import version
 from la2ds_cli.views.report.pair import recorded_beside
@@ -189,11 +189,13 @@ class HeldPairs:
         not one performance."""
         stamp = self._stamp(a, b)
         key: tuple[str, str, How, bool] = (a, b, how, force and how == "performance")
-        with self._lock:  # one at a time: preparing a pair uses all cores
+        with self._lock:
             known = self._held.get(key)
-            if known is None or known[0] != stamp:
-                held = HeldPair.prepared(self.project, a, b, how, force=force)
-                self._held[key] = known = self._stamp(a, b), held
+        if known is None or known[0] != stamp:  # nobody waits for the lock meanwhile
+            held = HeldPair.prepared(self.project, a, b, how, force=force)
+            known = self._stamp(a, b), held
+        with self._lock:
+            self._held[key] = known
             self._held.move_to_end(key)
             while len(self._held) > HELD:
                 self._held.popitem(last=False)

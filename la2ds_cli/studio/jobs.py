@@ -32,6 +32,9 @@ HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)
 COMMAND = python("-c", f"{HEARS}; from la2ds_cli.main import main; main()")
 
 
+Follow = Callable[["Job"], None]
+
+
 @dataclass
 class Job:
     """A la2ds command in the queue.
@@ -39,6 +42,8 @@ class Job:
     title: what it does, in words.
     arguments: of the command `la2ds`.
     about: data that its page needs later.
+    on_start: called in a thread when the job's turn has come; its UserError becomes that of the
+        job, whose command is then not run.
     on_success: called in a thread when the command has succeeded; its UserError becomes that of the
         job.
     share: progress of the current task, 0 to 1, None if its length is unknown.
@@ -50,7 +55,8 @@ class Job:
     title: str
     arguments: tuple[str, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
-    on_success: Callable[[Job], None] | None = None
+    on_start: Follow | None = None
+    on_success: Follow | None = None
     state: State = "waiting"
     task: str = ""
     share: float | None = None
@@ -92,11 +98,12 @@ class Jobs:
         arguments: Sequence[str],
         *,
         about: Mapping[str, Any] | None = None,
-        on_success: Callable[[Job], None] | None = None,
+        on_start: Follow | None = None,
+        on_success: Follow | None = None,
     ) -> Job:
-        """Add a la2ds command to the queue; about, on_success: see Job."""
+        """Add a la2ds command to the queue; for the parameters, see Job."""
         number = next(self._numbers)
-        job = Job(number, title, tuple(arguments), about or {}, on_success)
+        job = Job(number, title, tuple(arguments), about or {}, on_start, on_success)
         self.jobs[job.number] = job
         for old in [j.number for j in self.jobs.values() if j.state in ENDED][:-KEPT]:
             del self.jobs[old]
@@ -125,8 +132,10 @@ class Jobs:
         if job.state != "waiting":  # cancelled before its turn
             return
         state: State = "cancelled"
+        begun = False
         try:
-            state = await self._do(job)
+            begun = await self._start(job)
+            state = await self._do(job) if begun else "failed"
         except (OSError, ValueError) as error:  # no process, or a line without an end
             state = "failed"
             job.error = f"the command could not be followed: {error}"
@@ -170,14 +179,24 @@ class Jobs:
 
     def _end(self, job: Job) -> None:
         job.task, job.share, job.process = "", None, None
-        job.on_success = None  # which holds what it needs
+        job.on_start = job.on_success = None  # which hold what they need
         job.ended.set()
         self._changed(job)
 
-    async def _do(self, job: Job) -> State:
-        """Run the command of a job and its `on_success`; return the final state."""
+    async def _start(self, job: Job) -> bool:
+        """Call `on_start` of a job; return whether its command may run."""
         job.state = "running"
         self._changed(job)
+        try:
+            if job.on_start is not None:
+                await asyncio.to_thread(job.on_start, job)
+        except UserError as error:
+            job.error = with_hint(error.message, error.hint)
+            return False
+        return job.state == "running"  # not cancelled meanwhile
+
+    async def _do(self, job: Job) -> State:
+        """Run the command of a job and its `on_success`; return the final state."""
         command, *arguments = job.arguments
         process = await asyncio.create_subprocess_exec(
             *(*COMMAND, command, "--json", *arguments),

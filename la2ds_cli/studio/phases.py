@@ -35,7 +35,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import CLIP_EDGE, PROPAGATED, Origins, Phase, PoseSequence
 from la2ds_cli.labels.exchange import export_labels
 from la2ds_cli.labels.files import writer
-from la2ds_cli.studio.clips import posed_clip, requested_clip, requested_or_first_clip
+from la2ds_cli.studio.clips_page import posed_clip, requested_clip, requested_or_first_clip
 from la2ds_cli.studio.pages import one_line, page, posted
 from la2ds_cli.studio.saving import WAIT, Saves, known_version, refuse_changed, version
 from la2ds_cli.views.figure import PHASE_COLOURS

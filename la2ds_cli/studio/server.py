@@ -27,21 +27,23 @@ from la2ds_cli.core.errors import ExitCode, Mismatch, Unavailable, UserError
 from la2ds_cli.core.project import PROJECT_FILE, Project
 from la2ds_cli.studio import (
     clip_changes,
-    clips,
-    compare,
+    clips_page,
+    comparisons,
     film,
-    joints,
-    pair,
+    joints_page,
+    pair_page,
     phases,
-    search,
-    timeline,
-    train,
+    search_page,
+    timeline_page,
+    train_page,
 )
+from la2ds_cli.studio.connections import BACKLOG, LimitedConnection
 from la2ds_cli.studio.guard import Guard, new_token
 from la2ds_cli.studio.held_pairs import HeldPairs
 from la2ds_cli.studio.jobs import Jobs
 from la2ds_cli.studio.pages import page
 from la2ds_cli.studio.phases import LabelStore
+from la2ds_cli.studio.turns import TurnsByWork
 
 _WITHOUT_PROJECT = ("/static/", "/views/", "/jobs", "/events")
 STATIC = Path(__file__).parent / "static"
@@ -60,13 +62,21 @@ class Studio:
     films: film.Films
     pairs: HeldPairs
     labels: LabelStore
+    turns: TurnsByWork
 
 
 def studio_app(
     project: Project, *, hosts: frozenset[str], token: str, once: str | None = None
 ) -> Starlette:
     """The studio of a project as an ASGI application. hosts, token, once: see Guard."""
-    studio = Studio(project, Jobs(), film.Films(project), HeldPairs(project), LabelStore(project))
+    studio = Studio(
+        project,
+        Jobs(),
+        film.Films(project),
+        HeldPairs(project),
+        LabelStore(project),
+        TurnsByWork(),
+    )
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -82,15 +92,15 @@ def studio_app(
     app = Starlette(
         routes=[
             *clip_changes.ROUTES,
-            *clips.ROUTES,
-            *compare.ROUTES,
+            *clips_page.ROUTES,
+            *comparisons.ROUTES,
             *film.ROUTES,
-            *joints.ROUTES,
-            *pair.ROUTES,
+            *joints_page.ROUTES,
+            *pair_page.ROUTES,
             *phases.ROUTES,
-            *search.ROUTES,
-            *timeline.ROUTES,
-            *train.ROUTES,
+            *search_page.ROUTES,
+            *timeline_page.ROUTES,
+            *train_page.ROUTES,
             Route("/jobs", _jobs),
             Route("/jobs/{number:int}/cancel", _cancel, methods=["POST"]),
             Route("/events", _events),
@@ -196,25 +206,33 @@ def serve(
         app = studio_app(
             project, hosts=frozenset(f"{n}:{port}" for n in names), token=token, once=once
         )
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,  # event streams would keep it open forever
-        )
         link = f"http://{host}:{port}/?token="
         announce(f"{link}{token}")
         if once is not None:
             webbrowser.open(f"{link}{once}")
         for number in (signal.SIGINT, signal.SIGTERM):  # again, when uvicorn has ended
             signal.signal(number, lambda *_: None)
-        _Server(config).run(sockets=[listening])
+        server_of(app).run(sockets=[listening])
+
+
+def server_of(app: Starlette) -> uvicorn.Server:
+    """Return the server of a studio's application."""
+    return _Server(
+        uvicorn.Config(
+            app,
+            http=LimitedConnection,
+            backlog=BACKLOG,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,  # event streams would keep it open forever
+        )
+    )
 
 
 class _Server(uvicorn.Server):
-    """Ends in one way, however often it is asked to: at a second Ctrl-C, uvicorn would not wait for
-    the jobs, and interrupt what follows a command that has succeeded."""
+    """Ignores repeated Ctrl-C: at a second one, uvicorn would not wait for the jobs, and interrupt
+    what follows a command that has succeeded."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.should_exit = True
@@ -225,7 +243,7 @@ def _listening(host: str, port: int) -> socket.socket:
     if 0 < port < LOWEST_PORT:
         raise UserError(f"port {port} is reserved for services of the system", hint=hint)
     try:
-        return socket.create_server((host, port), backlog=64)
+        return socket.create_server((host, port), backlog=BACKLOG)
     except (OSError, OverflowError) as error:
         raise Unavailable(
             f"the studio cannot listen at {host}:{port}: {getattr(error, 'strerror', error)}",

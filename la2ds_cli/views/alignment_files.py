@@ -194,6 +194,8 @@ def draw_timeline(project: Project, result: TimelineResult) -> Figure:
         axes.set_ylabel("degrees" if number % 2 == 0 else "", fontsize=9)
     position = f"position on the timeline of {printable(result.clock.video.name)}, %"
     line_at(figure, position, (LEFT + RIGHT) / 2, 0.2, ha="center", fontsize=9.5)
+    if note := result.angle_note():
+        line_at(figure, f"angles are {note}", LEFT, 0.04, ha="left", fontsize=8.5)
     return figure
 
 

@@ -20,6 +20,7 @@ from la2ds_cli.alignment.timeline_result import COLUMNS, GRID, TimelineResult
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import mirror
 from tests.alignments import matched, timed
@@ -244,6 +245,29 @@ def test_bands_are_the_mean_and_deviation_of_the_clips(project: Project):
     assert count[50, 3] == 6
     assert mean[50, 3] == pytest.approx(values.mean(), rel=1e-4)
     assert spread[50, 3] == pytest.approx(values.std(ddof=1), rel=1e-3)
+
+
+def test_angles_of_limbs_that_point_at_the_camera_are_left_out_and_noted(tmp_path: Path):
+    made, hidden = Project.create(tmp_path / "project"), (8, 30, 20)
+    for n in range(3):
+        pose = sequence(phases(n), fps=RATES[n])
+        skeleton = get_skeleton(pose.skeleton)
+        elbow, wrist = (skeleton.index(f"left_{joint}") for joint in ("elbow", "wrist"))
+        rows = slice(hidden[n], hidden[n] + 8)
+        pose.xy[rows, wrist] = pose.xy[rows, elbow] + 0.1 * (
+            pose.xy[rows, wrist] - pose.xy[rows, elbow]
+        )
+        add_sequence(made, f"clip{n}", pose)
+    result = put(made)
+    number = result.joints.index("left_elbow")
+    for clip in result.clips:
+        row, first = clip.row_at(GRID), hidden[int(clip.video.id[-1])]
+        folded = (row >= first) & (row <= first + 7)
+        assert folded.sum() >= 5
+        assert np.isnan(clip.angles[folded, number]).all()
+        assert 0.08 < clip.foreshortened[number] < 0.3
+    assert "left elbow" in result.angle_note()
+    assert result.to_json()["angles"]["note"] == result.angle_note()
 
 
 def test_the_medoid_is_no_clip_of_another_movement():

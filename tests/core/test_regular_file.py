@@ -21,7 +21,7 @@ from la2ds_cli.core.project_toml import Choice
 from la2ds_cli.network.run_weights import read_weights
 from la2ds_cli.poses.subjects import read_subjects
 from la2ds_cli.retrieval.frame_table import project_name
-from la2ds_cli.studio.timeline import timeline_json
+from la2ds_cli.studio.timeline_page import timeline_json
 from la2ds_cli.training.checkpoint import load_resume, run_warnings
 
 ROOT = Path(__file__).parents[2]

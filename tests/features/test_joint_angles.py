@@ -9,7 +9,7 @@ import pytest
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.features.pose_features import angle_difference, joint_angles
+from la2ds_cli.features.pose_features import angle_difference, foreshortened, joint_angles
 from tests.movement import pose_of
 
 SKELETON = get_skeleton("coco17")
@@ -49,6 +49,41 @@ def test_every_angle_of_the_body_is_between_its_own_limbs(side: str) -> None:
     found |= {name: angle[0, names.index(f"{side}_{name}")] for name in ("elbow", "knee")}
     expected = {"shoulder": 0, "hip": 180 - 30, "elbow": 90, "knee": 180 - 75}
     assert found == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_an_angle_of_a_limb_that_points_at_the_camera_is_foreshortened(side: str) -> None:
+    """The forearm is 15 pixels long, and 7 or 8 of them in two frames; the other arm is missing."""
+    one = pose([90] * 9)
+    left, right = (
+        [SKELETON.index(f"{of}_{joint}") for joint in ("shoulder", "elbow", "wrist")]
+        for of in ("left", "right")
+    )
+    arm, other = (left, right) if side == "left" else (right, left)
+    one.xy[:, arm] = one.xy[:, left]
+    one.xy[:, other] = np.nan
+    at = [SKELETON.index(f"{side}_{joint}") for joint in ("elbow", "wrist")]
+    for row, length in ((3, 7.0), (5, 8.0)):
+        one.xy[row, at[1]] = one.xy[row, at[0]] + [length, 0]
+    names, _ = joint_angles(one)
+    found = foreshortened(one)
+    assert found.shape == (9, len(names))
+    assert np.flatnonzero(found[:, names.index(f"{side}_elbow")]).tolist() == [3]
+    assert not foreshortened(replace(one, spatial=True)).any()
+
+
+def test_a_limb_that_points_at_the_camera_all_along_is_measured_by_the_other_side() -> None:
+    one = pose([90] * 9)
+    left, right = (
+        [SKELETON.index(f"{of}_{joint}") for joint in ("shoulder", "elbow", "wrist")]
+        for of in ("left", "right")
+    )
+    one.xy[:, right] = one.xy[:, left]
+    one.xy[:, left[2]] = one.xy[:, left[1]] + [4.0, 0]
+    names, _ = joint_angles(one)
+    found = foreshortened(one)
+    assert found[:, names.index("left_elbow")].all()
+    assert not found[:, names.index("right_elbow")].any()
 
 
 def test_a_missing_joint_and_coinciding_joints_have_no_angle() -> None:

@@ -24,7 +24,7 @@ from la2ds_cli.health.status import project_status
 from la2ds_cli.poses.clip_state import CHANGED, read_clip_state
 from la2ds_cli.poses.current import PoseRecipes
 from la2ds_cli.poses.extract import extract_poses
-from la2ds_cli.studio.clips import about
+from la2ds_cli.studio.clips_page import about
 from tests.movement import sequence, warped_phase
 from tests.poses.grey_people import CONFIG, film, walk
 from tests.processes import invoke

@@ -15,9 +15,9 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.offset.pair import pair_offset
-from la2ds_cli.offset.result import Clock
-from la2ds_cli.offset.several import align_recordings, match_by_clock
+from la2ds_cli.offset.find_offsets import align_recordings, match_by_clock
+from la2ds_cli.offset.offset_result import Clock
+from la2ds_cli.offset.pair_offset import pair_offset
 from la2ds_cli.views import sync
 from tests.movement import add_sequence
 from tests.offset.recordings import film, performed

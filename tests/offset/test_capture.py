@@ -18,8 +18,8 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.resample import interpolate
 from la2ds_cli.formats.c3d import Recorded
-from la2ds_cli.offset.result import Clock
-from la2ds_cli.offset.several import align_recordings, match_by_clock
+from la2ds_cli.offset.find_offsets import align_recordings, match_by_clock
+from la2ds_cli.offset.offset_result import Clock
 from la2ds_cli.views.report.pair_data import recorded_json
 from tests.formats.c3d_files import C3dFile, event_group, force_plates
 from tests.movement import add_sequence
@@ -133,7 +133,7 @@ def by(result: Alignment, clock: Clock) -> Alignment:
 
 
 def result_pair() -> Any:
-    from la2ds_cli.offset.pair import pair_offset
+    from la2ds_cli.offset.pair_offset import pair_offset
 
     poses = film(performed(1), 0, 25), film(performed(1), 60, 120)
     return replace(pair_offset(poses, (0, 1), ("a", "b")), rivals=())

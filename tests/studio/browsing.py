@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-import uvicorn
 from starlette.testclient import TestClient
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio.server import studio_app
+from la2ds_cli.studio.server import server_of, studio_app
 
 HOST = "127.0.0.1:8123"
 TOKEN = "a-token-of-the-tests"
@@ -109,8 +108,7 @@ def served(project: Project) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         host = f"127.0.0.1:{listening.getsockname()[1]}"
         app = studio_app(project, hosts=frozenset({host}), token=TOKEN)
-        config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
+        server = server_of(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         while not server.started:

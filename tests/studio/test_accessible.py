@@ -24,7 +24,7 @@ from la2ds_cli.views.attempts_files import write
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import READY, Seen, browsed
 from tests.studio.marks import drawing
-from tests.studio.test_compare import compared
+from tests.studio.test_comparisons import compared
 from tests.views.report.conftest import two_filmed
 
 FACTS = {"step": 20, "validation_error": 30.0}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,12 @@ from starlette.testclient import TestClient
 from la2ds_cli.core.annotations import ANCHOR, NOTE
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.extract import extract_poses
-from la2ds_cli.poses.subjects import read_subjects
+from la2ds_cli.poses.subjects import read_subjects, set_subjects, subject_of
+from la2ds_cli.studio import clip_changes
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import finished
 from tests.studio.marks import LINE, draw, drawn, put, shown, spans
-from tests.studio.test_clips import clips, video
+from tests.studio.test_clips_page import clips, video
 
 WRIST = 9  # of coco17, the skeleton of drawn people
 
@@ -152,6 +155,47 @@ def test_repetitions_become_clips_with_their_phases_and_anchors(
 
 
 # --- joints -------------------------------------------------------------------------------------
+
+
+def test_a_reading_that_waited_replaces_nothing_that_has_changed_meanwhile(
+    page: TestClient, project: Project, two: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = [{"start": 0.0, "end": 0.4}, {"start": 0.4, "end": 0.8}]
+    monkeypatch.setattr(clip_changes, "spans_of_repetitions", lambda *_: parts)
+    jobs, may_go_on = page.app.state.studio.jobs, threading.Event()  # type: ignore[attr-defined]
+    portal = page.portal
+    assert portal is not None
+    first = partial(jobs.add, "busy", ["status", f"--project={project.root}"])
+    before = project.pose_path(two).read_bytes(), [clip["id"] for clip in clips(page)]
+    for path, body in (("read", {"rank": 2}), ("read", {"options": {"rotate": 90}}), ("split", {})):
+        may_go_on.clear()
+        portal.call(partial(first, on_start=lambda _: may_go_on.wait(60)))
+        begun = page.post(f"/clips/{two}/{path}", json=body)
+        with project.tables():
+            now = subject_of(read_subjects(project), project.clip(two))
+            meanwhile = "2" if now != "2" else "1"
+            set_subjects(project, {two: meanwhile})
+        may_go_on.set()
+        job = finished(page, begun)
+        assert (job["state"], "changed meanwhile" in job["error"]) == ("failed", True), (path, job)
+        assert subject_of(read_subjects(project), project.clip(two)) == meanwhile
+        assert (project.pose_path(two).read_bytes(), [one["id"] for one in clips(page)]) == before
+
+
+def test_joints_that_changed_while_they_were_read_again_stay(
+    page: TestClient, project: Project, two: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meanwhile(*_: Any) -> list[str]:
+        with project.tables():
+            set_subjects(project, {two: "2"})
+        return usable(*_)
+
+    usable = clip_changes._usable
+    monkeypatch.setattr(clip_changes, "_usable", meanwhile)
+    job = read(page, two, options={"start": 0.4})
+    assert (job["state"], "changed meanwhile" in job["error"]) == ("failed", True), job
+    assert two in [clip["id"] for clip in clips(page)]
+    assert project.pose_path(two).exists()
 
 
 def test_a_reading_that_fails_leaves_joints_and_choice_as_they_were(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio import clips
+from la2ds_cli.studio import clips_page
 from tests.studio.browsing import TOKEN, asked, served
 
 
@@ -21,7 +21,7 @@ def test_two_tabs_that_miss_one_thumbnail_both_get_it(
     filmed: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both, written, waiting = Barrier(2), Event(), Event()
-    made, write = clips.thumbnail, clips.artifact.write_bytes
+    made, write = clips_page.thumbnail, clips_page.artifact.write_bytes
     tabs = iter(("first", "second"))
 
     def together(*arguments: Any, **options: Any) -> bytes:
@@ -41,8 +41,8 @@ def test_two_tabs_that_miss_one_thumbnail_both_get_it(
             written.set()
             waiting.wait(20)
 
-    monkeypatch.setattr(clips, "thumbnail", together)
-    monkeypatch.setattr(clips.artifact, "write_bytes", ordered)
+    monkeypatch.setattr(clips_page, "thumbnail", together)
+    monkeypatch.setattr(clips_page.artifact, "write_bytes", ordered)
     with asked(filmed) as client, ThreadPoolExecutor(2) as threads:
         answers = list(threads.map(lambda _: client.get("/clips/a/picture"), range(2)))
         assert [answer.status_code for answer in answers] == [200, 200]
@@ -53,7 +53,7 @@ def test_two_tabs_that_miss_one_thumbnail_both_get_it(
 def test_a_project_that_was_moved_is_said_to_be_gone_and_is_not_made_again(filmed: Project) -> None:
     with asked(filmed) as client:
         filmed.root.rename(filmed.root.with_name("moved"))
-        for path in ("/jobs", "/static/clips.js"):
+        for path in ("/jobs", "/static/clips_page.js"):
             assert client.get(path).status_code == 200
         for method, path in (
             *(("GET", path) for path in ("/clips", "/", "/pair/data?a=a&b=b")),

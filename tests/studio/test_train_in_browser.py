@@ -10,7 +10,7 @@ from typing import Any
 from la2ds_cli.training.train import TrainOptions, train
 from tests.small_runs import interrupted_at
 from tests.studio.browsing import browsed
-from tests.studio.test_train import TINY, few_clips
+from tests.studio.test_train_page import TINY, few_clips
 
 
 def test_a_run_is_watched_resumed_and_begun(browser: Any, tmp_path: Path) -> None:

@@ -261,7 +261,9 @@ def test_what_begins_work_replaces_nothing(tmp_path: Path) -> None:
     with asked(project) as client:
         for route, (path, body) in BEGINS.items():
             method = route.split(" ")[0]
-            more = {"content": b"another recording"} if body is None else {"json": body}
+            more: dict[str, Any] = {"json": body}
+            if body is None:
+                more = {"content": b"another recording"}
             answer = client.request(method, path, **more)
             assert answer.status_code in (200, 400, 409), (route, answer.text)
             assert kept(project).items() >= before.items(), route
@@ -318,6 +320,22 @@ def test_refused_labels_can_be_made_again_on_what_is_there(browser: Any, filmed:
         seen.page.click(AGAIN)
         seen.wait_for(SAVED)
         assert spans(filmed) == [(0, 9, "by hand"), (21, 36, "up")]
+        seen.check()
+
+
+def test_a_change_of_what_is_gone_is_not_made_again_silently(browser: Any, filmed: Project) -> None:
+    filmed.phases_path.write_text("video,start,end,phase\na,0,9,down\na,9,36,up\n")
+    with browsed(browser, filmed) as seen:
+        seen.go("/phases?clip=a")
+        gone = "video,start,end,phase\na,0,36,by hand\n"
+        filmed.phases_path.write_text(gone)
+        seen.press(*2 * ("Shift+ArrowRight",), ".")  # moves the boundary at 9
+        assert "changed meanwhile" in seen.trouble()
+        seen.wait_for("document.querySelectorAll('#rows tbody tr').length === 1")
+        seen.page.click(AGAIN)
+        assert "no longer there" in seen.trouble()
+        assert seen.page.locator(AGAIN).count() == 0
+        assert filmed.phases_path.read_text() == gone
         seen.check()
 
 

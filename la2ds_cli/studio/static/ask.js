@@ -106,7 +106,16 @@ export class Saving {
   /** Offer to make refused changes again, as long as there are any. */
   offer() {
     if (!this.refused.length) { if (this.words === "saved") trouble(null); return; }
-    trouble(this.error, () => { for (const again of this.refused.splice(0)) again(); });
+    trouble(this.error, () => this.repeat());
+  }
+
+  /** Make the refused changes again; say so if one changes nothing now. */
+  repeat() {
+    for (const again of this.refused.splice(0)) {
+      const { due } = this;
+      again();
+      if (this.due === due) trouble(new Error("The change was not made again: what it changed is no longer there."));
+    }
   }
 
   tell() {

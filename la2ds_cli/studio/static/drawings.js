@@ -124,7 +124,7 @@ function besideVertex([end, vertex, other], size) {
 
 export class Drawings {
   /** stages: the players, by side. pause(): stop the players. leads(): the side that leads.
-   * save(old, fresh): put items in the place of others, see pair.py; resolves with the answer, null:
+   * save(old, fresh): put items in the place of others, see pair_page.py; resolves with the answer, null:
    * refused. saved(found, old, fresh): that is stored. */
   constructor(stages, { pause, leads, save, saved }) {
     Object.assign(this, { stages, pause, leads, save, saved });

@@ -39,7 +39,7 @@ export async function tried(action, again = null) {
   }
 }
 
-/** When a comparison was made, and whether it holds no more; see compare.py. */
+/** When a comparison was made, and whether it holds no more; see comparisons.py. */
 export function whenCompared({ time, stale }) {
   const when = new Date(1000 * time).toLocaleString();
   return stale ? `Compared ${when}; joints have changed since, so compare again.` : `Compared ${when}.`;

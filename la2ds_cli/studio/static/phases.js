@@ -2,10 +2,10 @@
 // propagated from other clips are accepted or moved, the least sure first.
 
 import { get, post, Saving } from "./ask.js";
-import { ServedFilm } from "./film.js";
+import { ServedFilm } from "./served_film.js";
 import { edited } from "./labels.js";
 import { at, button, made, tried, trouble } from "./page.js";
-import { layStage, Player } from "./player.js";
+import { layStage, Player } from "./one_clip_player.js";
 import { followed } from "./work.js";
 import { clamp, colour, lastUpTo, rowAt, seconds, sized, unpacked } from "../../views/report/film.js";
 import { connectSection, dragSection, drawSection, sectionKeys } from "../../views/report/player.js";

@@ -18,7 +18,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.c3d import SUFFIXES, read_recorded
 from la2ds_cli.formats.files import PoseFileError
-from la2ds_cli.offset.several import METHOD
+from la2ds_cli.offset.find_offsets import METHOD
 from la2ds_cli.poses.quality import clip_facts, verdict
 from la2ds_cli.video.reader import video_file
 from la2ds_cli.views.page import base64_text, render_page

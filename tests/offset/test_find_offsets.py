@@ -14,9 +14,9 @@ import pytest
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.offset.pair import Fit, PairOffset
-from la2ds_cli.offset.result import Clock, OffsetResult, Recording
-from la2ds_cli.offset.several import solved
+from la2ds_cli.offset.find_offsets import solved
+from la2ds_cli.offset.offset_result import Clock, OffsetResult, Recording
+from la2ds_cli.offset.pair_offset import Fit, PairOffset
 from tests.movement import add_sequence
 from tests.offset.recordings import film, performed
 from tests.processes import invoke
@@ -34,6 +34,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "take": film(performed(1, 1), 30),
     }.items():
         add_sequence(project, name, pose)
+    legs = [["left leg", 0.0, 60.0], ["right leg", 0.0, 60.0]]
+    doubtful = film(performed(1, 1), 30)
+    add_sequence(project, "doubtful", replace(doubtful, info={**doubtful.info, "doubts": legs}))
     return project
 
 
@@ -65,6 +68,19 @@ def test_another_performance_is_refused_and_forced(project: Project) -> None:
     *_, take, unsure = (line for line in out if not line.startswith("ffmpeg"))
     assert take.startswith("take.mat: seconds of front.mat plus ")
     assert "unsure" in unsure
+
+
+def test_what_doubtful_joints_cannot_tell_is_not_called_another_performance(
+    project: Project,
+) -> None:
+    error = run(project, "front", "doubtful", code=ExitCode.OTHER_MOVEMENT)
+    assert "cannot tell whether doubtful shows the performance of front" in error
+    assert "doubtful: left leg and right leg doubtful for 100% of the clip" in error
+    assert "does not show" not in error
+    error = run(project, "doubtful", "front", code=ExitCode.OTHER_MOVEMENT)
+    assert "cannot tell whether front shows the performance of doubtful" in error
+    out = run(project, "front", "side", "doubtful")
+    assert "left leg and right leg doubtful" in out
 
 
 def pair(a: int, b: int, lag: float, spread: float = 0.001) -> PairOffset:

@@ -31,7 +31,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.studio.clips import posed_clip, requested_clip
+from la2ds_cli.studio.clips_page import posed_clip, requested_clip
 from la2ds_cli.studio.pages import page, posted
 from la2ds_cli.studio.phases import clip_data
 from la2ds_cli.studio.saving import WAIT, Saves, known_version, refuse_changed, version

@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import lru_cache
 from glob import escape
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -43,7 +42,6 @@ THUMBNAIL = 216  # height in pixels, shown at half of it or more
 STRIP = 16  # pictures of a whole file
 STRIP_HEIGHT = 540  # pixels at most
 STRIPS_KEPT = 8
-_one_strip = Lock()  # only one is made at a time
 FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}  # the address has the version
 
 
@@ -96,7 +94,7 @@ def about(project: Project, video: Video, recipes: PoseRecipes) -> dict[str, Any
         "frames": video.frames,
         "seconds": video.frames / video.fps if video.fps else 0.0,
         "pictures_key": "",
-        "versions": clip_versions(project, video),
+        "versions": clip_versions(project, video, recipes.subjects),
         "doubts": None,
         "problem": "",
     }
@@ -113,11 +111,10 @@ def about(project: Project, video: Video, recipes: PoseRecipes) -> dict[str, Any
     return said | {"pictures_key": recipe.key[:12], "doubts": doubts}
 
 
-def clip_versions(project: Project, video: Video) -> dict[str, str]:
+def clip_versions(project: Project, video: Video, subjects: Mapping[str, str]) -> dict[str, str]:
     """Return the version of each thing of a clip that the page changes by itself: its split, its
     group, and its reading, which is the file, how it is read, whom to follow and the joints without
-    corrections."""
-    subjects = read_subjects(project)
+    corrections. subjects: see read_subjects."""
     state: tuple[object, ...] = ()
     with suppress(OSError):
         status = project.pose_path(video.id).stat()
@@ -269,13 +266,15 @@ def _strip_of(project: Project, video: Video) -> Strip | None:
         return None
     options = ClipOptions.from_text(video.options)
     whole = replace(options, start=0.0, end=math.inf, slowmo=1.0)
-    with _one_strip:
-        return _strip(path, whole, read_stamp(path))
+    return _strip(path, whole, read_stamp(path))
 
 
-def strip_picture(request: Request) -> Response:
+async def strip_picture(request: Request) -> Response:
     """A picture of the strip of a clip."""
-    strip = _strip_of(request.app.state.studio.project, clip_of(request))
+    studio = request.app.state.studio
+    strip = await studio.turns.strips.run(
+        request, lambda: _strip_of(studio.project, clip_of(request))
+    )
     number = request.path_params["number"]
     if strip is None or number >= len(strip[0]):
         raise UserError("there is no such picture")
@@ -285,10 +284,17 @@ def strip_picture(request: Request) -> Response:
 # --- one clip -----------------------------------------------------------------------------------
 
 
-def detail(request: Request) -> Response:
-    """Details of one clip: pictures over its whole file, and the people in each."""
-    project: Project = request.app.state.studio.project
-    video = clip_of(request)
+async def detail(request: Request) -> Response:
+    """Details of one clip, see detail_json."""
+    studio = request.app.state.studio
+    found = await studio.turns.strips.run(
+        request, lambda: detail_json(studio.project, clip_of(request))
+    )
+    return JSONResponse(found)
+
+
+def detail_json(project: Project, video: Video) -> dict[str, Any]:
+    """Return `about` of a clip, with pictures over its whole file and the people in each."""
     subject = subject_of(read_subjects(project), video) or project.config().poses.subject
     said = about(project, video, PoseRecipes(project, project.config().poses))
     nothing: Strip = [], [], (video.width, video.height), 0.0
@@ -306,7 +312,7 @@ def detail(request: Request) -> Response:
         slowmo = ClipOptions.from_text(video.options).slowmo
         for shown in pictures:
             shown["people"] = people(pose, shown["time"] / slowmo, subject)
-    return JSONResponse(said | {"pictures": pictures, "size": size, "file_seconds": seconds})
+    return said | {"pictures": pictures, "size": size, "file_seconds": seconds}
 
 
 def people(pose: PoseSequence, time: float, subject: str) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio.train import course, run_names
+from la2ds_cli.studio.train_page import course, run_names
 from la2ds_cli.training.checkpoint import run_warnings
 from la2ds_cli.training.clip_set import outlook
 from la2ds_cli.training.train import TrainOptions, train

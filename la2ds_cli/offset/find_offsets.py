@@ -26,8 +26,15 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.offset.lags import signals
-from la2ds_cli.offset.pair import CLOCKS, PairOffset, pair_offset
-from la2ds_cli.offset.result import Clock, OffsetResult, Recording
+from la2ds_cli.offset.offset_result import (
+    Clock,
+    OffsetResult,
+    Recording,
+    join_doubts,
+    no_performance,
+)
+from la2ds_cli.offset.pair_offset import CLOCKS, PairOffset, pair_offset
+from la2ds_cli.poses.quality import clip_facts, doubtful_limbs
 
 POSSIBLE = 0.0  # evidence; less is refused
 CONTRADICTS = 2.0  # times its interval, and a frame: a lag that differs by more is contradicted
@@ -72,18 +79,26 @@ def find_offsets(
         if not any(number in (pair.a, pair.b) for pair in pairs):
             raise error
     clocks = solved(poses, pairs, force)
+    facts = [clip_facts(project, clip.id) for clip in clips]
+    doubtful = [
+        doubtful_limbs(known.get("doubts"), float(pose.time[-1] - pose.time[0]))
+        for known, pose in zip(facts, poses, strict=True)
+    ]
     if sum(clock is not None for clock in clocks) == 1:
         best = max((pair for pair in pairs if pair.a == 0), key=lambda pair: pair.best.evidence)
+        limbs = join_doubts({names[n]: doubtful[n] for n in (0, best.b)})
+        advice = "la2ds align matches different performances of a movement"
+        if limbs:
+            advice = "look at the joints with la2ds extract-poses --overlay sheet.png"
         raise UserError(
-            f"{names[best.b]} does not show the performance of {names[0]} (probability "
-            f"{best.best.probability:.2f}): at no lag do all joints agree all along",
-            hint="la2ds align matches different performances of a movement; --force gives the lag "
-            "that fits best",
+            f"{no_performance(names[best.b], names[0], limbs)}; at no lag do all joints agree all "
+            f"along (probability {best.best.probability:.2f})",
+            hint=f"{advice}; --force gives the lag that fits best",
             exit_code=ExitCode.OTHER_MOVEMENT,
         )
     recordings = (
-        Recording(clip, pose, project.source(clip), clock)
-        for clip, pose, clock in zip(clips, poses, clocks, strict=True)
+        Recording(clip, pose, project.source(clip), clock, limbs)
+        for clip, pose, clock, limbs in zip(clips, poses, clocks, doubtful, strict=True)
     )
     return OffsetResult(tuple(recordings), tuple(pairs))
 

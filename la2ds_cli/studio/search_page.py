@@ -8,11 +8,9 @@ command does as a job.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -24,7 +22,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.retrieval.frame_search import Limits
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, RetrievalResult, retrieve, view_words
-from la2ds_cli.studio.clips import (
+from la2ds_cli.studio.clips_page import (
     FOR_EVER,
     THUMBNAIL,
     clip_of,
@@ -38,7 +36,6 @@ from la2ds_cli.views.film_strip import aspect, cut_out, small_webp, view_boxes, 
 
 MOST, EACH = 24, 2  # frames in one answer, and of one clip
 _KIND = "search"  # kind of its jobs
-_searching = Lock()
 
 
 class _TakesLong(Exception):
@@ -75,13 +72,12 @@ async def _near(request: Request) -> Response:
         limits = Limits(max(min(MOST, EACH * others), 1), EACH)
         said = _Quick()
         try:
-            with _searching:
-                result = retrieve(project, RetrievalRequest(query, limits), said)
+            result = retrieve(project, RetrievalRequest(query, limits), said)
         except _TakesLong:
             return None, query
         return found_json(project, result, said.notes), query
 
-    found, query = await run_in_threadpool(work)
+    found, query = await studio.turns.searches.run(request, work)
     if found is not None:
         return JSONResponse({"found": found})
     jobs, root = studio.jobs, studio.project.root

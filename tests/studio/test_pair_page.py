@@ -19,10 +19,10 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.annotations import ANCHOR, NOTE
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
-from la2ds_cli.offset.several import align_recordings
+from la2ds_cli.offset.find_offsets import align_recordings
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs
-from la2ds_cli.studio.pair import ClipPair, export_arguments, pair_data
+from la2ds_cli.studio.pair_page import RequestedPair, export_arguments, pair_data
 from la2ds_cli.views.report.pair import write_pair
 from la2ds_cli.views.report.pair_data import sureness
 from tests.alignment.test_same_movement import kicking
@@ -247,7 +247,7 @@ def test_an_export_is_a_command_with_the_anchors_and_then_a_file(project: Projec
     add_sequence(project, "-c", sequence(warped_phase(24, 5)))  # no option
     put(project, ANCHOR, ("a", "b"), (18, 15))
     held = HeldPair.prepared(project, "a", "b")
-    pair = ClipPair(project.clip("a"), project.clip("b"))
+    pair = RequestedPair(project.clip("a"), project.clip("b"))
     for kind, name in (("video", "sync"), ("sheet", "compare")):
         command = export_arguments(held, pair, kind)
         assert (command[0], command[-3:]) == (name, ["--", "a", "b"])
@@ -328,7 +328,7 @@ def test_a_view_is_one_of_those_and_reaches_what_is_asked(project: Project) -> N
         for view in ("auto", "filmed", "mirrored", "other"):
             answer = client.get("/pair/data", params=PAIR | {"view": view})
             assert answer.json()["b"]["flipped"] == (view in ("mirrored", "other")), view
-    pair = ClipPair(project.clip("a"), project.clip("b"), "other")
+    pair = RequestedPair(project.clip("a"), project.clip("b"), "other")
     assert "--view=other" in export_arguments(pair.held(HeldPairs(project)), pair, "table")
 
 
@@ -389,7 +389,7 @@ def test_recordings_of_one_performance_are_played_by_their_clocks(tmp_path: Path
             said = answer.json().get("error", "take does not show the performance of front")
             assert "take does not show the performance of front" in said
         check_refused(client, "/pair/export", [(both | {"kind": "table"}, "have no table")])
-    pair = ClipPair(project.clip("front"), project.clip("side"), "performance")
+    pair = RequestedPair(project.clip("front"), project.clip("side"), "performance")
     command = export_arguments(pair.held(HeldPairs(project)), pair, "video")
     assert (command[0], "--same-performance" in command) == ("sync", True)
     assert not any(one.startswith(("--anchor", "--view", "--features")) for one in command)

@@ -2,9 +2,9 @@
 // are applied on top of what the network found, as in core/annotations.py.
 
 import { get, post, Saving } from "./ask.js";
-import { ServedFilm } from "./film.js";
+import { ServedFilm } from "./served_film.js";
 import { at, button, made, trouble } from "./page.js";
-import { layStage, Player } from "./player.js";
+import { layStage, Player } from "./one_clip_player.js";
 import { clamp, lastUpTo, seconds, UNIT, unpacked } from "../../views/report/film.js";
 import { Stage } from "../../views/report/stage.js";
 

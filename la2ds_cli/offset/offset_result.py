@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from la2ds_cli.core.clip import VIDEO_SUFFIXES, ClipOptions, Video
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.offset.pair import Fit, PairOffset
+from la2ds_cli.offset.pair_offset import Fit, PairOffset
 
 COLUMNS = (
     *("recording", "offset_seconds", "low", "high", "drift_ppm", "at_seconds"),
@@ -56,13 +57,40 @@ class Clock:
 
 @dataclass(frozen=True)
 class Recording:
-    """A clip, its joints, its source file, and its clock, None if it does not show the performance
-    of the first recording."""
+    """A clip of a performance.
+
+    clock: None if no lag fits those of the first recording.
+    doubtful: limbs whose joints are doubtful, in words; empty if none is.
+    """
 
     clip: Video
     pose: PoseSequence
     file: Path
     clock: Clock | None
+    doubtful: str = ""
+
+
+def join_doubts(limbs: Mapping[str, str]) -> str:
+    """Return the doubtful limbs of recordings in one phrase; empty if none is.
+
+    Parameters
+    ----------
+    limbs: the name of a recording -> Recording.doubtful.
+    """
+    return "; ".join(f"{name}: {doubtful}" for name, doubtful in limbs.items() if doubtful)
+
+
+def no_performance(name: str, first: str, doubts: str) -> str:
+    """Return the sentence on a recording that fits the first one at no lag, which proves that it
+    shows another performance only if no joints are doubtful.
+
+    Parameters
+    ----------
+    doubts: see join_doubts.
+    """
+    if doubts:
+        return f"the joints cannot tell whether {name} shows the performance of {first}: {doubts}"
+    return f"{name} does not show the performance of {first}"
 
 
 @dataclass(frozen=True)
@@ -115,12 +143,16 @@ class OffsetResult:
     def doubts(self) -> list[str]:
         """Sentences on recordings of another performance, and on lags that are not sure."""
         said = []
+        first = self.recordings[0]
         for one in self.recordings[1:]:
+            limbs = join_doubts({each.clip.name: each.doubtful for each in (first, one)})
             if one.clock is None:
-                said.append(f"{one.clip.name} does not show the performance of {self.name(0)}")
+                said.append(no_performance(one.clip.name, first.clip.name, limbs))
             elif not one.clock.sure:
+                because = f": {limbs}" if limbs else ""
                 said.append(
                     f"unsure whether that is the lag of {one.clip.name}, or one performance"
+                    f"{because}"
                 )
         for pair in self.pairs:
             if pair.rivals:

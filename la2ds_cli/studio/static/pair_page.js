@@ -1,7 +1,7 @@
 // The page of a pair: what the report's page shows, with film from the server, and corrected matches.
 
 import { get, post, Saving } from "./ask.js";
-import { ServedFilm } from "./film.js";
+import { ServedFilm } from "./served_film.js";
 import { Drawings } from "./drawings.js";
 import { at, button, made, trouble, warn, whenCompared } from "./page.js";
 import { followed } from "./work.js";
@@ -91,7 +91,7 @@ function changed(found, old, fresh) {
   follow(found);
 }
 
-/** Put items in the place of others, see pair.py; resolves with the answer, null: refused. again():
+/** Put items in the place of others, see pair_page.py; resolves with the answer, null: refused. again():
  * does so on what is there then. */
 const store = (old, fresh, again = () => change(old, fresh)) =>
   saving.add((version) => post("/pair/change", { ...pair, old, new: fresh }, version), again);

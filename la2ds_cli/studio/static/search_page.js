@@ -1,9 +1,9 @@
 // The Search page: searches the other clips for the shown moment as soon as playback is paused.
 
 import { get, post } from "./ask.js";
-import { ServedFilm } from "./film.js";
+import { ServedFilm } from "./served_film.js";
 import { at, button, made, trouble } from "./page.js";
-import { layStage, Player } from "./player.js";
+import { layStage, Player } from "./one_clip_player.js";
 import { over } from "./work.js";
 import { seconds, unpacked } from "../../views/report/film.js";
 import { Stage } from "../../views/report/stage.js";

@@ -11,12 +11,13 @@ from starlette.testclient import TestClient
 from la2ds_cli.core.annotations import ANCHOR
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
+from la2ds_cli.poses import current
 from la2ds_cli.poses.subjects import read_subjects
-from la2ds_cli.studio import clip_changes
+from la2ds_cli.studio import clip_changes, clips_page
 from la2ds_cli.studio.clip_changes import clean_name
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.poses.grey_people import film
-from tests.studio.browsing import check_refused, finished
+from tests.studio.browsing import asked, check_refused, finished
 from tests.studio.conftest import TWO
 from tests.studio.marks import put
 
@@ -244,3 +245,19 @@ def test_a_clip_that_goes_leaves_its_copy_which_brings_it_back(
     assert extracted(page, "two.mp4")["state"] == "done"
     (clip,) = clips(page)
     assert (clip["id"], clip["split"], clip["group"]) == (two, "test", "anna")
+
+
+def test_listing_many_clips_reads_whom_to_follow_once(
+    filmed: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Project] = []
+
+    def counted(project: Project) -> dict[str, str]:
+        seen.append(project)
+        return read_subjects(project)
+
+    for module in (clips_page, current):
+        monkeypatch.setattr(module, "read_subjects", counted)
+    with asked(filmed) as client:
+        assert len(client.get("/clips").json()["clips"]) == 2
+    assert len(seen) == 1

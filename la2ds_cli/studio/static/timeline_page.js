@@ -2,9 +2,9 @@
 // reference, with which all are compared.
 
 import { get, post } from "./ask.js";
-import { ServedFilm } from "./film.js";
+import { ServedFilm } from "./served_film.js";
 import { at, lines, made, trouble, whenCompared } from "./page.js";
-import { Player } from "./player.js";
+import { Player } from "./one_clip_player.js";
 import { followed } from "./work.js";
 import { seconds, unpacked } from "../../views/report/film.js";
 import { Stage } from "../../views/report/stage.js";
@@ -94,7 +94,9 @@ async function open() {
   reference = clips[0].id;
   at("players-card").hidden = at("attempts-card").hidden = false;
   at("about").textContent = found.about;
-  lines("left-out", Object.entries(found.left_out).map(([one, why]) => `Left out: ${one}: ${why}`), "warning");
+  const notes = Object.entries(found.left_out).map(([one, why]) => `Left out: ${one}: ${why}`);
+  if (found.angle_note) notes.push(`Angles in the figure are ${found.angle_note}.`);
+  lines("left-out", notes, "warning");
   cells = clips.map((one, number) => cell(one, number, clips.length));
   const said = [
     more ? `${clips.length} of ${clips.length + more} clips are shown, evenly spaced among all.` : "",

@@ -14,9 +14,9 @@ from starlette.routing import Route
 from la2ds_cli.compare.compare import told
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio.clips import posed_clip, requested_clip
+from la2ds_cli.studio.clips_page import posed_clip, requested_clip
 from la2ds_cli.studio.pages import posted, read_result
-from la2ds_cli.studio.pair import PAIR, requested_pair
+from la2ds_cli.studio.pair_page import PAIR, requested_pair
 
 FOLDER = "compare"  # below results/, where the command writes without --out
 _ATTEMPTS = "--attempts"  # behind the reference, in the name of their files

@@ -1,5 +1,5 @@
 """The Timeline page: many clips on one timeline, made by `la2ds timeline`. Up to sixteen of them
-play in step, and all are compared with the reference (compare.py)."""
+play in step, and all are compared with the reference (comparisons.py)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import FLIPPED, VIEWS, View
 from la2ds_cli.features.camera_views import shown
 from la2ds_cli.features.resample import evenly_spaced
-from la2ds_cli.studio.clips import enough_clips, posed_clip
+from la2ds_cli.studio.clips_page import enough_clips, posed_clip
 from la2ds_cli.studio.pages import page, posted, read_result
 from la2ds_cli.studio.phases import clip_data
 from la2ds_cli.views.alignment_files import FOLDER
@@ -141,6 +141,7 @@ def _told(document: Mapping[str, Any]) -> dict[str, Any]:
         "about": f"{len(clips)} clips on the timeline of {clock} ({how}), aligned on {by}",
         "order": [str(clip["video"]) for clip in clips],
         "left_out": dict(document["left_out"]),
+        "angle_note": str(document["angles"].get("note", "")),
         "reference": str(reference["video"]),
         "placed": {str(clip["video"]): dict(clip) for clip in clips},
     }

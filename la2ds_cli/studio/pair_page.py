@@ -31,7 +31,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.poses.clip_state import read_clip_state
-from la2ds_cli.studio.clips import enough_clips, posed_clip
+from la2ds_cli.studio.clips_page import enough_clips, posed_clip
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs, How
 from la2ds_cli.studio.pages import one_line, page, posted, with_names
@@ -56,7 +56,7 @@ Item = Mapping[str, Any]
 Frames = tuple[int | None, int | None]
 
 
-class ClipPair(NamedTuple):
+class RequestedPair(NamedTuple):
     """A pair that a page asks for. view: of VIEWS. force: align it even if its clips show different
     movements."""
 
@@ -78,7 +78,7 @@ class ClipPair(NamedTuple):
         return pairs.get(self.a.id, self.b.id, self.view, force=self.force)
 
 
-def requested_pair(request: Request, content: Mapping[str, Any] | None = None) -> ClipPair:
+def requested_pair(request: Request, content: Mapping[str, Any] | None = None) -> RequestedPair:
     """The pair that the address or `content` names. Raises UserError (exit 2) if it is not a pair
     of clips or there is no such view, (exit 4) if a clip has no joints."""
     project: Project = request.app.state.studio.project
@@ -90,7 +90,7 @@ def requested_pair(request: Request, content: Mapping[str, Any] | None = None) -
     a, b = (posed_clip(project, given.get(side) or "") for side in "ab")
     if a.id == b.id:
         raise UserError("a pair needs two different clips", hint="choose another clip for B")
-    return ClipPair(a, b, views[view], given.get("force") == "1")
+    return RequestedPair(a, b, views[view], given.get("force") == "1")
 
 
 def _show(request: Request) -> Response:
@@ -116,11 +116,14 @@ def _show(request: Request) -> Response:
     )
 
 
-def _data(request: Request) -> Response:
+async def _data(request: Request) -> Response:
     """Everything that the page of a pair shows."""
     studio = request.app.state.studio
-    held = requested_pair(request).held(studio.pairs)
-    return JSONResponse(pair_data(held, studio.films))
+
+    def work() -> dict[str, Any]:
+        return pair_data(requested_pair(request).held(studio.pairs), studio.films)
+
+    return JSONResponse(await studio.turns.pairs.run(request, work))
 
 
 def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
@@ -187,7 +190,7 @@ EXPORTS = {
 }
 
 
-def _export_path(project: Project, requested: ClipPair, kind: str) -> Path:
+def _export_path(project: Project, requested: RequestedPair, kind: str) -> Path:
     export = EXPORTS.get(kind)
     if export is None:
         raise UserError(f"unknown kind of export: {kind[:40]!a}")
@@ -196,7 +199,7 @@ def _export_path(project: Project, requested: ClipPair, kind: str) -> Path:
     return project.results_dir("studio") / f"{requested.a.id}--{requested.b.id}{export.suffix}"
 
 
-def export_arguments(held: HeldPair, requested: ClipPair, kind: str) -> list[str]:
+def export_arguments(held: HeldPair, requested: RequestedPair, kind: str) -> list[str]:
     """The command that writes what the page shows, with its anchors."""
     export, project = EXPORTS[kind], held.project
     options = [*export.options, *requested.options, f"--project={project.root}"]
@@ -218,7 +221,7 @@ async def _export(request: Request) -> Response:
         return export_arguments(requested.held(studio.pairs), requested, kind)
 
     title = f"{EXPORTS[kind].name} of {requested.a.title} and {requested.b.title}"
-    job = studio.jobs.add(title, await run_in_threadpool(arguments))
+    job = studio.jobs.add(title, await studio.turns.pairs.run(request, arguments))
     return JSONResponse({"number": job.number})
 
 
@@ -231,10 +234,15 @@ def _exported(request: Request) -> Response:
     return FileResponse(path, filename=path.name)
 
 
-def _set(request: Request) -> Response:
+async def _set(request: Request) -> Response:
     """What a person has set now, and the alignment with it; as the answer to a change."""
-    held = requested_pair(request).held(request.app.state.studio.pairs)
-    return JSONResponse(match_json(_aligned(held)[0]) | held.set_json())
+    studio = request.app.state.studio
+
+    def work() -> dict[str, Any]:
+        held = requested_pair(request).held(studio.pairs)
+        return match_json(_aligned(held)[0]) | held.set_json()
+
+    return JSONResponse(await studio.turns.pairs.run(request, work))
 
 
 def _aligned(held: HeldPair) -> tuple[Alignment, str]:

@@ -10,7 +10,7 @@ import pytest
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.body_joints import body_joints
-from la2ds_cli.offset.pair import PairOffset, pair_offset
+from la2ds_cli.offset.pair_offset import PairOffset, pair_offset
 from tests.movement import without
 from tests.offset.recordings import film, performed
 from tests.told import refused

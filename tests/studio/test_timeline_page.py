@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.project import Project
-from la2ds_cli.studio.timeline import make_arguments
+from la2ds_cli.studio.timeline_page import make_arguments
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, check_refused
 from tests.studio.four_clips import four_clips, placed
