@@ -100,7 +100,7 @@ def checked_text(
     shown = shown_phases(pose, phases)
     text = writer(format_name)[0](timed_labels(project, video, pose, shown), video.id)
     try:
-        (back,) = parser(format_name)(text, video.name)
+        (back,) = parser(format_name)(text, video.name, "")
         same = back if isinstance(back, LabelError) else phases_in(back, pose, video)[0]
     except LabelError as error:
         same = error
