@@ -57,9 +57,9 @@ def test_write_tells_whose_labels_stayed_and_where_the_file_as_it_was_lies(proje
     assert "clips that kept their labels: clip1" in result.stdout
     text = project.phases_path.read_text()
     assert text.startswith(
-        "video,start,end,phase,origin,origin_clips,origin_time,origin_confidence\n"
+        "video,start,end,phase,start_origin,end_origin,origin_clips,origin_time,origin_confidence\n"
     )
-    assert text.count(",carried,clip0,") == 15
+    assert text.count(",carried,clip0,") + text.count(",carried,clip,clip0,") == 15
     copy = project.results_dir("phases") / "before-1.csv"
     assert f"backup of phases.csv: {copy}" in result.stdout
     assert copy.read_bytes() == before

@@ -136,10 +136,10 @@ def review(seen: Seen, project: Project) -> None:
     assert "30 % sure" in seen.page.inner_text("#review li:first-child")
     seen.press("n")
     seen.wait_for(f"document.body.dataset.clip === 'a' && {row_is(24)}")
-    seen.press("End", "Enter")  # beyond the phase that it begins
-    assert "cannot be moved to frame 35" in seen.trouble()
-    assert spans(project) == [(0, 12, "down"), (12, 24, "up"), (24, 36, "rest")]
-    seen.page.click("#review button[aria-current]")
+    seen.press("Home", "Enter")  # beyond the phase that it ends
+    assert "cannot be moved to frame 0" in seen.trouble()
+    assert project.phases_path.read_text() == CARRIED
+    seen.press("]", "]")
     seen.wait_for(row_is(24))
     seen.press("ArrowRight", "ArrowRight", "Enter")  # moved
     seen.wait_for(row_is(12))

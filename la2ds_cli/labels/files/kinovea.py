@@ -149,10 +149,13 @@ def _stamps_per_second(root: Element, name: str) -> tuple[float, float]:
 
 
 def _is_named(image: Element) -> bool:
-    """Whether somebody has named a key image; Kinovea names it by its time."""
+    """Whether somebody has named a key image, or la2ds has; Kinovea names it by its time."""
+    seconds = _finite(image.findtext("Position"))
+    comment = image.findtext("Comment")
+    if any(noted_origin(side, comment, seconds) for side in Origins._fields):
+        return True
     title, position = one_line(image.findtext("Title")), image.find("Position")
     time = "" if position is None else position.get("UserTime")
-    _finite(image.findtext("Position"))
     return bool(title) and title != one_line(time)
 
 
