@@ -258,6 +258,7 @@ def test_clips_of_one_film_are_neither_a_pair_nor_a_reference(
         return real(a, b, rest, *settings)
 
     monkeypatch.setattr(module, "align", checked)
+    monkeypatch.setattr(module, "PAIRS", 40)
     compared = of_poses(blurred(0.5)), of_poses(blurred(3.0))
     found = measure_gain(POSES[:5], [], compared, [of_poses(movement)], OPEN, films)
     apart = measure_gain([POSES[n] for n in (0, 2, 4)], [], compared, [of_poses(movement)], OPEN)
