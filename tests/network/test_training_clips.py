@@ -84,5 +84,6 @@ def test_the_weights_name_what_was_held_out(tmp_path: Path, share: str) -> None:
     header = run_header(project, "mine")
     assert header.held_out == tuple(sorted(held))
     assert header.films is not None
+    assert header.held_out is not None
     assert sorted([*header.held_out, *header.trained]) == sorted(v.id for v in project.videos())
     assert {f"{n:064}" for n in range(10)} < header.films
