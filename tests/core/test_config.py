@@ -79,7 +79,7 @@ def test_defaults_without_settings():
         ({"heatmap": {"sigm": 1.0}}, r"\[heatmap\]: unknown setting 'sigm'", "'sigma'"),
         (
             {"align": {"pool": 3}},  # a setting of an older version
-            r"\[align\]: unknown setting 'pool': it may be misspelt, or removed since an older version",
+            r"\[align\]: unknown setting 'pool'; it may be misspelt, or removed",
             "delete it; known: base, joints, method",
         ),
         ({"heatmap": 3}, r"\[heatmap\] must be a table", ""),
