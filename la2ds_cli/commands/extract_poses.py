@@ -13,7 +13,7 @@ import typer
 from la2ds_cli.commands.options import DEVICE, OVERWRITE, Here, argument, flag, option
 from la2ds_cli.commands.projects import on_project, open_or_create_for
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
@@ -97,7 +97,12 @@ def extract_poses(
                 keep()
             console.item(result)
             if draw is not None:
-                draw(result)
+                try:
+                    draw(result)
+                except UserError as error:  # the poses are there, and the next clips want theirs
+                    if error.exit_code == ExitCode.STORAGE:
+                        raise
+                    console.note(f"no overlay of {result.video}: {error.message}")
 
         with opened.shard_lock(*part) if part else opened.lock():
             if overlay is not None:
@@ -120,10 +125,10 @@ def extract_poses(
             )
             if any(result.usable for result in results):
                 keep()
+            console.items(results)  # before the sheet, which may fail
+            console.document("extract-poses", {"project": opened.root, "items": results})
             if overlay is not None:
                 overlay_sheet(opened, [each.video for each in results if each.usable], overlay)
-        console.items(results)
-        console.document("extract-poses", {"project": opened.root, "items": results})
         if overlay is not None and any(result.usable for result in results):
             console.note(f"sheet: {overlay}")
         if overlay_videos:

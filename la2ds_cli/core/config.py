@@ -140,7 +140,7 @@ def _apply(config: Config, settings: Mapping[str, Any], origin: str) -> Config:
 
 @cache
 def kinds(section: type) -> dict[str, tuple[Any, Range]]:
-    """Of each setting of a section its type, and what a number has to be."""
+    """Return the type of each setting of a section, and the range that a number must lie in."""
     hints = get_type_hints(section, include_extras=True)
     parts = {name: getattr(hint, "__metadata__", (Range(),)) for name, hint in hints.items()}
     return {name: (hint, parts[name][0]) for name, hint in get_type_hints(section).items()}
@@ -179,8 +179,8 @@ def _short(value: Any) -> str:
 
 def _unknown(name: str, known: list[str], origin: str, kind: str) -> UserError:
     near = did_you_mean(name, known)
-    hint = f"{near}else take it out" if near else "take it out"
+    hint = f"{near}otherwise delete it" if near else "delete it"
     return UserError(
-        f"{origin}: unknown {kind} '{name}': it is misspelt, or of an older version and went",
+        f"{origin}: unknown {kind} '{name}'; it may be misspelt, or removed since an older version",
         hint=f"{hint}; known: {', '.join(sorted(known))}",
     )

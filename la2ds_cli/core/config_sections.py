@@ -16,8 +16,8 @@ AT_LEAST_0, ABOVE_0 = "at least 0", "more than 0"
 
 
 class Range(NamedTuple):
-    """What a number has to be. Beyond `most` it is a slip, and memory or time would run out far
-    from where it was written."""
+    """The range of a number. A value beyond `most` is a mistake, and would exhaust memory or time
+    far from where it was written."""
 
     rule: str = AT_LEAST_0
     most: float = 1e9

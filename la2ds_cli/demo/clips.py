@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import itertools
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -21,7 +20,7 @@ import numpy as np
 from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core import regular_file
-from la2ds_cli.core.artifact import write_text
+from la2ds_cli.core.artifact import temporary_beside, write_text
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.csv_tables import table_text
@@ -219,6 +218,7 @@ def _phases(clips: list[DemoClip]) -> Iterator[tuple[object, ...]]:
 # --- the whole pipeline ------------------------------------------------------------------------
 
 PRESET = "demo"
+_TRUTH = "truth.csv"  # in the folder of the videos
 CLIPS = 16
 TEST_EVERY = 4  # the clips are ordered by viewpoint
 NEIGHBOURS = 7
@@ -242,6 +242,12 @@ def run_demo(
     from la2ds_cli.evaluation.evaluate import Request, evaluate
     from la2ds_cli.training.train import TrainOptions, train
 
+    videos = folder / "videos"
+    if videos.is_dir() and any(videos.iterdir()) and not (videos / _TRUTH).exists():
+        raise UserError(
+            f"{videos} holds files that the demo did not write",
+            hint="choose another folder for the demo: la2ds demo DIR",
+        )
     project = Project.create(folder, {"preset": PRESET})
     if project.settings.get("preset") != PRESET:
         raise UserError(
@@ -277,12 +283,17 @@ def _add_clips(
     """Videos, phases, poses and heatmaps; every TEST_EVERY-th clip is for testing. Phases and
     splits that are there stay."""
     folder = project.root / "videos"
-    if not (folder / "truth.csv").exists():  # written last, so the clips are complete
+    if not (folder / _TRUTH).exists():
         progress.begin(f"rendering {clips} clips")
-        write_demo_clips(folder, clips, seed=0)
+        with temporary_beside(folder, folder=True) as temporary:
+            written = temporary / folder.name
+            write_demo_clips(written, clips, seed=0)
+            if folder.is_dir():
+                folder.rmdir()
+            written.rename(folder)  # all at once, so that no part is taken for the whole
         progress.end()
     if not project.phases_path.exists():
-        shutil.copyfile(folder / "phases.csv", project.phases_path)
+        write_text(project.phases_path, regular_file.text(folder / "phases.csv"))
     options = ExtractOptions(device=device)
     extract_poses(project, [str(folder)], config.poses, options, progress=progress)
     cache_heatmaps(project, config.heatmap, progress=progress)

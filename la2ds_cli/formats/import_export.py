@@ -18,6 +18,7 @@ import numpy as np
 from la2ds_cli.core.artifact import Recipe, file_digest, staleness
 from la2ds_cli.core.batch import ItemResult, error_row, unexpected
 from la2ds_cli.core.clip import ClipOptions, Video, id_within, slug, video_id
+from la2ds_cli.core.clip_names import nfc
 from la2ds_cli.core.errors import ExitCode, Unreadable, Unusable, UserError
 from la2ds_cli.core.output_paths import check_output, checked_outputs, is_output
 from la2ds_cli.core.own_files import found_files
@@ -142,6 +143,7 @@ class _Import:
         self._known = {row.id: row for row in rows}
         self._digests: dict[Path, str] = {}
         self._taken: dict[str, Path] = {}  # what each clip was read from
+        self._names: dict[tuple[Path, str], str] = {}  # of clips by file and id
 
     @contextmanager
     def guard(self, path: Path, only: bool) -> Iterator[None]:
@@ -178,7 +180,7 @@ class _Import:
         row = self._row(clip, name, pose, video)
         other = self._taken.get(row.id)  # one of them would lose its poses
         if other == clip.path:
-            said = f"several of its clips have a name like {shown(clip.name)}"
+            said = f"several of its clips have the name {shown(clip.name)}"
             raise PoseFileError(said, "give one of them another name")
         if other is not None and video is not None:
             said = f"its video, {video.path.name}, already has the poses of {other}"
@@ -221,8 +223,17 @@ class _Import:
         digest = video.digest if video is not None else self._digest_of(clip)
         self.files[path] = digest
         if video is None and (clip.name != clip.path.stem or clip.unique):
-            return f"{slug(clip.name)}-{digest[:8]}"  # also one of several clips of a file
+            return self._id_in_file(clip, digest)
         return listed_as(self.project, path, digest) or video_id(path, digest)
+
+    def _id_in_file(self, clip: FileClip, digest: str) -> str:
+        """Return the id of one of several clips of a file. Names that read alike, such as two
+        without ASCII letters, are told apart by a digest of the name."""
+        plain = f"{slug(clip.name)}-{digest[:8]}"
+        if self._names.setdefault((clip.path, plain), clip.name) == clip.name:
+            return plain
+        own = hashlib.sha256(nfc(clip.name).encode()).hexdigest()
+        return f"{slug(clip.name)}-{own[:6]}-{digest[:8]}"
 
     def _slowmo(self, name: str) -> float:
         """How many times slower than life the project reads a file."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from la2ds_cli.core.errors import ExitCode, Unreadable
 from la2ds_cli.core.project import Project
 from la2ds_cli.formats import openpose_json, wide_csv
 from la2ds_cli.poses.sources import collect_entries
@@ -113,3 +115,26 @@ def test_folders_count_as_those_of_a_project_only_where_one_is(
     assert len(found) == (2 if is_project else 5)
     shutil.rmtree(films / "aside")
     assert collect_entries(["results/carla.mp4"])[0].name == "results/carla.mp4"
+
+
+@pytest.mark.parametrize("what", ["sheet", "video"])
+def test_a_picture_that_fails_hides_no_result(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The poses are extracted: every clip is reported, and the command ends with the picture's
+    error."""
+    pose = ["--detector", "full-frame", "--pose", str(write_pose(tmp_path / "pose.onnx"))]
+
+    def fail(*_: object) -> None:
+        raise Unreadable("the picture cannot be drawn", hint="")
+
+    name = "overlay_sheet" if what == "sheet" else "write_overlay"
+    monkeypatch.setattr(f"la2ds_cli.views.pose_overlay.{name}", fail)
+    option = ["--overlay", str(tmp_path / "sheet.png")] if what == "sheet" else ["--overlay-videos"]
+    code = ExitCode.UNREADABLE if what == "sheet" else ExitCode.OK
+    extract = ["extract-poses", ".", *pose, *option, "--device", "cpu", "--project", "swings"]
+    result = invoke(*extract, "--json", code=code)
+    document = json.loads(result.stdout)
+    assert [item["status"] for item in document["items"]] == ["ok", "ok"]
+    assert "the picture cannot be drawn" in result.stderr
+    assert len(Project.open(films / "swings").videos()) == 2

@@ -72,8 +72,9 @@ def test_removed_again_after_a_kill_is_as_if_undisturbed(root: Path) -> None:
     assert count > 10
     for at in range(1, count + 1):
         writing_commands.fresh_copy(root / "before", work)
-        killed = remove(work, names, at)[0]
-        assert killed == -signal.SIGKILL or (killed == 0 and at > count - 3), at
+        status = remove(work, names, at)[0]
+        # What Python reads at its first command is not read again in the last ones.
+        assert status == -signal.SIGKILL or (status == 0 and at > 0.8 * count), (status, at, count)
         left = {video.id for video in Project.open(work).videos()}
         assert left in ({"carla"}, set(LENGTHS)), at
         if left == set(LENGTHS):

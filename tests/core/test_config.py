@@ -79,8 +79,8 @@ def test_defaults_without_settings():
         ({"heatmap": {"sigm": 1.0}}, r"\[heatmap\]: unknown setting 'sigm'", "'sigma'"),
         (
             {"align": {"pool": 3}},  # a setting of an older version
-            r"\[align\]: unknown setting 'pool': it is misspelt, or of an older version",
-            "take it out; known: base, joints, method",
+            r"\[align\]: unknown setting 'pool'; it may be misspelt, or removed",
+            "delete it; known: base, joints, method",
         ),
         ({"heatmap": 3}, r"\[heatmap\] must be a table", ""),
         ({"heatmap": {"size": 30.0}}, "size: '30.0' is not a whole number", ""),

@@ -84,3 +84,29 @@ def test_the_distance_from_the_truth(
     frame: np.ndarray, a: np.ndarray, b: np.ndarray, error: list[float]
 ):
     assert counterpart_error(frame, a, b) == pytest.approx(np.array(error))
+
+
+def test_films_that_the_demo_did_not_write_stay(tmp_path: Path):
+    film = tmp_path / "videos" / "performer-01.mp4"
+    film.parent.mkdir()
+    film.write_bytes(b"a film of mine")
+    result = invoke("demo", tmp_path, code=ExitCode.USAGE)
+    assert f"{film.parent} holds files that the demo did not write" in result.stderr
+    assert film.read_bytes() == b"a film of mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["videos"]
+
+
+def test_a_demo_that_was_interrupted_while_it_rendered_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its films appear all at once, so those of an interrupted run are not taken for whole."""
+    from la2ds_cli.demo import clips
+
+    def interrupted(folder: Path, *_: object) -> None:
+        (folder / "performer-01.mp4").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(clips, "_write_clip", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_demo(tmp_path / "demo", clips=8)
+    assert not (tmp_path / "demo" / "videos").exists()

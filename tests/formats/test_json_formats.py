@@ -226,3 +226,20 @@ def test_people_without_identities_are_followed(project: Project, tmp_path: Path
     for t in range(20):
         np.testing.assert_allclose(pose.xy[t], joints(t, at=300, scale=1.5, count=25))
     assert (pose.info["people"], pose.info["ambiguous"]) == (2, False)
+
+
+def test_videos_whose_names_have_no_ascii_letters_are_clips_of_their_own(
+    project: Project, tmp_path: Path
+):
+    document = coco_document(9)
+    names = ("прыжок.mp4", "прыжки.mp4", "跳.mp4")
+    document["videos"] = [{"id": n, "name": name, "fps": 25} for n, name in enumerate(names)]
+    for t, image in enumerate(document["images"]):
+        image["video_id"], image["frame_id"] = (t > 1) + (t > 4), t
+    path = write_json(tmp_path / "a.json", document)
+    results = import_poses(project, "coco-json", path)
+    assert [(r.code, r.frames) for r in results] == [("", 2), ("", 3), ("", 4)]
+    ids = [video.id for video in project.videos()]
+    assert len(set(ids)) == 3
+    assert [r.status for r in import_poses(project, "coco-json", path)] == ["cached"] * 3
+    assert [video.id for video in project.videos()] == ids

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -83,7 +84,7 @@ def test_every_container_that_ffmpeg_writes_is_read(
     options = {"mpegts_m2ts_mode": "1"} if suffix == "m2ts" else {}
     kind = {"m4v": "mp4", "y4m": "yuv4mpegpipe", "m2v": "mpeg2video"}.get(suffix)
     with av.open(str(path), "w", format=kind, options=options) as container:
-        stream = container.add_stream(codec, rate=25)
+        stream: Any = container.add_stream(codec, rate=25)
         stream.width, stream.height = width, height
         stream.pix_fmt = FORMATS.get(codec, "yuv420p")
         stream.time_base = Fraction(1, 25)
