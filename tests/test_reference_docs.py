@@ -61,7 +61,7 @@ def test_every_setting_says_what_it_is(writer: ModuleType):
 def test_the_reference_of_settings_on_lines_known_by_hand(writer: ModuleType):
     page = (ROOT / "docs" / "reference" / "settings.md").read_text("utf-8")
     (row,) = [line for line in page.splitlines() if line.startswith("| `align.reference_clips` |")]
-    assert "| whole number, at least 0 | `40` |" in row
+    assert "| whole number, at least 0 | `8` |" in row
     assert "`0`: casa-compat, paper-h2o, paper-ikea, paper-penn, paper-penn-casa" in row
     (row,) = [line for line in page.splitlines() if line.startswith("| `evaluate.max_trim` |")]
     assert "| number, 0 to 0.49 | `0.3` |" in row
