@@ -18,7 +18,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.core.view import View
-from la2ds_cli.video.reader import VideoFile, video_file
+from la2ds_cli.video.reader import Image, VideoFile, video_file
 from la2ds_cli.views.figure import (
     BLUE,
     GREEN,
@@ -48,6 +48,7 @@ DPI = 150
 LEFT, RIGHT = 0.8, 11.85  # edges of the strips, inches
 _MATRIX_RIGHT, _CURVES_LEFT = 5.5, 6.75
 _BAR = 0.16  # inches
+_TICK = 3.5 / 72  # inches
 _TICKS = (0.25, 0.5, 1, 2, 4)
 
 
@@ -181,25 +182,65 @@ def strip(
     shown: Sequence[int | None],
     captions: Sequence[str] = (),
 ) -> None:
-    """The pictures of these rows beside each other, each with its time or caption; None = an empty
-    place."""
-    axes = _axes(figure, row)
+    """Draw the pictures of these rows beside each other, each with its time or caption.
+
+    They need no axes, each of which takes as long as all of them.
+
+    Parameters
+    ----------
+    shown: rows of the clip; None = an empty place.
+    captions: of all places; by default the times of the rows.
+    """
+    from matplotlib.image import BboxImage
+    from matplotlib.transforms import Bbox, TransformedBbox
+
+    inches: dict[str, Any] = {"transform": figure.dpi_scale_trans}
+    (bottom, height), width = row, (RIGHT - LEFT) / len(shown)
     rows = [each for each in shown if each is not None]
-    height = round(row[1] * DPI)
-    images = iter(pictures(clip.source, clip.pose, rows, height, view=clip.view))
+    pixels = round(height * DPI)
+    images = pictures(clip.source, clip.pose, rows, pixels, view=clip.view)
+    bounds = TransformedBbox(
+        Bbox([[LEFT, bottom], [RIGHT, bottom + height]]), figure.dpi_scale_trans
+    )
+    image = BboxImage(bounds, interpolation="nearest")
+    image.set_data(_side_by_side(images, shown, pixels))
+    figure.add_artist(image)
     for k, each in enumerate(shown):
+        left = LEFT + k * width
         if each is None:
-            box = {"facecolor": "#f0f0f0", "edgecolor": GREY, "hatch": "//", "linewidth": 0}
-            axes.axvspan(k, k + 1, **box)
+            _bar(figure, row, (left, left + width), facecolor="none", edgecolor=GREY, hatch="//")
             continue
-        axes.imshow(next(images), extent=(k, k + 1, 0, 1), aspect="auto")
         time = captions[k] if captions else f"{clip.pose.time[each]:.2f} s"
         paper = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.2}
-        axes.text(k + 0.04, 0.98, time, fontsize=7.5, va="top", bbox=paper)
-    axes.vlines(range(1, len(shown)), 0, 1, color="white", linewidth=1.5)
-    axes.set(xlim=(0, len(shown)), ylim=(0, 1), xticks=[], yticks=[])
-    axes.set_ylabel(clip.letter, rotation=0, fontsize=18, weight="bold", va="center", labelpad=18)
-    axes.spines[:].set_visible(False)
+        place = left + 0.04 * width, bottom + 0.98 * height
+        figure.text(*place, time, fontsize=7.5, va="top", bbox=paper, **inches)
+    edges = LEFT + width * np.arange(1, len(shown))
+    ends = [[(x, bottom), (x, bottom + height)] for x in edges]
+    _add_lines(figure, ends, colors="white", linewidths=1.5)
+    letter: dict[str, Any] = {"fontsize": 18, "weight": "bold", "ha": "center", "va": "center"}
+    figure.text(LEFT - 0.25, bottom + height / 2, clip.letter, **letter, **inches)
+
+
+def _side_by_side(images: Sequence[Image], shown: Sequence[int | None], height: int) -> Image:
+    """Return a strip of pictures in the pixels of the figure, with empty places where `shown` is
+    None. Matplotlib would take longer to stretch them than the rest of the figure; the pixel that a
+    picture may lack lies below the line beside it."""
+    place = (RIGHT - LEFT) * DPI / len(shown)
+    sheet = np.full((height, round((RIGHT - LEFT) * DPI), 3), 0xF0, np.uint8)
+    rest = iter(images)
+    for k, row in enumerate(shown):
+        if row is not None:
+            part = sheet[:, round(k * place) :]
+            image = next(rest)[:, : part.shape[1]]
+            part[:, : image.shape[1]] = image
+    return sheet
+
+
+def _add_lines(figure: Figure, ends: Sequence[Any], **style: Any) -> None:
+    """Draw straight lines between pairs of points, in inches."""
+    from matplotlib.collections import LineCollection
+
+    figure.add_artist(LineCollection(ends, transform=figure.dpi_scale_trans, **style))
 
 
 def time_bar(
@@ -211,21 +252,45 @@ def time_bar(
     *,
     above: bool,
 ) -> None:
-    """The clip's time axis with its phases, what has no counterpart, and where pictures are
-    from."""
-    axes = _axes(figure, row)
-    axes.set_facecolor("#f4f4f4")
-    _phase_bar(axes, clip, colours, 0, 1)
-    for low, high in clip.unmatched():
-        axes.axvspan(low, high, color="#e4e4e4", alpha=0.75, linewidth=0)
-        axes.axvspan(low, high, facecolor="none", edgecolor=GREY, hatch="////", linewidth=0)
-    axes.vlines([clip.pose.time[each] for each in shown if each is not None], 0, 1, color="black")
-    axes.set(xlim=clip.limits, ylim=(0, 1), yticks=[])
-    axes.xaxis.set_major_formatter("{x:g} s")
-    if above:
-        axes.xaxis.tick_top()
-    axes.set_ylabel(clip.letter, rotation=0, fontsize=11, weight="bold", va="center", labelpad=10)
-    axes.spines[:].set_visible(False)
+    """Draw the clip's time axis with its phases, what has no counterpart, and where the pictures of
+    the rows `shown` are from. above: its times are above it, otherwise below."""
+    (bottom, height), (left, right) = row, (LEFT, RIGHT)
+    _bar(figure, row, (left, right), facecolor="#f4f4f4")
+    for low, high, name in clip.phases:
+        _bar(figure, row, _inches(np.array([low, high]), clip), facecolor=colours[name])
+    for ends in _inches(np.array(clip.unmatched()).reshape(-1, 2), clip):
+        _bar(figure, row, ends, facecolor="#e4e4e4", alpha=0.75)
+        _bar(figure, row, ends, facecolor="none", edgecolor=GREY, hatch="////")
+    pictured = _inches(clip.pose.time[[each for each in shown if each is not None]], clip)
+    _add_lines(figure, [[(x, bottom), (x, bottom + height)] for x in pictured], colors="black")
+    edge, away = (bottom + height, 1) if above else (bottom, -1)
+    times = _round_times(*clip.limits)
+    places = _inches(times, clip)
+    ends = [[(x, edge), (x, edge + away * _TICK)] for x in places]
+    _add_lines(figure, ends, colors="black", linewidths=0.8)
+    style: dict[str, Any] = {"transform": figure.dpi_scale_trans, "ha": "center"}
+    for x, time in zip(places, times, strict=True):
+        va = "baseline" if above else "top"
+        figure.text(x, edge + 2 * away * _TICK, f"{time:g} s", fontsize=9, va=va, **style)
+    letter: dict[str, Any] = {"fontsize": 11, "weight": "bold", "va": "center", **style}
+    figure.text(left - 10 / 72, bottom + height / 2, clip.letter, **letter)
+
+
+def _bar(figure: Figure, row: Row, ends: Sequence[float] | FloatArray, **style: Any) -> None:
+    """Draw a rectangle from left to right (`ends`), inches."""
+    from matplotlib.patches import Rectangle
+
+    style |= {"linewidth": 0, "transform": figure.dpi_scale_trans}
+    figure.add_artist(Rectangle((ends[0], row[0]), ends[1] - ends[0], row[1], **style))
+
+
+def _round_times(start: float, end: float) -> FloatArray:
+    """Return at most ten times that are easy to read, as matplotlib marks them on an axis."""
+    from matplotlib.ticker import MaxNLocator
+
+    locator = MaxNLocator(nbins=9, steps=[1, 2, 2.5, 5, 10])
+    times = np.asarray(locator.tick_values(start, end))
+    return times[(times >= start) & (times <= end)]
 
 
 def _phase_bar(axes: Axes, clip: DrawnClip, colours: Colours, bottom: float, height: float) -> None:
@@ -236,25 +301,20 @@ def _phase_bar(axes: Axes, clip: DrawnClip, colours: Colours, bottom: float, hei
 
 
 def lines(figure: Figure, row: Row, alignment: Alignment, a: DrawnClip, b: DrawnClip) -> None:
-    """Lines between matched frames; darker = surer (paper Fig. 4)."""
-    from matplotlib.collections import LineCollection
-
-    axes = _axes(figure, (row[0] + 0.04, row[1] - 0.08))
+    """Draw lines between matched frames; darker = surer (paper Fig. 4)."""
     # At most 45. Every n-th pair, not frame: a frame that is held shows as a fan.
     i, j = alignment.path[:: -(-len(alignment.path) // 45)].T
     sure = alignment.confidence[i]
-    top, bottom = _share(alignment.time_a[i], a), _share(alignment.time_b[j], b)
-    ends = [[(x, 1), (y, 0)] for x, y in zip(top, bottom, strict=True)]
-    axes.add_collection(
-        LineCollection(ends, colors=BLUE, alpha=0.12 + 0.88 * sure, linewidths=1.4, clip_on=False)
-    )
-    axes.set(xlim=(0, 1), ylim=(0, 1))
-    axes.axis("off")
+    low, high = row[0] + 0.04, row[0] + row[1] - 0.04
+    places = zip(_inches(alignment.time_a[i], a), _inches(alignment.time_b[j], b), strict=True)
+    ends = [[(x, high), (y, low)] for x, y in places]
+    _add_lines(figure, ends, colors=BLUE, alpha=0.12 + 0.88 * sure, linewidths=1.4)
 
 
-def _share(time: FloatArray, clip: DrawnClip) -> FloatArray:
+def _inches(time: FloatArray, clip: DrawnClip) -> FloatArray:
+    """Return where times of a clip are on its bar, in inches from the left of the figure."""
     start, end = clip.limits
-    return (time - start) / (end - start)
+    return LEFT + (RIGHT - LEFT) * (time - start) / (end - start)
 
 
 def matrix(figure: Figure, row: Row, result: Alignment, a: DrawnClip, b: DrawnClip) -> None:
@@ -290,7 +350,8 @@ def matrix(figure: Figure, row: Row, result: Alignment, a: DrawnClip, b: DrawnCl
     axes.set_xlabel("A, seconds", fontsize=10)
     axes.set_ylabel("B, seconds", fontsize=10)
     title = f"all pairs of frames (dark: alike), path, {NOMINAL:.0%} interval in white"
-    axes.set_title(title, fontsize=10.5, loc="left")
+    # With `y`, matplotlib does not measure all labels to see whether the title is in their way.
+    axes.set_title(title, fontsize=10.5, loc="left", y=1.0)
 
 
 def _labelled_moments(axes: Axes, a: DrawnClip, b: DrawnClip) -> None:
@@ -309,7 +370,7 @@ def _labelled_moments(axes: Axes, a: DrawnClip, b: DrawnClip) -> None:
 def _time_panel(figure: Figure, row: Row, clip: DrawnClip, colours: Colours, title: str) -> Axes:
     axes = _axes(figure, row, _CURVES_LEFT, RIGHT)
     axes.set_xlim(clip.limits)
-    axes.set_title(title, fontsize=10.5, loc="left", pad=10)
+    axes.set_title(title, fontsize=10.5, loc="left", pad=10, y=1.0)
     axes.grid(color="#e0e0e0", linewidth=0.7)
     for low, high in clip.unmatched():
         axes.axvspan(low, high, color="#e4e4e4", linewidth=0)

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
+import numpy as np
+
 from la2ds_cli.core import artifact
 from la2ds_cli.core.output_paths import write_output
 from la2ds_cli.core.progress import Progress
@@ -80,13 +82,35 @@ def axes_at(figure: Figure, left: float, bottom: float, width: float, height: fl
 
 
 def render(figure: Figure, kind: str) -> bytes:
-    """The figure as png, svg or pdf (`kind`); the same figure gives the same bytes."""
+    """Return the figure as a file; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    kind: png, svg or pdf.
+    """
+    if kind == "png":
+        return _png(figure)
     dates: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     buffer = io.BytesIO()
-    # A third of the time of zlib's default, for a file that is 7 % larger.
-    packed: dict[str, Any] = {"pil_kwargs": {"compress_level": 2}} if kind == "png" else {}
     with _same_names() if kind == "svg" else nullcontext():
-        figure.savefig(buffer, format=kind, metadata=dates.get(kind), **packed)
+        figure.savefig(buffer, format=kind, metadata=dates[kind])
+    return buffer.getvalue()
+
+
+def _png(figure: Figure) -> bytes:
+    """Return the figure as PNG, without transparency, in a quarter of the time of savefig's
+    settings: runs of equal bytes are all that a figure can be packed by in a short time."""
+    import zlib
+
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    buffer = io.BytesIO()
+    picture = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    dpi = (figure.dpi, figure.dpi)
+    picture.save(buffer, "PNG", dpi=dpi, compress_level=1, compress_type=zlib.Z_RLE)
     return buffer.getvalue()
 
 

@@ -58,8 +58,6 @@ def _form(path: Path) -> str:
         return f"exported {path.parts[1]}/*{path.suffix}"
     if folders and folders[0] in ("poses", "heatmaps", "embeddings", "index"):
         return f"{folders[0]}/*{path.suffix}"
-    if folders[:2] == ["results", "robustness"] and len(folders) > 2:
-        return f"results/robustness/*/*{path.suffix}"
     if folders and folders[0] == "checkpoints":
         return f"checkpoints/*/{name}"
     if "results" in folders and folders[-1] in ("align", "compare", "retrieve", "evaluate"):

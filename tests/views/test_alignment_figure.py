@@ -19,6 +19,7 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import Phase
 from la2ds_cli.views import alignment_figure as plot
+from la2ds_cli.views.figure import axes_at, render
 from tests.alignments import align
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -172,12 +173,13 @@ def test_lines_join_matched_moments_and_are_darker_where_surer(drawn) -> None:
 
     result, figure = drawn
     found = result
-    drawn_lines = [c for a in figure.axes for c in a.collections if isinstance(c, LineCollection)]
+    drawn_lines = [c for c in figure.findobj(LineCollection) if isinstance(c, LineCollection)]
     lines = max(drawn_lines, key=lambda collection: len(collection.get_paths()))
     i, j = found.path[:: -(-len(found.path) // 45)].T
     ends = np.stack([path.vertices for path in lines.get_paths()])
-    np.testing.assert_allclose(ends[:, 0, 0], (i + 0.5) / len(found.time_a), atol=1e-6)
-    np.testing.assert_allclose(ends[:, 1, 0], (j + 0.5) / len(found.time_b), atol=1e-6)
+    share = (ends[:, :, 0] - plot.LEFT) / (plot.RIGHT - plot.LEFT)  # of the bars' width
+    np.testing.assert_allclose(share[:, 0], (i + 0.5) / len(found.time_a), atol=1e-6)
+    np.testing.assert_allclose(share[:, 1], (j + 0.5) / len(found.time_b), atol=1e-6)
     np.testing.assert_allclose(
         np.array(lines.get_alpha(), float), 0.12 + 0.88 * found.confidence[i]
     )
@@ -198,3 +200,33 @@ def test_what_is_cut_off_or_dotted_says_so_and_no_phase_is_a_formula(project: Pr
     names = [text.get_text() for text in phases.get_texts()]
     assert not any(is_math_text(name) for name in names)
     assert len(names) == 2
+
+
+def test_a_strip_has_its_pictures_in_order_and_empty_places_between_them(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = Figure(figsize=(plot.WIDTH, 3), dpi=plot.DPI)
+    video, pose = project.find("anna"), project.read_pose("anna")[0]
+    assert video is not None
+    clip = plot.drawn_clip(project, "A", video, pose, np.ones(len(pose), bool), [])
+    height = 150
+    colours = [np.full((height, 540, 3), value, np.uint8) for value in (40, 90)]
+    monkeypatch.setattr(plot, "pictures", lambda *_, **__: colours)
+    plot.strip(figure, (1.0, height / plot.DPI), clip, [3, None, 20])
+    image = np.asarray(Image.open(io.BytesIO(render(figure, "png"))).convert("RGB"))
+    middle = image[round(1.5 * plot.DPI)]
+    third = (plot.RIGHT - plot.LEFT) * plot.DPI / 3
+    shades = [int(middle[round(plot.LEFT * plot.DPI + (k + 0.52) * third), 0]) for k in range(3)]
+    assert shades[0] == 40
+    assert shades[2] == 90
+    assert shades[1] > 100
+    assert {text.get_text() for text in figure.texts} == {"0.15 s", "1.00 s", "A"}
+
+
+@pytest.mark.parametrize(("start", "end"), [(-0.025, 1.475), (0.0, 0.04), (3.0, 3700.0)])
+def test_times_on_a_bar_are_those_that_matplotlib_marks_on_an_axis(start: float, end: float):
+    figure = Figure(figsize=(plot.WIDTH, 3), dpi=plot.DPI)
+    axes = axes_at(figure, plot.LEFT, 1, plot.RIGHT - plot.LEFT, 1)
+    axes.set_xlim(start, end)
+    marked = [time for time in axes.get_xticks() if start <= time <= end]
+    np.testing.assert_allclose(plot._round_times(start, end), marked)

@@ -84,7 +84,7 @@ class _Centred(NamedTuple):
         """Cost of a frame left out, by the squared distances (N,), (M,) of the frames of A and of B
         to the nearest frame of the other clip.
 
-        It is config.skip_cost mean squared nearest-neighbour distances, as `distance.
+        It is config.skip_cost mean squared nearest-neighbour distances, as `path.
         mean_nearest_squared`, but of at least a share of the variance: that distance is 0 for
         identical clips, and if leaving frames out were free, a path of a single pair would be
         optimal. Infinite, even if skipping is free, if all frames are equal.
