@@ -124,13 +124,16 @@ def filmed_pairs(films: Path, count: int) -> Iterator[Pair]:
                 if clips[one]["person"] == clips[other]["person"]:
                     continue
                 a, b = clips[one]["clip"], clips[other]["clip"]
-                poses = [film(films / str(s) / f"{n}.csv") for s, n in ((side_a, a), (side_b, b))]
+                pose_a, pose_b = (
+                    film(films / str(side) / f"{clip}.csv")
+                    for side, clip in ((side_a, a), (side_b, b))
+                )
                 shown = [
-                    (min(round(events[a][event]), len(poses[0]) - 1), events[b][event], event)
+                    (min(round(events[a][event]), len(pose_a) - 1), events[b][event], event)
                     for event in sorted(events[a].keys() & events[b].keys())
                 ]
                 performer = f"{clips[other]['person']} {movement}"
-                yield Pair(f"exercises, {side_a} and {side_b}°", performer, *poses, shown)
+                yield Pair(f"exercises, {side_a} and {side_b}°", performer, pose_a, pose_b, shown)
 
 
 def film(path: Path) -> PoseSequence:

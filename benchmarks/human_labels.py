@@ -54,7 +54,7 @@ def transfers(fold: Fold, config: Config, features: Sequence[str], run: str = ""
     if path.exists():
         return artifact.read_document(path)
     if run:
-        check_unseen(fold.project, [run], [])
+        check_unseen(fold.project, [run], {}, [])
     request = FeatureRequest(
         *(fold.project, features, (run or DEFAULT_RUN,), config, "auto"),
         *(pairs.clips[0].pose, pairs.training),
