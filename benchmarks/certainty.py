@@ -1,5 +1,5 @@
-"""Fit and judge the model of certainty: the tables of docs/results/confidence.md, and the numbers
-of la2ds_cli/alignment/certainty_model.py.
+"""Fit and judge a candidate for a model of certainty: the last table of docs/results/confidence.md,
+and the numbers of certainty_model.py beside this file.
 
     python benchmarks/certainty.py DATA --films FILMS --work DIR [--pairs 80] [--write]
 
@@ -23,15 +23,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import certainty_model
 import numpy as np
+from certainty_model import EVIDENCE, Evidence, Linear, MatchFacts, collect_evidence
 from people import ACTIONS, SETS, make_folds, page_table, penn_project, whole_pairs
 from sklearn.linear_model import LogisticRegression, QuantileRegressor
 
-from la2ds_cli.alignment import certainty_model, confidence
 from la2ds_cli.alignment.align import align
-from la2ds_cli.alignment.certainty_model import EVIDENCE, Evidence, Linear
-from la2ds_cli.alignment.clip_features import Embedding, network_features
-from la2ds_cli.alignment.confidence import LEAST_SURE, NOMINAL, UNSURE_AT_MOST
+from la2ds_cli.alignment.clip_features import Embedding, PosedClip, network_features
+from la2ds_cli.alignment.confidence import DOUBTFUL, NOMINAL, interval, sides_of, tolerance_of
+from la2ds_cli.alignment.consensus import match_clips
 from la2ds_cli.core.arrays import FloatArray
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.types import PoseSequence
@@ -42,6 +43,7 @@ SIDES = ((0, 0), (0, 45), (0, 90), (90, 90))  # degrees of the cameras of A and 
 RATE = 30.0
 NOT_FITTED = ("squat", "push-up", "pull-up")
 WRONG = 0.05  # of the sure matches, at most
+LEAST_SURE = 0.87  # probability from which a match would be sure
 EVERY = 5  # frames of rendered performers
 Moments = list[tuple[int, float, str]]
 """Frame of A, the frame of B that shows the same, name of the event."""
@@ -155,49 +157,42 @@ def film(path: Path) -> PoseSequence:
 
 
 def collect(pairs: Iterator[Pair]) -> Rows:
-    """The evidence about the match of each event, as `align` collects it."""
+    """The evidence about the match of each event that `align` finds."""
     settings = replace(load_config().align, reference_clips=0)
     base = light_base()
     network = Embedding(lambda clip: base([clip.seen()])[0], base.spread)
     features = network_features(network, settings, kind="base")
-    seen: list[tuple[Any, Any]] = []
-    original = confidence.collect_evidence
-
-    def recorded(a: Any, b: Any, poses: Any, facts: Any) -> Any:
-        evidence = original(a, b, poses, facts)
-        seen.append((facts, evidence))
-        return evidence
-
-    confidence.collect_evidence = recorded
     rows: list[tuple[Any, ...]] = []
-    try:
-        for pair in pairs:
-            seen.clear()
-            found = align(pair.a, pair.b, (), features, settings)
-            ((facts, evidence),) = seen
-            axis, tolerance = pair.b.axis, facts.tolerance
-            before, after = (side / tolerance for side in facts.sides)
-            for n, true, event in pair.moments:
-                if np.isnan(found.position[n]):
-                    continue
-                error = float(axis.seconds_at(true) - axis.seconds_at(found.position[n]))
-                side = before[n] if error < 0 else after[n]
-                rows.append(
-                    (
-                        *(pair.name, pair.performer, event, error / tolerance, side),
-                        *(before[n] + after[n], axis.duration / tolerance, evidence.rest[n]),
-                        *(found.confidence[n] < lowered(evidence)[n], evidence.values[n]),
-                    )
+    for pair in pairs:
+        found = align(pair.a, pair.b, (), features, settings)
+        clips = PosedClip(pair.a), PosedClip(pair.b, found.view, pair.a)
+        moved = features.movement(clips[0]), features.movement(clips[1])
+        axis, same = pair.b.axis, found.same_movement
+        sides = sides_of(found.position, *interval(*found.compared, found.position, axis), axis)
+        by_movement = match_clips(*moved, settings, axes=(pair.a.axis, axis)).position
+        probability = None if same is None else same.probability
+        facts = MatchFacts(found.position, sides, tolerance_of(axis), by_movement, probability)
+        evidence = collect_evidence(*found.compared, (pair.a, pair.b), facts)
+        before, after = (side / facts.tolerance for side in sides)
+        for n, true, event in pair.moments:
+            if np.isnan(found.position[n]):
+                continue
+            error = float(axis.seconds_at(true) - axis.seconds_at(found.position[n]))
+            side = before[n] if error < 0 else after[n]
+            doubted = found.confidence[n] <= np.float32(DOUBTFUL) < lowered(evidence)[n]
+            rows.append(
+                (
+                    *(pair.name, pair.performer, event, error / facts.tolerance, side),
+                    *(before[n] + after[n], axis.duration / facts.tolerance, evidence.rest[n]),
+                    *(doubted, evidence.values[n]),
                 )
-    finally:
-        confidence.collect_evidence = original
+            )
     return Rows(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
 def lowered(evidence: Evidence) -> FloatArray:
-    """(N,) the confidence of a match that nothing else makes doubtful, less rounding."""
-    capped = np.where(evidence.rest, UNSURE_AT_MOST, 1.0)
-    return np.minimum(evidence.probability, capped) - 1e-4
+    """(N,) the probability of a match that nothing else makes doubtful, less rounding."""
+    return evidence.probability - 1e-4
 
 
 # --- the model -----------------------------------------------------------------------------------

@@ -97,22 +97,18 @@ def align(
         ).position
         for rival in choice.rivals
     }
-    others, by_movement = list(rivals.values()), None
+    others = list(rivals.values())
     if features.kind != "pose":
         moved = features.movement(clip_a), features.movement(clip_b)
-        by_movement = match_clips(*moved, settings, forced, axes=axes).position
-        others.append(by_movement)
+        others.append(match_clips(*moved, settings, forced, axes=axes).position)
     repeated = [] if forced else matches_a_repetition_away(*values, b, settings)
     repeated = [one for one in repeated if differs(match.position, one.position, b.axis)]
     others += [one.position for one in repeated]
     unclear: list[View] = [
         rival for rival, other in rivals.items() if differs(match.position, other, b.axis)
     ]
+    certainty = compute_certainty(*values, match.position, (a, b), others)
     same = features.same_movement(clip_a, clip_b)
-    certainty = compute_certainty(
-        *(*values, match.position, (a, b), others, by_movement),
-        same_movement=None if same is None else same.probability,
-    )
     certainty = limit_certainty(certainty, same, view_is_clear=not unclear)
 
     return Alignment(
