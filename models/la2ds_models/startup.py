@@ -38,7 +38,7 @@ FIGURES = FOLDER / "figures.rc"
 # What la2ds imports, and what those packages import that is large or reads settings.
 GUARDED = frozenset(
     (
-        *("ai_edge_litert", "av", "cv2", "filelock", "google", "h5py"),
+        *("ai_edge_litert", "anyio", "av", "cv2", "filelock", "google", "h5py"),
         *("huggingface_hub", "jinja2", "joblib", "lance_namespace", "lancedb", "llvmlite"),
         *("markupsafe", "matplotlib", "mmcv", "mmdet", "mmengine", "mmpose", "numba", "numpy"),
         *("nvidia", "onnxruntime", "pandas"),

@@ -162,7 +162,7 @@ OTHER_WAYS = {
     "core.errors": "os.devnull",
     "core.plugins": "modules of la2ds and of the user",
     "experiments.printed_tables": "comes with la2ds",
-    "experiments.scores": "modules of la2ds",
+    "core.source_digest": "modules of la2ds",
     "views.page": "comes with la2ds",
     "studio.clip_changes": "writes what is uploaded",
     "training.checkpoint": "writes curves",
