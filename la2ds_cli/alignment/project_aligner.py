@@ -258,7 +258,9 @@ class ProjectAligner:
         try:
             pose = self.project.read_pose(clip)[0]
         except UserError as error:
-            self.progress.note_once(f"{clip} is no reference clip: {error.message}")
+            self.progress.note_once(
+                f"{clip} is left out of the reference clips: {error.message}"
+            )
             return None
         if np.isnan(pose.xy).all() or not holds(pose.skeleton, like.skeleton):
             return None

@@ -36,6 +36,8 @@ def test_the_keys_of_the_files(chain: Chain):
     forms: dict[str, list[Any]] = {}
     for path in sorted(path for path in chain.root.glob("*/**/*") if path.is_file()):
         form = _form(path.relative_to(chain.root))
+        if path.name == "written.json":  # its keys are the paths of files
+            continue
         if path.suffix == ".json":
             forms.setdefault(form, []).append(json.loads(path.read_text("utf-8")))
         elif path.suffix == ".jsonl":

@@ -142,7 +142,7 @@ def test_a_file_without_a_person_says_why_and_can_be_deleted(page: TestClient, t
     page.put("/clips/files/text.mp4", content=b"no film")
     extracted(page, "text.mp4")
     text = page.get("/clips").json()["files"][1]
-    assert text["said"].startswith("text.mp4 is not a readable video")  # by its name, not its path
+    assert text["said"].startswith("text.mp4 is not a video but text")  # by its name, not its path
     assert page.delete("/clips/files/text.mp4").status_code == 200
     assert page.delete("/clips/files/empty.mp4").status_code == 200
     assert page.get("/clips").json()["files"] == []
@@ -203,7 +203,7 @@ def test_a_clip_whose_video_is_damaged_can_be_opened_and_removed(
     (project.root / "videos" / "two.mp4").write_bytes(b"damaged")
     said = page.get(f"/clips/{two}").json()
     assert said["pictures"] == []
-    assert "not a readable video" in said["problem"]
+    assert "not a video but text" in said["problem"]
     page.delete(f"/clips/{two}")
     assert clips(page) == []
 
@@ -215,7 +215,7 @@ def test_only_a_removal_waits_for_a_command_that_holds_the_project(
     monkeypatch.setattr(clip_changes, "WAIT", 0.2)
     clip = two
     add_sequence(project, "other", sequence(warped_phase(30, 3), fps=20.0))
-    label = {"start": 0, "end": 9, "phase": "up", "checked": ["start", "end"]}
+    label = {"start": 0, "end": 9, "phase": "up", "origins": ["person", "person"]}
     saved = {"clip": clip, "rows": [label]}
     with project.lock():
         marked = page.post(f"/clips/{clip}/mark", json={"split": "test", "group": "anna"})
