@@ -42,15 +42,15 @@ def live(
     is. --json prints a line of JSON for each frame, and a summary at the end. Ctrl-C ends it.
     """
     from la2ds_cli.alignment.live import LiveFilter, LiveReference
-    from la2ds_cli.alignment.project_aligner import ensure_poses_of
     from la2ds_cli.poses.live import live_poses
+    from la2ds_cli.poses.ready import ensure_poses
     from la2ds_cli.video.playing import open_player
 
     with here.console() as console:
         project = here.clips((a,), console)
         settings = project.config().poses
         player = open_player(*_played(project, source), every_frame=every_frame)
-        (clip,) = ensure_poses_of(project, [a], settings, device, console.progress)
+        (clip,) = ensure_poses(project, [a], settings, device, console.progress)
         pose = project.read_pose(clip)[0]
         try:
             reference = LiveReference(pose)

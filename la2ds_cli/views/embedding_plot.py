@@ -21,8 +21,8 @@ from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.network.embed import ensure_embeddings
-from la2ds_cli.poses.extract import ensure_poses
 from la2ds_cli.poses.quality import note_weakness
+from la2ds_cli.poses.ready import ensure_poses
 from la2ds_cli.views.figure import (
     BLUE,
     GREEN,
