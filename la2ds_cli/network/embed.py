@@ -29,7 +29,7 @@ TOLD = 2  # clips whose names are told while they are embedded; of more, the pro
 def embedding_recipe(
     model_key: str, pose_key: str, clip: str = "", frame_features: FrameFeatureSource | None = None
 ) -> artifact.Recipe:
-    """Recipe of the embedding of a clip.
+    """Return recipe of the embedding of a clip.
 
     It depends on the weights, the poses and, if the model reads them, the features of the video
     frames.
@@ -105,9 +105,14 @@ def ensure_embeddings(
     device: DeviceName = "auto",
     progress: Progress = SILENT,
 ) -> list[EmbeddingSequence]:
-    """The embeddings of project videos, computed first if they are missing or stale; only then is
-    the network loaded. Raises UserError for the first clip that cannot be embedded, when all others
-    are, and as load_embedder does."""
+    """Return the embeddings of project videos, computed first if they are missing or stale; only
+    then is the network loaded.
+
+    Raises
+    ------
+    UserError: for the first clip that cannot be embedded, when all others are, and as load_embedder
+        does.
+    """
     found, failed = possible_embeddings(project, run, videos, device, progress)
     for error in failed.values():
         raise error
@@ -122,8 +127,12 @@ def possible_embeddings(
     progress: Progress = SILENT,
 ) -> tuple[dict[str, EmbeddingSequence], dict[str, UserError]]:
     """`ensure_embeddings` of the clips that can be embedded, by clip, and the errors of the others.
-    Raises UserError if the disk fails, if something is not installed, or (exit 5) if the run was
-    trained again meanwhile, and as load_embedder does."""
+
+    Raises
+    ------
+    UserError: if the disk fails, if something is not installed, or (exit 5) if the run was trained
+        again meanwhile, and as load_embedder does.
+    """
     found = _current_embeddings(project, run, videos)
     failed: dict[str, UserError] = {}
     missing = [video for video in videos if video not in found]
@@ -150,7 +159,7 @@ def possible_embeddings(
 
 
 def trained_meanwhile(run: str) -> UserError:
-    """The error for embeddings of different weights of a run."""
+    """Return the error for embeddings of different weights of a run."""
     return Mismatch(
         f"the embeddings of run {run} come from different weights",
         hint="it was trained again meanwhile; run the same command again",
@@ -160,8 +169,8 @@ def trained_meanwhile(run: str) -> UserError:
 def _current_embeddings(
     project: Project, run: str, videos: Sequence[str]
 ) -> dict[str, EmbeddingSequence]:
-    """The stored embeddings that match the run's weights and the clips' poses, by clip. Files that
-    cannot be read are left out; computing their embeddings again reports the cause."""
+    """Return the stored embeddings that match the run's weights and the clips' poses, by clip.
+    Files that cannot be read are left out; computing their embeddings again reports the cause."""
     found: dict[str, EmbeddingSequence] = {}
     try:
         key, frames = weights_key(project, run), run_frames(project, run)
@@ -180,8 +189,9 @@ def _current_embeddings(
 def _embedded(
     project: Project, run: str, video: str, embedder: Embedder
 ) -> tuple[EmbeddingSequence, bool] | UserError:
-    """The embedding of one clip, and whether the stored one was current, or why there is none.
-    Raises UserError for what would fail for all others, too: the disk, or what is not installed."""
+    """Return the embedding of one clip, and whether the stored one was current, or why there is
+    none. Raises UserError for what would fail for all others, too: the disk, or what is not
+    installed."""
     try:
         pose, pose_recipe = project.read_pose(video)
         expected = embedding_recipe(embedder.key, pose_recipe.key, video, embedder.frame_features)

@@ -50,8 +50,8 @@ def write(
 
 
 def csv_text(result: AttemptsResult) -> str:
-    """Columns as in docs/how-to/compare.md, one row for each series and attempt; an empty cell =
-    not known. The value of a tempo is how many times as long the part takes."""
+    """Return columns as in docs/how-to/compare.md, one row for each series and attempt; an empty
+    cell = not known. The value of a tempo is how many times as long the part takes."""
     rows = []
     for series in result.series:
         start, end = number_cell(series.start, 4), number_cell(series.end, 4)
@@ -63,7 +63,7 @@ def csv_text(result: AttemptsResult) -> str:
 
 
 def draw(result: AttemptsResult) -> Figure:
-    """A chart for each of the first MOST series; a sentence if there is none."""
+    """Return a chart for each of the first MOST series; a sentence if there is none."""
     from matplotlib.figure import Figure
 
     shown = result.series[:MOST]

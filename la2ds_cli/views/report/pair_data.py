@@ -62,7 +62,7 @@ class FrameImages(NamedTuple):
 
 
 def windows(pose: PoseSequence) -> FloatArray:
-    """(T, 4) float64 xyxy in pixels: what the page shows of each frame; one size per clip.
+    """Return (T, 4) float64 xyxy in pixels: what the page shows of each frame; one size per clip.
 
     As film_strip.view_boxes, but a quarter wider where the picture allows it.
     """
@@ -85,11 +85,13 @@ def encode_frames(
     mirrored: bool = False,
     budget: int = BUDGET,
 ) -> FrameImages:
-    """The pictures of a clip in at most `budget` bytes; its video is read once.
+    """Return the pictures of a clip in at most `budget` bytes; its video is read once.
 
+    Parameters
+    ----------
     pose: as it is drawn, so that of the mirrored clip if `mirrored`. To fit, pictures get smaller
-    down to LEAST_HEIGHT, then fewer: first by the usual size of such pictures, then by half
-    whenever they turn out larger. Frames that are no longer in the file have no picture.
+        down to LEAST_HEIGHT, then fewer: first by the usual size of such pictures, then by half
+        whenever they turn out larger. Frames that are no longer in the file have no picture.
     """
     box = windows(pose)
     size, every = _plan(len(pose), box[0, 2:] - box[0, :2], budget)
@@ -117,7 +119,7 @@ def encode_frames(
 
 
 def _plan(count: int, window: FloatArray, budget: int) -> tuple[tuple[int, int], int]:
-    """Width and height of the pictures, and the number of frames per picture."""
+    """Return width and height of the pictures, and the number of frames per picture."""
     aspect = float(window[0] / window[1])
     fitting = sqrt(budget / (count * _BYTES_PER_PIXEL * aspect))
     least = min(LEAST_HEIGHT, window[1])
@@ -162,7 +164,7 @@ def clip_json(
 
 
 def packed_joints(pose: PoseSequence, window: FloatArray) -> tuple[str, str]:
-    """Positions (T, K, 2) as little-endian int16 and states (T, K) as bytes, both in base64.
+    """Return positions (T, K, 2) as little-endian int16 and states (T, K) as bytes, both in base64.
 
     Positions count from the window's upper left corner in steps of 1 / UNIT of its height; UNSEEN =
     NaN. State: 0 not seen, 1 interpolated (score 0) or not trusted, 2 seen.
@@ -190,8 +192,13 @@ def skeleton_json(skeleton: Skeleton) -> dict[str, Any]:
 
 
 def pair_json(result: Alignment, phases: Mapping[str, list[Phase]]) -> dict[str, Any]:
-    """Both clips, the values of match_json, how they were aligned, and matrix: image of the
-    distances. phases: of every clip of the project."""
+    """Return both clips, the values of match_json, how they were aligned, and matrix: image of the
+    distances.
+
+    Parameters
+    ----------
+    phases: of every clip of the project.
+    """
     clips = {
         "a": clip_json(result.a, result.pose_a, phases.get(result.a.id, [])),
         "b": clip_json(
@@ -240,10 +247,14 @@ def _angles_json(names: Iterable[str], degrees: FloatArray) -> dict[str, Any]:
 
 
 def recorded_json(result: Alignment, recorded: Recorded, side: str) -> dict[str, Any]:
-    """What a capture holds beside joints, in seconds of A. side: `a` or `b`, which is the capture.
+    """Return what a capture holds beside joints, in seconds of A.
 
     time: of the samples. force: newtons, a list for each plate, None = not known. events: seconds,
     by how many they may be off, and name. Only what A lasts.
+
+    Parameters
+    ----------
+    side: `a` or `b`, which is the capture.
     """
     time_a, within = result.pose_a.time, result.within
     known = np.ones(len(time_a), bool)
@@ -274,7 +285,8 @@ def recorded_json(result: Alignment, recorded: Recorded, side: str) -> dict[str,
 
 
 def scale_limit(degrees: FloatArray) -> int:
-    """Degrees at the ends of the colour scale: the smallest of _LIMITS that covers 95 % of all."""
+    """Return degrees at the ends of the colour scale: the smallest of _LIMITS that covers 95 % of
+    all."""
     known = np.abs(degrees[~np.isnan(degrees)])
     high = float(np.percentile(known, 95)) if len(known) else 0.0
     return next((limit for limit in _LIMITS if limit >= high), _LIMITS[-1])
@@ -304,7 +316,8 @@ def notes_json(notes: Iterable[Between]) -> list[dict[str, Any]]:
 
 
 def sureness(result: Alignment) -> str:
-    """How sure the match is, and how fast B is, for people who count neither frames nor shares."""
+    """Return how sure the match is, and how fast B is, for people who count neither frames nor
+    shares."""
     words, within, ratio = np.array(result.certainty), result.within, result.overall_ratio
     sure, gone = words == SURE, words == MISSING
     told = []
