@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.offset.pair import CLOCKS, Fit, pair_offset
 from la2ds_cli.offset.result import Clock
 from la2ds_cli.offset.several import match_by_clock, solved
+
+from la2ds_cli.core.types import PoseSequence
 from tests.offset.recordings import film, performed
 
 FILMS = 20
