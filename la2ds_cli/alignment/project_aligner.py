@@ -39,7 +39,7 @@ from la2ds_cli.features.body_joints import as_skeleton, holds, is_body, shared_s
 from la2ds_cli.features.pose_features import in_3d, known_in_3d
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.tempo import travel
-from la2ds_cli.network.trained import light_base
+from la2ds_cli.network.load_network import light_base
 from la2ds_cli.network.training_clips import some_training_videos
 from la2ds_cli.poses.clip_state import read_clip_state
 from la2ds_cli.poses.quality import note_weakness

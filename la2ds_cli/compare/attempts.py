@@ -22,7 +22,7 @@ import numpy as np
 from la2ds_cli.alignment.alignment import rounded
 from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.compare.compare import CompareResult, amount, compare, joint_name
+from la2ds_cli.compare.compare_clips import CompareResult, amount, compare, joint_name
 from la2ds_cli.compare.findings import LASTING, in_episodes, span_at, spans_of, tempo
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress

@@ -20,8 +20,8 @@ from la2ds_cli.core.video_list import first_people
 from la2ds_cli.evaluation.clips import check_disjoint
 from la2ds_cli.features.heatmap_cache import heatmap_recipe
 from la2ds_cli.network.embed import embedding_recipe
+from la2ds_cli.network.load_network import run_frames
 from la2ds_cli.network.run_weights import checkpoint_path, weights_key
-from la2ds_cli.network.trained import run_frames
 from la2ds_cli.network.training_clips import training_videos
 from la2ds_cli.poses.clip_state import ClipState, VideoState, read_clip_state
 from la2ds_cli.poses.current import PoseRecipes

@@ -20,10 +20,10 @@ from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.ray_engine import ray_map
 from la2ds_cli.core.types import EmbeddingSequence
 from la2ds_cli.network.embedder import VERSION, Embedder, FrameFeatureSource
+from la2ds_cli.network.load_network import light_embedder, load_embedder, run_frames
 from la2ds_cli.network.run_weights import weights_key
-from la2ds_cli.network.trained import light_embedder, load_embedder, run_frames
 
-TOLD = 2  # clips whose names are told while they are embedded; of more, the progress is
+MOST_NAMED = 2  # clips that progress names; of more, it shows how many are done
 
 
 def embedding_recipe(
@@ -59,7 +59,7 @@ def embed(
     wanted = None if videos is None else set(videos)
     posed = [v for v in project.posed_videos() if wanted is None or v.id in wanted]
     if not posed and wanted:
-        some = ", ".join(sorted(wanted)[:TOLD]) + ", ..." * (len(wanted) > TOLD)
+        some = ", ".join(sorted(wanted)[:MOST_NAMED]) + ", ..." * (len(wanted) > MOST_NAMED)
         raise Unusable(f"there are no poses of {some} to embed", hint="la2ds extract-poses FOLDER")
     if not posed:
         raise Unusable(
@@ -138,20 +138,20 @@ def possible_embeddings(
     missing = [video for video in videos if video not in found]
     if not missing:
         return found, failed
-    if len(missing) > TOLD:
+    if len(missing) > MOST_NAMED:
         progress.begin("embedding", len(missing))
     else:
         progress.note(f"embedding {', '.join(missing)}")
     embedder = light_embedder(project, run, device)
     for video in missing:
-        if len(missing) > TOLD:
+        if len(missing) > MOST_NAMED:
             progress.advance()
         one = _embedded(project, run, video, embedder)
         if isinstance(one, UserError):
             failed[video] = one
         else:
             found[video] = one[0]
-    if len(missing) > TOLD:
+    if len(missing) > MOST_NAMED:
         progress.end()
     if len({embedding.model for embedding in found.values()}) > 1:
         raise trained_meanwhile(run)

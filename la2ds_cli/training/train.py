@@ -283,9 +283,9 @@ def _as_it_stands(run_dir: Path, clips: int) -> TrainResult:
     """Return the result of a finished run without its resume state, from the header of its weights
     and FINISHED, which is written with what the header tells if only the weights were copied."""
     header = artifact.read_header(run_dir / BEST)[1]
-    told = artifact.read_document(run_dir / FINISHED)
+    stored = artifact.read_document(run_dir / FINISHED)
     facts = {"steps": header["step"], "seconds": 0.0, "clips": clips, "ended": "", "warnings": []}
-    facts |= {name: told[name] for name in facts if type(told.get(name)) is type(facts[name])}
+    facts |= {name: stored[name] for name in facts if type(stored.get(name)) is type(facts[name])}
     artifact.write_json(run_dir / FINISHED, facts)
     warnings = checkpoint.run_warnings(run_dir)
     return TrainResult(

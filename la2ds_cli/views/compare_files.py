@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from la2ds_cli.compare.compare import HOW_TO_READ, CompareResult, amount, joint_name, told
+from la2ds_cli.compare.compare_clips import (
+    HOW_TO_READ,
+    CompareResult,
+    amount,
+    document_sentences,
+    joint_name,
+)
 from la2ds_cli.compare.findings import Finding, clearest_joints, in_episodes, span_at
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
@@ -131,12 +137,12 @@ def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> F
     from matplotlib.figure import Figure
 
     shown = key_frames(result)
-    said = told(result.to_json(), _SENTENCES)
-    lines = [(f"Note: {note}", "#8a4b00") for note in said["notes"]]
-    lines += [(one["text"], "black") for one in said["differs"]]
-    lines += [(line, "black") for line in said["tempo"]]
+    sentences = document_sentences(result.to_json(), _SENTENCES)
+    lines = [(f"Note: {note}", "#8a4b00") for note in sentences["notes"]]
+    lines += [(line["text"], "black") for line in sentences["differs"]]
+    lines += [(line, "black") for line in sentences["tempo"]]
     lines = [(line, ink) for text, ink in lines for line in textwrap.wrap(text, _WRAP)]
-    small = [*said["unjudged"][:_UNJUDGED], f"{HOW_TO_READ} {_COLOURS}"]
+    small = [*sentences["unjudged"][:_UNJUDGED], f"{HOW_TO_READ} {_COLOURS}"]
     small = [line for text in small for line in textwrap.wrap(text, _SMALL_WRAP)]
     joints = [result.angles.names[j] for j in clearest_joints(result.angles)][:_MOST_JOINTS]
     width = (_RIGHT - _LEFT - (len(shown) - 1) * _GAP) / max(len(shown), 1)

@@ -85,7 +85,7 @@ class Panel(NamedTuple):
             draw_pose(shown, self.pose, t, self.scale, (x, y), thick)
         return shown
 
-    def said(self, row: int) -> str:
+    def caption(self, row: int) -> str:
         """Above the picture: its seconds, and the phase."""
         phase = self.phase[row] if self.phase else ""
         return f"{self.pose.time[row]:.2f} s" + (f" · {phase}" if phase else "")
@@ -210,9 +210,9 @@ class SideBySide:
 
     def _draw(self, frame: Image, number: int, image: Image, k: int) -> None:
         panel, (row, matched) = self.panels[number], self.rows[number]
-        said = panel.said(int(row[k])) if matched[k] else "–"
+        caption = panel.caption(int(row[k])) if matched[k] else "–"
         place = self.lefts[number] + self.widths[number], self.line / 2
-        write_text(frame, said, place, self.font, _INK, "rm")
+        write_text(frame, caption, place, self.font, _INK, "rm")
         region = frame[self.region(number)]
         region[:] = image
         if not matched[k]:

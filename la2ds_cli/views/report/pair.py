@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.alignment.alignment import Alignment
-from la2ds_cli.compare.compare import CompareResult, told
+from la2ds_cli.compare.compare_clips import CompareResult, document_sentences
 from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import NOTE, ClipMoments, between
 from la2ds_cli.core.clip import Video
@@ -105,7 +105,7 @@ def pair_page(
         *lost,
     ]
     if comparison is not None:
-        data["comparison"] = told(comparison.to_json())
+        data["comparison"] = document_sentences(comparison.to_json())
         data["angles"] = compared_angles(comparison)
     names = result.a.title, result.b.title
     return render_page(

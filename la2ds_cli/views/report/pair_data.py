@@ -22,7 +22,7 @@ from la2ds_cli.alignment.confidence import (
 )
 from la2ds_cli.alignment.path import matched_time, squared_distance
 from la2ds_cli.alignment.request import features_name
-from la2ds_cli.compare.compare import CompareResult
+from la2ds_cli.compare.compare_clips import CompareResult
 from la2ds_cli.compare.findings import clearest_joints, in_episodes
 from la2ds_cli.core.annotations import Between
 from la2ds_cli.core.clip import Video
@@ -233,7 +233,7 @@ def match_json(result: Alignment) -> dict[str, Any]:
         "certainty": result.certainty,
         "within": rounded(result.within, 2),
         "ratio": rounded(result.speed_ratio, 3),
-        "sureness": sureness(result),
+        "sureness": certainty_sentences(result),
         "angles": _angles_json(names, degrees),
     }
 
@@ -315,24 +315,26 @@ def notes_json(notes: Iterable[Between]) -> list[dict[str, Any]]:
     return [{"frames": list(note.frames), "text": note.row.value} for note in notes]
 
 
-def sureness(result: Alignment) -> str:
+def certainty_sentences(result: Alignment) -> str:
     """Return how sure the match is, and how fast B is, for people who count neither frames nor
     shares."""
     words, within, ratio = np.array(result.certainty), result.within, result.overall_ratio
     sure, gone = words == SURE, words == MISSING
-    told = []
+    sentences = []
     if sure.any():
         near = within_text(float(np.median(within[sure])))
-        told.append(f"Sure for {_share(sure)} of A, {near}.")
+        sentences.append(f"Sure for {_share(sure)} of A, {near}.")
     if not (sure | gone).all():
-        told.append("Unsure elsewhere: look at these moments first." if told else "Nowhere sure.")
+        sentences.append(
+            "Unsure elsewhere: look at these moments first." if sentences else "Nowhere sure."
+        )
     if gone.any():
-        told.append(f"B does not show {_share(gone)} of A.")
+        sentences.append(f"B does not show {_share(gone)} of A.")
     if 0 < ratio < 1 / _ALIKE:
-        told.append(f"B is {1 / ratio:.1f} times as fast as A.")
+        sentences.append(f"B is {1 / ratio:.1f} times as fast as A.")
     elif ratio > _ALIKE:
-        told.append(f"A is {ratio:.1f} times as fast as B.")
-    return " ".join(told)
+        sentences.append(f"A is {ratio:.1f} times as fast as B.")
+    return " ".join(sentences)
 
 
 def _share(rows: BoolArray) -> str:
@@ -349,5 +351,5 @@ def compared_angles(result: CompareResult) -> dict[str, Any]:
     order = clearest_joints(angles)
     degrees = np.where(angles.judged, angles.difference, np.nan)[:, order]
     stated = in_episodes(angles)[:, order] & (not result.no_findings)
-    told = _angles_json([angles.names[j] for j in order], degrees)
-    return told | {"stated": stated.T.astype(int).tolist()}
+    compared = _angles_json([angles.names[j] for j in order], degrees)
+    return compared | {"stated": stated.T.astype(int).tolist()}

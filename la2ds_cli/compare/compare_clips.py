@@ -247,7 +247,7 @@ def tempo_sentence(row: Tempo) -> str:
     return f"{name} is {row.verdict}: {row.other:.2f} s instead of {row.reference:.2f} s"
 
 
-def told(document: Mapping[str, Any], most: int = MOST) -> dict[str, Any]:
+def document_sentences(document: Mapping[str, Any], most: int = MOST) -> dict[str, Any]:
     """Return the document of a comparison (`to_json`) as sentences: `notes`; `differs`, one for
     each of the first `most` joints and directions, with the joint and the second of the reference
     at which it differs most (None if no joint differs); `tempo`; and `unjudged`."""
