@@ -188,7 +188,7 @@ def strip(
 ) -> None:
     """Draw the pictures of these rows beside each other, each with its time or caption.
 
-    They need no axes, each of which takes as long as all of them.
+    They are placed in inches of the figure: axes of their own take longer to make.
 
     Parameters
     ----------
@@ -227,8 +227,8 @@ def strip(
 
 def _side_by_side(images: Sequence[Image], shown: Sequence[int | None], height: int) -> Image:
     """Return a strip of pictures in the pixels of the figure, with empty places where `shown` is
-    None. Matplotlib would take longer to stretch them than the rest of the figure; the pixel that a
-    picture may lack lies below the line beside it."""
+    None. To stretch them takes matplotlib longer; the pixel that a picture may lack lies below the
+    line beside it."""
     place = (RIGHT - LEFT) * DPI / len(shown)
     sheet = np.full((height, round((RIGHT - LEFT) * DPI), 3), 0xF0, np.uint8)
     rest = iter(images)
