@@ -36,8 +36,8 @@ from la2ds_cli.alignment.consensus import match_clips
 from la2ds_cli.core.arrays import FloatArray
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.demo.clips import performed
-from la2ds_cli.network.trained import light_base
+from la2ds_cli.demo.demo_clips import performed
+from la2ds_cli.network.load_network import light_base
 
 SIDES = ((0, 0), (0, 45), (0, 90), (90, 90))  # degrees of the cameras of A and of B
 RATE = 30.0

@@ -32,9 +32,9 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.evaluation.evaluate import Request, score_request
 from la2ds_cli.experiments.runner import ALONE
 from la2ds_cli.features.network_input import NetworkInput
+from la2ds_cli.network.load_network import load_network
 from la2ds_cli.network.run_weights import checkpoint_path, run_header
 from la2ds_cli.network.torch_network import embed_input
-from la2ds_cli.network.trained import load_network
 from la2ds_cli.training.data import (
     TrainingSet,
     batch_positions,

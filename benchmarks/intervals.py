@@ -33,7 +33,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.demo.clips import performed
+from la2ds_cli.demo.demo_clips import performed
 
 NAMES = (*SETS, *(f"penn {action}" for action in ACTIONS), "rendered")
 SHARE, SECONDS = 0.05, 0.1  # of B; a match within the larger one is right

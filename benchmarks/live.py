@@ -36,9 +36,9 @@ from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.demo.clips import performed
+from la2ds_cli.demo.demo_clips import performed
 from la2ds_cli.evaluation.events import choose_events
-from la2ds_cli.network.trained import light_embedder
+from la2ds_cli.network.load_network import light_embedder
 
 PAIRS = {"golf_swing": 60, "squat": 30, "pullup": 30, "jumping_jacks": 30}
 RENDERED, WITH_ERRORS = 16, 12  # pairs; every frame of them counts

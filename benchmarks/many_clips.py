@@ -32,7 +32,7 @@ from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.demo.clips import performed, write_demo_clips
+from la2ds_cli.demo.demo_clips import performed, write_demo_clips
 from la2ds_cli.poses.current import networks_of, pose_recipe
 
 FEW = 100

@@ -30,7 +30,7 @@ from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.demo.clips import camera_at, random_phase
+from la2ds_cli.demo.demo_clips import camera_at, random_phase
 from la2ds_cli.demo.performer import forward_kinematics, movement, random_body, random_style
 from la2ds_cli.features.pose_features import fill_gaps
 from la2ds_cli.features.resample import interpolate, resample_pose

@@ -31,7 +31,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.datasets.penn_action import read_clip
-from la2ds_cli.demo.clips import FPS, JOINTS, camera_at, drawn_frames, random_phase
+from la2ds_cli.demo.demo_clips import FPS, JOINTS, camera_at, drawn_frames, random_phase
 from la2ds_cli.demo.performer import COCO17, forward_kinematics, movement, random_body, random_style
 from la2ds_cli.features.body_joints import as_skeleton
 from la2ds_cli.formats.file_clip import to_sequence

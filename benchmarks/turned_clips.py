@@ -16,7 +16,7 @@ from people import ACTIONS, RATE, SETS, walk_pair
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.demo.clips import camera_at, clip_of_joints, joints_seen, random_phase
+from la2ds_cli.demo.demo_clips import camera_at, clip_of_joints, joints_seen, random_phase
 from la2ds_cli.demo.performer import forward_kinematics, movement, random_body, random_style
 from la2ds_cli.evaluation.events import phase_events
 from la2ds_cli.features.pose_features import centre_and_scale, mirror

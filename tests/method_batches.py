@@ -13,8 +13,8 @@ import torch
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.project import Project
 from la2ds_cli.network.embedder import Embedder
+from la2ds_cli.network.load_network import load_embedder, untrained_embedder
 from la2ds_cli.network.torch_network import ClipBatch
-from la2ds_cli.network.trained import load_embedder, untrained_embedder
 from la2ds_cli.training.batches import PairBatch
 from la2ds_cli.training.losses import add_head, get_method
 from la2ds_cli.training.train import TrainOptions, train

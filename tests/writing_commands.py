@@ -133,6 +133,9 @@ _CLOCK = re.compile(
     rb"|\| (time|drawing|waiting)[^|]*\|[^|]*\|"
 )
 
+# Which file on this disk a video was: every copy has another stamp.
+_FILE_STAMP = re.compile(rb'"source": ?"[^"]*"|"source": ?\{[^}]*\}|"source": ?\[[^\]]*\]')
+
 
 def contents(root: Path) -> dict[str, str]:
     """sha256 of every file below the root that is a result, by its path. Times of the clock and
@@ -153,6 +156,8 @@ def _timeless(path: Path) -> bytes:
         return _of_state(path)
     if path.suffix == ".mp4":
         return _of_film(path)
+    if path.suffix == ".safetensors":
+        return _FILE_STAMP.sub(b"", data)
     return _CLOCK.sub(b"", data) if path.suffix in (".json", ".jsonl", ".csv", ".md") else data
 
 

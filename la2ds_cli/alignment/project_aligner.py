@@ -30,8 +30,6 @@ from la2ds_cli.alignment.request import AlignRequest, FeatureChoice, choose_feat
 from la2ds_cli.alignment.same_movement import SameMovement, check_same_movement, doubt_sentence
 from la2ds_cli.alignment.stored_embeddings import StoredEmbeddings
 from la2ds_cli.core.clip import ClipOptions, Video
-from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import BASE_RUN, Project
@@ -41,12 +39,11 @@ from la2ds_cli.features.body_joints import as_skeleton, holds, is_body, shared_s
 from la2ds_cli.features.pose_features import in_3d, known_in_3d
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.features.tempo import travel
-from la2ds_cli.network.trained import light_base
+from la2ds_cli.network.load_network import light_base
 from la2ds_cli.network.training_clips import some_training_videos
 from la2ds_cli.poses.clip_state import read_clip_state
-from la2ds_cli.poses.current import current_clip
-from la2ds_cli.poses.extract import ensure_poses
 from la2ds_cli.poses.quality import note_weakness
+from la2ds_cli.poses.ready import ensure_poses
 
 MOST_CANDIDATES = 400  # clips among which reference clips are chosen; there may be 100,000
 EXAMINED = 5  # candidates for each reference clip, since some may show another movement
@@ -258,9 +255,7 @@ class ProjectAligner:
         try:
             pose = self.project.read_pose(clip)[0]
         except UserError as error:
-            self.progress.note_once(
-                f"{clip} is left out of the reference clips: {error.message}"
-            )
+            self.progress.note_once(f"{clip} is left out of the reference clips: {error.message}")
             return None
         if np.isnan(pose.xy).all() or not holds(pose.skeleton, like.skeleton):
             return None
@@ -302,7 +297,7 @@ def read_pair(
 
     get_method(request.settings.method)
     choice = choose_features(project, request.run, request.features)
-    ids = ensure_poses_of(project, (a, b), request.config.poses, request.device, progress)
+    ids = ensure_poses(project, (a, b), request.config.poses, request.device, progress)
     clips = [project.clip(video) for video in ids]
     poses = [project.read_pose(video)[0] for video in ids]
     for name, clip, pose in zip((a, b), clips, poses, strict=True):
@@ -316,21 +311,6 @@ def read_pair(
     poses = in_one_form(poses, (a, b), deep=deep, progress=progress)
     choice = choice.on(poses[0].skeleton, spatial=poses[0].spatial)
     return ClipPair((clips[0], clips[1]), (poses[0], poses[1]), (a, b), choice)
-
-
-def ensure_poses_of(
-    project: Project,
-    names: Sequence[str],
-    config: PosesConfig,
-    device: DeviceName,
-    progress: Progress,
-) -> list[str]:
-    """Return the ids of clips with current poses, which are extracted first if necessary."""
-    current = [current_clip(project, name, config) for name in names]
-    known = [clip for clip in current if clip is not None]
-    if len(known) == len(names):
-        return known
-    return ensure_poses(project, names, config, device, progress)
 
 
 def in_one_form(

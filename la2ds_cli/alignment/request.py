@@ -63,52 +63,68 @@ class AlignRequest:
 
 @dataclass(frozen=True)
 class FeatureChoice:
-    """The kind of features by which clips are compared. reason: a sentence for the user on why the
-    base model or raw poses are used; empty if they were requested or if a run is used. reads: the
-    skeleton of a run that nobody asked for."""
+    """The kind of per-frame features used to compare clips.
+
+    reason: a sentence for the user on why a run or the base model is not used; empty where the user
+    requested the features, or nothing stands in for others. reads: the skeleton of a run that is
+    used by default. requested: whether the user named
+    the base model.
+    """
 
     kind: FeatureKind
-    reason: str
+    reason: str = ""
     reads: str = ""
+    requested: bool = False
 
     def on(self, skeleton: str, *, spatial: bool) -> FeatureChoice:
-        """The choice for clips of this skeleton: the base model where a run that nobody asked for
-        cannot read their joints, and raw poses where the base model, unless it was requested,
-        cannot. spatial: whether joints are compared in 3D."""
+        """Return the choice for clips of this skeleton: the base model where the default run cannot
+        read their joints, and raw poses where the base model, unless it was requested, cannot.
+
+        Parameters
+        ----------
+        spatial: whether joints are compared in 3D.
+        """
         if self.reads not in ("", skeleton):
             reason = f"the run reads the joints of {self.reads}, not of {skeleton}: {ON_BASE}"
             return FeatureChoice("base", reason).on(skeleton, spatial=spatial)
-        if self.kind != "base" or not self.reason or (is_body(skeleton) and not spatial):
+        if self.kind != "base" or self.requested or (is_body(skeleton) and not spatial):
             return self
         joints = "joints in 3D" if spatial else f"the joints of {skeleton}"
         raw = f"aligned on raw poses, since the base model does not read {joints}"
-        return FeatureChoice("pose", self.reason.replace(ON_BASE, raw))
+        return FeatureChoice("pose", self.reason.replace(ON_BASE, raw) or raw)
 
     def run(self, run: str) -> str:
-        """The run whose embeddings are used: `run`, or BASE_RUN for the base model."""
+        """Return the run whose embeddings are used: `run`, or BASE_RUN for the base model."""
         return BASE_RUN if self.kind == "base" else run
 
 
 def choose_features(project: Project | None, run: str, wanted: FeatureOption) -> FeatureChoice:
-    """The features that `wanted` means, for clips that they can read (FeatureChoice.on). `auto`
-    uses a run that was named, or the default run if its verdict says that it is better than the
-    base model, and otherwise the base model. project: None = clips in memory, without runs.
+    """Return the features that `wanted` means, for clips that they can read (FeatureChoice.on).
 
-    Raises UserError (exit 4) for a missing model that was requested, and for a run other than the
-    default one that does not exist.
+    `auto` uses a run that was named, or the default run if its verdict says that it is better than
+    the base model, and otherwise the base model.
+
+    Parameters
+    ----------
+    project: None = clips in memory, without runs.
+
+    Raises
+    ------
+    UserError: exit 4 for a missing model that was requested, and for a run other than the default
+        one that does not exist.
     """
     if wanted in ("pose", "base"):
-        return FeatureChoice(wanted, "")
+        return FeatureChoice(wanted, requested=wanted == "base")
     if project is not None and has_model(project, run):
         if wanted == "model" or run != DEFAULT_RUN:
-            return FeatureChoice("model", "")
+            return FeatureChoice("model")
         verdict = read_verdict(project, run)
         if verdict is None:
             return FeatureChoice(
                 "base", f"run {run} was not compared with the base model (la2ds train): {ON_BASE}"
             )
         if verdict.outcome == "better":
-            return FeatureChoice("model", "", run_header(project, run).skeleton)
+            return FeatureChoice("model", reads=run_header(project, run).skeleton)
         return FeatureChoice(
             "base", f"run {run} is {verdict.words}: {ON_BASE}; --features model uses the run"
         )
@@ -117,7 +133,7 @@ def choose_features(project: Project | None, run: str, wanted: FeatureOption) ->
             f"run '{run}' has no trained model",
             hint=f"la2ds train --run {run} trains it; --features base needs no training",
         )
-    return FeatureChoice("base", f"no trained model: {ON_BASE}")
+    return FeatureChoice("base")
 
 
 def wants_3d(project: Project | None, request: AlignRequest, kind: FeatureKind) -> bool:

@@ -48,8 +48,8 @@ from la2ds_cli.features.body_joints import as_skeleton, holds, is_body
 from la2ds_cli.features.pose_features import movement
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.network.base_weights import base_key
+from la2ds_cli.network.load_network import light_embedder
 from la2ds_cli.network.run_weights import RunHeader, run_header, weights_key
-from la2ds_cli.network.trained import light_embedder
 
 VERSION = 6  # 6: independent clips alone
 ALIGN = ("movement", "base", "skip_cost", "open_ends")  # the others have their defaults in it

@@ -30,7 +30,7 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import body_joints, is_body
 from la2ds_cli.features.pose_features import LEAST_MOVEMENT, raw_pose, value_range
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.network.trained import light_base
+from la2ds_cli.network.load_network import light_base
 
 STRANGERS = Path(__file__).parent / "strangers.safetensors"
 MOST_FRAMES = 48  # of a clip; a few frames are enough to tell movements apart

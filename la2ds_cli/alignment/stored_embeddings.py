@@ -21,7 +21,7 @@ from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
 from la2ds_cli.features.camera_views import seen
 from la2ds_cli.network.embed import possible_embeddings, trained_meanwhile
 from la2ds_cli.network.embedder import Embedder
-from la2ds_cli.network.trained import light_embedder, run_header
+from la2ds_cli.network.load_network import light_embedder, run_header
 
 MOST_KEPT = 512  # embeddings in memory; a project may have 100,000 clips
 

@@ -37,8 +37,8 @@ from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
 from la2ds_cli.features.camera_views import seen
 from la2ds_cli.features.pose_features import foreshortened, in_3d, joint_angles
 from la2ds_cli.features.resample import at_positions, evenly_spaced
-from la2ds_cli.network.trained import run_header
-from la2ds_cli.poses.extract import ensure_poses
+from la2ds_cli.network.load_network import run_header
+from la2ds_cli.poses.ready import ensure_poses
 
 MOST_SAMPLED = 24  # clips of which the most typical one is chosen
 _CHUNK = 32  # clips that are embedded in one batch

@@ -102,7 +102,8 @@ def _say_that_it_is_an_argument(error: Any) -> None:
 
 
 def _lack_of_the_machine(error: MemoryError | ImportError) -> UserError | None:
-    """The memory or the system library that an import did not find; None for anything else."""
+    """Return the memory or the system library that an import did not find; None for anything
+    else."""
     said = str(error)
     if isinstance(error, MemoryError) or "failed to map" in said:
         return Unavailable(

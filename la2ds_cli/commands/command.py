@@ -104,9 +104,11 @@ RULES = (
 def refuse_contradictions(
     command: str, declared: Iterable[Parameter], values: Mapping[str, Any]
 ) -> None:
-    """Raises UserError (exit 2) if the values of a command's parameters break one of its rules.
+    """Check the parameters of a command, which count as given if they differ from their defaults.
 
-    A parameter counts as given if it differs from its default.
+    Raises
+    ------
+    UserError: exit 2 if the values of a command's parameters break one of its rules.
     """
     rules = [rule for rule in RULES if rule.command == command]
     if not rules:
@@ -122,7 +124,7 @@ def refuse_contradictions(
 
 
 def _given(declared: Iterable[Parameter], values: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    """The parameters that are given, by the names that a user sees."""
+    """Yield the parameters that are given, by the names that a user sees."""
     for parameter in declared:
         info, value = parameter.default, values[parameter.name]
         if value not in (info.default, None, []):

@@ -92,7 +92,7 @@ POSE_FILES = {
 
 
 def pose_file_command(format_name: str) -> Callable[..., None]:
-    """The function behind `la2ds import <format_name>`."""
+    """Return the function behind `la2ds import <format_name>`."""
 
     def run(
         path: Path = argument("PATH", "File, or folder of files, to import."),
@@ -152,7 +152,11 @@ def _help(name: str) -> str:
 
 def import_into(here: Here, name: str, importer: Callable[..., list[ItemResult]]) -> None:
     """Run an importer on the project, which is created if it does not exist, and show the results.
-    name: of the sub-command."""
+
+    Parameters
+    ----------
+    name: of the sub-command.
+    """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.health.status import an_alignment
 

@@ -42,15 +42,15 @@ def live(
     is. --json prints a line of JSON for each frame, and a summary at the end. Ctrl-C ends it.
     """
     from la2ds_cli.alignment.live import LiveFilter, LiveReference
-    from la2ds_cli.alignment.project_aligner import ensure_poses_of
     from la2ds_cli.poses.live import live_poses
+    from la2ds_cli.poses.ready import ensure_poses
     from la2ds_cli.video.playing import open_player
 
     with here.console() as console:
         project = here.clips((a,), console)
         settings = project.config().poses
         player = open_player(*_played(project, source), every_frame=every_frame)
-        (clip,) = ensure_poses_of(project, [a], settings, device, console.progress)
+        (clip,) = ensure_poses(project, [a], settings, device, console.progress)
         pose = project.read_pose(clip)[0]
         try:
             reference = LiveReference(pose)
@@ -82,8 +82,8 @@ def live(
 
 
 def _played(project: Project, source: str) -> tuple[str, ClipOptions]:
-    """The file of SOURCE, and how it is read: as the clip of the project that it names, or else as
-    it is. Raises UserError (exit 2) for a further person of a video."""
+    """Return the file of SOURCE, and how it is read: as the clip of the project that it names, or
+    else as it is. Raises UserError (exit 2) for a further person of a video."""
     from la2ds_cli.poses.current import find_clip
 
     if source.startswith("camera:"):
@@ -106,7 +106,7 @@ def _played(project: Project, source: str) -> tuple[str, ClipOptions]:
 def _rows(
     player: Player, poses: LivePoses, live: LiveFilter
 ) -> Iterator[tuple[dict[str, Any], float]]:
-    """Where in A each frame is, see live_row, and the seconds that this took."""
+    """Yield where in A each frame is, see live_row, and the seconds that this took."""
     ever = False
     with closing(player.frames()) as frames:
         for frame in frames:
@@ -119,7 +119,7 @@ def _rows(
 
 
 def live_row(frame: Frame, estimate: LiveEstimate, *, seen: bool, ever: bool) -> dict[str, Any]:
-    """A frame as JSON. time_a is null until somebody is seen; `at` is `before`, `within` or
+    """Return a frame as JSON. time_a is null until somebody is seen; `at` is `before`, `within` or
     `after`: whether the performer rests at A's beginning or at its end."""
     at = "before" if estimate.before >= RESTING else "within"
     at = "after" if estimate.after >= RESTING else at
@@ -135,7 +135,7 @@ def live_row(frame: Frame, estimate: LiveEstimate, *, seen: bool, ever: bool) ->
 
 
 def status_line(row: dict[str, Any]) -> str:
-    """A frame in one line for people."""
+    """Return a frame in one line for people."""
     if row["time_a"] is None:
         return f"{row['time']:7.2f} s   nobody seen so far"
     text = f"{row['time']:7.2f} s   A {row['time_a']:6.2f} s   confidence {row['confidence']:.2f}"
@@ -145,7 +145,12 @@ def status_line(row: dict[str, Any]) -> str:
 
 
 def facts(rows: Sequence[dict[str, Any]], busy: Sequence[float]) -> dict[str, Any]:
-    """Facts about a run, as JSON. busy: seconds that each row took."""
+    """Return facts about a run, as JSON.
+
+    Parameters
+    ----------
+    busy: seconds that each row took.
+    """
     from statistics import fmean, median
 
     placed = [row for row in rows if row["time_a"] is not None]  # from the first with a person on
@@ -161,7 +166,7 @@ def facts(rows: Sequence[dict[str, Any]], busy: Sequence[float]) -> dict[str, An
 
 
 def _told(summary: dict[str, Any]) -> Iterator[str]:
-    """The summary for people."""
+    """Yield the summary for people."""
     told = f"{summary['source']}: {summary['frames']} frames in {summary['seconds']:.1f} s"
     told += f", {summary['skipped']} skipped to keep up" * bool(summary["skipped"])
     told += f", {summary['without_person']} without a person" * bool(summary["without_person"])

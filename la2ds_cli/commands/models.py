@@ -90,8 +90,8 @@ def pull(
 
 
 def _facts(entry: WeightFile, path: Path | None) -> dict[str, Any]:
-    """One entry of the list. size: bytes, 0 = unknown. ap: COCO average precision as published, 0 =
-    none. sha256: the digest or the start of it. path: None = not on this machine."""
+    """Return one entry of the list. size: bytes, 0 = unknown. ap: COCO average precision as
+    published, 0 = none. sha256: the digest or the start of it. path: None = not on this machine."""
     names = ("name", "kind", "ap", "licence", "code", "trained_on", "sha256", "urls")
     size = path.stat().st_size if path else entry.size
     known = {name: getattr(entry, name) for name in names}

@@ -29,18 +29,24 @@ EngineName = Literal["local", "ray"]
 
 
 def argument(metavar: str, text: str, default: Any = ..., **more: Any) -> Any:
-    """The default of a parameter that is an argument; `...` = required."""
+    """Return the default of a parameter that is an argument; `...` = required."""
     return typer.Argument(default, metavar=metavar, help=text, **more)
 
 
 def option(metavar: str, text: str, default: Any = None, *names: str, **more: Any) -> Any:
-    """The default of a parameter that is an option with a value. names: without any, that of the
-    parameter. more: of typer.Option, such as limits."""
+    """Return the default of a parameter that is an option with a value.
+
+    Parameters
+    ----------
+    names: without any, that of the parameter.
+    more: of typer.Option, such as limits.
+    """
     return typer.Option(default, *names, metavar=metavar, help=text, **more)
 
 
 def flag(names: str, text: str, default: bool | None = False) -> Any:
-    """The default of a parameter that is an option without a value, `--on` or `--on/--off`."""
+    """Return the default of a parameter that is an option without a value, `--on` or
+    `--on/--off`."""
     return typer.Option(default, *names.split(), help=text)
 
 
@@ -68,7 +74,7 @@ class Output:
     quiet: bool = flag("--quiet -q", "No progress and no notes; errors are still shown.")
 
     def console(self) -> Console:
-        """Where it prints, for a `with` block."""
+        """Return where it prints, for a `with` block."""
         return Console(as_json=self.as_json, quiet=self.quiet)
 
 
@@ -79,11 +85,12 @@ class Here(Output):
     project: Path = PROJECT_OPTION
 
     def open(self) -> Project:
-        """The project. Raises UserError (exit 2) if there is none."""
+        """Return the project. Raises UserError (exit 2) if there is none."""
         return open_project(self.project)
 
     def clips(self, names: Sequence[str], console: Console) -> Project:
-        """The project, created if there is none and all clips are files; see open_for_clips."""
+        """Return the project, created if there is none and all clips are files; see
+        open_for_clips."""
         return open_for_clips(self.project, names, console)
 
 
@@ -100,7 +107,12 @@ class Features:
     device: DeviceName = DEVICE
 
     def request(self, project: Project, **more: Any) -> AlignRequest:
-        """These options, and those of the groups below, as a request. more: further fields."""
+        """These options, and those of the groups below, as a request.
+
+        Parameters
+        ----------
+        more: further fields.
+        """
         from la2ds_cli.alignment.anchors import parse_anchors
         from la2ds_cli.alignment.request import AlignRequest
 
@@ -170,7 +182,7 @@ class Runs:
     device: DeviceName = DEVICE
 
     def arguments(self) -> dict[str, Any]:
-        """What the steps take."""
+        """Return what the steps take."""
         return vars(self) | {"settings": self.settings or [], "seeds": seed_numbers(self.seeds)}
 
 
@@ -184,7 +196,7 @@ class Exported:
 
 
 def seed_numbers(text: str) -> list[int]:
-    """The seeds of a list such as `0,1,2`; UserError (exit 2) for anything else."""
+    """Return the seeds of a list such as `0,1,2`; UserError (exit 2) for anything else."""
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:

@@ -46,7 +46,7 @@ def demo(
     evaluation, and downloads nothing. The clips are rendered, so the true alignment is known and
     the result is checked against it. Running it again continues from what is done.
     """
-    from la2ds_cli.demo.clips import run_demo
+    from la2ds_cli.demo.demo_clips import run_demo
     from la2ds_cli.evaluation.table import evaluation_table
 
     with output.console() as console:

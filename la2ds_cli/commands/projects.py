@@ -19,21 +19,26 @@ if TYPE_CHECKING:
 
 
 def on_project(command: str, root: Path) -> str:
-    """A command on the project at `root`, to be typed as it is."""
+    """Return a command on the project at `root`, to be typed as it is."""
     return f"{command} --project {shlex.quote(str(root))}"
 
 
 def open_project(root: Path) -> Project:
-    """The project at `root`. Raises UserError (exit 2) if there is none."""
+    """Return the project at `root`.
+
+    Raises
+    ------
+    UserError: exit 2 if there is none.
+    """
     from la2ds_cli.core.project import Project
 
     return Project.open(root)
 
 
 def open_or_create(root: Path, console: Console) -> Project:
-    """The project at `root`; created there, with a note, if there is none. A new project is removed
-    if the command ends without having put anything into it, such as one that fails on its other
-    arguments, so that a mistyped folder does not become an empty project."""
+    """Return the project at `root`; created there, with a note, if there is none. A new project is
+    removed if the command ends without having put anything into it, such as one that fails on its
+    other arguments, so that a mistyped folder does not become an empty project."""
     from la2ds_cli.core.project import PROJECT_FILE, Project
 
     if (root / PROJECT_FILE).exists():
@@ -73,8 +78,14 @@ def _take_back(root: Path, project_file: str, before: set[str] | None) -> bool:
 def open_or_create_for(root: Path, names: Sequence[str], console: Console) -> Project:
     """open_or_create, but a new project needs at least one name that refers to something.
 
-    names: files, folders, patterns, lists or URLs. Raises UserError (exit 3) if there is no project
-    and none of them exists, so that a mistyped folder does not become an empty project.
+    Parameters
+    ----------
+    names: files, folders, patterns, lists or URLs.
+
+    Raises
+    ------
+    UserError: exit 3 if there is no project and none of them exists, so that a mistyped folder
+        does not become an empty project.
     """
     from la2ds_cli.core.project import PROJECT_FILE
 
@@ -91,10 +102,12 @@ def open_or_create_for(root: Path, names: Sequence[str], console: Console) -> Pr
 
 
 def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Project:
-    """The project at `root`, created if there is none and all clips are files.
+    """Return the project at `root`, created if there is none and all clips are files.
 
-    Raises UserError (exit 3) if there is none and a clip does not exist that was probably meant to
-    be a file: another is one, or a name ends as those of videos do.
+    Raises
+    ------
+    UserError: exit 3 if there is none and a clip does not exist that was probably meant to be a
+        file: another is one, or a name ends as those of videos do.
     """
     from la2ds_cli.core.project import PROJECT_FILE
     from la2ds_cli.video.media_files import unreadable
@@ -126,8 +139,13 @@ def show_batch(
     paths: bool = False,
     **also: object,
 ) -> bool:
-    """Print the outcome of a batch; whether anything is usable. paths: also print those written.
-    also: further keys of the JSON document."""
+    """Print the outcome of a batch; whether anything is usable.
+
+    Parameters
+    ----------
+    paths: also print those written.
+    also: further keys of the JSON document.
+    """
     console.items(results)
     usable = [result for result in results if result.usable]
     for result in usable if paths else ():

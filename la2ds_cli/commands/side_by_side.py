@@ -21,7 +21,7 @@ from la2ds_cli.core.device import DeviceName
 
 if TYPE_CHECKING:
     from la2ds_cli.compare.attempts import AttemptsResult
-    from la2ds_cli.compare.compare import CompareResult
+    from la2ds_cli.compare.compare_clips import CompareResult
     from la2ds_cli.core.console import Console
     from la2ds_cli.offset.offset_result import OffsetResult
 
@@ -153,11 +153,11 @@ def offset(
         result = find_offsets(
             opened, recordings, drift=drift, force=force, device=device, progress=console.progress
         )
-        told = result.to_json() | {"files": [str(file) for file in targets]}
+        document = result.to_json() | {"files": [str(file) for file in targets]}
         for file in targets:
             table = file.suffix.lower() == ".csv"
-            write_output(opened, file, result.csv() if table else artifact.json_text(told))
-        console.document("offset", told)
+            write_output(opened, file, result.csv() if table else artifact.json_text(document))
+        console.document("offset", document)
         _show(console, result)
         console.files(targets)
 
@@ -199,7 +199,7 @@ def compare(
     --attempts compares each of several clips with REFERENCE, and says what all of them do. It
     writes a figure, a table and a JSON file.
     """
-    from la2ds_cli.compare import compare as step
+    from la2ds_cli.compare import compare_clips as step
     from la2ds_cli.compare.attempts import attempt_names, compare_attempts
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views import attempts_files, compare_files
@@ -241,15 +241,15 @@ def _show_attempts(console: Console, result: AttemptsResult) -> None:
 
 
 def _show_differences(console: Console, result: CompareResult) -> None:
-    from la2ds_cli.compare.compare import told
+    from la2ds_cli.compare.compare_clips import document_sentences
 
-    said = told(result.to_json())
+    sentences = document_sentences(result.to_json())
     console.line(f"reference: {result.aligned.a.name}")
     console.line(f"other:     {result.aligned.b.name}")
-    for note in said["notes"]:
+    for note in sentences["notes"]:
         console.line(note, "yellow")
-    for line in [*(one["text"] for one in said["differs"]), *said["tempo"]]:
+    for line in [*(one["text"] for one in sentences["differs"]), *sentences["tempo"]]:
         console.line(line)
-    for line in said["unjudged"]:
+    for line in sentences["unjudged"]:
         console.line(line, "yellow")
     console.files(result.files)

@@ -1,10 +1,10 @@
 """Where and when one clip differs from another after alignment, for a coach and a trainee.
 
-`compare.compare` is the step; it aligns, measures and returns a CompareResult. `attempts` compares
-several clips with one reference, and says what changes over them. These modules are pure (arrays
-in, arrays out): `viewpoint` (the side from which a clip is filmed), `differences` (angles along an
-alignment, and how reliable they are) and `findings` (parts of the movement, the differences that
-are reported, what is not judged, and tempo).
+`compare_clips.compare` is the step; it aligns, measures and returns a CompareResult. `attempts`
+compares several clips with one reference, and says what changes over them. These modules are pure
+(arrays in, arrays out): `viewpoint` (the side from which a clip is filmed), `differences` (angles
+along an alignment, and how reliable they are) and `findings` (parts of the movement, the
+differences that are reported, what is not judged, and tempo).
 
 Imports: core, poses, features and alignment. It draws and writes nothing; views/compare_files and
 views/attempts_files do.

@@ -22,7 +22,7 @@ import numpy as np
 from la2ds_cli.alignment.alignment import rounded
 from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.compare.compare import CompareResult, amount, compare, joint_name
+from la2ds_cli.compare.compare_clips import CompareResult, amount, compare, joint_name
 from la2ds_cli.compare.findings import LASTING, in_episodes, span_at, spans_of, tempo
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
@@ -73,7 +73,8 @@ class AttemptsResult:
     files: tuple[Path, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The entire result as JSON (docs/how-to/compare.md); None stands for "not known"."""
+        """Return the entire result as JSON (docs/how-to/compare.md); None stands for "not
+        known"."""
         reference = self.attempts[0].aligned.a
         return {
             "schema_version": 1,
@@ -112,10 +113,16 @@ def compare_attempts(
     request: AlignRequest,
     progress: Progress = SILENT,
 ) -> AttemptsResult:
-    """Compare every attempt with clip `reference`. names: clips or video files, the first attempt
-    first. An attempt that cannot be compared is left out, and so is the reference itself.
+    """Compare every attempt with clip `reference`.
 
-    Raises UserError (exit 4) if only one attempt is left, and the first error if none is left.
+    Parameters
+    ----------
+    names: clips or video files, the first attempt first. An attempt that cannot be compared is left
+        out, and so is the reference itself.
+
+    Raises
+    ------
+    UserError: exit 4 if only one attempt is left, and the first error if none is left.
     """
     # Notes on every attempt would bury the result, which contains them.
     aligner = ProjectAligner(project, request)
@@ -152,7 +159,8 @@ def compare_attempts(
 
 
 def _form(result: CompareResult) -> tuple[str, bool]:
-    """What comparisons must have in common for their angles to be combined: skeleton, and 3D."""
+    """Return what comparisons must have in common for their angles to be combined: skeleton, and
+    3D."""
     return result.aligned.pose_a.skeleton, result.aligned.pose_a.spatial
 
 
@@ -162,11 +170,15 @@ def _form(result: CompareResult) -> tuple[str, bool]:
 def attempt_names(project: Project, selection: Sequence[str]) -> list[str]:
     """Clips and video files that `--attempts` names, the first attempt first.
 
+    Parameters
+    ----------
     selection: names, folders and patterns; each text may hold several, separated by commas. A
-    pattern matches clips of the project by id or file name, and files that are none of its clips.
-    Matches are sorted by name, numbers by value, clips before files.
+        pattern matches clips of the project by id or file name, and files that are none of its
+        clips. Matches are sorted by name, numbers by value, clips before files.
 
-    Raises UserError (exit 3) for a pattern without a match.
+    Raises
+    ------
+    UserError: exit 3 for a pattern without a match.
     """
     clips = project.video_list()
     names: list[str] = []
@@ -197,8 +209,8 @@ def _matches(clips: VideoList, token: str) -> list[str]:
 
 
 def _angle_series(attempts: Sequence[CompareResult]) -> list[Series]:
-    """A series for every stretch of time in which a joint is stated to differ in one direction in
-    several attempts. None if every attempt shows another small part of it."""
+    """Return a series for every stretch of time in which a joint is stated to differ in one
+    direction in several attempts. None if every attempt shows another small part of it."""
     angles = attempts[0].angles
     series = []
     for sign in (1, -1):
@@ -218,14 +230,15 @@ def _angle_series(attempts: Sequence[CompareResult]) -> list[Series]:
 
 
 def _stated(attempt: CompareResult, sign: int) -> BoolArray:
-    """(N, J) where the attempt is stated to differ in one direction."""
+    """Return (N, J) where the attempt is stated to differ in one direction."""
     with np.errstate(invalid="ignore"):
         side = sign * attempt.angles.beyond > 0
     return in_episodes(attempt.angles) & side & (not attempt.no_findings)
 
 
 def _mean_difference(attempt: CompareResult, rows: slice, j: int) -> float:
-    """Degrees over the rows of the reference that can be judged; NaN if there are too few."""
+    """Return degrees over the rows of the reference that can be judged; NaN if there are too
+    few."""
     judged = attempt.angles.judged[rows, j] & (not attempt.no_findings)
     known = attempt.angles.difference[rows, j][judged]
     return float(known.mean()) if judged.mean() >= _JUDGED else np.nan
@@ -269,7 +282,7 @@ def series_name(series: Series) -> str:
 
 
 def series_sentence(series: Series, attempts: int) -> str:
-    """What all attempts show, and the first and the last of them in which it is known."""
+    """Return what all attempts show, and the first and the last of them in which it is known."""
     ends = np.flatnonzero(~np.isnan(series.value))[[0, -1]]
     usual, first, last = (
         amount(series.joint, value) if series.joint else f"{value:.2f}"
@@ -283,7 +296,7 @@ def series_sentence(series: Series, attempts: int) -> str:
 
 
 def attempts_lines(result: AttemptsResult) -> list[str]:
-    """A sentence for each series, or one that says that there are none."""
+    """Return a sentence for each series, or one that says that there are none."""
     count = len(result.attempts)
     if not result.series:
         return ["No difference of the same joint or part is stated in two attempts."]

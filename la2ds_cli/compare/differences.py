@@ -104,7 +104,7 @@ class Differences:
 def differences(
     a: PoseSequence, b: PoseSequence, alignment: Alignment, view: ViewDifference
 ) -> Differences:
-    """Differences of B, as it is shown, from the reference A along their alignment. Raises
+    """Return differences of B, as it is shown, from the reference A along their alignment. Raises
     ValueError for clips of different skeletons."""
     position = alignment.position
     names, raw = angle_difference(a, b, position)
@@ -148,17 +148,22 @@ def _doubt(a: PoseSequence, length_b: int, alignment: Alignment, view: ViewDiffe
 
 
 def interval(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
-    """(N,) and (N,) first and last position among B's frames where each frame of A may lie: the
-    alignment's bounds, at least one frame on either side; NaN = no counterpart."""
+    """Return (N,) and (N,) first and last position among B's frames where each frame of A may lie:
+    the alignment's bounds, at least one frame on either side; NaN = no counterpart."""
     position = alignment.position
     return (np.fmin(alignment.low, position - _REACH), np.fmax(alignment.high, position + _REACH))
 
 
 def held_ends(position: FloatArray, length: int, time: FloatArray) -> BoolArray:
-    """(N,) frames of A that match the first or the last frame of B for longer than SMOOTHING.
+    """Return (N,) frames of A that match the first or the last frame of B for longer than
+    SMOOTHING.
 
     With closed ends, B begins later or ends earlier than A there: it does not show those moments.
-    position: (N,) in B, which has `length` frames; time: (N,) seconds of A.
+
+    Parameters
+    ----------
+    position: (N,) in B, which has `length` frames.
+    time: (N,) seconds of A.
     """
     held = np.zeros(len(position), bool)
     with np.errstate(invalid="ignore"):
@@ -173,8 +178,8 @@ def held_ends(position: FloatArray, length: int, time: FloatArray) -> BoolArray:
 def angle_range(
     angle: FloatArray, low: FloatArray, high: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """(N, J) least and greatest of angle (M, J) over the rows between low and high (N,), including
-    the row before and the row after; NaN where those are NaN, or no angle is known."""
+    """Return (N, J) least and greatest of angle (M, J) over the rows between low and high (N,),
+    including the row before and the row after; NaN where those are NaN, or no angle is known."""
     least = np.full((len(low), angle.shape[1]), np.nan)
     most = least.copy()
     last = len(angle) - 1
@@ -202,8 +207,8 @@ def running_median(value: FloatArray, half: IntArray) -> FloatArray:
 def _floor(
     a: PoseSequence, b: PoseSequence, position: FloatArray, view: ViewDifference
 ) -> FloatArray:
-    """(N, J) degrees: the effect of both clips' noise and of the turn between the cameras, at least
-    LEAST. Angles in 3D do not change with the camera."""
+    """Return (N, J) degrees: the effect of both clips' noise and of the turn between the cameras,
+    at least LEAST. Angles in 3D do not change with the camera."""
     around = np.fmax(view.by_frame, view.turn)
     turn = np.where(around > SAME_VIEW, around, LEAST_TURN)[:, None]  # NaN: as if the same
     matched, row = nearest_rows(position, len(b))
@@ -218,12 +223,14 @@ def _floor(
 
 
 def angle_trust(pose: PoseSequence) -> FloatArray:
-    """(T, J) in [0, 1], the trust of the least trusted joint of each angle of `joint_angles`."""
+    """Return (T, J) in [0, 1], the trust of the least trusted joint of each angle of
+    `joint_angles`."""
     return np.asarray(trust_of(pose), np.float64)[:, _triples(pose)].min(axis=2)
 
 
 def angle_noise(pose: PoseSequence) -> FloatArray:
-    """(T, J) standard deviation in degrees of the angles of `joint_angles`; NaN where those are.
+    """Return (T, J) standard deviation in degrees of the angles of `joint_angles`; NaN where those
+    are.
 
     An error of s torso lengths in every direction turns a limb of length l by s / l: short limbs,
     such as those that point at the camera, have uncertain angles. s is estimated from the jitter of
@@ -240,8 +247,8 @@ def angle_noise(pose: PoseSequence) -> FloatArray:
 
 
 def turn_sensitivity(pose: PoseSequence) -> FloatArray:
-    """(T, J) degrees by which each angle would change per degree that the camera turns around the
-    body; NaN where the angle is, 0 for a `spatial` pose.
+    """Return (T, J) degrees by which each angle would change per degree that the camera turns
+    around the body; NaN where the angle is, 0 for a `spatial` pose.
 
     A limb that is shorter in the picture than its longest there must point towards the camera or
     away from it; the missing length gives its depth, by which turning the camera moves its end
@@ -264,14 +271,15 @@ def _jitter(pose: PoseSequence) -> float:
 
 
 def _triples(pose: PoseSequence) -> IntArray:
-    """(J, 3) joints before, at and after each angle."""
+    """Return (J, 3) joints before, at and after each angle."""
     triples = list(angle_triples(get_skeleton(pose.skeleton)).values())
     return np.array(triples, np.int64).reshape(-1, 3)
 
 
 def _in_torsos(pose: PoseSequence) -> FloatArray:
-    """Joints (T, K, 2), or (T, K, 3) of a `spatial` pose, in units of the torso's largest length;
-    if no torso is ever seen, in units of the longest limb, which is little less. Gaps stay NaN."""
+    """Return joints (T, K, 2), or (T, K, 3) of a `spatial` pose, in units of the torso's largest
+    length; if no torso is ever seen, in units of the longest limb, which is little less. Gaps stay
+    NaN."""
     xy = compared_joints(pose)
     skeleton = get_skeleton(pose.skeleton)
     for ends in (np.array(skeleton.torso), np.array(skeleton.limbs)):
@@ -285,14 +293,14 @@ def _in_torsos(pose: PoseSequence) -> FloatArray:
 
 
 def _turned_by(limb: FloatArray) -> FloatArray:
-    """(T, 2) radians that a limb (T, 2) turns per unit that its end moves along x and y."""
+    """Return (T, 2) radians that a limb (T, 2) turns per unit that its end moves along x and y."""
     squared = (limb**2).sum(axis=1)
     across = np.column_stack([-limb[:, 1], limb[:, 0]])
     return across / np.where(squared > 0, squared, np.nan)[:, None]
 
 
 def _per_turn(limb: FloatArray) -> FloatArray:
-    """(T,) degrees that a limb (T, 2) turns in the picture per degree of the camera."""
+    """Return (T,) degrees that a limb (T, 2) turns in the picture per degree of the camera."""
     length = np.linalg.norm(limb, axis=1)
     known = length[~np.isnan(length)]
     full = float(np.percentile(known, 95)) if len(known) else 0.0

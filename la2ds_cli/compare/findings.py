@@ -36,8 +36,9 @@ class Span:
 
 
 def spans_of(pose: PoseSequence, phases: Sequence[Phase], matched: BoolArray) -> list[Span]:
-    """The labelled phases that lie in the clip, in time order; without labels, equal thirds in time
-    of its matched part. A name that occurs twice gets a number. Empty if no frame is matched."""
+    """Return the labelled phases that lie in the clip, in time order; without labels, equal thirds
+    in time of its matched part. A name that occurs twice gets a number. Empty if no frame is
+    matched."""
     spans = [
         Span(_numbered(*place), first, stop, labelled=True)
         for place, first, stop, _ in _inside(pose, phases)
@@ -54,7 +55,7 @@ class _Place(NamedTuple):
 
 
 def _inside(pose: PoseSequence, phases: Sequence[Phase]) -> list[tuple[_Place, int, int, Phase]]:
-    """Phases that lie in a clip, in time order, with their first and stop rows."""
+    """Return phases that lie in a clip, in time order, with their first and stop rows."""
     found = []
     for phase in sorted(phases, key=lambda phase: phase.start):
         first, stop = np.searchsorted(pose.frame, [phase.start, phase.end]).tolist()
@@ -155,7 +156,7 @@ class Unjudged(NamedTuple):
 def find_differences(
     angles: Differences, alignment: Alignment, spans: Sequence[Span]
 ) -> list[Finding]:
-    """All episodes, the clearest first."""
+    """Return all episodes, the clearest first."""
     other_time = matched_time(alignment.position, alignment.time_b)
     findings = []
     for j, joint in enumerate(angles.names):
@@ -187,8 +188,8 @@ def find_differences(
 
 
 def in_episodes(angles: Differences) -> BoolArray:
-    """(N, J) whether a joint differs at a row by more than can be explained, and for long enough to
-    be reported."""
+    """Return (N, J) whether a joint differs at a row by more than can be explained, and for long
+    enough to be reported."""
     reported = np.zeros(angles.beyond.shape, bool)
     for j in range(len(angles.names)):
         for first, stop in _episodes(angles, j):
@@ -197,7 +198,8 @@ def in_episodes(angles: Differences) -> BoolArray:
 
 
 def clearest_joints(angles: Differences) -> list[int]:
-    """All joints, by what cannot be explained of their difference, and then by the difference."""
+    """Return all joints, by what cannot be explained of their difference, and then by the
+    difference."""
     beyond, difference = (
         np.where(rows, np.abs(value), 0).max(axis=0)
         for rows, value in (
@@ -209,9 +211,9 @@ def clearest_joints(angles: Differences) -> list[int]:
 
 
 def find_unjudged(angles: Differences) -> list[Unjudged]:
-    """The moments that cannot be judged, by reason, and then the joints that cannot be judged at
-    other moments, those with the longest time first. Stretches shorter than LASTING are left
-    out."""
+    """Return the moments that cannot be judged, by reason, and then the joints that cannot be
+    judged at other moments, those with the longest time first. Stretches shorter than LASTING are
+    left out."""
     rows = [
         _unjudged(angles, "", DOUBTS[reason], angles.doubt == reason)
         for reason in range(1, len(DOUBTS))
@@ -281,8 +283,12 @@ class Tempo(NamedTuple):
 def tempo(
     alignment: Alignment, spans: Sequence[Span], labelled: Mapping[str, tuple[float, ...]]
 ) -> list[Tempo]:
-    """One Tempo per span of the reference. labelled: span -> its seconds in the two clips by
-    labels, NaN if a clip cuts it."""
+    """Return one Tempo per span of the reference.
+
+    Parameters
+    ----------
+    labelled: span -> its seconds in the two clips by labels, NaN if a clip cuts it.
+    """
     moment = matched_time(alignment.position, alignment.time_b)
     bounds = [matched_time(end, alignment.time_b) for end in interval(alignment)]
     deviation = (bounds[1] - bounds[0]) / 2 / NORMAL
@@ -317,7 +323,7 @@ def _verdict(ratio: float, low: float, high: float) -> str:
 
 
 def _cut(alignment: Alignment, span: Span) -> str:
-    """Why the time between the ends of a span is not its duration; empty if it is.
+    """Return why the time between the ends of a span is not its duration; empty if it is.
 
     A moment that the alignment matches with the first or last frame of a clip may lie outside it.
     """

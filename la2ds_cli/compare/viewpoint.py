@@ -42,7 +42,8 @@ class ViewDifference(NamedTuple):
 
 
 def view_difference(a: PoseSequence, b: PoseSequence, position: FloatArray) -> ViewDifference:
-    """How far the cameras of two aligned clips stand apart; position (N,) of A's frames in B.
+    """Return how far the cameras of two aligned clips stand apart; position (N,) of A's frames in
+    B.
 
     The angle comes from the width of shoulders and hips relative to the length of the torso, and
     its sign from the nose in front of the ears and the knees in front of the legs. On rendered
@@ -70,13 +71,14 @@ def view_difference(a: PoseSequence, b: PoseSequence, position: FloatArray) -> V
 
 
 def has_trunk(skeleton: str) -> bool:
-    """Whether the named skeleton has shoulders and hips, which a hand does not."""
+    """Return whether the named skeleton has shoulders and hips, which a hand does not."""
     ends = {f"{side}_{part}" for part in ("shoulder", "hip") for side in ("left", "right")}
     return ends <= set(get_skeleton(skeleton).joints)
 
 
 def _around(apart: np.ndarray, time: FloatArray) -> FloatArray:
-    """(N,) angle in degrees of the mean of the unit vectors apart (N,) over _AROUND seconds."""
+    """Return (N,) angle in degrees of the mean of the unit vectors apart (N,) over _AROUND
+    seconds."""
     first = np.searchsorted(time, time - _AROUND / 2)
     stop = np.searchsorted(time, time + _AROUND / 2, side="right")
     known = np.isfinite(apart)
@@ -87,8 +89,8 @@ def _around(apart: np.ndarray, time: FloatArray) -> FloatArray:
 
 
 def _width_and_side(pose: PoseSequence) -> tuple[FloatArray, int]:
-    """(T,) degrees from the front, 0 to 180, NaN where not seen; and 1, -1 or 0 for the side of the
-    picture that the body faces, 0 = unknown."""
+    """Return (T,) degrees from the front, 0 to 180, NaN where not seen; and 1, -1 or 0 for the side
+    of the picture that the body faces, 0 = unknown."""
     skeleton = get_skeleton(pose.skeleton)
     if not has_trunk(pose.skeleton):
         return np.full(len(pose), np.nan), 0
@@ -113,13 +115,15 @@ def _width_and_side(pose: PoseSequence) -> tuple[FloatArray, int]:
 
 
 def _across(spine: FloatArray, length: FloatArray) -> FloatArray:
-    """(T, 2) unit vectors to the right of the spine (T, 2); for an upright spine, the x axis."""
+    """Return (T, 2) unit vectors to the right of the spine (T, 2); for an upright spine, the x
+    axis."""
     upright = np.column_stack([-spine[:, 1], spine[:, 0]])
     return upright / np.where(length > 0, length, np.nan)[:, None]
 
 
 def _side(xy: FloatArray, skeleton: Skeleton, across: FloatArray) -> int:
-    """Which side of the picture the body faces over the clip; xy (T, K, 2) in torso lengths."""
+    """Return which side of the picture the body faces over the clip; xy (T, K, 2) in torso
+    lengths."""
     at = {name: xy[:, k] for k, name in enumerate(skeleton.joints)}
     cues = []
     if {"nose", "left_ear", "right_ear"} <= set(at):
@@ -136,8 +140,8 @@ def _side(xy: FloatArray, skeleton: Skeleton, across: FloatArray) -> int:
 
 
 def _before(hip: FloatArray, knee: FloatArray, ankle: FloatArray) -> FloatArray:
-    """(T,) how far the knee lies right of the line from the ankle to the hip: knees bend forward.
-    Torso lengths."""
+    """Return (T,) how far the knee lies right of the line from the ankle to the hip: knees bend
+    forward. Torso lengths."""
     line = hip - ankle
     length = np.linalg.norm(line, axis=1)
     return ((knee - ankle) * _across(line, length)).sum(axis=1)

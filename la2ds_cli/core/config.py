@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from la2ds_cli.core.config_sections import (
@@ -28,6 +28,8 @@ from la2ds_cli.core.config_sections import (
 )
 from la2ds_cli.core.errors import UserError, check_choice, did_you_mean
 from la2ds_cli.core.plugins import trust
+
+_PRESETS = Path(__file__).parent / "presets"
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,13 @@ class Config:
 
 def preset_names() -> list[str]:
     """Names of the shipped presets."""
-    folder = resources.files("la2ds_cli.core") / "presets"
-    return sorted(item.name[:-5] for item in folder.iterdir() if item.name.endswith(".toml"))
+    return sorted(path.stem for path in _PRESETS.glob("*.toml"))
 
 
 def read_preset(name: str) -> dict[str, Any]:
     """The file of a shipped preset as a nested dict; UserError (exit 2) lists the known names."""
     check_choice("preset", name, preset_names())
-    text = (resources.files("la2ds_cli.core") / "presets" / f"{name}.toml").read_text("utf-8")
+    text = (_PRESETS / f"{name}.toml").read_text("utf-8")
     return tomllib.loads(text)
 
 

@@ -22,7 +22,6 @@ import re
 import sys
 from contextlib import suppress
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from types import ModuleType
 
@@ -36,10 +35,12 @@ def plugin_names(*packages: str, declared: str = "NAMES") -> dict[str, str]:
     for every module of the packages that declares such names."""
     modules = {}
     for package in packages:
-        for item in sorted(resources.files(package).iterdir(), key=lambda item: item.name):
-            if item.name.endswith(".py") and item.name != "__init__.py":
-                for name in _declared(item.read_text("utf-8"), declared):
-                    modules[name] = f"{package}.{item.name[:-3]}"
+        spec = importlib.util.find_spec(package)
+        folders = (spec and spec.submodule_search_locations) or ()
+        for path in sorted(path for folder in folders for path in Path(folder).glob("*.py")):
+            if path.name != "__init__.py":
+                names = _declared(path.read_text("utf-8"), declared)
+                modules |= dict.fromkeys(names, f"{package}.{path.stem}")
     return modules
 
 

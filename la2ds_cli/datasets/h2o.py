@@ -74,7 +74,7 @@ def import_h2o(
 
 
 def _camera_folders(root: Path) -> dict[Path, str]:
-    """Folder of the camera -> `subject/scene/number`, in natural order."""
+    """Return folder of the camera -> `subject/scene/number`, in natural order."""
     folders = [p.parent for p in root.glob(f"*/*/*/{CAMERA}/hand_pose") if p.is_dir()]
     if not folders:
         raise Unreadable(
@@ -87,7 +87,7 @@ def _camera_folders(root: Path) -> dict[Path, str]:
 def _with_action(
     names: dict[Path, str], recordings: Recordings, wanted: str, progress: Progress
 ) -> dict[Path, str]:
-    """The recordings that contain an action."""
+    """Return the recordings that contain an action."""
     labels = {name: {p.name for p in recordings.get(name, ("", []))[1]} for name in names.values()}
     if unlabelled := sum(not actions for actions in labels.values()):
         progress.note(
@@ -100,7 +100,8 @@ def _with_action(
 
 
 def _read_recording(name: str, folder: Path) -> FileClip:
-    """One recording as seen by one camera, without split and phases; raises PoseFileError."""
+    """Return one recording as seen by one camera, without split and phases; raises
+    PoseFileError."""
     focal, centre, size = _intrinsics(folder / "cam_intrinsics.txt")
     files = {last_number(path.name): path for path in (folder / "hand_pose").glob("*.txt")}
     number = sorted(files)
@@ -131,7 +132,7 @@ def _numbers(path: Path) -> FloatArray:
 
 
 def _intrinsics(path: Path) -> tuple[FloatArray, FloatArray, tuple[int, int]]:
-    """Focal lengths (2,) and principal point (2,) in pixels, and the size of the frame."""
+    """Return focal lengths (2,) and principal point (2,) in pixels, and the size of the frame."""
     values = _numbers(path)
     if len(values) != 6 or not np.isfinite(values).all() or (values[[0, 1, 4, 5]] <= 0).any():
         raise PoseFileError(
@@ -143,7 +144,7 @@ def _intrinsics(path: Path) -> tuple[FloatArray, FloatArray, tuple[int, int]]:
 
 
 def _hands(path: Path) -> FloatArray:
-    """Joints (42, 3) in metres in the camera frame, NaN where a hand was not annotated."""
+    """Return joints (42, 3) in metres in the camera frame, NaN where a hand was not annotated."""
     where = f"{path.parent.name}/{path.name}"
     line = _numbers(path)
     if len(line) != 2 * _HAND:
@@ -184,12 +185,15 @@ Recordings = dict[str, tuple[str, list[Phase]]]
 
 
 def read_lists(root: Path) -> Recordings:
-    """The recordings of action_{train,val,test}.txt; empty if there are no lists.
+    """Return the recordings of action_{train,val,test}.txt; empty if there are no lists.
 
     Lines are `id path action_label start_act end_act start_frame end_frame`, without the label in
     action_test.txt. end_act is the last frame of the action: in the published lists an action often
-    begins one frame after the previous end_act, and never on it. Raises a UserError (exit 3 or 5)
-    that names the bad line.
+    begins one frame after the previous end_act, and never on it.
+
+    Raises
+    ------
+    UserError: exit 3 or 5; it names the bad line.
     """
     recordings: Recordings = {}
     for listed in LISTS:

@@ -106,7 +106,7 @@ def _of_furniture(folders: dict[str, Path], furniture: str) -> dict[str, Path]:
 
 
 def _predictions(folder: Path) -> dict[int, list[FramePerson]]:
-    """The best scored person of each frame."""
+    """Return the best scored person of each frame."""
     people: dict[int, list[FramePerson]] = {}
     for paths in clips_of(folder).values():
         for frame, path in paths.items():
@@ -136,8 +136,8 @@ def _labels(root: Path, progress: Progress) -> dict[str, Any]:
 
 
 def _labelled(scan: str, database: Mapping[str, Any]) -> tuple[str, tuple[Phase, ...]]:
-    """The split of a scan, and its actions without the background; segments are half-open, [start,
-    end), as in the data set's loader. Raises PoseFileError."""
+    """Return the split of a scan, and its actions without the background; segments are half-open,
+    [start, end), as in the data set's loader. Raises PoseFileError."""
     if scan not in database:
         return "", ()
     with reading(f"{SEGMENTS}, {scan}"):

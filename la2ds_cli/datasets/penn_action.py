@@ -84,7 +84,7 @@ def import_penn_action(
 
 
 def read_clip(path: Path) -> FileClip:
-    """One label file, with its action and view as facts; raises PoseFileError."""
+    """Return one label file, with its action and view as facts; raises PoseFileError."""
     hint = "copy the file again from the data set"
     try:
         fields = read_mat(path, _MOST_BYTES)
@@ -134,7 +134,8 @@ def _clip(path: Path, fields: Mapping[str, Any]) -> FileClip:
 
 
 def _boxes(box: FloatArray, length: int) -> FloatArray:
-    """Boxes (length, 4), 0-based; the last one is repeated if some are missing at the end."""
+    """Return boxes (length, 4), 0-based; the last one is repeated if some are missing at the
+    end."""
     if box.ndim != 2 or box.shape[1] != 4 or abs(len(box) - length) > _BOX_SLACK or not len(box):
         raise PoseFileError(f"expected bbox ({length}, 4), got {box.shape}")
     row = np.minimum(np.arange(length), len(box) - 1)
@@ -151,7 +152,9 @@ _CARL_SPLITS = ("train", "val")  # folders
 def label_files(root: Path) -> dict[str, Path]:
     """Clip `0168` -> its file of labels.
 
-    Raises UserError if there is no such file (exit 3), and for two files of one clip (exit 5).
+    Raises
+    ------
+    UserError: if there is no such file (exit 3), and for two files of one clip (exit 5).
     """
     files: dict[str, Path] = {}
     for path in sorted(root.glob("*/*/*.npy")):
@@ -172,10 +175,13 @@ def label_files(root: Path) -> dict[str, Path]:
 
 
 def read_labels(path: Path, action: str, frames: int) -> list[Phase]:
-    """Phases of a clip; raises PoseFileError.
+    """Return phases of a clip; raises PoseFileError.
 
-    action: of the label file of Penn Action, which must be the folder's. frames: T of the poses; if
-    there are L != T labels, frame t takes the label of t L / T, as in CARL.
+    Parameters
+    ----------
+    action: of the label file of Penn Action, which must be the folder's.
+    frames: T of the poses; if there are L != T labels, frame t takes the label of t L / T, as in
+        CARL.
     """
     if path.parent.name != action:
         raise PoseFileError(f"it is in the folder {path.parent.name}, but the clip shows {action}")
@@ -217,8 +223,12 @@ _COMPLEX = 0x800  # flag of an array
 def read_mat(path: Path, most_bytes: int) -> dict[str, FloatArray | str]:
     """Real arrays of numbers, and texts of one row, by name.
 
-    Other variables are left out. Raises ValueError for a file that is damaged, has another version,
-    or takes more than `most_bytes` unpacked, and OSError.
+    Other variables are left out.
+
+    Raises
+    ------
+    ValueError: for a file that is damaged, has another version, or takes more than `most_bytes`
+        unpacked, and OSError.
     """
     content = regular_file.content(path, regular_file.MOST_IMPORTED, links=True)
     if content[_HEADER - 4 : _HEADER] != _VERSION:
@@ -238,8 +248,8 @@ def read_mat(path: Path, most_bytes: int) -> dict[str, FloatArray | str]:
 
 
 def _unpacked(data: bytes, most: int) -> bytes:
-    """A compressed element. In some files of Penn Action it is complete, but the end of its stream
-    is missing. zlib reads only as far as it is told."""
+    """Return a compressed element. In some files of Penn Action it is complete, but the end of its
+    stream is missing. zlib reads only as far as it is told."""
     unpacker = zlib.decompressobj()
     try:
         content = unpacker.decompress(data, most + 1)
@@ -251,8 +261,8 @@ def _unpacked(data: bytes, most: int) -> bytes:
 
 
 def _elements(content: bytes, *, whole: bool = False) -> Iterator[tuple[int, bytes]]:
-    """Type and data of consecutive elements. whole: those of a file, where compressed elements are
-    not padded to 8 bytes."""
+    """Yield type and data of consecutive elements. whole: those of a file, where compressed
+    elements are not padded to 8 bytes."""
     at = 0
     while at < len(content):
         if len(content) - at < 8:

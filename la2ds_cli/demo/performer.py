@@ -54,7 +54,7 @@ class Body:
 
 
 def random_body(rng: np.random.Generator) -> Body:
-    """A body of 1.5-1.95 m with standard segment ratios, each varied by about 5 %."""
+    """Return a body of 1.5-1.95 m with standard segment ratios, each varied by about 5 %."""
     height = rng.uniform(1.5, 1.95)
 
     def part(ratio: float) -> float:
@@ -78,7 +78,7 @@ def random_body(rng: np.random.Generator) -> Body:
 
 
 def pose_vector(**angle: float) -> FloatArray:
-    """Degrees of freedom (D,): the named ones set (radians, metres), the others zero."""
+    """Return degrees of freedom (D,): the named ones set (radians, metres), the others zero."""
     vector = np.zeros(len(DEGREES_OF_FREEDOM))
     for name, value in angle.items():
         vector[DOF[name]] = value
@@ -265,7 +265,7 @@ class Style:
 
 
 def random_style(rng: np.random.Generator) -> Style:
-    """A random style: gains with a spread of 10 %, offsets of about 4 degrees."""
+    """Return a random style: gains with a spread of 10 %, offsets of about 4 degrees."""
     count = len(DEGREES_OF_FREEDOM)
     offset = rng.normal(0.0, 0.07, count)
     offset[[DOF[name] for name in ("x", "y", "yaw", "lift")]] = 0  # a place is no style
@@ -273,14 +273,15 @@ def random_style(rng: np.random.Generator) -> Style:
 
 
 def movement(phase: FloatArray, style: Style) -> FloatArray:
-    """Poses (T, D) at ``phase`` (T,) in [0, 1]; continuous, with a continuous first derivative."""
+    """Return poses (T, D) at ``phase`` (T,) in [0, 1]; continuous, with a continuous first
+    derivative."""
     moments, poses = zip(*_KEY_POSES, strict=True)
     pose = PchipInterpolator(moments, np.stack(poses), axis=0)(np.asarray(phase, float))
     return np.asarray(pose) * style.gain + style.offset
 
 
 def phase_name(phase: float) -> str:
-    """The name of the part of the movement that contains ``phase`` in [0, 1]."""
+    """Return the name of the part of the movement that contains ``phase`` in [0, 1]."""
     return [name for name, start in PHASES if start <= phase][-1]
 
 

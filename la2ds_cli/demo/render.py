@@ -70,12 +70,13 @@ class Camera:
         return (world - self.position) @ self.rotation[2]
 
     def project(self, world: FloatArray) -> FloatArray:
-        """Pixels (..., 2) of ``world`` (..., 3), which must lie in front of the camera."""
+        """Return pixels (..., 2) of ``world`` (..., 3), which must lie in front of the camera."""
         local = (world - self.position) @ self.rotation.T
         return local[..., :2] / local[..., 2:] * np.array(self.focal) + np.array(self.centre)
 
     def crop(self, box: FloatArray, size: tuple[int, int]) -> "Camera":
-        """The camera that sees ``box`` (x0, y0, x1, y1 in pixels) enlarged to ``size`` (W, H)."""
+        """Return the camera that sees ``box`` (x0, y0, x1, y1 in pixels) enlarged to ``size`` (W,
+        H)."""
         x0, y0, x1, y1 = (float(value) for value in box)
         scale_x, scale_y = size[0] / (x1 - x0), size[1] / (y1 - y0)
         return replace(
@@ -95,7 +96,7 @@ def look_at(
     size: tuple[int, int],
     roll: float = 0.0,
 ) -> Camera:
-    """A camera whose optical axis passes through ``target`` (3,).
+    """Return a camera whose optical axis passes through ``target`` (3,).
 
     Angles are in radians, distances in metres, focal and size in pixels. Azimuth 0 sees a body that
     faces +y from the front; positive azimuth moves the camera towards +x, the body's right side.
@@ -118,7 +119,7 @@ def look_at(
 
 
 def random_background(rng: np.random.Generator, size: tuple[int, int], horizon: float) -> Image:
-    """A uint8 RGB picture of ``size`` (W, H): a wall, and a floor that begins at the row
+    """Return a uint8 RGB picture of ``size`` (W, H): a wall, and a floor that begins at the row
     ``horizon``, both uneven."""
     width, height = size
     row = int(np.clip(horizon, 1, height - 1))
@@ -165,7 +166,7 @@ class _Painter:
         self.scale = np.mean(camera.focal) / self.depth  # pixels per metre at each point
 
     def parts(self) -> list[Part]:
-        """All parts as (depth, function that draws it)."""
+        """Return all parts as (depth, function that draws it)."""
         limbs = [
             self._limb(f"{side}_{start}", f"{side}_{end}", getattr(self.appearance, colour))
             for side in SIDES
@@ -179,12 +180,12 @@ class _Painter:
         return float(_RADIUS[kind] * self.body.girth * self.scale[POINT[name]])
 
     def _between(self, start: str, end: str, share: float) -> FloatArray:
-        """Pixels (2,) of a point between two points of the body."""
+        """Return pixels (2,) of a point between two points of the body."""
         first, second = self.xy[POINT[start]], self.xy[POINT[end]]
         return first + (second - first) * share
 
     def _limb(self, start: str, end: str, colour: Colour) -> Part:
-        """A tapered capsule from joint to joint."""
+        """Return a tapered capsule from joint to joint."""
         ends = POINT[start], POINT[end]
         wide = [self._radius(name, name.split("_")[-1]) for name in (start, end)]
         outline = capsule(self.xy[ends[0]], wide[0], self.xy[ends[1]], wide[1])

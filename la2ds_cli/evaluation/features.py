@@ -39,8 +39,8 @@ from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.features.pose_features import in_3d
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.network.embedder import Embedder, EmbeddingStatistics
+from la2ds_cli.network.load_network import light_embedder, untrained_embedder
 from la2ds_cli.network.run_weights import checkpoint_path, has_model, run_header, trained_runs
-from la2ds_cli.network.trained import light_embedder, untrained_embedder
 
 T = TypeVar("T")
 CENTRED_ON = 40  # training clips, at most, about whose mean frame an untrained network is centred

@@ -47,12 +47,15 @@ def augment(
     rng: np.random.Generator,
     world: FloatArray | None = None,
 ) -> AugmentedCopy:
-    """Draw one augmented copy of S. xy (M, K, 2) pixels, score (M, K); cell: pixels per heatmap
-    cell, the unit of the position noise, as (2,) if its width and height differ.
+    """Draw one augmented copy of S. xy (M, K, 2) pixels, score (M, K).
 
+    Parameters
+    ----------
+    cell: pixels per heatmap cell, the unit of the position noise, as (2,) if its width and height
+        differ.
     world: (M, K, 3) metres, facing the camera; then the body is also turned about the vertical, and
-    the camera tilted, by angles that are constant over the clip. A joint without a position in
-    metres is not seen in the copy.
+        the camera tilted, by angles that are constant over the clip. A joint without a position in
+        metres is not seen in the copy.
     """
     smooth, smooth_angle = config.noise == "smooth", config.noise != "independent"
     source = sample_frames(len(xy), config, rng)
@@ -93,9 +96,9 @@ def augment(
 def _about_root(
     xy: FloatArray, world: FloatArray, source: FloatArray, skeleton: Skeleton
 ) -> tuple[FloatArray, FloatArray, float]:
-    """At the positions `source` (N,): joints (N, K, 3) in metres relative to the root, the path
-    (N, 1, 2) of the root in pixels; and pixels per metre, by the torso, whose length in the image
-    depends little on the view."""
+    """Return at the positions `source` (N,): joints (N, K, 3) in metres relative to the root, the
+    path (N, 1, 2) of the root in pixels; and pixels per metre, by the torso, whose length in the
+    image depends little on the view."""
     filled_xy, filled = fill_gaps(xy), fill_gaps(world)
     in_pixels, in_metres = (
         at_positions(of, source)[:, list(skeleton.root)].mean(axis=1, keepdims=True)
@@ -106,12 +109,12 @@ def _about_root(
 
 
 def sample_frames(length: int, config: AugmentConfig, rng: np.random.Generator) -> FloatArray:
-    """Temporal augmentation: positions in S of the frames of S', strictly increasing.
+    """Return temporal augmentation: positions in S of the frames of S', strictly increasing.
 
-    First the copy is trimmed: a share drawn from U(0, trim) is cut off, divided at random
-    between both ends. Then, with `warp`, a smooth random speed is applied; then a share drawn
-    from U(0, drop) of the frames is dropped at random (the paper's selection of N of M frames).
-    Trimming always happens; the other two happen together, with `temporal_probability`.
+    First the copy is trimmed: a share drawn from U(0, trim) is cut off, divided at random between
+    both ends. Then, with `warp`, a smooth random speed is applied; then a share drawn from U(0,
+    drop) of the frames is dropped at random (the paper's selection of N of M frames). Trimming
+    always happens; the other two happen together, with `temporal_probability`.
     """
     least = min(MIN_FRAMES, length)
     trimmed = max(round(length * (1 - rng.uniform(0, config.trim))), least)
@@ -139,11 +142,13 @@ def noise(
     *,
     smooth: bool = False,
 ) -> FloatArray:
-    """Draw N(0, std) of shape (T, ...), independent over frames or temporally smooth. std: a number
-    or, for each entry of the last axis, its own.
+    """Draw N(0, std) of shape (T, ...), independent over frames or temporally smooth.
 
+    Parameters
+    ----------
+    std: a number or, for each entry of the last axis, its own.
     smooth: frames i and j have the correlation 1 - |i - j| / 2T, the covariance of CASA that the
-    paper tried (sec. 3.2) and found no better; a draw thus drifts over the entire clip.
+        paper tried (sec. 3.2) and found no better; a draw thus drifts over the entire clip.
     """
     drawn = rng.normal(0, std, shape)
     if not smooth:
@@ -162,11 +167,13 @@ def rotate_limb(
     *,
     smooth: bool = False,
 ) -> FloatArray:
-    """Orientation augmentation: one limb turns about one of its joints by N(0, std) radians.
+    """Return orientation augmentation: one limb turns about one of its joints by N(0, std) radians.
 
-    joints: (T, K, 2), or (T, K, 3), where it turns about one random axis.
-    The same kinematic chain is used for the entire clip. The angle is drawn independently for every
-    frame; with `smooth`, it drifts (see `noise`).
+    Parameters
+    ----------
+    joints: (T, K, 2), or (T, K, 3), where it turns about one random axis. The same kinematic chain
+        is used for the entire clip. The angle is drawn independently for every frame; with
+        `smooth`, it drifts (see `noise`).
     """
     names = sorted(skeleton.chains)
     chain = skeleton.chains[names[rng.integers(len(names))]]
@@ -198,12 +205,14 @@ def _turn(
 def change_limbs(
     joints: FloatArray, skeleton: Skeleton, strength: float, rng: np.random.Generator
 ) -> FloatArray:
-    """Another body, constant over the clip (not in the paper): each chain is scaled and turned
-    about its pivot by a few per cent and degrees.
+    """Return another body, constant over the clip (not in the paper): each chain is scaled and
+    turned about its pivot by a few per cent and degrees.
 
+    Parameters
+    ----------
     joints: (T, K, 2) or (T, K, 3). strength 1: standard deviations of 10 % in length and 0.1 rad.
-    In frames in which the pivot is not seen, the limb is not, either (why:
-    docs/results/accuracy.md).
+        In frames in which the pivot is not seen, the limb is not, either (why:
+        docs/results/accuracy.md).
     """
     changed = joints.copy()
     for name in sorted(skeleton.chains):
@@ -219,8 +228,8 @@ def change_limbs(
 def change_geometry(
     joints: FloatArray, skeleton: Skeleton, strength: float, rng: np.random.Generator
 ) -> FloatArray:
-    """Another body (`change_limbs`) seen by another camera, constant over the clip (not in the
-    paper). joints (T, K, 2): the entire figure is sheared, stretched and tilted; strength 1:
+    """Return another body (`change_limbs`) seen by another camera, constant over the clip (not in
+    the paper). joints (T, K, 2): the entire figure is sheared, stretched and tilted; strength 1:
     standard deviations of 10 % stretch, 0.1 shear, 0.05 rad tilt. (T, K, 3): it is stretched along
     each axis, also in depth, which a camera shows least."""
     changed = change_limbs(joints, skeleton, strength, rng)

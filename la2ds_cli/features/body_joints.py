@@ -32,8 +32,11 @@ def _sources(skeleton: str, target: str) -> list[int | None]:
 def joint_sources(skeleton: str) -> list[int | None]:
     """For each joint of penn13, its index in a skeleton, None = it has none.
 
-    The nose stands in for a missing head. Raises UserError (exit 5) for a skeleton that has fewer
-    than 6 of the joints, such as a hand.
+    The nose stands in for a missing head.
+
+    Raises
+    ------
+    UserError: exit 5 for a skeleton that has fewer than 6 of the joints, such as a hand.
     """
     sources = _sources(skeleton, BODY)
     known = sum(source is not None for source in sources)
@@ -47,14 +50,17 @@ def joint_sources(skeleton: str) -> list[int | None]:
 
 
 def is_body(skeleton: str) -> bool:
-    """Whether joint_sources accepts the skeleton."""
+    """Return whether joint_sources accepts the skeleton."""
     return len(_sources(skeleton, BODY)) - _sources(skeleton, BODY).count(None) >= FEWEST_JOINTS
 
 
 def body_joints(pose: PoseSequence) -> PoseSequence:
-    """The sequence with the joints of penn13; those that its skeleton lacks are NaN, with score 0.
+    """Return the sequence with the joints of penn13; those that its skeleton lacks are NaN, with
+    score 0.
 
-    Raises UserError as joint_sources does.
+    Raises
+    ------
+    UserError: as joint_sources does.
     """
     if pose.skeleton == BODY:
         return pose
@@ -62,25 +68,27 @@ def body_joints(pose: PoseSequence) -> PoseSequence:
 
 
 def holds(skeleton: str, target: str) -> bool:
-    """Whether a skeleton has every joint of the target."""
+    """Return whether a skeleton has every joint of the target."""
     return None not in _sources(skeleton, target)
 
 
 def as_skeleton(pose: PoseSequence, target: str) -> PoseSequence:
-    """The sequence with the joints of `target`, all of which its skeleton must have (`holds`)."""
+    """Return the sequence with the joints of `target`, all of which its skeleton must have
+    (`holds`)."""
     if pose.skeleton == target:
         return pose
     return _taken(pose, _sources(pose.skeleton, target), target)
 
 
 def shared_skeleton(names: Collection[str]) -> str | None:
-    """The largest skeleton whose joints are in all the named ones, None = there is none."""
+    """Return the largest skeleton whose joints are in all the named ones, None = there is none."""
     known = [name for name in SKELETONS if all(holds(other, name) for other in names)]
     return max(known, key=lambda name: len(get_skeleton(name).joints), default=None)
 
 
 def _taken(pose: PoseSequence, sources: list[int | None], target: str) -> PoseSequence:
-    """The joints `sources` of a sequence as those of the target; NaN with score 0 for None."""
+    """Return the joints `sources` of a sequence as those of the target; NaN with score 0 for
+    None."""
     unknown = np.array([source is None for source in sources])
     index = np.array([source or 0 for source in sources])
 

@@ -30,10 +30,15 @@ from la2ds_cli.features.tempo import paced_movement
 
 
 def seen(pose: PoseSequence, view: View, towards: PoseSequence | None = None) -> PoseSequence:
-    """A clip in a view; the clip itself as filmed.
+    """Return a clip in a view; the clip itself as filmed.
 
+    Parameters
+    ----------
     towards: the clip that it is turned to, for the view `turned`.
-    Raises ValueError for `turned` without a clip to turn to, or without joints in metres.
+
+    Raises
+    ------
+    ValueError: for `turned` without a clip to turn to, or without joints in metres.
     """
     if view == "filmed":
         return pose
@@ -47,13 +52,13 @@ def seen(pose: PoseSequence, view: View, towards: PoseSequence | None = None) ->
 
 
 def shown(pose: PoseSequence, view: View) -> PoseSequence:
-    """The joints of a clip as its picture is shown in a view: flipped or not, since a picture
-    cannot be turned."""
+    """Return the joints of a clip as its picture is shown in a view: flipped or not, since a
+    picture cannot be turned."""
     return seen(pose, view) if view in FLIPPED else pose
 
 
 def possible_views(pose: PoseSequence, towards: PoseSequence) -> tuple[View, ...]:
-    """The views of a clip that can be compared with `towards`, `filmed` first."""
+    """Return the views of a clip that can be compared with `towards`, `filmed` first."""
     if pose.spatial:  # joints in 3D face the camera whatever side was filmed
         return ("filmed", "mirrored")
     both = known_in_3d(pose) and known_in_3d(towards)
@@ -86,8 +91,8 @@ def movements(
 
 
 def _flipped_movement(value: FloatArray, skeleton: Skeleton, *, exchanged: bool) -> FloatArray:
-    """The movement (T, 8K) of a flipped clip from that of the clip, with left and right joints
-    exchanged or not."""
+    """Return the movement (T, 8K) of a flipped clip from that of the clip, with left and right
+    joints exchanged or not."""
     blocks = value.reshape(len(value), 4, len(skeleton.joints), 2)
     if exchanged:
         blocks = blocks[:, :, list(skeleton.flip)]
@@ -95,14 +100,15 @@ def _flipped_movement(value: FloatArray, skeleton: Skeleton, *, exchanged: bool)
 
 
 def _heads(pose: PoseSequence) -> bool:
-    """Whether the joints in metres tell where the body heads: if it turns, so does its heading."""
+    """Return whether the joints in metres tell where the body heads: if it turns, so does its
+    heading."""
     skeleton, world = get_skeleton(pose.skeleton), known_world(pose)
     return heading(turned(world, 1.0), skeleton) != heading(world, skeleton)
 
 
 def _turned_to(pose: PoseSequence, towards: PoseSequence) -> PoseSequence:
-    """The joints in metres, turned and projected along parallel lines onto the picture, about the
-    place of the body there, in the size that it has there."""
+    """Return the joints in metres, turned and projected along parallel lines onto the picture,
+    about the place of the body there, in the size that it has there."""
     skeleton, world = get_skeleton(pose.skeleton), known_world(pose)
     angle = heading(known_world(towards), get_skeleton(towards.skeleton)) - heading(world, skeleton)
     joints = fill_gaps(pose.xy, pose.time)

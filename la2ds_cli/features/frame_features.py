@@ -50,7 +50,8 @@ class FrameFeatures(NamedTuple):
 
 
 def sampled_rows(pose: PoseSequence, fps: float) -> IntArray:
-    """Rows (R,), without repeats, of the frames nearest to the times that the model samples."""
+    """Return rows (R,), without repeats, of the frames nearest to the times that the model
+    samples."""
     nearest = resample_pose(pose, pose.axis.grid(fps)).frame
     return np.flatnonzero(np.isin(pose.frame, nearest))
 
@@ -85,18 +86,22 @@ class FrameFeatureReader:
         return self.with_mirrored(clip, at)[0]
 
     def with_mirrored(self, clip: str, at: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Features (G, 1024) of the frames, and those of their mirror images."""
+        """Return features (G, 1024) of the frames, and those of their mirror images."""
         stored = self.read(clip)
         value, mirrored = stored.value, stored.mirrored
         return interpolate(value, stored.time, at), interpolate(mirrored, stored.time, at)
 
     def key(self, clip: str) -> str:
-        """Identity of the features of a clip, without computing them."""
+        """Return identity of the features of a clip, without computing them."""
         return self._recipe(clip, self._project.read_pose(clip)[0]).key
 
     def check(self, clips: Sequence[str]) -> None:
-        """Check before any work that missing features can be computed. Raises the UserError of the
-        first clip that fails."""
+        """Check before any work that missing features can be computed.
+
+        Raises
+        ------
+        UserError: of the first clip that fails.
+        """
         missing = self._missing(clips)
         for clip in missing:
             self._file(clip)
@@ -126,7 +131,7 @@ class FrameFeatureReader:
         return Recipe(STEP, VERSION, config, inputs)
 
     def _read(self, clip: str) -> FrameFeatures:
-        """The stored features of a clip, computed first if they are missing or stale."""
+        """Return the stored features of a clip, computed first if they are missing or stale."""
         pose, path = self._project.read_pose(clip)[0], self._project.features_path(clip)
         if not self._stale(clip, pose):
             return FrameFeatures(**artifact.read_arrays(path)[0])
@@ -139,7 +144,7 @@ class FrameFeatureReader:
         return features
 
     def _file(self, clip: str) -> VideoFile:
-        """The file of a clip, if it is still the one behind its poses."""
+        """Return the file of a clip, if it is still the one behind its poses."""
         video = self._project.clip(clip)
         path = self._project.source(video)
         file = video_file(self._project, video)
@@ -166,10 +171,13 @@ def frame_feature_reader(
     device: DeviceName = "auto",
     progress: Progress = SILENT,
 ) -> FrameFeatureReader | None:
-    """The reader of frame features for a network of these settings; None if it reads no frames.
+    """Return the reader of frame features for a network of these settings; None if it reads no
+    frames.
 
+    Parameters
+    ----------
     weights: identity of the ResNet weights that a run was trained with, empty = those of the
-    settings.
+        settings.
     """
     if config.model.input != "rgb":
         return None
@@ -185,10 +193,14 @@ _BATCH = 8  # frames, and as many mirror images
 
 
 def identity_of(weights: str) -> str:
-    """Identity of `model.rgb_weights`: name and hash of a zoo entry, else the digest of the file.
+    """Return identity of `model.rgb_weights`: name and hash of a zoo entry, else the digest of the
+    file.
 
-    The file of a zoo entry is not needed. Raises UserError if the name is unknown (exit 2) or the
-    file does not exist (exit 6).
+    The file of a zoo entry is not needed.
+
+    Raises
+    ------
+    UserError: if the name is unknown (exit 2) or the file does not exist (exit 6).
     """
     names = [name for name, entry in weight_files.zoo().items() if entry.kind == KIND]
     if weights in names:
@@ -207,10 +219,12 @@ def identity_of(weights: str) -> str:
 
 
 def load_network(weights: str, identity: str) -> Conv4c:
-    """The network of `model.rgb_weights`, downloaded if it is missing; never a random one.
+    """Return the network of `model.rgb_weights`, downloaded if it is missing; never a random one.
 
-    Raises UserError (exit 6) as fetch_weights does, and if the file does not exist or is not a
-    ResNet-50; exit 5 if the file does not match `identity`, with which a run was trained.
+    Raises
+    ------
+    UserError: exit 6 as fetch_weights does, and if the file does not exist or is not a ResNet-50;
+        exit 5 if the file does not match `identity`, with which a run was trained.
     """
     from la2ds_models.resnet import load_resnet
 
@@ -232,10 +246,15 @@ def load_network(weights: str, identity: str) -> Conv4c:
 def compute(
     network: Conv4c, file: VideoFile, frame: IntArray, device: DeviceName = "auto"
 ) -> tuple[FloatArray, FloatArray]:
-    """Features (R, D) float32 of frames of a file, and of their mirror images.
+    """Return features (R, D) float32 of frames of a file, and of their mirror images.
 
-    frame: (R,) increasing frame numbers, as in PoseSequence.frame. Raises UserError (exit 5) if the
-    file lacks one of them.
+    Parameters
+    ----------
+    frame: (R,) increasing frame numbers, as in PoseSequence.frame.
+
+    Raises
+    ------
+    UserError: exit 5 if the file lacks one of them.
     """
     import torch
 
@@ -255,7 +274,7 @@ def compute(
 
 
 def _batches(file: VideoFile, frame: IntArray) -> Iterator[list[Frame]]:
-    """The requested frames in batches; a thread decodes ahead."""
+    """Yield the requested frames in batches; a thread decodes ahead."""
     wanted, batch, count = set(frame.tolist()), [], 0
     with closing(read_ahead(file.frames(), _BATCH)) as frames:
         for shown in frames:

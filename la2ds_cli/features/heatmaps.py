@@ -62,7 +62,7 @@ def clip_box(xy: FloatArray, crop: Crop = "robust", padding: float = 0.0) -> Flo
 
 
 def _without_strays(xy: FloatArray, seen: FloatArray) -> FloatArray:
-    """The mask `seen` (T, K) without stray frames and stray joints; never empty."""
+    """Return the mask `seen` (T, K) without stray frames and stray joints; never empty."""
     frames = np.flatnonzero(seen.any(axis=1))
     shown = np.where(seen[..., None], xy, np.nan)[frames]
     extent = (np.nanmax(shown, axis=1) - np.nanmin(shown, axis=1)).max(axis=1)
@@ -108,12 +108,13 @@ def _steady(centre: FloatArray, frames: FloatArray) -> FloatArray:
 
 
 def _allowed(apart: FloatArray) -> FloatArray:
-    """Body lengths that a body centre may move between frames that lie `apart` numbers apart."""
+    """Return body lengths that a body centre may move between frames that lie `apart` numbers
+    apart."""
     return _JUMP + _JUMP_PER_GAP * (apart - 1)
 
 
 def _grid(box: FloatArray, aspect: Aspect) -> tuple[FloatArray, FloatArray]:
-    """Corner (2,) and side lengths (2,) of the pixels that fill the grid."""
+    """Return corner (2,) and side lengths (2,) of the pixels that fill the grid."""
     corner = np.asarray(box, dtype=np.float64)
     side = corner[2:] - corner[:2]
     if aspect == "stretch":
@@ -123,7 +124,7 @@ def _grid(box: FloatArray, aspect: Aspect) -> tuple[FloatArray, FloatArray]:
 
 
 def to_cells(xy: FloatArray, box: FloatArray, size: int, aspect: Aspect = "keep") -> FloatArray:
-    """Pixels xy (..., 2) to heatmap cells (..., 2) float64; NaN passes through.
+    """Return pixels xy (..., 2) to heatmap cells (..., 2) float64; NaN passes through.
 
     stretch scales both axes of the box to the grid (the paper's resize to 30 x 30); keep pads the
     shorter side equally on both ends, which preserves angles.
@@ -133,7 +134,7 @@ def to_cells(xy: FloatArray, box: FloatArray, size: int, aspect: Aspect = "keep"
 
 
 def cell_size(box: FloatArray, size: int, aspect: Aspect = "keep") -> FloatArray:
-    """Width and height (2,) float64 of a heatmap cell in pixels; NaN for a NaN box."""
+    """Return width and height (2,) float64 of a heatmap cell in pixels; NaN for a NaN box."""
     return _grid(box, aspect)[1] / size
 
 
@@ -154,19 +155,24 @@ def render_heatmaps(
 ) -> FloatArray:
     """Render maps (T, C, size, size) float32 on one thread, without the interpreter lock.
 
-    cells: (T, K, 2) joints in heatmap cells (to_cells), NaN = not seen; score: (T, K) in
-    [0, 1]; limbs: (L, 2) joint indices. Joint maps are eq. 1: exp(-d^2 / (2 sigma^2)) * score. Limb
-    maps are eq. 2 with the lower of the two scores; distance `printed` uses the distance to the
-    segment as the paper prints it, `squared` its square, as in PoseC3D (whose limbs eq. 2
-    restates). A joint that is not seen or has score 0 gives a zero map, and so does each limb that
-    ends in it; a limb of length 0 gives the map of a point. With confidence `one`, any other score
-    counts as 1.
+    Parameters
+    ----------
+    cells: (T, K, 2) joints in heatmap cells (to_cells), NaN = not seen.
+    score: (T, K) in [0, 1].
+    limbs: (L, 2) joint indices. Joint maps are eq. 1: exp(-d^2 / (2 sigma^2)) * score. Limb maps
+        are eq. 2 with the lower of the two scores; distance `printed` uses the distance to the
+        segment as the paper prints it, `squared` its square, as in PoseC3D (whose limbs eq. 2
+        restates). A joint that is not seen or has score 0 gives a zero map, and so does each limb
+        that ends in it; a limb of length 0 gives the map of a point. With confidence `one`, any
+        other score counts as 1.
+    cell: (2,) width and height of a cell in pixels (cell_size), needed if sigma_unit is `pixels`:
+        sigma and the distances of eq. 1 and 2 are then in pixels, which gives the maps that would
+        be drawn in the frame, then cropped and resized (a resized Gaussian is a Gaussian). `out` is
+        overwritten and returned: for a large batch, reusing a buffer is faster than allocating one.
 
-    cell: (2,) width and height of a cell in pixels (cell_size), needed if sigma_unit is
-    `pixels`: sigma and the distances of eq. 1 and 2 are then in pixels, which gives the maps that
-    would be drawn in the frame, then cropped and resized (a resized Gaussian is a Gaussian). `out`
-    is overwritten and returned: for a large batch, reusing a buffer is faster than allocating one.
-    Raises ValueError for an `out` that does not fit.
+    Raises
+    ------
+    ValueError: for an `out` that does not fit.
     """
     from la2ds_cli.features.heatmap_kernel import fill_joints, fill_limbs
 

@@ -42,7 +42,12 @@ class NetworkInput:
 
 def joint_blocks(kind: JointKind, *, spatial: bool = False) -> tuple[int, ...]:
     """Layout of `joint_features` in a frame: consecutive blocks, each with this many features of
-    every joint in turn. spatial: in 3D."""
+    every joint in turn.
+
+    Parameters
+    ----------
+    spatial: in 3D.
+    """
     coordinates = (1, 3) if spatial else (2, 2)
     position, score, movement = coordinates, (1,), coordinates
     if kind == "movement":
@@ -58,7 +63,7 @@ def map_channels(skeleton: Skeleton, heatmap: HeatmapConfig, model: ModelConfig)
 
 
 def joint_width(skeleton: Skeleton, model: ModelConfig) -> int:
-    """Features J of a frame that the network reads besides heatmaps, 0 if it reads none."""
+    """Return features J of a frame that the network reads besides heatmaps, 0 if it reads none."""
     if model.input == "heatmap":
         return 0
     if model.input == "rgb":
@@ -75,15 +80,18 @@ def joint_features(
     kind: JointKind,
     world: FloatArray | None = None,
 ) -> FloatArray:
-    """(T, J) float32: coordinates in the image, coordinates relative to the body's root, scores.
+    """Return (T, J) float32: coordinates in the image, coordinates relative to the body's root,
+    scores.
 
     kind `position`: in the image scaled so that the crop is [-1, 1], and relative to the root in
     torso lengths. `movement`: `both_movements`. `both`: position, then movement. Gaps are
     interpolated in time; a score of 0 marks them.
 
+    Parameters
+    ----------
     world: (T, K, 3) joints in metres, which are then used relative to the root. In the image, only
-    the height is used, in torso lengths from the root's median height, which depends little on the
-    camera's side.
+        the height is used, in torso lengths from the root's median height, which depends little on
+        the camera's side.
     """
     filled = fill_gaps(xy_cells)
     in_crop = (filled + 0.5) * (2 / size) - 1
@@ -103,7 +111,7 @@ def joint_features(
 
 
 def impute(xy: FloatArray, score: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Joints without gaps, as if all had been seen: xy (T, K, 2) and score (T, K), float64.
+    """Return joints without gaps, as if all had been seen: xy (T, K, 2) and score (T, K), float64.
 
     Both are interpolated in time by `fill_gaps`, so that a heatmap shows a filled joint as strongly
     as before and after the gap. A joint that is never seen gets the mean position and score of the
@@ -115,7 +123,7 @@ def impute(xy: FloatArray, score: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _seen(xy: FloatArray, score: FloatArray) -> np.ndarray:
-    """(T, K) bool: joints of xy (T, K, 2) with a position and a score above 0."""
+    """Return (T, K) bool: joints of xy (T, K, 2) with a position and a score above 0."""
     return np.isfinite(xy).all(axis=-1) & (score > 0)
 
 
@@ -130,14 +138,17 @@ def network_input(
 ) -> NetworkInput:
     """Crop the clip to its box (paper sec. 3.1) and render what `model.input` asks for.
 
-    xy (T, K, 2) pixels, NaN = not seen; score (T, K) in [0, 1]. frame_features (T, 1024):
-    features of the video frames, the only input of `rgb`. world (T, K, 3): joints in metres, facing
-    the camera (facing_joints), for `joints3d`; a joint that is NaN there counts as not seen.
-    Raises ValueError if a required input is missing.
+    xy (T, K, 2) pixels, NaN = not seen; score (T, K) in [0, 1]. frame_features (T, 1024): features
+    of the video frames, the only input of `rgb`. world (T, K, 3): joints in metres, facing the
+    camera (facing_joints), for `joints3d`; a joint that is NaN there counts as not seen.
 
     `model.missing` says what happens to joints that are not seen. `imputed`: `impute` fills them
     first. `zero`: all their features are 0, and their heatmap channels and those of their limbs are
     empty. `mixed`: interpolated in time with score 0 in the joint features, empty in the heatmaps.
+
+    Raises
+    ------
+    ValueError: if a required input is missing.
     """
     if model.input == "rgb":
         if frame_features is None:

@@ -29,9 +29,12 @@ _BODY = {
 def fill_gaps(xy: FloatArray, time: FloatArray | None = None) -> FloatArray:
     """Fill NaN joints of xy (T, K, C) by linear interpolation in time, holding the ends.
 
-    C: 2 for positions; scores are passed as (T, K, 1). time: (T,) seconds, increasing; None = the
-    frames are evenly spaced. A joint that is never seen gets the mean of the other joints, after
-    filling, in each frame (0 if none is seen).
+    C: 2 for positions; scores are passed as (T, K, 1).
+
+    Parameters
+    ----------
+    time: (T,) seconds, increasing; None = the frames are evenly spaced. A joint that is never seen
+        gets the mean of the other joints, after filling, in each frame (0 if none is seen).
     """
     filled = np.array(xy, dtype=np.float64)
     clock = np.arange(len(xy)) if time is None else time
@@ -69,7 +72,7 @@ def body_frame(pose: PoseSequence) -> tuple[FloatArray, float]:
 
 
 def value_range(value: FloatArray) -> FloatArray:
-    """(D,) range of each column of value (T, D) between the percentiles RANGE."""
+    """Return (D,) range of each column of value (T, D) between the percentiles RANGE."""
     low, high = np.percentile(value, RANGE, axis=0)
     return high - low
 
@@ -80,8 +83,8 @@ def amplitude(span: FloatArray) -> float:
 
 
 def movement_of(joints: FloatArray) -> FloatArray:
-    """(T, 2K) deviation of joints (T, K, 2) from the middle of each coordinate's range over the
-    clip, in units of the movement of all joints together.
+    """Return (T, 2K) deviation of joints (T, K, 2) from the middle of each coordinate's range over
+    the clip, in units of the movement of all joints together.
 
     Subtracting the middle removes body shape, clothes and most of the camera's effect; the unit
     removes how far a performer moves. Unlike means, ranges do not depend on how long a pose is
@@ -95,8 +98,8 @@ def movement_of(joints: FloatArray) -> FloatArray:
 def joints_for_features(
     pose: PoseSequence, smooth: Callable[[FloatArray], FloatArray] = np.asarray
 ) -> tuple[FloatArray, FloatArray, float]:
-    """The basis of joint features: joints (T, K, 2) in the image, joints (T, K, 2) relative to the
-    root in torso lengths, and the torso length in pixels. Gaps are filled; then `smooth` is
+    """Return the basis of joint features: joints (T, K, 2) in the image, joints (T, K, 2) relative
+    to the root in torso lengths, and the torso length in pixels. Gaps are filled; then `smooth` is
     applied.
 
     For a `spatial` pose: only the height of the joints in the image, (T, K, 1), which looks alike
@@ -112,19 +115,19 @@ def joints_for_features(
 
 
 def raw_pose(pose: PoseSequence) -> FloatArray:
-    """(T, 2K) float64: root-centred, torso-scaled joints; (T, 3K) for a `spatial` pose."""
+    """Return (T, 2K) float64: root-centred, torso-scaled joints; (T, 3K) for a `spatial` pose."""
     return joints_for_features(pose)[1].reshape(len(pose), -1)
 
 
 def raw_pose_velocity(pose: PoseSequence, weight: float = 1.5, reach: int = 2) -> FloatArray:
-    """(T, 4K) float64, (T, 6K) for a `spatial` pose: raw_pose and `weight` times its central
+    """Return (T, 4K) float64, (T, 6K) for a `spatial` pose: raw_pose and `weight` times its central
     difference over +-reach frames."""
     return with_velocity(raw_pose(pose), weight, reach)
 
 
 def movement(pose: PoseSequence, weight: float = 1.0, reach: int = 2) -> FloatArray:
-    """(T, 8K) float64: `movement_of` the joints in the image and relative to the root, and `weight`
-    times its central difference over +-reach frames. The best features without a model.
+    """Return (T, 8K) float64: `movement_of` the joints in the image and relative to the root, and
+    `weight` times its central difference over +-reach frames. The best features without a model.
 
     The joints in the image show the body rising or sinking, which is most of a squat or a pull-up;
     the joints relative to the root do not depend on a moving camera.
@@ -133,34 +136,35 @@ def movement(pose: PoseSequence, weight: float = 1.0, reach: int = 2) -> FloatAr
 
 
 def movement_without_velocity(pose: PoseSequence) -> FloatArray:
-    """(T, 4K) float64: `both_movements` of a sequence whose gaps are filled."""
+    """Return (T, 4K) float64: `both_movements` of a sequence whose gaps are filled."""
     return both_movements(*joints_for_features(pose))
 
 
 def both_movements(joints: FloatArray, about_root: FloatArray, torso: float) -> FloatArray:
-    """(T, 4K) `movement_of` joints (T, K, 2) in the image, and of the same joints relative to the
-    root (`centre_and_scale`); also for (T, K, 1) and (T, K, 3)."""
+    """Return (T, 4K) `movement_of` joints (T, K, 2) in the image, and of the same joints relative
+    to the root (`centre_and_scale`); also for (T, K, 1) and (T, K, 3)."""
     return np.concatenate([movement_of(joints / torso), movement_of(about_root)], axis=1)
 
 
 def with_velocity(position: FloatArray, weight: float, reach: int) -> FloatArray:
-    """(T, 2D): position (T, D), and `weight` times its difference from `reach` frames before to
-    `reach` frames after; the ends are padded with their own values."""
+    """Return (T, 2D): position (T, D), and `weight` times its difference from `reach` frames before
+    to `reach` frames after; the ends are padded with their own values."""
     padded = np.pad(position, ((reach, reach), (0, 0)), mode="edge")
     velocity = padded[2 * reach :] - padded[: len(position)]
     return np.concatenate([position, weight * velocity], axis=1)
 
 
 def time_only(pose: PoseSequence) -> FloatArray:
-    """(T, 1) float64: normalised time in [0, 1], the baseline that every method must beat."""
+    """Return (T, 1) float64: normalised time in [0, 1], the baseline that every method must
+    beat."""
     span = pose.time[-1] - pose.time[0]
     return ((pose.time - pose.time[0]) / (span if span > 0 else 1.0))[:, None]
 
 
 def limb_extension(pose: PoseSequence) -> list[FloatArray]:
-    """How far limbs are extended: for each kind of limb (arms, legs, fingers of one name) an array
-    (T, n) of the distance between a limb's ends as a share of its length, about 1 if the limb is
-    straight and in the image plane. It hardly depends on where the camera stands.
+    """Return how far limbs are extended: for each kind of limb (arms, legs, fingers of one name) an
+    array (T, n) of the distance between a limb's ends as a share of its length, about 1 if the limb
+    is straight and in the image plane. It hardly depends on where the camera stands.
 
     The length is the sum of the segments at their longest (percentile EXTENDED), since projection
     only shortens them. Gaps are filled; a limb without any length gives 0.
@@ -177,16 +181,19 @@ def limb_extension(pose: PoseSequence) -> list[FloatArray]:
 
 
 def mirror(pose: PoseSequence) -> PoseSequence:
-    """The sequence of the mirrored person: `flipped`, with left and right joints exchanged."""
+    """Return the sequence of the mirrored person: `flipped`, with left and right joints
+    exchanged."""
     return flipped(pose, np.array(get_skeleton(pose.skeleton).flip))
 
 
 def flipped(pose: PoseSequence, joints: IntArray) -> PoseSequence:
-    """The sequence with x mirrored.
+    """Return the sequence with x mirrored.
 
-    joints: (K,) which joint each becomes: in their order if left and right keep their names.
-    x is mirrored about the frame's vertical centre line, or about 0 if the size is unknown; in 3D
-    about 0.
+    Parameters
+    ----------
+    joints: (K,) which joint each becomes: in their order if left and right keep their names. x is
+        mirrored about the frame's vertical centre line, or about 0 if the size is unknown; in 3D
+        about 0.
     """
     width = float(pose.size[0] - 1) if pose.size[0] else 0.0
     xy = pose.xy[:, joints].copy()
@@ -223,7 +230,7 @@ def turned(joints: FloatArray, angle: FloatArray | float) -> FloatArray:
 
 
 def heading(world: FloatArray, skeleton: Skeleton) -> float:
-    """The angle in radians by which the body is `turned` away from the camera.
+    """Return the angle in radians by which the body is `turned` away from the camera.
 
     world (T, K, 3), NaN = not known. The angle is the direction from the right to the left of the
     body in the horizontal plane, averaged over the clip, so that turns within the clip are kept; 0
@@ -247,12 +254,12 @@ def facing(world: FloatArray, skeleton: Skeleton) -> FloatArray:
 
 
 def known_in_3d(pose: PoseSequence) -> bool:
-    """Whether any joint of the clip is known in metres."""
+    """Return whether any joint of the clip is known in metres."""
     return pose.world is not None and bool(np.isfinite(pose.world).any())
 
 
 def in_3d(poses: Sequence[PoseSequence]) -> list[PoseSequence]:
-    """The clips marked as `spatial`, so that features use 3D, if all of them have 3D joints;
+    """Return the clips marked as `spatial`, so that features use 3D, if all of them have 3D joints;
     otherwise unchanged."""
     spatial = all(known_in_3d(pose) for pose in poses)
     return [replace(pose, spatial=True) for pose in poses] if spatial else list(poses)
@@ -270,19 +277,24 @@ def need_3d(poses: Iterable[tuple[str, PoseSequence]]) -> None:
 
 
 def facing_joints(pose: PoseSequence) -> FloatArray:
-    """Joints (T, K, 3) in metres of a clip that has them, `facing` the camera."""
+    """Return joints (T, K, 3) in metres of a clip that has them, `facing` the camera."""
     return facing(known_world(pose), get_skeleton(pose.skeleton))
 
 
 def known_world(pose: PoseSequence) -> FloatArray:
-    """Joints (T, K, 3) in metres. Raises ValueError for a clip that has none."""
+    """Return joints (T, K, 3) in metres.
+
+    Raises
+    ------
+    ValueError: for a clip that has none.
+    """
     if pose.world is None:
         raise ValueError("the clip has no joints in metres")
     return pose.world
 
 
 def angle_triples(skeleton: Skeleton) -> dict[str, tuple[int, int, int]]:
-    """Angle -> indices of the joint before, at and after it.
+    """Return angle -> indices of the joint before, at and after it.
 
     For bodies: elbow, shoulder, hip and knee on both sides. For other skeletons (hands): every
     joint in which exactly two limbs meet, under the joint's name.
@@ -303,7 +315,7 @@ def angle_triples(skeleton: Skeleton) -> dict[str, tuple[int, int, int]]:
 
 
 def joint_angles(pose: PoseSequence) -> tuple[tuple[str, ...], FloatArray]:
-    """Names (J,) and angles (T, J) float64 in degrees, 0 = folded to 180 = stretched.
+    """Return names (J,) and angles (T, J) float64 in degrees, 0 = folded to 180 = stretched.
 
     Angles are measured in the image plane, where a limb that points at the camera makes them look
     smaller or larger than they are. Those of a `spatial` pose are measured in 3D. NaN where a joint
@@ -347,14 +359,15 @@ def foreshortened(pose: PoseSequence) -> BoolArray:
 
 
 def compared_joints(pose: PoseSequence) -> FloatArray:
-    """Joints (T, K, 2) in the image, or (T, K, 3) in metres for a `spatial` pose, float64."""
+    """Return joints (T, K, 2) in the image, or (T, K, 3) in metres for a `spatial` pose,
+    float64."""
     joints = pose.world if pose.spatial and pose.world is not None else pose.xy
     return np.asarray(joints, np.float64)
 
 
 def in_plane(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Two limbs (T, 2) unchanged, or (T, 3) mapped to the plane (T, 2) that they span, with the
-    first along x and the angle between them preserved."""
+    """Return two limbs (T, 2) unchanged, or (T, 3) mapped to the plane (T, 2) that they span, with
+    the first along x and the angle between them preserved."""
     if first.shape[1] == 2:
         return first, second
     length = np.linalg.norm(first, axis=1)
@@ -367,11 +380,13 @@ def in_plane(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatAr
 def angle_difference(
     a: PoseSequence, b: PoseSequence, position: FloatArray
 ) -> tuple[tuple[str, ...], FloatArray]:
-    """Names (J,) and angles of B minus those of A, (N, J) degrees, at the frames of A.
+    """Return names (J,) and angles of B minus those of A, (N, J) degrees, at the frames of A.
 
+    Parameters
+    ----------
+    b: in the view that is compared, so that left is compared with left.
     position: (N,) position of each frame of A among B's frames; angles of B are interpolated. NaN
-    if there is no counterpart or a joint is missing. b: in the view that is compared, so that left
-    is compared with left.
+        if there is no counterpart or a joint is missing.
     """
     names, angle_a = joint_angles(a)
     _, angle_b = joint_angles(b)

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
-    """At most `count` of the items, evenly spaced among them, in their order."""
+    """Return at most `count` of the items, evenly spaced among them, in their order."""
     chosen = np.linspace(0, len(items) - 1, min(count, len(items)))
     return [items[int(n)] for n in np.rint(chosen)]
 
@@ -87,15 +87,15 @@ def evenly_sampled(pose: PoseSequence) -> PoseSequence:
 
 
 def at_rate(pose: PoseSequence, fps: float) -> PoseSequence:
-    """The sequence at regular times, `fps` frames per second (`TimeAxis.grid`); unchanged if it
-    runs at that rate already. A clip whose rate varies may have as many frames as the regular one,
-    at other times."""
+    """Return the sequence at regular times, `fps` frames per second (`TimeAxis.grid`); unchanged if
+    it runs at that rate already. A clip whose rate varies may have as many frames as the regular
+    one, at other times."""
     grid = pose.axis.grid(fps)
     return pose if np.array_equal(grid, pose.time) else resample_pose(pose, grid)
 
 
 def resample_pose(pose: PoseSequence, at: FloatArray) -> PoseSequence:
-    """The sequence sampled at seconds `at` (G,); `frame` is the nearest source frame."""
+    """Return the sequence sampled at seconds `at` (G,); `frame` is the nearest source frame."""
     right = np.clip(np.searchsorted(pose.time, at), 1, max(len(pose.time) - 1, 1))
     left = np.minimum(right - 1, len(pose.time) - 1)
     right = np.minimum(right, len(pose.time) - 1)

@@ -34,13 +34,15 @@ SPEED_RATE = 60.0
 
 
 def speed(pose: PoseSequence) -> FloatArray:
-    """(T,) how fast the clip moves, in units of its own movement per second; 0 for one frame."""
+    """Return (T,) how fast the clip moves, in units of its own movement per second; 0 for one
+    frame."""
     return travel(pose) / np.gradient(pose.time) if len(pose) > 1 else np.zeros(len(pose))
 
 
 def travel(pose: PoseSequence) -> FloatArray:
-    """(T,) how far the clip moves per frame, in units of its own movement (`both_movements`), whose
-    jitter is smoothed over SMOOTHING frames, at most at SPEED_RATE; 0 for a clip of one frame."""
+    """Return (T,) how far the clip moves per frame, in units of its own movement
+    (`both_movements`), whose jitter is smoothed over SMOOTHING frames, at most at SPEED_RATE; 0 for
+    a clip of one frame."""
     if len(pose) < 2:
         return np.zeros(len(pose))
     fast = 1 / pose.axis.usual_step > SPEED_RATE
@@ -57,16 +59,16 @@ REST = 0.1  # of the tempo; slower is a rest
 
 
 def resting(pose: PoseSequence) -> BoolArray:
-    """(T,) bool: whether a joint is seen and the clip moves slower than the share REST of its
-    tempo."""
+    """Return (T,) bool: whether a joint is seen and the clip moves slower than the share REST of
+    its tempo."""
     fast = speed(pose)
     return np.asarray(pose.somebody & (fast < REST * np.percentile(fast, FAST)))
 
 
 def sampling_rate(pose: PoseSequence, train: TrainConfig) -> float:
-    """Frames per second at which a network sees the clip: `train.fps`, or with `train.tempo`, fewer
-    for a clip that moves by less than that share of its movement from one such frame to the
-    next."""
+    """Return frames per second at which a network sees the clip: `train.fps`, or with
+    `train.tempo`, fewer for a clip that moves by less than that share of its movement from one such
+    frame to the next."""
     if not train.tempo or len(pose) < 2:
         return train.fps
     duration = float(pose.time[-1] - pose.time[0])
@@ -84,8 +86,9 @@ HIGHEST_RATE = 30.0  # frames per second; higher rates show no additional moveme
 
 
 def paced_movement(pose: PoseSequence) -> FloatArray:
-    """(T, 8K) float64: `both_movements` and their velocity, independent of the tempo: the velocity
-    is in units of the clip's own velocities, whereas `pose_features.movement` has it per frame.
+    """Return (T, 8K) float64: `both_movements` and their velocity, independent of the tempo: the
+    velocity is in units of the clip's own velocities, whereas `pose_features.movement` has it per
+    frame.
 
     Joints are smoothed over a frame. The farther the body travels across the image beyond TRAVEL,
     the less its movement in the image counts, since it is then mostly that of the camera. Gaps are

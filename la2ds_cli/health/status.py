@@ -20,8 +20,8 @@ from la2ds_cli.core.video_list import first_people
 from la2ds_cli.evaluation.clips import check_disjoint
 from la2ds_cli.features.heatmap_cache import heatmap_recipe
 from la2ds_cli.network.embed import embedding_recipe
+from la2ds_cli.network.load_network import run_frames
 from la2ds_cli.network.run_weights import checkpoint_path, weights_key
-from la2ds_cli.network.trained import run_frames
 from la2ds_cli.network.training_clips import training_videos
 from la2ds_cli.poses.clip_state import ClipState, VideoState, read_clip_state
 from la2ds_cli.poses.current import PoseRecipes
@@ -84,8 +84,13 @@ class ProjectStatus:
 
 
 def project_status(project: Project, config: Config, *, stopped: bool = True) -> ProjectStatus:
-    """Compare every artifact with the recipe its step would use now. Writes nothing. stopped: count
-    the steps of unfinished runs up to where they stopped, for which torch reads their state."""
+    """Compare every artifact with the recipe its step would use now. Writes nothing.
+
+    Parameters
+    ----------
+    stopped: count the steps of unfinished runs up to where they stopped, for which torch reads
+        their state.
+    """
     videos = project.videos()
     recipes = PoseRecipes(project, config.poses)
     poses = _Poses({video.id: read_clip_state(project, video, recipes) for video in videos})
@@ -174,7 +179,7 @@ def _made_of(
     command: str,
     run: str = "",
 ) -> StepStatus:
-    """The status of a step by the recipe that it would use for each clip."""
+    """Return the status of a step by the recipe that it would use for each clip."""
     there = artifact.files_in(path("any").parent)
     found = {v: artifact.staleness(path(v), recipe) for v, recipe in recipes.items() if v in there}
     return _compare(step, {v: found.get(v, "missing") for v in recipes}, command, run)
@@ -223,7 +228,7 @@ def _run_status(
 
 
 def _drift(project: Project, config: Config, made_from: Recipe, poses: _Poses) -> tuple[str, str]:
-    """How the clips and the settings of a run differ from those of a run started now."""
+    """Return how the clips and the settings of a run differ from those of a run started now."""
     try:
         clips = _training_digest(project, config, poses)
     except UserError as error:
@@ -236,8 +241,8 @@ def _drift(project: Project, config: Config, made_from: Recipe, poses: _Poses) -
 
 
 def _training_digest(project: Project, config: Config, poses: _Poses) -> str:
-    """The digest of the clips that training would use now. Raises UserError as load_training_set
-    does."""
+    """Return the digest of the clips that training would use now. Raises UserError as
+    load_training_set does."""
     if config.model.input == "joints3d":  # only the joints show whether they are 3D
         from la2ds_cli.training.data import load_training_set
 
@@ -251,7 +256,7 @@ def _training_digest(project: Project, config: Config, poses: _Poses) -> str:
 
 
 def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> str:
-    """The command for the project's next step; empty if nothing is left to do."""
+    """Return the command for the project's next step; empty if nothing is left to do."""
     poses = next(step for step in steps if step.step == "poses")
     if not poses.current and not poses.stale:
         return "la2ds extract-poses YOUR-VIDEOS"
@@ -266,7 +271,7 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> s
 
 
 def _evaluated(project: Project, run: str) -> bool:
-    """Whether the run has been evaluated with the weights that it has now."""
+    """Return whether the run has been evaluated with the weights that it has now."""
     path = project.results_dir("evaluate") / f"{run}.json"
     scored = artifact.read_document(path).get("weights")
     with suppress(FileNotFoundError):
@@ -275,7 +280,7 @@ def _evaluated(project: Project, run: str) -> bool:
 
 
 def an_alignment(project: Project) -> str:
-    """The command that aligns two clips, the first two of one folder if there are any."""
+    """Return the command that aligns two clips, the first two of one folder if there are any."""
     videos = first_people(project.videos())
     alike = [v for v in videos if Path(v.path).parent == Path(videos[0].path).parent]
     pair = (alike if len(alike) > 1 else videos)[:2]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from la2ds_cli.alignment.alignment import Alignment
-from la2ds_cli.alignment.project_aligner import ProjectAligner, ensure_poses_of
+from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.same_movement import SameMovement, most_probable
 from la2ds_cli.core.batch import ItemResult, error_row
@@ -25,6 +25,7 @@ from la2ds_cli.core.types import Phase
 from la2ds_cli.labels.propagated import ClipLabels, PropagationResult, with_ends
 from la2ds_cli.labels.vote import Boundary, PhaseRange, boundaries_along, labelled_ranges, vote
 from la2ds_cli.poses.current import clip_named, find_clip
+from la2ds_cli.poses.ready import ensure_poses
 
 ALL, LABELLED = "all", "labelled"
 """Names for several clips: all others in videos.csv, and those labelled by people."""
@@ -73,7 +74,7 @@ def propagate_labels(
     for name in choose_targets(project, targets, without=phases):
         try:
             poses, device = request.config.poses, request.device
-            evidence[ensure_poses_of(project, [name], poses, device, progress)[0]] = _Evidence()
+            evidence[ensure_poses(project, [name], poses, device, progress)[0]] = _Evidence()
         except UserError as problem:
             refused[name] = problem
     aligner = ProjectAligner(project, request)

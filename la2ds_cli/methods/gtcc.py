@@ -69,7 +69,8 @@ def head(config: Config) -> nn.Module:
 def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
-    """Mean GTCC loss over all real frames of both clips. The truth of the batch is unused."""
+    """Return mean GTCC loss over all real frames of both clips. The truth of the batch is
+    unused."""
     masks = batch.original.mask, batch.augmented.mask
     sides = [
         # Padding may hold any value, even NaN, and 0 times it must be 0.
@@ -108,7 +109,12 @@ class Pair:
 
 
 def cycle_error(pair: Pair, divisor: float, before: torch.Tensor) -> torch.Tensor:
-    """e (B, N) in squared frames. before: (B,), whether the window ends at the frame."""
+    """e (B, N) in squared frames.
+
+    Parameters
+    ----------
+    before: (B,), whether the window ends at the frame.
+    """
     with torch.autocast(pair.first.device.type, enabled=False):
         with torch.no_grad():
             logit = -squared_distance(pair.first, pair.second) / divisor
@@ -153,7 +159,7 @@ def mixture(share: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torc
 
 
 def window(mask: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
-    """(B, N, N): whether a cycle from frame i may end in frame k."""
+    """Return (B, N, N): whether a cycle from frame i may end in frame k."""
     frames = mask.sum(dim=1)[:, None]
     size = (WINDOW * frames).round().long().clamp(min=2)
     index = torch.arange(mask.shape[1], device=mask.device)

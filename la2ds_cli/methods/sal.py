@@ -45,7 +45,7 @@ def head(config: Config) -> nn.Module:
 def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
-    """Mean cross-entropy of the classifier over all tuples; 0 if no sequence has any."""
+    """Return mean cross-entropy of the classifier over all tuples; 0 if no sequence has any."""
     classifier = network.get_submodule("method_head")
     frames, labels, empty = [], [], []
     sides = batch.original, batch.augmented
@@ -69,8 +69,9 @@ def loss(
 
 
 def motion(shown: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
-    """Mean absolute change of the network's input (F, ...) from the previous frame, (T,) float32 on
-    the CPU for each clip of mask (B, T); the first frame has the change to the second."""
+    """Return mean absolute change of the network's input (F, ...) from the previous frame, (T,)
+    float32 on the CPU for each clip of mask (B, T); the first frame has the change to the
+    second."""
     changes = []
     for clip in shown.flatten(1).split(mask.sum(dim=1).tolist()):
         change = (clip[1:] - clip[:-1]).abs().mean(dim=1).float().cpu()
@@ -121,6 +122,6 @@ def draw_tuples(
 
 
 def _below(count: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """A random integer in [0, count) for each count (Q,) > 0."""
+    """Return a random integer in [0, count) for each count (Q,) > 0."""
     share = torch.rand(len(count), generator=generator, dtype=torch.float64)
     return (share * count).long()

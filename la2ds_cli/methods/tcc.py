@@ -48,7 +48,8 @@ LABEL_SMOOTHING = 0.1  # of the classification, from the authors' code
 def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
-    """Mean cycle-back loss over all real frames of both clips. The truth of the batch is unused."""
+    """Return mean cycle-back loss over all real frames of both clips. The truth of the batch is
+    unused."""
     masks = batch.original.mask, batch.augmented.mask
     sides = projected_pair(network, batch, generator)
     width = sides[0].shape[-1] if config.train.scaling == "casa" else 1
@@ -71,9 +72,8 @@ def cycle_back(
     second_mask: torch.Tensor,
     divisor: float,
 ) -> torch.Tensor:
-    """Logits (B, N, N) that a cycle from frame i of `first` returns to its frame k (eq. 1 and the
-    exponents of eq. 3, both divided by `divisor`); -inf for padded k.
-    """
+    """Return logits (B, N, N) that a cycle from frame i of `first` returns to its frame k (eq. 1
+    and the exponents of eq. 3, both divided by `divisor`); -inf for padded k."""
     with torch.autocast(first.device.type, enabled=False):
         if first.dtype != torch.float64:
             first, second = first.float(), second.float()
@@ -87,7 +87,7 @@ def cycle_back(
 
 
 def cycle_regression(logit: torch.Tensor, variance_weight: float) -> torch.Tensor:
-    """(B, N) |i - mu|^2 / sigma^2 + variance_weight * log(sigma) of eq. 4, in frames.
+    """Return (B, N) |i - mu|^2 / sigma^2 + variance_weight * log(sigma) of eq. 4, in frames.
 
     sigma^2 is the variance of a time that lies in frame k with probability beta_k, uniformly within
     the frame: the variance of eq. 4 plus 1/12. As printed it is 0 for a cycle that ends in a single
@@ -101,10 +101,12 @@ def cycle_regression(logit: torch.Tensor, variance_weight: float) -> torch.Tenso
 
 
 def cycle_classification(logit: torch.Tensor, smoothing: float) -> torch.Tensor:
-    """(B, N) cross-entropy of returning to the start of the cycle, eq. 2; 0 at padding.
+    """Return (B, N) cross-entropy of returning to the start of the cycle, eq. 2; 0 at padding.
 
+    Parameters
+    ----------
     smoothing: share of the label, in [0, 1], that is spread evenly over the real frames (-inf in
-    `logit` marks padding), as in the released code; 0 = eq. 2.
+        `logit` marks padding), as in the released code; 0 = eq. 2.
     """
     chance = logit.log_softmax(dim=-1)
     real = logit != -torch.inf

@@ -48,8 +48,8 @@ LENGTH_WEIGHT = 0.25 * 0.002  # of the squared lengths of embeddings in the n-pa
 def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
-    """Mean of the triplet loss over all triplets of both sequences, or of the n-pairs loss over all
-    clips; 0 if there are no triplets or pairs."""
+    """Return mean of the triplet loss over all triplets of both sequences, or of the n-pairs loss
+    over all clips; 0 if there are no triplets or pairs."""
     index = torch.arange(batch.original.mask.shape[1], device=batch.truth.device).float()
     of_side = _npairs if config.train.method == "tcn-npairs" else _triplets
     losses = []
@@ -71,7 +71,7 @@ def _triplets(
     config: Config,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """Loss of each triplet (Q,) of clips with embeddings (B, T, D)."""
+    """Return loss of each triplet (Q,) of clips with embeddings (B, T, D)."""
     chosen = draw_triplets(
         time,
         mask,
@@ -89,7 +89,7 @@ def _npairs(
     config: Config,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """Loss of each clip that has a pair, (at most B,), for embeddings (B, T, D)."""
+    """Return loss of each clip that has a pair, (at most B,), for embeddings (B, T, D)."""
     losses = [value[:0].sum(dim=(1, 2))]  # keeps a graph if no clip has a pair
     for row, real in enumerate(mask):
         earlier, later = draw_pairs(time[row, real], generator)
@@ -109,8 +109,12 @@ def draw_triplets(
     """Draw one triplet for every real frame with another frame at most `positive` away in time and
     one more than `negative` away.
 
-    Returns clip, anchor, positive and negative, four index tensors (Q,). time: (B, T) float; mask:
-    (B, T), True = a real frame.
+    Returns clip, anchor, positive and negative, four index tensors (Q,).
+
+    Parameters
+    ----------
+    time: (B, T) float.
+    mask: (B, T), True = a real frame.
     """
     apart = (time[:, :, None] - time[:, None, :]).abs()
     both = mask[:, :, None] & mask[:, None, :]
@@ -130,11 +134,14 @@ def draw_triplets(
 
 
 def draw_pairs(time: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """Indices (earlier, later) of at most PAIR_COUNT pairs of frames, both (Q,).
+    """Return indices (earlier, later) of at most PAIR_COUNT pairs of frames, both (Q,).
 
     `later` is drawn without replacement from the frames that have another frame at most WINDOW
-    before them, `earlier` uniformly from those earlier frames. time: (T,) float, of the real frames
-    of one clip.
+    before them, `earlier` uniformly from those earlier frames.
+
+    Parameters
+    ----------
+    time: (T,) float, of the real frames of one clip.
     """
     before = time[:, None] - time[None, :]
     near = (before > 1e-4) & (before <= WINDOW + 1e-4)  # times are rounded to float32
@@ -146,7 +153,7 @@ def draw_pairs(time: torch.Tensor, generator: torch.Generator) -> tuple[torch.Te
 
 
 def npairs_loss(earlier: torch.Tensor, later: torch.Tensor) -> torch.Tensor:
-    """The n-pairs loss of one clip's pairs (Q, D) and (Q, D), a scalar."""
+    """Return the n-pairs loss of one clip's pairs (Q, D) and (Q, D), a scalar."""
     with torch.autocast(earlier.device.type, enabled=False):
         similarity = earlier @ later.T
     own = torch.arange(len(earlier), device=earlier.device)
@@ -155,7 +162,8 @@ def npairs_loss(earlier: torch.Tensor, later: torch.Tensor) -> torch.Tensor:
 
 
 def _one_of(allowed: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """The column of one True in each row of `allowed` (Q, T), chosen by `share` (Q,) in [0, 1)."""
+    """Return the column of one True in each row of `allowed` (Q, T), chosen by `share` (Q,) in [0,
+    1)."""
     rank = allowed.cumsum(dim=1)
     wanted = (share * rank[:, -1]).floor().clamp(max=rank[:, -1] - 1) + 1
     return ((rank == wanted[:, None]) & allowed).int().argmax(dim=1)
@@ -168,7 +176,12 @@ def triplet_loss(
     positive: torch.Tensor,
     negative: torch.Tensor,
 ) -> torch.Tensor:
-    """max(0, |a - p|^2 + margin - |a - n|^2) of each triplet (Q,); value: embeddings (B, T, D)."""
+    """max(0, |a - p|^2 + margin - |a - n|^2) of each triplet (Q,).
+
+    Parameters
+    ----------
+    value: embeddings (B, T, D).
+    """
     a, p, n = (value[clip, index] for index in (anchor, positive, negative))
     near, far = ((a - p) ** 2).sum(dim=-1), ((a - n) ** 2).sum(dim=-1)
     return (near + MARGIN - far).clamp(min=0)

@@ -62,7 +62,7 @@ ITERATIONS, INNER = 25, 5  # of the gradients, and of Sinkhorn for each
 def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
-    """Mean VAOT loss of the pairs of the batch. The truth of the batch is unused."""
+    """Return mean VAOT loss of the pairs of the batch. The truth of the batch is unused."""
     masks = batch.original.mask, batch.augmented.mask
     pair = projected_pair(network, batch, generator)
     first, second = (normalize(side.float(), dim=-1) for side in pair)
@@ -76,7 +76,8 @@ def vaot(
     second_mask: torch.Tensor,
     temperature: float,
 ) -> torch.Tensor:
-    """Loss of each pair (B,) of clips with embeddings (B, N, D) and (B, M, D) of unit length."""
+    """Return loss of each pair (B,) of clips with embeddings (B, N, D) and (B, M, D) of unit
+    length."""
     with torch.autocast(first.device.type, enabled=False):
         # Padding may hold any value, even NaN, and 0 times it must be 0.
         first = first.masked_fill(~first_mask[:, :, None], 0)

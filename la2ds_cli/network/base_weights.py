@@ -13,7 +13,7 @@ WEIGHTS = "base"  # name in zoo.toml
 
 
 def base_path() -> Path:
-    """Path of the weight file, which every installed package contains."""
+    """Return path of the weight file, which every installed package contains."""
     return weight_files.bundled_path(weight_files.zoo()[WEIGHTS])
 
 

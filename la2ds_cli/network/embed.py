@@ -20,16 +20,16 @@ from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.ray_engine import ray_map
 from la2ds_cli.core.types import EmbeddingSequence
 from la2ds_cli.network.embedder import VERSION, Embedder, FrameFeatureSource
+from la2ds_cli.network.load_network import light_embedder, load_embedder, run_frames
 from la2ds_cli.network.run_weights import weights_key
-from la2ds_cli.network.trained import light_embedder, load_embedder, run_frames
 
-TOLD = 2  # clips whose names are told while they are embedded; of more, the progress is
+MOST_NAMED = 2  # clips that progress names; of more, it shows how many are done
 
 
 def embedding_recipe(
     model_key: str, pose_key: str, clip: str = "", frame_features: FrameFeatureSource | None = None
 ) -> artifact.Recipe:
-    """Recipe of the embedding of a clip.
+    """Return recipe of the embedding of a clip.
 
     It depends on the weights, the poses and, if the model reads them, the features of the video
     frames.
@@ -59,7 +59,7 @@ def embed(
     wanted = None if videos is None else set(videos)
     posed = [v for v in project.posed_videos() if wanted is None or v.id in wanted]
     if not posed and wanted:
-        some = ", ".join(sorted(wanted)[:TOLD]) + ", ..." * (len(wanted) > TOLD)
+        some = ", ".join(sorted(wanted)[:MOST_NAMED]) + ", ..." * (len(wanted) > MOST_NAMED)
         raise Unusable(f"there are no poses of {some} to embed", hint="la2ds extract-poses FOLDER")
     if not posed:
         raise Unusable(
@@ -105,9 +105,14 @@ def ensure_embeddings(
     device: DeviceName = "auto",
     progress: Progress = SILENT,
 ) -> list[EmbeddingSequence]:
-    """The embeddings of project videos, computed first if they are missing or stale; only then is
-    the network loaded. Raises UserError for the first clip that cannot be embedded, when all others
-    are, and as load_embedder does."""
+    """Return the embeddings of project videos, computed first if they are missing or stale; only
+    then is the network loaded.
+
+    Raises
+    ------
+    UserError: for the first clip that cannot be embedded, when all others are, and as load_embedder
+        does.
+    """
     found, failed = possible_embeddings(project, run, videos, device, progress)
     for error in failed.values():
         raise error
@@ -122,27 +127,31 @@ def possible_embeddings(
     progress: Progress = SILENT,
 ) -> tuple[dict[str, EmbeddingSequence], dict[str, UserError]]:
     """`ensure_embeddings` of the clips that can be embedded, by clip, and the errors of the others.
-    Raises UserError if the disk fails, if something is not installed, or (exit 5) if the run was
-    trained again meanwhile, and as load_embedder does."""
+
+    Raises
+    ------
+    UserError: if the disk fails, if something is not installed, or (exit 5) if the run was trained
+        again meanwhile, and as load_embedder does.
+    """
     found = _current_embeddings(project, run, videos)
     failed: dict[str, UserError] = {}
     missing = [video for video in videos if video not in found]
     if not missing:
         return found, failed
-    if len(missing) > TOLD:
+    if len(missing) > MOST_NAMED:
         progress.begin("embedding", len(missing))
     else:
         progress.note(f"embedding {', '.join(missing)}")
     embedder = light_embedder(project, run, device)
     for video in missing:
-        if len(missing) > TOLD:
+        if len(missing) > MOST_NAMED:
             progress.advance()
         one = _embedded(project, run, video, embedder)
         if isinstance(one, UserError):
             failed[video] = one
         else:
             found[video] = one[0]
-    if len(missing) > TOLD:
+    if len(missing) > MOST_NAMED:
         progress.end()
     if len({embedding.model for embedding in found.values()}) > 1:
         raise trained_meanwhile(run)
@@ -150,7 +159,7 @@ def possible_embeddings(
 
 
 def trained_meanwhile(run: str) -> UserError:
-    """The error for embeddings of different weights of a run."""
+    """Return the error for embeddings of different weights of a run."""
     return Mismatch(
         f"the embeddings of run {run} come from different weights",
         hint="it was trained again meanwhile; run the same command again",
@@ -160,8 +169,8 @@ def trained_meanwhile(run: str) -> UserError:
 def _current_embeddings(
     project: Project, run: str, videos: Sequence[str]
 ) -> dict[str, EmbeddingSequence]:
-    """The stored embeddings that match the run's weights and the clips' poses, by clip. Files that
-    cannot be read are left out; computing their embeddings again reports the cause."""
+    """Return the stored embeddings that match the run's weights and the clips' poses, by clip.
+    Files that cannot be read are left out; computing their embeddings again reports the cause."""
     found: dict[str, EmbeddingSequence] = {}
     try:
         key, frames = weights_key(project, run), run_frames(project, run)
@@ -180,8 +189,9 @@ def _current_embeddings(
 def _embedded(
     project: Project, run: str, video: str, embedder: Embedder
 ) -> tuple[EmbeddingSequence, bool] | UserError:
-    """The embedding of one clip, and whether the stored one was current, or why there is none.
-    Raises UserError for what would fail for all others, too: the disk, or what is not installed."""
+    """Return the embedding of one clip, and whether the stored one was current, or why there is
+    none. Raises UserError for what would fail for all others, too: the disk, or what is not
+    installed."""
     try:
         pose, pose_recipe = project.read_pose(video)
         expected = embedding_recipe(embedder.key, pose_recipe.key, video, embedder.frame_features)

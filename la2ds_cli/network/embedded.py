@@ -54,7 +54,11 @@ def embed_clips(
 ) -> Embedded:
     """Embed clips, by their ids, and return their embeddings; None = all that have poses.
 
-    The caller holds the lock of the project. Raises UserError as `embed` does.
+    The caller holds the lock of the project.
+
+    Raises
+    ------
+    UserError: as `embed` does.
     """
     from la2ds_cli.network.embed import embed
 

@@ -38,7 +38,7 @@ class FrameFeatureSource(Protocol):
 
 
 def window_frames(config: Config) -> int:
-    """Frames of the longest window that a network embeds at once."""
+    """Return frames of the longest window that a network embeds at once."""
     return 2 * config.train.frames
 
 
@@ -59,8 +59,12 @@ class EmbeddingStatistics:
     @classmethod
     def of(cls, facts: Mapping[str, Any], width: int) -> EmbeddingStatistics:
         """Read the statistics from the facts of a checkpoint of a network of this width. Versions
-        before 0.2 store no centre, and the first ones no spread. Raises ValueError for invalid
-        values."""
+        before 0.2 store no centre, and the first ones no spread.
+
+        Raises
+        ------
+        ValueError: for invalid values.
+        """
         spread, centre = facts.get("spread", 0.0), facts.get("centre", [0.0] * width)
         try:
             numbers = np.asarray([spread, *centre], dtype=np.float64)
@@ -140,7 +144,8 @@ class Embedder:
         return interpolate(embedding.astype(np.float32), grid, pose.time)
 
     def _frame_features(self, pose: PoseSequence, grid: FloatArray) -> FloatArray | None:
-        """Features of the video frames at the seconds `grid`, None if the network reads joints."""
+        """Return features of the video frames at the seconds `grid`, None if the network reads
+        joints."""
         if self.config.model.input != "rgb":
             return None
         if self.frame_features is None or not pose.clip:
@@ -159,7 +164,8 @@ class Embedder:
 
 
 def with_motion(value: FloatArray, weight: float) -> FloatArray:
-    """(T, 2D): features (T, D), and `weight` times their change per frame; unchanged for weight 0.
+    """Return (T, 2D): features (T, D), and `weight` times their change per frame; unchanged for
+    weight 0.
 
     The change is the central difference, or half the one-sided difference at the two ends. It
     distinguishes frames that look alike before and after a turning point, and slow from fast

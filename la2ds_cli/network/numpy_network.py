@@ -28,8 +28,13 @@ _ERF_SCALE = 0.3275911
 
 
 def numpy_forward(model: ModelConfig, joint_width: int, weights: Weights) -> Forward | None:
-    """The network with these settings and weights; None if it needs torch, because it has other
-    parts or its weights do not match the settings. joint_width: features per frame."""
+    """Return the network with these settings and weights; None if it needs torch, because it has
+    other parts or its weights do not match the settings.
+
+    Parameters
+    ----------
+    joint_width: features per frame.
+    """
     known = (
         model.encoder == "vivit"
         and model.input in ("joints", "joints3d")
@@ -71,7 +76,7 @@ def numpy_forward(model: ModelConfig, joint_width: int, weights: Weights) -> For
 
 
 def _shapes(model: ModelConfig, joint_width: int) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the weights for settings that are supported here."""
+    """Return names and shapes of the weights for settings that are supported here."""
     width, wide = model.width, model.mlp_ratio * model.width
     linear = {"frame.joints.0": (width, joint_width)}
     linear |= {f"frame.joints.{n}": (width, width) for n in (2, 4)}
@@ -134,7 +139,7 @@ def _attention(
 
 
 def _angles(length: int, head_width: int) -> FloatArray:
-    """The angles of la2ds_models.vivit.rotary_code."""
+    """Return the angles of la2ds_models.vivit.rotary_code."""
     pair = np.arange(0, head_width, 2, dtype=np.float32)
     frequency = np.float32(ROTARY_BASE) ** (-pair / head_width)
     return np.arange(length, dtype=np.float32)[:, None] * frequency

@@ -28,8 +28,8 @@ CODE = "code of "  # recipe input, with a dotted name: the user's own method or 
 
 
 def checkpoint_path(project: Project | None, run: str) -> Path:
-    """The weights that compute the embeddings of a run; BASE_RUN is the base model, the only one
-    without a project."""
+    """Return the weights that compute the embeddings of a run; BASE_RUN is the base model, the only
+    one without a project."""
     if run == BASE_RUN or project is None:
         return base_path()
     return project.run_dir(run) / "best.safetensors"
@@ -42,12 +42,12 @@ def weights_key(project: Project, run: str) -> str:
 
 
 def has_model(project: Project, run: str = DEFAULT_RUN) -> bool:
-    """Whether the run has weights."""
+    """Return whether the run has weights."""
     return checkpoint_path(project, run).exists()
 
 
 def trained_runs(project: Project) -> list[str]:
-    """Names of the runs that have weights, sorted."""
+    """Return names of the runs that have weights, sorted."""
     folder = project.root / "checkpoints"
     return [run for run in project.runs() if (folder / run / "best.safetensors").exists()]
 
@@ -56,7 +56,7 @@ def trained_runs(project: Project) -> list[str]:
 
 
 def settings_of(recipe: Recipe) -> dict[str, dict[str, Any]]:
-    """Nested settings of a recipe, as config.load_config takes them."""
+    """Return nested settings of a recipe, as config.load_config takes them."""
     nested: dict[str, dict[str, Any]] = {}
     for name, value in recipe.config.items():
         section, _, key = name.partition(".")
@@ -152,7 +152,9 @@ def _read_header(path: Path) -> RunHeader:
 def read_weights(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
     """Arrays by name, recipe and facts of a checkpoint.
 
-    Raises UserError if the file is damaged (exit 3) or is not a la2ds checkpoint (exit 5).
+    Raises
+    ------
+    UserError: if the file is damaged (exit 3) or is not a la2ds checkpoint (exit 5).
     """
     try:
         arrays, recipe, facts = artifact.read_arrays(path)
@@ -189,8 +191,8 @@ class StoredWeights(NamedTuple):
 
 
 def existing_weights(project: Project, run: str) -> Path:
-    """The weights of a run; UserError (exit 4) if it has none, and (exit 3) if those of the base
-    model are damaged."""
+    """Return the weights of a run; UserError (exit 4) if it has none, and (exit 3) if those of the
+    base model are damaged."""
     path = checkpoint_path(project, run)
     if run == BASE_RUN:
         base_key()

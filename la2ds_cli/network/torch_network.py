@@ -48,8 +48,11 @@ def build_network(
 ) -> SequenceNetwork:
     """Build the network of these settings, with random weights from `seed`.
 
-    Leaves torch's global random state unchanged. Raises UserError (exit 2) if the encoder is
-    unknown or cannot be built with the settings.
+    Leaves torch's global random state unchanged.
+
+    Raises
+    ------
+    UserError: exit 2 if the encoder is unknown or cannot be built with the settings.
     """
     module = _encoder(model.encoder)
     inputs = getattr(module, "INPUTS", (model.input,))
@@ -89,7 +92,7 @@ def build_network(
 
 
 def _encoder(name: str) -> ModuleType:
-    """The module of an encoder, which has a function `build`."""
+    """Return the module of an encoder, which has a function `build`."""
     path = ENCODERS.get(name, name)
     if path == name and "." in name:
         check_trusted(name, "encoder")
@@ -117,7 +120,7 @@ def collate(inputs: Sequence[NetworkInput], device: torch.device) -> ClipBatch:
 
 
 def embed_input(network: SequenceNetwork, item: NetworkInput, device: torch.device) -> FloatArray:
-    """Embedding (T, D) float32 of one clip by a network in eval mode."""
+    """Return embedding (T, D) float32 of one clip by a network in eval mode."""
     batch = collate([item], device)
     maps = None if item.maps is None else torch.from_numpy(item.maps).to(device)
     with torch.inference_mode():

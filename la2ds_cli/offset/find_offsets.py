@@ -18,7 +18,7 @@ from la2ds_cli.alignment.alignment import Alignment, overall_ratio
 from la2ds_cli.alignment.confidence import DOUBTFUL, Certainty
 from la2ds_cli.alignment.consensus import Match
 from la2ds_cli.alignment.path import pair_distance, path_through
-from la2ds_cli.alignment.project_aligner import ensure_poses_of, read_pair
+from la2ds_cli.alignment.project_aligner import read_pair
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -35,6 +35,7 @@ from la2ds_cli.offset.offset_result import (
 )
 from la2ds_cli.offset.pair_offset import CLOCKS, PairOffset, pair_offset
 from la2ds_cli.poses.quality import clip_facts, doubtful_limbs
+from la2ds_cli.poses.ready import ensure_poses
 
 POSSIBLE = 0.0  # evidence; less is refused
 CONTRADICTS = 2.0  # times its interval, and a frame: a lag that differs by more is contradicted
@@ -61,7 +62,7 @@ def find_offsets(
     other recording shows the performance of the first, unless forced, and as the extraction of
     poses does.
     """
-    ids = ensure_poses_of(project, names, project.config().poses, device, progress)
+    ids = ensure_poses(project, names, project.config().poses, device, progress)
     if len(ids) < 2 or len(set(ids)) < len(ids):
         raise UserError(
             "an offset needs two recordings or more, each named once",

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import deque
 from itertools import pairwise
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -75,8 +76,6 @@ class CutDetector:
         return sorted(cuts)
 
     def _thumbnail(self, image: Image) -> _Thumbnail:
-        import cv2
-
         if self._size is None:
             height, width = image.shape[:2]
             scale = _SIDE / max(height, width)

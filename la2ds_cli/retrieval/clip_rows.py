@@ -19,8 +19,8 @@ from la2ds_cli.core.view import UNTURNED, View
 from la2ds_cli.features.camera_views import movements, seen
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.network.embed import embedding_recipe, possible_embeddings, trained_meanwhile
+from la2ds_cli.network.load_network import light_embedder, run_frames
 from la2ds_cli.network.run_weights import weights_key
-from la2ds_cli.network.trained import light_embedder, run_frames
 
 SEARCHED = UNTURNED
 """Views in which a query is compared; it would have to be turned to each clip anew."""

@@ -21,8 +21,8 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.features.camera_views import movements
 from la2ds_cli.features.tempo import paced_movement
-from la2ds_cli.poses.extract import ensure_pose
 from la2ds_cli.poses.quality import note_weakness
+from la2ds_cli.poses.ready import ensure_poses
 from la2ds_cli.retrieval.clip_rows import ClipRows, model_features, pose_features
 from la2ds_cli.retrieval.frame_search import USUAL, Limits, OtherClips, Search
 from la2ds_cli.retrieval.frame_table import FrameTable, StoredClips, project_name
@@ -267,7 +267,8 @@ def _parse(
     name, seconds = parse_query(query)
     if seconds is not None and project.find(query) and not project.find(name):
         name, seconds = query, None  # a clip whose own name ends in @60
-    return ensure_pose(project, name, project.config().poses, device, progress), seconds
+    ids = ensure_poses(project, [name], project.config().poses, device, progress)
+    return ids[0], seconds
 
 
 def query_rows(pose: PoseSequence, seconds: float | None) -> list[int]:

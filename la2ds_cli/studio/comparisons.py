@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from la2ds_cli.compare.compare import told
+from la2ds_cli.compare.compare_clips import document_sentences
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.clips_page import posed_clip, requested_clip
@@ -46,10 +46,14 @@ def _found(
 
 
 def _pair_found(request: Request) -> Response:
-    """The findings of a pair, see `told` and `_found`."""
+    """The findings of a pair, see `document_sentences` and `_found`."""
     a, b, *_ = requested_pair(request)
     project: Project = request.app.state.studio.project
-    return _found(project, f"{a.id}--{b.id}.json", lambda one: told(one) | {"clips": [a.id, b.id]})
+    return _found(
+        project,
+        f"{a.id}--{b.id}.json",
+        lambda one: document_sentences(one) | {"clips": [a.id, b.id]},
+    )
 
 
 async def _compare(request: Request) -> Response:

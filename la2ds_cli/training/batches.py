@@ -37,7 +37,8 @@ class PairBatch:
     rows: torch.Tensor | None = None
 
     def read_by(self, network: SequenceNetwork) -> PairBatch:
-        """The batch with both sides' maps as the network reads them, each different frame once."""
+        """Return the batch with both sides' maps as the network reads them, each different frame
+        once."""
         if self.rows is None:
             return self
         read = torch.cat([network.read(part) for part in self.maps])

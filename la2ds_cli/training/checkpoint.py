@@ -47,11 +47,13 @@ def training_recipe(
     start: str = "",
     code: Mapping[str, str] | None = None,
 ) -> Recipe:
-    """Recipe of a run: every setting that affects the weights, and the digest of its clips.
+    """Return recipe of a run: every setting that affects the weights, and the digest of its clips.
 
-    frames: identity of the weights that read video frames, empty if the run reads none. start:
-    identity of the weights that the run starts from, empty for random ones. code: digests of the
-    user's own modules that the run uses, by name (plugins.code_digests).
+    Parameters
+    ----------
+    frames: identity of the weights that read video frames, empty if the run reads none.
+    start: identity of the weights that the run starts from, empty for random ones.
+    code: digests of the user's own modules that the run uses, by name (plugins.code_digests).
     """
     settings = {
         f"{section}.{key}": value
@@ -82,7 +84,7 @@ def save_weights(
 
 
 def load_resume(path: Path) -> dict[str, Any] | None:
-    """The state that Records.save wrote, or None if the file is missing or damaged."""
+    """Return the state that Records.save wrote, or None if the file is missing or damaged."""
     if not path.exists():
         return None
     import torch
@@ -97,8 +99,8 @@ def load_resume(path: Path) -> dict[str, Any] | None:
 
 
 def _is_stored(stream: BinaryIO) -> bool:
-    """Whether the members of a zip file are as large as in it, as torch.save writes them: packed
-    ones, or several in one place, could fill the memory. Raises BadZipFile."""
+    """Return whether the members of a zip file are as large as in it, as torch.save writes them:
+    packed ones, or several in one place, could fill the memory. Raises BadZipFile."""
     size = stream.seek(0, 2)
     with zipfile.ZipFile(stream) as file:
         members = file.infolist()
@@ -147,15 +149,19 @@ class LoopState:
 
 
 def run_warnings(run_dir: Path) -> list[str]:
-    """The warnings about a finished run; none if it has not finished."""
+    """Return the warnings about a finished run; none if it has not finished."""
     found = artifact.read_document(run_dir / FINISHED).get("warnings", [])
     return [str(text) for text in found] if isinstance(found, list) else []
 
 
 def early_end(step: int, steps: int, idle: int, patience: int) -> str:
-    """What ended a finished run before its planned steps, in words; empty if it took all of them.
+    """Return what ended a finished run before its planned steps, in words; empty if it took all of
+    them.
 
-    idle: consecutive validations without improvement; patience: that of the run, 0 = none.
+    Parameters
+    ----------
+    idle: consecutive validations without improvement.
+    patience: that of the run, 0 = none.
     """
     if step >= steps:
         return ""
@@ -290,7 +296,7 @@ def _cut(path: Path, step: int) -> None:
 
 
 def _is_metrics_until(line: str, step: int) -> bool:
-    """Whether a line is complete and belongs to no step after `step`."""
+    """Return whether a line is complete and belongs to no step after `step`."""
     try:
         return json.loads(line)["step"] <= step
     except (KeyError, TypeError, ValueError):

@@ -49,11 +49,11 @@ class Twin:
     source: FloatArray
 
     def rows(self, index: IntArray) -> Twin:
-        """The twin reduced to the frames `index` (N,)."""
+        """Return the twin reduced to the frames `index` (N,)."""
         return Twin(self.xy[index], self.score[index], self.source[index])
 
     def of_rows(self, index: IntArray) -> Twin:
-        """The part of the twin that matches the clip reduced to the frames `index` (N,)."""
+        """Return the part of the twin that matches the clip reduced to the frames `index` (N,)."""
         shown = (self.source >= index[0]) & (self.source <= index[-1])
         part = self.rows(np.flatnonzero(shown))
         return replace(part, source=np.interp(part.source, index, np.arange(len(index))))
@@ -77,7 +77,7 @@ class Clip:
     world: FloatArray | None = None
 
     def rows(self, index: IntArray) -> Clip:
-        """The clip reduced to the frames `index` (N,)."""
+        """Return the clip reduced to the frames `index` (N,)."""
 
         def at_index(value: FloatArray | None) -> FloatArray | None:
             return None if value is None else value[index]
@@ -117,10 +117,16 @@ class TrainingSet:
 def load_training_set(
     project: Project, config: Config, frame_features: MirroredFeatures | None = None
 ) -> TrainingSet:
-    """Read, check and split the training clips. frame_features: for `model.input=rgb`.
+    """Read, check and split the training clips.
 
-    Raises UserError if there are fewer than 2 clips (exit 4), if skeletons are mixed (exit 5) or if
-    the network reads 3D joints and a clip has none (exit 5), and whatever `frame_features` raises.
+    Parameters
+    ----------
+    frame_features: for `model.input=rgb`.
+
+    Raises
+    ------
+    UserError: if there are fewer than 2 clips (exit 4), if skeletons are mixed (exit 5) or if the
+        network reads 3D joints and a clip has none (exit 5), and whatever `frame_features` raises.
     """
     videos = training_videos(project)
     poses, keys = {}, {}
@@ -147,7 +153,7 @@ def load_training_set(
 def to_clip(
     video: str, pose: PoseSequence, fps: float, frame_features: MirroredFeatures | None = None
 ) -> Clip:
-    """The clip at `fps` frames per second."""
+    """Return the clip at `fps` frames per second."""
     grid = pose.axis.grid(fps)
     sampled = resample_pose(pose, grid)
     shown, mirrored = (None, None) if frame_features is None else frame_features(video, grid)
@@ -159,7 +165,7 @@ def to_clip(
 
 
 def limit_frames(clip: Clip, frames: int, rng: np.random.Generator) -> Clip:
-    """The clip, or a random `window` of it thinned evenly to `frames` frames."""
+    """Return the clip, or a random `window` of it thinned evenly to `frames` frames."""
     if len(clip.xy) <= frames:
         return clip
     start, length = window(len(clip.xy), frames, rng)
@@ -198,7 +204,7 @@ def draw_copy(
 
 
 def to_input(clip: Clip | AugmentedCopy, skeleton: Skeleton, config: Config) -> NetworkInput:
-    """The network input of a clip or of an augmented copy."""
+    """Return the network input of a clip or of an augmented copy."""
     return network_input(
         clip.xy, clip.score, skeleton, config.heatmap, config.model, clip.frame_features, clip.world
     )
@@ -237,7 +243,7 @@ def draw_clip_pair(
 def draw_batch(
     clips: Sequence[Clip], skeleton: Skeleton, config: Config, step: int, device: torch.device
 ) -> PairBatch:
-    """The batch of one step."""
+    """Return the batch of one step."""
     lengths = tuple(len(clip.xy) for clip in clips)
     positions = batch_positions(lengths, config.train, config.augment, step)
     return draw_pairs_at(clips, skeleton, config, positions, device)
@@ -250,7 +256,7 @@ def draw_pairs_at(
     positions: Sequence[int],
     device: torch.device,
 ) -> PairBatch:
-    """The batch of the pairs at these positions in the stream of clips."""
+    """Return the batch of the pairs at these positions in the stream of clips."""
     seed, size = config.train.seed, batch_size(config.train, len(clips))
     shown = [clips[clip_at(seed, len(clips), position)] for position in positions]
     draw = draw_pair
@@ -287,7 +293,7 @@ def batch_size(config: TrainConfig, clips: int) -> int:
 
 
 def clip_at(seed: int, clips: int, position: int) -> int:
-    """Index of the clip at a position in the stream."""
+    """Return index of the clip at a position in the stream."""
     epoch, offset = divmod(position, clips)
     return _shuffled_clips(seed, clips, epoch)[offset]
 
@@ -313,7 +319,12 @@ def window(length: int, frames: int, rng: np.random.Generator) -> tuple[int, int
 def batch_positions(
     lengths: tuple[int, ...], config: TrainConfig, augment: AugmentConfig, step: int
 ) -> list[int]:
-    """Positions of a step's pairs in the stream. lengths: frames of each clip."""
+    """Return positions of a step's pairs in the stream.
+
+    Parameters
+    ----------
+    lengths: frames of each clip.
+    """
     size = batch_size(config, len(lengths))
     if not config.bucket:
         return list(range(step * size, (step + 1) * size))
@@ -326,7 +337,7 @@ def batch_positions(
 def _buckets(
     lengths: tuple[int, ...], config: TrainConfig, augment: AugmentConfig, pool: int, count: int
 ) -> list[list[int]]:
-    """The positions of one pool, in `count` batches of similar length in random order."""
+    """Return the positions of one pool, in `count` batches of similar length in random order."""
     size = batch_size(config, len(lengths))
     positions = range(pool * count * size, (pool + 1) * count * size)
     cost = [_frames(lengths, config, augment, position, size) for position in positions]
@@ -339,7 +350,7 @@ def _buckets(
 def _frames(
     lengths: tuple[int, ...], config: TrainConfig, augment: AugmentConfig, position: int, size: int
 ) -> int:
-    """Frames of S and S' together, from the random draws that each pair makes first."""
+    """Return frames of S and S' together, from the random draws that each pair makes first."""
     rng = pair_rng(config.seed, size, position)
     length = lengths[clip_at(config.seed, len(lengths), position)]
     first = min(window(length, config.frames, rng)[1], config.frames)

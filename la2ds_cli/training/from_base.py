@@ -40,8 +40,12 @@ def start_from_base(network: SequenceNetwork, config: Config, skeleton: Skeleton
     """Load the weights of the base model into the network.
 
     For a skeleton other than the base's, the first layer keeps the base's weights of the joints
-    that both have; the other joints start with small random weights. Raises UserError (exit 5) if
-    the settings describe another network, or if the skeleton is not that of a body.
+    that both have; the other joints start with small random weights.
+
+    Raises
+    ------
+    UserError: exit 5 if the settings describe another network, or if the skeleton is not that of
+        a body.
     """
     weights, base = load_base()
     _check_model(config.model, base.model)

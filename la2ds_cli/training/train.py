@@ -93,10 +93,12 @@ def train(
     """Train run `run`, or resume it if it was interrupted.
 
     A finished run with the same settings and clips is left unchanged, also if its resume state is
-    lost or only its weights were copied. Raises UserError (exit 5) if the run has other settings or
-    clips, unless `overwrite`. Raises UserError (exit 2), before anything is written, if
-    `max_minutes` is not more than 0 or the settings fit no network. Writes the files of
-    la2ds_cli.training.checkpoint and FINISHED.
+    lost or only its weights were copied.
+
+    Raises
+    ------
+    UserError: exit 5 if the run has other settings or clips, unless `overwrite`; exit 2, before
+        anything is written, if `max_minutes` is not more than 0 or the settings fit no network.
     """
     if run == BASE_RUN:
         raise UserError(f"'{run}' stands for the base model", hint="choose another name with --run")
@@ -164,9 +166,14 @@ def train_seeds(
     """Train one run for each seed, named RUN-sSEED, and yield each as soon as it and those before
     it are finished.
 
+    Parameters
+    ----------
     engine: `ray` trains them in the actors of a Ray cluster that shares the project's folder, one
-    core or GPU for each. If a worker dies, another one continues its run. Raises UserError (exit 2)
-    unless the seeds are different whole numbers from 0 up, and as `train` does.
+        core or GPU for each. If a worker dies, another one continues its run.
+
+    Raises
+    ------
+    UserError: exit 2 unless the seeds are different whole numbers from 0 up, and as `train` does.
     """
     check_seeds(seeds)
     arguments = (str(project.root), run, config, options)
@@ -273,12 +280,12 @@ def _check_held_out(run_dir: Path, data: TrainingSet) -> None:
 
 
 def _as_it_stands(run_dir: Path, clips: int) -> TrainResult:
-    """The result of a finished run without its resume state, from the header of its weights and
-    FINISHED, which is written with what the header tells if only the weights were copied."""
+    """Return the result of a finished run without its resume state, from the header of its weights
+    and FINISHED, which is written with what the header tells if only the weights were copied."""
     header = artifact.read_header(run_dir / BEST)[1]
-    told = artifact.read_document(run_dir / FINISHED)
+    stored = artifact.read_document(run_dir / FINISHED)
     facts = {"steps": header["step"], "seconds": 0.0, "clips": clips, "ended": "", "warnings": []}
-    facts |= {name: told[name] for name in facts if type(told.get(name)) is type(facts[name])}
+    facts |= {name: stored[name] for name in facts if type(stored.get(name)) is type(facts[name])}
     artifact.write_json(run_dir / FINISHED, facts)
     warnings = checkpoint.run_warnings(run_dir)
     return TrainResult(
@@ -306,7 +313,7 @@ def _note_small_batches(trained: int, config: Config, progress: Progress) -> Non
 
 
 def _warnings(count: int, state: LoopState) -> list[str]:
-    """What the user must know before trusting the model, as sentences."""
+    """Return what the user must know before trusting the model, as sentences."""
     warnings = []
     if count < FEW_CLIPS:
         warnings.append(f"only {count} clips to learn from")

@@ -77,7 +77,7 @@ class WarpedPairs:
             yield first, second, copy.source
 
     def raw_pose_error(self) -> float:
-        """The same error for root-centred joints, without training."""
+        """Return the same error for root-centred joints, without training."""
         errors = [
             nearest_frame_error(self._raw_pose(clip), self._raw_pose(copy), copy.source)
             for clip, copy in self._pairs
@@ -127,26 +127,26 @@ def synthetic_warp_error(
 
 
 def nearest_frame(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Index (M,) in `first` (N, D) of the frame nearest to each frame of `second` (M, D)."""
+    """Return index (M,) in `first` (N, D) of the frame nearest to each frame of `second` (M, D)."""
     square = (first**2).sum(axis=1)[:, None] - 2 * first.astype(np.float64) @ second.T
     return square.argmin(axis=0)
 
 
 def nearest_frame_error(first: FloatArray, second: FloatArray, source: FloatArray) -> float:
-    """Mean |nearest frame of `second` in `first` - truth| in % of the length of `first`."""
+    """Return mean |nearest frame of `second` in `first` - truth| in % of the length of `first`."""
     return float(100 * np.abs(nearest_frame(first, second) - source).mean() / len(first))
 
 
 def relative_variance(value: FloatArray) -> float:
-    """Mean squared distance of the rows of value (T, D) from their mean, as a share of their mean
-    squared length; 0 if all are 0."""
+    """Return mean squared distance of the rows of value (T, D) from their mean, as a share of their
+    mean squared length; 0 if all are 0."""
     exact = value.astype(np.float64)
     length = float((exact**2).sum(axis=1).mean())
     return float(exact.var(axis=0).sum()) / length if length > 0 else 0.0
 
 
 def effective_rank(value: FloatArray) -> float:
-    """Participation ratio of an embedding (T, D): (sum of eigenvalues)^2 / sum of squared
+    """Return participation ratio of an embedding (T, D): (sum of eigenvalues)^2 / sum of squared
     eigenvalues of the covariance; 0 for a constant embedding."""
     centred = value - value.mean(axis=0)
     eigenvalue = np.linalg.svd(centred, compute_uv=False).astype(np.float64) ** 2

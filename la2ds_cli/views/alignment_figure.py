@@ -53,7 +53,7 @@ _TICKS = (0.25, 0.5, 1, 2, 4)
 
 
 def draw(project: Project, result: Alignment) -> Figure:
-    """The figure of an alignment."""
+    """Return the figure of an alignment."""
     from matplotlib.figure import Figure
 
     phases = project.phases(skip_unclear=True)
@@ -96,7 +96,7 @@ def draw(project: Project, result: Alignment) -> Figure:
 
 
 def summary(result: Alignment) -> str:
-    """One line: the method, how exact the alignment is, and how the tempos compare."""
+    """Return one line: the method, how exact the alignment is, and how the tempos compare."""
     parts = [f"{result.method} on {features_name(result.features, result.run)}"]
     if result.view != "filmed":
         parts.append(f"B {IN_WORDS[result.view]}")
@@ -132,7 +132,7 @@ class DrawnClip(NamedTuple):
         return float(self.edges[0]), float(self.edges[-1])
 
     def unmatched(self) -> list[list[float]]:
-        """Spans (start, end) in seconds that have no counterpart, at the ends and inside."""
+        """Return spans (start, end) in seconds that have no counterpart, at the ends and inside."""
         bounds = np.flatnonzero(np.diff(self.matched, prepend=True, append=True))
         return self.edges[bounds.reshape(-1, 2)].tolist()
 
@@ -146,8 +146,12 @@ def drawn_clip(
     phases: list[Phase],
     view: View = "filmed",
 ) -> DrawnClip:
-    """A project clip, or the part of it that `pose` (T frames) holds, for the figure; matched: (T,)
-    rows that have a counterpart."""
+    """Return a project clip, or the part of it that `pose` (T frames) holds, for the figure.
+
+    Parameters
+    ----------
+    matched: (T,) rows that have a counterpart.
+    """
     edges = pose.axis.edges
     shown = [p for p in phases if p.end > pose.frame[0] and p.start <= pose.frame[-1]]
     ends = [edges[np.searchsorted(pose.frame, [p.start, p.end])].tolist() for p in shown]
@@ -161,15 +165,15 @@ def _axes(figure: Figure, row: Row, left: float = LEFT, right: float = RIGHT) ->
 
 
 def picture_count(*clips: DrawnClip) -> int:
-    """Pictures in a strip, the same for all clips of a figure, so that pictures below each other
-    belong together. They fill the strip and are as high as wanted on average."""
+    """Return pictures in a strip, the same for all clips of a figure, so that pictures below each
+    other belong together. They fill the strip and are as high as wanted on average."""
     shape = float(np.exp(np.mean([np.log(aspect(clip.pose)) for clip in clips])))
     return max(round((RIGHT - LEFT) / (1.45 * shape)), 3)  # inches
 
 
 def even_moments(clip: DrawnClip, count: int) -> list[int]:
-    """The row in the middle of each of `count` equal parts of the clip, so that a picture stands
-    above its time."""
+    """Return the row in the middle of each of `count` equal parts of the clip, so that a picture
+    stands above its time."""
     start, end = clip.limits
     middle = start + (np.arange(count) + 0.5) / count * (end - start)
     return np.abs(clip.pose.time[None] - middle[:, None]).argmin(axis=1).tolist()
@@ -184,7 +188,7 @@ def strip(
 ) -> None:
     """Draw the pictures of these rows beside each other, each with its time or caption.
 
-    They need no axes, each of which takes as long as all of them.
+    They are placed in inches of the figure: axes of their own take longer to make.
 
     Parameters
     ----------
@@ -223,8 +227,8 @@ def strip(
 
 def _side_by_side(images: Sequence[Image], shown: Sequence[int | None], height: int) -> Image:
     """Return a strip of pictures in the pixels of the figure, with empty places where `shown` is
-    None. Matplotlib would take longer to stretch them than the rest of the figure; the pixel that a
-    picture may lack lies below the line beside it."""
+    None. To stretch them takes matplotlib longer; the pixel that a picture may lack lies below the
+    line beside it."""
     place = (RIGHT - LEFT) * DPI / len(shown)
     sheet = np.full((height, round((RIGHT - LEFT) * DPI), 3), 0xF0, np.uint8)
     rest = iter(images)
@@ -253,7 +257,12 @@ def time_bar(
     above: bool,
 ) -> None:
     """Draw the clip's time axis with its phases, what has no counterpart, and where the pictures of
-    the rows `shown` are from. above: its times are above it, otherwise below."""
+    the rows `shown` are from.
+
+    Parameters
+    ----------
+    above: its times are above it, otherwise below.
+    """
     (bottom, height), (left, right) = row, (LEFT, RIGHT)
     _bar(figure, row, (left, right), facecolor="#f4f4f4")
     for low, high, name in clip.phases:

@@ -66,8 +66,11 @@ def write_alignment(
 ) -> Alignment:
     """Write an alignment by the suffixes of `targets`, and return it with its files.
 
-    Existing files are replaced. Without targets a figure and a JSON file go to results/align; part:
-    the end of their names.
+    Existing files are replaced. Without targets a figure and a JSON file go to results/align.
+
+    Parameters
+    ----------
+    part: the end of their names.
     """
     name = f"{result.a.id}--{result.b.id}{part}"
     targets = targets or figure.default_files(project, "align", name, _KINDS)
@@ -88,8 +91,8 @@ def write_repetitions(
 
 
 def draw_repetitions(project: Project, result: RepetitionsResult) -> Figure:
-    """The figure: pictures of B; below them, a bar for each repetition at its place, as high as its
-    seconds, and another as its cost."""
+    """Return the figure: pictures of B; below them, a bar for each repetition at its place, as high
+    as its seconds, and another as its cost."""
     from matplotlib.figure import Figure
 
     matched = np.zeros(len(result.pose_b), bool)
@@ -174,8 +177,8 @@ def write_timeline(
 
 
 def draw_timeline(project: Project, result: TimelineResult) -> Figure:
-    """The figure: the reference at some moments; then, for each kind of joint, its angle over the
-    timeline in every clip, with mean and standard deviation."""
+    """Return the figure: the reference at some moments; then, for each kind of joint, its angle
+    over the timeline in every clip, with mean and standard deviation."""
     from matplotlib.figure import Figure
 
     joints = _panels(result)
@@ -212,7 +215,7 @@ def _title(figure: Figure, result: TimelineResult) -> None:
 
 
 def _panels(result: TimelineResult) -> dict[str, dict[str, int]]:
-    """Kind of joint -> side -> number of its angle, for those whose mean moves most, in body
+    """Return kind of joint -> side -> number of its angle, for those whose mean moves most, in body
     order."""
     mean, _, _ = result.bands()
     kinds: dict[str, dict[str, int]] = {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from la2ds_cli.compare.attempts import AttemptsResult, Series, attempts_lines, series_name
-from la2ds_cli.compare.compare import directions
+from la2ds_cli.compare.compare_clips import directions
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
@@ -50,8 +50,8 @@ def write(
 
 
 def csv_text(result: AttemptsResult) -> str:
-    """Columns as in docs/how-to/compare.md, one row for each series and attempt; an empty cell =
-    not known. The value of a tempo is how many times as long the part takes."""
+    """Return columns as in docs/how-to/compare.md, one row for each series and attempt; an empty
+    cell = not known. The value of a tempo is how many times as long the part takes."""
     rows = []
     for series in result.series:
         start, end = number_cell(series.start, 4), number_cell(series.end, 4)
@@ -63,7 +63,7 @@ def csv_text(result: AttemptsResult) -> str:
 
 
 def draw(result: AttemptsResult) -> Figure:
-    """A chart for each of the first MOST series; a sentence if there is none."""
+    """Return a chart for each of the first MOST series; a sentence if there is none."""
     from matplotlib.figure import Figure
 
     shown = result.series[:MOST]
@@ -74,8 +74,10 @@ def draw(result: AttemptsResult) -> Figure:
     names = [printable(attempt.aligned.b.name, 24) for attempt in result.attempts]
     # With spaces that do not break, so that names are left out whole.
     numbered = " ·\u00a0".join(f"{n}\u00a0{each}" for n, each in enumerate(names, start=1))
-    told = textwrap.shorten(numbered, 140, placeholder=" …") if shown else attempts_lines(result)[0]
-    heading(figure, 0.09 * _WIDTH, f"{count} attempts compared with {name}", told)
+    about = (
+        textwrap.shorten(numbered, 140, placeholder=" …") if shown else attempts_lines(result)[0]
+    )
+    heading(figure, 0.09 * _WIDTH, f"{count} attempts compared with {name}", about)
     if not shown:
         return figure
     if more := len(result.series) - len(shown):

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from la2ds_cli.compare.compare import HOW_TO_READ, CompareResult, amount, joint_name, told
+from la2ds_cli.compare.compare_clips import (
+    HOW_TO_READ,
+    CompareResult,
+    amount,
+    document_sentences,
+    joint_name,
+)
 from la2ds_cli.compare.findings import Finding, clearest_joints, in_episodes, span_at
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
@@ -82,6 +88,8 @@ def write(
     """Write files by suffix (SUFFIXES); existing ones are replaced. Without targets a figure, a
     page and a JSON file go to results/compare. Returns the result with its `files`.
 
+    Parameters
+    ----------
     privacy: draw the joints instead of showing pictures from the videos.
     """
     name = f"{result.aligned.a.id}--{result.aligned.b.id}"
@@ -99,7 +107,7 @@ def write(
 
 
 def csv_text(result: CompareResult) -> str:
-    """Columns as in docs/how-to/compare.md; an empty cell = not known."""
+    """Return columns as in docs/how-to/compare.md; an empty cell = not known."""
     angles, alignment = result.angles, result.aligned
     other_time = result.other_time
     difference, trust, judged = angles.difference, angles.trust, angles.judged
@@ -120,16 +128,21 @@ def csv_text(result: CompareResult) -> str:
 
 
 def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> Figure:
-    """The sheet, as wide as A4. privacy: drawn joints instead of pictures from the videos."""
+    """Return the sheet, as wide as A4.
+
+    Parameters
+    ----------
+    privacy: drawn joints instead of pictures from the videos.
+    """
     from matplotlib.figure import Figure
 
     shown = key_frames(result)
-    said = told(result.to_json(), _SENTENCES)
-    lines = [(f"Note: {note}", "#8a4b00") for note in said["notes"]]
-    lines += [(one["text"], "black") for one in said["differs"]]
-    lines += [(line, "black") for line in said["tempo"]]
+    sentences = document_sentences(result.to_json(), _SENTENCES)
+    lines = [(f"Note: {note}", "#8a4b00") for note in sentences["notes"]]
+    lines += [(line["text"], "black") for line in sentences["differs"]]
+    lines += [(line, "black") for line in sentences["tempo"]]
     lines = [(line, ink) for text, ink in lines for line in textwrap.wrap(text, _WRAP)]
-    small = [*said["unjudged"][:_UNJUDGED], f"{HOW_TO_READ} {_COLOURS}"]
+    small = [*sentences["unjudged"][:_UNJUDGED], f"{HOW_TO_READ} {_COLOURS}"]
     small = [line for text in small for line in textwrap.wrap(text, _SMALL_WRAP)]
     joints = [result.angles.names[j] for j in clearest_joints(result.angles)][:_MOST_JOINTS]
     width = (_RIGHT - _LEFT - (len(shown) - 1) * _GAP) / max(len(shown), 1)
@@ -193,8 +206,8 @@ class KeyFrame(NamedTuple):
 
 
 def key_frames(result: CompareResult) -> list[KeyFrame]:
-    """At most MOST, in time order: the clearest differences, with those nearer in time than 8 % of
-    the reference or 0.15 s as one; without differences, the middles of the parts."""
+    """Return at most MOST, in time order: the clearest differences, with those nearer in time than
+    8 % of the reference or 0.15 s as one; without differences, the middles of the parts."""
     time, position = result.angles.time, result.aligned.position
     apart = max(0.08 * float(time[-1] - time[0]), 0.15)
     groups: list[list[Finding]] = []
@@ -211,8 +224,8 @@ def key_frames(result: CompareResult) -> list[KeyFrame]:
 
 
 def _middles(result: CompareResult) -> list[int]:
-    """Middles of the rows that can be judged, in at most MOST parts; of those that are aligned at
-    all if none can be judged."""
+    """Return middles of the rows that can be judged, in at most MOST parts; of those that are
+    aligned at all if none can be judged."""
     matched = ~np.isnan(result.aligned.position)
     known = result.angles.sure if result.angles.sure.any() else matched
     parts = [span.first + np.flatnonzero(known[span.first : span.stop]) for span in result.spans]
@@ -300,7 +313,7 @@ def _angle_map(
 
 
 def map_colours(result: CompareResult, joints: list[str]) -> np.ndarray:
-    """(J, N, 3) colours in [0, 1] of the map's cells."""
+    """Return (J, N, 3) colours in [0, 1] of the map's cells."""
     from matplotlib.colors import to_rgb
 
     angles = result.angles

@@ -21,8 +21,8 @@ from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.network.embed import ensure_embeddings
-from la2ds_cli.poses.extract import ensure_poses
 from la2ds_cli.poses.quality import note_weakness
+from la2ds_cli.poses.ready import ensure_poses
 from la2ds_cli.views.figure import (
     BLUE,
     GREEN,
@@ -79,7 +79,7 @@ class EmbeddingPlot:
     files: tuple[Path, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Everything that is drawn, in plain JSON types."""
+        """Return everything that is drawn, in plain JSON types."""
         return {
             "schema_version": 1,
             "method": self.method,
@@ -112,12 +112,17 @@ def plot_embeddings(
 ) -> EmbeddingPlot:
     """Project the frames of the named clips; missing poses and embeddings are computed first.
 
-    names: video files, or names of clips of the project, two or more. method: fitted on the frames
-    of all of them together. request: as for align, but nothing is mirrored.
+    Parameters
+    ----------
+    names: video files, or names of clips of the project, two or more.
+    request: as for align, but nothing is mirrored.
+    method: fitted on the frames of all of them together.
 
-    Raises UserError: exit 2 for too few or too many clips or one named twice, 4 for clips without
-    joints or with too few frames, 5 for clips of different skeletons or weights, and whatever
-    extracting poses or embedding raises.
+    Raises
+    ------
+    UserError: exit 2 for too few or too many clips or one named twice, 4 for clips without joints
+        or with too few frames, 5 for clips of different skeletons or weights, and whatever
+        extracting poses or embedding raises.
     """
     if not 2 <= len(names) <= len(COLOURS):
         raise UserError(
@@ -166,10 +171,13 @@ def plot_embeddings(
 def project_frames(
     value: FloatArray, method: Method
 ) -> tuple[FloatArray, tuple[float, float] | None]:
-    """Two dimensions (F, 2) of all frames value (F, D), fitted on all of them together with a fixed
-    seed, and the share of the variance along each; None for t-SNE, whose axes have no meaning.
+    """Return two dimensions (F, 2) of all frames value (F, D), fitted on all of them together with
+    a fixed seed, and the share of the variance along each; None for t-SNE, whose axes have no
+    meaning.
 
-    Raises UserError (exit 4) for fewer than LEAST frames.
+    Raises
+    ------
+    UserError: exit 4 for fewer than LEAST frames.
     """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
@@ -201,7 +209,8 @@ def write(
 
 
 def draw(result: EmbeddingPlot) -> Figure:
-    """The plot as a figure: of each clip a line and a collection of points, in their order."""
+    """Return the plot as a figure: of each clip a line and a collection of points, in their
+    order."""
     from matplotlib.figure import Figure
 
     phases = dict.fromkeys(name for clip in result.clips for name in clip.phase if name)

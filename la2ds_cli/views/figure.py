@@ -33,7 +33,8 @@ ABOUT: dict[str, Any] = {"fontsize": 10.5, "color": "#404040"}  # of the line be
 
 
 def phase_colours(names: Iterable[str]) -> dict[str, str]:
-    """A colour for every phase name, in order of appearance; empty names (no phase) get none."""
+    """Return a colour for every phase name, in order of appearance; empty names (no phase) get
+    none."""
     phases = dict.fromkeys(name for name in names if name)
     return {name: PHASE_COLOURS[k % len(PHASE_COLOURS)] for k, name in enumerate(phases)}
 
@@ -66,7 +67,12 @@ def fitted(text: str, size: float, width: float) -> float:
 
 
 def heading(figure: Figure, left: float, title: str, about: str = "") -> None:
-    """The figure's title and a smaller line below. left: inches."""
+    """The figure's title and a smaller line below.
+
+    Parameters
+    ----------
+    left: inches.
+    """
     wide, high = figure.get_size_inches().tolist()
     line_at(figure, title, left, high - 0.28, fontsize=14, fontweight="bold")
     size = fitted(about, ABOUT["fontsize"], wide - left)
@@ -98,8 +104,8 @@ def render(figure: Figure, kind: str) -> bytes:
 
 
 def _png(figure: Figure) -> bytes:
-    """Return the figure as PNG, without transparency, in a quarter of the time of savefig's
-    settings: runs of equal bytes are all that a figure can be packed by in a short time."""
+    """Return the figure as PNG, without transparency, packed by runs of equal bytes: a third sooner
+    than by savefig, and a tenth smaller."""
     import zlib
 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -139,7 +145,7 @@ class Written(Protocol):
 
 
 def default_files(project: Project, command: str, name: str, kinds: Iterable[str]) -> list[Path]:
-    """Where a command writes without --out: results/COMMAND/NAME with each suffix."""
+    """Return where a command writes without --out: results/COMMAND/NAME with each suffix."""
     return [project.results_dir(command) / f"{name}{kind}" for kind in kinds]
 
 
@@ -157,8 +163,10 @@ def write_result(
     """Write each file by its suffix, and return the result with its `files`; existing files are
     replaced unless `check_output` refuses it.
 
-    contents: the content for a suffix other than .json, which holds `to_json`. draw: makes the
-    figure for all other suffixes (SUFFIXES), once.
+    Parameters
+    ----------
+    draw: makes the figure for all other suffixes (SUFFIXES), once.
+    contents: the content for a suffix other than .json, which holds `to_json`.
     """
     result = replace(result, files=tuple(targets))
     figure: Figure | None = None
@@ -188,7 +196,7 @@ def letters(size: int, *, bold: bool = False) -> FreeTypeFont:
 
 
 def printable(name: str, longest: int = 44) -> str:
-    """The name without characters that the font lacks, and with its middle left out if it is
+    """Return the name without characters that the font lacks, and with its middle left out if it is
     long."""
     from matplotlib import font_manager, ft2font
 

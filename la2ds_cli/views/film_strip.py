@@ -49,12 +49,15 @@ def draw_pose(
 ) -> Image:
     """Draw row t of a sequence into image (H, W, 3) RGB, in place.
 
-    scale: pixels of the image per pixel of the video; corner: the video's pixel at the upper left
-    of the image; thick: width of the limbs in pixels, by default from the image's size. Left limbs
-    are orange, right ones blue; darker joints are less certain. Joints that are interpolated (score
-    0) or not trusted (poses.trust) are hollow, and their limbs thin. The subject's box is green,
-    the mean boxes of other people in the clip thin and grey. Drawing many rows of a sequence
-    without trust is slow: pass one `with_trust`.
+    Parameters
+    ----------
+    scale: pixels of the image per pixel of the video.
+    corner: the video's pixel at the upper left of the image.
+    thick: width of the limbs in pixels, by default from the image's size. Left limbs are orange,
+        right ones blue; darker joints are less certain. Joints that are interpolated (score 0) or
+        not trusted (poses.trust) are hollow, and their limbs thin. The subject's box is green, the
+        mean boxes of other people in the clip thin and grey. Drawing many rows of a sequence
+        without trust is slow: pass one `with_trust`.
     """
     import cv2
 
@@ -85,8 +88,8 @@ def draw_pose(
 
 
 def other_people(pose: PoseSequence, t: int) -> list[FloatArray]:
-    """Mean boxes (4,) of the other people who are in the picture at row t; from info["candidates"],
-    without number info["person"], the one shown."""
+    """Return mean boxes (4,) of the other people who are in the picture at row t; from
+    info["candidates"], without number info["person"], the one shown."""
     people: list[dict[str, Any]] = list(pose.info.get("candidates") or [])
     shown = int(pose.info.get("person", 1)) - 1
     present = [
@@ -113,8 +116,11 @@ def write_text(
 ) -> None:
     """Write one line into image (H, W, 3) in place; what does not fit is cut off.
 
-    at: x and the middle of the line's height, in pixels; anchor: whether the text begins (`lm`),
-    has its middle (`mm`) or ends (`rm`) at x. size: of the font in pixels.
+    Parameters
+    ----------
+    at: x and the middle of the line's height, in pixels.
+    size: of the font in pixels.
+    anchor: whether the text begins (`lm`), has its middle (`mm`) or ends (`rm`) at x.
     """
     from PIL import Image as Pictures
     from PIL import ImageDraw
@@ -127,12 +133,12 @@ def write_text(
 
 
 def nobody(pose: PoseSequence, t: int) -> bool:
-    """Whether row t shows no joint."""
+    """Return whether row t shows no joint."""
     return not np.isfinite(pose.xy[t]).all(axis=1).any()
 
 
 def resize(image: Image, scale: float) -> Image:
-    """A copy of another size, averaged if it gets smaller."""
+    """Return a copy of another size, averaged if it gets smaller."""
     import cv2
 
     if scale == 1:
@@ -165,7 +171,8 @@ def _point(xy: FloatArray) -> tuple[int, int]:
 
 
 def view_boxes(pose: PoseSequence) -> FloatArray:
-    """(T, 4) float64 xyxy in pixels: what the picture of each frame shows; one size per clip.
+    """Return (T, 4) float64 xyxy in pixels: what the picture of each frame shows; one size per
+    clip.
 
     It is the whole range of the movement or, if the body moves far across the picture (a run, a
     panning camera), a window that follows it. The aspect stays within _NARROWEST.._WIDEST.
@@ -198,7 +205,7 @@ def view_boxes(pose: PoseSequence) -> FloatArray:
 
 
 def aspect(pose: PoseSequence) -> float:
-    """Width / height of the clip's pictures."""
+    """Return width / height of the clip's pictures."""
     box = view_boxes(pose)[0]
     return float((box[2] - box[0]) / (box[3] - box[1]))
 
@@ -211,12 +218,15 @@ def pictures(
     *,
     view: View = "filmed",
 ) -> list[Image]:
-    """One RGB picture (height, W, 3) for each row of `pose`, all with the clip's aspect.
+    """Return one RGB picture (height, W, 3) for each row of `pose`, all with the clip's aspect.
 
-    pose: as filmed; view: in which the clip is compared, so that the pictures may be flipped, and
-    drawn joints have the colours of the sides that they are compared as. source: the video, read
-    once up to the last requested frame, or None for the joints alone. A frame that is no longer in
-    the file is drawn, too.
+    Parameters
+    ----------
+    source: the video, read once up to the last requested frame, or None for the joints alone. A
+        frame that is no longer in the file is drawn, too.
+    pose: as filmed.
+    view: in which the clip is compared, so that the pictures may be flipped, and drawn joints have
+        the colours of the sides that they are compared as.
     """
     flip, boxes = view in FLIPPED, view_boxes(pose)
     drawn = shown(with_trust(pose), view)
@@ -237,7 +247,7 @@ def pictures(
 
 
 def cut_out(image: Image, box: FloatArray, width: int, height: int) -> Image:
-    """The part of an image inside box (4,) xyxy, resized; outside the image it is
+    """Return the part of an image inside box (4,) xyxy, resized; outside the image it is
     paper-coloured."""
     import cv2
 
@@ -263,8 +273,8 @@ def cut_out(image: Image, box: FloatArray, width: int, height: int) -> Image:
 
 
 def thumbnail(source: VideoFile | None, pose: PoseSequence, height: int) -> bytes:
-    """A WebP picture of the middle of the clip, or of its first ten seconds, with its joints; only
-    the joints if there is no file or it cannot be read."""
+    """Return a WebP picture of the middle of the clip, or of its first ten seconds, with its
+    joints; only the joints if there is no file or it cannot be read."""
     latest = int(np.searchsorted(pose.time, pose.time[0] + 10))
     row = min(len(pose) // 2, latest, len(pose) - 1)
     image = None
@@ -275,7 +285,12 @@ def thumbnail(source: VideoFile | None, pose: PoseSequence, height: int) -> byte
 
 
 def small_webp(image: Image, quality: int = 70, method: int = 4) -> bytes:
-    """A picture as a file; by default a thumbnail. quality, method: Pillow's."""
+    """Return a picture as a file; by default a thumbnail.
+
+    Parameters
+    ----------
+    quality, method: Pillow's.
+    """
     from PIL import Image as Pillow
 
     buffer = io.BytesIO()
@@ -284,8 +299,8 @@ def small_webp(image: Image, quality: int = 70, method: int = 4) -> bytes:
 
 
 def with_joints(pose: PoseSequence, row: int, height: int, image: Image | None = None) -> Image:
-    """The joints of a row as the page of a pair draws them, on its dark background or over `image`,
-    which shows view_boxes(pose)[row] and is `height` pixels high."""
+    """Return the joints of a row as the page of a pair draws them, on its dark background or over
+    `image`, which shows view_boxes(pose)[row] and is `height` pixels high."""
     box = view_boxes(pose)[row]
     scale = height / float(box[3] - box[1])
     if image is None:
@@ -321,7 +336,8 @@ def moments(alignment: Alignment, a: PoseSequence, b: PoseSequence, count: int) 
 
 
 def _steps(alignment: Alignment) -> list[Step]:
-    """The pairs of the path, and between them the rows without a counterpart, A's before B's."""
+    """Return the pairs of the path, and between them the rows without a counterpart, A's before
+    B's."""
     i, j = alignment.path.T
     placed: list[tuple[float, Step]] = [
         (float(n), (int(p), int(q))) for n, (p, q) in enumerate(alignment.path)
@@ -333,7 +349,7 @@ def _steps(alignment: Alignment) -> list[Step]:
 
 
 def _share(pose: PoseSequence) -> FloatArray:
-    """(T,) the share of the clip's pictures that a frame deserves, sum 1."""
+    """Return (T,) the share of the clip's pictures that a frame deserves, sum 1."""
     lasts = np.full(len(pose), 1 / len(pose))
     moved = travel(pose)
     if not moved.sum() > 0:

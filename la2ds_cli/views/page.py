@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 def render_page(
     template: str, title: str, styles: Sequence[str], scripts: Sequence[str], **context: Any
 ) -> bytes:
-    """A page made from a template, as UTF-8, with its styles and scripts included.
+    """Return a page made from a template, as UTF-8, with its styles and scripts included.
 
-    template, styles, scripts: paths in this package. context: the template's variables; text is
-    escaped, and `{{ value | tojson }}` embeds data for the page's own script. Only these scripts
-    and styles run: the policy names their digests, which rules out attributes and network
-    addresses.
+    Parameters
+    ----------
+    template, styles, scripts: paths in this package.
+    context: the template's variables; text is escaped, and `{{ value | tojson }}` embeds data for
+        the page's own script. Only these scripts and styles run: the policy names their digests,
+        which rules out attributes and network addresses.
     """
     from markupsafe import Markup
 
@@ -54,12 +56,22 @@ def joined(scripts: Sequence[str]) -> str:
 
 
 def template_text(template: str, **context: Any) -> str:
-    """A rendered template; template: its path in this package. Text is escaped."""
+    """Return a rendered template.
+
+    Parameters
+    ----------
+    template: its path in this package. Text is escaped.
+    """
     return _environment().get_template(template).render(**context)
 
 
 def package_text(name: str) -> str:
-    """The text of a file of this package; name: its path, with `/`."""
+    """Return the text of a file of this package.
+
+    Parameters
+    ----------
+    name: its path, with `/`.
+    """
     return files("la2ds_cli").joinpath(name).read_text("utf-8")
 
 

@@ -71,8 +71,12 @@ def overlay_path(project: Project, video: str) -> Path:
 
 
 def write_overlay(project: Project, video: str) -> Path:
-    """The clip with its joints (film_strip.draw_pose), time and frame number. Raises UserError if
-    poses are missing (exit 4) or the source is gone (exit 3); no video is left then."""
+    """Return the clip with its joints (film_strip.draw_pose), time and frame number.
+
+    Raises
+    ------
+    UserError: if poses are missing (exit 4) or the source is gone (exit 3); no video is left then.
+    """
     pose = with_trust(project.read_pose(video)[0])
     path = overlay_path(project, video)
     check_output(project, path)
@@ -115,11 +119,14 @@ _Row = tuple[str, Mapping[str, Any], list[tuple[Image, str, bool]]]
 
 
 def overlay_sheet(project: Project, videos: Sequence[str], path: Path) -> list[Path]:
-    """One row for each video id: name, verdict and facts, and evenly spaced frames.
+    """Return one row for each video id: name, verdict and facts, and evenly spaced frames.
 
     More than ROWS clips go on further pages, `path` with -2, -3, ... before its suffix; all pages
-    are checked before one is written. Returns the files written, page by page. Raises UserError as
-    `checked_pages` (exit 2), and if poses are missing (exit 4).
+    are checked before one is written. Returns the files written, page by page.
+
+    Raises
+    ------
+    UserError: as `checked_pages` (exit 2), and if poses are missing (exit 4).
     """
     paths = checked_pages(project, path, len(videos))
     pages = [videos[start : start + ROWS] for start in range(0, len(videos), ROWS)]
@@ -140,8 +147,8 @@ def checked_pages(
 
     Parameters
     ----------
-    path : the first page, whose name the user typed
-    inputs : as for `checked_outputs`
+    path : the first page, whose name the user typed.
+    inputs : as for `checked_outputs`.
 
     Raises
     ------
@@ -156,7 +163,7 @@ def checked_pages(
 
 
 def _row(project: Project, video: str) -> _Row:
-    """The frames are read once, up to the last one shown."""
+    """Draw the row of a clip; its frames are read once, up to the last one shown."""
     pose = with_trust(project.read_pose(video)[0])
     facts = clip_facts(project, video)
     rows = np.unique(((np.arange(_COLUMNS) + 0.5) / _COLUMNS * len(pose)).astype(int)).tolist()
@@ -178,8 +185,8 @@ def _row(project: Project, video: str) -> _Row:
 
 
 def _views(pose: PoseSequence, codes: Sequence[str]) -> FloatArray:
-    """(T, 4) xyxy pixels of what the cells show, all of one size: where the movement is, including
-    other people if it is uncertain that the right person was followed."""
+    """Return (T, 4) xyxy pixels of what the cells show, all of one size: where the movement is,
+    including other people if it is uncertain that the right person was followed."""
     box = view_boxes(pose)
     if "V021" not in codes:
         return box
@@ -190,8 +197,8 @@ def _views(pose: PoseSequence, codes: Sequence[str]) -> FloatArray:
 
 
 def _cell(pose: PoseSequence, t: int, box: FloatArray, image: Image | None) -> Image:
-    """What lies in and around `box` of the frame, with row t drawn in; without the frame, only the
-    joints."""
+    """Return what lies in and around `box` of the frame, with row t drawn in; without the frame,
+    only the joints."""
     scale = float(min(_CELL / (box[2:] - box[:2])))
     middle, half = (box[:2] + box[2:]) / 2, _CELL / scale / 2
     shown = np.concatenate([middle - half, middle + half])

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 def save_alignment(project: Project, alignment: Alignment, files: Sequence[Path]) -> list[Path]:
     """Write an alignment to files, as `la2ds align --out` does, and return their paths.
 
-    Without files, a picture and a JSON file go to results/align of the project. Raises UserError
-    (exit 2) for another ending, for a file of the project, and for clips in memory.
+    Without files, a picture and a JSON file go to results/align of the project.
+
+    Raises
+    ------
+    UserError: exit 2 for another ending, for a file of the project, and for clips in memory.
     """
     if alignment.a is IN_MEMORY[0]:
         raise UserError(
@@ -71,9 +74,14 @@ class Timeline:
         )
 
     def seconds_in(self, clip: str, position: float) -> float:
-        """The moment of a clip, by its id, in seconds that lies at a position of the timeline.
+        """Return the moment of a clip, by its id, in seconds that lies at a position of the
+        timeline.
 
-        NaN where the clip does not show it. Raises KeyError for a clip that is not in `clips`.
+        NaN where the clip does not show it.
+
+        Raises
+        ------
+        KeyError: for a clip that is not in `clips`.
         """
         return self._result.seconds_in(clip, position)
 
@@ -82,17 +90,20 @@ class Timeline:
         """Write pictures and tables as `la2ds timeline --out` does.
 
         Returns the paths; without `files`, a picture, a table and a JSON file go to
-        results/timeline of the project. Raises UserError (exit 2) for another ending, and for a
-        file of the project.
+        results/timeline of the project.
+
+        Raises
+        ------
+        UserError: exit 2 for another ending, and for a file of the project.
         """
         targets = checked_outputs(self._project, map(Path, files), *A_TIMELINE)
         return list(write_timeline(self._project, self._result, targets, Progress()).files)
 
     def to_json(self) -> dict[str, Any]:
-        """The document that `la2ds timeline --json` prints."""
+        """Return the document that `la2ds timeline --json` prints."""
         return self._result.to_json()
 
     def to_frame(self) -> Any:
-        """A pandas.DataFrame with a row for each frame of each clip; UserError (exit 6) without
-        pandas. The columns: `video`, `frame`, `time`, `position`, `confidence`."""
+        """Return a pandas.DataFrame with a row for each frame of each clip; UserError (exit 6)
+        without pandas. The columns: `video`, `frame`, `time`, `position`, `confidence`."""
         return self._result.to_frame()

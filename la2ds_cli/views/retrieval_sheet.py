@@ -53,7 +53,7 @@ def write(
 
 
 def draw(project: Project, result: RetrievalResult) -> Figure:
-    """The contact sheet as a figure: an axes for each picture, row by row."""
+    """Return the contact sheet as a figure: an axes for each picture, row by row."""
     from matplotlib.figure import Figure
 
     images = _images(project, result)
@@ -84,7 +84,7 @@ def draw(project: Project, result: RetrievalResult) -> Figure:
 
 
 def _images(project: Project, result: RetrievalResult) -> dict[tuple[str, int], Image]:
-    """Pictures by (video, row); every video is read once."""
+    """Return pictures by (video, row); every video is read once."""
     wanted: dict[str, set[int]] = {}
     for query in result.queries:
         wanted.setdefault(query.video, set()).add(query.index)

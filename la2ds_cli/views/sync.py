@@ -61,7 +61,7 @@ class Panel(NamedTuple):
     skeleton: bool
 
     def pictures(self, row: IntArray, matched: BoolArray) -> Iterator[Image]:
-        """(height, width, 3) RGB for each of row (F,), grey where matched (F,) is False."""
+        """Yield (height, width, 3) RGB for each of row (F,), grey where matched (F,) is False."""
         images: Iterator[Image | None] = iter([None] * len(row))
         if self.source is not None:
             images = shown_frames(self.source, self.pose.frame[row])
@@ -70,7 +70,7 @@ class Panel(NamedTuple):
             yield picture if has_counterpart else greyed(picture)
 
     def picture(self, t: int, image: Image | None) -> Image:
-        """Row t, drawn over the frame `image` of the video or on a plain background."""
+        """Return row t, drawn over the frame `image` of the video or on a plain background."""
         import cv2
 
         if image is None:
@@ -85,7 +85,7 @@ class Panel(NamedTuple):
             draw_pose(shown, self.pose, t, self.scale, (x, y), thick)
         return shown
 
-    def said(self, row: int) -> str:
+    def caption(self, row: int) -> str:
         """Above the picture: its seconds, and the phase."""
         phase = self.phase[row] if self.phase else ""
         return f"{self.pose.time[row]:.2f} s" + (f" · {phase}" if phase else "")
@@ -101,7 +101,8 @@ def make_panel(
     skeleton: bool = True,
     phase: Sequence[str] = (),
 ) -> Panel:
-    """A clip in a picture of at most `height` rows; without a source, it follows the body."""
+    """Return a clip in a picture of at most `height` rows; without a source, it follows the
+    body."""
     known = with_trust(pose)  # before `info`, which knows the cuts
     drawn = replace(shown(known, view), box=np.full_like(pose.box, np.nan), info={})
     if source is None:
@@ -117,11 +118,14 @@ def make_panel(
 
 
 def shown_frames(file: VideoFile, number: IntArray) -> Iterator[Image]:
-    """The frames of the file with the numbers (F,), Frame.source, which do not decrease.
+    """Yield the frames of the file with the numbers (F,), Frame.source, which do not decrease.
 
     They are read in one pass with one frame in memory; a frame that is shown again is the same
-    array. If a file ends too early, its last frame is repeated. Raises UserError if the file cannot
-    be read.
+    array. If a file ends too early, its last frame is repeated.
+
+    Raises
+    ------
+    UserError: if the file cannot be read.
     """
     frames = file.frames()
     shown = next(frames)
@@ -135,7 +139,7 @@ def shown_frames(file: VideoFile, number: IntArray) -> Iterator[Image]:
 
 
 def greyed(image: Image) -> Image:
-    """A grey picture, paler and darker, for moments without a counterpart."""
+    """Return a grey picture, paler and darker, for moments without a counterpart."""
     import cv2
 
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
@@ -174,7 +178,7 @@ class SideBySide:
             self._name(number, panel)
 
     def frames(self, progress: Progress) -> Iterator[Image]:
-        """(H, W, 3) RGB."""
+        """Yield (H, W, 3) RGB."""
         pictures = [
             panel.pictures(*rows) for panel, rows in zip(self.panels, self.rows, strict=True)
         ]
@@ -190,7 +194,7 @@ class SideBySide:
             progress.advance()
 
     def region(self, number: int) -> tuple[slice, slice]:
-        """Rows and columns of a frame that the picture of a clip occupies."""
+        """Return rows and columns of a frame that the picture of a clip occupies."""
         panel = self.panels[number]
         top = self.line + (self.tallest - panel.height) // 2
         left = self.lefts[number] + (self.widths[number] - panel.width) // 2
@@ -206,9 +210,9 @@ class SideBySide:
 
     def _draw(self, frame: Image, number: int, image: Image, k: int) -> None:
         panel, (row, matched) = self.panels[number], self.rows[number]
-        said = panel.said(int(row[k])) if matched[k] else "–"
+        caption = panel.caption(int(row[k])) if matched[k] else "–"
         place = self.lefts[number] + self.widths[number], self.line / 2
-        write_text(frame, said, place, self.font, _INK, "rm")
+        write_text(frame, caption, place, self.font, _INK, "rm")
         region = frame[self.region(number)]
         region[:] = image
         if not matched[k]:
@@ -235,13 +239,20 @@ def write_sync(
 ) -> dict[str, Any]:
     """Write two aligned clips side by side, A at its own speed and B at that of A.
 
-    out: the video; None = one in results/sync. An existing file is replaced unless `check_output`
-    refuses it; it is written completely or not at all. height: greatest height of the pictures, in
-    pixels. skeleton: whether joints are drawn. privacy: only joints are drawn, on a plain
-    background, and no video is opened.
+    Returns the document for `--json`.
 
-    Returns the document for `--json`. Raises UserError: exit 2 for an alignment that runs back in
-    B; 4 if no frame has a counterpart; and whatever reading the videos raises.
+    Parameters
+    ----------
+    out: the video; None = one in results/sync. An existing file is replaced unless `check_output`
+        refuses it; it is written completely or not at all.
+    height: greatest height of the pictures, in pixels.
+    skeleton: whether joints are drawn.
+    privacy: only joints are drawn, on a plain background, and no video is opened.
+
+    Raises
+    ------
+    UserError: exit 2 for an alignment that runs back in B; 4 if no frame has a counterpart; and
+        whatever reading the videos raises.
     """
     out = out or project.results_dir("sync") / f"{result.a.id}--{result.b.id}.mp4"
     check_output(project, out)
@@ -273,10 +284,14 @@ def write_sync(
 
 
 def timeline(result: Alignment) -> tuple[float, IntArray, IntArray]:
-    """The rate of the video, and the rows of A and of B (F,) that are shown.
+    """Return the rate of the video, and the rows of A and of B (F,) that are shown.
 
     Where a frame of A has no counterpart, B shows that of the frame of A nearest in time that has
-    one. Raises UserError as write_sync.
+    one.
+
+    Raises
+    ------
+    UserError: as write_sync.
     """
     time, position = result.pose_a.time, result.position
     known, row_b = nearest_rows(position, len(result.pose_b))
@@ -295,7 +310,7 @@ def timeline(result: Alignment) -> tuple[float, IntArray, IntArray]:
 
 
 def clock(time: FloatArray, fps: float) -> tuple[float, IntArray]:
-    """A constant rate for a clip, and the rows (F,) shown at this rate.
+    """Return a constant rate for a clip, and the rows (F,) shown at this rate.
 
     A clip with even steps keeps its rate, and each frame is shown once. For any other clip the rate
     is that of its median step, and each output frame shows what a player shows in its middle.
@@ -326,8 +341,12 @@ def side_by_side(
     skeleton: bool = True,
     privacy: bool = False,
 ) -> SideBySide:
-    """The frames of the video. rows: (F,) rows of A and of B that are shown; the rest as in
-    write_sync."""
+    """Return the frames of the video.
+
+    Parameters
+    ----------
+    rows: (F,) rows of A and of B that are shown; the rest as in write_sync.
+    """
     phases = project.phases(skip_unclear=True)
     pairs: tuple[tuple[str, Video, PoseSequence, View], ...] = (
         ("A", result.a, result.pose_a, "filmed"),

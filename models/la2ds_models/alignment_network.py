@@ -17,7 +17,13 @@ from la2ds_models.sequence_network import (
     is_padded,
     two_layers,
 )
-from la2ds_models.vivit import Block, FlatMap, SpatialTransformer, TemporalPosition, rotary_code
+from la2ds_models.vivit import (
+    FlatMap,
+    SpatialTransformer,
+    TemporalPosition,
+    TransformerBlock,
+    rotary_code,
+)
 
 
 class FrameEncoder(nn.Module):
@@ -98,13 +104,15 @@ class AlignmentNetwork(SequenceNetwork):
         position, frames = settings.temporal_position, settings.max_frames
         self.position = TemporalPosition(position, frames, width)
         self.temporal = nn.ModuleList(
-            Block(width, heads, ratio) for _ in range(settings.temporal_layers)
+            TransformerBlock(width, heads, ratio) for _ in range(settings.temporal_layers)
         )
         self.norm = nn.LayerNorm(width)
         layers = settings.cross_layers
         self.before_cross = two_layers(width, layers)
         self.cross_position = TemporalPosition(position if layers else "none", frames, width)
-        self.cross_blocks = nn.ModuleList(Block(width, heads, ratio) for _ in range(layers))
+        self.cross_blocks = nn.ModuleList(
+            TransformerBlock(width, heads, ratio) for _ in range(layers)
+        )
         self.head = two_layers(width, settings.projection_head)
 
     def read(self, maps: Tensor) -> Tensor:

@@ -26,7 +26,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -161,7 +160,7 @@ def _return(before: int | str | None) -> None:
         os.chdir(before)
 
 
-class _Guard(MetaPathFinder):
+class _Guard:
     """Finds the packages of GUARDED as Python does; their code runs in FOLDER."""
 
     def find_spec(

@@ -91,7 +91,7 @@ class GraphConvolution(nn.Module):
         return torch.einsum("pij,...jpc->...ic", self.mean * self.importance, parts)
 
 
-class Block(nn.Module):
+class GraphBlock(nn.Module):
     """Graph convolution and convolution over time, with a residual connection."""
 
     def __init__(self, mean: Tensor, channels: int, width: int) -> None:
@@ -140,7 +140,7 @@ class StGcn(nn.Module):
         mean = subset_means(joint_count, limbs)
         widths = [width >> (2 - 3 * n // layers) for n in range(layers - 1)] + [width]
         self.blocks = nn.ModuleList(
-            Block(mean, before, after)
+            GraphBlock(mean, before, after)
             for before, after in zip([sum(joint_blocks), *widths], widths, strict=False)
         )
 

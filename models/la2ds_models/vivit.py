@@ -92,7 +92,7 @@ def mix(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tenso
     return score.softmax(dim=-1) @ value
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """Pre-norm transformer block; attends to itself, or to a second sequence."""
 
     def __init__(self, width: int, heads: int, mlp_ratio: int) -> None:
@@ -169,7 +169,8 @@ class SpatialTransformer(nn.Module):
         )
         self.position = None if table is None else nn.Parameter(table)
         self.blocks = nn.ModuleList(
-            Block(width, settings.heads, settings.mlp_ratio) for _ in range(settings.spatial_layers)
+            TransformerBlock(width, settings.heads, settings.mlp_ratio)
+            for _ in range(settings.spatial_layers)
         )
         self.norm = nn.LayerNorm(width)
         token = torch.randn(1, 1, width) * 0.02 if settings.pooling == "cls" else None

@@ -59,14 +59,14 @@ def test_matched_frames_show_the_same_phase(project: Project) -> None:
     assert result.overall_ratio == pytest.approx(1.2)
 
 
-def test_says_that_no_model_was_used(project: Project) -> None:
+def test_nothing_is_noted_where_the_default_features_are_used(project: Project) -> None:
     progress = Notes()
     result = run(project, progress=progress)
-    assert progress.lines == [result.reason, "embedding anna, ben"]
-    assert "no trained model" in result.reason
+    assert (result.features, result.reason) == ("base", "")
+    assert progress.lines == ["embedding anna, ben"]
     asked = run(project, features="pose", progress=progress)
     assert asked.reason == ""
-    assert len(progress.lines) == 2
+    assert len(progress.lines) == 1
 
 
 def test_a_model_that_was_asked_for_must_exist(project: Project) -> None:

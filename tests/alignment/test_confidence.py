@@ -20,7 +20,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.time_axis import TimeAxis
-from la2ds_cli.demo.clips import performed
+from la2ds_cli.demo.demo_clips import performed
 from la2ds_cli.features.tempo import resting
 from tests.alignments import matched, timed
 from tests.movement import sequence

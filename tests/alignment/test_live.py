@@ -9,7 +9,7 @@ import pytest
 from la2ds_cli.alignment import live as tested
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import View
-from la2ds_cli.demo.clips import performed
+from la2ds_cli.demo.demo_clips import performed
 from la2ds_cli.features.camera_views import seen as in_view
 from tests.movement import sequence, shaken, warped_phase, without
 

@@ -20,12 +20,12 @@ from la2ds_cli.alignment.clip_features import Embedding, network_features
 from la2ds_cli.alignment.project_aligner import ProjectAligner, align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all
-from la2ds_cli.compare.compare import compare
+from la2ds_cli.compare.compare_clips import compare
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.evaluation import features as evaluation_features
 from la2ds_cli.evaluation.evaluate import Request, score_request
 from la2ds_cli.labels.propagate import propagate_labels
-from la2ds_cli.network.trained import light_base
+from la2ds_cli.network.load_network import light_base
 from la2ds_cli.studio.held_pairs import HeldPairs
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.processes import invoke

@@ -16,7 +16,7 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.demo.clips import performed
+from la2ds_cli.demo.demo_clips import performed
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.formats.file_clip import to_sequence
 from la2ds_cli.formats.files import ImportOptions

@@ -18,8 +18,8 @@ from la2ds_cli.features.body_joints import as_skeleton
 from la2ds_cli.features.camera_views import seen
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.network import embed
+from la2ds_cli.network.load_network import light_base
 from la2ds_cli.network.run_weights import RunHeader
-from la2ds_cli.network.trained import light_base
 from tests.movement import add_sequence, in_skeleton, in_space, sequence, warped_phase
 from tests.told import refused
 

@@ -158,9 +158,13 @@ def test_steps_that_are_done_are_not_done_again(folder: Folder):
     assert "--overwrite" in refused.stderr
 
 
-def test_without_a_run_the_base_model_is_used_and_that_is_said(project: Project, folder: Folder):
-    for line in ("align clip-0 clip-1 --out OUT/a.csv", "report clip-0 clip-1"):
-        assert "no trained model" in folder.run(line, project).stderr
+def test_without_a_run_the_line_of_the_result_names_the_base_model(
+    project: Project, folder: Folder
+):
+    result = folder.run("align clip-0 clip-1 --out OUT/a.csv", project)
+    assert "aligned by dtw on base model" in result.stdout
+    assert "base model" not in result.stderr
+    assert "base model" not in folder.run("report clip-0 clip-1", project).stderr
 
 
 def test_init_leaves_a_project_as_it_is(tmp_path: Path, folder: Folder):

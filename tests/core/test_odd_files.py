@@ -28,7 +28,7 @@ from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.heatmap_cache import cache_heatmaps, read_heatmaps
-from la2ds_cli.network.trained import load_network
+from la2ds_cli.network.load_network import load_network
 from la2ds_cli.poses.networks.onnx import open_session
 from la2ds_cli.training.checkpoint import load_resume
 from la2ds_cli.video.frame_conversion import FrameConverter

@@ -3,7 +3,7 @@
 import numpy as np
 
 from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.demo.clips import write_demo_clips
+from la2ds_cli.demo.demo_clips import write_demo_clips
 from la2ds_cli.demo.performer import COCO17
 from la2ds_cli.poses.networks.paper import build_pose
 from la2ds_cli.video.reader import read_frames

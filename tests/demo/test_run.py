@@ -8,7 +8,7 @@ import pytest
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.demo.clips import constant_speed, counterpart_error, run_demo
+from la2ds_cli.demo.demo_clips import constant_speed, counterpart_error, run_demo
 from tests.processes import invoke
 from tests.snapshots.snapshot import assert_matches, key_lines
 
@@ -18,7 +18,7 @@ NAN = np.nan
 def test_the_whole_chain_and_going_on_from_what_is_current(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("la2ds_cli.demo.clips.FPS", 12)  # fewer frames, the same movement
+    monkeypatch.setattr("la2ds_cli.demo.demo_clips.FPS", 12)  # fewer frames, the same movement
     first = run_demo(tmp_path, clips=8, minutes=0.05)
     truth, evaluation = first["truth"], first["evaluation"]
     assert (first["clips"], evaluation["clips"]) == (8, 2)

@@ -18,7 +18,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.experiments.benchmark import benchmark, method_rows
 from la2ds_cli.experiments.runner import Plan
 from la2ds_cli.experiments.scores import scored_inputs
-from la2ds_cli.network.trained import load_embedder, untrained_embedder
+from la2ds_cli.network.load_network import load_embedder, untrained_embedder
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.processes import invoke
 from tests.small_runs import clips

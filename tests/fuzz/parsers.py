@@ -317,7 +317,7 @@ def _small_weights(project: Project) -> None:
 
 
 def _read_weights(project: Project) -> None:
-    from la2ds_cli.network.trained import load_network
+    from la2ds_cli.network.load_network import load_network
 
     load_network(project, "default")
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from la2ds_cli.core.config_sections import JointKind
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
 from la2ds_cli.features.network_input import joint_blocks, joint_features
-from la2ds_models.stgcn import Block, GraphConvolution, StGcn, from_the_middle, subset_means
+from la2ds_models.stgcn import GraphBlock, GraphConvolution, StGcn, from_the_middle, subset_means
 from tests.method_batches import assert_alike
 from tests.models.small_networks import small_network
 from tests.movement import figure
@@ -87,7 +87,7 @@ def test_graph_convolution_equals_the_sum_over_neighbours(name: str) -> None:
 
 def test_a_block_reaches_one_limb_and_four_frames() -> None:
     torch.manual_seed(0)
-    block = Block(subset_means(JOINTS, PENN.limbs), 3, 4)
+    block = GraphBlock(subset_means(JOINTS, PENN.limbs), 3, 4)
     x = torch.randn(1, 15, JOINTS, 3, requires_grad=True)
     elbow = PENN.index("left_elbow")
     value = block(x, torch.ones(1, 15, dtype=torch.bool))[0, 7, elbow].sum()
@@ -123,7 +123,7 @@ def test_a_joint_is_given_its_own_features(kind: JointKind) -> None:
 def test_widths_grow_in_thirds() -> None:
     def widths(layers: int) -> list[int]:
         blocks = StGcn(JOINTS, PENN.limbs, (2, 2, 1), 16, layers).blocks
-        return [block.time.out_channels for block in blocks if isinstance(block, Block)]
+        return [block.time.out_channels for block in blocks if isinstance(block, GraphBlock)]
 
     assert widths(1) == [16]
     assert widths(3) == [4, 8, 16]

@@ -17,7 +17,7 @@ from la2ds_cli.core.skeleton import SKELETONS
 from la2ds_cli.features.body_joints import body_joints
 from la2ds_cli.network import base_weights
 from la2ds_cli.network.base_weights import base_path
-from la2ds_cli.network.trained import light_base, light_embedder, load_embedder
+from la2ds_cli.network.load_network import light_base, light_embedder, load_embedder
 from tests.movement import in_skeleton, sequence, warped_phase
 from tests.told import refused
 

@@ -25,14 +25,14 @@ from la2ds_cli.network.embedder import (
     window_starts,
     with_motion,
 )
-from la2ds_cli.network.run_weights import checkpoint_path, weights_key
-from la2ds_cli.network.torch_network import build_network
-from la2ds_cli.network.trained import (
+from la2ds_cli.network.load_network import (
     light_embedder,
     load_embedder,
     torch_embedder,
     untrained_embedder,
 )
+from la2ds_cli.network.run_weights import checkpoint_path, weights_key
+from la2ds_cli.network.torch_network import build_network
 from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, in_skeleton, sequence, warped_phase, without
 from tests.small_runs import JOINTS

@@ -16,7 +16,7 @@ from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.network_input import NetworkInput, joint_width, network_input
-from la2ds_cli.network import trained
+from la2ds_cli.network import load_network as trained
 from la2ds_cli.network.embed import embed, ensure_embeddings
 from la2ds_cli.network.numpy_network import numpy_forward
 from la2ds_cli.network.run_weights import checkpoint_path

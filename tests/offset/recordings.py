@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.demo.clips import camera_at, clip_of_joints, joints_seen, random_phase
+from la2ds_cli.demo.demo_clips import camera_at, clip_of_joints, joints_seen, random_phase
 from la2ds_cli.demo.performer import forward_kinematics, movement, random_body, random_style
 from la2ds_cli.features.resample import interpolate
 

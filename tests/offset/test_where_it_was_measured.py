@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.offset.pair_offset import CLOCKS, Fit, pair_offset
-from la2ds_cli.offset.offset_result import Clock
 from la2ds_cli.offset.find_offsets import match_by_clock, solved
+from la2ds_cli.offset.offset_result import Clock
+from la2ds_cli.offset.pair_offset import CLOCKS, Fit, pair_offset
 from tests.offset.recordings import film, performed
 
 FILMS = 20

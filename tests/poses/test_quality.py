@@ -14,7 +14,7 @@ from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
-from la2ds_cli.demo.clips import camera_at, clip_of_joints, joints_seen, performed
+from la2ds_cli.demo.demo_clips import camera_at, clip_of_joints, joints_seen, performed
 from la2ds_cli.demo.performer import SIDES, forward_kinematics, pose_vector, random_body
 from la2ds_cli.poses.extract import write_report
 from la2ds_cli.poses.extraction import ClipResult

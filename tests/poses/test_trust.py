@@ -9,7 +9,7 @@ import pytest
 from benchmarks.pose_errors import KINDS, errors_of, with_error
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.demo.clips import performed
+from la2ds_cli.demo.demo_clips import performed
 from la2ds_cli.features.body_joints import body_joints
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.features.resample import resample_pose

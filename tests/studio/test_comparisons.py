@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.attempts import AttemptsResult, compare_attempts
-from la2ds_cli.compare.compare import compare, told
+from la2ds_cli.compare.compare_clips import compare, document_sentences
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
@@ -67,7 +67,11 @@ def test_what_is_said_is_what_the_command_says(project: Project) -> None:
         is_stale(client, project, "/compare/found", PAIR)
     result = compare(project, "a", "b", AlignRequest(project.config(), same_only=False))
     lines = [one["text"] for one in found["differs"]]
-    assert {**found, "time": 0} == {**told(result.to_json()), "time": 0, "stale": False}
+    assert {**found, "time": 0} == {
+        **document_sentences(result.to_json()),
+        "time": 0,
+        "stale": False,
+    }
     assert any("Right elbow" in line and "more bent" in line for line in lines)
     first = result.findings[0]
     assert found["differs"][0]["time"] == pytest.approx(first.time, abs=1e-4)

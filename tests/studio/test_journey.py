@@ -7,7 +7,7 @@ from typing import Any
 
 from la2ds_cli.core.annotations import ANCHOR
 from la2ds_cli.core.project import Project
-from la2ds_cli.demo.clips import write_demo_clips
+from la2ds_cli.demo.demo_clips import write_demo_clips
 from la2ds_cli.video.reader import probe
 from tests.studio.browsing import SAVED, Seen, watched
 from tests.studio.marks import shown

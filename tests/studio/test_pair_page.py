@@ -24,7 +24,7 @@ from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs
 from la2ds_cli.studio.pair_page import RequestedPair, export_arguments, pair_data
 from la2ds_cli.views.report.pair import write_pair
-from la2ds_cli.views.report.pair_data import sureness
+from la2ds_cli.views.report.pair_data import certainty_sentences
 from tests.alignment.test_same_movement import kicking
 from tests.alignments import matched, timed
 from tests.movement import add_sequence, sequence, warped_phase
@@ -357,7 +357,7 @@ def test_how_sure_it_is_in_plain_words(
         high=position + 1,
         overall_ratio=ratio,
     )
-    assert sureness(result) == said
+    assert certainty_sentences(result) == said
 
 
 def test_recordings_of_one_performance_are_played_by_their_clocks(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_what_is_found_is_what_the_command_finds(project: Project) -> None:
     told = [(hit["clip"], hit["row"], hit["distance"]) for hit in found["hits"]]
     assert told == [(one.video, one.index, pytest.approx(one.distance)) for one in query.hits]
     assert sorted(clip for clip, _, _ in told) == ["a", "a", "c", "c"]
-    assert found["notes"] == ["no trained model: compared on the base model"]
+    assert found["notes"] == []
 
 
 def test_what_is_no_question_is_refused(project: Project) -> None:

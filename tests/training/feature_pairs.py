@@ -14,8 +14,8 @@ from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.features.network_input import network_input
+from la2ds_cli.network.load_network import load_network
 from la2ds_cli.network.torch_network import build_network, embed_input
-from la2ds_cli.network.trained import load_network
 from la2ds_cli.training.train import TrainOptions, train
 from la2ds_cli.training.validate import nearest_frame
 from la2ds_models.sequence_network import SequenceNetwork

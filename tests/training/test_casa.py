@@ -15,8 +15,8 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.augment import augment
 from la2ds_cli.features.network_input import joint_width
 from la2ds_cli.features.pose_features import time_only
+from la2ds_cli.network.load_network import load_embedder, untrained_embedder
 from la2ds_cli.network.torch_network import ClipBatch, build_network
-from la2ds_cli.network.trained import load_embedder, untrained_embedder
 from la2ds_cli.training.batches import PairBatch
 from la2ds_cli.training.losses import get_method, method_recipe
 from la2ds_cli.training.train import TrainOptions, train

@@ -9,7 +9,7 @@ import pytest
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.network.trained import load_embedder
+from la2ds_cli.network.load_network import load_embedder
 from la2ds_cli.training.checkpoint import run_warnings
 from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase, without

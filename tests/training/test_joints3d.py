@@ -16,7 +16,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.features.pose_features import facing_joints
 from la2ds_cli.network.embed import ensure_embeddings
-from la2ds_cli.network.trained import load_embedder
+from la2ds_cli.network.load_network import load_embedder
 from la2ds_cli.training.data import draw_copy, draw_pair, load_training_set, to_clip
 from la2ds_cli.training.train import TrainOptions, train
 from la2ds_cli.training.validate import nearest_frame_error, validation_pairs

@@ -11,7 +11,7 @@ import pytest
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.network.embedder import window_starts
-from la2ds_cli.network.trained import load_embedder
+from la2ds_cli.network.load_network import load_embedder
 from la2ds_cli.training.train import TrainOptions, train
 from la2ds_models.alignment_network import AlignmentNetwork
 from tests.movement import add_sequence, sequence
@@ -24,7 +24,7 @@ LONG = 4000
 MEASURE = """
 import sys; from pathlib import Path
 import numpy as np, torch
-from la2ds_cli.network.trained import untrained_embedder
+from la2ds_cli.network.load_network import untrained_embedder
 from la2ds_cli.core.project import Project
 from la2ds_cli.training.train import TrainOptions, train
 from tests.memory import highest_memory

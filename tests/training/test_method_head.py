@@ -10,9 +10,9 @@ import torch
 
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.network.load_network import load_embedder
 from la2ds_cli.network.run_weights import read_weights
 from la2ds_cli.network.torch_network import build_network
-from la2ds_cli.network.trained import load_embedder
 from la2ds_cli.training import losses
 from tests.movement import sequence, warped_phase
 from tests.small_runs import JOINTS, resumed_run_equals_whole

@@ -20,7 +20,7 @@ from la2ds_cli.experiments.runner import Plan
 from la2ds_cli.features import frame_features
 from la2ds_cli.health.status import project_status
 from la2ds_cli.network.embed import embed
-from la2ds_cli.network.trained import load_embedder
+from la2ds_cli.network.load_network import load_embedder
 from la2ds_cli.training import losses
 from la2ds_cli.training.checkpoint import training_recipe
 from la2ds_cli.training.data import Clip, draw_copy, load_training_set, to_input
@@ -238,7 +238,7 @@ def test_rendered_people_through_a_real_resnet(tmp_path: Path) -> None:
     import torch
     from torchvision.models import resnet50
 
-    from la2ds_cli.demo.clips import write_demo_clips
+    from la2ds_cli.demo.demo_clips import write_demo_clips
     from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 
     clips = write_demo_clips(tmp_path / "clips", n=3, seed=3)

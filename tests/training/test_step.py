@@ -11,7 +11,7 @@ from la2ds_cli.core.project import Project
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.loop import learning_rate, uses_bf16
 from la2ds_cli.training.train import TrainOptions, train
-from la2ds_models.vivit import Block
+from la2ds_models.vivit import TransformerBlock
 from tests.small_runs import JOINTS, metrics
 
 CPU = torch.device("cpu")
@@ -44,7 +44,7 @@ def test_bf16_computes_the_blocks_and_keeps_weights_and_loss_in_float32(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    real = Block.forward
+    real = TransformerBlock.forward
 
     def watched(self, x, *rest, **named):
         out = real(self, x, *rest, **named)
@@ -52,7 +52,7 @@ def test_bf16_computes_the_blocks_and_keeps_weights_and_loss_in_float32(
             seen.append(self.mlp(self.norm_mlp(x)).dtype)
         return out
 
-    monkeypatch.setattr(Block, "forward", watched)
+    monkeypatch.setattr(TransformerBlock, "forward", watched)
     losses = {}
     for precision, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         seen.clear()

@@ -11,8 +11,8 @@ import torch
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.pose_features import mirror
+from la2ds_cli.network.load_network import load_embedder, untrained_embedder
 from la2ds_cli.network.run_weights import read_weights
-from la2ds_cli.network.trained import load_embedder, untrained_embedder
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.losses import method_recipe
 from la2ds_cli.training.train import FINISHED, TrainOptions, train

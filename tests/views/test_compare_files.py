@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.compare.compare import CompareResult, compare
+from la2ds_cli.compare.compare_clips import CompareResult, compare
 from la2ds_cli.compare.differences import DOUBTS
 from la2ds_cli.core.project import Project
 from la2ds_cli.views import compare_files as sheet

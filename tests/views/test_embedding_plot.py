@@ -104,7 +104,7 @@ def test_files_and_document(project: Project) -> None:
     written = json.loads(data.read_text())
     assert written == json.loads(json.dumps(result.to_json()))
     assert (written["method"], written["run"], written["features"]) == ("pca", None, "base")
-    assert written["reason"] == "no trained model: drawn on the base model"
+    assert written["reason"] == ""
     ben = written["clips"][1]
     assert ben["phase"][3:7] == [None, None, "down", "down"]
     assert len(ben["x"]) == len(ben["y"]) == len(ben["frame"]) == len(ben["time"]) == 61

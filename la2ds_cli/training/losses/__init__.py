@@ -78,23 +78,27 @@ class Method(Protocol):
 
 
 def method_names() -> list[str]:
-    """Names of the shipped methods, sorted, without importing them."""
+    """Return names of the shipped methods, sorted, without importing them."""
     return sorted(plugin_names(*_PACKAGES))
 
 
 def get_method(name: str) -> Method:
-    """The module of a shipped method or a dotted path; raises UserError (exit 2) if unknown."""
+    """Return the module of a shipped method or a dotted path; raises UserError (exit 2) if
+    unknown."""
     hint = "or the dotted path of a module with PAIRS and loss(network, batch, config, generator)"
     module = load_plugin(*_PACKAGES, setting=name, what="training method", hint=hint)
     return cast(Method, module)
 
 
 def method_recipe(method: str | None, preset: str | None = None) -> tuple[str | None, list[str]]:
-    """Preset and overrides to train with `method`; None = the method of the project.
+    """Return preset and overrides to train with `method`; None = the method of the project.
 
     The preset of the method's name, if there is one and no other is given; of the user's own
-    module, its SETTINGS. Raises UserError (exit 2) if a preset is combined with a method that is
-    itself a preset, such as casa.
+    module, its SETTINGS.
+
+    Raises
+    ------
+    UserError: exit 2 if a preset is combined with a method that is itself a preset, such as casa.
     """
     if None not in (method, preset) and method in set(preset_names()) - set(method_names()):
         given = "--preset or --from base" if preset == "base" else "--preset"
@@ -114,7 +118,7 @@ def method_recipe(method: str | None, preset: str | None = None) -> tuple[str | 
 
 
 def readable_inputs(method: Method) -> tuple[str, ...]:
-    """The values of `model.input` that a method accepts."""
+    """Return the values of `model.input` that a method accepts."""
     own = getattr(method, "INPUTS", None)
     if own is not None:
         return tuple(own)
@@ -147,7 +151,7 @@ def check_input(config: Config) -> None:
 def projected_pair(
     network: SequenceNetwork, batch: PairBatch, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Projected features of both sides of a batch, (B, N, D) and (B, M, D).
+    """Return projected features of both sides of a batch, (B, N, D) and (B, M, D).
 
     With cross-attention, each side's features depend on the other side.
     """

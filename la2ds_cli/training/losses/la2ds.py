@@ -17,7 +17,8 @@ PAIRS = "copies"
 def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
-    """Mean squared error of the frame index in the original predicted for each frame of the copy.
+    """Return mean squared error of the frame index in the original predicted for each frame of the
+    copy.
 
     Deviations from the paper: train.scaling, train.index (docs/explanation/method-card.md).
     """

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.alignment.alignment import Alignment
-from la2ds_cli.compare.compare import CompareResult, told
+from la2ds_cli.compare.compare_clips import CompareResult, document_sentences
 from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import NOTE, ClipMoments, between
 from la2ds_cli.core.clip import Video
@@ -51,8 +51,10 @@ def write_pair(
 ) -> Path:
     """Write the page of an alignment.
 
-    out: the file, by default results/report/<a>--<b>.html; an existing one is replaced. privacy:
-    only the joints, no pictures from the videos and no notes. Returns the file.
+    Parameters
+    ----------
+    out: the file, by default results/report/<a>--<b>.html; an existing one is replaced.
+    privacy: only the joints, no pictures from the videos and no notes. Returns the file.
     """
     content = pair_page(project, result, progress, privacy=privacy)
     target = out or project.results_dir(FOLDER) / f"{result.a.id}--{result.b.id}{SUFFIX}"
@@ -79,8 +81,13 @@ def pair_page(
     *,
     privacy: bool,
 ) -> bytes:
-    """The page as UTF-8 HTML. comparison: of the same two clips, shown with it. privacy: without
-    pictures from the videos and a person's notes."""
+    """Return the page as UTF-8 HTML.
+
+    Parameters
+    ----------
+    comparison: of the same two clips, shown with it.
+    privacy: without pictures from the videos and a person's notes.
+    """
     flipped = result.mirrored
     sides = (result.a, result.pose_a, False), (result.b, result.shown_b, flipped)
     images = [
@@ -98,7 +105,7 @@ def pair_page(
         *lost,
     ]
     if comparison is not None:
-        data["comparison"] = told(comparison.to_json())
+        data["comparison"] = document_sentences(comparison.to_json())
         data["angles"] = compared_angles(comparison)
     names = result.a.title, result.b.title
     return render_page(
@@ -119,8 +126,12 @@ def pair_page(
 def picture_notes(
     result: Alignment, images: Sequence[FrameImages | None], *, privacy: bool
 ) -> list[str]:
-    """Which frames have no picture, and why; none if all have one. images: of A and of B, None if
-    joints are drawn."""
+    """Return which frames have no picture, and why; none if all have one.
+
+    Parameters
+    ----------
+    images: of A and of B, None if joints are drawn.
+    """
     if privacy:
         return ["Made with --privacy: the page shows only joints, no pictures from the videos."]
     notes = []

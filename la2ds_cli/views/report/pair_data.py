@@ -22,7 +22,7 @@ from la2ds_cli.alignment.confidence import (
 )
 from la2ds_cli.alignment.path import matched_time, squared_distance
 from la2ds_cli.alignment.request import features_name
-from la2ds_cli.compare.compare import CompareResult
+from la2ds_cli.compare.compare_clips import CompareResult
 from la2ds_cli.compare.findings import clearest_joints, in_episodes
 from la2ds_cli.core.annotations import Between
 from la2ds_cli.core.clip import Video
@@ -62,7 +62,7 @@ class FrameImages(NamedTuple):
 
 
 def windows(pose: PoseSequence) -> FloatArray:
-    """(T, 4) float64 xyxy in pixels: what the page shows of each frame; one size per clip.
+    """Return (T, 4) float64 xyxy in pixels: what the page shows of each frame; one size per clip.
 
     As film_strip.view_boxes, but a quarter wider where the picture allows it.
     """
@@ -85,11 +85,13 @@ def encode_frames(
     mirrored: bool = False,
     budget: int = BUDGET,
 ) -> FrameImages:
-    """The pictures of a clip in at most `budget` bytes; its video is read once.
+    """Return the pictures of a clip in at most `budget` bytes; its video is read once.
 
+    Parameters
+    ----------
     pose: as it is drawn, so that of the mirrored clip if `mirrored`. To fit, pictures get smaller
-    down to LEAST_HEIGHT, then fewer: first by the usual size of such pictures, then by half
-    whenever they turn out larger. Frames that are no longer in the file have no picture.
+        down to LEAST_HEIGHT, then fewer: first by the usual size of such pictures, then by half
+        whenever they turn out larger. Frames that are no longer in the file have no picture.
     """
     box = windows(pose)
     size, every = _plan(len(pose), box[0, 2:] - box[0, :2], budget)
@@ -117,7 +119,7 @@ def encode_frames(
 
 
 def _plan(count: int, window: FloatArray, budget: int) -> tuple[tuple[int, int], int]:
-    """Width and height of the pictures, and the number of frames per picture."""
+    """Return width and height of the pictures, and the number of frames per picture."""
     aspect = float(window[0] / window[1])
     fitting = sqrt(budget / (count * _BYTES_PER_PIXEL * aspect))
     least = min(LEAST_HEIGHT, window[1])
@@ -162,7 +164,7 @@ def clip_json(
 
 
 def packed_joints(pose: PoseSequence, window: FloatArray) -> tuple[str, str]:
-    """Positions (T, K, 2) as little-endian int16 and states (T, K) as bytes, both in base64.
+    """Return positions (T, K, 2) as little-endian int16 and states (T, K) as bytes, both in base64.
 
     Positions count from the window's upper left corner in steps of 1 / UNIT of its height; UNSEEN =
     NaN. State: 0 not seen, 1 interpolated (score 0) or not trusted, 2 seen.
@@ -190,8 +192,13 @@ def skeleton_json(skeleton: Skeleton) -> dict[str, Any]:
 
 
 def pair_json(result: Alignment, phases: Mapping[str, list[Phase]]) -> dict[str, Any]:
-    """Both clips, the values of match_json, how they were aligned, and matrix: image of the
-    distances. phases: of every clip of the project."""
+    """Return both clips, the values of match_json, how they were aligned, and matrix: image of the
+    distances.
+
+    Parameters
+    ----------
+    phases: of every clip of the project.
+    """
     clips = {
         "a": clip_json(result.a, result.pose_a, phases.get(result.a.id, [])),
         "b": clip_json(
@@ -226,7 +233,7 @@ def match_json(result: Alignment) -> dict[str, Any]:
         "certainty": result.certainty,
         "within": rounded(result.within, 2),
         "ratio": rounded(result.speed_ratio, 3),
-        "sureness": sureness(result),
+        "sureness": certainty_sentences(result),
         "angles": _angles_json(names, degrees),
     }
 
@@ -240,10 +247,14 @@ def _angles_json(names: Iterable[str], degrees: FloatArray) -> dict[str, Any]:
 
 
 def recorded_json(result: Alignment, recorded: Recorded, side: str) -> dict[str, Any]:
-    """What a capture holds beside joints, in seconds of A. side: `a` or `b`, which is the capture.
+    """Return what a capture holds beside joints, in seconds of A.
 
     time: of the samples. force: newtons, a list for each plate, None = not known. events: seconds,
     by how many they may be off, and name. Only what A lasts.
+
+    Parameters
+    ----------
+    side: `a` or `b`, which is the capture.
     """
     time_a, within = result.pose_a.time, result.within
     known = np.ones(len(time_a), bool)
@@ -274,7 +285,8 @@ def recorded_json(result: Alignment, recorded: Recorded, side: str) -> dict[str,
 
 
 def scale_limit(degrees: FloatArray) -> int:
-    """Degrees at the ends of the colour scale: the smallest of _LIMITS that covers 95 % of all."""
+    """Return degrees at the ends of the colour scale: the smallest of _LIMITS that covers 95 % of
+    all."""
     known = np.abs(degrees[~np.isnan(degrees)])
     high = float(np.percentile(known, 95)) if len(known) else 0.0
     return next((limit for limit in _LIMITS if limit >= high), _LIMITS[-1])
@@ -303,23 +315,26 @@ def notes_json(notes: Iterable[Between]) -> list[dict[str, Any]]:
     return [{"frames": list(note.frames), "text": note.row.value} for note in notes]
 
 
-def sureness(result: Alignment) -> str:
-    """How sure the match is, and how fast B is, for people who count neither frames nor shares."""
+def certainty_sentences(result: Alignment) -> str:
+    """Return how sure the match is, and how fast B is, for people who count neither frames nor
+    shares."""
     words, within, ratio = np.array(result.certainty), result.within, result.overall_ratio
     sure, gone = words == SURE, words == MISSING
-    told = []
+    sentences = []
     if sure.any():
         near = within_text(float(np.median(within[sure])))
-        told.append(f"Sure for {_share(sure)} of A, {near}.")
+        sentences.append(f"Sure for {_share(sure)} of A, {near}.")
     if not (sure | gone).all():
-        told.append("Unsure elsewhere: look at these moments first." if told else "Nowhere sure.")
+        sentences.append(
+            "Unsure elsewhere: look at these moments first." if sentences else "Nowhere sure."
+        )
     if gone.any():
-        told.append(f"B does not show {_share(gone)} of A.")
+        sentences.append(f"B does not show {_share(gone)} of A.")
     if 0 < ratio < 1 / _ALIKE:
-        told.append(f"B is {1 / ratio:.1f} times as fast as A.")
+        sentences.append(f"B is {1 / ratio:.1f} times as fast as A.")
     elif ratio > _ALIKE:
-        told.append(f"A is {ratio:.1f} times as fast as B.")
-    return " ".join(told)
+        sentences.append(f"A is {ratio:.1f} times as fast as B.")
+    return " ".join(sentences)
 
 
 def _share(rows: BoolArray) -> str:
@@ -336,5 +351,5 @@ def compared_angles(result: CompareResult) -> dict[str, Any]:
     order = clearest_joints(angles)
     degrees = np.where(angles.judged, angles.difference, np.nan)[:, order]
     stated = in_episodes(angles)[:, order] & (not result.no_findings)
-    told = _angles_json([angles.names[j] for j in order], degrees)
-    return told | {"stated": stated.T.astype(int).tolist()}
+    compared = _angles_json([angles.names[j] for j in order], degrees)
+    return compared | {"stated": stated.T.astype(int).tolist()}

@@ -12,7 +12,7 @@ import torch
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.plugins import plugin_names
-from la2ds_cli.demo.clips import write_demo_clips
+from la2ds_cli.demo.demo_clips import write_demo_clips
 from la2ds_cli.poses.networks import (
     detector_identities,
     detector_name,

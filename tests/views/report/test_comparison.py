@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.compare.compare import CompareResult, compare, told
+from la2ds_cli.compare.compare_clips import CompareResult, compare, document_sentences
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.views import compare_files
@@ -58,7 +58,7 @@ def test_a_difference_leads_to_its_moment_and_marks_its_angle(
     first = result.findings[0]
     opened = open_page(page_of(project, result))
     page = opened.page
-    said = told(result.to_json())
+    said = document_sentences(result.to_json())
     differs = page.locator("#differs li").all_inner_texts()
     assert differs == [one["text"] for one in said["differs"]]
     assert page.locator("#tempo li").all_inner_texts() == said["tempo"]
@@ -83,12 +83,12 @@ def test_a_difference_leads_to_its_moment_and_marks_its_angle(
 def test_the_strip_is_pale_where_noise_may_explain_it(project: Project, open_page: Open) -> None:
     result = compared(project, "trainee")
     first = result.findings[0]
-    told = compared_angles(result)
-    assert told["names"][0] == first.joint.replace("_", " ")
-    assert told["stated"][0][first.row] == 1
-    quiet = int(np.argmin(told["stated"][0]))
+    angles = compared_angles(result)
+    assert angles["names"][0] == first.joint.replace("_", " ")
+    assert angles["stated"][0][first.row] == 1
+    quiet = int(np.argmin(angles["stated"][0]))
     opened = open_page(page_of(project, result))
-    count, names = len(result.angles.time), len(told["names"])
+    count, names = len(result.angles.time), len(angles["names"])
     saturation = []
     for row in (first.row, quiet):
         inks = opened.pixel("track-angles", (row + 0.5) / count, 0.5 / names)

@@ -78,7 +78,11 @@ def write_demo_clips(folder: Path, n: int = 8, seed: int = 0) -> list[DemoClip]:
 
     ``truth.csv``: video, frame, time (s), phase_value in [0, 1]. ``phases.csv``: video, start, end
     (frames, end exclusive), phase name. Both name videos by file name. The same ``n`` and ``seed``
-    give the same bytes with the same release of FFmpeg. Raises ValueError for ``n`` < 1.
+    give the same bytes with the same release of FFmpeg.
+
+    Raises
+    ------
+    ValueError: for ``n`` < 1.
     """
     if n < 1:
         raise ValueError(f"the number of demo clips must be at least 1, not {n}")
@@ -114,10 +118,15 @@ def random_phase(rng: np.random.Generator) -> FloatArray:
 
 
 def performed(index: int, n: int, seed: int, noise: float = 0.0) -> tuple[PoseSequence, FloatArray]:
-    """The true joints of clip `index` of write_demo_clips(n=n, seed=seed), and its phase (T,).
+    """Return the true joints of clip `index` of write_demo_clips(n=n, seed=seed), and its phase
+    (T,).
 
-    Nothing is rendered. noise: standard deviation in pixels of the noise added to every joint. The
-    joints in metres are exact and relative to the hips.
+    Nothing is rendered.
+
+    Parameters
+    ----------
+    noise: standard deviation in pixels of the noise added to every joint. The joints in metres are
+        exact and relative to the hips.
     """
     rng = np.random.default_rng([seed, index])
     _, phase, world, camera = _performance(rng, (index + 0.5) / n)
@@ -127,14 +136,14 @@ def performed(index: int, n: int, seed: int, noise: float = 0.0) -> tuple[PoseSe
 
 
 def joints_seen(camera: Camera, points: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The joints of points (T, P, 3) in metres, as a camera sees them: (T, 17, 2) in pixels, and
-    (T, 17, 3) in metres along the camera axes, relative to the hips."""
+    """Return the joints of points (T, P, 3) in metres, as a camera sees them: (T, 17, 2) in pixels,
+    and (T, 17, 3) in metres along the camera axes, relative to the hips."""
     joints = points[:, :JOINTS]
     return camera.project(joints), (joints - points[:, [POINT["pelvis"]]]) @ camera.rotation.T
 
 
 def clip_of_joints(xy: FloatArray, world: FloatArray) -> PoseSequence:
-    """A clip of joints from `joints_seen`, all of them visible."""
+    """Return a clip of joints from `joints_seen`, all of them visible."""
     return PoseSequence(
         xy=xy,
         score=np.ones(xy.shape[:2]),
@@ -169,7 +178,8 @@ def _write_clip(folder: Path, index: int, n: int, seed: int) -> DemoClip:
 
 
 def camera_at(rng: np.random.Generator, world: FloatArray, azimuth: float) -> Camera:
-    """A static camera at `azimuth` radians (look_at) that keeps the performance in the picture."""
+    """Return a static camera at `azimuth` radians (look_at) that keeps the performance in the
+    picture."""
     low, high = world.min(axis=(0, 1)), world.max(axis=(0, 1))
     wide = look_at(
         (low + high) / 2,
@@ -191,7 +201,7 @@ def camera_at(rng: np.random.Generator, world: FloatArray, azimuth: float) -> Ca
 def drawn_frames(
     rng: np.random.Generator, world: FloatArray, body: Body, camera: Camera
 ) -> Iterator[Image]:
-    """Images of one performance, the points `world` (T, P, 3), frame by frame."""
+    """Yield images of one performance, the points `world` (T, P, 3), frame by frame."""
     feet = [POINT["left_ankle"], POINT["right_ankle"]]
     floor = camera.project(world[:, feet].mean(axis=1) * (1, 1, 0))  # (T, 2)
     metre = float(np.mean(camera.focal) / camera.depth(world.mean(axis=(0, 1))))
@@ -235,9 +245,14 @@ def run_demo(
     """Render clips into folder/videos and take them through every step; returns the document for
     `--json`: the results of the steps, and the error of an alignment (`check_truth`).
 
-    clips: at least 8, of which every fourth is for testing; minutes: time limit of training.
-    Running it again reuses whatever is current. Raises UserError (exit 2) if `folder` is another
-    kind of project, and whatever the steps raise.
+    Parameters
+    ----------
+    clips: at least 8, of which every fourth is for testing.
+    minutes: time limit of training. Running it again reuses whatever is current.
+
+    Raises
+    ------
+    UserError: exit 2 if `folder` is another kind of project, and whatever the steps raise.
     """
     from la2ds_cli.evaluation.evaluate import Request, evaluate
     from la2ds_cli.training.train import TrainOptions, train
@@ -306,13 +321,13 @@ def _add_clips(
 
 
 def _rendered(project: Project) -> list[Video]:
-    """The clips of the demo, without those that somebody has added."""
+    """Return the clips of the demo, without those that somebody has added."""
     folder = project.root / "videos"
     return [video for video in project.videos() if project.source(video).parent == folder]
 
 
 def _least_alike(project: Project, truth: dict[str, FloatArray]) -> tuple[str, str]:
-    """The two test clips whose true speeds differ most: a constant speed fails there."""
+    """Return the two test clips whose true speeds differ most: a constant speed fails there."""
     test = [video.id for video in _rendered(project) if video.split == "test"]
     test = test if len(test) > 1 else list(truth)
 
@@ -356,7 +371,7 @@ def check_truth(result: Alignment, phase_a: FloatArray, phase_b: FloatArray) -> 
 
 
 def constant_speed(a: FloatArray, b: FloatArray) -> FloatArray:
-    """(N,) frames of B (M,) that match those of A (N,) from the first to the last."""
+    """Return (N,) frames of B (M,) that match those of A (N,) from the first to the last."""
     return np.linspace(0, len(b) - 1, len(a))
 
 

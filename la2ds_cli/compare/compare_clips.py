@@ -68,8 +68,8 @@ class CompareResult:
         return matched_time(self.aligned.position, self.aligned.time_b)
 
     def to_json(self) -> dict[str, Any]:
-        """The result as JSON; None stands for "not known". The angles of all frames are in the
-        table (views.compare_files)."""
+        """Return the result as JSON; None stands for "not known". The angles of all frames are in
+        the table (views.compare_files)."""
         return {
             "schema_version": 1,
             "reference": {"video": self.aligned.a.id, "path": self.aligned.a.path},
@@ -102,8 +102,15 @@ def compare(
 ) -> CompareResult:
     """Compare clip `other` with clip `reference`; views.compare_files writes the result.
 
-    The clips are aligned as `la2ds align` aligns them. aligner: of other alignments by the request.
-    Raises what ProjectAligner.align_names raises.
+    The clips are aligned as `la2ds align` aligns them.
+
+    Parameters
+    ----------
+    aligner: of other alignments by the request.
+
+    Raises
+    ------
+    UserError: as ProjectAligner.align_names.
     """
     aligner = aligner or ProjectAligner(project, request, progress)
     aligned = aligner.align_names(reference, other)
@@ -130,8 +137,8 @@ def compare(
 
 
 def _no_findings(view: ViewDifference, angles: Differences, aligned: Alignment) -> str:
-    """Why no difference of angles may be called a fault; empty if it may. The side of the camera
-    does not matter to angles in 3D."""
+    """Return why no difference of angles may be called a fault; empty if it may. The side of the
+    camera does not matter to angles in 3D."""
     reference = aligned.pose_a
     if view.turn > OTHER_VIEW and not reference.spatial:
         return (
@@ -193,12 +200,12 @@ def _notes(aligned: Alignment, view: ViewDifference, angles: Differences) -> lis
 
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:
-    """The values for JSON, with floats converted by plain_number."""
+    """Return the values for JSON, with floats converted by plain_number."""
     return {k: plain_number(v) if isinstance(v, float) else v for k, v in values.items()}
 
 
 def plain_number(value: float) -> float | None:
-    """The value rounded to four decimals for JSON, None if it is NaN or infinite."""
+    """Return the value rounded to four decimals for JSON, None if it is NaN or infinite."""
     return round(value, 4) if np.isfinite(value) else None
 
 
@@ -211,12 +218,12 @@ def joint_name(joint: str) -> str:
 
 
 def directions(joint: str) -> tuple[str, str]:
-    """What a larger and what a smaller angle of the joint means."""
+    """Return what a larger and what a smaller angle of the joint means."""
     return _WORDS.get(joint.rsplit("_", 1)[-1], ("straighter", "more bent"))
 
 
 def amount(joint: str, difference: float) -> str:
-    """How the other clip differs: `24° straighter`."""
+    """Return how the other clip differs: `24° straighter`."""
     more, less = directions(joint)
     return f"{abs(difference):.0f}° {more if difference > 0 else less}"
 
@@ -240,10 +247,10 @@ def tempo_sentence(row: Tempo) -> str:
     return f"{name} is {row.verdict}: {row.other:.2f} s instead of {row.reference:.2f} s"
 
 
-def told(document: Mapping[str, Any], most: int = MOST) -> dict[str, Any]:
-    """The document of a comparison (`to_json`) as sentences: `notes`; `differs`, one for each of
-    the first `most` joints and directions, with the joint and the second of the reference at which
-    it differs most (None if no joint differs); `tempo`; and `unjudged`."""
+def document_sentences(document: Mapping[str, Any], most: int = MOST) -> dict[str, Any]:
+    """Return the document of a comparison (`to_json`) as sentences: `notes`; `differs`, one for
+    each of the first `most` joints and directions, with the joint and the second of the reference
+    at which it differs most (None if no joint differs); `tempo`; and `unjudged`."""
     grouped: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
     for finding in document["findings"]:
         direction = finding["joint"], finding["difference"] > 0

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.demo.clips import FPS, SIZE, performed, write_demo_clips
+from la2ds_cli.demo.demo_clips import FPS, SIZE, performed, write_demo_clips
 from la2ds_cli.demo.performer import phase_name
 
 

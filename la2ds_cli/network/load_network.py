@@ -33,11 +33,13 @@ if TYPE_CHECKING:
 
 
 def load_network(project: Project, run: str) -> tuple[SequenceNetwork, StoredWeights]:
-    """The trained network of a run, on the CPU, and the file it is from.
+    """Return the trained network of a run, on the CPU, and the file it is from.
 
-    Raises UserError if the run has no weights (exit 4), if they are damaged (exit 3), or if the
-    file is not a checkpoint, does not fit the network, or the user's encoder has changed since
-    (exit 5).
+    Raises
+    ------
+    UserError: if the run has no weights (exit 4), if they are damaged (exit 3), or if the file is
+        not a checkpoint, does not fit the network, or the user's encoder has changed since (exit
+        5).
     """
     import torch
 
@@ -100,7 +102,7 @@ def torch_embedder(
     frame_features: FrameFeatureSource | None = None,
     statistics: EmbeddingStatistics = UNKNOWN,
 ) -> Embedder:
-    """An embedder in torch on `device`; nothing else may use the network afterwards."""
+    """Return an embedder in torch on `device`; nothing else may use the network afterwards."""
     import torch
 
     from la2ds_cli.network.torch_network import embed_input
@@ -120,7 +122,12 @@ def torch_embedder(
 def load_embedder(
     project: Project, run: str = DEFAULT_RUN, device: DeviceName = "auto"
 ) -> Embedder:
-    """The trained embedder of a run, in torch. Raises UserError as load_network does."""
+    """Return the trained embedder of a run, in torch.
+
+    Raises
+    ------
+    UserError: as load_network does.
+    """
     network, stored = load_network(project, run)
     header, chosen = stored.header, resolve_device(device)
     frames = frame_feature_reader(project, header.config, header.frames, device)
@@ -144,8 +151,8 @@ def light_embedder(
 
 
 def _light(path: Path) -> Embedder | None:
-    """The numpy embedder of a file of weights; None if its network is not supported, or if the
-    weights do not fit, which load_embedder reports."""
+    """Return the numpy embedder of a file of weights; None if its network is not supported, or if
+    the weights do not fit, which load_embedder reports."""
     stored = StoredWeights.of(path)
     config, skeleton = stored.header.config, get_skeleton(stored.header.skeleton)
     forward = numpy_forward(config.model, joint_width(skeleton, config.model), stored.weights)
@@ -156,7 +163,7 @@ def _light(path: Path) -> Embedder | None:
 
 @cache
 def light_base() -> Embedder:
-    """The embedder of the base model without torch, which its network allows."""
+    """Return the embedder of the base model without torch, which its network allows."""
     base_key()
     light = _light(base_path())
     if light is None:
@@ -166,7 +173,8 @@ def light_base() -> Embedder:
 
 
 def run_frames(project: Project, run: str) -> FrameFeatureSource | None:
-    """The reader of frame features for a run; None if the run reads joints, or has no weights."""
+    """Return the reader of frame features for a run; None if the run reads joints, or has no
+    weights."""
     header = run_header(project, run)
     if header.input != "rgb":
         return None
@@ -182,8 +190,10 @@ def untrained_embedder(
     device: DeviceName = "auto",
     frame_features: FrameFeatureSource | None = None,
 ) -> Embedder:
-    """The same architecture with random weights: the baseline `untrained`.
+    """Return the same architecture with random weights: the baseline `untrained`.
 
+    Parameters
+    ----------
     frame_features: for a network that reads video frames. Its statistics are unknown.
     """
     from la2ds_cli.network.torch_network import build_network

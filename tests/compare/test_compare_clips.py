@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.compare.compare import (
+from la2ds_cli.compare.compare_clips import (
     CompareResult,
     amount,
     compare,
+    document_sentences,
     joint_name,
     sentence,
-    told,
     unjudged_line,
 )
 from la2ds_cli.compare.differences import differences, held_ends
@@ -329,7 +329,7 @@ KNEE, ELBOW = finding("left_knee", 24.0, 1.32), finding("right_elbow", 9.0, 2.0)
 def test_what_is_told(findings: list[Any], verdicts: list[str], differs: str, tempo: str) -> None:
     """A tempo that nobody knows is not called the same."""
     paces = [{"verdict": verdict, "sentence": f"'rise' is {verdict}"} for verdict in verdicts]
-    said = told(document(findings) | {"tempo": paces}, 1)
+    said = document_sentences(document(findings) | {"tempo": paces}, 1)
     assert differs in said["differs"][0]["text"]
     assert tempo in said["tempo"][0]
     rest = [one["text"] for one in said["differs"][1:]]
@@ -349,7 +349,7 @@ def test_no_larger_difference_and_none_of_the_other_direction_is_hidden(
     findings: list[dict[str, Any]], most: int
 ) -> None:
     """What is left out beside a line is smaller than all of it, of its joint and direction."""
-    lines = [one["text"] for one in told(document(findings), most)["differs"]]
+    lines = [one["text"] for one in document_sentences(document(findings), most)["differs"]]
     assert "more times" not in " ".join(lines)
     for one in findings:
         size, what = abs(one["difference"]), amount(one["joint"], one["difference"])
