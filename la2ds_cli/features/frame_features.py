@@ -262,7 +262,7 @@ def compute(
 
     target = resolve_device(device)
     network.to(target)
-    # as in network.trained.torch_embedder
+    # as in network.load_network.torch_embedder
     threads = min(torch.get_num_threads(), free_cores()) if target.type == "cpu" else 1
     parts = []
     for batch in _batches(file, frame):
