@@ -43,7 +43,7 @@ from la2ds_cli.experiments.corruption import CLEAN, Joints
 from la2ds_cli.experiments.printed_tables import paper_data, paper_methods
 from la2ds_cli.experiments.reproduce import conditions
 from la2ds_cli.experiments.runner import ALONE
-from la2ds_cli.network import trained as trained_runs
+from la2ds_cli.network import load_network
 from la2ds_cli.network.run_weights import read_weights
 from la2ds_cli.training.train import train
 
@@ -126,7 +126,7 @@ def embedding(tested: str, config: Config) -> AbstractContextManager[Any]:
     """While it is open, the base model counts frames if their number is tested."""
     if tested != "number":
         return nullcontext()
-    return patch.object(trained_runs, "load_embedder", lambda *_: Counter(config))
+    return patch.object(load_network, "load_embedder", lambda *_: Counter(config))
 
 
 def scores(project: Project, work: Path, tested: str, joints: Joints = CLEAN) -> list[float]:

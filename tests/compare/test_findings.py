@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,7 +160,7 @@ def test_labels_of_people_count_where_both_clips_have_as_many_of_a_name() -> Non
         assert labelled_seconds([(CLIP, two), (CLIP, other)]) == {}
 
 
-def measured(count: int, joints: int, **known: np.ndarray) -> Differences:
+def measured(count: int, joints: int, **known: Any) -> Differences:
     """Differences of 23 degrees at 30 frames a second that are explained and trusted, but for
     `known`."""
     value = np.full((count, joints), 100.0)

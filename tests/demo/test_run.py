@@ -100,13 +100,13 @@ def test_a_demo_that_was_interrupted_while_it_rendered_begins_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Its films appear all at once, so those of an interrupted run are not taken for whole."""
-    from la2ds_cli.demo import clips
+    from la2ds_cli.demo import demo_clips
 
     def interrupted(folder: Path, *_: object) -> None:
         (folder / "performer-01.mp4").write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(clips, "_write_clip", interrupted)
+    monkeypatch.setattr(demo_clips, "_write_clip", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_demo(tmp_path / "demo", clips=8)
     assert not (tmp_path / "demo" / "videos").exists()
