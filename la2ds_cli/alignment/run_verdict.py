@@ -175,8 +175,12 @@ def _measured_with(project: Project, run: str) -> dict[str, Any]:
     """Return what a verdict depends on: if any of it changes, it is another verdict."""
     align, clips = project.config().align, {}
     for video in _chosen(run_header(project, run)):
-        with suppress(UserError):  # damaged, or gone
+        try:
             clips[video] = project.pose_header(video)[0].key
+        except artifact.UnreadableArtifact:
+            raise  # of what it holds nothing is known, so nothing is known of the verdict
+        except UserError:  # damaged, or gone
+            continue
     listed = [
         (video.id, video.path, video.sha256, video.group)
         for video in project.videos()
@@ -205,7 +209,7 @@ def read_verdict(project: Project, run: str) -> Verdict | None:
     OSError
         It cannot be read: a disk that fails is no verdict.
     UserError
-        As `base_key`.
+        As `base_key`, and (exit 3) the system refuses to read poses that it was judged by.
     """
     try:
         stored = json.loads(regular_file.text(project.run_dir(run) / VERDICT))

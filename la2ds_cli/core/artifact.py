@@ -79,6 +79,10 @@ class MissingArtifact(ArtifactError):
         super().__init__(message, "la2ds status shows what to run")
 
 
+class UnreadableArtifact(ArtifactError):
+    """The system refuses to read the file, which says nothing about what is in it."""
+
+
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -377,7 +381,8 @@ def readable(path: Path | str, missing: str = "") -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError, MissingArtifact) as error:
         raise MissingArtifact(missing or f"there is no {path}") from error
     except OSError as error:
-        raise ArtifactError(f"{path} cannot be read: {error.strerror or error}") from error
+        said = f"{path} cannot be read: {error.strerror or error}"
+        raise UnreadableArtifact(said, "check that you may read it") from error
     except RecursionError as error:
         raise ArtifactError(f"{path} is damaged: its header is nested too deeply") from error
     except KeyError as error:

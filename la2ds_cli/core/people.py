@@ -150,7 +150,8 @@ def read_people(path: Path) -> dict[str, PersonRow]:
 def write_people(path: Path, new: Mapping[str, PersonRow]) -> None:
     """Put rows into people.csv, in place of those of the same clips. To be called with the tables
     locked. Raises UserError (exit 5) as `read_people`, (exit 7) if it cannot be written."""
-    if new:
-        rows = {**read_people(path), **new}
+    before = read_people(path)
+    rows = {**before, **new}
+    if rows != before:
         cells = ((video, row.subject, row.cell) for video, row in rows.items())
         artifact.write_text(path, table_text(_COLUMNS, cells))

@@ -371,7 +371,7 @@ def _add_rows(project: Project, results: Sequence[ClipResult], order: Sequence[s
             assert source is not None
             kept = _rows_of(project, result)
             rows += kept
-            people += [item.video for item in result.items if item.status != "cached"]
+            people += [item.video for item in result.items]
             gone = _no_longer_kept(project, kept, together.get(source.id(), []))
             removed += gone
             if note := _about_people(source, kept, gone, together.get(source.id(), [])):
