@@ -125,7 +125,6 @@ class Project:
     def _step(self, writes: bool = False) -> Iterator[Progress]:
         """A block in which a step runs, with its progress; writes: it holds the project's lock."""
         with ExitStack() as stack:
-            stack.enter_context(unchanged_process())
             progress = Progress()
             if self._verbose:
                 progress = stack.enter_context(Console()).progress

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from la2ds_cli.views.results import Timeline
 
 
+@unchanged_process()
 def extract(
     project: Project,
     videos: str | Path | Sequence[str | Path],
@@ -71,6 +72,7 @@ def extract(
         )
 
 
+@unchanged_process()
 def align(
     project: Project,
     a: str | Path,
@@ -120,6 +122,7 @@ def save(project: Project, alignment: Alignment, *files: str | Path) -> list[Pat
     return save_alignment(project._stored, alignment, [Path(file) for file in files])
 
 
+@unchanged_process()
 def offset(
     project: Project, *recordings: str | Path, drift: bool | None = None, force: bool = False
 ) -> dict[str, Clock]:
@@ -188,6 +191,7 @@ def align_joints(
     return align_poses(a, b, request)
 
 
+@unchanged_process()
 def align_all(
     project: Project,
     clips: Sequence[str | Path] | None = None,
@@ -223,6 +227,7 @@ def align_all(
     return Timeline.of(result, stored)
 
 
+@unchanged_process()
 def train(
     project: Project,
     *,
@@ -254,6 +259,7 @@ def train(
         return train_and_judge(project._stored, run, config, options, progress)
 
 
+@unchanged_process()
 def embed(
     project: Project, clips: Sequence[str] | None = None, *, run: str = "default"
 ) -> Embedded:
@@ -271,6 +277,7 @@ def embed(
         return embed_clips(project._stored, run, chosen, project._device, progress)
 
 
+@unchanged_process()
 def evaluate(
     project: Project,
     runs: str | Sequence[str] = (),

@@ -168,7 +168,7 @@ def test_clips_that_cannot_be_compared_are_no_references(project: Project) -> No
     notes = Notes()
     assert run(project, progress=notes).references == 0  # three are left
     (damaged,) = (note for note in notes.lines if "clip0" in note)
-    assert damaged.startswith("clip0 is no reference clip: ")
+    assert damaged.startswith("clip0 is left out of the reference clips: ")
     with_others(project, 6)
     assert run(project).references == 6
 

@@ -19,6 +19,12 @@ ROOT = Path(__file__).parents[2]
 TRACED = json.loads((ROOT / "tests" / "models" / "read_at_import.json").read_text("utf-8"))
 
 
+@pytest.fixture(autouse=True)
+def no_library_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The path that cv2 gives to the children of a test before these names the current folder."""
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+
+
 @pytest.fixture(scope="module")
 def tracer() -> ModuleType:
     if shutil.which("strace") is None:

@@ -178,4 +178,4 @@ def say_refusals(seen: Seen, project: Project) -> None:
     seen.press("d")
     seen.drag("stage-a", (0.3, 0.3), (0.6, 0.6))
     assert "changed meanwhile" in seen.trouble()
-    assert seen.page.locator("#drawings li").count() == 0
+    seen.wait_for("document.querySelectorAll('#drawings li').length === 0")

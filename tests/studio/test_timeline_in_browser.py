@@ -77,7 +77,12 @@ def compare_attempts(seen: Seen) -> None:
 
 def look_at_a_difference(seen: Seen, project: Project) -> None:
     """What was found before, and why it cannot be found again."""
-    finding = {"joint": "left_knee", "time": 0.75, "sentence": "Left knee: <b>straighter</b>"}
+    finding = {
+        "joint": "left_knee",
+        "time": 0.75,
+        "difference": 12.0,
+        "sentence": "Left knee: <b>straighter</b>",
+    }
     document = {"findings": [finding], "no_findings": "", "notes": [], "tempo": [], "unjudged": []}
     (project.results_dir("compare") / "a--b.json").write_text(json.dumps(document))
     seen.go("/pair?a=a&b=b")

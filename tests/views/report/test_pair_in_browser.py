@@ -194,8 +194,7 @@ def test_frames_without_counterpart_grey_b(
     gone = np.isin(np.arange(36), [0, 1, 2, 3, 10, 11, 12, 13])
     position = np.where(gone, np.nan, found.position)
     path = found.path[~gone[found.path[:, 0]]]
-    cut = replace(found, position=position, path=path, cost=found.cost[: len(path)])
-    result = replace(made.result, alignment=cut)
+    result = replace(found, position=position, path=path, cost=found.cost[: len(path)])
     opened = open_page(page_of(filmed, result, tmp_path / "gaps.html"))
     opened.page.uncheck("#show-skeleton")
     assert "B does not show 22 % of A" in opened.page.inner_text("#said")
