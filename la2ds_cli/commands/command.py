@@ -89,6 +89,7 @@ RULES = (
     Rule("sync", "--privacy", EXCLUDES, "--no-skeleton", "leave one of them out: nothing is left"),
     Rule("timeline", "--group", EXCLUDES, "CLIP", "leave out the clips or --group"),
     Rule("compare", "OTHER", OR, "--attempts", _ATTEMPTS),
+    Rule("compare", "--anchor", EXCLUDES, "--attempts", "compare the two clips without the others"),
     Rule("retrieve", "--index=approximate", NEEDS, "--store", "--store FOLDER"),
     Rule("transfer-labels", "--overwrite", NEEDS, "--write", "add --write"),
     Rule("train", "--engine=ray", NEEDS, "--seeds", "--seeds 0,1,2"),

@@ -11,7 +11,6 @@ from la2ds_cli.commands.options import (
     DEVICE,
     AnchoredAlignment,
     Here,
-    PairAlignment,
     Recordings,
     argument,
     flag,
@@ -182,7 +181,7 @@ def compare(
         "FILE", "Write .png, .svg, .pdf, .html, .csv or .json; repeatable."
     ),
     *,
-    how: PairAlignment,
+    how: AnchoredAlignment,
     here: Here,
 ) -> None:
     """Show where and when OTHER differs from REFERENCE.

@@ -3,7 +3,8 @@ compare`. Its findings are shown in words, and its files are offered as they are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from la2ds_cli.compare.compare_clips import document_sentences
+from la2ds_cli.core import artifact
+from la2ds_cli.core.annotations import ANCHOR, Between, ClipMoments, between
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.project import Project
 from la2ds_cli.studio.clips_page import posed_clip, requested_clip
+from la2ds_cli.studio.jobs import Follow, Job
 from la2ds_cli.studio.pages import posted, read_result
-from la2ds_cli.studio.pair_page import PAIR, requested_pair
+from la2ds_cli.studio.pair_page import PAIR, anchor_options, requested_pair
+from la2ds_cli.studio.saving import version
 
 FOLDER = "compare"  # below results/, where the command writes without --out
 _ATTEMPTS = "--attempts"  # behind the reference, in the name of their files
@@ -30,41 +35,120 @@ def _folder(project: Project) -> Path:
 def _found(
     project: Project, name: str, parse: Callable[[Mapping[str, Any]], dict[str, Any]]
 ) -> Response:
-    """What a comparison found, null if there is none. parse: its document, to which `clips` adds
-    their ids. time: when it was made, in seconds since 1970. stale: whether joints of its clips
-    are newer."""
-    path = _folder(project) / name
+    """Answer with what a comparison found, null if there is none.
+
+    time: when it was made, in seconds since 1970. changed: what has changed since, in words.
+
+    Parameters
+    ----------
+    name: of the comparison's files.
+    parse: makes the answer of its document, with the ids of its `clips`, which are left out.
+    """
+    path = _folder(project) / f"{name}.json"
     if not path.is_file():
         return JSONResponse(None)
-    found, time = read_result(path, "a comparison", _AGAIN, parse), path.stat().st_mtime
-    poses = [project.pose_path(clip) for clip in found.pop("clips")]
-    stale = any(pose.exists() and pose.stat().st_mtime > time for pose in poses)
-    return JSONResponse(found | {"time": time, "stale": stale})
+    found = read_result(path, "a comparison", _AGAIN, parse)
+    changed = _changed(project, path, found.pop("clips"))
+    return JSONResponse(found | {"time": path.stat().st_mtime, "changed": changed})
+
+
+# --- what a comparison was made of ----------------------------------------------------------------
+
+
+def comparison_inputs(project: Project, clips: Sequence[str]) -> dict[str, str]:
+    """Return the version of each thing that a comparison depends on, by its name in words.
+
+    Parameters
+    ----------
+    clips: ids; the corrected matches are those of the first two, if there are no others.
+    """
+    there = [clip for clip in clips if project.pose_path(clip).exists()]
+    phases = project.phases(propagated=True, skip_unclear=True)
+    matches: list[Between] = []
+    if len(clips) == len(there) == 2:
+        videos = [project.clip(clip) for clip in there]
+        a, b = (ClipMoments.of(v.id, v.options, project.read_pose(v.id)[0]) for v in videos)
+        matches = between(project.annotations(), ANCHOR, a, b)
+    return {
+        "joints": version([(clip, project.pose_header(clip)[0].key) for clip in there]),
+        "phases": version([phases.get(clip) for clip in clips]),
+        "corrected matches": version([one.frames for one in matches]),
+    }
+
+
+def _inputs_path(project: Project, name: str) -> Path:
+    return project.results_dir("studio") / f"{name}.inputs.json"
+
+
+def _noting_inputs(project: Project, name: str, clips: Sequence[str]) -> dict[str, Follow]:
+    """Return what a job that compares clips does besides, see Job: it notes what they were."""
+    inputs: dict[str, str] = {}
+
+    def on_start(_: Job) -> None:  # before the command reads them
+        inputs.update(comparison_inputs(project, clips))
+
+    def on_success(_: Job) -> None:
+        written = (_folder(project) / f"{name}.json").stat().st_mtime_ns
+        content = json.dumps({"written": written, "inputs": inputs})
+        artifact.write_text(_inputs_path(project, name), content)
+
+    return {"on_start": on_start, "on_success": on_success}
+
+
+def _changed(project: Project, document: Path, clips: Sequence[str]) -> list[str]:
+    """Return what has changed since a comparison was written, in words.
+
+    Of one that a command has made, only the times of files are known.
+    """
+    noted = artifact.read_document(_inputs_path(project, document.stem))
+    status = document.stat()
+    inputs = noted.get("inputs")
+    if noted.get("written") == status.st_mtime_ns and isinstance(inputs, dict):
+        now = comparison_inputs(project, clips)
+        return [what for what in now if now[what] != inputs.get(what)]
+    files = {
+        "joints": [project.pose_path(clip) for clip in clips],
+        "phases": [project.phases_path],
+        "corrected matches": [project.annotations_path] if len(clips) == 2 else [],
+    }
+    return [
+        what
+        for what, paths in files.items()
+        if any(path.exists() and path.stat().st_mtime > status.st_mtime for path in paths)
+    ]
 
 
 # --- two clips ------------------------------------------------------------------------------------
 
 
 def _pair_found(request: Request) -> Response:
-    """The findings of a pair, see `document_sentences` and `_found`."""
+    """Answer with the findings of a pair, see `document_sentences` and `_found`."""
     a, b, *_ = requested_pair(request)
     project: Project = request.app.state.studio.project
     return _found(
-        project,
-        f"{a.id}--{b.id}.json",
-        lambda one: document_sentences(one) | {"clips": [a.id, b.id]},
+        project, f"{a.id}--{b.id}", lambda one: document_sentences(one) | {"clips": [a.id, b.id]}
     )
 
 
 async def _compare(request: Request) -> Response:
-    """Put the comparison of a pair in the queue."""
+    """Queue the comparison of a pair along the alignment that its page shows."""
     studio = request.app.state.studio
+    project: Project = studio.project
     content = await posted(request, **PAIR)
     a, b, *_ = requested = requested_pair(request, content)
-    out = f"--out={_folder(studio.project) / f'{a.id}--{b.id}.json'}"
-    options = [*requested.options, f"--project={studio.project.root}", out]
-    arguments = ["compare", *options, "--", a.id, b.id]
-    job = studio.jobs.add(f"comparing {b.title} with {a.title}", arguments)
+    name = f"{a.id}--{b.id}"
+
+    def shown() -> list[str]:
+        return anchor_options(requested.held(studio.pairs))
+
+    anchored = await studio.turns.pairs.run(request, shown)
+    out = f"--out={_folder(project) / f'{name}.json'}"
+    options = [*requested.options, *anchored, f"--project={project.root}", out]
+    job = studio.jobs.add(
+        f"comparing {b.title} with {a.title}",
+        ["compare", *options, "--", a.id, b.id],
+        **_noting_inputs(project, name, [a.id, b.id]),
+    )
     return JSONResponse({"number": job.number})
 
 
@@ -72,8 +156,10 @@ async def _compare(request: Request) -> Response:
 
 
 def _attempts_found(request: Request) -> Response:
-    """What the attempts at a reference have in common, see `_found`. sentences: one for each
-    series; attempts, left_out: lines about them."""
+    """Answer with what the attempts at a reference have in common, see `_found`.
+
+    sentences: one for each series. attempts, left_out: lines about them.
+    """
     project: Project = request.app.state.studio.project
     reference = requested_clip(request, "reference").id
     names = {clip.id: clip.title for clip in project.posed_videos()}
@@ -92,7 +178,7 @@ def _attempts_found(request: Request) -> Response:
             "left_out": [f"{names.get(n, n)}: {why}" for n, why in document["left_out"].items()],
         }
 
-    return _found(project, f"{reference}{_ATTEMPTS}.json", parse)
+    return _found(project, f"{reference}{_ATTEMPTS}", parse)
 
 
 async def _compare_attempts(request: Request) -> Response:
@@ -106,7 +192,12 @@ async def _compare_attempts(request: Request) -> Response:
     options = [f"--attempts={','.join(clip.id for clip in clips)}"]
     options.append(f"--project={studio.project.root}")
     arguments = ["compare", *options, "--", reference.id]
-    job = studio.jobs.add(f"comparing {len(clips)} attempts with {reference.title}", arguments)
+    compared = [reference.id, *(clip.id for clip in clips)]
+    job = studio.jobs.add(
+        f"comparing {len(clips)} attempts with {reference.title}",
+        arguments,
+        **_noting_inputs(studio.project, f"{reference.id}{_ATTEMPTS}", compared),
+    )
     return JSONResponse({"number": job.number})
 
 

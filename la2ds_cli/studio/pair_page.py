@@ -170,14 +170,12 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
 @dataclass(frozen=True)
 class _Export:
     """A command that writes a file about a pair. name: shown to the user. suffix: of the file.
-    anchored: whether it uses the corrected matches. by_clock: whether it shows recordings of one
-    performance, too."""
+    by_clock: whether it shows recordings of one performance, too."""
 
     command: str
     name: str
     suffix: str
     options: tuple[str, ...] = ()
-    anchored: bool = True
     by_clock: bool = False
 
 
@@ -185,7 +183,7 @@ EXPORTS = {
     "video": _Export("sync", "video side by side", ".mp4", ("--height", "720"), by_clock=True),
     "picture": _Export("align", "picture", ".png"),
     "table": _Export("align", "table of frames", ".csv"),
-    "sheet": _Export("compare", "key positions", ".sheet.png", anchored=False),
+    "sheet": _Export("compare", "key positions", ".sheet.png"),
     "page": _Export("report", "offline page", ".html", by_clock=True),
 }
 
@@ -199,13 +197,19 @@ def _export_path(project: Project, requested: RequestedPair, kind: str) -> Path:
     return project.results_dir("studio") / f"{requested.a.id}--{requested.b.id}{export.suffix}"
 
 
+def anchor_options(held: HeldPair) -> list[str]:
+    """Return the options of a command that aligns a pair with its corrected matches."""
+    anchors = held.seconds(held.anchors)
+    if not anchors:
+        return []
+    return [f"--features={held.plain.features}", *(f"--anchor={a!r}={b!r}" for a, b in anchors)]
+
+
 def export_arguments(held: HeldPair, requested: RequestedPair, kind: str) -> list[str]:
     """The command that writes what the page shows, with its anchors."""
     export, project = EXPORTS[kind], held.project
-    options = [*export.options, *requested.options, f"--project={project.root}"]
-    if export.anchored and (anchors := held.seconds(held.anchors)):
-        options.append(f"--features={held.plain.features}")
-        options += [f"--anchor={a!r}={b!r}" for a, b in anchors]
+    options = [*export.options, *requested.options, *anchor_options(held)]
+    options.append(f"--project={project.root}")
     options.append(f"--out={_export_path(project, requested, kind)}")
     return [export.command, *options, "--", requested.a.id, requested.b.id]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterable
@@ -15,11 +16,13 @@ from starlette.testclient import TestClient
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.attempts import AttemptsResult, compare_attempts
 from la2ds_cli.compare.compare_clips import compare, document_sentences
+from la2ds_cli.core.annotations import ANCHOR
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from tests.movement import add_sequence, sequence
 from tests.studio.browsing import asked, check_refused, finished
+from tests.studio.marks import put
 
 PAIR = {"a": "a", "b": "b"}
 
@@ -50,12 +53,60 @@ def compared(project: Project, reference: str, names: Iterable[str]) -> Attempts
     return compare_attempts(project, reference, list(names), request)
 
 
-def is_stale(client: TestClient, project: Project, path: str, query: dict[str, str]) -> None:
-    """Joints of a clip that are newer than what was found are said."""
-    assert client.get(path, params=query).json()["stale"] is False
-    soon = time.time() + 60
-    os.utime(project.pose_path("b"), (soon, soon))
-    assert client.get(path, params=query).json()["stale"] is True
+def changed(client: TestClient, path: str, query: dict[str, str]) -> list[str]:
+    return client.get(path, params=query).json()["changed"]
+
+
+def correct_joint(client: TestClient) -> None:
+    change = {"frame": 4, "joint": "right_wrist", "at": [20.0, 20.0]}
+    answer = client.post("/joints/save", json={"clip": "b", "changes": [change]})
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("made_by", ["the studio", "the command"])
+@pytest.mark.parametrize("what", ["joints", "phases", "corrected matches"])
+def test_what_has_changed_since_a_comparison_is_named(
+    project: Project, what: str, made_by: str
+) -> None:
+    ago = time.time() - 60
+    with asked(project) as client:
+        assert finished(client, client.post("/compare", json=PAIR))["state"] == "done"
+        if made_by == "the command":
+            (project.results_dir("studio") / "a--b.inputs.json").unlink()
+            os.utime(project.results_dir("compare") / "a--b.json", (ago, ago))
+            os.utime(project.pose_path("a"), (ago - 60, ago - 60))
+            os.utime(project.pose_path("b"), (ago - 60, ago - 60))
+        assert changed(client, "/compare/found", PAIR) == []
+        if what == "joints" and made_by == "the studio":
+            correct_joint(client)
+        elif what == "joints":
+            add_sequence(project, "b", moved(48, 16.0, 0.5))
+        elif what == "phases":
+            project.phases_path.write_text("video,start,end,phase\nb,0,9,up\n")
+        else:
+            put(project, ANCHOR, ("a", "b"), (30, 20))
+        assert what in changed(client, "/compare/found", PAIR)
+
+
+def test_phases_and_matches_of_other_clips_change_no_comparison(project: Project) -> None:
+    with asked(project) as client:
+        assert finished(client, client.post("/compare", json=PAIR))["state"] == "done"
+        project.phases_path.write_text("video,start,end,phase\nc,0,9,up\n")
+        put(project, ANCHOR, ("a", "c"), (30, 20))
+        assert changed(client, "/compare/found", PAIR) == []
+
+
+def test_a_pair_is_compared_along_its_corrected_matches(project: Project) -> None:
+    put(project, ANCHOR, ("a", "b"), (40, 20))
+    with asked(project) as client:
+        job = finished(client, client.post("/compare", json=PAIR))
+        assert job["state"] == "done", job
+    seconds = ((40 / 20.0, 20 / 16.0),)
+    request = AlignRequest(project.config(), same_only=False, anchors=seconds)
+    here = replace(request, features=compare(project, "a", "b", request).aligned.features)
+    expected = document_sentences(compare(project, "a", "b", here).to_json())
+    document = json.loads((project.results_dir("compare") / "a--b.json").read_text())
+    assert document_sentences(document) == expected
 
 
 def test_what_is_said_is_what_the_command_says(project: Project) -> None:
@@ -64,13 +115,12 @@ def test_what_is_said_is_what_the_command_says(project: Project) -> None:
         job = finished(client, client.post("/compare", json=PAIR))
         assert job["state"] == "done", job
         found = client.get("/compare/found", params=PAIR).json()
-        is_stale(client, project, "/compare/found", PAIR)
     result = compare(project, "a", "b", AlignRequest(project.config(), same_only=False))
     lines = [one["text"] for one in found["differs"]]
     assert {**found, "time": 0} == {
         **document_sentences(result.to_json()),
         "time": 0,
-        "stale": False,
+        "changed": [],
     }
     assert any("Right elbow" in line and "more bent" in line for line in lines)
     first = result.findings[0]
@@ -86,7 +136,9 @@ def test_attempts_are_said_in_their_order(project: Project) -> None:
         found = client.get("/attempts/found", params=of_a).json()
         for kind, status in (("table", 200), ("figure", 200), ("json", 400)):
             assert client.get(f"/attempts/{kind}", params=of_a).status_code == status
-        is_stale(client, project, "/attempts/found", of_a)
+        assert found["changed"] == []
+        correct_joint(client)
+        assert changed(client, "/attempts/found", of_a) == ["joints"]
     titles = [line.split(":")[0] for line in found["attempts"]]
     assert titles == ["1. c.mat", "2. b.mat", "3. d.mat"]
     series = compared(project, "a", "cbd").to_json()["series"]

@@ -39,8 +39,14 @@ export async function tried(action, again = null) {
   }
 }
 
-/** When a comparison was made, and whether it holds no more; see comparisons.py. */
-export function whenCompared({ time, stale }) {
-  const when = new Date(1000 * time).toLocaleString();
-  return stale ? `Compared ${when}; joints have changed since, so compare again.` : `Compared ${when}.`;
+/** Say when a comparison was made and what has changed since, see comparisons.py; its findings fade if
+ * they no longer hold. findings: the element that has them; compare: the button that compares again. */
+export function tellWhenCompared({ time, changed }, findings, compare) {
+  const when = new Date(1000 * time).toLocaleString(), what = changed.join(" and ");
+  at("compared").textContent = what
+    ? `Compared ${when}. The ${what} have changed since, so the findings below may no longer hold.` : `Compared ${when}.`;
+  at("compared").classList.toggle("warning", Boolean(what));
+  findings.classList.toggle("faded", Boolean(what));
+  compare.classList.toggle("main", Boolean(what));
+  compare.textContent = "Compare again";
 }

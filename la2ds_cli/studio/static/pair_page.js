@@ -3,7 +3,7 @@
 import { get, post, Saving } from "./ask.js";
 import { ServedFilm } from "./served_film.js";
 import { Drawings } from "./drawings.js";
-import { at, button, made, trouble, warn, whenCompared } from "./page.js";
+import { at, button, made, tellWhenCompared, trouble, warn } from "./page.js";
 import { followed } from "./work.js";
 import { A, B, data, findUnmatched } from "../../views/report/clips.js";
 import { clamp, rowAt, seconds } from "../../views/report/film.js";
@@ -60,7 +60,7 @@ function follow(found) {
   Object.assign(data, found);
   data.angles.limit = limit;
   saving.version = found.version;
-  if (found.position) { findUnmatched(); lay(); }
+  if (found.position) { findUnmatched(); lay(); lookAtDifferences(); }
   tell();
 }
 
@@ -167,8 +167,7 @@ async function compare() {
 async function lookAtDifferences() {
   const found = await get(`/compare/found?${queried()}`).catch(trouble);
   if (!found) return;
-  at("compared").textContent = whenCompared(found);
-  at("compare").textContent = "Compare again";
+  tellWhenCompared(found, at("findings"), at("compare"));
   tellDifferences(found, visitDifference);
 }
 

@@ -3,7 +3,7 @@
 
 import { get, post } from "./ask.js";
 import { ServedFilm } from "./served_film.js";
-import { at, lines, made, trouble, whenCompared } from "./page.js";
+import { at, lines, made, tellWhenCompared, trouble } from "./page.js";
 import { Player } from "./one_clip_player.js";
 import { followed } from "./work.js";
 import { seconds, unpacked } from "../../views/report/film.js";
@@ -132,7 +132,7 @@ async function lookAtDifferences() {
   const asked = new URLSearchParams({ reference }), found = await get(`/attempts/found?${asked}`).catch(trouble);
   if (!found) return;
   const { sentences, attempts, left_out } = found;
-  at("compared").textContent = whenCompared(found);
+  tellWhenCompared(found, at("findings"), at("compare"));
   lines("sentences", sentences.length ? sentences : ["No difference of the same joint or part is stated in two attempts."]);
   lines("attempts", attempts);
   lines("not-compared", left_out.map((text) => `Left out: ${text}`), "warning");
