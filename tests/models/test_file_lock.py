@@ -38,6 +38,7 @@ def test_a_download_needs_locks_and_says_so(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setenv("LA2DS_HOME", str(tmp_path))
+    monkeypatch.delenv("LA2DS_OFFLINE", raising=False)
     net = WeightFile("net", "net.pth", "MIT", "nothing", sha256="0" * 64)
     monkeypatch.setattr("la2ds_models.weight_files.zoo", lambda: {"net": net})
     monkeypatch.setattr(fcntl, "flock", refuse)
