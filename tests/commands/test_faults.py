@@ -1,6 +1,6 @@
 """Every operation on a file fails once, in every command that writes: the command ends with a
 documented exit code and leaves nothing half-written, and the same command again makes what an
-undisturbed one makes.
+undisturbed one makes. So it does after a kill at any of these operations.
 
 A few operations of each command are tried here, all of them with `pytest -m heavy`.
 """
@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import errno
 import json
+import multiprocessing
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +101,74 @@ def assert_same(root: Path, expected: dict[str, str], what: str) -> None:
     names = made.keys() | expected.keys()
     other = [name for name in names if made.get(name) != expected.get(name)]
     assert not other, f"{what}: {other}"
+
+
+# --- kills ----------------------------------------------------------------------------------------
+
+
+class Kills(Faults):
+    def fail(self, number: int, *path: str) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_and_be_killed(root: Path, name: str, at: int) -> None:
+    with Kills(root, at):
+        run(root, name)
+
+
+def kill(undisturbed: Undisturbed, name: str, at: int) -> None:
+    """Kill a command before the operation `at`, and run it again."""
+    root = undisturbed.root
+    w.fresh_copy(undisturbed.before[name], root)
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["la2ds_cli.commands.app", "torch", "cv2", "numpy"])
+    child = processes.Process(target=run_and_be_killed, args=(root, name, at))
+    child.start()
+    child.join()
+    what = f"{name}, killed before operation {at}: {undisturbed.operations[name][at - 1]}"
+    # What Python reads at its first command is not read again: a later one may do less.
+    assert child.exitcode == -signal.SIGKILL or (
+        child.exitcode == 0 and at > 0.8 * len(undisturbed.operations[name])
+    ), what
+    assert_whole(root, what)
+    again = run(root, name)
+    fine = DOCUMENTED if name.startswith("export") else {ExitCode.OK}
+    assert again.exit_code in fine, f"{what}: then {again.output}"
+    assert_same(root, undisturbed.contents[name], what)
+    assert not w.temporary(root), what
+
+
+def kills(name: str, operations: list[str], count: int) -> list[int]:
+    """Numbers of operations that change files, spread over the command."""
+    changes = [k for k, done in enumerate(operations, 1) if not done.startswith("read")]
+    step = max(len(changes) // count, 1)
+    return changes[NAMES.index(name) % step :: step]
+
+
+@pytest.fixture
+def all_swept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a killed command leaves is swept at once, not after a minute."""
+    monkeypatch.setattr(artifact, "_ABANDONED", 0.0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a fork server")
+@pytest.mark.usefixtures("all_swept")
+@pytest.mark.parametrize("name", NAMES)
+def test_run_again_after_a_kill_is_as_if_undisturbed(undisturbed: Undisturbed, name: str):
+    for at in kills(name, undisturbed.operations[name], 1):
+        kill(undisturbed, name, at)
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(os.name == "nt", reason="needs a fork server")
+@pytest.mark.usefixtures("all_swept")
+@pytest.mark.parametrize("name", NAMES)
+def test_run_again_after_any_kill_is_as_if_undisturbed(undisturbed: Undisturbed, name: str):
+    for at in kills(name, undisturbed.operations[name], 10**6):
+        kill(undisturbed, name, at)
+
+
+# --- which operations -----------------------------------------------------------------------------
 
 
 def sample(name: str, operations: list[str], count: int) -> Iterator[tuple[int, int]]:
