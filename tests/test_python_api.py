@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import inspect
 import json
 import re
@@ -197,6 +198,34 @@ def test_align_all_puts_clips_of_other_length_and_rate_on_one_timeline(
     assert set(two.clips) == {"ben", "carl"}
     with pytest.raises(la2ds.UserError, match=r"unknown file type"):
         timeline.save(tmp_path / "t.gif")
+
+
+def test_curves_follow_the_movement_and_not_the_clock(pair: la2ds.Project, tmp_path: Path):
+    """Of clips of other lengths and rates: what a percent shows is the moment that was matched."""
+    pair._stored.mark_video("ben", split="", group="club")
+    timeline = la2ds.align_all(pair, reference="anna", features="pose")
+    curves = timeline.curves()
+    assert curves.attrs["units"]["value"] == "degrees"
+    assert len(curves) == 2 * 101 * curves.quantity.nunique()
+    assert set(curves[curves.video == "ben"].group) == {"club"}
+    moving = curves.groupby("quantity").value.agg(np.ptp)
+    knee = curves[curves.quantity == moving.idxmax()]
+    anna, ben = (knee[knee.video == name].reset_index() for name in ("anna", "ben"))
+    assert anna.seconds.to_numpy() == pytest.approx(anna.reference_seconds.to_numpy(), abs=1e-6)
+    assert anna.seconds[100] == pytest.approx(39 / 20)
+    expected = [moment_of_ben(at) for at in ben.reference_seconds[10:90]]
+    assert ben.seconds[10:90].to_numpy() == pytest.approx(np.array(expected), abs=0.08)
+    apart = (anna.value - ben.value).abs()
+    assert apart.median() < 0.05 * np.ptp(anna.value)
+    by_clock = np.interp(
+        np.linspace(0, 1, 101), (ben.seconds - ben.seconds[0]) / np.ptp(ben.seconds), ben.value
+    )
+    assert np.median(np.abs(anna.value - by_clock)) > 2 * apart.median()
+    (file,) = timeline.save(tmp_path / "two.curves.csv")
+    rows = list(csv.DictReader(file.read_text("utf-8").splitlines()))
+    assert [row["clip"] for row in rows] == list(curves.video)
+    values = [float(row["value"] or "nan") for row in rows]
+    np.testing.assert_array_equal(values, curves.value)
 
 
 def test_offset_gives_the_clock_of_each_recording(pair: la2ds.Project):

@@ -19,6 +19,10 @@ from la2ds_cli.core.view import FLIPPED, View
 
 GRID = np.linspace(0.0, 1.0, 101)  # positions at which joint angles are compared
 WORTH_NOTING = 0.01  # share of the moments of an angle from which it is said to be left out
+CURVE_COLUMNS = (
+    *("clip", "group", "percent", "reference_seconds", "seconds", "confidence"),
+    *("quantity", "unit", "value"),
+)
 COLUMNS = (
     *("clip", "frame", "seconds", "position", "reference_frame", "reference_seconds"),
     "confidence",
@@ -145,6 +149,45 @@ class TimelineResult:
         }
         ids = [clip.video.id for clip in self.clips for _ in range(len(clip.frame))]
         return make_data_frame({"video": ids} | columns)
+
+    def curves(self) -> dict[str, list[Any]]:
+        """Return the curve of each angle of each clip on the clock of the reference, as columns.
+
+        One row for each clip, angle and position of GRID. Empty (None) where the clip does not show
+        the position, and where an angle is not seen or foreshortened.
+
+        Returns
+        -------
+        CURVE_COLUMNS to values of one length. percent: of the reference, from its first frame to
+        its last. reference_seconds, seconds: of that position in the reference and in the clip, so
+        that timing can be told from the size of a movement. confidence: that the seconds are right
+        to within 5 % of the reference. value: in degrees, 180 = straight.
+        """
+        clock, columns = self.clock, {name: [] for name in CURVE_COLUMNS}
+        own = rounded(clock.time[0] + GRID * (clock.time[-1] - clock.time[0]), 6)
+        count, percent = len(GRID), rounded(100 * GRID, 6)
+        for clip in self.clips:
+            row = clip.row_at(GRID)
+            at = np.arange(len(clip.time))
+            seconds = rounded(np.interp(row, at, clip.time), 6)
+            sure = rounded(np.interp(row, at, clip.confidence), 4)
+            for j, name in enumerate(self.joints):
+                columns["clip"] += [clip.video.id] * count
+                columns["group"] += [clip.video.group] * count
+                columns["percent"] += percent
+                columns["reference_seconds"] += own
+                columns["seconds"] += seconds
+                columns["confidence"] += sure
+                columns["quantity"] += [name] * count
+                columns["unit"] += ["degrees"] * count
+                columns["value"] += rounded(clip.angles[:, j], 3)
+        return columns
+
+    def curves_text(self) -> str:
+        """Return `curves` as CSV."""
+        columns = self.curves().values()
+        rows = zip(*columns, strict=True)
+        return table_text(CURVE_COLUMNS, (["" if v is None else v for v in row] for row in rows))
 
     def bands(self) -> tuple[FloatArray, FloatArray, IntArray]:
         """Mean and standard deviation (G, J) in degrees of the joint angles over the clips at GRID,

@@ -156,6 +156,7 @@ def _bars(axes: Axes, result: RepetitionsResult, height: list[float], shown: str
     only_left_and_bottom(axes)
 
 
+CURVES = ".curves.csv"  # the end of the name of a table of curves
 A_TIMELINE = "a timeline", (*figure.SUFFIXES, ".csv", ".json")  # for checked_outputs
 FOLDER = "timeline"  # below results/
 MOST_JOINTS = 4  # panels of angles
@@ -169,9 +170,11 @@ def write_timeline(
     project: Project, result: TimelineResult, targets: Sequence[Path], progress: Progress
 ) -> TimelineResult:
     """Write a timeline by the suffixes of `targets`, and return it with its files; existing ones
-    are replaced. Without targets a figure, the table and a JSON file go to results/timeline."""
-    targets = targets or figure.default_files(project, FOLDER, FOLDER, (".png", ".csv", ".json"))
-    contents = {".csv": TimelineResult.csv_text}
+    are replaced. Without targets a figure, the tables and a JSON file go to results/timeline."""
+    targets = targets or figure.default_files(
+        project, FOLDER, FOLDER, (".png", ".csv", CURVES, ".json")
+    )
+    contents = {CURVES: TimelineResult.curves_text, ".csv": TimelineResult.csv_text}
     draw = partial(draw_timeline, project)
     return figure.write_result(project, result, targets, draw, progress, contents)
 

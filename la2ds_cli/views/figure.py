@@ -166,7 +166,8 @@ def write_result(
     Parameters
     ----------
     draw: makes the figure for all other suffixes (SUFFIXES), once.
-    contents: the content for a suffix other than .json, which holds `to_json`.
+    contents: the content by the end of a name other than .json, which holds `to_json`; the first
+        that fits counts.
     """
     result = replace(result, files=tuple(targets))
     figure: Figure | None = None
@@ -174,8 +175,8 @@ def write_result(
         kind = path.suffix.lower()
         if kind == ".json":
             write_output(project, path, artifact.json_text(result.to_json()))
-        elif contents and kind in contents:
-            write_output(project, path, contents[kind](result))
+        elif content := _content_for(path.name, contents or {}):
+            write_output(project, path, content(result))
         else:
             if figure is None:
                 progress.begin("drawing")
@@ -183,6 +184,12 @@ def write_result(
                 progress.end()
             write_output(project, path, render(figure, kind[1:]))
     return result
+
+
+def _content_for(
+    name: str, contents: Mapping[str, Callable[[R], str | bytes]]
+) -> Callable[[R], str | bytes] | None:
+    return next((contents[end] for end in contents if name.lower().endswith(end)), None)
 
 
 @cache

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.alignment.alignment import IN_MEMORY
+from la2ds_cli.core.data_frames import make_data_frame
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.host import unchanged_process
 from la2ds_cli.core.output_paths import checked_outputs
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from la2ds_cli.alignment.alignment import Alignment
     from la2ds_cli.alignment.timeline_result import PlacedClip, TimelineResult
     from la2ds_cli.core.project import Project
+
+_MEASURED = ("percent", "reference_seconds", "seconds", "confidence", "value")
 
 
 def save_alignment(project: Project, alignment: Alignment, files: Sequence[Path]) -> list[Path]:
@@ -107,3 +110,23 @@ class Timeline:
         """Return a pandas.DataFrame with a row for each frame of each clip; UserError (exit 6)
         without pandas. The columns: `video`, `frame`, `time`, `position`, `confidence`."""
         return self._result.to_frame()
+
+    def curves(self) -> Any:
+        """Return a pandas.DataFrame of the angles of every clip over the timeline, in long form.
+
+        A row for each clip, angle and percent of the reference. The columns: `video`, `group`,
+        `percent`, `reference_seconds`, `seconds` (of the clip: how its time was warped),
+        `confidence`, `quantity`, `unit` and `value` (180 = straight; NaN = not seen, or the limb
+        points at the camera). Left and right are those of the clip as it was compared with the
+        reference. `attrs["units"]` has the units of the columns.
+
+        Raises
+        ------
+        UserError: exit 6 without pandas.
+        """
+        columns = self._result.curves()
+        columns["video"] = columns.pop("clip")  # as in to_frame; a frame has a method `clip`
+        frame = make_data_frame(columns).astype(dict.fromkeys(_MEASURED, float))
+        seconds = {"reference_seconds": "s", "seconds": "s"}
+        frame.attrs["units"] = {"percent": "%", "value": "degrees"} | seconds
+        return frame

@@ -36,8 +36,10 @@ def test_a_moment_is_found_by_pointer_and_keys_and_seen_in_step(
     monkeypatch.setattr(jobs, "COMMAND", (*python, held + command))
     with browsed(browser, project) as seen:
         page = seen.page
-        asking = "{ method: 'POST', body: JSON.stringify({ a: 'a', b: 'b' }) }"
-        page.evaluate(f"fetch('/compare', {asking}).then((answer) => answer.text())")
+        asking = (
+            "{ method: 'POST', body: JSON.stringify({ reference: 'a', attempts: ['b', 'c'] }) }"
+        )
+        page.evaluate(f"fetch('/attempts/compare', {asking}).then((answer) => answer.text())")
         seen.go("/search?clip=a&row=20")
         seen.wait_for_text("said", "Waiting until other work is done")
         let_go.touch()
