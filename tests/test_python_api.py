@@ -205,10 +205,12 @@ def test_curves_follow_the_movement_and_not_the_clock(pair: la2ds.Project, tmp_p
     pair._stored.mark_video("ben", split="", group="club")
     timeline = la2ds.align_all(pair, reference="anna", features="pose")
     curves = timeline.curves()
-    assert curves.attrs["units"]["value"] == "degrees"
+    assert curves.attrs["units"]["seconds"] == "s"
+    units = curves.groupby("quantity").unit.first()
+    assert (units["left_knee"], units["hip_height"]) == ("degrees", "torso lengths")
     assert len(curves) == 2 * 101 * curves.quantity.nunique()
     assert set(curves[curves.video == "ben"].group) == {"club"}
-    moving = curves.groupby("quantity").value.agg(np.ptp)
+    moving = curves[curves.unit == "degrees"].groupby("quantity").value.agg(np.ptp)
     knee = curves[curves.quantity == moving.idxmax()]
     anna, ben = (knee[knee.video == name].reset_index() for name in ("anna", "ben"))
     assert anna.seconds.to_numpy() == pytest.approx(anna.reference_seconds.to_numpy(), abs=1e-6)

@@ -34,6 +34,7 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
+from la2ds_cli.features.body_quantities import body_quantities
 from la2ds_cli.features.camera_views import seen
 from la2ds_cli.features.pose_features import foreshortened, in_3d, joint_angles
 from la2ds_cli.features.resample import at_positions, evenly_spaced
@@ -245,25 +246,39 @@ class _Placer:
         position, confidence = placed_frames(result, len(pose_b), start)
         if np.isnan(position).all():
             raise Unusable("none of its frames is on the timeline")
-        view, row = result.view, row_at(position, GRID)
-        shown = ~np.isnan(row)
-        compared = seen(pose_b, view, pose_a)
-        hidden = foreshortened(compared)
-        angles = np.where(hidden, np.nan, joint_angles(compared)[1])
-        between = at_positions(angles, np.where(shown, row, 0.0))
-        nearest_row = np.rint(row[shown]).astype(np.int64)
+        compared = seen(pose_b, result.view, pose_a)
         return PlacedClip(
             pair.clips[1],
             pose_b.frame,
             pose_b.time,
             position,
             confidence,
-            view,
+            result.view,
             same.probability if same else float("nan"),
-            np.where(shown[:, None], between, np.nan).astype(np.float32),
-            hidden[nearest_row].mean(axis=0) if shown.any() else np.zeros(hidden.shape[1]),
+            *measure_at_grid(compared, row_at(position, GRID)),
             len(spans) or 1,
         )
+
+
+def measure_at_grid(
+    pose: PoseSequence, row: FloatArray
+) -> tuple[FloatArray, FloatArray, dict[str, FloatArray]]:
+    """Return `angles`, `foreshortened` and `quantities` of PlacedClip for a clip that shows the
+    positions of GRID at its fractional rows (G,), NaN = not shown."""
+    shown = ~np.isnan(row)
+    place = np.where(shown, row, 0.0)
+    hidden = foreshortened(pose)
+    angles = at_positions(np.where(hidden, np.nan, joint_angles(pose)[1]), place)
+    quantities = {
+        name: np.where(shown, at_positions(value[:, None], place)[:, 0], np.nan)
+        for name, value in body_quantities(pose).items()
+    }
+    nearest = np.rint(row[shown]).astype(np.int64)
+    return (
+        np.where(shown[:, None], angles, np.nan).astype(np.float32),
+        hidden[nearest].mean(axis=0) if shown.any() else np.zeros(hidden.shape[1]),
+        quantities,
+    )
 
 
 def placed_frames(result: Alignment, length: int, start: int = 0) -> tuple[FloatArray, FloatArray]:

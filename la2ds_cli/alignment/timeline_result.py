@@ -3,6 +3,7 @@ and the mean of their movement."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.data_frames import make_data_frame
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.core.view import FLIPPED, View
+from la2ds_cli.features.body_quantities import UNITS
 
 GRID = np.linspace(0.0, 1.0, 101)  # positions at which joint angles are compared
 WORTH_NOTING = 0.01  # share of the moments of an angle from which it is said to be left out
@@ -35,8 +37,9 @@ class PlacedClip:
     decreasing, NaN = not on the timeline. confidence: (T,) probability that the position is right
     to within 0.05. view: in which it was compared. probability: that it shows the movement,
     NaN if it cannot be judged. angles: (G, J) degrees at GRID, NaN = not seen, or foreshortened in
-    the image. foreshortened: (J,) share of the moments at which an angle is. repetitions: how many
-    the clip holds if the nearest of several was placed, else 1."""
+    the image. foreshortened: (J,) share of the moments at which an angle is. quantities: (G,) of
+    features/body_quantities.py at GRID. repetitions: how many the clip holds if the nearest of
+    several was placed, else 1."""
 
     video: Video
     frame: IntArray
@@ -47,6 +50,7 @@ class PlacedClip:
     probability: float
     angles: FloatArray
     foreshortened: FloatArray
+    quantities: Mapping[str, FloatArray]
     repetitions: int = 1
 
     @property
@@ -151,17 +155,19 @@ class TimelineResult:
         return make_data_frame({"video": ids} | columns)
 
     def curves(self) -> dict[str, list[Any]]:
-        """Return the curve of each angle of each clip on the clock of the reference, as columns.
+        """Return the curve of each quantity of each clip on the clock of the reference, as columns.
 
-        One row for each clip, angle and position of GRID. Empty (None) where the clip does not show
-        the position, and where an angle is not seen or foreshortened.
+        One row for each clip, quantity and position of GRID: the angles of the joints, and what
+        features/body_quantities.py measures. Empty (None) where the clip does not show the
+        position, and where a quantity is not seen or foreshortened.
 
         Returns
         -------
         CURVE_COLUMNS to values of one length. percent: of the reference, from its first frame to
         its last. reference_seconds, seconds: of that position in the reference and in the clip, so
         that timing can be told from the size of a movement. confidence: that the seconds are right
-        to within 5 % of the reference. value: in degrees, 180 = straight.
+        to within 5 % of the reference. value: in the unit beside it; angles of joints are 180
+        degrees if straight.
         """
         clock, columns = self.clock, {name: [] for name in CURVE_COLUMNS}
         own = rounded(clock.time[0] + GRID * (clock.time[-1] - clock.time[0]), 6)
@@ -171,7 +177,8 @@ class TimelineResult:
             at = np.arange(len(clip.time))
             seconds = rounded(np.interp(row, at, clip.time), 6)
             sure = rounded(np.interp(row, at, clip.confidence), 4)
-            for j, name in enumerate(self.joints):
+            angles = {name: clip.angles[:, j] for j, name in enumerate(self.joints)}
+            for name, value in {**angles, **clip.quantities}.items():
                 columns["clip"] += [clip.video.id] * count
                 columns["group"] += [clip.video.group] * count
                 columns["percent"] += percent
@@ -179,8 +186,8 @@ class TimelineResult:
                 columns["seconds"] += seconds
                 columns["confidence"] += sure
                 columns["quantity"] += [name] * count
-                columns["unit"] += ["degrees"] * count
-                columns["value"] += rounded(clip.angles[:, j], 3)
+                columns["unit"] += [UNITS.get(name, "degrees")] * count
+                columns["value"] += rounded(value, 3)
         return columns
 
     def curves_text(self) -> str:

@@ -127,7 +127,7 @@ def timeline(
     group: str | None = option("NAME", "The clips of one group, instead of CLIP."),
     reference: str | None = option("CLIP", "Whose time to use; default the most typical."),
     out: list[Path] | None = option(
-        "FILE", "Write .png, .svg, .pdf, .csv, .curves.csv (angles) or .json; repeatable."
+        "FILE", "Write .png, .svg, .pdf, .csv, .curves.csv (angles over time) or .json; repeatable."
     ),
     *,
     how: AlignmentOptions,
@@ -142,7 +142,7 @@ def timeline(
 
     Needs no trained model. Each clip is aligned with the reference, whose time is the timeline. A
     clip that clearly shows another movement is left out, and named. Without --out, a figure, a
-    table of frames, one of joint angles and a JSON file are written to results/timeline.
+    table of frames, one of curves and a JSON file are written to results/timeline.
     """
     from la2ds_cli.alignment.timeline import align_all, clips_of
     from la2ds_cli.compare.attempts import attempt_names

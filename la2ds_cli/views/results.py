@@ -112,13 +112,14 @@ class Timeline:
         return self._result.to_frame()
 
     def curves(self) -> Any:
-        """Return a pandas.DataFrame of the angles of every clip over the timeline, in long form.
+        """Return a pandas.DataFrame of every clip over the timeline, in long form.
 
-        A row for each clip, angle and percent of the reference. The columns: `video`, `group`,
-        `percent`, `reference_seconds`, `seconds` (of the clip: how its time was warped),
-        `confidence`, `quantity`, `unit` and `value` (180 = straight; NaN = not seen, or the limb
-        points at the camera). Left and right are those of the clip as it was compared with the
-        reference. `attrs["units"]` has the units of the columns.
+        A row for each clip, quantity and percent of the reference; the quantities are the angles of
+        joints (180 degrees = straight), the lean of the trunk, the width of the stance, and heights
+        of hips, hands and head. The columns: `video`, `group`, `percent`, `reference_seconds`,
+        `seconds` (of the clip: how its time was warped), `confidence`, `quantity`, `unit`, `value`
+        (NaN = not seen, or the limb points at the camera). Left and right are those of the clip as
+        it was compared with the reference. `attrs["units"]` has the units of the other columns.
 
         Raises
         ------
@@ -128,5 +129,5 @@ class Timeline:
         columns["video"] = columns.pop("clip")  # as in to_frame; a frame has a method `clip`
         frame = make_data_frame(columns).astype(dict.fromkeys(_MEASURED, float))
         seconds = {"reference_seconds": "s", "seconds": "s"}
-        frame.attrs["units"] = {"percent": "%", "value": "degrees"} | seconds
+        frame.attrs["units"] = {"percent": "%"} | seconds
         return frame
