@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import csv
 import dataclasses
+import html
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -108,7 +109,20 @@ def _row(param: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("**", "\\*\\*")
+    """Text as it stands in a table's cell, stars included."""
+    parts = re.split("(`[^`]*`)", _without_pipes(text))
+    return "".join(p if p.startswith("`") else p.replace("**", "\\*\\*") for p in parts)
+
+
+def _without_pipes(text: str) -> str:
+    """Markdown for a table's cell that every renderer shows alike. Some show the backslash of an
+    escaped pipe in code, so a pipe is an entity; and as backticks show an entity as it is written,
+    code with a pipe becomes an element."""
+    return re.sub(r"`([^`]*\|[^`]*)`", _code_element, text).replace("|", "&#124;")
+
+
+def _code_element(code: re.Match[str]) -> str:
+    return f"<code>{html.escape(code[1], quote=False)}</code>"
 
 
 def _rows(command: Any) -> list[str]:
@@ -263,7 +277,7 @@ def _csv_table(name: str, columns: str) -> str:
     shown = (
         [header.index(column) for column in columns.split(", ")] if columns else range(len(header))
     )
-    lines = [[row[n].replace("|", "\\|") for n in shown] for row in (header, *rows)]
+    lines = [[_without_pipes(row[n]) for n in shown] for row in (header, *rows)]
     lines.insert(1, ["---"] * len(lines[0]))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import re
 import shlex
@@ -82,6 +83,16 @@ def test_every_command_has_a_section_and_its_options_and_arguments_say_what_they
             assert "repeatable" in param.help or not several, f"{name} {param.name}"
 
 
+@pytest.mark.parametrize("text", ["`a|b`", "`FILE|DIR` or `x`, a|b", "`a<b|c`", "`D**2` and **"])
+def test_a_cell_shows_its_text_and_no_backslash(writer: ModuleType, text: str):
+    """As a renderer that ends a cell at every pipe and takes backslashes in code literally."""
+    cell = writer._cell(text)
+    assert "|" not in cell
+    code = [html.unescape(c) for c in re.findall(r"<code>(.*?)</code>", cell)]
+    code += re.findall(r"`(.*?)`", cell)
+    assert sorted(code) == sorted(re.findall(r"`(.*?)`", text))
+
+
 def test_exit_codes_are_documented():
     page = (ROOT / "docs" / "reference" / "codes.md").read_text("utf-8")
     documented = dict(re.findall(r"^\| (\d+) \| `(\w+)` \|", page, re.MULTILINE))
@@ -142,6 +153,13 @@ def test_the_accuracies_of_networks_are_those_of_the_list_of_weights():
     assert len(published) > 10
     for value in published:
         assert f"{value:.3f}" in page
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_code_in_a_table_shows_a_backslash_before_a_pipe_or_a_star(page: str):
+    rows = [row for row in (ROOT / page).read_text("utf-8").splitlines() if row.startswith("|")]
+    code = [code for row in rows for code in re.findall(r"`(.*?)`", row)]
+    assert [each for each in code if re.search(r"\\[|*]", each)] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
