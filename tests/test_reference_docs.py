@@ -9,7 +9,7 @@ import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,14 +24,18 @@ from la2ds_cli.experiments.benchmark import shipped_methods
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def writer() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("write_docs", ROOT / "scripts" / "write_docs.py")
+def module_at(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def writer() -> ModuleType:
+    return module_at(ROOT / "scripts" / "write_docs.py")
 
 
 @pytest.mark.parametrize("page", ["cli.md", "settings.md"])
@@ -246,11 +250,23 @@ def test_settings_that_a_page_names_are_there(page: str):
         assert key in sections[section] or f"{section}.{key}" in FILES, f"{section}.{key}"
 
 
-def test_the_menu_of_the_site_lists_every_page():
-    menu = (ROOT / "mkdocs.yml").read_text("utf-8")
-    for page in PAGES[1:]:
-        path = page.removeprefix("docs/")
-        assert f": {path}\n" in menu or path.startswith("decisions/"), path
+def test_the_menu_of_the_site_lists_every_page_and_decisions_last():
+    menu = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:\n")[2]
+    listed = re.findall(r": ([\w/-]+\.md)$", menu, re.MULTILINE)
+    assert sorted(listed) == sorted(page.removeprefix("docs/") for page in PAGES[1:])
+    assert listed == sorted(listed, key=lambda page: page.startswith("decisions/"))
+
+
+def test_the_search_of_the_site_leaves_out_pages_about_the_making_and_no_others():
+    hook = module_at(ROOT / "scripts" / "site_search.py")
+    left_out = set[str]()
+    for name in (page.removeprefix("docs/") for page in PAGES[1:]):
+        page = SimpleNamespace(file=SimpleNamespace(src_uri=name), meta={})
+        assert hook.on_page_markdown("text", page=page, config=None, files=None) == "text"
+        left_out |= {name} if page.meta else set()
+    decisions = {f"decisions/{path.name}" for path in (ROOT / "docs/decisions").iterdir()}
+    assert left_out == decisions | {"results/mutation.md", "results/reliability.md"}
+    assert "\nhooks: [scripts/site_search.py]\n" in (ROOT / "mkdocs.yml").read_text("utf-8")
 
 
 def test_the_changelog_names_the_version():
