@@ -12,13 +12,16 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.main import get_command
 
 from la2ds_cli import __version__
+from la2ds_cli.alignment.confidence import tolerance_of
 from la2ds_cli.commands.app import app
 from la2ds_cli.core.config import load_config, preset_names
 from la2ds_cli.core.errors import ExitCode
+from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.experiments.benchmark import shipped_methods
 
 ROOT = Path(__file__).parents[1]
@@ -111,6 +114,15 @@ def test_item_codes_are_documented():
         used |= set(re.findall(r"\"([A-Z]\d{3})\"", path.read_text("utf-8")))
     assert "V001" in used
     assert documented == used
+
+
+def test_what_sure_is_in_seconds_is_what_the_code_says():
+    page = (ROOT / "docs" / "explanation" / "certainty.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d+) s \| ±([\d.]+) s \|$", page, re.MULTILINE)
+    assert len(rows) == 6
+    for length, tolerance in rows:
+        axis = TimeAxis(np.arange(0, int(length), 1 / 25), 25.0)
+        assert tolerance_of(axis) == pytest.approx(float(tolerance))
 
 
 FILES = {"model.onnx", "model.safetensors", "train.py"}
