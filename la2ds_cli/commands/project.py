@@ -85,15 +85,16 @@ def _show_training(console: Console, result: dict[str, Any]) -> None:
 
 def _show_demo(console: Console, result: dict[str, Any]) -> None:
     truth = result["truth"]
-    console.line(f"aligned: {truth['a']} and {truth['b']}, two of {result['clips']} performers")
+    a, b = (Path(truth[side]["path"]).name for side in "ab")
+    console.line(f"A {a} and B {b}, two of {result['clips']} rendered performers")
     console.line(
-        f"sure of {truth['sure']} of {truth['frames_of_a']} frames; against the rendered truth: "
-        f"median error {truth['median_error']:.1f} frames of {truth['length']} "
+        f"sure of {truth['sure']} of {truth['frames_of_a']} frames of A; median error "
+        f"{truth['median_error']:.1f} frames of B against the rendered truth "
         f"(constant speed: {truth['clock_median_error']:.1f})"
     )
     console.line()
-    for each in result["files"]:
-        console.line(f"{each['shows']}: {each['file']}")
+    rows = [(each["file"], each["shows"]) for each in result["files"]]
+    console.table(("file", "shows"), rows)
 
 
 def init(

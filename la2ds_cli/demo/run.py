@@ -161,9 +161,9 @@ def _write_shown(project: Project, aligned: Alignment, progress: Progress) -> li
     write_pair(project, aligned, out=page, progress=progress)
     write_alignment(project, aligned, [picture], progress)
     return [
-        _shown(film, "film: both performers in step"),
-        _shown(page, "page for your browser: the same to step through, with angles and certainty"),
-        _shown(picture, "picture: which moment of one is which moment of the other"),
+        _shown(film, "both performers in step, as a film"),
+        _shown(page, "the same in a browser, to step through, with angles and certainty"),
+        _shown(picture, "which moment of A is which moment of B, and how sure"),
     ]
 
 
@@ -174,7 +174,7 @@ def _write_neighbours(
     sheet = project.results_dir("retrieve") / "demo.png"
     request = RetrievalRequest(clip, Limits(NEIGHBOURS), run=run, device=device)
     retrieval_sheet.write(project, retrieve(project, request, progress), [sheet], progress)
-    return _shown(sheet, "sheet: the most similar frames of other performers, by the trained run")
+    return _shown(sheet, "the most similar frames of other performers, by the trained run")
 
 
 # --- training, where it is wanted --------------------------------------------------------------
@@ -237,17 +237,17 @@ def read_truth(project: Project) -> dict[str, FloatArray]:
 def check_truth(result: Alignment, phase_a: FloatArray, phase_b: FloatArray) -> dict[str, Any]:
     """Compare an alignment of two demo clips with the phases from which they were rendered.
 
-    a, b: ids. frames: number of compared frames of A; length: frames of B. median_error: of the
-    alignment in frames of B; clock_median_error: of a constant speed. sure: frames of A whose match
-    is sure, of frames_of_a.
+    a, b: the clips. sure: frames of A whose match is sure, of frames_of_a. frames: those that are
+    compared; length: frames of B. median_error: of the alignment in frames of B;
+    clock_median_error: of a constant speed.
     """
     a, b = phase_a[result.frame_a], phase_b[result.frame_b]
     error, of_clock = (
         counterpart_error(frame, a, b) for frame in (result.position, constant_speed(a, b))
     )
     return {
-        "a": result.a.id,
-        "b": result.b.id,
+        "a": {"video": result.a.id, "path": result.a.path},
+        "b": {"video": result.b.id, "path": result.b.path},
         "frames": len(error),
         "length": len(phase_b),
         "median_error": float(np.median(error)),
