@@ -48,7 +48,7 @@ def demo(
       la2ds demo --train
 
     Renders sixteen clips, finds the joints, aligns two performers, and writes both in step as a
-    film, as a page for a browser and as a picture. Takes a minute or two on a CPU and downloads
+    film, as a page for a browser and as a picture. Takes about a minute on a CPU and downloads
     nothing. The clips are rendered, so the true alignment is known and the result is checked
     against it. Running it again continues from what is done.
 

@@ -1,4 +1,4 @@
-"""Rendered performers: clips with known true correspondences, and the whole pipeline run on them.
+"""Rendered performers: clips with known true correspondences, and `la2ds demo` on them.
 
 performer.py: a jointed body, its proportions, movement and clothes · render.py: how a camera sees
 it · demo_clips.py: videos and their ground truth · run.py: `la2ds demo`, and the error of its
