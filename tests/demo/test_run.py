@@ -12,6 +12,7 @@ from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
 from la2ds_cli.demo.run import constant_speed, counterpart_error, run_demo
 from la2ds_cli.video.reader import read_frames
+from la2ds_cli.views.sync import SideBySide
 from tests.processes import invoke
 from tests.snapshots.snapshot import assert_matches, key_lines
 
@@ -48,9 +49,22 @@ def check_files(document: dict[str, Any], count: int) -> None:
     assert sorted(folder.glob("*/demo.*")) == sorted([film, page, picture, *more])
 
 
-def test_the_demo_ends_with_what_shows_the_alignment(tmp_path: Path):
-    """Without training; a second time, with it and from what is there."""
+def test_the_demo_ends_with_what_shows_the_alignment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Interrupted while it writes the film; without training; again; and with it, each time from
+    what is there."""
     root = tmp_path / "demo"
+
+    def interrupted(*arguments: Any) -> None:
+        if arguments[-1] == 9:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SideBySide, "_draw", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_demo(root, clips=8)
+    assert [path for path in (root / "results").glob("*/*") if path.suffix != ".csv"] == []
     first = run_demo(root, clips=8)
     truth = first["truth"]
     assert set(first) == {"project", "clips", "truth", "files"}
