@@ -17,7 +17,7 @@ la2ds=("$python" -c 'from la2ds_cli.main import main; main()')
   echo "== tests"
   "$python" -m pytest -m gpu -rs
   echo "== the demo on the GPU"
-  time "${la2ds[@]}" demo "$folder/demo" --device cuda --quiet
+  time "${la2ds[@]}" demo "$folder/demo" --train --device cuda --quiet
   failed=()
   benchmark() {
     echo "== $*"

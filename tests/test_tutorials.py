@@ -70,6 +70,6 @@ def test_the_tutorials_print_what_they_show(
 
 def test_examples_and_their_output_are_found() -> None:
     assert (
-        sum(bool(shown) for page in ("two-clips", "what-differs") for _, shown in steps(page)) == 3
+        sum(bool(shown) for page in ("two-clips", "what-differs") for _, shown in steps(page)) == 4
     )
     assert sum(len(lines) for lines, _ in steps(TRAINED)) >= 8

@@ -100,7 +100,7 @@ def other_commands(root: Path) -> dict[str, tuple[list[str], ExitCode]]:
             ExitCode.OK,
         ),
         "reproduce": (["reproduce", "table7", *scored, *project], ExitCode.OK),
-        "demo": (["demo", str(root / "demo"), "--minutes", "0.1", *_CPU], ExitCode.OK),
+        "demo": (["demo", str(root / "demo"), "--train", "--minutes", "0.1", *_CPU], ExitCode.OK),
         "status": (["status", *project], ExitCode.OK),
         "doctor": (["doctor"], ExitCode.OK),
         "models": (["models", "ls"], ExitCode.OK),

@@ -207,7 +207,7 @@ def root(
     """Align videos of human movement in time.
 
     \b
-    See it work on rendered clips (a few minutes, no download):
+    See it work on rendered clips (a minute, no download):
       la2ds demo
     \b
     Your own clips, one movement per clip:

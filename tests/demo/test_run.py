@@ -2,50 +2,121 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.project import Project
-from la2ds_cli.demo.demo_clips import constant_speed, counterpart_error, run_demo
+from la2ds_cli.demo.run import constant_speed, counterpart_error, run_demo
+from la2ds_cli.video.reader import read_frames
+from la2ds_cli.views.sync import SideBySide
 from tests.processes import invoke
 from tests.snapshots.snapshot import assert_matches, key_lines
 
 NAN = np.nan
 
 
-def test_the_whole_chain_and_going_on_from_what_is_current(
+@pytest.fixture(autouse=True)
+def fewer_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("la2ds_cli.demo.demo_clips.FPS", 12)  # the same movement
+
+
+def made(root: Path) -> dict[Path, int]:
+    """What is computed once, and when it was."""
+    kept = ("videos/*", "poses/*", "checkpoints/**/*.safetensors")
+    return {path: path.stat().st_mtime_ns for kind in kept for path in root.glob(kind)}
+
+
+def check_files(document: dict[str, Any], count: int) -> None:
+    """Each file is whole, and shows the two clips from the first frame to the last."""
+    film, page, picture, *more = (Path(each["file"]) for each in document["files"])
+    assert (len(more), len({each["shows"] for each in document["files"]})) == (count - 3, count)
+    truth = document["truth"]
+    shown = list(read_frames(film))
+    assert len(shown) == truth["frames_of_a"]
+    assert all(frame.image.shape == shown[0].image.shape for frame in shown)
+    html = page.read_text("utf-8")
+    assert html.rstrip().endswith("</html>")
+    assert all(Path(truth[side]["path"]).stem in html for side in "ab")
+    for path in (picture, *more):
+        with Image.open(path) as image:
+            image.load()
+            assert min(image.size) > 300
+    folder = Path(document["project"]) / "results"
+    assert sorted(folder.glob("*/demo.*")) == sorted([film, page, picture, *more])
+
+
+def test_the_demo_ends_with_what_shows_the_alignment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("la2ds_cli.demo.demo_clips.FPS", 12)  # fewer frames, the same movement
-    first = run_demo(tmp_path, clips=8, minutes=0.05)
-    truth, evaluation = first["truth"], first["evaluation"]
-    assert (first["clips"], evaluation["clips"]) == (8, 2)
-    assert first["training"]["steps"] > 0
+    """Interrupted while it writes the film; without training; again; and with it, each time from
+    what is there."""
+    root = tmp_path / "demo"
+
+    def interrupted(*arguments: Any) -> None:
+        if arguments[-1] == 9:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SideBySide, "_draw", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_demo(root, clips=8)
+    assert [path for path in (root / "results").glob("*/*") if path.suffix != ".csv"] == []
+    first = run_demo(root, clips=8)
+    truth = first["truth"]
+    assert set(first) == {"project", "clips", "truth", "files"}
     assert truth["frames"] > 15
     assert truth["median_error"] < truth["length"] / 4
+    assert 0 <= truth["sure"] <= truth["frames_of_a"]
+    check_files(first, 3)
+    assert not (root / "checkpoints").exists()
+
+    phases = root / "phases.csv"
+    rendered = phases.read_text("utf-8")
+    own = rendered.replace("rise", "my own", 1)
+    phases.write_text(own, "utf-8")
+    before = made(root)
+    assert len(before) == 8 + 2 + 8
+    again = invoke("demo", root)
+    assert (made(root), phases.read_text("utf-8")) == (before, own)
+    lines = [line.split(maxsplit=1) for line in again.stdout.splitlines()]
+    for each in first["files"]:
+        assert [each["file"], each["shows"]] in lines
+    assert f"sure of {truth['sure']} of {truth['frames_of_a']} frames of A" in again.stdout
+    assert f"median error {truth['median_error']:.1f} frames of B" in again.stdout
+    assert f"constant speed: {truth['clock_median_error']:.1f}" in again.stdout
+    assert "training" not in again.output
+    assert "not shown to help" not in again.output
+    assert again.stderr.splitlines()[-2:] == [
+        f"next: la2ds studio --project {root}",
+        "next: la2ds align YOUR.mp4 OTHER.mp4 --out ab.png",
+    ]
+
+    phases.write_text(rendered, "utf-8")
+    trained = run_demo(root, clips=8, training=True, minutes=0.05)
+    evaluation = trained["evaluation"]
+    assert (trained["clips"], evaluation["clips"]) == (8, 2)
+    assert trained["training"]["steps"] > 0
     assert {"model", "time_only", "raw_pose"} <= set(evaluation["features"])
-    for picture in first["pictures"]:
-        assert Path(picture).read_bytes().startswith(b"\x89PNG")
-    document = json.loads(json.dumps(first, allow_nan=False))
+    check_files(trained, 4)
+    assert before.items() <= made(root).items()
+    document = json.loads(json.dumps(trained, allow_nan=False))
     assert_matches("demo_keys.txt", key_lines([document]))
 
-    def made() -> dict[Path, int]:
-        kept = ("videos/*", "poses/*", "checkpoints/**/*.safetensors")
-        return {path: path.stat().st_mtime_ns for kind in kept for path in tmp_path.glob(kind)}
+    before = made(root)
+    shown = invoke("demo", root, "--train", "--minutes", "0.1")
+    assert made(root) == before
+    assert f"8 clips, {trained['training']['steps']} training steps" in shown.stdout
+    assert all(each["file"] in shown.stdout for each in trained["files"])
 
-    phases = tmp_path / "phases.csv"
-    own = phases.read_text("utf-8").replace("rise", "my own", 1)
-    phases.write_text(own, "utf-8")
-    before = made()
-    again = invoke("demo", tmp_path, "--minutes", "0.1")
-    assert (made(), phases.read_text("utf-8")) == (before, own)
-    assert len(before) > 8 + 2 + 8
-    assert f"8 clips, {first['training']['steps']} training steps" in again.stdout
-    assert f"median error {truth['median_error']:.1f} frames of {truth['length']}" in again.stdout
-    assert f"constant speed: {truth['clock_median_error']:.1f}" in again.stdout
-    assert all(picture in again.stdout for picture in first["pictures"])
+
+def test_a_limit_of_training_needs_training(tmp_path: Path):
+    result = invoke("demo", tmp_path / "demo", "--minutes", "1", code=ExitCode.USAGE)
+    assert "--train" in result.stderr
+    assert not (tmp_path / "demo").exists()
 
 
 def test_a_project_of_your_own_is_not_touched(tmp_path: Path):
