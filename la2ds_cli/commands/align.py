@@ -13,6 +13,7 @@ from la2ds_cli.commands.options import (
     Here,
     argument,
     option,
+    out_option,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ _LISTED = 20  # clips of a timeline
 def align(
     a: str = CLIP_A,
     b: str = argument("B", "The clip to align with it."),
-    out: list[Path] | None = option("FILE", "Write .png, .svg, .pdf, .csv or .json; repeatable."),
+    out: list[Path] | None = out_option(
+        "FILE", "Write .png, .svg, .pdf, .csv or .json; repeatable."
+    ),
     repetition: str | None = option(
         "N|best|all", "Repetition of B to align: the N-th, the nearest, or all."
     ),
@@ -126,7 +129,9 @@ def timeline(
     ),
     group: str | None = option("NAME", "The clips of one group, instead of CLIP."),
     reference: str | None = option("CLIP", "Whose time to use; default the most typical."),
-    out: list[Path] | None = option("FILE", "Write .png, .svg, .pdf, .csv or .json; repeatable."),
+    out: list[Path] | None = out_option(
+        "FILE", "Write .png, .svg, .pdf, .csv or .json; repeatable."
+    ),
     *,
     how: AlignmentOptions,
     here: Here,

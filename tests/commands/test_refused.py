@@ -29,7 +29,7 @@ OF_TWO = [  # of every command that aligns two clips
 ROWS = {
     "align": [
         *OF_TWO,
-        ("clip-0", USAGE, "Missing argument 'B'"),
+        ("clip-0", USAGE, "missing argument 'B'"),
         ("clip-0 clip-1 clip-2", USAGE, "unexpected extra argument"),
         ("clip-0 clip-1 --out project/phases.csv", USAGE, "would be lost"),
         ("one many --repetition all --out project/videos.csv", USAGE, "would be lost"),
@@ -77,7 +77,7 @@ ROWS = {
         ("--run ../x", USAGE, "'../x' is not a run name"),
     ],
     "train": [
-        ("--sett a.b=1", USAGE, "No such option: --sett"),
+        ("--sett a.b=1", USAGE, "no such option: --sett"),
         ("--input rgb", USAGE, "--method gtcc or lav or sal or tcc"),
         ("--set train.step=3", USAGE, "did you mean 'steps'?"),
         ("--set trian.steps=3", USAGE, "did you mean 'train'?"),
@@ -124,7 +124,7 @@ ROWS = {
         ("--format coco-json", USAGE, "--format is no option: give FORMAT without a name"),
     ],
     "transfer-labels": [
-        ("", USAGE, "Missing option '--from'"),
+        ("", USAGE, "missing option '--from'"),
         ("--from nobody", UNREADABLE, "there is no clip 'nobody'"),
         ("--from clip-1", MISMATCH, "'clip-1' has no phases set by a person"),
         ("--from clip-0 --method dwt", USAGE, "did you mean 'dtw'?"),
