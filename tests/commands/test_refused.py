@@ -21,6 +21,8 @@ USAGE, UNREADABLE, UNUSABLE = ExitCode.USAGE, ExitCode.UNREADABLE, ExitCode.UNUS
 MISMATCH, STORAGE = ExitCode.MISMATCH, ExitCode.STORAGE
 OF_TWO = [  # of every command that aligns two clips
     ("clip-0 missing.mp4", UNREADABLE, "no such file: missing.mp4 (V006)"),
+    ("gone.mp4 missing.mp4", UNREADABLE, "no such files: gone.mp4, missing.mp4 (V006)"),
+    ("gone.mp4 gone.mp4", UNREADABLE, "no such file: gone.mp4 (V006)"),
     ("clip-0 clip", MISMATCH, "'clip' fits 4 videos"),
     ("clip-0 clip-1 --out ab.docx", USAGE, "unknown file type"),
     ("clip-0 clip-1 --method dwt", USAGE, "did you mean 'dtw'?"),
