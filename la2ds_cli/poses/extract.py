@@ -260,7 +260,7 @@ def _without_overlap(sources: Sequence[ClipSource]) -> list[list[ClipSource]]:
 def _run_on_ray(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipResult]:
     """The result of each source, in order, by the actors of a Ray cluster."""
     arguments = (str(run.project.root), run.config, run.device, run.overwrite)
-    without = "use --shard I/N in N jobs"
+    without = "run la2ds extract-poses --shard I/N in N jobs"
     for result in ray_map(ClipWorker, arguments, sources, run.device, without, _lost):
         run.progress.advance(2 * result.items[0].frames)
         yield result
