@@ -47,7 +47,7 @@ def report(
 
     One file that opens in any browser, offline: both clips played in step, distance matrix, tempo,
     differences of the joints, confidence, phases and weaknesses of the joints.
-    Without --out, it is written to results/report.
+    Without --out, it is written to results/report. la2ds align --out ab.html makes the same page.
     """
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views.report.pair import PAGE, write_pair
@@ -90,7 +90,7 @@ def sync(
 
     Aligns B to A as `la2ds align` does. A plays at its own speed. B speeds up and slows down to
     follow it, and is grey where a moment of A has no counterpart. Without --out, the video is
-    written to results/sync.
+    written to results/sync. la2ds align --out ab.mp4 makes the same video.
     """
     from la2ds_cli.alignment.request import features_name
     from la2ds_cli.core.output_paths import checked_outputs

@@ -160,15 +160,27 @@ def write_result(
     progress: Progress,
     contents: Mapping[str, Callable[[R], str | bytes]] | None = None,
 ) -> R:
-    """Write each file by its suffix, and return the result with its `files`; existing files are
-    replaced unless `check_output` refuses it.
+    """Write each file by its suffix as write_files, and return the result with its `files`."""
+    result = replace(result, files=tuple(targets))
+    write_files(project, result, targets, draw, progress, contents)
+    return result
+
+
+def write_files(
+    project: Project,
+    result: R,
+    targets: Sequence[Path],
+    draw: Callable[[R], Figure],
+    progress: Progress,
+    contents: Mapping[str, Callable[[R], str | bytes]] | None = None,
+) -> None:
+    """Write each file by its suffix; existing files are replaced unless `check_output` refuses it.
 
     Parameters
     ----------
     draw: makes the figure for all other suffixes (SUFFIXES), once.
     contents: the content for a suffix other than .json, which holds `to_json`.
     """
-    result = replace(result, files=tuple(targets))
     figure: Figure | None = None
     for path in targets:
         kind = path.suffix.lower()
@@ -182,7 +194,6 @@ def write_result(
                 figure = draw(result)
                 progress.end()
             write_output(project, path, render(figure, kind[1:]))
-    return result
 
 
 @cache

@@ -40,6 +40,8 @@ ROWS = {
         ("one many --repetition every", USAGE, "'every' does not name a repetition"),
         ("one many --repetition 0", USAGE, "'0' does not name a repetition"),
         ("one many --repetition all --out ab.docx", USAGE, "unknown file type"),
+        ("one many --repetition all --out ab.mp4", USAGE, "cannot write repetitions to 'ab.mp4'"),
+        ("one many --repetition all --out ab.html", USAGE, "cannot write repetitions"),
     ],
     "compare": [
         *OF_TWO,
