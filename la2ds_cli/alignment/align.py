@@ -142,8 +142,8 @@ def check_joints_seen(pose: PoseSequence, name: str) -> None:
     if np.isnan(pose.xy).all():
         raise Unusable(
             f"no joint was seen in {name}",
-            hint="look at it with la2ds extract-poses --overlay sheet.png; a stronger --pose, or a "
-            "lower joint_threshold under [poses] in project.toml, may see more",
+            hint="look at it with la2ds extract-poses --overlay sheet.png; a stronger network with "
+            "--pose there, or a lower joint_threshold under [poses] in project.toml, may see more",
         )
 
 

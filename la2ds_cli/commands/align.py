@@ -13,6 +13,7 @@ from la2ds_cli.commands.options import (
     Here,
     argument,
     option,
+    out_option,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +28,11 @@ _LISTED = 20  # clips of a timeline
 def align(
     a: str = CLIP_A,
     b: str = argument("B", "The clip to align with it."),
-    out: list[Path] | None = option("FILE", "Write .png, .svg, .pdf, .csv or .json; repeatable."),
+    out: list[Path] | None = out_option(
+        "FILE",
+        "Write .png, .svg, .pdf, .csv or .json, the video of la2ds sync (.mp4) or the page of "
+        "la2ds report (.html); repeatable.",
+    ),
     repetition: str | None = option(
         "N|best|all", "Repetition of B to align: the N-th, the nearest, or all."
     ),
@@ -39,7 +44,7 @@ def align(
 
     \b
       la2ds align anna.mp4 ben.mp4 --project swings
-      la2ds align anna ben --project swings --out ab.png --out ab.csv
+      la2ds align anna ben --project swings --out ab.png --out ab.mp4
       la2ds align squat.mp4 five_squats.mp4 --repetition all
 
     Needs no trained model. Video files that are new to the project are extracted first, and the
@@ -63,10 +68,12 @@ def align(
         opened = here.clips((a, b), console)
         progress = console.progress
         request = how.request(opened)
-        targets = checked_outputs(opened, out or [], *alignment_files.AN_ALIGNMENT, (a, b))
+        every = repetition == "all"
+        kinds = alignment_files.REPETITIONS if every else alignment_files.AN_ALIGNMENT
+        targets = checked_outputs(opened, out or [], *kinds, (a, b))
         if repetition is not None:
             found = align_repetitions(opened, a, b, request, repetition, progress)
-            if repetition == "all":
+            if every:
                 found = alignment_files.write_repetitions(opened, found, targets, progress)
                 console.document("align", found.to_json())
                 _show_repetitions(console, found)
@@ -126,7 +133,7 @@ def timeline(
     ),
     group: str | None = option("NAME", "The clips of one group, instead of CLIP."),
     reference: str | None = option("CLIP", "Whose time to use; default the most typical."),
-    out: list[Path] | None = option(
+    out: list[Path] | None = out_option(
         "FILE", "Write .png, .svg, .pdf, .csv, .curves.csv (angles over time) or .json; repeatable."
     ),
     *,

@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -28,51 +28,58 @@ from la2ds_cli.commands import (
     studio,
 )
 from la2ds_cli.commands.command import Command
+from la2ds_cli.commands.options import OFFLINE, forbid_network
+from la2ds_cli.commands.usage_errors import UsageError, as_user_error, is_request_for_help
 from la2ds_cli.core import console
 from la2ds_cli.core.errors import ExitCode, Unavailable, UserError
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 # The commands as `la2ds --help` lists them.
 COMMANDS = {
-    "First steps": {
+    "Start here": {
         "demo": project.demo,
-        "init": project.init,
         "extract-poses": extract_poses.extract_poses,
         "align": align.align,
         "studio": studio.studio,
         "status": project.status,
-        "doctor": project.doctor,
     },
-    "Look": {
+    "Two clips": {
         "sync": side_by_side.sync,
         "report": side_by_side.report,
         "compare": side_by_side.compare,
         "offset": side_by_side.offset,
-        "timeline": align.timeline,
         "live": live.live,
-        "retrieve": retrieve.retrieve,
-        "plot-embeddings": runs.plot_embeddings,
     },
-    "Learn": {
+    "Many clips": {
+        "timeline": align.timeline,
+        "retrieve": retrieve.retrieve,
+        "transfer-labels": exchange.transfer_labels,
+    },
+    "Train on your clips": {
         "train": runs.train,
         "evaluate": runs.evaluate,
         "embed": runs.embed,
-        "transfer-labels": exchange.transfer_labels,
     },
-    "Data": {
+    "Other tools and tidying": {
         "import": imports.app,
         "export": exchange.export_poses,
         "import-labels": exchange.import_labels,
         "export-labels": exchange.export_labels,
         "remove": project.remove,
+    },
+    "Set up": {
+        "doctor": project.doctor,
         "models": models.app,
     },
-    "Laboratory": {
+    "For papers and experiments": {
+        "plot-embeddings": runs.plot_embeddings,
         "benchmark": laboratory.benchmark,
         "reproduce": laboratory.reproduce,
         "cache-heatmaps": laboratory.cache_heatmaps,
     },
 }
+# Not listed: other commands make a project where there is none.
+HIDDEN = {"init": project.init}
 
 # What a file system says of its files and the user's rights: no fault of la2ds.
 _OF_THE_SYSTEM = frozenset(
@@ -83,22 +90,6 @@ _OF_THE_SYSTEM = frozenset(
     )
     if hasattr(errno, name)
 )
-
-
-def _say_that_it_is_an_argument(error: Any) -> None:
-    """Of `export --format coco-json`: FORMAT is given without a name; the option that is spelled
-    most alike is another one. Of a file `-ben.mp4`: how to name it."""
-    for word in sys.argv[1:]:
-        if word.startswith(error.option_name) and os.path.lexists(word):
-            error.possibilities = None
-            error.message = f"a file whose name begins with a dash is given as ./{word}"
-            return
-    command = error.ctx.command if error.ctx else None
-    for given in command.params if command else ():
-        place = given.metavar if given.param_type_name == "argument" else None
-        if place == error.option_name.lstrip("-").upper():
-            error.possibilities = None
-            error.message = f"{error.option_name} is no option: give {place} without a name"
 
 
 def _lack_of_the_machine(error: MemoryError | ImportError) -> UserError | None:
@@ -117,6 +108,14 @@ def _lack_of_the_machine(error: MemoryError | ImportError) -> UserError | None:
             hint="install it; for OpenCV on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0",
         )
     return None
+
+
+def _refuse(error: Any, command: str) -> NoReturn:
+    """Print a usage error of Typer for a command, and end with its exit code."""
+    if is_request_for_help(error):
+        raise error
+    console.error(as_user_error(error, command))
+    raise typer.Exit(error.exit_code) from error
 
 
 class Commands(TyperGroup):
@@ -155,14 +154,19 @@ class Commands(TyperGroup):
             problem = UserError(said, hint=hint, exit_code=ExitCode.STORAGE)
             console.error(problem)
             raise typer.Exit(problem.exit_code) from error
-        except Exception as error:
-            if hasattr(error, "possibilities"):  # NoSuchOption, which Typer keeps to itself
-                _say_that_it_is_an_argument(error)
-            raise
+        except UsageError as error:
+            _refuse(error, f"{ctx.command_path} {ctx.invoked_subcommand or ''}".strip())
+
+    def make_context(self, info_name: Any, args: list[str], **more: Any) -> Any:
+        try:
+            return super().make_context(info_name, args, **more)
+        except UsageError as error:  # in the options before the command
+            _refuse(error, str(info_name))
 
     def list_commands(self, ctx: Any) -> list[str]:
         """In the order of COMMANDS; Typer itself puts groups last."""
-        return [name for group in COMMANDS.values() for name in group if name in self.commands]
+        groups = (*COMMANDS.values(), HIDDEN)
+        return [name for group in groups for name in group if name in self.commands]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """A section for each group of COMMANDS; Typer itself makes them with rich alone, whose
@@ -198,27 +202,27 @@ def _version(asked: bool) -> None:
 def root(
     ctx: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", "-V", callback=_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Use no network; weights must be installed.")
-    ] = False,
+    offline: bool = OFFLINE,
 ) -> None:
-    """Align videos of human movement in time.
+    """la2ds aligns videos of human movement in time: it finds which frame of one swing, squat or
+    throw shows the same moment as which frame of another.
 
     \b
     See it work on rendered clips (a minute, no download):
       la2ds demo
     \b
     Your own clips, one movement per clip:
-      la2ds extract-poses clips/ --project swings
-      la2ds align clips/anna.mp4 clips/ben.mp4 --project swings --out ab.png
-      la2ds train --project swings
-      la2ds evaluate --project swings
+      la2ds extract-poses clips/ -p swings
+      la2ds align clips/anna.mp4 clips/ben.mp4 -p swings -o ab.png
+      la2ds studio -p swings
     """
     if offline:
-        # Read by la2ds_models.weight_files, which is not loaded yet, and by child processes.
-        os.environ["LA2DS_OFFLINE"] = "1"
+        forbid_network()
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
 
@@ -229,6 +233,8 @@ for _panel, _group in COMMANDS.items():
             app.add_typer(_command, name=_name, rich_help_panel=_panel)
         else:
             app.command(_name, rich_help_panel=_panel)(Command(_command))
+for _name, _command in HIDDEN.items():
+    app.command(_name, hidden=True)(Command(_command))
 
 
 def app_for(arguments: Sequence[str]) -> typer.Typer:

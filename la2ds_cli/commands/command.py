@@ -11,13 +11,14 @@ from typing import Any, NamedTuple, get_type_hints
 
 from typer.models import OptionInfo
 
+from la2ds_cli.commands.options import OFFLINE, forbid_network
 from la2ds_cli.core.errors import UserError
 
 
 class Command:
     """What Typer runs for a function: a parameter whose type is a dataclass stands for the options
-    that its fields declare. Nothing is inspected before the command is needed, since that takes
-    longer than its import."""
+    that its fields declare, and every command takes --offline. Nothing is inspected before the
+    command is needed, since that takes longer than its import."""
 
     def __init__(self, function: Callable[..., None]) -> None:
         self.function = function
@@ -26,7 +27,17 @@ class Command:
 
     @cached_property
     def __signature__(self) -> Signature:
-        return Signature([one for _, group in self._groups for one in group])
+        options = [one for _, group in self._groups for one in group]
+        if not self._own_offline:
+            options.append(
+                Parameter("offline", Parameter.KEYWORD_ONLY, default=OFFLINE, annotation=bool)
+            )
+        return Signature(options)
+
+    @cached_property
+    def _own_offline(self) -> bool:
+        """Whether the function has a meaning of its own for --offline."""
+        return "offline" in inspect.signature(self.function).parameters
 
     @cached_property
     def _groups(self) -> list[tuple[Parameter, list[Parameter]]]:
@@ -40,6 +51,8 @@ class Command:
     def __call__(self, **given: Any) -> None:
         command = self.__name__.replace("_", "-")
         refuse_contradictions(command, self.__signature__.parameters.values(), given)
+        if not self._own_offline and given.pop("offline"):
+            forbid_network()
         for group, options in self._groups:
             if is_dataclass(group.annotation):
                 values = {one.name: given.pop(one.name) for one in options}

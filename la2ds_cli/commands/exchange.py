@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from la2ds_cli.commands.options import METHOD, Exported, Features, Here, argument, flag, option
+from la2ds_cli.commands.options import (
+    METHOD,
+    Exported,
+    Features,
+    Here,
+    argument,
+    flag,
+    option,
+    out_option,
+)
 from la2ds_cli.commands.projects import show_batch
 
 if TYPE_CHECKING:
@@ -142,7 +151,7 @@ def transfer_labels(
     overwrite: bool = flag(
         "--overwrite", "With --write: replace labels propagated earlier, never those set by people."
     ),
-    out: Path | None = option("DIR", "Folder for the tables; default results/transfer."),
+    out: Path | None = out_option("DIR", "Folder for the tables; default results/transfer."),
     *,
     how: Features,
     here: Here,

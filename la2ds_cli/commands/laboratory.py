@@ -13,6 +13,7 @@ from la2ds_cli.commands.options import (
     HERE,
     OVERWRITE,
     PROJECT,
+    PROJECT_NAMES,
     PROTOCOL,
     EngineName,
     Here,
@@ -20,6 +21,7 @@ from la2ds_cli.commands.options import (
     Runs,
     argument,
     option,
+    out_option,
 )
 from la2ds_cli.commands.projects import open_project, show_batch
 from la2ds_cli.core.table import terminal
@@ -34,14 +36,14 @@ def benchmark(
         "DIR",
         "Project directory, repeatable: a table for each. [default: .]",
         None,
-        "--project",
+        *PROJECT_NAMES,
         envvar=PROJECT,
     ),
     methods: str | None = option(
         "A,B,C", "Shipped ones, presets or dotted paths; default all shipped."
     ),
     protocol: str = PROTOCOL,
-    out: Path | None = option("DIR", "Folder; default results/benchmark of the first project."),
+    out: Path | None = out_option("DIR", "Folder; default results/benchmark of the first project."),
     engine: EngineName = ENGINE,
     *,
     training: Runs,

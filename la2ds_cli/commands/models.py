@@ -36,6 +36,7 @@ def _group(ctx: typer.Context) -> None:
 
 
 @app.command("ls")
+@Command
 def ls(as_json: bool = JSON) -> None:
     """List all weights, and whether they are installed.
 

@@ -3,6 +3,7 @@ options that travel together (`command.Command` turns a group into its options).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,14 @@ def flag(names: str, text: str, default: bool | None = False) -> Any:
     return typer.Option(default, *names.split(), help=text)
 
 
-PROJECT_OPTION = option("DIR", "Project directory.", HERE, "--project", envvar=PROJECT)
+def out_option(metavar: str, text: str) -> Any:
+    """Return the default of a parameter that says where to write."""
+    return option(metavar, text, None, "--out", "-o")
+
+
+PROJECT_NAMES = "--project", "-p"
+PROJECT_OPTION = option("DIR", "Project directory.", HERE, *PROJECT_NAMES, envvar=PROJECT)
+OFFLINE = flag("--offline", "Use no network; weights must be installed.")  # of every command
 JSON = flag("--json", "Print one JSON document on stdout and nothing else.")
 ENGINE = option("local|ray", "Where the runs are computed: here, or on a Ray cluster.", "local")
 PROTOCOL = option("la2ds|paper|casa", "Whose definitions of the metrics to use.", "la2ds")
@@ -191,8 +199,13 @@ class Exported:
     """Which clips are exported, and to where."""
 
     videos: list[str] | None = argument("VIDEO", "Clips by file or id; default all.", None)
-    out: Path | None = option("DIR", "Folder; default results/export of the project.")
+    out: Path | None = out_option("DIR", "Folder; default results/export of the project.")
     overwrite: bool = flag("--overwrite", "Replace existing files.")
+
+
+def forbid_network() -> None:
+    """Do as --offline says, in this process and in those that it starts."""
+    os.environ["LA2DS_OFFLINE"] = "1"  # read by la2ds_models.weight_files when a file is missing
 
 
 def seed_numbers(text: str) -> list[int]:

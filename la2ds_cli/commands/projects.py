@@ -91,13 +91,17 @@ def open_or_create_for(root: Path, names: Sequence[str], console: Console) -> Pr
 
     if names and not (root / PROJECT_FILE).exists():
         from la2ds_cli.poses.sources import stands_for_clips
-        from la2ds_cli.video.media_files import unreadable
+        from la2ds_cli.video.media_files import missing_files, unreadable
 
         if not any(stands_for_clips(name) for name in names):
-            folder = _is(Path.is_dir, names[0])
-            what = "no video and no images in the folder" if folder else "no such file:"
-            hint = "check the spelling of the path; no project was created"
-            raise unreadable(f"{what} {names[0]}", hint, "V006")
+            gone = [name for name in names if not _is(Path.is_dir, name)]
+            if gone:
+                raise missing_files(gone, "no project was created")
+            raise unreadable(
+                f"no video and no images in the folder {names[0]}",
+                "check the spelling of the path; no project was created",
+                "V006",
+            )
     return open_or_create(root, console)
 
 
@@ -110,7 +114,7 @@ def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Projec
         file: another is one, or a name ends as those of videos do.
     """
     from la2ds_cli.core.project import PROJECT_FILE
-    from la2ds_cli.video.media_files import unreadable
+    from la2ds_cli.video.media_files import missing_files
 
     files = [name for name in names if _is(Path.is_file, name)]
     if len(files) == len(names):
@@ -118,7 +122,7 @@ def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Projec
     gone = [name for name in names if not _is(Path.exists, name)]
     meant = files or any(Path(name).suffix.lower() in VIDEO_SUFFIXES for name in gone)
     if meant and gone and not (root / PROJECT_FILE).exists():
-        raise unreadable(f"no such file: {gone[0]}", "check the spelling of the path", "V006")
+        raise missing_files(gone)
     return open_project(root)
 
 

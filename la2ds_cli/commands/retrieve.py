@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from la2ds_cli.commands.options import Features, Here, option
+from la2ds_cli.commands.options import Features, Here, option, out_option
 from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def retrieve(
         "auto takes, for each clip, the nearest of auto|filmed|mirrored|other.",
         "auto",
     ),
-    out: Path | None = option("FILE", "Write .png, .svg, .pdf or .json."),
+    out: Path | None = out_option("FILE", "Write .png, .svg, .pdf or .json."),
     *,
     how: Features,
     here: Here,

@@ -19,6 +19,7 @@ from la2ds_cli.commands.options import (
     argument,
     flag,
     option,
+    out_option,
     seed_numbers,
 )
 from la2ds_cli.commands.projects import on_project, show_batch
@@ -200,7 +201,7 @@ def embed(
 def plot_embeddings(
     clips: list[str] = argument("A B", "Video files, or clips of the project."),
     method: Literal["pca", "tsne"] = option("pca|tsne", "Projection to two dimensions.", "pca"),
-    out: list[Path] | None = option("FILE", "Write .png, .svg, .pdf or .json; repeatable."),
+    out: list[Path] | None = out_option("FILE", "Write .png, .svg, .pdf or .json; repeatable."),
     *,
     how: Features,
     here: Here,

@@ -15,6 +15,7 @@ from la2ds_cli.commands.options import (
     argument,
     flag,
     option,
+    out_option,
 )
 from la2ds_cli.core.device import DeviceName
 
@@ -31,7 +32,7 @@ _OFFSETS = "offsets", (".csv", ".json")  # for checked_outputs
 def report(
     a: str = argument("A", "A video file, or a clip of the project."),
     b: str = argument("B", "The clip to show beside it."),
-    out: Path | None = option("FILE.html", "Where to write the page."),
+    out: Path | None = out_option("FILE.html", "Where to write the page."),
     privacy: bool = flag("--privacy", "Skeletons only: no pictures from the videos."),
     *,
     how: AnchoredAlignment,
@@ -46,7 +47,7 @@ def report(
 
     One file that opens in any browser, offline: both clips played in step, distance matrix, tempo,
     differences of the joints, confidence, phases and weaknesses of the joints.
-    Without --out, it is written to results/report.
+    Without --out, it is written to results/report. la2ds align --out ab.html makes the same page.
     """
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views.report.pair import PAGE, write_pair
@@ -72,7 +73,7 @@ def report(
 def sync(
     a: str = argument("A", "A video file, or a clip of the project."),
     b: str = argument("B", "The clip to show at the speed of A."),
-    out: Path | None = option("FILE", "Video of both side by side, .mp4."),
+    out: Path | None = out_option("FILE", "Video of both side by side, .mp4."),
     height: int = option("PIXELS", "Height of the pictures.", 480, min=64, max=2160),
     no_skeleton: bool = flag("--no-skeleton", "Leave the joints out."),
     privacy: bool = flag("--privacy", "Show the joints on a plain background, without pictures."),
@@ -89,7 +90,7 @@ def sync(
 
     Aligns B to A as `la2ds align` does. A plays at its own speed. B speeds up and slows down to
     follow it, and is grey where a moment of A has no counterpart. Without --out, the video is
-    written to results/sync.
+    written to results/sync. la2ds align --out ab.mp4 makes the same video.
     """
     from la2ds_cli.alignment.request import features_name
     from la2ds_cli.core.output_paths import checked_outputs
@@ -126,7 +127,7 @@ def offset(
         None,
     ),
     force: bool = flag("--force", "Give the best lag even if it is not one performance."),
-    out: list[Path] | None = option("FILE", "Write .csv or .json; repeatable."),
+    out: list[Path] | None = out_option("FILE", "Write .csv or .json; repeatable."),
     device: DeviceName = DEVICE,
     *,
     here: Here,
@@ -177,7 +178,7 @@ def compare(
         "VIDEO,...|PATTERN", "Instead of OTHER: several attempts, in order; repeatable."
     ),
     privacy: bool = flag("--privacy", "Draw stick figures instead of video pictures."),
-    out: list[Path] | None = option(
+    out: list[Path] | None = out_option(
         "FILE", "Write .png, .svg, .pdf, .html, .csv or .json; repeatable."
     ),
     *,

@@ -174,7 +174,11 @@ def _check_length(task: ClipTask, length: int) -> None:
     """Raises UserError (exit 4, V002) for a clip with fewer frames than the settings require."""
     if length >= task.config.min_frames:
         return
-    longer = "choose a longer --time-range" if task.source.options.is_cut else "film longer"
+    longer = (
+        "choose a longer part with la2ds extract-poses --time-range"
+        if task.source.options.is_cut
+        else "film longer"
+    )
     hint = f"{longer}, or set min_frames = N under [poses] in project.toml"
     if length < _CUT_OFF * task.source.info.duration * task.source.info.fps:
         hint = "the file is cut off or damaged; copy or export it again"
@@ -209,8 +213,8 @@ def _tracks(task: ClipTask, detections: Detections, every: int) -> list[Track]:
         if best < _LEAST_SCORE:  # no threshold finds what the detector did not see
             hint = (
                 "check that the clip shows a whole person with the head, not too small and in good "
-                "light; if the picture is turned, use --rotate 90 or 270; or try another network "
-                "with --detector"
+                "light; if the picture is turned, use la2ds extract-poses --rotate 90 or 270; or "
+                "try another network with --detector"
             )
         raise Unusable(
             f"no person found in the {len(clipped)} frames of {task.source.path} (best score "

@@ -3,6 +3,7 @@ once."""
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from collections import Counter
@@ -29,6 +30,7 @@ from la2ds_cli.poses.people import KnownPeople
 from la2ds_cli.poses.quality import FACTS, clip_facts, verdict
 from la2ds_cli.poses.sources import ClipSource, Entry, collect_entries, load_single, load_source
 from la2ds_cli.poses.subjects import NO_SUCH_PERSON, read_subjects, set_subjects
+from la2ds_cli.video.media_files import missing_files
 from la2ds_cli.video.source_version import SourceChanged, SourceVersion, read_version
 
 Engine = Literal["local", "ray"]
@@ -258,7 +260,7 @@ def _without_overlap(sources: Sequence[ClipSource]) -> list[list[ClipSource]]:
 def _run_on_ray(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipResult]:
     """The result of each source, in order, by the actors of a Ray cluster."""
     arguments = (str(run.project.root), run.config, run.device, run.overwrite)
-    without = "use --shard I/N in N jobs"
+    without = "run la2ds extract-poses --shard I/N in N jobs"
     for result in ray_map(ClipWorker, arguments, sources, run.device, without, _lost):
         run.progress.advance(2 * result.items[0].frames)
         yield result
@@ -494,20 +496,35 @@ def ensure_poses(
     run = Extraction(project, config, device, progress)
     ids: dict[str, str] = {}
     missing: dict[str, ClipSource] = {}
+    gone: dict[str, UserError] = {}  # names that mean neither a clip nor a file
     for name in dict.fromkeys(names):
         try:
             ids[name], source = _wanted(run, name)
         except UserError as error:
+            if left_out is None and error.code == "V006" and not os.path.lexists(name):
+                gone[name] = error
+                continue
             if left_out is None or error.exit_code in (ExitCode.ENVIRONMENT, ExitCode.STORAGE):
                 raise  # no other clip avoids it
             left_out[name] = error.message
             continue
         if source is not None:
             missing[name] = source
+    if gone:
+        raise _all_gone(gone)
     if missing:
         with project.lock():
             _extract_missing(run, missing, ids, left_out)
     return [ids[name] for name in names if name in ids]
+
+
+def _all_gone(errors: Mapping[str, UserError]) -> UserError:
+    """Return the error that names all files that do not exist, of the error of each."""
+    if len(errors) == 1:
+        return next(iter(errors.values()))
+    problem = missing_files(list(errors))
+    problem.hint = "; ".join(dict.fromkeys(error.hint for error in errors.values() if error.hint))
+    return problem
 
 
 def ensure_pose(

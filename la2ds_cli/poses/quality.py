@@ -280,6 +280,7 @@ _TILTED = 45  # degrees; less is no quarter turn
 _ROTATED = 0.85  # probability; turned pictures reach it in 62 to 100 % of the clips of a movement
 _DOUBT = 0.25  # of the clip, that a limb is doubtful; less hardly changes an alignment
 
+_STRONGER = "use a stronger network (la2ds extract-poses --pose NAME), or film brighter"
 _FILM = "cut the clip to the movement, or film with the whole body in the picture"
 
 
@@ -354,8 +355,8 @@ def _weaknesses(info: Mapping[str, Any]) -> Iterator[Weakness]:
         option = (fact("rotate", 0) + (-turn if info.get("mirror") else turn)) % 360
         yield Weakness(
             "V031",
-            f"looks rotated: the head points to the {where} of the picture; --rotate {option:.0f} "
-            "turns it",
+            f"looks rotated: the head points to the {where} of the picture; extract-poses "
+            f"--rotate {option:.0f} turns it",
             "run extract-poses with this option, or leave it as it is if the person lies down",
         )
     if info.get("ambiguous") and fact("persons", 1) <= 1:  # otherwise both are kept
@@ -373,7 +374,7 @@ def _weaknesses(info: Mapping[str, Any]) -> Iterator[Weakness]:
             "V024",
             f"the pose network hardly recognises the person (mean score {fact('mean_score'):.2f})",
             "look at the overlay; film nearer, in brighter light or with less in the way, or use a "
-            "stronger --pose",
+            "stronger network: la2ds extract-poses --pose NAME",
         )
     if (cut := fact("crop_share")) > _CROP:
         yield Weakness(
@@ -395,7 +396,7 @@ def _weaknesses(info: Mapping[str, Any]) -> Iterator[Weakness]:
         yield Weakness("V033", told, hint)
     if (jitter := fact("jitter")) > _JITTER:
         told = f"the joints tremble by {jitter:.1%} of the torso from frame to frame"
-        yield Weakness("V028", told, "use a stronger --pose, or film brighter")
+        yield Weakness("V028", told, _STRONGER)
 
 
 def doubtful_limbs(doubts: Any, seconds: float) -> str:

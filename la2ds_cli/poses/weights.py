@@ -143,9 +143,14 @@ def missing_hint(entry: WeightFile) -> str:
         lines.append("or your own weights: --set model.rgb_weights=FILE.pth; or --input joints")
         return "\n".join(lines)
     if not entry.wheel:
-        lines.append("or the networks that pip can install: --pose blazepose --detector blazepose")
-    option = "--detector" if entry.kind == "detector" else "--pose"
-    lines.append(f"or your own model: {option} FILE.onnx, or FILE.pt with Ultralytics")
+        lines.append(
+            "or the networks that pip can install: la2ds extract-poses --pose blazepose "
+            "--detector blazepose"
+        )
+    network = "detector" if entry.kind == "detector" else "pose"
+    lines.append(
+        f"or your own model: la2ds extract-poses --{network} FILE.onnx, or FILE.pt with Ultralytics"
+    )
     return "\n".join(lines)
 
 

@@ -88,7 +88,7 @@ def _demuxer_of(name: str) -> str:
         message = f"{name} is not a video but text or a list"
         raise unreadable(message, "give a video file", "V001")
     if kind is Kind.IMAGE:
-        hint = "give the folder of images, and their rate with --fps N"
+        hint = "give the folder of images to la2ds extract-poses, and their rate with --fps N"
         raise unreadable(f"{name} is an image, not a video", hint, "V004")
     if kind is Kind.SOUND:
         message = f"{name} has no video stream (audio only)"

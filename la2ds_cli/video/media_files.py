@@ -10,7 +10,7 @@ import hashlib
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +114,19 @@ def refuse_url(name: str) -> None:
 def unreadable(message: str, hint: str, code: str) -> UserError:
     """The error for an input that cannot be read (exit 3)."""
     return Unreadable(message, hint=hint, code=code)
+
+
+def missing_files(names: Sequence[str], also: str = "") -> UserError:
+    """Return the error (exit 3) for files that do not exist, which names all of them.
+
+    Parameters
+    ----------
+    also: to be added to the hint.
+    """
+    distinct = list(dict.fromkeys(names))
+    what = "no such file" if len(distinct) == 1 else "no such files"
+    hint = "; ".join(filter(None, ["check the spelling of the path", also]))
+    return unreadable(f"{what}: {', '.join(distinct)}", hint, "V006")
 
 
 def require_fps(folder: str | os.PathLike[str], fps: float) -> float:

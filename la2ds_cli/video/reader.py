@@ -242,7 +242,8 @@ def _nothing_left(
         lasts = f", whose picture lasts from {info.start:.2f} to {end:.2f} s"
     return Unusable(
         f"there is no frame {part} in {os.fspath(path)}{lasts}",
-        hint="choose another --time-range; it takes seconds as a player shows them",
+        hint="choose another part with la2ds extract-poses --time-range, in seconds as a player "
+        "shows them",
         code="V002",
     )
 

@@ -1,5 +1,5 @@
-"""Alignments as files: the figure, JSON and CSV of two clips, of the repetitions of a clip, or of
-many clips on one timeline.
+"""Alignments as files: the figure, JSON, CSV, film and page of two clips; the figure, JSON and CSV
+of the repetitions of a clip, or of many clips on one timeline.
 
 The figure of repetitions shows where they are on the clip's timeline, how long each takes, and how
 close each is to A; that of a timeline shows the mean movement.
@@ -8,6 +8,7 @@ close each is to A; that of a timeline shows the mean movement.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from la2ds_cli.alignment.timeline_result import GRID, TimelineResult
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.project import Project
 from la2ds_cli.features.resample import evenly_spaced
-from la2ds_cli.views import alignment_figure, figure
+from la2ds_cli.views import alignment_figure, figure, sync
 from la2ds_cli.views.alignment_figure import (
     DPI,
     LEFT,
@@ -46,13 +47,18 @@ from la2ds_cli.views.figure import (
     stacked,
 )
 from la2ds_cli.views.film_strip import aspect
+from la2ds_cli.views.report import pair
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-AN_ALIGNMENT = "an alignment", (*figure.SUFFIXES, ".csv", ".json")  # for checked_outputs
+# For checked_outputs.
+_TABLES = ".csv", ".json"
+_IN_STEP = (*sync.SUFFIXES, pair.SUFFIX)  # the film of `la2ds sync`, the page of `la2ds report`
+AN_ALIGNMENT = "an alignment", (*figure.SUFFIXES, *_TABLES, *_IN_STEP)
+REPETITIONS = "repetitions", (*figure.SUFFIXES, *_TABLES)
 _KINDS = (".png", ".json")
 _MANY = 16  # repetitions above which only the numbers are written
 
@@ -66,7 +72,8 @@ def write_alignment(
 ) -> Alignment:
     """Write an alignment by the suffixes of `targets`, and return it with its files.
 
-    Existing files are replaced. Without targets a figure and a JSON file go to results/align.
+    Existing files are replaced. Without targets a figure and a JSON file go to results/align. A
+    film and a page show the clips in step; they come last, since they take longest.
 
     Parameters
     ----------
@@ -75,9 +82,18 @@ def write_alignment(
     name = f"{result.a.id}--{result.b.id}{part}"
     targets = targets or figure.default_files(project, "align", name, _KINDS)
     contents = {".csv": Alignment.csv_text}
-    return figure.write_result(
-        project, result, targets, partial(alignment_figure.draw, project), progress, contents
+    written = [path for path in targets if path.suffix.lower() not in _IN_STEP]
+    result = replace(result, files=tuple(targets))
+    figure.write_files(
+        project, result, written, partial(alignment_figure.draw, project), progress, contents
     )
+    for path in targets:
+        kind = path.suffix.lower()
+        if kind in sync.SUFFIXES:
+            sync.write_sync(project, result, progress, out=path)
+        elif kind == pair.SUFFIX:
+            pair.write_pair(project, result, out=path, progress=progress)
+    return result
 
 
 def write_repetitions(

@@ -160,8 +160,21 @@ def write_result(
     progress: Progress,
     contents: Mapping[str, Callable[[R], str | bytes]] | None = None,
 ) -> R:
-    """Write each file by its suffix, and return the result with its `files`; existing files are
-    replaced unless `check_output` refuses it.
+    """Write each file by its suffix as write_files, and return the result with its `files`."""
+    result = replace(result, files=tuple(targets))
+    write_files(project, result, targets, draw, progress, contents)
+    return result
+
+
+def write_files(
+    project: Project,
+    result: R,
+    targets: Sequence[Path],
+    draw: Callable[[R], Figure],
+    progress: Progress,
+    contents: Mapping[str, Callable[[R], str | bytes]] | None = None,
+) -> None:
+    """Write each file by its suffix; existing files are replaced unless `check_output` refuses it.
 
     Parameters
     ----------
@@ -169,7 +182,6 @@ def write_result(
     contents: the content by the end of a name other than .json, which holds `to_json`; the first
         that fits counts.
     """
-    result = replace(result, files=tuple(targets))
     figure: Figure | None = None
     for path in targets:
         kind = path.suffix.lower()
@@ -183,7 +195,6 @@ def write_result(
                 figure = draw(result)
                 progress.end()
             write_output(project, path, render(figure, kind[1:]))
-    return result
 
 
 def _content_for(

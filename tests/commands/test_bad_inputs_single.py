@@ -135,7 +135,9 @@ def test_videos_that_do_not_exist_are_named_before_the_project_that_does_not(
 ) -> None:
     missing = tmp_path / "anna.mp4", tmp_path / "ben.MOV"
     found = invoke("align", *missing, "--project", tmp_path / "p", code=ExitCode.UNREADABLE)
-    assert error_of(found.stderr)["message"] == f"no such file: {missing[0]} (V006)"
+    assert error_of(found.stderr)["message"] == (
+        f"no such files: {missing[0]}, {missing[1]} (V006)"
+    )
     assert not (tmp_path / "p").exists()
     names = ["align", "anna", "ben"]  # of clips
     found = invoke(*names, "--project", tmp_path / "p", code=ExitCode.USAGE)

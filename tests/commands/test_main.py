@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -30,8 +31,49 @@ def test_no_arguments_show_help_with_examples():
     assert [line for line in result.stdout.splitlines() if line in headings] == headings
 
 
-def test_version():
-    assert invoke("--version").stdout == f"la2ds {__version__}\n"
+def _listed() -> dict[str, list[str]]:
+    """Of each panel of `la2ds --help`, the names of its commands."""
+    panels: dict[str, list[str]] = {}
+    for line in invoke("--help").stdout.splitlines():
+        if line.endswith(":") and not line.startswith(" "):
+            panels[line[:-1]] = []
+        elif panels and (name := re.match(r"  ([a-z][a-z-]*)  ", line)):
+            panels[list(panels)[-1]].append(name[1])
+    return panels
+
+
+def test_the_help_lists_every_command_once_and_in_panels_that_can_be_held():
+    panels = _listed()
+    names = [name for panel in panels.values() for name in panel]
+    hidden = {name for name in EVERY if name and " " not in name} - set(names)
+    assert len(names) == len(set(names))
+    assert hidden == {"init"}
+    assert max(map(len, panels.values())) <= 6
+    assert panels["Set up"] == ["doctor", "models"]
+    assert list(panels)[-1] == "For papers and experiments"
+    assert {"benchmark", "reproduce", "plot-embeddings", "cache-heatmaps"} == set(
+        panels["For papers and experiments"]
+    )
+
+
+def test_a_command_that_is_not_listed_can_be_called(tmp_path: Path):
+    invoke("init", tmp_path / "new")
+    assert (tmp_path / "new" / "project.toml").exists()
+
+
+def test_the_help_begins_as_the_readme_does():
+    page = (ROOT / "README.md").read_text("utf-8")
+    sentence = re.search(r"^la2ds [^.]*\.", page, re.MULTILINE)
+    assert sentence
+    said = " ".join(invoke("--help").stdout.split())
+    assert said.startswith(
+        f"Usage: root [OPTIONS] COMMAND [ARGS]... {' '.join(sentence[0].split())} "
+    )
+
+
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_version(option: str):
+    assert invoke(option).stdout == f"la2ds {__version__}\n"
 
 
 def test_an_unknown_command_gets_a_suggestion():
@@ -96,7 +138,11 @@ def test_a_file_whose_name_begins_with_a_dash(tmp_path: Path):
     (tmp_path / "-ben.mp4").touch()
     line = "-c", "from la2ds_cli.main import main; main()", "align", "anna.mp4", "-ben.mp4"
     done = run_python(*line, code=ExitCode.USAGE, cwd=tmp_path)
-    assert done.stderr.endswith("a file whose name begins with a dash is given as ./-ben.mp4\n")
+    said = "error: a file whose name begins with a dash is given as ./"
+    assert done.stderr.startswith(f"{said}-ben.mp4\n")
+    (tmp_path / "-photo.mp4").touch()  # not the project `hoto.mp4`
+    done = run_python(*line[:-1], "-photo.mp4", code=ExitCode.USAGE, cwd=tmp_path)
+    assert done.stderr.startswith(f"{said}-photo.mp4\n")
 
 
 def test_a_closed_pipe_is_no_error():
@@ -133,3 +179,72 @@ def test_every_line_of_help_fits_80_columns_and_the_first_use_comes_first(path: 
     paragraphs = EVERY[path].help.split("\n\n")
     assert paragraphs[1].startswith("\b\n"), "after the first sentence, the most common use"
     assert f"  la2ds {path}".rstrip() in paragraphs[1]
+
+
+def test_a_short_option_means_one_thing_everywhere():
+    means: dict[str, set[str]] = {}
+    options = [p for one in EVERY.values() for p in one.params if p.param_type_name == "option"]
+    for option in options:
+        for short in (name for name in option.opts if not name.startswith("--")):
+            means.setdefault(short, set()).add(option.opts[0])
+    expected = {"-o": {"--out"}, "-p": {"--project"}, "-q": {"--quiet"}, "-V": {"--version"}}
+    assert means == expected
+    for short, (long,) in expected.items():
+        assert all(short in option.opts for option in options if long in option.opts)
+
+
+@pytest.mark.parametrize("path", [path for path in EVERY if not hasattr(EVERY[path], "commands")])
+def test_offline_may_stand_after_every_command(path: str):
+    assert any("--offline" in option.opts for option in EVERY[path].params)
+
+
+@pytest.mark.parametrize("line", ["status --offline", "--offline status", "status -p . --offline"])
+def test_offline_forbids_the_network_wherever_it_stands(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LA2DS_OFFLINE", "0")
+    invoke(*line.split(), code=ExitCode.USAGE)
+    assert os.environ["LA2DS_OFFLINE"] == "1"
+
+
+USAGE_ERRORS = {
+    "align a": "missing argument 'B'",
+    "align a b --nope": "no such option: --nope",
+    "--nope": "no such option: --nope",
+    "nope": "no such command 'nope'",
+    "models nope": "no such command 'nope'",
+    "import nope": "no such command 'nope'",
+    "align a b --out": "option '--out' requires an argument",
+    "align a b --view sideways": "invalid value for '--view'",
+    "sync a b --height 3": "invalid value for '--height'",
+    "transfer-labels": "missing option '--from'",
+}
+
+
+@pytest.mark.parametrize("line", USAGE_ERRORS)
+def test_a_usage_error_looks_like_every_other_error(line: str):
+    result = invoke(*line.split(), code=ExitCode.USAGE, prog_name="la2ds")
+    error, hint = result.stderr.splitlines()
+    assert error.startswith(f"error: {USAGE_ERRORS[line]}")
+    assert not error.endswith(".")
+    called = line.split()[0] if line.split()[0] in EVERY else ""
+    assert hint.startswith(f"hint: la2ds {called}".rstrip())
+    assert hint.endswith(f"{called} -h says more".lstrip())
+    assert result.stdout == ""
+
+
+def test_a_usage_error_is_an_event_for_programs(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LA2DS_PROGRESS", "json")
+    event = json.loads(invoke("align", "a", code=ExitCode.USAGE).stderr)
+    assert event["error"] == "missing argument 'B'"
+
+
+@pytest.mark.parametrize("command", ["align", "sync", "report", "compare", "extract-poses"])
+def test_every_missing_file_is_named(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    result = invoke(command, "a.mp4", "b.mp4", code=ExitCode.UNREADABLE)
+    assert "error: no such files: a.mp4, b.mp4 (V006)\n" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+    result = invoke(command, "a.mp4", *["a.mp4"] * (command != "extract-poses"), code=3)
+    assert "error: no such file: a.mp4 (V006)\n" in result.stderr

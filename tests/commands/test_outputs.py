@@ -18,6 +18,8 @@ from tests.processes import invoke
 FILM = "new.mp4"  # named on the command line, and not in the project yet
 COMMANDS = {  # arguments before the output, and the suffix of a link that it may have
     "align": (["align", "clip-2", FILM, "--out"], ".csv"),
+    "align film": (["align", "clip-2", FILM, "--out"], ".mp4"),
+    "align page": (["align", "clip-2", FILM, "--out"], ".html"),
     "align repetitions": (["align", FILM, "clip-2", "--repetition", "all", "--out"], ".png"),
     "timeline": (["timeline", "clip-2", "clip-3", FILM, "--out"], ".json"),
     "timeline by": (["timeline", "clip-2", "--reference", FILM, "--out"], ".svg"),

@@ -176,6 +176,35 @@ def test_init_leaves_a_project_as_it_is(tmp_path: Path, folder: Folder):
     assert settings.read_text() == 'preset = "demo"  # mine\n'
 
 
+# --- what align makes of two clips, by the name of the file --------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options", ["", " --view mirrored --features pose", " --method linear --anchor 0.5=0.4"]
+)
+def test_align_makes_the_film_of_sync_and_the_page_of_report(folder: Folder, options: str):
+    line = f"align clip-0 clip-1{options} -o OUT/own.mp4 -o OUT/own.json -o OUT/own.html"
+    found = folder.document(line)
+    folder.run(f"sync clip-0 clip-1{options} -o OUT/film.mp4")
+    folder.run(f"report clip-0 clip-1{options} -o OUT/page.html")
+    out = folder.out
+    assert (out / "own.mp4").read_bytes() == (out / "film.mp4").read_bytes()
+    assert (out / "own.html").read_bytes() == (out / "page.html").read_bytes()
+    assert found["files"] == [str(out / f"own{kind}") for kind in (".mp4", ".json", ".html")]
+    assert json.loads((out / "own.json").read_text())["files"] == found["files"]
+    assert list(folder.project.results_dir("align").glob("clip-0--clip-1.*")) == []
+
+
+def test_align_shows_one_repetition_in_step(folder: Folder, repeated: Project):
+    line = "align one many --repetition 2 -o OUT/second.mp4 -o OUT/second.html"
+    assert folder.run(line, repeated).stdout.splitlines()[-2:] == [
+        str(folder.out / "second.mp4"),
+        str(folder.out / "second.html"),
+    ]
+    assert (folder.out / "second.mp4").stat().st_size > 1000
+    assert (folder.out / "second.html").stat().st_size > 1000
+
+
 # --- repetitions ----------------------------------------------------------------------------------
 
 

@@ -21,6 +21,8 @@ USAGE, UNREADABLE, UNUSABLE = ExitCode.USAGE, ExitCode.UNREADABLE, ExitCode.UNUS
 MISMATCH, STORAGE = ExitCode.MISMATCH, ExitCode.STORAGE
 OF_TWO = [  # of every command that aligns two clips
     ("clip-0 missing.mp4", UNREADABLE, "no such file: missing.mp4 (V006)"),
+    ("gone.mp4 missing.mp4", UNREADABLE, "no such files: gone.mp4, missing.mp4 (V006)"),
+    ("gone.mp4 gone.mp4", UNREADABLE, "no such file: gone.mp4 (V006)"),
     ("clip-0 clip", MISMATCH, "'clip' fits 4 videos"),
     ("clip-0 clip-1 --out ab.docx", USAGE, "unknown file type"),
     ("clip-0 clip-1 --method dwt", USAGE, "did you mean 'dtw'?"),
@@ -29,7 +31,7 @@ OF_TWO = [  # of every command that aligns two clips
 ROWS = {
     "align": [
         *OF_TWO,
-        ("clip-0", USAGE, "Missing argument 'B'"),
+        ("clip-0", USAGE, "missing argument 'B'"),
         ("clip-0 clip-1 clip-2", USAGE, "unexpected extra argument"),
         ("clip-0 clip-1 --out project/phases.csv", USAGE, "would be lost"),
         ("one many --repetition all --out project/videos.csv", USAGE, "would be lost"),
@@ -38,6 +40,8 @@ ROWS = {
         ("one many --repetition every", USAGE, "'every' does not name a repetition"),
         ("one many --repetition 0", USAGE, "'0' does not name a repetition"),
         ("one many --repetition all --out ab.docx", USAGE, "unknown file type"),
+        ("one many --repetition all --out ab.mp4", USAGE, "cannot write repetitions to 'ab.mp4'"),
+        ("one many --repetition all --out ab.html", USAGE, "cannot write repetitions"),
     ],
     "compare": [
         *OF_TWO,
@@ -77,7 +81,7 @@ ROWS = {
         ("--run ../x", USAGE, "'../x' is not a run name"),
     ],
     "train": [
-        ("--sett a.b=1", USAGE, "No such option: --sett"),
+        ("--sett a.b=1", USAGE, "no such option: --sett"),
         ("--input rgb", USAGE, "--method gtcc or lav or sal or tcc"),
         ("--set train.step=3", USAGE, "did you mean 'steps'?"),
         ("--set trian.steps=3", USAGE, "did you mean 'train'?"),
@@ -124,7 +128,7 @@ ROWS = {
         ("--format coco-json", USAGE, "--format is no option: give FORMAT without a name"),
     ],
     "transfer-labels": [
-        ("", USAGE, "Missing option '--from'"),
+        ("", USAGE, "missing option '--from'"),
         ("--from nobody", UNREADABLE, "there is no clip 'nobody'"),
         ("--from clip-1", MISMATCH, "'clip-1' has no phases set by a person"),
         ("--from clip-0 --method dwt", USAGE, "did you mean 'dtw'?"),

@@ -146,7 +146,7 @@ def test_a_ray_that_cannot_be_imported_is_not_called_missing(tmp_path: Path, mon
     error = refusal(tmp_path)
     assert error.message == "the package ray is installed but cannot be imported: no such symbol"
     assert "pip install --force-reinstall 'la2ds[ray]'" in error.hint
-    assert error.hint.endswith(", or use --shard I/N in N jobs")
+    assert error.hint.endswith(", or run la2ds extract-poses --shard I/N in N jobs")
 
 
 INITIATED = """

@@ -74,7 +74,8 @@ def build_pose(name: str, device: DeviceName, config: PosesConfig) -> BlazePoseB
     if device == "cuda":
         raise Unavailable(
             "blazepose runs only on the CPU",
-            hint="use --device auto or --device cpu, or --pose hrnet-w32-msra for the GPU",
+            hint="use --device auto or --device cpu, or la2ds extract-poses --pose hrnet-w32-msra "
+            "for the GPU",
         )
     return BlazePoseBackend(open_networks(name))
 

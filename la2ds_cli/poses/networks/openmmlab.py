@@ -67,7 +67,7 @@ if sys.version_info >= (3, 12):
     INSTALL += " && pip install --no-deps mmpose==1.3.2"
 _PACKAGES = ("mmengine", "mmcv", "mmdet", "mmpose")  # mmpose imports all of them
 _DISTRIBUTIONS = ("mmengine", "mmcv", "mmcv-lite", "mmdet", "mmpose")
-_OPTION = {"mmpose": "--pose", "mmdet": "--detector"}
+_OPTION = {"mmpose": "la2ds extract-poses --pose", "mmdet": "la2ds extract-poses --detector"}
 _PRETRAINING = ("init_cfg", "pretrained")  # may name downloads
 _BUILD = RLock()  # the registries of MMEngine look into a scope that is global
 

@@ -95,7 +95,7 @@ def build_pose(name: str, device: DeviceName, config: PosesConfig) -> Ultralytic
         output = f"{model.joints[0]} joints" if model.joints else "only boxes"
         raise Mismatch(
             f"{called} finds {output}, but la2ds needs the {_JOINTS} joints of coco17",
-            hint=f"use a pose network, such as --pose ultralytics:{_POSE}",
+            hint=f"use a pose network, such as la2ds extract-poses --pose ultralytics:{_POSE}",
         )
     return UltralyticsBackend(model)
 

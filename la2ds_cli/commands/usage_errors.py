@@ -1,0 +1,59 @@
+"""A command line that is not understood, as a UserError: Typer itself prints such errors in a form
+of its own, which no program can read."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import typer
+
+from la2ds_cli.core.errors import UserError
+
+# What Typer raises for a command line; it exports two of its subclasses only.
+UsageError: type[Any] = typer.BadParameter.__mro__[1]
+
+
+def is_request_for_help(error: Any) -> bool:
+    """Return whether the command line was empty, which shows the help."""
+    return type(error).__name__ == "NoArgsIsHelpError"
+
+
+def as_user_error(error: Any, command: str) -> UserError:
+    """Return a usage error of Typer as one sentence, with the usage of its command as the hint.
+
+    Parameters
+    ----------
+    command: with all its words; an error knows the usage of its own if it has a context.
+    """
+    message = _dashed_file() or _place_of_argument(error) or _plain(error.format_message())
+    if error.ctx is None:
+        return UserError(message, hint=f"{command} -h says more")
+    usage = " ".join(error.ctx.get_usage().split()).removeprefix("Usage: ")
+    return UserError(message, hint=f"{usage}; {error.ctx.command_path} -h says more")
+
+
+def _plain(text: str) -> str:
+    """Return Typer's sentence as the other errors are written."""
+    sentence = " ".join(text.split()).removesuffix(".")
+    return sentence[:1].lower() + sentence[1:]
+
+
+def _dashed_file() -> str:
+    """Return how to name a file `-ben.mp4`, if the command line has one."""
+    for word in sys.argv[1:]:
+        if word.startswith("-") and os.path.lexists(word):
+            return f"a file whose name begins with a dash is given as ./{word}"
+    return ""
+
+
+def _place_of_argument(error: Any) -> str:
+    """Return what is wrong with `export --format coco-json`: FORMAT is given without a name; the
+    option that is spelled most alike is another one. Empty for other errors."""
+    name = getattr(error, "option_name", None)
+    for given in error.ctx.command.params if name and error.ctx else ():
+        place = given.metavar if given.param_type_name == "argument" else None
+        if place == name.lstrip("-").upper():
+            return f"{name} is no option: give {place} without a name"
+    return ""
