@@ -111,8 +111,8 @@ def align(
 
 @unchanged_process()
 def save(project: Project, alignment: Alignment, *files: str | Path) -> list[Path]:
-    """Write pictures (.png, .svg, .pdf), tables (.csv, .json), the film of both clips in step (.mp4)
-    and the page of both (.html) as `la2ds align --out` does.
+    """Write pictures (.png, .svg, .pdf), tables (.csv, .json), the film of both clips in step
+    (.mp4), and the page of both (.html) as `la2ds align --out` does.
 
     alignment: of clips of the project (`align`). files: where to; without them, a picture and a
     JSON file go to results/align of the project. Returns the paths. Raises UserError (exit 2) for
