@@ -5,10 +5,11 @@ Imports any room; no room imports commands. To add a command:
 1. Write its function, in `commands/NAME.py` or beside a related command. Its docstring is the help
    text: a sentence, then the most common use under a line that holds only `\\b`, then what else
    there is to know.
-   Declare options with `option`, `flag` and `argument` of `options.py`, those that several commands
-   share by its groups; import the step inside the function, so that `la2ds --help` stays quick.
-2. Add it to COMMANDS in `app.py`. If an option needs another, or excludes it, add a row to RULES in
-   `command.py`.
+   Declare options with `option`, `out_option`, `flag` and `argument` of `options.py`, those that
+   several commands share by its groups; import the step inside the function, so that
+   `la2ds --help` stays quick.
+2. Add it to a panel of COMMANDS in `app.py`, at most six to each. If an option needs another, or
+   excludes it, add a row to RULES in `command.py`.
 3. Run `python scripts/write_docs.py`, and look at the difference of `tests/snapshots/commands.txt`.
    An option is for what changes from call to call; everything else is a setting of project.toml.
 4. Add its lines to `tests/commands/test_printed.py`, and those it refuses to `test_refused.py`.

@@ -4,15 +4,16 @@ of its own, which no program can read."""
 from __future__ import annotations
 
 import os
+import re
 import sys
-from typing import Any
+from typing import Any, cast
 
 import typer
 
 from la2ds_cli.core.errors import UserError
 
 # What Typer raises for a command line; it exports two of its subclasses only.
-UsageError: type[Any] = typer.BadParameter.__mro__[1]
+UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])
 
 
 def is_request_for_help(error: Any) -> bool:
@@ -31,6 +32,7 @@ def as_user_error(error: Any, command: str) -> UserError:
     if error.ctx is None:
         return UserError(message, hint=f"{command} -h says more")
     usage = " ".join(error.ctx.get_usage().split()).removeprefix("Usage: ")
+    usage = re.sub(r"{(.+?)}", r"\1", usage)  # Typer's mark of an argument that is needed
     return UserError(message, hint=f"{usage}; {error.ctx.command_path} -h says more")
 
 
@@ -51,7 +53,7 @@ def _dashed_file() -> str:
 def _place_of_argument(error: Any) -> str:
     """Return what is wrong with `export --format coco-json`: FORMAT is given without a name; the
     option that is spelled most alike is another one. Empty for other errors."""
-    name = getattr(error, "option_name", None)
+    name = getattr(error, "option_name", "")
     for given in error.ctx.command.params if name and error.ctx else ():
         place = given.metavar if given.param_type_name == "argument" else None
         if place == name.lstrip("-").upper():

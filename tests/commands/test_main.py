@@ -230,6 +230,7 @@ def test_a_usage_error_looks_like_every_other_error(line: str):
     assert not error.endswith(".")
     called = line.split()[0] if line.split()[0] in EVERY else ""
     assert hint.startswith(f"hint: la2ds {called}".rstrip())
+    assert "{" not in hint
     assert hint.endswith(f"{called} -h says more".lstrip())
     assert result.stdout == ""
 
