@@ -29,7 +29,12 @@ from la2ds_cli.commands import (
 )
 from la2ds_cli.commands.command import Command
 from la2ds_cli.commands.options import OFFLINE, forbid_network
-from la2ds_cli.commands.usage_errors import UsageError, as_user_error, is_request_for_help
+from la2ds_cli.commands.usage_errors import (
+    UsageError,
+    as_user_error,
+    check_no_dashed_file,
+    is_request_for_help,
+)
 from la2ds_cli.core import console
 from la2ds_cli.core.errors import ExitCode, Unavailable, UserError
 
@@ -159,7 +164,11 @@ class Commands(TyperGroup):
 
     def make_context(self, info_name: Any, args: list[str], **more: Any) -> Any:
         try:
+            check_no_dashed_file(args)
             return super().make_context(info_name, args, **more)
+        except UserError as error:
+            console.error(error)
+            raise typer.Exit(error.exit_code) from error
         except UsageError as error:  # in the options before the command
             _refuse(error, str(info_name))
 

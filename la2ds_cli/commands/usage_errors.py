@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 import re
-import sys
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, cast
 
 import typer
@@ -21,6 +22,14 @@ def is_request_for_help(error: Any) -> bool:
     return type(error).__name__ == "NoArgsIsHelpError"
 
 
+def check_no_dashed_file(words: Sequence[str]) -> None:
+    """Raise UserError (exit 2) if a word of the command line, before `--`, is a file `-photo.mp4`,
+    which would be read as `-p hoto.mp4`: another project."""
+    for word in takewhile(lambda word: word != "--", words):
+        if len(word) > 2 and word.startswith("-") and os.path.lexists(word):
+            raise UserError(f"a file whose name begins with a dash is given as ./{word}")
+
+
 def as_user_error(error: Any, command: str) -> UserError:
     """Return a usage error of Typer as one sentence, with the usage of its command as the hint.
 
@@ -28,7 +37,7 @@ def as_user_error(error: Any, command: str) -> UserError:
     ----------
     command: with all its words; an error knows the usage of its own if it has a context.
     """
-    message = _dashed_file() or _place_of_argument(error) or _plain(error.format_message())
+    message = _place_of_argument(error) or _plain(error.format_message())
     if error.ctx is None:
         return UserError(message, hint=f"{command} -h says more")
     usage = " ".join(error.ctx.get_usage().split()).removeprefix("Usage: ")
@@ -40,14 +49,6 @@ def _plain(text: str) -> str:
     """Return Typer's sentence as the other errors are written."""
     sentence = " ".join(text.split()).removesuffix(".")
     return sentence[:1].lower() + sentence[1:]
-
-
-def _dashed_file() -> str:
-    """Return how to name a file `-ben.mp4`, if the command line has one."""
-    for word in sys.argv[1:]:
-        if word.startswith("-") and os.path.lexists(word):
-            return f"a file whose name begins with a dash is given as ./{word}"
-    return ""
 
 
 def _place_of_argument(error: Any) -> str:

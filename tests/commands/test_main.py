@@ -141,8 +141,10 @@ def test_a_file_whose_name_begins_with_a_dash(tmp_path: Path):
     said = "error: a file whose name begins with a dash is given as ./"
     assert done.stderr.startswith(f"{said}-ben.mp4\n")
     (tmp_path / "-photo.mp4").touch()  # not the project `hoto.mp4`
-    done = run_python(*line[:-1], "-photo.mp4", code=ExitCode.USAGE, cwd=tmp_path)
-    assert done.stderr.startswith(f"{said}-photo.mp4\n")
+    for others in ((), ("ben.mp4",)):
+        done = run_python(*line[:-1], *others, "-photo.mp4", code=ExitCode.USAGE, cwd=tmp_path)
+        assert done.stderr.startswith(f"{said}-photo.mp4\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"-ben.mp4", "-photo.mp4"}
 
 
 def test_a_closed_pipe_is_no_error():
