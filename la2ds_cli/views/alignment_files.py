@@ -8,7 +8,6 @@ close each is to A; that of a timeline shows the mean movement.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,18 +81,16 @@ def write_alignment(
     name = f"{result.a.id}--{result.b.id}{part}"
     targets = targets or figure.default_files(project, "align", name, _KINDS)
     contents = {".csv": Alignment.csv_text}
-    written = [path for path in targets if path.suffix.lower() not in _IN_STEP]
-    result = replace(result, files=tuple(targets))
-    figure.write_files(
-        project, result, written, partial(alignment_figure.draw, project), progress, contents
-    )
-    for path in targets:
-        kind = path.suffix.lower()
-        if kind in sync.SUFFIXES:
-            sync.write_sync(project, result, progress, out=path)
-        elif kind == pair.SUFFIX:
-            pair.write_pair(project, result, out=path, progress=progress)
-    return result
+
+    def write_film(result: Alignment, path: Path) -> None:
+        sync.write_sync(project, result, progress, out=path)
+
+    def write_page(result: Alignment, path: Path) -> None:
+        pair.write_pair(project, result, out=path, progress=progress)
+
+    writers = dict.fromkeys(sync.SUFFIXES, write_film) | {pair.SUFFIX: write_page}
+    draw = partial(alignment_figure.draw, project)
+    return figure.write_result(project, result, targets, draw, progress, contents, writers)
 
 
 def write_repetitions(

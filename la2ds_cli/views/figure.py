@@ -150,6 +150,7 @@ def default_files(project: Project, command: str, name: str, kinds: Iterable[str
 
 
 R = TypeVar("R", bound=Written)
+T = TypeVar("T")
 
 
 def write_result(
@@ -159,35 +160,28 @@ def write_result(
     draw: Callable[[R], Figure],
     progress: Progress,
     contents: Mapping[str, Callable[[R], str | bytes]] | None = None,
+    writers: Mapping[str, Callable[[R, Path], object]] | None = None,
 ) -> R:
-    """Write each file by its suffix as write_files, and return the result with its `files`."""
-    result = replace(result, files=tuple(targets))
-    write_files(project, result, targets, draw, progress, contents)
-    return result
-
-
-def write_files(
-    project: Project,
-    result: R,
-    targets: Sequence[Path],
-    draw: Callable[[R], Figure],
-    progress: Progress,
-    contents: Mapping[str, Callable[[R], str | bytes]] | None = None,
-) -> None:
-    """Write each file by its suffix; existing files are replaced unless `check_output` refuses it.
+    """Write each file by its suffix, and return the result with its `files`; existing files are
+    replaced unless `check_output` refuses it.
 
     Parameters
     ----------
     draw: makes the figure for all other suffixes (SUFFIXES), once.
     contents: the content by the end of a name other than .json, which holds `to_json`; the first
         that fits counts.
+    writers: what writes a file of such a name itself; those come last, since they take longest.
     """
+    result = replace(result, files=tuple(targets))
     figure: Figure | None = None
-    for path in targets:
+    contents, writers = contents or {}, writers or {}
+    for path in sorted(targets, key=lambda path: _for_name(path, writers) is not None):
         kind = path.suffix.lower()
-        if kind == ".json":
+        if write := _for_name(path, writers):
+            write(result, path)
+        elif kind == ".json":
             write_output(project, path, artifact.json_text(result.to_json()))
-        elif content := _content_for(path.name, contents or {}):
+        elif content := _for_name(path, contents):
             write_output(project, path, content(result))
         else:
             if figure is None:
@@ -195,12 +189,12 @@ def write_files(
                 figure = draw(result)
                 progress.end()
             write_output(project, path, render(figure, kind[1:]))
+    return result
 
 
-def _content_for(
-    name: str, contents: Mapping[str, Callable[[R], str | bytes]]
-) -> Callable[[R], str | bytes] | None:
-    return next((contents[end] for end in contents if name.lower().endswith(end)), None)
+def _for_name(path: Path, by_end: Mapping[str, T]) -> T | None:
+    """Return the first value whose key ends the name of a file, None if there is none."""
+    return next((value for end, value in by_end.items() if path.name.lower().endswith(end)), None)
 
 
 @cache
