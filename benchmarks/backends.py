@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.core.config_sections import EvaluateConfig, PosesConfig
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.evaluation.event_transfer import draw_trims, transfer_events
 from la2ds_cli.evaluation.events import choose_events
 from la2ds_cli.evaluation.features import raw_variants
@@ -43,7 +43,7 @@ HEAD = """\
 | --- | --- | --- | --- | --- | --- |"""
 
 
-def event_errors(project: Project) -> list[float]:
+def event_errors(project: StoredProject) -> list[float]:
     """Errors in % of B of every event of every trimmed pair of labelled clips, by raw poses."""
     phases = project.phases()
     poses = {video: project.read_pose(video)[0] for video in phases}
@@ -54,7 +54,7 @@ def event_errors(project: Project) -> list[float]:
     return [error.percent for error in transfer_events(clips, draws, raw_variants()[0].align)]
 
 
-def row(project: Project, given: argparse.Namespace) -> str:
+def row(project: StoredProject, given: argparse.Namespace) -> str:
     """Extract the clips into the project, which must be new, and measure."""
     config = PosesConfig(detector=given.detector, pose=given.pose, subject=given.subject)
     wall, cpu = time.perf_counter(), time.process_time()
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        project = Project.create(given.work or Path(folder))
+        project = StoredProject.create(given.work or Path(folder))
         if project.videos():
             raise SystemExit(f"{project.root} has clips already: name a new folder with --work")
         print(HEAD)

@@ -26,7 +26,7 @@ from turned_clips import ANGLES, TURNS, Pair, harm, rendered, walking
 from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "camera.png"
 
@@ -36,7 +36,7 @@ def measured(pair: Pair) -> dict[str, Any]:
     row: dict[str, Any] = {"title": pair.title}
     config = load_config(overrides=['align.joints="3d"'] if pair.spatial else [])
     with TemporaryDirectory() as folder:
-        project = Project.create(Path(folder) / "pair")
+        project = StoredProject.create(Path(folder) / "pair")
         write(project, "a", pair.a)
         write(project, "b", pair.b)
         for view in ("filmed", "auto"):

@@ -23,7 +23,7 @@ from people import page_table, walk_pair
 from turned_clips import PERFORMERS, TURNS, VIEWS, all_walks, performance
 
 from la2ds_cli.alignment.request import FeatureOption
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.retrieval.retrieve import Hit, RetrievalRequest, retrieve
 
@@ -73,7 +73,7 @@ def rendered(angle: int) -> Iterator[Search]:
 def hits(search: Search, way: str, view: Literal["filmed", "auto"]) -> Iterator[tuple[bool, bool]]:
     """Of each hit, whether it is right and whether it is sure."""
     with TemporaryDirectory() as folder:
-        project = Project.create(Path(folder) / "project")
+        project = StoredProject.create(Path(folder) / "project")
         for name, pose in {"query": search.query, **search.clips}.items():
             write(project, name, pose)
         for row in search.moments:

@@ -27,8 +27,8 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from la2ds_cli.core.artifact import read_header
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.csv_tables import table_text
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.evaluation.evaluate import Request, score_request
 from la2ds_cli.experiments.runner import ALONE
 from la2ds_cli.features.network_input import NetworkInput
@@ -90,7 +90,7 @@ def movement(value: np.ndarray) -> np.ndarray:
     return value - value.mean(axis=0)
 
 
-def spread(project: Project, run: str) -> tuple[float, float, float]:
+def spread(project: StoredProject, run: str) -> tuple[float, float, float]:
     """The movement of frames as the network reads them, effective rank of the embeddings, and the
     share of their movement that still clips have."""
     network, stored = load_network(project, run)
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--runs", required=True)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    project, rows = Project.open(given.project), []
+    project, rows = StoredProject.open(given.project), []
     for run in given.runs.split(","):
         config = run_header(project, run).config
         data = load_training_set(project, config)

@@ -25,7 +25,7 @@ import onnxruntime
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import available_cores
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.poses.networks.onnx import OnnxModel
 
@@ -36,7 +36,7 @@ def la2ds(clips: list[Path], detector: str, pose: str) -> int:
     """The whole step, artifacts and quality report included; how many frames it saw."""
     config = PosesConfig(detector=detector, pose=pose, detect_threshold=_THRESHOLD)
     with tempfile.TemporaryDirectory() as folder:
-        results = extract_poses(Project.create(Path(folder)), [str(c) for c in clips], config)
+        results = extract_poses(StoredProject.create(Path(folder)), [str(c) for c in clips], config)
     assert all(result.usable for result in results), results
     return sum(result.frames for result in results)
 

@@ -25,7 +25,7 @@ from people import SETS, Fold, drawn_pairs, make_folds, page_table
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.progress import SILENT
-from la2ds_cli.core.project import DEFAULT_RUN
+from la2ds_cli.core.stored_project import DEFAULT_RUN
 from la2ds_cli.evaluation.clips import check_unseen
 from la2ds_cli.evaluation.event_transfer import transfer_events
 from la2ds_cli.evaluation.features import FEATURE_NAMES, FeatureRequest, feature_sets

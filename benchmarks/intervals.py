@@ -31,7 +31,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.demo_clips import performed
 
@@ -47,7 +47,7 @@ WAYS = ("alone", "references")
 class Case:
     """Two clips of a project. moments: frames of A, and the frames of B that show the same."""
 
-    project: Project
+    project: StoredProject
     title: str
     a: str
     b: str
@@ -91,7 +91,7 @@ def cases(name: str, data: Path, work: Path, pairs: int) -> Iterator[Case]:
         yield from labelled(project, config, lambda a, b: "all", lambda kind: f"Penn, {action}")
 
 
-def labelled(project: Project, config: Config, kind: Any, title: Any) -> Iterator[Case]:
+def labelled(project: StoredProject, config: Config, kind: Any, title: Any) -> Iterator[Case]:
     for a, b in whole_pairs(project, config, kind):
         shared = sorted(a.events.keys() & b.events.keys())
         moments = [(a.events[event], float(b.events[event])) for event in shared]
@@ -101,7 +101,7 @@ def labelled(project: Project, config: Config, kind: Any, title: Any) -> Iterato
 def rendered(folder: Path, pairs: int, clips: int = 40, seed: int = 100) -> Iterator[Case]:
     """Performers of the demo's movement, of whom every second is a training clip."""
     performers = {f"performer{n:02d}": performed(n, clips, seed, 1.5) for n in range(clips)}
-    project = Project.create(folder)
+    project = StoredProject.create(folder)
     for n, (name, (pose, _)) in enumerate(performers.items()):
         write(project, name, pose, ("train", "test")[n % 2])
     tested = list(performers)[1::2]
@@ -114,7 +114,7 @@ def rendered(folder: Path, pairs: int, clips: int = 40, seed: int = 100) -> Iter
         yield Case(project, "rendered", a, b, moments)
 
 
-def write(project: Project, name: str, pose: PoseSequence, split: str = "test") -> None:
+def write(project: StoredProject, name: str, pose: PoseSequence, split: str = "test") -> None:
     project.write_pose(name, pose, Recipe("benchmark", 1, {"clip": name}, {}))
     row = Video(name, f"{name}.csv", name, len(pose), pose.fps, *pose.size, split)
     project.add_videos([row])
@@ -139,7 +139,7 @@ def measured(case: Case, rng: np.random.Generator) -> dict[str, Any]:
     start, end = (round(len(pose) * rng.uniform(0, TRIM)) for _ in range(2))
     stop = len(pose) - end
     with TemporaryDirectory() as folder:
-        trimmed = Project.create(Path(folder) / "trimmed")
+        trimmed = StoredProject.create(Path(folder) / "trimmed")
         write(trimmed, "a", project.read_pose(a)[0])
         write(trimmed, "b", pose.cut(start, stop))
         result = align_clips(trimmed, "a", "b", requests[0])

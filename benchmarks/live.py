@@ -30,11 +30,11 @@ from la2ds_cli.alignment.clip_features import (
     movement_features,
     network_features,
 )
-from la2ds_cli.alignment.live import LiveFilter, LiveReference
+from la2ds_cli.alignment.live_filter import LiveFilter, LiveReference
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.stored_project import BASE_RUN, StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.demo_clips import performed
 from la2ds_cli.evaluation.events import choose_events
@@ -75,7 +75,7 @@ def rendered(seed: int, pairs: int, *, errors: bool) -> Iterator[Pair]:
         yield Pair(a, b, true)
 
 
-def labelled(project: Project, split: str, pairs: int, seed: int) -> Iterator[Pair]:
+def labelled(project: StoredProject, split: str, pairs: int, seed: int) -> Iterator[Pair]:
     """At most `pairs` trimmed pairs of clips that share an event."""
     poses = {v.id: project.read_pose(v.id)[0] for v in project.videos() if v.split == split}
     clips = [clip for clip in choose_events(poses, project.phases())[0] if clip.events]
@@ -99,7 +99,7 @@ class Offline:
     """Where `align` places each frame of B: by the joints' movement, and with the base model."""
 
     def __init__(self) -> None:
-        embedder = light_embedder(Project(Path(), {}), BASE_RUN, "cpu")
+        embedder = light_embedder(StoredProject(Path(), {}), BASE_RUN, "cpu")
         network = Embedding(lambda clip: embedder([clip.seen()])[0], embedder.spread)
         self.ways = movement_features(), network_features(network, AlignConfig(), kind="base")
 

@@ -29,8 +29,8 @@ from safetensors.numpy import save
 from la2ds_cli.core.artifact import _HEADER, SCHEMA, _canonical
 from la2ds_cli.core.clip import VIDEO_COLUMNS, Video, row_of
 from la2ds_cli.core.csv_tables import table_text
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.demo.demo_clips import performed, write_demo_clips
 from la2ds_cli.poses.current import networks_of, pose_recipe
@@ -63,9 +63,9 @@ def performers(per_second: int = 10) -> list[PoseSequence]:
     return poses
 
 
-def make_project(root: Path, clips: int, per_second: int) -> Project:
+def make_project(root: Path, clips: int, per_second: int) -> StoredProject:
     """A project of `clips` extracted clips; one that is there is opened."""
-    project = Project.create(root, SETTINGS)
+    project = StoredProject.create(root, SETTINGS)
     if project.videos_path.exists():
         return project
     config = project.config().poses
@@ -95,7 +95,7 @@ def make_project(root: Path, clips: int, per_second: int) -> Project:
     return project
 
 
-def label(project: Project) -> None:
+def label(project: StoredProject) -> None:
     """Two phases of each clip, which meet somewhere in its middle; labels that are there stay."""
     if project.phases_path.exists():
         return

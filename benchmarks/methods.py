@@ -27,7 +27,7 @@ from pathlib import Path
 
 from people import SETS, make_folds, penn_project
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.experiments.benchmark import benchmark
 from la2ds_cli.experiments.printed_tables import paper_methods
 from la2ds_cli.experiments.runner import Plan
@@ -61,10 +61,12 @@ def plan(given: argparse.Namespace, minutes: str) -> Plan:
 
 def run(given: argparse.Namespace, root: Path, minutes: str) -> None:
     """Train and score in one project."""
-    benchmark([Project.open(root)], plan(given, minutes), given.methods.split(","))
+    benchmark([StoredProject.open(root)], plan(given, minutes), given.methods.split(","))
 
 
-def part(given: argparse.Namespace, title: str, projects: Sequence[Project], minutes: str) -> str:
+def part(
+    given: argparse.Namespace, title: str, projects: Sequence[StoredProject], minutes: str
+) -> str:
     """Markdown of one budget, from the runs and scores that are there."""
     out = given.work / f"{minutes}min" / "tables" / title
     result = benchmark(projects, plan(given, minutes), given.methods.split(","), out=out)
@@ -86,7 +88,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     begun = time.monotonic()
-    groups: list[tuple[str, list[Project], str]] = []
+    groups: list[tuple[str, list[StoredProject], str]] = []
     for minutes in given.minutes.split(","):
         work = given.work / f"{minutes}min"
         names = given.actions.split(",")

@@ -27,8 +27,8 @@ from people import SETS, make_folds, page_table
 from turned_clips import lasting
 
 from la2ds_cli.core.csv_tables import table_text
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.demo_clips import camera_at, random_phase
 from la2ds_cli.demo.performer import forward_kinematics, movement, random_body, random_style
@@ -108,7 +108,7 @@ def marred(rng: np.random.Generator, pose: PoseSequence) -> PoseSequence:
 
 def captures(data: Path, work: Path) -> dict[str, PoseSequence]:
     """Motion capture of walks, with joints in metres at 100 a second."""
-    project = Project.create(work / "captures")
+    project = StoredProject.create(work / "captures")
     if not project.videos():
         options = ImportOptions(skeleton="penn13", renamed=WALK)
         import_poses(project, "c3d", data / "gait" / "c3d", options)
@@ -235,7 +235,7 @@ def films(data: Path, work: Path) -> Iterator[tuple[str, float, PairOffset]]:
     """Each film from its start at its own rate, and from a later moment, smaller, at 25 frames per
     second and by another encoder."""
     work.mkdir(parents=True, exist_ok=True)
-    project = Project.create(work / "films")
+    project = StoredProject.create(work / "films")
     for name in FILMS:
         source = data / "videos" / f"{name}.mp4"
         for number, start in enumerate((0.83, 1.91)):

@@ -36,7 +36,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.evaluation.evaluate import Request, score_request
 from la2ds_cli.experiments.corruption import CLEAN, Joints
@@ -81,7 +81,7 @@ class Counter:
 class Keeper(Progress):
     """Keeps a copy of the last weights whenever a validation has written them."""
 
-    def __init__(self, project: Project, run: str) -> None:
+    def __init__(self, project: StoredProject, run: str) -> None:
         self.folder, self.written = project.run_dir(run), 0
 
     def advance(self, amount: float = 1) -> None:
@@ -95,7 +95,7 @@ class Keeper(Progress):
         artifact.write_bytes(kept / "best.safetensors", last.read_bytes())
 
 
-def kept_runs(project: Project, run: str) -> Iterator[tuple[int, str]]:
+def kept_runs(project: StoredProject, run: str) -> Iterator[tuple[int, str]]:
     """The steps after which weights of a run were kept, and the names of those runs."""
     for weights in sorted(project.run_dir(run).parent.glob(f"{run}-step*/best.safetensors")):
         name = weights.parent.name
@@ -129,7 +129,7 @@ def embedding(tested: str, config: Config) -> AbstractContextManager[Any]:
     return patch.object(load_network, "load_embedder", lambda *_: Counter(config))
 
 
-def scores(project: Project, work: Path, tested: str, joints: Joints = CLEAN) -> list[float]:
+def scores(project: StoredProject, work: Path, tested: str, joints: Joints = CLEAN) -> list[float]:
     """The figures of a run or a baseline, scored unless they are in DIR/scores."""
     name = "-".join(filter(None, (tested, joints.label)))
     path = work / "scores" / project.root.name / f"{name}.json"
@@ -146,7 +146,7 @@ def scores(project: Project, work: Path, tested: str, joints: Joints = CLEAN) ->
 
 
 def people(
-    project: Project, folds: Sequence[Fold], tested: str, settings: Sequence[str] = ALONE
+    project: StoredProject, folds: Sequence[Fold], tested: str, settings: Sequence[str] = ALONE
 ) -> list[float]:
     """Median errors of a run or a baseline on the kinds of pairs of people's clips, none without
     folds."""
@@ -163,7 +163,7 @@ def people(
     return [figure(documents, feature, kind)[0] for kind in kinds]
 
 
-def on_worse_joints(project: Project, work: Path, tested: Sequence[str]) -> list[str]:
+def on_worse_joints(project: StoredProject, work: Path, tested: Sequence[str]) -> list[str]:
     """Cells of paper-worse.csv: WORSE in those conditions of Tables 7 and 8 that change the test
     clips alone."""
     config = project.config(overrides=ALONE)
@@ -190,7 +190,7 @@ def run_of(recipe: str, seed: str) -> str:
     return "-".join([preset, *(one.partition("=")[2] for one in settings), f"s{seed}"])
 
 
-def trained(project: Project, recipe: str, seed: str, settings: Sequence[str]) -> None:
+def trained(project: StoredProject, recipe: str, seed: str, settings: Sequence[str]) -> None:
     """Train a run, or go on with it, and keep its weights."""
     run, (preset, *own) = run_of(recipe, seed), recipe.split("+")
     keeper, more = Keeper(project, run), [f"train.validate_every={EVERY}", f"train.seed={seed}"]

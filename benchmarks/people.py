@@ -17,7 +17,7 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.csv_tables import table_text
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.table import Cell, Column, Table, markdown
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.datasets.penn_action import import_penn_action
@@ -43,10 +43,10 @@ def page_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(markdown(Table(columns, [[*map(Cell, row)] for row in rows])))
 
 
-def penn_project(penn: Path, action: str, root: Path, phases: Path | None = None) -> Project:
+def penn_project(penn: Path, action: str, root: Path, phases: Path | None = None) -> StoredProject:
     """The clips of an action of Penn Action, by its own split, imported if they are not there yet.
     penn: a folder with labels/*.mat."""
-    project = Project.create(root)
+    project = StoredProject.create(root)
     if not project.videos():
         results = import_penn_action(project, penn, action=action)
         refused = [item for item in results if not item.usable]
@@ -129,7 +129,7 @@ class Fold:
     row of clips.csv."""
 
     data: DataSet
-    project: Project
+    project: StoredProject
     info: Mapping[str, Info]
 
     def kind(self, a: str, b: str) -> str:
@@ -147,7 +147,7 @@ def make_folds(data: DataSet, source: Path, work: Path, seed: int = 0) -> list[F
     by_name = {row["video"]: row for row in rows}
     folds: list[Fold] = []
     for number in (0, 1):
-        project = Project.create(work / f"{data.name}-{number}")
+        project = StoredProject.create(work / f"{data.name}-{number}")
         if not project.videos():
             options = ImportOptions(fps=RATE, size=data.size, skeleton=data.skeleton)
             results = import_poses(project, "wide-csv", folder / data.clips, options)
@@ -211,7 +211,7 @@ class Pairs:
     draws: list[Draw]
 
 
-def drawn_pairs(project: Project, config: Config, kind: PairKind) -> Pairs:
+def drawn_pairs(project: StoredProject, config: Config, kind: PairKind) -> Pairs:
     selection = select_clips(project, config, [])
     clips, source, _ = choose_events(selection.test, selection.phases)
     if source != "phases":
@@ -230,7 +230,7 @@ def drawn_pairs(project: Project, config: Config, kind: PairKind) -> Pairs:
 
 
 def whole_pairs(
-    project: Project, config: Config, kind: PairKind
+    project: StoredProject, config: Config, kind: PairKind
 ) -> list[tuple[EvaluationClip, EvaluationClip]]:
     """The untrimmed clips of the pairs of the first draw, sorted by A."""
     pairs = drawn_pairs(project, config, kind)

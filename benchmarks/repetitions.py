@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.alignment.repetitions import Repetition, cut_clip
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps
 
@@ -108,7 +108,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=100)
     options = parser.parse_args()
     for root in options.projects:
-        project = Project.open(root)
+        project = StoredProject.open(root)
         names = sorted(video.id for video in project.videos())
         clips = [project.read_pose(name)[0] for name in names]
         several = {n: len(cut_clip(p)) for n, p in zip(names, clips, strict=True)}

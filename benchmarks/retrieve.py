@@ -36,10 +36,10 @@ if "--store" not in sys.argv:
 import numpy as np
 
 from la2ds_cli.core.progress import SILENT
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
-from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows
+from la2ds_cli.retrieval.clip_rows import ClipRows, SearchFeatures
 from la2ds_cli.retrieval.frame_search import CANDIDATES, Found, Limits, OtherClips, Search
 from la2ds_cli.retrieval.frame_table import FrameTable, StoredClips, project_name
 from la2ds_cli.retrieval.retrieve import QUERY_FRAMES
@@ -80,7 +80,7 @@ def exact(others: OtherClips, query: FloatArray) -> list[Found]:
     return [search.nearest(n, LIMITS) for n in range(len(query))]
 
 
-def features_of(clips: int, data: str) -> ClipFeatures:
+def features_of(clips: int, data: str) -> SearchFeatures:
     """The clips as those of a project, made when they are read."""
 
     def read(clips: Iterable[str]) -> Iterator[tuple[str, ClipRows]]:
@@ -92,7 +92,7 @@ def features_of(clips: int, data: str) -> ClipFeatures:
         raise NotImplementedError("clips are searched as filmed")
 
     keys = {f"c{clip}": f"{clip:064x}" for clip in range(clips)}
-    return ClipFeatures("pose", data, "", keys, ("filmed",), {}, read, seen)
+    return SearchFeatures("pose", data, "", keys, ("filmed",), {}, read, seen)
 
 
 def cpu(work: Callable[[], object]) -> float:
@@ -133,14 +133,14 @@ def measure(count: int, data: str, rounds: int) -> None:
 
 
 def measure_store(folder: Path, frames: int, data: str) -> None:
-    project = Project.create(folder)
+    project = StoredProject.create(folder)
     for name in ("write", "exact", "index", "approximate"):
         command = [sys.executable, __file__, "--store", str(folder), "--step", name]
         subprocess.run([*command, "--frames", str(frames), "--data", data], check=True)
     shutil.rmtree(project.root)
 
 
-def step_of_store(project: Project, name: str, frames: int, data: str) -> None:
+def step_of_store(project: StoredProject, name: str, frames: int, data: str) -> None:
     features = features_of(frames // LENGTH, data)
     clips = list(features.keys)
     begun, spent = time.time(), time.process_time()
@@ -188,7 +188,7 @@ def main() -> None:
     parser.add_argument("--step", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:
-        project = Project.open(options.store)
+        project = StoredProject.open(options.store)
         step_of_store(project, options.step, options.frames[0], options.data[0])
     elif options.store:
         measure_store(options.store, (options.frames or [1_000_000])[0], options.data[0])

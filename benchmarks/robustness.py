@@ -20,7 +20,7 @@ from pathlib import Path
 from methods import ACTIONS, TIMED
 
 from la2ds_cli.core.progress import SILENT
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.experiments.benchmark import NAME, common_config, method_config
 from la2ds_cli.experiments.comparison import Baseline, Result, Row, Rows
 from la2ds_cli.experiments.reproduce import TREATMENTS, conditions
@@ -37,7 +37,7 @@ HEADINGS = {
 }
 
 
-def rows(project: Project, table: str, settings: Sequence[str]) -> Rows:
+def rows(project: StoredProject, table: str, settings: Sequence[str]) -> Rows:
     """Every method with either treatment of missing joints in every condition of a table."""
     made, baselines = [], {}
     for missing in TREATMENTS:
@@ -72,7 +72,7 @@ def main() -> None:
     ):
         plan = Plan([int(seed) for seed in text.split(",")], given.minutes, settings)
         for action in given.actions.split(","):
-            project = Project.open(given.work / action)
+            project = StoredProject.open(given.work / action)
             every = rows(project, table, settings)
             task = Task(table, title, 0, HEADINGS)
             facts = shared_facts(project, plan, every)

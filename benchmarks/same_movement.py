@@ -38,7 +38,7 @@ from la2ds_cli.alignment.same_movement import (
     compare_descriptions,
     describe,
 )
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.body_joints import body_joints
 from la2ds_cli.features.camera_views import seen
@@ -114,7 +114,7 @@ def walks(gait: Path) -> list[Clip]:
     return clips
 
 
-def footage(project: Project) -> list[Clip]:
+def footage(project: StoredProject) -> list[Clip]:
     clips = []
     for number, video in enumerate(sorted(project.posed_videos(), key=lambda video: video.id)):
         folder = Path(video.path).parent.name
@@ -192,7 +192,7 @@ def main() -> None:
     clips = [clip for action in ACTIONS for clip in penn_clips(given.penn, action, given.work)]
     clips += [clip for name in SETS for clip in people_clips(given.people, name, given.work)]
     clips += walks(given.gait) if given.gait else []
-    clips += footage(Project.open(given.footage)) if given.footage else []
+    clips += footage(StoredProject.open(given.footage)) if given.footage else []
     fitting, judged = (
         drawn_pairs([clip for clip in clips if clip.judged == part], given.pairs, rng)
         for part in (False, True)

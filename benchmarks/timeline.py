@@ -20,13 +20,13 @@ from people import SETS, make_folds, penn_project
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all
 from la2ds_cli.alignment.timeline_result import PlacedClip
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.evaluation.events import EvaluationClip, choose_events
 
 CLIPS = 30
 
 
-def sets(data: Path, work: Path) -> Iterator[tuple[str, Project, list[EvaluationClip]]]:
+def sets(data: Path, work: Path) -> Iterator[tuple[str, StoredProject, list[EvaluationClip]]]:
     for name in ("golf", "skijump"):
         fold = make_folds(SETS[name], data / "human_events", work)[0]
         yield name, fold.project, labelled(fold.project, "test")
@@ -35,7 +35,7 @@ def sets(data: Path, work: Path) -> Iterator[tuple[str, Project, list[Evaluation
     yield "Penn golf swings", project, labelled(project, "train")
 
 
-def labelled(project: Project, split: str) -> list[EvaluationClip]:
+def labelled(project: StoredProject, split: str) -> list[EvaluationClip]:
     """CLIPS clips with events."""
     poses = {v.id: project.read_pose(v.id)[0] for v in project.videos() if v.split == split}
     clips = [clip for clip in choose_events(poses, project.phases())[0] if clip.events]

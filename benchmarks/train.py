@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.device import available_cores
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.network.torch_network import build_network
 from la2ds_cli.training.batches import PairBatch
 from la2ds_cli.training.data import TrainingSet, draw_batch, load_training_set
@@ -114,7 +114,7 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     config = load_config(preset=chosen.preset, overrides=chosen.set)
-    data = load_training_set(Project.open(chosen.project), config)
+    data = load_training_set(StoredProject.open(chosen.project), config)
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     print(f"torch {torch.__version__}, {available_cores()} cores, {gpu}, {len(data.train)} clips\n")
     titles = "device", "precision", "drawing, s", "network, s", "pairs / s", "GFLOP", "GFLOP/s"

@@ -27,8 +27,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.datasets.penn_action import read_clip
 from la2ds_cli.demo.demo_clips import FPS, JOINTS, camera_at, drawn_frames, random_phase
@@ -132,7 +132,7 @@ def rendered(folder: Path, clips: int, seed: int) -> None:
 
 def estimated(folder: Path, work: Path, config: PosesConfig) -> Iterator[Joints]:
     """The joints that a network sees in the rendered clips."""
-    project = Project.open(work) if work.exists() else Project.create(work)
+    project = StoredProject.open(work) if work.exists() else StoredProject.create(work)
     for result in extract_poses(project, [str(folder)], config):
         if not result.usable or "#" in result.video:
             continue

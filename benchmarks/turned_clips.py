@@ -13,8 +13,8 @@ import numpy as np
 from intervals import EVERY, cases
 from people import ACTIONS, RATE, SETS, walk_pair
 
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.demo_clips import camera_at, clip_of_joints, joints_seen, random_phase
 from la2ds_cli.demo.performer import forward_kinematics, movement, random_body, random_style
@@ -94,8 +94,8 @@ def walking(data: Path, work: Path) -> Iterator[Pair]:
             yield Pair(view, seen["side"][a], poses[b], moments)
 
 
-def imported(folder: Path, root: Path) -> Project:
-    project, data = Project.create(root), SETS["walk"]
+def imported(folder: Path, root: Path) -> StoredProject:
+    project, data = StoredProject.create(root), SETS["walk"]
     if not project.videos():
         import_poses(project, "wide-csv", folder, ImportOptions(RATE, data.size, data.skeleton))
     return project

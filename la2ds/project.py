@@ -18,7 +18,7 @@ from la2ds_cli.core.progress import Progress
 
 if TYPE_CHECKING:
     from la2ds_cli.core.config import Config
-    from la2ds_cli.core.project import Project as StoredProject
+    from la2ds_cli.core.stored_project import StoredProject
     from la2ds_cli.core.types import PoseSequence
 
 
@@ -40,7 +40,7 @@ def open(
     Raises UserError (exit 2) where there is no project and `create` is false, for an unknown preset
     or device, and for a project.toml that cannot be read.
     """
-    from la2ds_cli.core.project import Project as StoredProject
+    from la2ds_cli.core.stored_project import StoredProject
 
     check_choice("device", device, get_args(DeviceName))
     if create:

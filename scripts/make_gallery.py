@@ -27,8 +27,8 @@ from la2ds_cli.core.annotations import (
     turning_of,
 )
 from la2ds_cli.core.clip import family
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 
 GALLERY = Path(__file__).parents[1] / "docs" / "gallery"
 WIDTH = 1200  # pixels
@@ -85,7 +85,7 @@ def keep(image: Image.Image, name: str) -> None:
     print(GALLERY / f"{name}.jpg", image.size)
 
 
-def draw_on_pair(project: Project) -> None:
+def draw_on_pair(project: StoredProject) -> None:
     """The angle of a knee of A and a plumb line through B's head, as a person might draw them at
     the moment that the picture shows."""
     ids = [clip.id for name in (A, B) if (clip := project.video_list().find(name))]
@@ -100,7 +100,7 @@ def draw_on_pair(project: Project) -> None:
     project.change_annotations([], [knee, head])
 
 
-def change(project: Project) -> None:
+def change(project: StoredProject) -> None:
     """Correct a joint of A, do not trust another, and propagate the phases of the other clips to A
     and B."""
     clip = project.video_list().find(A)
@@ -123,14 +123,14 @@ def studio_pictures(project: Path, wanted: list[str]) -> None:
     """Pages of the studio, after a first search."""
     run(project, ("retrieve", "--query", A, "--out", "{out}.json"), project / "results" / "gallery")
     if "studio-pair" in wanted:
-        draw_on_pair(Project.open(project))
+        draw_on_pair(StoredProject.open(project))
     if pages := [name for name in wanted if name in STUDIO]:
         serve(project, pages)
     if pages := [name for name in wanted if name in CHANGED]:
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "project"
             shutil.copytree(project, copy)
-            change(Project.open(copy))
+            change(StoredProject.open(copy))
             serve(copy, pages)
 
 

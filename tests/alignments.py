@@ -19,7 +19,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
 from la2ds_cli.network import embed
 from la2ds_cli.views.alignment_files import AN_ALIGNMENT, write_alignment, write_repetitions
@@ -27,7 +27,7 @@ from tests.movement import figure, pose_of
 
 
 def align(
-    project: Project,
+    project: StoredProject,
     a: str,
     b: str,
     *,
@@ -46,7 +46,7 @@ def align(
 
 
 def align_each_repetition(
-    project: Project,
+    project: StoredProject,
     a: str,
     b: str,
     *,

@@ -13,7 +13,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from la2ds_cli.core.artifact import Recipe, file_digest
 from la2ds_cli.core.clip import ClipOptions, Video
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features import frame_features
 from la2ds_cli.video.reader import read_frames, write_video
@@ -58,7 +58,7 @@ def stripes(phase: np.ndarray) -> list[np.ndarray]:
 
 
 def film(
-    project: Project,
+    project: StoredProject,
     name: str,
     images: Sequence[np.ndarray],
     pose: PoseSequence | None = None,
@@ -94,9 +94,9 @@ def film(
     project.add_videos([row])
 
 
-def filmed(root: Path, count: int = 8, length: int = 24, *, splits: bool = False) -> Project:
+def filmed(root: Path, count: int = 8, length: int = 24, *, splits: bool = False) -> StoredProject:
     """A project of films of one movement, each at a speed of its own; joints and pictures agree."""
-    project = Project.create(root)
+    project = StoredProject.create(root)
     for n in range(count):
         phase = warped_phase(length + n, n)
         split = ("test" if n % 2 else "train") if splits else ""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from la2ds_cli.core.config import Config
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.network.embedder import Embedder
 from la2ds_cli.network.load_network import load_embedder, untrained_embedder
 from la2ds_cli.network.torch_network import ClipBatch
@@ -107,7 +107,7 @@ class Learned:
     untrained: float
 
 
-def learn(project: Project, method: str, overrides: Sequence[str]) -> Learned:
+def learn(project: StoredProject, method: str, overrides: Sequence[str]) -> Learned:
     """Train on the project and align performances of other bodies, cameras and speeds."""
     small = ["model.width=32", "model.heads=2", "model.temporal_layers=1", "train.threads=1"]
     settings = [*small, "train.precision=fp32", *overrides]

@@ -10,8 +10,8 @@ import numpy as np
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 
 FPS = 20.0
@@ -127,7 +127,7 @@ def warped_phase(length: int, seed: int, start: float = 0.0, stop: float = 1.0) 
 
 
 def add_sequence(
-    project: Project, name: str, pose: PoseSequence, split: str = "", **row: Any
+    project: StoredProject, name: str, pose: PoseSequence, split: str = "", **row: Any
 ) -> None:
     """Put a pose sequence into a project as an imported clip would be. row: other values of its row
     in videos.csv."""

@@ -14,7 +14,7 @@ import torch
 
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.config import Config
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.training import checkpoint, loop
 from la2ds_cli.training.train import TrainOptions, train
 from tests.movement import add_sequence, sequence, warped_phase
@@ -40,9 +40,9 @@ UNCHANGED = [
 ]
 
 
-def clips(root: Path, count: int = 8, length: int = 24) -> Project:
+def clips(root: Path, count: int = 8, length: int = 24) -> StoredProject:
     """A project of `count` clips of `length` frames, without splits or labels."""
-    project = Project.create(root)
+    project = StoredProject.create(root)
     for n in range(count):
         add_sequence(project, f"clip{n}", sequence(warped_phase(length, n)))
     return project
@@ -64,7 +64,7 @@ def interrupted_at(step: int) -> Iterator[None]:
             yield
 
 
-def resumed_run_equals_whole(project: Project, config: Config) -> dict[str, Any]:
+def resumed_run_equals_whole(project: StoredProject, config: Config) -> dict[str, Any]:
     """Trains the run `whole`, and `parts`, which is interrupted and goes on; the resume state of
     the first, after asserting that the second has its weights."""
     train(project, run="whole", config=config, options=TrainOptions("cpu"))
@@ -83,15 +83,15 @@ def resumed_run_equals_whole(project: Project, config: Config) -> dict[str, Any]
     return whole
 
 
-def metrics(project: Project, run: str = "default") -> list[dict[str, Any]]:
+def metrics(project: StoredProject, run: str = "default") -> list[dict[str, Any]]:
     """The lines of a run's metrics.jsonl."""
     text = (project.run_dir(run) / "metrics.jsonl").read_text("utf-8")
     return [json.loads(line) for line in text.splitlines()]
 
 
-def six_clips(root: Path, *, labels: bool = True, count: int = 6) -> Project:
+def six_clips(root: Path, *, labels: bool = True, count: int = 6) -> StoredProject:
     """Half of the clips to train on and half to test, with phases that begin at thirds."""
-    project = Project.create(root)
+    project = StoredProject.create(root)
     rows = ["video,start,end,phase"]
     for n in range(count):
         phase = warped_phase(30 + 3 * n, seed=n)
@@ -103,4 +103,4 @@ def six_clips(root: Path, *, labels: bool = True, count: int = 6) -> Project:
             rows.append(f"clip{n},{start},{end},{name}")
     if labels:
         write_text(project.phases_path, "\n".join(rows) + "\n")
-    return Project.open(project.root)
+    return StoredProject.open(project.root)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.poses.grey_people import film, squats
 from tests.processes import run_python
 
@@ -24,7 +24,7 @@ def test_the_job_array_runs_on_this_machine(tmp_path: Path):
     film(tmp_path / "reference.mp4", squats(24))
     for number in range(2):
         folder = tmp_path / "shards" / f"00{number}"
-        Project.create(folder / "project", {"preset": "default", "poses": grey})
+        StoredProject.create(folder / "project", {"preset": "default", "poses": grey})
         (folder / "videos").mkdir()
         for clip in range(2):
             length = 20 + 7 * number + 5 * clip
@@ -40,6 +40,6 @@ def test_the_job_array_runs_on_this_machine(tmp_path: Path):
         "001: 3 of 3 clips are on the timeline",
     ]
     for number in range(2):
-        project = Project.open(tmp_path / "shards" / f"00{number}" / "project")
+        project = StoredProject.open(tmp_path / "shards" / f"00{number}" / "project")
         text = (project.results_dir("timeline") / "timeline.json").read_text("utf-8")
         assert Path(json.loads(text)["reference"]["path"]).name == "reference.mp4"

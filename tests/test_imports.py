@@ -227,7 +227,7 @@ def test_the_core_and_the_video_room_import_nothing_heavy_at_start():
 def test_plugins_know_no_project():
     for module in MODULES:
         if _within(module, PURE):
-            assert "la2ds_cli.core.project" not in imports(module), module
+            assert "la2ds_cli.core.stored_project" not in imports(module), module
 
 
 def test_steps_never_import_the_command_line():

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.datasets.h2o import ACTIONS
 from tests.datasets.test_penn_action import write_mat
 from tests.formats import data_set_samples as data_sets
@@ -29,7 +29,7 @@ LEFT_OUT = {
     "demo": "takes minutes; tests/demo",
     "studio": "does not end; tests/studio",
     "models pull": "needs a network; tests/models/test_download.py",
-    "camera:0": "needs a camera; tests/commands/test_live.py",
+    "camera:0": "needs a camera; tests/commands/test_live_command.py",
     "--engine ray": "needs Ray; tests/core/test_ray_engine.py",
     "$SLURM": "needs a cluster; tests/poses",
     "s3://": "needs an object store",
@@ -91,7 +91,7 @@ def write_files() -> None:
 
 def labelled_project(root: Path, count: int) -> None:
     """A project of `count` clips of squats with two phases, a quarter of them for testing."""
-    project = Project.create(root, {"preset": "default", **SMALL})
+    project = StoredProject.create(root, {"preset": "default", **SMALL})
     (root / "videos").mkdir()
     rows = ["video,start,end,phase"]
     for number in range(1, count + 1):
@@ -124,7 +124,7 @@ def prepared(page: str) -> None:
         Path("ben.eaf").write_text(written.replace('"phases"', '"movement"'), "utf-8")
     if "many-clips" in page or "live" in page:
         run("extract-poses anna.mp4 ben.mp4 --project swings --quiet")
-        project = Project.open(Path("swings"))
+        project = StoredProject.open(Path("swings"))
         for video in project.videos():
             project.mark_video(video.id, split="", group="anna")
     if "extend" in page:
@@ -133,7 +133,7 @@ def prepared(page: str) -> None:
         Path("la2ds-demo").rename("swings")
     if "reproduce" in page:
         shutil.rmtree("golf")
-        Project.create(Path("golf"), {"preset": "default", **SMALL})
+        StoredProject.create(Path("golf"), {"preset": "default", **SMALL})
         rows = ["video,start,end,phase"]
         for clip in range(1, 9):
             train = 1 if clip % 4 else -1
@@ -144,7 +144,7 @@ def prepared(page: str) -> None:
         shutil.copy("phases.csv", "golf/phases.csv")
         for seed in ("seed0", "seed1"):
             Path("theirs", seed).mkdir(parents=True)
-            for video in Project.open(Path("golf")).videos():
+            for video in StoredProject.open(Path("golf")).videos():
                 path = Path("theirs", seed, f"{video.id}.npy")
                 np.save(path, np.random.default_rng(0).normal(size=(video.frames, 4)))
     if page.endswith("/offset.md"):
@@ -153,7 +153,7 @@ def prepared(page: str) -> None:
         squat = [{200: (60, int(40 + 50 * at), 100, 140)} for at in way]
         for name, first in (("front", 0), ("side", 12), ("capture", 25)):
             film(Path(f"{name}.mp4"), squat[first : first + 110], fps=25)
-        Project.create(Path("walks"), {"preset": "default", **SMALL})
+        StoredProject.create(Path("walks"), {"preset": "default", **SMALL})
         run("extract-poses capture.mp4 --project walks --quiet")
     if page.endswith("/data.md"):
         run("extract-poses anna.mp4 ben.mp4 --project swings --quiet")
@@ -164,7 +164,7 @@ def prepared(page: str) -> None:
         named = next(Path().glob("*anna*.csv"))
         Path("mouse.csv").write_text(named.read_text("utf-8").replace("nose", "snout"), "utf-8")
         Path("swings").rename("exported")
-        Project.create(Path("swings"), {"preset": "default", **SMALL})
+        StoredProject.create(Path("swings"), {"preset": "default", **SMALL})
         run("extract-poses ben.mp4 --project swings --quiet")
         write_data_sets()
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import la2ds
-from la2ds_cli.core.project import Project as StoredProject
+from la2ds_cli.core.stored_project import StoredProject
 from tests.movement import add_sequence, sequence
 from tests.poses.grey_people import film, squats
 from tests.small_runs import TINY, six_clips

@@ -22,7 +22,7 @@ from la2ds_cli.alignment.same_movement import most_probable
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import ViewName
 
@@ -108,7 +108,7 @@ class RepetitionsResult:
 
 
 def align_repetitions(
-    project: Project,
+    project: StoredProject,
     a: str,
     b: str,
     request: AlignRequest,

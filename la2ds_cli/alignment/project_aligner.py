@@ -32,8 +32,8 @@ from la2ds_cli.alignment.stored_embeddings import StoredEmbeddings
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import BASE_RUN, StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, holds, is_body, shared_skeleton
 from la2ds_cli.features.pose_features import in_3d, known_in_3d
@@ -70,7 +70,7 @@ class ClipPair:
 
 
 def align_clips(
-    project: Project, a: str, b: str, request: AlignRequest, progress: Progress = SILENT
+    project: StoredProject, a: str, b: str, request: AlignRequest, progress: Progress = SILENT
 ) -> Alignment:
     """Align clip `b` to clip `a`; see ProjectAligner.align_names."""
     return ProjectAligner(project, request, progress).align_names(a, b)
@@ -101,7 +101,7 @@ class ProjectAligner:
     """Aligns pairs of clips of a project by one request."""
 
     def __init__(
-        self, project: Project, request: AlignRequest, progress: Progress = SILENT
+        self, project: StoredProject, request: AlignRequest, progress: Progress = SILENT
     ) -> None:
         self.project, self.request = project, request
         self.progress = progress
@@ -287,7 +287,7 @@ def _equal(a: PoseSequence, b: PoseSequence) -> bool:
 
 
 def read_pair(
-    project: Project, a: str, b: str, request: AlignRequest, progress: Progress
+    project: StoredProject, a: str, b: str, request: AlignRequest, progress: Progress
 ) -> ClipPair:
     """Return two clips by the joints that both have, and the features to compare them by.
 

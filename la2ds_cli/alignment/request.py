@@ -12,7 +12,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import Unusable, check_choice
 from la2ds_cli.core.plugins import trust
-from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
+from la2ds_cli.core.stored_project import BASE_RUN, DEFAULT_RUN, StoredProject
 from la2ds_cli.core.view import ViewName
 from la2ds_cli.features.body_joints import is_body
 from la2ds_cli.network.run_weights import has_model, run_header
@@ -98,7 +98,9 @@ class FeatureChoice:
         return BASE_RUN if self.kind == "base" else run
 
 
-def choose_features(project: Project | None, run: str, wanted: FeatureOption) -> FeatureChoice:
+def choose_features(
+    project: StoredProject | None, run: str, wanted: FeatureOption
+) -> FeatureChoice:
     """Return the features that `wanted` means, for clips that they can read (FeatureChoice.on).
 
     `auto` uses a run that was named, or the default run if its verdict says that it is better than
@@ -136,7 +138,7 @@ def choose_features(project: Project | None, run: str, wanted: FeatureOption) ->
     return FeatureChoice("base")
 
 
-def wants_3d(project: Project | None, request: AlignRequest, kind: FeatureKind) -> bool:
+def wants_3d(project: StoredProject | None, request: AlignRequest, kind: FeatureKind) -> bool:
     """Whether clips are to be compared by their joints in metres, provided all have them
     (`align.joints`). kind: of the features."""
     wanted = request.settings.joints

@@ -41,8 +41,8 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.independence import independent_groups, joints_digest
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.source_digest import source_digest
+from la2ds_cli.core.stored_project import BASE_RUN, StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, holds, is_body
 from la2ds_cli.features.pose_features import movement
@@ -146,7 +146,7 @@ class Verdict:
 
 
 def ensure_verdict(
-    project: Project, run: str, device: DeviceName, progress: Progress
+    project: StoredProject, run: str, device: DeviceName, progress: Progress
 ) -> Verdict | None:
     """The verdict on a finished run, computed if it does not exist yet. None, with a
     note, if that fails: the training still counts as successful."""
@@ -158,7 +158,7 @@ def ensure_verdict(
 
 
 def judge_run(
-    project: Project, run: str, device: DeviceName = "auto", progress: Progress = SILENT
+    project: StoredProject, run: str, device: DeviceName = "auto", progress: Progress = SILENT
 ) -> Verdict:
     """Compare a run with the base model on clips of the project that its training held out, and
     store the verdict beside the run's weights for `read_verdict`.
@@ -171,7 +171,7 @@ def judge_run(
     return verdict
 
 
-def _measured_with(project: Project, run: str) -> dict[str, Any]:
+def _measured_with(project: StoredProject, run: str) -> dict[str, Any]:
     """Return what a verdict depends on: if any of it changes, it is another verdict."""
     align, clips = project.config().align, {}
     for video in _chosen(run_header(project, run)):
@@ -196,7 +196,7 @@ def _measured_with(project: Project, run: str) -> dict[str, Any]:
     }
 
 
-def read_verdict(project: Project, run: str) -> Verdict | None:
+def read_verdict(project: StoredProject, run: str) -> Verdict | None:
     """Return the stored verdict on the run as it would be found now, without computing one.
 
     Returns
@@ -227,7 +227,7 @@ def read_verdict(project: Project, run: str) -> Verdict | None:
         return None  # not written by la2ds
 
 
-def _judged(project: Project, run: str, device: DeviceName, progress: Progress) -> Verdict:
+def _judged(project: StoredProject, run: str, device: DeviceName, progress: Progress) -> Verdict:
     """Compare a run with the base model."""
     embed, header = light_embedder(project, run, device), run_header(project, run)
     if embed.config.model.input in ("rgb", "joints3d"):
@@ -298,7 +298,7 @@ def _chosen(header: RunHeader) -> list[str]:
     return [video for ids, most in sides for video in evenly_spaced(sorted(ids), most)]
 
 
-def _held_out_clips(project: Project, header: RunHeader) -> _HeldOutClips:
+def _held_out_clips(project: StoredProject, header: RunHeader) -> _HeldOutClips:
     """Read the clips and leave out those held out that show a film the run was trained on."""
     held, listed = set(header.held_out or ()), {video.id: video for video in project.videos()}
     poses = _poses(project, header.skeleton, [v for v in _chosen(header) if v in listed])
@@ -323,7 +323,7 @@ def _performers(listed: Mapping[str, Video], videos: Collection[str]) -> set[str
     return {listed[video].group for video in videos} - {""}
 
 
-def _poses(project: Project, skeleton: str, ids: Sequence[str]) -> dict[str, PoseSequence]:
+def _poses(project: StoredProject, skeleton: str, ids: Sequence[str]) -> dict[str, PoseSequence]:
     """Return the poses of clips that are long enough, have the joints of the skeleton, and keep
     something visible however they are trimmed."""
     poses = {}

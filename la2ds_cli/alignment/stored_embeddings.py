@@ -16,7 +16,7 @@ from la2ds_cli.alignment.clip_features import PosedClip
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
 from la2ds_cli.features.camera_views import seen
 from la2ds_cli.network.embed import possible_embeddings, trained_meanwhile
@@ -29,7 +29,7 @@ MOST_KEPT = 512  # embeddings in memory; a project may have 100,000 clips
 class StoredEmbeddings:
     """The embeddings of clips of a project by one run, or by the base model."""
 
-    def __init__(self, project: Project, run: str, device: DeviceName = "auto") -> None:
+    def __init__(self, project: StoredProject, run: str, device: DeviceName = "auto") -> None:
         self._project, self._run = project, run
         self._device: DeviceName = device
         header = run_header(project, run)

@@ -31,7 +31,7 @@ from la2ds_cli.alignment.timeline_result import GRID, PlacedClip, TimelineResult
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, Mismatch, Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
 from la2ds_cli.features.body_quantities import body_quantities
@@ -45,7 +45,7 @@ MOST_SAMPLED = 24  # clips of which the most typical one is chosen
 _CHUNK = 32  # clips that are embedded in one batch
 
 
-def clips_of(project: Project, group: str | None = None) -> list[str]:
+def clips_of(project: StoredProject, group: str | None = None) -> list[str]:
     """Ids of the clips that have poses, in one group (column `group` of videos.csv) or in all.
 
     Raises UserError (exit 2) for a group that no clip belongs to.
@@ -64,7 +64,7 @@ def clips_of(project: Project, group: str | None = None) -> list[str]:
 
 
 def align_all(
-    project: Project,
+    project: StoredProject,
     names: Sequence[str],
     request: AlignRequest,
     *,
@@ -144,7 +144,7 @@ def align_all(
 # --- the reference --------------------------------------------------------------------------------
 
 
-def _most_typical(project: Project, ids: Sequence[str], request: AlignRequest) -> str:
+def _most_typical(project: StoredProject, ids: Sequence[str], request: AlignRequest) -> str:
     """The clip of a sample with the lowest median cost to the others, which a few clips of another
     movement do not change."""
     choice = choose_features(project, request.run, request.features)
@@ -208,7 +208,7 @@ def most_central(cost: FloatArray) -> int:
 class _Placer:
     """Aligns clips with the reference `clock`. itself: its alignment with itself."""
 
-    def __init__(self, project: Project, clock: str, request: AlignRequest) -> None:
+    def __init__(self, project: StoredProject, clock: str, request: AlignRequest) -> None:
         self._project, self._clock, self._request = project, clock, request
         self._aligner = ProjectAligner(project, request)
         self.itself = self._aligner.align_names(clock, clock)

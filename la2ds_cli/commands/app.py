@@ -14,15 +14,15 @@ from typer.core import TyperGroup
 
 from la2ds_cli import __version__
 from la2ds_cli.commands import (
-    align,
-    exchange,
+    align_command,
+    exchange_commands,
     extract_poses,
     imports,
     laboratory,
-    live,
+    live_command,
     models,
-    project,
-    retrieve,
+    project_commands,
+    retrieve_command,
     runs,
     side_by_side,
     studio,
@@ -42,23 +42,23 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 # The commands as `la2ds --help` lists them.
 COMMANDS = {
     "Start here": {
-        "demo": project.demo,
+        "demo": project_commands.demo,
         "extract-poses": extract_poses.extract_poses,
-        "align": align.align,
+        "align": align_command.align,
         "studio": studio.studio,
-        "status": project.status,
+        "status": project_commands.status,
     },
     "Two clips": {
         "sync": side_by_side.sync,
         "report": side_by_side.report,
         "compare": side_by_side.compare,
         "offset": side_by_side.offset,
-        "live": live.live,
+        "live": live_command.live,
     },
     "Many clips": {
-        "timeline": align.timeline,
-        "retrieve": retrieve.retrieve,
-        "transfer-labels": exchange.transfer_labels,
+        "timeline": align_command.timeline,
+        "retrieve": retrieve_command.retrieve,
+        "transfer-labels": exchange_commands.transfer_labels,
     },
     "Train on your clips": {
         "train": runs.train,
@@ -67,13 +67,13 @@ COMMANDS = {
     },
     "Other tools and tidying": {
         "import": imports.app,
-        "export": exchange.export_poses,
-        "import-labels": exchange.import_labels,
-        "export-labels": exchange.export_labels,
-        "remove": project.remove,
+        "export": exchange_commands.export_poses,
+        "import-labels": exchange_commands.import_labels,
+        "export-labels": exchange_commands.export_labels,
+        "remove": project_commands.remove,
     },
     "Set up": {
-        "doctor": project.doctor,
+        "doctor": project_commands.doctor,
         "models": models.app,
     },
     "For papers and experiments": {
@@ -84,7 +84,7 @@ COMMANDS = {
     },
 }
 # Not listed: other commands make a project where there is none.
-HIDDEN = {"init": project.init}
+HIDDEN = {"init": project_commands.init}
 
 # What a file system says of its files and the user's rights: no fault of la2ds.
 _OF_THE_SYSTEM = frozenset(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from la2ds_cli.alignment.alignment import Alignment
     from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.core.progress import Progress
-    from la2ds_cli.core.project import Project
+    from la2ds_cli.core.stored_project import StoredProject
 
 HERE = Path()
 PROJECT = "LA2DS_PROJECT"  # variable of the environment
@@ -92,11 +92,11 @@ class Here(Output):
 
     project: Path = PROJECT_OPTION
 
-    def open(self) -> Project:
+    def open(self) -> StoredProject:
         """Return the project. Raises UserError (exit 2) if there is none."""
         return open_project(self.project)
 
-    def clips(self, names: Sequence[str], console: Console) -> Project:
+    def clips(self, names: Sequence[str], console: Console) -> StoredProject:
         """Return the project, created if there is none and all clips are files; see
         open_for_clips."""
         return open_for_clips(self.project, names, console)
@@ -114,7 +114,7 @@ class Features:
     )
     device: DeviceName = DEVICE
 
-    def request(self, project: Project, **more: Any) -> AlignRequest:
+    def request(self, project: StoredProject, **more: Any) -> AlignRequest:
         """These options, and those of the groups below, as a request.
 
         Parameters
@@ -170,7 +170,7 @@ class Recordings:
     )
 
     def find(
-        self, project: Project, a: str, b: str, request: AlignRequest, progress: Progress
+        self, project: StoredProject, a: str, b: str, request: AlignRequest, progress: Progress
     ) -> Alignment:
         """Align clip `b` to clip `a`; raises as align_clips or find_offsets."""
         from la2ds_cli.alignment.project_aligner import align_clips

@@ -15,7 +15,7 @@ from la2ds_models.file_lock import system_lock
 if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
     from la2ds_cli.core.console import Console
-    from la2ds_cli.core.project import Project
+    from la2ds_cli.core.stored_project import StoredProject
 
 
 def on_project(command: str, root: Path) -> str:
@@ -23,29 +23,29 @@ def on_project(command: str, root: Path) -> str:
     return f"{command} --project {shlex.quote(str(root))}"
 
 
-def open_project(root: Path) -> Project:
+def open_project(root: Path) -> StoredProject:
     """Return the project at `root`.
 
     Raises
     ------
     UserError: exit 2 if there is none.
     """
-    from la2ds_cli.core.project import Project
+    from la2ds_cli.core.stored_project import StoredProject
 
-    return Project.open(root)
+    return StoredProject.open(root)
 
 
-def open_or_create(root: Path, console: Console) -> Project:
+def open_or_create(root: Path, console: Console) -> StoredProject:
     """Return the project at `root`; created there, with a note, if there is none. A new project is
     removed if the command ends without having put anything into it, such as one that fails on its
     other arguments, so that a mistyped folder does not become an empty project."""
-    from la2ds_cli.core.project import PROJECT_FILE, Project
+    from la2ds_cli.core.stored_project import PROJECT_FILE, StoredProject
 
     if (root / PROJECT_FILE).exists():
-        return Project.open(root)
+        return StoredProject.open(root)
     console.note(f"new project in {root.resolve()}")
     before = {path.name for path in root.iterdir()} if root.is_dir() else None
-    project = Project.create(root)
+    project = StoredProject.create(root)
 
     def end() -> None:
         if _take_back(project.root, PROJECT_FILE, before):
@@ -56,7 +56,7 @@ def open_or_create(root: Path, console: Console) -> Project:
 
 
 def _take_back(root: Path, project_file: str, before: set[str] | None) -> bool:
-    """Remove what Project.create and its locks wrote, unless something else was made or another
+    """Remove what StoredProject.create and its locks wrote, unless something else was made or another
     command uses it; whether that was done. before: what was in the folder, None if it is new."""
     with suppress(OSError):  # a lock that another command holds is one, too
         made = {path.name for path in root.iterdir()} - (before or set())
@@ -75,7 +75,7 @@ def _take_back(root: Path, project_file: str, before: set[str] | None) -> bool:
     return False
 
 
-def open_or_create_for(root: Path, names: Sequence[str], console: Console) -> Project:
+def open_or_create_for(root: Path, names: Sequence[str], console: Console) -> StoredProject:
     """open_or_create, but a new project needs at least one name that refers to something.
 
     Parameters
@@ -87,7 +87,7 @@ def open_or_create_for(root: Path, names: Sequence[str], console: Console) -> Pr
     UserError: exit 3 if there is no project and none of them exists, so that a mistyped folder
         does not become an empty project.
     """
-    from la2ds_cli.core.project import PROJECT_FILE
+    from la2ds_cli.core.stored_project import PROJECT_FILE
 
     if names and not (root / PROJECT_FILE).exists():
         from la2ds_cli.poses.sources import stands_for_clips
@@ -105,7 +105,7 @@ def open_or_create_for(root: Path, names: Sequence[str], console: Console) -> Pr
     return open_or_create(root, console)
 
 
-def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Project:
+def open_for_clips(root: Path, names: Sequence[str], console: Console) -> StoredProject:
     """Return the project at `root`, created if there is none and all clips are files.
 
     Raises
@@ -113,7 +113,7 @@ def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Projec
     UserError: exit 3 if there is none and a clip does not exist that was probably meant to be a
         file: another is one, or a name ends as those of videos do.
     """
-    from la2ds_cli.core.project import PROJECT_FILE
+    from la2ds_cli.core.stored_project import PROJECT_FILE
     from la2ds_cli.video.media_files import missing_files
 
     files = [name for name in names if _is(Path.is_file, name)]
@@ -137,7 +137,7 @@ def _is(test: Callable[[Path], bool], name: str) -> bool:
 def show_batch(
     console: Console,
     command: str,
-    project: Project,
+    project: StoredProject,
     results: Sequence[ItemResult],
     *,
     paths: bool = False,

@@ -30,7 +30,7 @@ from la2ds_cli.training.losses import method_recipe
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
-    from la2ds_cli.core.project import Project
+    from la2ds_cli.core.stored_project import StoredProject
     from la2ds_cli.training.train import TrainResult
     from la2ds_cli.views.embedding_plot import EmbeddingPlot
 
@@ -108,7 +108,7 @@ def train(
 
 
 def _tell(
-    project: Project, result: TrainResult, device: DeviceName, console: Console
+    project: StoredProject, result: TrainResult, device: DeviceName, console: Console
 ) -> dict[str, Any]:
     """Print the result of a run, and return it as JSON values."""
     import math
@@ -153,7 +153,7 @@ def evaluate(
     that videos.csv marks split=test, or all clips; classifiers are fitted on the others.
     """
     from la2ds_cli.evaluation import evaluate as step
-    from la2ds_cli.evaluation.table import evaluation_table
+    from la2ds_cli.evaluation.evaluation_table import evaluation_table
 
     with here.console() as console:
         opened = here.open()

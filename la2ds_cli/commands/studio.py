@@ -30,7 +30,7 @@ def studio(
     Runs only on this machine, needs no network, and ends with Ctrl-C. The project is created if it
     does not exist. You can use other commands at the same time.
     """
-    from la2ds_cli.core.project import Project
+    from la2ds_cli.core.stored_project import StoredProject
     from la2ds_cli.studio.server import ANY, LOCAL, serve
 
     host = host.lower()  # as browsers send it
@@ -50,7 +50,7 @@ def studio(
                     f"with --host {host} {danger}", hint="add --i-know if that is what you want"
                 )
             console.note(f"warning: {danger}")
-        opened = Project.create(project)
+        opened = StoredProject.create(project)
         serve(
             opened,
             host=host,

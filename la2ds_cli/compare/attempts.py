@@ -26,7 +26,7 @@ from la2ds_cli.compare.compare_clips import CompareResult, amount, compare, join
 from la2ds_cli.compare.findings import LASTING, in_episodes, span_at, spans_of, tempo
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import BoolArray, FloatArray
 from la2ds_cli.core.video_list import VideoList
 from la2ds_cli.poses.sources import collect_entries
@@ -107,7 +107,7 @@ class AttemptsResult:
 
 
 def compare_attempts(
-    project: Project,
+    project: StoredProject,
     reference: str,
     names: Sequence[str],
     request: AlignRequest,
@@ -167,7 +167,7 @@ def _form(result: CompareResult) -> tuple[str, bool]:
 # --- which clips -------------------------------------------------------------------------------
 
 
-def attempt_names(project: Project, selection: Sequence[str]) -> list[str]:
+def attempt_names(project: StoredProject, selection: Sequence[str]) -> list[str]:
     """Clips and video files that `--attempts` names, the first attempt first.
 
     Parameters

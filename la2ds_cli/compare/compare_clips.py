@@ -28,7 +28,7 @@ from la2ds_cli.compare.findings import (
 )
 from la2ds_cli.compare.viewpoint import ViewDifference, has_trunk, view_difference
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray
 
 HOW_TO_READ = (
@@ -93,7 +93,7 @@ class CompareResult:
 
 
 def compare(
-    project: Project,
+    project: StoredProject,
     reference: str,
     other: str,
     request: AlignRequest,

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import slug
 from la2ds_cli.core.errors import ExitCode, UserError, first_line
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 
 Status = Literal["ok", "cached", "degraded", "skipped", "failed"]
 
@@ -49,7 +49,7 @@ def error_row(path: str, error: UserError, video: str = "", code: str = "") -> I
     return ItemResult(path, video, "failed", 0, error.code or code, error.message, error.hint)
 
 
-def fault(project: Project, name: str, error: Exception) -> tuple[str, Path]:
+def fault(project: StoredProject, name: str, error: Exception) -> tuple[str, Path]:
     """An unexpected error in words: a bug in la2ds or in a library, or too little memory. Its
     traceback goes to the file logs/NAME.txt, the second value. Raises UserError (exit 7) if that
     cannot be written."""
@@ -61,7 +61,7 @@ def fault(project: Project, name: str, error: Exception) -> tuple[str, Path]:
     return kind if said == kind else f"{kind}: {said}", log
 
 
-def unexpected(project: Project, path: str, error: Exception, video: str = "") -> ItemResult:
+def unexpected(project: StoredProject, path: str, error: Exception, video: str = "") -> ItemResult:
     """The row of an item that failed with an unexpected error; see `fault`.
 
     Use it around the work on one item, after the known errors, so that one item does not end the

@@ -50,7 +50,7 @@ class Video:
     absolute, or relative to the project. sha256: digest of the source. frames, fps, width, height:
     of the extracted sequence, 0 = unknown. split: `train`, `test` or empty (= used for both).
     group: performer or session. person: number of the person in the video, which stays with them
-    however the video is read (core/people.py).
+    however the video is read (core/people_table.py).
     options: how the file is read, as written by ClipOptions.to_text, empty = the defaults. own:
     text of the columns that a user has added, which makes no difference between two rows.
     """
@@ -73,7 +73,7 @@ class Video:
 
     @property
     def name(self) -> str:
-        """The file name, with `#2` for its second person: short, and accepted by Project.find.
+        """The file name, with `#2` for its second person: short, and accepted by StoredProject.find.
 
         If the file name is ambiguous, the id without its digest: for several clips of a file, and
         for folders such as subject1/h1/1/cam4.

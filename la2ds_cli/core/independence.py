@@ -24,7 +24,7 @@ from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.types import PoseSequence
 
 Source = Callable[[Video], Path]
-"""The resolved source file of a clip (`Project.source`)."""
+"""The resolved source file of a clip (`StoredProject.source`)."""
 
 
 def independent_groups(

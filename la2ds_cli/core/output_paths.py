@@ -19,15 +19,15 @@ from pathlib import Path
 from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.own_files import KEPT_FOLDERS, PROJECT_FILE, TABLES
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.project_folder import real_path
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.video_list import VideoList
 
 _LEDGER = "written.json"  # in logs/: path -> SHA-256 of what la2ds wrote, or was about to write
 
 
 def checked_outputs(
-    project: Project,
+    project: StoredProject,
     paths: Iterable[Path],
     what: str,
     suffixes: Collection[str],
@@ -57,7 +57,7 @@ def checked_outputs(
     return targets
 
 
-def check_output(project: Project, path: Path, inputs: Iterable[str | Path] = ()) -> None:
+def check_output(project: StoredProject, path: Path, inputs: Iterable[str | Path] = ()) -> None:
     """Refuse an output path that is needed for something else, under whatever name.
 
     Raises
@@ -82,7 +82,7 @@ def check_output(project: Project, path: Path, inputs: Iterable[str | Path] = ()
             )
 
 
-def write_output(project: Project, path: Path, content: bytes | str) -> None:
+def write_output(project: StoredProject, path: Path, content: bytes | str) -> None:
     """Write a file, unless `check_output` refuses it: its path may have become a clip since the
     command began.
 
@@ -97,14 +97,14 @@ def write_output(project: Project, path: Path, content: bytes | str) -> None:
     artifact.write_bytes(path, data)
 
 
-def remember_output(project: Project, path: Path) -> None:
+def remember_output(project: StoredProject, path: Path) -> None:
     """Note a file that was just written to a path that the user typed, such as a video, so that
     `is_output` knows it."""
     if not _is_result(project, path):
         _remember(project, path)
 
 
-def is_output(project: Project, path: Path) -> bool:
+def is_output(project: StoredProject, path: Path) -> bool:
     """Return whether la2ds wrote a file at this path that nobody has changed since."""
     known = artifact.once(artifact.read_document, project.log_path(_LEDGER))
     digests = known.get(str(real_path(path)), ())
@@ -114,7 +114,7 @@ def is_output(project: Project, path: Path) -> bool:
 # --- names that the user did not type -------------------------------------------------------------
 
 
-def check_derived(project: Project, path: Path, inputs: Iterable[str | Path] = ()) -> None:
+def check_derived(project: StoredProject, path: Path, inputs: Iterable[str | Path] = ()) -> None:
     """Refuse a path whose name the user did not type if its file is not one that la2ds wrote.
 
     Raises
@@ -132,7 +132,7 @@ def check_derived(project: Project, path: Path, inputs: Iterable[str | Path] = (
         )
 
 
-def write_derived(project: Project, path: Path, content: bytes | str) -> None:
+def write_derived(project: StoredProject, path: Path, content: bytes | str) -> None:
     """Write a file whose name the user did not type, unless `check_derived` refuses it. Raises
     UserError as `check_derived` (exit 2) and `artifact.write_bytes` (exit 7)."""
     data = artifact.encoded(content) if isinstance(content, str) else content
@@ -142,11 +142,11 @@ def write_derived(project: Project, path: Path, content: bytes | str) -> None:
     artifact.write_bytes(path, data)
 
 
-def _is_result(project: Project, path: Path) -> bool:
+def _is_result(project: StoredProject, path: Path) -> bool:
     return real_path(path.parent).is_relative_to(real_path(project.root / "results"))
 
 
-def _was_written(project: Project, path: Path) -> bool:
+def _was_written(project: StoredProject, path: Path) -> bool:
     """Whether la2ds wrote what is in the file, here or before it was moved."""
     known = artifact.read_document(project.log_path(_LEDGER)).values()
     try:
@@ -156,7 +156,7 @@ def _was_written(project: Project, path: Path) -> bool:
     return any(isinstance(digests, list) and digest in digests for digests in known)
 
 
-def _remember(project: Project, path: Path, digest: str = "") -> None:
+def _remember(project: StoredProject, path: Path, digest: str = "") -> None:
     """Note what is about to be written, beside what is there: after a kill, it is one of them."""
     ledger, name = project.log_path(_LEDGER), str(real_path(path))
     with project.tables():
@@ -181,7 +181,7 @@ def _is_file_of(path: Path, name: str | Path) -> bool:
     return False
 
 
-def _belongs_to(project: Project, path: Path) -> bool:
+def _belongs_to(project: StoredProject, path: Path) -> bool:
     """Whether a path is a table of the project, a file that it has computed or the source of one of
     its clips."""
     clips = project.video_list()
@@ -200,11 +200,11 @@ def _belongs_to(project: Project, path: Path) -> bool:
     return any(_is_same(path, each) for each in linked)
 
 
-def _tables(project: Project) -> Iterator[Path]:
+def _tables(project: StoredProject) -> Iterator[Path]:
     yield from (project.root / name for name in (PROJECT_FILE, *TABLES))
 
 
-def _computed(project: Project) -> Iterator[Path]:
+def _computed(project: StoredProject) -> Iterator[Path]:
     for folder in KEPT_FOLDERS:
         yield from (project.root / folder).rglob("*")
 

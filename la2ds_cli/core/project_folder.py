@@ -188,7 +188,7 @@ class ProjectFolder:
 
     @property
     def people_path(self) -> Path:
-        """Where the people of films are; see core/people.py."""
+        """Where the people of films are; see core/people_table.py."""
         return self.root / "people.csv"
 
 

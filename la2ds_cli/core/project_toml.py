@@ -13,7 +13,7 @@ from la2ds_cli.core.artifact import encoded
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.plugins import trust
-from la2ds_cli.core.project import PROJECT_FILE, Project, settings_text
+from la2ds_cli.core.stored_project import PROJECT_FILE, StoredProject, settings_text
 
 
 class Choice:
@@ -21,7 +21,7 @@ class Choice:
     later ones."""
 
     def __init__(
-        self, project: Project, section: str, chosen: Mapping[str, str | int | None]
+        self, project: StoredProject, section: str, chosen: Mapping[str, str | int | None]
     ) -> None:
         """None leaves a setting as it is; a model file is stored by its absolute path. The settings
         of `project` are changed in memory. Raises UserError (exit 2) for a value that does not

@@ -17,9 +17,10 @@ import numpy as np
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import Mismatch, Unreadable, UserError, check_choice
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, Phase
 from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.file_people import Frames, JointOrder
 from la2ds_cli.formats.files import (
     FramesError,
     ImportOptions,
@@ -29,7 +30,6 @@ from la2ds_cli.formats.files import (
     read_text,
 )
 from la2ds_cli.formats.import_export import import_files
-from la2ds_cli.formats.people import Frames, JointOrder
 from la2ds_cli.video.media_files import ordered
 
 FPS = 30.0  # of the data set and of the paper (LA2DS, Table 9); the files hold no times
@@ -40,7 +40,7 @@ _MANO = 124  # numbers of a line of hand_pose_MANO
 
 
 def import_h2o(
-    project: Project, root: Path, action: str | None = None, progress: Progress = SILENT
+    project: StoredProject, root: Path, action: str | None = None, progress: Progress = SILENT
 ) -> list[ItemResult]:
     """Import the recordings `root`/subject/scene/number/cam4, without pictures.
 

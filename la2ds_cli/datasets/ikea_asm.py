@@ -17,9 +17,10 @@ import numpy as np
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import Unreadable, check_choice
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import Phase
 from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.file_people import FramePerson, Frames, joint_count, order_by_count, plain
 from la2ds_cli.formats.files import (
     FramesError,
     ImportOptions,
@@ -31,7 +32,6 @@ from la2ds_cli.formats.files import (
 )
 from la2ds_cli.formats.import_export import import_files
 from la2ds_cli.formats.openpose_json import clips_of, read_people
-from la2ds_cli.formats.people import FramePerson, Frames, joint_count, order_by_count, plain
 from la2ds_cli.video.media_files import ordered
 
 FPS = 30.0  # that of the paper (LA2DS, Table 9); the files hold no times
@@ -44,7 +44,7 @@ _SUBSETS = {"training": "train", "testing": "test"}
 
 
 def import_ikea_asm(
-    project: Project, root: Path, furniture: str | None = None, progress: Progress = SILENT
+    project: StoredProject, root: Path, furniture: str | None = None, progress: Progress = SILENT
 ) -> list[ItemResult]:
     """Import the scans `root`/furniture/scan as seen by dev3, without pictures.
 

@@ -23,12 +23,12 @@ from la2ds_cli.core import regular_file
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import Mismatch, Unreadable, check_choice
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import MOST_PIXELS, FloatArray, IntArray, Phase
 from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.file_people import Frames, JointOrder
 from la2ds_cli.formats.files import ImportOptions, PoseFileError, reading
 from la2ds_cli.formats.import_export import import_files, phases_of_labels
-from la2ds_cli.formats.people import Frames, JointOrder
 
 FPS = 20.0  # frame rate used for this data set (TCC, Table 7); the files do not hold one
 HIDDEN_SCORE = 0.5  # of an estimated joint: usable, but less certain than a visible one
@@ -39,7 +39,7 @@ _BOX_SLACK = 2  # frames by which the box count may differ
 
 
 def import_penn_action(
-    project: Project,
+    project: StoredProject,
     root: Path,
     action: str | None,
     progress: Progress = SILENT,

@@ -24,7 +24,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.demo.demo_clips import write_demo_clips
 from la2ds_cli.features.heatmap_cache import cache_heatmaps
@@ -99,7 +99,7 @@ def run_demo(
     return document
 
 
-def _demo_project(folder: Path) -> Project:
+def _demo_project(folder: Path) -> StoredProject:
     """Return the project of the demo, created if there is none. Raises UserError (exit 2) if the
     folder holds anything else."""
     videos = folder / "videos"
@@ -108,7 +108,7 @@ def _demo_project(folder: Path) -> Project:
             f"{videos} holds files that the demo did not write",
             hint="choose another folder for the demo: la2ds demo DIR",
         )
-    project = Project.create(folder, {"preset": PRESET})
+    project = StoredProject.create(folder, {"preset": PRESET})
     if project.settings.get("preset") != PRESET:
         raise UserError(
             f"{project.root} is a project of your own, not a demo",
@@ -118,7 +118,7 @@ def _demo_project(folder: Path) -> Project:
 
 
 def _add_clips(
-    project: Project, clips: int, config: Config, device: DeviceName, progress: Progress
+    project: StoredProject, clips: int, config: Config, device: DeviceName, progress: Progress
 ) -> None:
     """Videos, phases and poses; every TEST_EVERY-th clip is for testing. Phases and splits that are
     there stay."""
@@ -151,7 +151,9 @@ def _shown(file: Path, shows: str) -> dict[str, str]:
     return {"file": str(file), "shows": shows}
 
 
-def _write_shown(project: Project, aligned: Alignment, progress: Progress) -> list[dict[str, str]]:
+def _write_shown(
+    project: StoredProject, aligned: Alignment, progress: Progress
+) -> list[dict[str, str]]:
     """Write the film, the page and the picture of an alignment; return each with what it shows."""
     film, page, picture = (
         project.results_dir(step) / f"demo{suffix}"
@@ -168,7 +170,7 @@ def _write_shown(project: Project, aligned: Alignment, progress: Progress) -> li
 
 
 def _write_neighbours(
-    project: Project, clip: str, run: str, device: DeviceName, progress: Progress
+    project: StoredProject, clip: str, run: str, device: DeviceName, progress: Progress
 ) -> dict[str, str]:
     """Write the frames of other clips that are nearest to some of this one, by a trained run."""
     sheet = project.results_dir("retrieve") / "demo.png"
@@ -181,7 +183,7 @@ def _write_neighbours(
 
 
 def _train(
-    project: Project, config: Config, minutes: float, device: DeviceName, progress: Progress
+    project: StoredProject, config: Config, minutes: float, device: DeviceName, progress: Progress
 ) -> TrainResult:
     """Train a run on the clips, and embed all of them with it."""
     from la2ds_cli.training.train import TrainOptions, train
@@ -194,7 +196,7 @@ def _train(
 
 
 def _evaluate(
-    project: Project, config: Config, device: DeviceName, progress: Progress
+    project: StoredProject, config: Config, device: DeviceName, progress: Progress
 ) -> dict[str, Any]:
     from la2ds_cli.evaluation.evaluate import Request, evaluate
 
@@ -204,13 +206,13 @@ def _evaluate(
 # --- the two that are aligned ------------------------------------------------------------------
 
 
-def _rendered(project: Project) -> list[Video]:
+def _rendered(project: StoredProject) -> list[Video]:
     """Return the clips of the demo, without those that somebody has added."""
     folder = project.root / "videos"
     return [video for video in project.videos() if project.source(video).parent == folder]
 
 
-def _least_alike(project: Project, truth: dict[str, FloatArray]) -> tuple[str, str]:
+def _least_alike(project: StoredProject, truth: dict[str, FloatArray]) -> tuple[str, str]:
     """Return the two test clips whose true speeds differ most: a constant speed fails there."""
     test = [video.id for video in _rendered(project) if video.split == "test"]
     test = test if len(test) > 1 else list(truth)
@@ -225,7 +227,7 @@ def _least_alike(project: Project, truth: dict[str, FloatArray]) -> tuple[str, s
 # --- distance from the truth -------------------------------------------------------------------
 
 
-def read_truth(project: Project) -> dict[str, FloatArray]:
+def read_truth(project: StoredProject) -> dict[str, FloatArray]:
     """Phase (T,) float64 in [0, 1] of every frame, by the clip's id, from videos/truth.csv."""
     phase: dict[str, list[float]] = {}
     with regular_file.opened_text(project.root / "videos" / "truth.csv", newline="") as handle:

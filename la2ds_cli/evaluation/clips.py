@@ -15,7 +15,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import Mismatch, Unusable
 from la2ds_cli.core.independence import independent_groups, joints_digest, shared_film
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.features.pose_features import in_3d
 from la2ds_cli.network.run_weights import run_header
@@ -44,7 +44,7 @@ def clip_generator(video: str, seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, digest])
 
 
-def select_clips(project: Project, config: Config, warnings: list[str]) -> Selection:
+def select_clips(project: StoredProject, config: Config, warnings: list[str]) -> Selection:
     """Return the clips of split `test`, or all clips, and those that training uses.
 
     If there are more than MOST_CLIPS of either kind, that many are drawn, and a warning says so.
@@ -115,7 +115,7 @@ def draw_clips(
 
 
 def check_disjoint(
-    project: Project,
+    project: StoredProject,
     fit: Sequence[Video],
     test: Sequence[Video],
     joints: Mapping[str, str] | None = None,
@@ -135,7 +135,7 @@ def check_disjoint(
 
 
 def _long_enough(
-    project: Project, videos: Sequence[Video], config: Config, warnings: list[str]
+    project: StoredProject, videos: Sequence[Video], config: Config, warnings: list[str]
 ) -> dict[str, PoseSequence]:
     poses = {v.id: project.read_pose(v.id)[0] for v in videos}
     long = {v: pose for v, pose in poses.items() if len(pose) >= config.poses.min_frames}
@@ -166,7 +166,7 @@ def _without_copies(
 
 
 def _dependence_warnings(
-    project: Project, scored: Sequence[Video], fit: Sequence[Video], joints: Mapping[str, str]
+    project: StoredProject, scored: Sequence[Video], fit: Sequence[Video], joints: Mapping[str, str]
 ) -> list[str]:
     """Return what films and performers that clips have in common mean for the figures."""
     different = len(independent_groups(scored, project.source, joints))
@@ -203,7 +203,7 @@ def _check(scored: Mapping[str, PoseSequence], fitted: Mapping[str, PoseSequence
 
 
 def check_unseen(
-    project: Project, runs: Sequence[str], joints: Mapping[str, str], warnings: list[str]
+    project: StoredProject, runs: Sequence[str], joints: Mapping[str, str], warnings: list[str]
 ) -> None:
     """Compare the clips that each run names in its weights with the test clips of videos.csv.
 

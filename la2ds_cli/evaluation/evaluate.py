@@ -18,7 +18,7 @@ from la2ds_cli.core.errors import Unusable
 from la2ds_cli.core.independence import joints_digest
 from la2ds_cli.core.output_paths import write_output
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.stored_project import DEFAULT_RUN, StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.evaluation.clips import check_unseen, select_clips
 from la2ds_cli.evaluation.event_transfer import (
@@ -61,7 +61,7 @@ class Request:
     la2ds_cli.evaluation.features.FEATURE_NAMES, None = all.
     """
 
-    project: Project
+    project: StoredProject
     config: Config
     runs: tuple[str, ...] = ()
     protocol: str = "la2ds"
@@ -119,7 +119,7 @@ ByRun = dict[str, dict[str, Scored]]
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class EvaluationResult:
     """document: what `evaluate` writes. scored: its figures with their resamples. inputs: shared by
     all of them."""
 
@@ -128,7 +128,7 @@ class Evaluated:
     inputs: Inputs
 
 
-def evaluate(request: Request, *, progress: Progress = SILENT) -> Evaluated:
+def evaluate(request: Request, *, progress: Progress = SILENT) -> EvaluationResult:
     """`score_request`, written to results/evaluate/NAME.json and, if events were transferred,
     NAME-events.csv."""
     evaluated = score_request(request, progress=progress)
@@ -141,7 +141,7 @@ def evaluate(request: Request, *, progress: Progress = SILENT) -> Evaluated:
     return evaluated
 
 
-def score_request(request: Request, *, progress: Progress = SILENT) -> Evaluated:
+def score_request(request: Request, *, progress: Progress = SILENT) -> EvaluationResult:
     """Score the model, or the mean of several runs, beside baselines.
 
     Scores the clips of split `test`, or all clips if there is no such split; phase classifiers are
@@ -197,7 +197,7 @@ def score_request(request: Request, *, progress: Progress = SILENT) -> Evaluated
         "comparisons": compare(medians),
         "warnings": warnings,
     }
-    return Evaluated(document, scored, inputs)
+    return EvaluationResult(document, scored, inputs)
 
 
 def gather(request: Request, warnings: list[str]) -> Inputs:

@@ -30,7 +30,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import Unusable, UserError, check_choice
-from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.stored_project import BASE_RUN, StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import ViewName
 from la2ds_cli.features import pose_features
@@ -198,7 +198,7 @@ def baseline_sets(shared: SharedClips | None = None) -> list[FeatureSet]:
 FEATURE_NAMES = ("model", "base", "raw_pose", "raw_pose_best", "time_only", "untrained")
 
 
-def check_names(project: Project, features: Sequence[str], runs: Sequence[str]) -> None:
+def check_names(project: StoredProject, features: Sequence[str], runs: Sequence[str]) -> None:
     """Raise UserError (exit 2) for a name that is not a feature set, or no name of a run, and for a
     run that occurs twice."""
     for name in features:
@@ -217,7 +217,7 @@ class FeatureRequest:
     if it is `spatial`. training: poses of all training clips. optional: a single run without
     weights is left out with a warning."""
 
-    project: Project
+    project: StoredProject
     names: Sequence[str] | None
     runs: Sequence[str]
     config: Config
@@ -379,7 +379,7 @@ def _untrained_set(request: FeatureRequest, trained: Embedder | None) -> Feature
     return network_set(request, "untrained", untrained)
 
 
-def _differences(project: Project, runs: Sequence[str]) -> list[str]:
+def _differences(project: StoredProject, runs: Sequence[str]) -> list[str]:
     """Warnings about runs that differ in more than their seed, since a mean over them mixes these
     differences, and about runs with the same seed, which do not show the spread over seeds."""
     notes, by_seed = [], {}

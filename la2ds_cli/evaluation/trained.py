@@ -10,7 +10,7 @@ from la2ds_cli.core.data_frames import make_data_frame
 if TYPE_CHECKING:
     from la2ds_cli.core.config import Config
     from la2ds_cli.core.progress import Progress
-    from la2ds_cli.core.project import Project
+    from la2ds_cli.core.stored_project import StoredProject
     from la2ds_cli.training.train import TrainOptions, TrainResult
 
 
@@ -40,7 +40,7 @@ class Trained(NamedTuple):
 
 
 def train_and_judge(
-    project: Project, run: str, config: Config, options: TrainOptions, progress: Progress
+    project: StoredProject, run: str, config: Config, options: TrainOptions, progress: Progress
 ) -> Trained:
     """Train a run and compare it with the base model.
 

@@ -11,8 +11,8 @@ from typing import Literal
 from la2ds_cli.core.config import Config, preset_names
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.ray_engine import ray_map
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.experiments.comparison import Result, Row, Rows
 from la2ds_cli.experiments.printed_tables import paper_methods
 from la2ds_cli.experiments.runner import ALONE, Bench, Plan, run_table, shared_facts
@@ -24,7 +24,7 @@ NAME = "benchmark"
 
 
 def benchmark(
-    projects: Sequence[Project],
+    projects: Sequence[StoredProject],
     plan: Plan,
     methods: Sequence[str] | None = None,
     *,
@@ -64,7 +64,7 @@ def benchmark(
     return run_table(result, benches, out, _spread(benches, names) if engine == "ray" else {})
 
 
-def method_table(project: Project, names: Sequence[str], plan: Plan) -> Rows:
+def method_table(project: StoredProject, names: Sequence[str], plan: Plan) -> Rows:
     """The rows of the methods. An untrained network is scored with the first method that has it;
     its head is not used to embed."""
     rows, networks = [], []
@@ -81,7 +81,7 @@ def method_table(project: Project, names: Sequence[str], plan: Plan) -> Rows:
     return Rows(NAME, rows, partial(common_config, settings=plan.settings))
 
 
-def check_projects(projects: Sequence[Project]) -> None:
+def check_projects(projects: Sequence[StoredProject]) -> None:
     """Raise UserError (exit 2) if there is no project, or if one occurs twice."""
     roots = [project.root.resolve() for project in projects]
     if not roots or len(set(roots)) < len(roots):
@@ -91,7 +91,7 @@ def check_projects(projects: Sequence[Project]) -> None:
         )
 
 
-def _labels(projects: Sequence[Project]) -> list[str]:
+def _labels(projects: Sequence[StoredProject]) -> list[str]:
     """Names of the folders, with as many of their parents as tell all of them apart."""
     paths = [project.root.parts for project in projects]
     deepest = max(map(len, paths))
@@ -106,7 +106,7 @@ def method_config(
     preset: str | None,
     overrides: Sequence[str],
     settings: Sequence[str],
-    project: Project,
+    project: StoredProject,
     seed: int,
 ) -> Config:
     """The settings of a method for training and scoring: its preset (None = that of the project)
@@ -124,7 +124,7 @@ def method_config(
     return replace(config, align=common.align, evaluate=common.evaluate)
 
 
-def common_config(project: Project, settings: Sequence[str]) -> Config:
+def common_config(project: StoredProject, settings: Sequence[str]) -> Config:
     """The settings that all methods share."""
     return project.config(overrides=[*ALONE, *settings])
 
@@ -189,7 +189,7 @@ class RunWorker:
     """Trains and scores one run after another; its error, empty if there is none."""
 
     def __init__(self, roots: Sequence[str], names: Sequence[str], plan: Plan) -> None:
-        projects = [Project.open(Path(root)) for root in roots]
+        projects = [StoredProject.open(Path(root)) for root in roots]
         table = method_table(projects[0], names, plan)  # trusts the named modules
         self._rows = {row.name: row for row in table.rows}
         self._benches = [

@@ -13,7 +13,7 @@ import numpy as np
 
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.evaluation.measure import RESAMPLES
 from la2ds_cli.experiments.corruption import CLEAN, Joints
@@ -48,7 +48,7 @@ class Row:
 
     name: str
     label: str
-    recipe: Callable[[Project, int], Config]
+    recipe: Callable[[StoredProject, int], Config]
     run: str
     untrained: str = ""
     joints: Joints = CLEAN
@@ -78,7 +78,7 @@ class Rows:
 
     stem: str
     rows: Sequence[Row]
-    common: Callable[[Project], Config]
+    common: Callable[[StoredProject], Config]
     baselines: Sequence[Baseline] = BASELINES
 
 

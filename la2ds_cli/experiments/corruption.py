@@ -10,8 +10,8 @@ import numpy as np
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config_sections import HeatmapConfig
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.evaluation.clips import clip_generator
 from la2ds_cli.features.heatmaps import clip_box
@@ -110,13 +110,13 @@ class Joints:
     train: Corruption | None = None
     test: Corruption | None = None
 
-    def in_training(self, project: Project, run: str) -> Project:
+    def in_training(self, project: StoredProject, run: str) -> StoredProject:
         """The project as the training of a run sees it."""
         if self.train is None:
             return project
         return CorruptedProject(project, run, train=self.train, test=self.train)
 
-    def in_test(self, project: Project) -> Project:
+    def in_test(self, project: StoredProject) -> StoredProject:
         """The project as the evaluation sees it."""
         if not self.label:
             return project
@@ -126,7 +126,7 @@ class Joints:
 CLEAN = Joints()
 
 
-class CorruptedProject(Project):
+class CorruptedProject(StoredProject):
     """The same directory, but the poses it reads are corrupted; stored poses do not change.
 
     test: corruption of the clips that are scored (split `test`, or all if there is no such split);
@@ -135,7 +135,12 @@ class CorruptedProject(Project):
     """
 
     def __init__(
-        self, project: Project, label: str, *, train: Corruption | None, test: Corruption | None
+        self,
+        project: StoredProject,
+        label: str,
+        *,
+        train: Corruption | None,
+        test: Corruption | None,
     ) -> None:
         super().__init__(project.root, project.settings)
         self._clean = project

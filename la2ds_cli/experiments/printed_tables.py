@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Any
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 
 RECORDS = "casa-npy"  # the import format with the splits and labels of the paper
 
@@ -66,7 +66,7 @@ def _data(name: str, row: dict[str, Any]) -> PaperData:
     return PaperData(name, row["label"], row["format"], tuple(row["records"]), figures)
 
 
-def find_source(project: Project) -> str:
+def find_source(project: StoredProject) -> str:
     """The data set of the paper that the project's clips come from, by the recipes of the poses;
     empty for others, and if two clips differ."""
     sources = set()

@@ -14,7 +14,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import MissingJoints
 from la2ds_cli.core.errors import Mismatch, Unusable
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.experiments.comparison import BASELINES, Baseline, Result, Row, Rows
 from la2ds_cli.experiments.corruption import CLEAN, DroppedLimb, JointNoise, Joints
 from la2ds_cli.experiments.runner import ALONE, Bench, Plan, run_table, shared_facts
@@ -152,7 +152,7 @@ def left_out(variant: Ablation, base: Config, varied: Config) -> str:
 
 
 def reproduce(
-    project: Project,
+    project: StoredProject,
     table: TableName,
     plan: Plan,
     *,
@@ -189,7 +189,7 @@ def reproduce(
 
 
 def _variants(
-    project: Project, table: str, preset: str, plan: Plan
+    project: StoredProject, table: str, preset: str, plan: Plan
 ) -> tuple[list[Ablation], Sequence[Baseline]]:
     """The rows of a table, and its baselines: the raw pose in each condition of Tables 7 and 8."""
     if table in ABLATIONS:
@@ -237,7 +237,7 @@ def _config(
     preset: str,
     settings: Sequence[str],
     more: Sequence[str],
-    project: Project,
+    project: StoredProject,
     seed: int | None = None,
 ) -> Config:
     """The recipe with more settings, its embedding alone; the last one given wins."""

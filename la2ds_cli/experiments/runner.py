@@ -24,7 +24,7 @@ from la2ds_cli.core.device import DeviceName, available_cores, resolve_device
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.experiments.comparison import DataSet, Result, Row, Rows, RunEntry
 from la2ds_cli.experiments.corruption import Joints
 from la2ds_cli.experiments.printed_tables import find_source
@@ -83,7 +83,9 @@ def machine_facts(device: DeviceName) -> dict[str, Any]:
     }
 
 
-def run_name(stem: str, project: Project, config: Config, minutes: float | None = None) -> str:
+def run_name(
+    stem: str, project: StoredProject, config: Config, minutes: float | None = None
+) -> str:
     """STEM-DIGEST-sSEED: with other settings, clips, code of the user's or another limit of time it
     is another run, and rows that share all of these share their runs."""
     videos = training_videos(project)
@@ -96,7 +98,7 @@ def run_name(stem: str, project: Project, config: Config, minutes: float | None 
 
 
 def train_run(
-    project: Project, run: str, config: Config, plan: Plan, progress: Progress
+    project: StoredProject, run: str, config: Config, plan: Plan, progress: Progress
 ) -> TrainResult:
     """Train, resume or reuse `run`. A limit in minutes is in CPU time on a CPU: other processes
     must not shorten the budget of a run."""
@@ -108,7 +110,7 @@ def train_run(
     return train(project, run=run, config=config, options=options, progress=progress)
 
 
-def shared_facts(project: Project, plan: Plan, rows: Rows) -> dict[str, Any]:
+def shared_facts(project: StoredProject, plan: Plan, rows: Rows) -> dict[str, Any]:
     """What the numbers of a table refer to."""
     common = rows.common(project)
     budget = f"{common.train.steps} steps for every run"
@@ -156,7 +158,7 @@ class Bench:
     """Trains and scores the runs of a table on one project. data: what is known of its clips."""
 
     def __init__(
-        self, name: str, project: Project, table: Rows, plan: Plan, progress: Progress
+        self, name: str, project: StoredProject, table: Rows, plan: Plan, progress: Progress
     ) -> None:
         self.project, self.table, self.plan, self.progress = project, table, plan, progress
         self.data = DataSet(name, find_source(project))
@@ -221,7 +223,7 @@ class Bench:
         return None, reason
 
     def _trained(
-        self, row: Row, seen: Project, run: str, config: Config
+        self, row: Row, seen: StoredProject, run: str, config: Config
     ) -> tuple[TrainResult, RunScores]:
         """Train and score. seen: the project as the training sees it."""
         trained = train_run(seen, run, config, self.plan, self.progress)

@@ -22,8 +22,8 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.source_digest import source_digest
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.evaluation.measure import Key
 from la2ds_cli.evaluation.protocol import get_protocol
@@ -31,7 +31,7 @@ from la2ds_cli.network.base_weights import base_path
 from la2ds_cli.network.run_weights import checkpoint_path
 
 if TYPE_CHECKING:
-    from la2ds_cli.evaluation.evaluate import Evaluated
+    from la2ds_cli.evaluation.evaluate import EvaluationResult
 
 VERSION = 3  # 3: the scores instead of the whole document of the evaluation
 FOLDER = "benchmark"
@@ -152,7 +152,7 @@ class RunScores:
     uses: dict[str, str]
 
 
-def check_scored(project: Project, config: Config, protocol: str) -> None:
+def check_scored(project: StoredProject, config: Config, protocol: str) -> None:
     """Raise UserError, as every score would, for an unknown protocol (exit 2), and for one that
     needs labels or a test split that the project lacks (exit 4 or 5)."""
     from la2ds_cli.evaluation.evaluate import Request, gather
@@ -162,7 +162,7 @@ def check_scored(project: Project, config: Config, protocol: str) -> None:
 
 
 def cached_scores(
-    project: Project,
+    project: StoredProject,
     run: str,
     config: Config,
     features: Sequence[str],
@@ -193,7 +193,7 @@ def cached_scores(
     return RunScores(resampled=resampled, **facts)
 
 
-def _figures(evaluated: Evaluated) -> tuple[dict[str, FloatArray], dict[str, Any]]:
+def _figures(evaluated: EvaluationResult) -> tuple[dict[str, FloatArray], dict[str, Any]]:
     """Return resamples by `FEATURES/METRIC`, and the other fields of RunScores, of single runs."""
     rows = {name: one for name, by_run in evaluated.scored.items() for one in by_run.values()}
     scores: dict[str, Scores] = {name: dict.fromkeys(METRICS) for name in rows}
@@ -217,7 +217,7 @@ def _figures(evaluated: Evaluated) -> tuple[dict[str, FloatArray], dict[str, Any
 
 
 def _recipe(
-    project: Project, run: str, config: Config, features: Sequence[str], protocol: str
+    project: StoredProject, run: str, config: Config, features: Sequence[str], protocol: str
 ) -> artifact.Recipe:
     settings = {
         "protocol": protocol,
@@ -232,7 +232,7 @@ def _recipe(
     return artifact.Recipe("benchmark", VERSION, settings, inputs)
 
 
-def scored_inputs(project: Project, config: Config) -> dict[str, str]:
+def scored_inputs(project: StoredProject, config: Config) -> dict[str, str]:
     """Return what every score of the project depends on, as inputs of a recipe.
 
     These are its clips and splits, its labels, the source of all modules that compute a figure, the
@@ -250,7 +250,7 @@ def scored_inputs(project: Project, config: Config) -> dict[str, str]:
     }
 
 
-def _clips(project: Project) -> list[str]:
+def _clips(project: StoredProject) -> list[str]:
     """Return every clip with everything that determines whether and how it is scored."""
     clips = []
     for video in project.videos():

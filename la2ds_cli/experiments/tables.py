@@ -27,7 +27,7 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.output_paths import check_derived, write_derived
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.table import Cell, Column, Table, md
 from la2ds_cli.core.table import markdown as md_table
 from la2ds_cli.core.types import FloatArray
@@ -411,7 +411,7 @@ def document(result: Result, found: Sequence[Figure]) -> dict[str, Any]:
     }
 
 
-def checked_files(project: Project, name: str, folder: Path) -> list[Path]:
+def checked_files(project: StoredProject, name: str, folder: Path) -> list[Path]:
     """Check the files of a table, NAME.md, .csv and .json, and return their paths. Raises UserError
     (exit 2) as `check_derived`."""
     paths = [folder / f"{name}{end}" for end in (".md", ".csv", ".json")]
@@ -420,7 +420,7 @@ def checked_files(project: Project, name: str, folder: Path) -> list[Path]:
     return paths
 
 
-def write_result(project: Project, result: Result, folder: Path) -> list[Path]:
+def write_result(project: StoredProject, result: Result, folder: Path) -> list[Path]:
     """Write the files of a table and return their paths. Raises UserError as `checked_files`."""
     found = figures(result)
     paths = checked_files(project, result.name, folder)

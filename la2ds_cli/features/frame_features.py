@@ -23,7 +23,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName, free_cores, resolve_device, torch_threads
 from la2ds_cli.core.errors import ExitCode, Mismatch, Unavailable, UserError, first_line
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.resample import interpolate, resample_pose
 from la2ds_cli.poses.weights import fetch_weights, weights_identity
@@ -68,7 +68,7 @@ class FrameFeatureReader:
 
     def __init__(
         self,
-        project: Project,
+        project: StoredProject,
         config: Config,
         weights: str,
         device: DeviceName = "auto",
@@ -165,7 +165,7 @@ class FrameFeatureReader:
 
 
 def frame_feature_reader(
-    project: Project,
+    project: StoredProject,
     config: Config,
     weights: str = "",
     device: DeviceName = "auto",

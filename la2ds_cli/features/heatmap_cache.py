@@ -27,8 +27,8 @@ from la2ds_cli.core.clip import MOST_FRAMES, Video
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.errors import ExitCode, Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.heatmaps import (
     cell_size,
@@ -51,7 +51,11 @@ def heatmap_recipe(config: HeatmapConfig, pose_key: str) -> Recipe:
 
 
 def cache_heatmaps(
-    project: Project, config: HeatmapConfig, *, overwrite: bool = False, progress: Progress = SILENT
+    project: StoredProject,
+    config: HeatmapConfig,
+    *,
+    overwrite: bool = False,
+    progress: Progress = SILENT,
 ) -> list[ItemResult]:
     """Render and store the heatmaps of all frames of every clip that has poses.
 
@@ -78,7 +82,9 @@ def cache_heatmaps(
     return results
 
 
-def _stored(project: Project, video: Video, config: HeatmapConfig, overwrite: bool) -> ItemResult:
+def _stored(
+    project: StoredProject, video: Video, config: HeatmapConfig, overwrite: bool
+) -> ItemResult:
     """Render and store the heatmaps of a clip, unless they are current."""
     path = project.heatmap_path(video.id)
     try:
@@ -139,7 +145,7 @@ def compress_heatmaps(
 
 
 def read_heatmaps(
-    project: Project, video: str, start: int = 0, stop: int | None = None
+    project: StoredProject, video: str, start: int = 0, stop: int | None = None
 ) -> FloatArray:
     """Return maps (T, C, H, W) float32 in [0, 1] of frames start..stop (exclusive, as in a slice).
 
@@ -192,7 +198,7 @@ def _levels(
 
 
 def export_heatmaps(
-    project: Project,
+    project: StoredProject,
     names: Sequence[str],
     out: Path | None = None,
     *,
@@ -229,7 +235,7 @@ def export_heatmaps(
 
 
 def _current(
-    project: Project, video: str, pose: PoseSequence, config: HeatmapConfig
+    project: StoredProject, video: str, pose: PoseSequence, config: HeatmapConfig
 ) -> tuple[np.ndarray, Mapping[str, Any]]:
     """Return the 8-bit maps and the facts of a clip, from its file if that is current and sound."""
     import zstandard

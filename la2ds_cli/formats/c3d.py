@@ -19,8 +19,8 @@ import numpy as np
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.types import MOST_FPS, MOST_SECONDS, FloatArray, Phase
 from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.file_people import Frames, joint_order, orthographic
 from la2ds_cli.formats.files import ImportOptions, JointsError, PoseFileError, shown
-from la2ds_cli.formats.people import Frames, joint_order, orthographic
 from la2ds_cli.formats.trc import UNITS
 
 SUFFIXES = (".c3d",)

@@ -25,9 +25,9 @@ from numpy.lib import format as npy_format
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.file_people import Frames, order_by_count, orthographic
 from la2ds_cli.formats.files import FramesError, ImportOptions, JointsError, PoseFileError, shown
 from la2ds_cli.formats.import_export import phases_of_labels
-from la2ds_cli.formats.people import Frames, order_by_count, orthographic
 
 SUFFIXES = (".npy",)
 

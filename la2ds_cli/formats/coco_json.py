@@ -15,6 +15,7 @@ from la2ds_cli.core.clip import VIDEO_SUFFIXES
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.file_people import FramePerson, Frames, JointOrder, joint_count, joint_order
 from la2ds_cli.formats.files import (
     FramesError,
     ImportOptions,
@@ -24,7 +25,6 @@ from la2ds_cli.formats.files import (
     read_json,
     reading,
 )
-from la2ds_cli.formats.people import FramePerson, Frames, JointOrder, joint_count, joint_order
 
 SUFFIXES = (".json",)
 SUFFIX = ".json"

@@ -22,6 +22,7 @@ from la2ds_cli.core.types import (
     Phase,
     PoseSequence,
 )
+from la2ds_cli.formats.file_people import Frames, JointOrder, choose_people
 from la2ds_cli.formats.files import (
     FramesError,
     ImportOptions,
@@ -29,7 +30,6 @@ from la2ds_cli.formats.files import (
     PoseFileError,
     VideoError,
 )
-from la2ds_cli.formats.people import Frames, JointOrder, choose_people
 from la2ds_cli.video.reader import probe, read_frames
 from la2ds_cli.video.source_version import SourceChanged, SourceVersion, read_version
 

@@ -24,7 +24,7 @@ from la2ds_cli.core.output_paths import check_output, checked_outputs, is_output
 from la2ds_cli.core.own_files import found_files
 from la2ds_cli.core.phase_table import PhaseRow, in_time_order
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import IntArray, Phase, PoseSequence
 from la2ds_cli.core.video_list import read_videos
 from la2ds_cli.formats import READ, WRITTEN, load_format
@@ -50,7 +50,7 @@ Read = Sequence[FileClip | PoseFileError]
 
 
 def import_poses(
-    project: Project,
+    project: StoredProject,
     format_name: str,
     root: Path,
     options: ImportOptions | None = None,
@@ -68,7 +68,7 @@ def import_poses(
     return import_files(project, format_name, paths, module.read_clips, options, progress)
 
 
-def _files_of(project: Project, root: Path, suffixes: Sequence[str]) -> list[Path]:
+def _files_of(project: StoredProject, root: Path, suffixes: Sequence[str]) -> list[Path]:
     """Return the file `root`, or all files below it with one of the suffixes, in natural order.
 
     What la2ds keeps in a project, and what it wrote elsewhere for this one, is left out. Raises
@@ -87,7 +87,7 @@ def _files_of(project: Project, root: Path, suffixes: Sequence[str]) -> list[Pat
 
 
 def import_files(
-    project: Project,
+    project: StoredProject,
     name: str,
     paths: Sequence[Path],
     read: Callable[[Path, ImportOptions], Read],
@@ -128,7 +128,7 @@ class _Import:
     """One run: its settings and its results so far."""
 
     def __init__(
-        self, project: Project, name: str, options: ImportOptions, progress: Progress
+        self, project: StoredProject, name: str, options: ImportOptions, progress: Progress
     ) -> None:
         self.project = project
         self.format = name
@@ -343,7 +343,7 @@ def phases_of_labels(labels: IntArray, background: int | None = None) -> list[Ph
     ]
 
 
-def merge_phases(project: Project, labels: Labels, progress: Progress) -> None:
+def merge_phases(project: StoredProject, labels: Labels, progress: Progress) -> None:
     """Write the labels of a data set into the project's phases.csv.
 
     Only clips without labels of a person get them, in place of propagated ones that nobody has
@@ -382,7 +382,7 @@ def _spans(phases: Iterable[Phase]) -> set[tuple[int, int, str]]:
 
 
 def export_poses(
-    project: Project,
+    project: StoredProject,
     format_name: str,
     names: Sequence[str],
     out: Path | None = None,
@@ -411,7 +411,7 @@ def export_poses(
 
 
 def export_clips(
-    project: Project,
+    project: StoredProject,
     names: Sequence[str],
     folder: Path,
     suffix: str,
@@ -451,7 +451,7 @@ def export_clips(
     return results
 
 
-def posed(project: Project, video: Video) -> PoseSequence:
+def posed(project: StoredProject, video: Video) -> PoseSequence:
     """The poses of a clip to export. Raises UserError with E002: it has none, or damaged ones."""
     try:
         return project.read_pose(video.id)[0]
@@ -465,7 +465,7 @@ def skip(message: str, hint: str, code: str) -> UserError:
     return Unusable(message, hint=hint, code=code)
 
 
-def chosen_clips(project: Project, names: Sequence[str]) -> list[Video]:
+def chosen_clips(project: StoredProject, names: Sequence[str]) -> list[Video]:
     """The named clips, as `find_clip` understands them, each once; all if none is named."""
     if names:
         named = [clip_named(project, name) for name in names]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.formats.file_clip import FileClip, first_number
+from la2ds_cli.formats.file_people import FramePerson, Frames, joint_count, joint_order
 from la2ds_cli.formats.files import (
     FramesError,
     ImportOptions,
@@ -15,7 +16,6 @@ from la2ds_cli.formats.files import (
     read_json,
     reading,
 )
-from la2ds_cli.formats.people import FramePerson, Frames, joint_count, joint_order
 
 SUFFIXES = (".json",)
 

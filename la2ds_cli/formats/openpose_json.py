@@ -15,6 +15,7 @@ from la2ds_cli.core.own_files import found_files
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats.file_clip import FileClip, first_number
+from la2ds_cli.formats.file_people import FramePerson, Frames, joint_count, joint_order
 from la2ds_cli.formats.files import (
     FormatError,
     FramesError,
@@ -23,7 +24,6 @@ from la2ds_cli.formats.files import (
     read_json,
     reading,
 )
-from la2ds_cli.formats.people import FramePerson, Frames, joint_count, joint_order
 from la2ds_cli.video.media_files import ordered
 
 SUFFIXES = (".json",)

@@ -12,8 +12,8 @@ import numpy as np
 from la2ds_cli.core.errors import UserError, optional_import
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.file_people import FramePerson, Frames, JointOrder, joint_order
 from la2ds_cli.formats.files import ImportOptions, JointsError, PoseFileError
-from la2ds_cli.formats.people import FramePerson, Frames, JointOrder, joint_order
 
 SUFFIXES = (".slp", ".h5")
 _MOST_ROWS = 1_000_000

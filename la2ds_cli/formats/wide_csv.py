@@ -12,6 +12,7 @@ import numpy as np
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats.file_clip import FileClip
+from la2ds_cli.formats.file_people import Frames, joint_order
 from la2ds_cli.formats.files import (
     ImportOptions,
     JointsError,
@@ -20,7 +21,6 @@ from la2ds_cli.formats.files import (
     rows_of,
     write_rows,
 )
-from la2ds_cli.formats.people import Frames, joint_order
 
 SUFFIXES = (".csv",)
 SUFFIX = ".csv"

@@ -15,7 +15,7 @@ from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import Mismatch, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.video_list import first_people
 from la2ds_cli.evaluation.clips import check_disjoint
 from la2ds_cli.features.heatmap_cache import heatmap_recipe
@@ -83,7 +83,9 @@ class ProjectStatus:
     split_problem: str = ""
 
 
-def project_status(project: Project, config: Config, *, stopped: bool = True) -> ProjectStatus:
+def project_status(
+    project: StoredProject, config: Config, *, stopped: bool = True
+) -> ProjectStatus:
     """Compare every artifact with the recipe its step would use now. Writes nothing.
 
     Parameters
@@ -116,7 +118,7 @@ def project_status(project: Project, config: Config, *, stopped: bool = True) ->
     )
 
 
-def _split_problem(project: Project) -> str:
+def _split_problem(project: StoredProject) -> str:
     """Return what is wrong with the split of videos.csv, empty if nothing is."""
     test = [video for video in project.videos() if video.split == "test"]
     try:
@@ -153,7 +155,7 @@ def _compare(step: str, reasons: dict[str, str | None], command: str, run: str =
     return StepStatus(step, current, stale, missing, command, run)
 
 
-def _poses(project: Project, videos: list[Video], poses: _Poses) -> StepStatus:
+def _poses(project: StoredProject, videos: list[Video], poses: _Poses) -> StepStatus:
 
     reasons = {clip: state.stale for clip, state in poses.states.items()}
     # What a replaced video holds now may be a clip already; the old one can only be removed.
@@ -185,12 +187,12 @@ def _made_of(
     return _compare(step, {v: found.get(v, "missing") for v in recipes}, command, run)
 
 
-def _heatmaps(project: Project, config: Config, poses: _Poses) -> StepStatus:
+def _heatmaps(project: StoredProject, config: Config, poses: _Poses) -> StepStatus:
     recipes = {v: heatmap_recipe(config.heatmap, key) for v, key in poses.keys.items()}
     return _made_of("heatmaps", recipes, project.heatmap_path, "la2ds cache-heatmaps")
 
 
-def _readable(project: Project, runs: Iterable[RunStatus]) -> Iterator[str]:
+def _readable(project: StoredProject, runs: Iterable[RunStatus]) -> Iterator[str]:
     """Runs whose weights can embed clips."""
     for run in runs:
         with suppress(ArtifactError):
@@ -198,7 +200,7 @@ def _readable(project: Project, runs: Iterable[RunStatus]) -> Iterator[str]:
             yield run.run
 
 
-def _embeddings(project: Project, run: str, poses: _Poses) -> StepStatus:
+def _embeddings(project: StoredProject, run: str, poses: _Poses) -> StepStatus:
     model, frames = weights_key(project, run), run_frames(project, run)
     recipes = {v: embedding_recipe(model, key, v, frames) for v, key in poses.keys.items()}
     path = partial(project.embedding_path, run)
@@ -206,7 +208,7 @@ def _embeddings(project: Project, run: str, poses: _Poses) -> StepStatus:
 
 
 def _run_status(
-    project: Project, config: Config, run: str, poses: _Poses, stopped: bool
+    project: StoredProject, config: Config, run: str, poses: _Poses, stopped: bool
 ) -> RunStatus:
     folder = project.run_dir(run)
     made_from, stale, settings, reached, error = None, "", "", 0, None
@@ -227,7 +229,9 @@ def _run_status(
     return RunStatus(run, reached, steps, error, stale, settings)
 
 
-def _drift(project: Project, config: Config, made_from: Recipe, poses: _Poses) -> tuple[str, str]:
+def _drift(
+    project: StoredProject, config: Config, made_from: Recipe, poses: _Poses
+) -> tuple[str, str]:
     """Return how the clips and the settings of a run differ from those of a run started now."""
     try:
         clips = _training_digest(project, config, poses)
@@ -240,7 +244,7 @@ def _drift(project: Project, config: Config, made_from: Recipe, poses: _Poses) -
     return difference(made_from, other_clips), difference(other_settings, made_from)
 
 
-def _training_digest(project: Project, config: Config, poses: _Poses) -> str:
+def _training_digest(project: StoredProject, config: Config, poses: _Poses) -> str:
     """Return the digest of the clips that training would use now. Raises UserError as
     load_training_set does."""
     if config.model.input == "joints3d":  # only the joints show whether they are 3D
@@ -255,7 +259,7 @@ def _training_digest(project: Project, config: Config, poses: _Poses) -> str:
     return clip_set.clips_digest({clip: poses.keys[clip] for clip in clips})
 
 
-def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> str:
+def _next(steps: list[StepStatus], runs: list[RunStatus], project: StoredProject) -> str:
     """Return the command for the project's next step; empty if nothing is left to do."""
     poses = next(step for step in steps if step.step == "poses")
     if not poses.current and not poses.stale:
@@ -270,7 +274,7 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: Project) -> s
     return ""
 
 
-def _evaluated(project: Project, run: str) -> bool:
+def _evaluated(project: StoredProject, run: str) -> bool:
     """Return whether the run has been evaluated with the weights that it has now."""
     path = project.results_dir("evaluate") / f"{run}.json"
     scored = artifact.read_document(path).get("weights")
@@ -279,7 +283,7 @@ def _evaluated(project: Project, run: str) -> bool:
     return False
 
 
-def an_alignment(project: Project) -> str:
+def an_alignment(project: StoredProject) -> str:
     """Return the command that aligns two clips, the first two of one folder if there are any."""
     videos = first_people(project.videos())
     alike = [v for v in videos if Path(v.path).parent == Path(videos[0].path).parent]

@@ -17,7 +17,7 @@ from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.clip_names import nfc
 from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, Phase, PoseSequence
 from la2ds_cli.formats.import_export import export_clips, posed, skip
 from la2ds_cli.labels.files import (
@@ -48,7 +48,7 @@ def frame_edges(pose: PoseSequence) -> np.ndarray:
 
 
 def export_labels(
-    project: Project,
+    project: StoredProject,
     format_name: str,
     names: Sequence[str],
     out: Path | None = None,
@@ -89,7 +89,11 @@ def export_labels(
 
 
 def checked_text(
-    project: Project, format_name: str, video: Video, pose: PoseSequence, phases: Sequence[Phase]
+    project: StoredProject,
+    format_name: str,
+    video: Video,
+    pose: PoseSequence,
+    phases: Sequence[Phase],
 ) -> str:
     """Return the text of a label file that is read as the same phases.
 
@@ -128,7 +132,7 @@ def shown_phases(pose: PoseSequence, phases: Sequence[Phase]) -> list[Phase]:
 
 
 def timed_labels(
-    project: Project, video: Video, pose: PoseSequence, shown: Sequence[Phase]
+    project: StoredProject, video: Video, pose: PoseSequence, shown: Sequence[Phase]
 ) -> LabelFile:
     """The `shown_phases` of a clip in seconds of its file."""
     edges, frames = file_edges(pose, video), frame_edges(pose)
@@ -168,7 +172,7 @@ def phases_in(
     return phases, short
 
 
-def clips_of(project: Project, labels: LabelFile, stem: str) -> list[Video]:
+def clips_of(project: StoredProject, labels: LabelFile, stem: str) -> list[Video]:
     """Return the clips that labels are of: of a file of la2ds the clip with its key, or else all
     clips of that film and person; of another file all clips of the first person in its video.
 

@@ -16,7 +16,7 @@ from la2ds_cli.core.clip_names import is_part
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import ClipPhases, PhaseRow, PhaseTable
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels.exchange import clips_of, file_edges, phases_in
 from la2ds_cli.labels.files import LabelError, LabelFile, Read, reader
@@ -58,7 +58,7 @@ class _Plan:
 
 
 def import_labels(
-    project: Project,
+    project: StoredProject,
     format_name: str,
     paths: Sequence[Path],
     *,
@@ -121,7 +121,7 @@ def _files(paths: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
 
 
 def _add_file(
-    plan: _Plan, project: Project, path: Path, read: Read, layer: str, target: Video | None
+    plan: _Plan, project: StoredProject, path: Path, read: Read, layer: str, target: Video | None
 ) -> None:
     """Add what a file proposes. target: the clip that it is for, None = that which it names."""
     hint = "write the file again, or name the right format"
@@ -148,7 +148,7 @@ def _add_file(
 
 
 def _proposals(
-    project: Project, path: Path, labels: LabelFile, target: Video | None
+    project: StoredProject, path: Path, labels: LabelFile, target: Video | None
 ) -> list[ItemResult | Proposal]:
     """What the labels of one video propose for each clip that shows some of them."""
     title = labels.title or path.name
@@ -171,7 +171,7 @@ def _proposals(
 
 
 def _judge(
-    project: Project, path: Path, labels: LabelFile, video: Video
+    project: StoredProject, path: Path, labels: LabelFile, video: Video
 ) -> ItemResult | Proposal | None:
     """What the labels of a video propose for a clip; None if it shows nothing of them."""
     try:

@@ -20,7 +20,7 @@ from la2ds_cli.core.batch import ItemResult, error_row
 from la2ds_cli.core.errors import Mismatch, Unusable, UserError
 from la2ds_cli.core.phase_table import in_time_order, overlap_error
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels.propagated import ClipLabels, PropagationResult, with_ends
 from la2ds_cli.labels.vote import Boundary, PhaseRange, boundaries_along, labelled_ranges, vote
@@ -53,7 +53,7 @@ class _Evidence:
 
 
 def propagate_labels(
-    project: Project,
+    project: StoredProject,
     sources: Sequence[str],
     targets: Sequence[str],
     request: AlignRequest,
@@ -139,7 +139,7 @@ def _add_evidence(
 
 
 def _labels_of(
-    project: Project, clip: str, own: _Evidence, ranges: Mapping[str, Sequence[PhaseRange]]
+    project: StoredProject, clip: str, own: _Evidence, ranges: Mapping[str, Sequence[PhaseRange]]
 ) -> ClipLabels | None:
     """The labels of a clip; None if no labelled clip may vote. ranges: of the labelled clips."""
     if not own.boundaries:
@@ -179,7 +179,7 @@ def _is_between(name: str, present: Collection[str], order: Sequence[str]) -> bo
 
 
 def _item(
-    project: Project, clip: str, labels: ClipLabels | None, same: SameMovement | None
+    project: StoredProject, clip: str, labels: ClipLabels | None, same: SameMovement | None
 ) -> ItemResult:
     """The result for a clip. labels: None if no labelled clip may vote. same: of the likeliest."""
     if labels is None and same is None:
@@ -208,7 +208,7 @@ def _probability(same: SameMovement | None) -> str:
     return f" (probability {same.probability:.2f})" if same else ""
 
 
-def _refused(project: Project, name: str, problem: UserError) -> ItemResult:
+def _refused(project: StoredProject, name: str, problem: UserError) -> ItemResult:
     """The item of a clip, or of a file that did not become one, that cannot be used."""
     clip = None
     with suppress(UserError):  # which is the problem
@@ -220,7 +220,7 @@ def _refused(project: Project, name: str, problem: UserError) -> ItemResult:
 # --- which clips `transfer-labels` reads labels from, and which it labels ----------------------
 
 
-def choose_sources(project: Project, names: Sequence[str]) -> dict[str, list[Phase]]:
+def choose_sources(project: StoredProject, names: Sequence[str]) -> dict[str, list[Phase]]:
     """The phases that people set, by clip, of the labelled clips `names`, or of all (LABELLED).
 
     Raises UserError: exit 4 if phases.csv has none, 3 for a name that is not a clip, 5 for a clip
@@ -252,7 +252,9 @@ def choose_sources(project: Project, names: Sequence[str]) -> dict[str, list[Pha
     return chosen
 
 
-def choose_targets(project: Project, names: Sequence[str], without: Collection[str]) -> list[str]:
+def choose_targets(
+    project: StoredProject, names: Sequence[str], without: Collection[str]
+) -> list[str]:
     """Clips to label: ids, or unchanged names if they are not (yet) in the project. ALL: all but
     those of `without`."""
     targets: list[str] = []

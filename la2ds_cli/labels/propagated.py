@@ -23,7 +23,7 @@ from la2ds_cli.core.phase_table import (
     PhaseTable,
     read_phase_table,
 )
-from la2ds_cli.core.project import PROJECT_FILE, Project
+from la2ds_cli.core.stored_project import PROJECT_FILE, StoredProject
 from la2ds_cli.core.types import CLIP_EDGE, PROPAGATED, Origins, Phase, PoseSequence
 from la2ds_cli.labels.vote import Boundary
 
@@ -159,7 +159,7 @@ class PropagationResult:
 # --- files ---------------------------------------------------------------------------------------
 
 
-def checked_folder(project: Project, folder: Path) -> Path:
+def checked_folder(project: StoredProject, folder: Path) -> Path:
     """Check the folder of the tables, and return it. Raises UserError (exit 2) if it is a project,
     or labels there were set by people, and as `check_derived`."""
     phases, _ = paths = _tables(folder)
@@ -184,7 +184,7 @@ def _tables(folder: Path) -> tuple[Path, Path]:
     return folder / "phases.csv", folder / "boundaries.csv"
 
 
-def write_tables(project: Project, result: PropagationResult, folder: Path) -> list[Path]:
+def write_tables(project: StoredProject, result: PropagationResult, folder: Path) -> list[Path]:
     """Write phases.csv and boundaries.csv; if no clip got a phase, as by a mistyped name, those of
     another time stay. Raises UserError as `checked_folder`."""
     if not result.clips:
@@ -220,7 +220,7 @@ class MergeResult:
 
 
 def merge_into_project(
-    project: Project, propagated: Rows, withheld: Collection[str], *, overwrite: bool
+    project: StoredProject, propagated: Rows, withheld: Collection[str], *, overwrite: bool
 ) -> MergeResult:
     """Write the propagated rows of clips that are not `withheld` into phases.csv.
 

@@ -16,8 +16,8 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, Mismatch, Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import DEFAULT_RUN, Project
 from la2ds_cli.core.ray_engine import ray_map
+from la2ds_cli.core.stored_project import DEFAULT_RUN, StoredProject
 from la2ds_cli.core.types import EmbeddingSequence
 from la2ds_cli.network.embedder import VERSION, Embedder, FrameFeatureSource
 from la2ds_cli.network.load_network import light_embedder, load_embedder, run_frames
@@ -41,7 +41,7 @@ def embedding_recipe(
 
 
 def embed(
-    project: Project,
+    project: StoredProject,
     *,
     run: str = DEFAULT_RUN,
     device: DeviceName = "auto",
@@ -83,7 +83,7 @@ class EmbedWorker:
     """Embeds one clip after another."""
 
     def __init__(self, root: str, run: str, device: DeviceName) -> None:
-        self._project, self._run = Project.open(Path(root)), run
+        self._project, self._run = StoredProject.open(Path(root)), run
         self._embedder = load_embedder(self._project, run, device)
 
     def __call__(self, video: Video) -> ItemResult:
@@ -99,7 +99,7 @@ def _failed(video: Video, error: UserError) -> ItemResult:
 
 
 def ensure_embeddings(
-    project: Project,
+    project: StoredProject,
     run: str,
     videos: Sequence[str],
     device: DeviceName = "auto",
@@ -120,7 +120,7 @@ def ensure_embeddings(
 
 
 def possible_embeddings(
-    project: Project,
+    project: StoredProject,
     run: str,
     videos: Sequence[str],
     device: DeviceName = "auto",
@@ -167,7 +167,7 @@ def trained_meanwhile(run: str) -> UserError:
 
 
 def _current_embeddings(
-    project: Project, run: str, videos: Sequence[str]
+    project: StoredProject, run: str, videos: Sequence[str]
 ) -> dict[str, EmbeddingSequence]:
     """Return the stored embeddings that match the run's weights and the clips' poses, by clip.
     Files that cannot be read are left out; computing their embeddings again reports the cause."""
@@ -187,7 +187,7 @@ def _current_embeddings(
 
 
 def _embedded(
-    project: Project, run: str, video: str, embedder: Embedder
+    project: StoredProject, run: str, video: str, embedder: Embedder
 ) -> tuple[EmbeddingSequence, bool] | UserError:
     """Return the embedding of one clip, and whether the stored one was current, or why there is
     none. Raises UserError for what would fail for all others, too: the disk, or what is not

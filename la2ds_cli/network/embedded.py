@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
     from la2ds_cli.core.device import DeviceName
     from la2ds_cli.core.progress import Progress
-    from la2ds_cli.core.project import Project
+    from la2ds_cli.core.stored_project import StoredProject
     from la2ds_cli.core.types import EmbeddingSequence
 
 
@@ -46,7 +46,7 @@ class Embedded(NamedTuple):
 
 
 def embed_clips(
-    project: Project,
+    project: StoredProject,
     run: str,
     clips: Sequence[str] | None,
     device: DeviceName,

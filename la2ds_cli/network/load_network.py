@@ -16,8 +16,8 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.device import DeviceName, free_cores, resolve_device, torch_threads
 from la2ds_cli.core.errors import Mismatch
 from la2ds_cli.core.plugins import code_digests
-from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import BASE_RUN, DEFAULT_RUN, StoredProject
 from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.features.network_input import NetworkInput, joint_width
 from la2ds_cli.network.base_weights import base_key, base_path
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from la2ds_models.sequence_network import SequenceNetwork
 
 
-def load_network(project: Project, run: str) -> tuple[SequenceNetwork, StoredWeights]:
+def load_network(project: StoredProject, run: str) -> tuple[SequenceNetwork, StoredWeights]:
     """Return the trained network of a run, on the CPU, and the file it is from.
 
     Raises
@@ -120,7 +120,7 @@ def torch_embedder(
 
 
 def load_embedder(
-    project: Project, run: str = DEFAULT_RUN, device: DeviceName = "auto"
+    project: StoredProject, run: str = DEFAULT_RUN, device: DeviceName = "auto"
 ) -> Embedder:
     """Return the trained embedder of a run, in torch.
 
@@ -139,7 +139,7 @@ def load_embedder(
 
 
 def light_embedder(
-    project: Project, run: str = DEFAULT_RUN, device: DeviceName = "auto"
+    project: StoredProject, run: str = DEFAULT_RUN, device: DeviceName = "auto"
 ) -> Embedder:
     """Like load_embedder, for commands that embed a few clips: without torch and on the CPU if
     numpy_network supports the network."""
@@ -172,7 +172,7 @@ def light_base() -> Embedder:
     return light
 
 
-def run_frames(project: Project, run: str) -> FrameFeatureSource | None:
+def run_frames(project: StoredProject, run: str) -> FrameFeatureSource | None:
     """Return the reader of frame features for a run; None if the run reads joints, or has no
     weights."""
     header = run_header(project, run)

@@ -18,8 +18,8 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import Mismatch, Unreadable, Unusable, UserError
-from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.skeleton import SKELETONS
+from la2ds_cli.core.stored_project import BASE_RUN, DEFAULT_RUN, StoredProject
 from la2ds_cli.network.base_weights import base_key, base_path
 from la2ds_cli.network.embedder import EmbeddingStatistics
 
@@ -27,7 +27,7 @@ FRAMES = "frames"  # recipe input: the identity of model.rgb_weights
 CODE = "code of "  # recipe input, with a dotted name: the user's own method or encoder
 
 
-def checkpoint_path(project: Project | None, run: str) -> Path:
+def checkpoint_path(project: StoredProject | None, run: str) -> Path:
     """Return the weights that compute the embeddings of a run; BASE_RUN is the base model, the only
     one without a project."""
     if run == BASE_RUN or project is None:
@@ -35,18 +35,18 @@ def checkpoint_path(project: Project | None, run: str) -> Path:
     return project.run_dir(run) / "best.safetensors"
 
 
-def weights_key(project: Project, run: str) -> str:
+def weights_key(project: StoredProject, run: str) -> str:
     """SHA-256 of the weights of a run (`checkpoint_path`), which identifies them in recipes. Raises
     OSError if the file is missing."""
     return artifact.once(artifact.file_digest, checkpoint_path(project, run))
 
 
-def has_model(project: Project, run: str = DEFAULT_RUN) -> bool:
+def has_model(project: StoredProject, run: str = DEFAULT_RUN) -> bool:
     """Return whether the run has weights."""
     return checkpoint_path(project, run).exists()
 
 
-def trained_runs(project: Project) -> list[str]:
+def trained_runs(project: StoredProject) -> list[str]:
     """Return names of the runs that have weights, sorted."""
     folder = project.root / "checkpoints"
     return [run for run in project.runs() if (folder / run / "best.safetensors").exists()]
@@ -130,7 +130,7 @@ def _texts(facts: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
     return tuple(map(str, found)) if isinstance(found, list) else None
 
 
-def run_header(project: Project | None, run: str) -> RunHeader:
+def run_header(project: StoredProject | None, run: str) -> RunHeader:
     """Return the header of a run's weights; an empty one if they are missing or damaged."""
     return run_header_at(checkpoint_path(project, run))
 
@@ -190,7 +190,7 @@ class StoredWeights(NamedTuple):
         return cls(weights, header, artifact.file_digest(path), statistics)
 
 
-def existing_weights(project: Project, run: str) -> Path:
+def existing_weights(project: StoredProject, run: str) -> Path:
     """Return the weights of a run; UserError (exit 4) if it has none, and (exit 3) if those of the
     base model are damaged."""
     path = checkpoint_path(project, run)

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.independence import Source, independent_groups
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.features.resample import evenly_spaced
 
 FEWEST_DIVIDED = 7  # of fewer clips none is held out
 
 
-def training_videos(project: Project) -> list[Video]:
+def training_videos(project: StoredProject) -> list[Video]:
     """Return videos with poses to train on: those of the split `train` or, if there are none, all
     that are not in `test`."""
     return _to_train_on(project.posed_videos())
 
 
-def some_training_videos(project: Project, most: int) -> list[Video]:
+def some_training_videos(project: StoredProject, most: int) -> list[Video]:
     """Return at most `most` of `training_videos`, evenly spaced by id if there are more.
 
     If all chosen clips have poses, the others are not examined, of which there may be 100,000.

@@ -23,7 +23,7 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.offset.lags import signals
 from la2ds_cli.offset.offset_result import (
@@ -43,7 +43,7 @@ METHOD = "offset"
 
 
 def find_offsets(
-    project: Project,
+    project: StoredProject,
     names: Sequence[str],
     *,
     drift: bool | None = None,
@@ -211,7 +211,7 @@ def _solved(
 
 
 def align_recordings(
-    project: Project, a: str, b: str, request: AlignRequest, progress: Progress
+    project: StoredProject, a: str, b: str, request: AlignRequest, progress: Progress
 ) -> Alignment:
     """Align recording `b` to `a` by the clocks of both; notes say the lag, and what is not sure.
 

@@ -12,7 +12,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, MissingArtifact
 from la2ds_cli.core.clip import VIDEO_SUFFIXES, Video
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.current import STEP, PoseRecipes
 from la2ds_cli.video.reader import has_changed
 
@@ -51,7 +51,7 @@ class ClipState:
 
 
 def read_clip_state(
-    project: Project, video: Video, recipes: PoseRecipes | None = None
+    project: StoredProject, video: Video, recipes: PoseRecipes | None = None
 ) -> ClipState:
     """Return the state of a clip. It raises nothing: what cannot be read is a state.
 

@@ -24,7 +24,7 @@ from la2ds_cli.core.clip import Video, family
 from la2ds_cli.core.clip_names import ClipName, as_on_disk, current_folder, nfc
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import Unreadable
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.video_list import first_people
 from la2ds_cli.poses.networks import detector_identities, pose_identities
 from la2ds_cli.poses.subjects import read_subjects, subject_of
@@ -36,7 +36,7 @@ _NAMED = 3  # clips that a note names
 _SETTINGS = ("detect_threshold", "detect_rate", "joint_threshold", "subjects")
 
 
-def current_clip(project: Project, typed: str, config: PosesConfig) -> str | None:
+def current_clip(project: StoredProject, typed: str, config: PosesConfig) -> str | None:
     """Id of a clip of the project whose poses are current; None if they must be extracted, or its
     file was moved.
 
@@ -48,7 +48,7 @@ def current_clip(project: Project, typed: str, config: PosesConfig) -> str | Non
     return video.id if is_current(project, config, video, file) else None
 
 
-def find_clip(project: Project, typed: str) -> tuple[Video | None, Path | None]:
+def find_clip(project: StoredProject, typed: str) -> tuple[Video | None, Path | None]:
     """Return the clip that a person means by a name, and the file of that name.
 
     The forms of a name and their order: core/clip_names.py. A file that exists stands for its
@@ -81,7 +81,7 @@ def find_clip(project: Project, typed: str) -> tuple[Video | None, Path | None]:
     return None, None
 
 
-def clip_named(project: Project, typed: str) -> Video:
+def clip_named(project: StoredProject, typed: str) -> Video:
     """Return the clip that a person means by a name, as `find_clip`.
 
     Raises
@@ -103,7 +103,7 @@ def clip_named(project: Project, typed: str) -> Video:
     )
 
 
-def moved_to(project: Project, video: Video, typed: str) -> Path | None:
+def moved_to(project: StoredProject, video: Video, typed: str) -> Path | None:
     """The file of this name with the content of a clip, whose own file is gone; None if `find_clip`
     did not find the clip by its content, or its file is where it was."""
     file = None if project.video_list().has_id(typed) else named_file(typed)[0]
@@ -123,7 +123,9 @@ def named_file(typed: str) -> tuple[Path | None, ClipName]:
     return None, ClipName.parse(typed)
 
 
-def is_current(project: Project, config: PosesConfig, video: Video, file: Path | None) -> bool:
+def is_current(
+    project: StoredProject, config: PosesConfig, video: Video, file: Path | None
+) -> bool:
     """Whether the poses of a clip were imported, or made with these settings and, if the user named
     its source `file`, from the content that this has now."""
     try:
@@ -145,7 +147,7 @@ class PoseRecipes:
     """The recipes that current poses of clips may have: `auto` may mean several networks. The files
     of the networks and subjects.csv are read once; subjects: see read_subjects."""
 
-    def __init__(self, project: Project, config: PosesConfig) -> None:
+    def __init__(self, project: StoredProject, config: PosesConfig) -> None:
         self._config, self.subjects = config, read_subjects(project)
 
     @cached_property
@@ -192,7 +194,7 @@ def networks_of(config: PosesConfig) -> list[tuple[str, str]]:
 # --- files that were renamed, moved or replaced since the project listed them ---------------------
 
 
-def listed_as(project: Project, path: Path, digest: str) -> str:
+def listed_as(project: StoredProject, path: Path, digest: str) -> str:
     """The id under which the project lists a file (`core.clip.id_within`); empty if it does not
     know the content, or has given it an id of another form."""
     ids = {family(row.id)[0] for row in project.video_list().of_content(path, digest)}
@@ -200,7 +202,7 @@ def listed_as(project: Project, path: Path, digest: str) -> str:
     return known if known.endswith(f"-{digest[:8]}") else ""
 
 
-def follow_files(project: Project, files: Sequence[tuple[Path, str]]) -> str:
+def follow_files(project: StoredProject, files: Sequence[tuple[Path, str]]) -> str:
     """Give the clips of renamed and moved files their new path, and return what to tell the user
     about them and about replaced ones, in one line; empty if all files are where they were.
 

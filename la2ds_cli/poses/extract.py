@@ -22,11 +22,11 @@ from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import ExitCode, Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.ray_engine import ray_map
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.current import STEP, find_clip, follow_files, is_current, moved_to
 from la2ds_cli.poses.extraction import ClipResult, Extraction, failure
-from la2ds_cli.poses.people import KnownPeople
+from la2ds_cli.poses.known_people import KnownPeople
 from la2ds_cli.poses.quality import FACTS, clip_facts, verdict
 from la2ds_cli.poses.sources import ClipSource, Entry, collect_entries, load_single, load_source
 from la2ds_cli.poses.subjects import NO_SUCH_PERSON, read_subjects, set_subjects
@@ -71,7 +71,7 @@ _DEFAULTS = ExtractOptions()
 
 
 def extract_poses(
-    project: Project,
+    project: StoredProject,
     paths: Sequence[str],
     config: PosesConfig,
     options: ExtractOptions = _DEFAULTS,
@@ -84,7 +84,7 @@ def extract_poses(
 
     Every file is probed before a network is loaded. Clips whose poses are current are left alone; a
     finished clip is on disk before its row enters videos.csv, with the choice that led to it. The
-    people of a film that the project knows keep their numbers (core/people.py). A long clip is
+    people of a film that the project knows keep their numbers (core/people_table.py). A long clip is
     stored in pieces while it is processed, so a killed run loses only seconds. A file that cannot
     be used gets a row in the report and does not end the batch. Writes results/extract/report.csv.
 
@@ -150,7 +150,7 @@ def _plan(
 
 
 def _as_stored(
-    project: Project,
+    project: StoredProject,
     entries: Sequence[Entry],
     listed: Mapping[Path, int],
     versions: Mapping[str, SourceVersion | None],
@@ -186,7 +186,7 @@ def _probe(run: Extraction, entry: Entry, version: SourceVersion | None) -> Clip
         return ClipResult(None, [unexpected(run.project, entry.name, error)])
 
 
-def _rows_lock(project: Project, shard: Shard | None):
+def _rows_lock(project: StoredProject, shard: Shard | None):
     """Shards of one project take turns with its tables; a single run holds the project's lock
     anyway."""
     return project.lock(wait=LOCK_WAIT) if shard else nullcontext()
@@ -275,7 +275,7 @@ class ClipWorker:
     """Extracts the poses of one clip after the other, with its own networks, for `ray_map`."""
 
     def __init__(self, root: str, config: PosesConfig, device: DeviceName, overwrite: bool) -> None:
-        project = Project.open(Path(root))
+        project = StoredProject.open(Path(root))
         self._run = Extraction(project, config, device, SILENT, overwrite)
 
     def __call__(self, source: ClipSource) -> ClipResult:
@@ -353,11 +353,13 @@ class _Record:
                 self._run.progress.note(failed.message)
 
 
-def _add_rows(project: Project, results: Sequence[ClipResult], order: Sequence[str]) -> list[str]:
+def _add_rows(
+    project: StoredProject, results: Sequence[ClipResult], order: Sequence[str]
+) -> list[str]:
     """List clips that have poses, with where their people are and the choices that led to them.
 
     Clips of people whom the new reading of their part does not keep leave the list, as by
-    Project.take_out. Returns what to tell about them. order: shared ids of the whole list.
+    StoredProject.take_out. Returns what to tell about them. order: shared ids of the whole list.
     """
     with project.tables():
         known = {video.id: video for video in project.videos()}
@@ -390,7 +392,7 @@ def _add_rows(project: Project, results: Sequence[ClipResult], order: Sequence[s
     return notes
 
 
-def _rows_of(project: Project, result: ClipResult) -> list[Video]:
+def _rows_of(project: StoredProject, result: ClipResult) -> list[Video]:
     """The rows of the clips of a result, the subject first; none of imported poses, which have
     theirs."""
     rows = []
@@ -403,7 +405,7 @@ def _rows_of(project: Project, result: ClipResult) -> list[Video]:
 
 
 def _no_longer_kept(
-    project: Project, kept: Sequence[Video], before: Sequence[Video]
+    project: StoredProject, kept: Sequence[Video], before: Sequence[Video]
 ) -> list[Video]:
     """The clips of a reading that the new one does not keep; imported ones stay."""
     gone = []
@@ -451,7 +453,7 @@ def _differs(old: Video | None, new: Video) -> bool:
     return replace(new, **as_before) != old
 
 
-def write_report(project: Project, results: Sequence[ClipResult], suffix: str = "") -> None:
+def write_report(project: StoredProject, results: Sequence[ClipResult], suffix: str = "") -> None:
     """results/extract/report.csv: every file with its outcome and its facts.
 
     codes: every weakness of a clip, not only the first. seconds: what each file took. suffix: of
@@ -476,7 +478,7 @@ def write_report(project: Project, results: Sequence[ClipResult], suffix: str = 
 
 
 def ensure_poses(
-    project: Project,
+    project: StoredProject,
     names: Sequence[str],
     config: PosesConfig,
     device: DeviceName = "auto",
@@ -528,7 +530,7 @@ def _all_gone(errors: Mapping[str, UserError]) -> UserError:
 
 
 def ensure_pose(
-    project: Project,
+    project: StoredProject,
     path_or_id: str,
     config: PosesConfig,
     device: DeviceName = "auto",
@@ -589,7 +591,7 @@ def _extract_missing(
 
 
 def _not_found_again(
-    project: Project, name: str, wanted: str, result: ClipResult
+    project: StoredProject, name: str, wanted: str, result: ClipResult
 ) -> UserError | None:
     """The problem that a new reading of the film of a clip shows other people; it is not kept, so
     that the clip stays. wanted: id of the clip, empty if it is new."""

@@ -10,7 +10,7 @@ from la2ds_cli.core.data_frames import make_data_frame
 if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
     from la2ds_cli.core.progress import Progress
-    from la2ds_cli.core.project import Project
+    from la2ds_cli.core.stored_project import StoredProject
     from la2ds_cli.poses.extract import ExtractOptions
 
 
@@ -38,7 +38,7 @@ class Extracted(NamedTuple):
 
 
 def extract_videos(
-    project: Project,
+    project: StoredProject,
     paths: Sequence[str],
     chosen: Mapping[str, str | int | None],
     options: ExtractOptions,

@@ -18,11 +18,11 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName, available_cores
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses.chunks import CLIP_MEMORY, Stopped, ordered_map
-from la2ds_cli.poses.clip import ClipTask, pose_clip
 from la2ds_cli.poses.current import STEP, networks_of, pose_recipe
+from la2ds_cli.poses.known_people import KnownPeople, kept_numbers
 from la2ds_cli.poses.networks import (
     AUTO_POSE,
     Detector,
@@ -34,7 +34,7 @@ from la2ds_cli.poses.networks import (
     resolve_detector,
     resolve_pose,
 )
-from la2ds_cli.poses.people import KnownPeople, kept_numbers
+from la2ds_cli.poses.pose_clip import ClipTask, pose_clip
 from la2ds_cli.poses.quality import item_result
 from la2ds_cli.poses.sources import ClipSource
 from la2ds_cli.poses.subjects import NO_SUCH_PERSON, check_subject
@@ -71,7 +71,7 @@ class Extraction:
     run must end early. Raises UserError (exit 2) for an unknown subject, detector or pose network.
     """
 
-    project: Project
+    project: StoredProject
     config: PosesConfig
     device: DeviceName
     progress: Progress
@@ -242,7 +242,7 @@ class Extraction:
         return pose_identities(self.pose_name)[0], detector_identities(self.detector_name)[0]
 
 
-def _network_of(project: Project) -> str:
+def _network_of(project: StoredProject) -> str:
     """The pose network that made the first clip of a project, among those that `auto` can mean;
     empty if there is none."""
     for video in project.videos():

@@ -22,8 +22,8 @@ from la2ds_cli.core.arrays import runs_of
 from la2ds_cli.core.artifact import readable
 from la2ds_cli.core.batch import ItemResult, Status
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
 from la2ds_cli.poses.trust import doubts, shots
 
@@ -80,9 +80,9 @@ def assess(pose: PoseSequence) -> dict[str, Any]:
     return rounded | {"doubts": doubts(pose)}
 
 
-def clip_facts(project: Project, video: str) -> dict[str, Any]:
+def clip_facts(project: StoredProject, video: str) -> dict[str, Any]:
     """Facts of a clip's poses; measured here if none were stored, as for imported joints. Raises
-    UserError as Project.read_pose does."""
+    UserError as StoredProject.read_pose does."""
     _, header = project.pose_header(video)
     with readable(project.pose_path(video)):
         width, height = header["size"]

@@ -11,12 +11,12 @@ from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.current import current_clip
 
 
 def ensure_poses(
-    project: Project,
+    project: StoredProject,
     names: Sequence[str],
     config: PosesConfig,
     device: DeviceName = "auto",
@@ -42,7 +42,9 @@ def ensure_poses(
     return extract_missing_poses(project, names, config, device, progress, left_out)
 
 
-def _ready_clips(project: Project, names: Sequence[str], config: PosesConfig) -> list[str] | None:
+def _ready_clips(
+    project: StoredProject, names: Sequence[str], config: PosesConfig
+) -> list[str] | None:
     """Return the ids of clips that all have current poses; None if one has not, or its name means
     no clip, of which the extraction says what is wrong."""
     ids: list[str] = []

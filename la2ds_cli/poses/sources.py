@@ -28,9 +28,9 @@ from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import Mismatch, Unusable, UserError
 from la2ds_cli.core.output_paths import is_output
 from la2ds_cli.core.own_files import is_own, own_names
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.current import listed_as
-from la2ds_cli.poses.people import NOBODY, FilmPeople
+from la2ds_cli.poses.known_people import NOBODY, FilmPeople
 from la2ds_cli.poses.subjects import check_subject
 from la2ds_cli.video.media_files import (
     image_files,
@@ -76,7 +76,7 @@ class Entry:
 def collect_entries(
     paths: Sequence[str],
     given: Mapping[str, Any] | None = None,
-    project: Project | None = None,
+    project: StoredProject | None = None,
 ) -> list[Entry]:
     """Return files and folders of images in the order named, with the options of each clip.
 
@@ -120,7 +120,7 @@ def _without_rate(name: str, options: ClipOptions) -> ClipOptions:
     return options
 
 
-def _expand(path: str, project: Project | None = None) -> list[str]:
+def _expand(path: str, project: StoredProject | None = None) -> list[str]:
     """Return the clips that a path or pattern refers to; itself if there are none."""
     try:
         path = as_on_disk(path)
@@ -148,7 +148,7 @@ def _fixed_part(pattern: str) -> Path:
     return next(folder for folder in Path(pattern).parents if not glob.has_magic(str(folder)))
 
 
-def _is_output(project: Project | None, path: Path) -> bool:
+def _is_output(project: StoredProject | None, path: Path) -> bool:
     return project is not None and is_output(project, path)
 
 
@@ -164,7 +164,7 @@ def stands_for_clips(path: str) -> bool:
         return True
 
 
-def _clips_of(folder: str, project: Project | None) -> list[str]:
+def _clips_of(folder: str, project: StoredProject | None) -> list[str]:
     path = Path(folder)
     if path.name in own_names(path.parent):
         return []
@@ -174,7 +174,7 @@ def _clips_of(folder: str, project: Project | None) -> list[str]:
     return natural_order(clips)
 
 
-def _clips_below(folder: str, seen: set[str], project: Project | None) -> list[str]:
+def _clips_below(folder: str, seen: set[str], project: StoredProject | None) -> list[str]:
     """Return videos and image folders in a folder and below. `seen`: folders already searched, so
     that circular links end."""
     seen.add(os.path.realpath(folder))
@@ -337,7 +337,7 @@ class ClipSource(Entry):
         """Equal for two sources with equal poses."""
         return self.digest, self.options.to_text(), self.subject
 
-    def row(self, project: Project, person: int, frames: int) -> Video:
+    def row(self, project: StoredProject, person: int, frames: int) -> Video:
         """The row of videos.csv for a person in this clip."""
         return Video(
             id=self.id(person),
@@ -355,7 +355,11 @@ class ClipSource(Entry):
 
 
 def load_source(
-    project: Project, entry: Entry, *, max_duration: float, version: SourceVersion | None = None
+    project: StoredProject,
+    entry: Entry,
+    *,
+    max_duration: float,
+    version: SourceVersion | None = None,
 ) -> ClipSource:
     """Probe and hash a file; raises UserError with the code of the problem.
 
@@ -385,7 +389,7 @@ def load_source(
 
 
 def load_single(
-    project: Project, name: str, options: ClipOptions, *, max_duration: float
+    project: StoredProject, name: str, options: ClipOptions, *, max_duration: float
 ) -> ClipSource:
     """`load_source` for commands that take a clip without reading options: the error names the
     extract-poses command that helps, or the clip of the project that was meant.

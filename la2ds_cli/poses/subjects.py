@@ -13,7 +13,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import read_rows, table_text
 from la2ds_cli.core.errors import Unusable, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, IntArray, Json
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.tracking import Track, concatenate, same_person, select_rows, side_by_side
@@ -201,7 +201,7 @@ def _share(frame: IntArray, other: IntArray) -> float:
 _HINT = "columns video,subject: the id of a clip, and auto or the number of the person"
 
 
-def read_subjects(project: Project) -> dict[str, str]:
+def read_subjects(project: StoredProject) -> dict[str, str]:
     """Whom to follow by the id that the clips of a reading share; empty without subjects.csv.
 
     A UserError (exit 5) names the line of an empty or repeated clip or an unknown subject.
@@ -228,7 +228,7 @@ def subject_of(subjects: Mapping[str, str], video: Video) -> str:
     return subjects.get(video.shared_id, "")
 
 
-def set_subjects(project: Project, chosen: Mapping[str, str]) -> None:
+def set_subjects(project: StoredProject, chosen: Mapping[str, str]) -> None:
     """Store whom to follow, by Video.shared_id, for later steps; an empty one is removed. To be
     called with the tables locked, and only for clips that were read by this choice."""
     before = read_subjects(project)

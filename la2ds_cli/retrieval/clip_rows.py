@@ -13,7 +13,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import Mismatch
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.stored_project import BASE_RUN, StoredProject
 from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
 from la2ds_cli.core.view import UNTURNED, View
 from la2ds_cli.features.camera_views import movements, seen
@@ -52,7 +52,7 @@ class ClipRows:
 
 
 @dataclass(frozen=True)
-class ClipFeatures:
+class SearchFeatures:
     """Features of the clips of a project, read when they are needed.
 
     kind: `model` or `pose`.
@@ -74,7 +74,7 @@ class ClipFeatures:
     rows: Callable[[Iterable[str]], Iterator[tuple[str, ClipRows]]]
     seen: Callable[[PoseSequence, View], FloatArray]
 
-    def in_view(self, view: View) -> ClipFeatures:
+    def in_view(self, view: View) -> SearchFeatures:
         """These, with a query in this view alone. Raises UserError (exit 5) if it cannot be."""
         if view not in self.views:
             raise Mismatch(
@@ -84,7 +84,7 @@ class ClipFeatures:
         return replace(self, views=(view,))
 
 
-def pose_features(project: Project, skeleton: str) -> ClipFeatures:
+def pose_features(project: StoredProject, skeleton: str) -> SearchFeatures:
     """The movement of the joints (`paced_movement`) of all clips of a skeleton."""
     (keys, left_out), phases = _posed(project, skeleton, "the query"), project.phases()
 
@@ -100,12 +100,12 @@ def pose_features(project: Project, skeleton: str) -> ClipFeatures:
     def in_view(pose: PoseSequence, view: View) -> FloatArray:
         return movements(pose, (view,))[view].astype(np.float32)
 
-    return ClipFeatures("pose", skeleton, "", keys, SEARCHED, left_out, read, in_view)
+    return SearchFeatures("pose", skeleton, "", keys, SEARCHED, left_out, read, in_view)
 
 
 def model_features(
-    project: Project, run: str, skeleton: str, device: DeviceName, progress: Progress
-) -> ClipFeatures:
+    project: StoredProject, run: str, skeleton: str, device: DeviceName, progress: Progress
+) -> SearchFeatures:
     """The embeddings of a run; those that are missing are computed first.
 
     skeleton: of the query; used for the base model alone, which embeds clips of several skeletons.
@@ -135,10 +135,12 @@ def model_features(
         return light_embedder(project, run, device)([seen(pose, view)])[0]
 
     views = SEARCHED if frames is None else SEARCHED[:1]  # video frames show a clip as filmed
-    return ClipFeatures("model", skeleton, model, keys, views, left_out, read, in_view)
+    return SearchFeatures("model", skeleton, model, keys, views, left_out, read, in_view)
 
 
-def _posed(project: Project, skeleton: str, owner: str) -> tuple[dict[str, str], dict[str, str]]:
+def _posed(
+    project: StoredProject, skeleton: str, owner: str
+) -> tuple[dict[str, str], dict[str, str]]:
     """Key of the poses of every clip with this skeleton, in the order of videos.csv; and the other
     clips with poses, with the reason."""
     keys, left_out = {}, {}

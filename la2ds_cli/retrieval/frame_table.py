@@ -21,10 +21,10 @@ import numpy as np
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.errors import ExitCode, Unreadable
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, Phase
 from la2ds_cli.core.view import View
-from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows
+from la2ds_cli.retrieval.clip_rows import ClipRows, SearchFeatures
 from la2ds_cli.retrieval.frame_search import ClipSample, Found
 from la2ds_cli.retrieval.store import foreign, quoted, reported
 
@@ -51,7 +51,7 @@ class FrameTable:
     # --- the clips of a project --------------------------------------------------------------
 
     def update(
-        self, project: Project, features: ClipFeatures, progress: Progress
+        self, project: StoredProject, features: SearchFeatures, progress: Progress
     ) -> dict[str, int]:
         """Write the clips of a project that are new or have changed, and remove those that it no
         longer has; numbers of those `kept`, `added` and `dropped`. What an interrupted call has
@@ -140,7 +140,7 @@ class FrameTable:
         return True
 
 
-def project_name(project: Project) -> str:
+def project_name(project: StoredProject) -> str:
     """The unique name of a project in stores: the name of its folder at the first call, and eight
     random digits. It does not change if the folder is moved."""
     path = project.store_name_path

@@ -16,7 +16,7 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.independence import same_footage
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.stored_project import DEFAULT_RUN, StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.features.camera_views import movements
@@ -175,7 +175,7 @@ class RetrievalRequest:
 
 
 def retrieve(
-    project: Project, request: RetrievalRequest, progress: Progress = SILENT
+    project: StoredProject, request: RetrievalRequest, progress: Progress = SILENT
 ) -> RetrievalResult:
     """Return the nearest frames, in the feature space, of all clips except the query's.
 
@@ -252,7 +252,7 @@ def parse_query(query: str) -> tuple[str, float | None]:
 
 
 def _parse(
-    project: Project, query: str | None, device: DeviceName, progress: Progress
+    project: StoredProject, query: str | None, device: DeviceName, progress: Progress
 ) -> tuple[str, float | None]:
     """Video id and seconds of the query. Its poses are extracted if they are missing."""
     if query is None:

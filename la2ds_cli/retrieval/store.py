@@ -24,7 +24,7 @@ from la2ds_cli.core.errors import (
     first_line,
     optional_import,
 )
-from la2ds_cli.retrieval.clip_rows import ClipFeatures
+from la2ds_cli.retrieval.clip_rows import SearchFeatures
 from la2ds_models.file_lock import system_lock
 from la2ds_models.weight_files import offline_reason
 
@@ -61,7 +61,7 @@ class Store:
         with reported(uri):
             return cls(uri, lancedb.connect(uri))
 
-    def table(self, features: ClipFeatures, width: int) -> Any:
+    def table(self, features: SearchFeatures, width: int) -> Any:
         """The table for features of this kind and width, which is created if it does not exist.
         Raises UserError: exit 3 for a table that la2ds did not create, 7 if it cannot be
         written."""

@@ -26,7 +26,7 @@ from la2ds_cli.core.clip import SPLITS, VIDEO_SUFFIXES, ClipOptions, Video, cell
 from la2ds_cli.core.csv_tables import table_of
 from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.output_paths import write_output
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.current import STEP
 from la2ds_cli.poses.sources import stands_for_clips
 from la2ds_cli.poses.subjects import check_subject, read_subjects, subject_of
@@ -80,7 +80,7 @@ def clean_name(name: str) -> str:
 
 async def upload(request: Request) -> Response:
     """Store an uploaded file in the project's folder: the request body."""
-    project: Project = request.app.state.studio.project
+    project: StoredProject = request.app.state.studio.project
     name = clean_name(request.path_params["name"])
     folder = videos_folder(project)
     try:
@@ -96,7 +96,7 @@ async def upload(request: Request) -> Response:
     return JSONResponse({"name": kept})
 
 
-def videos_folder(project: Project) -> Path:
+def videos_folder(project: StoredProject) -> Path:
     """The folder of copied files, which need not exist. Raises UserError (exit 5) for a link."""
     folder = project.root / VIDEOS
     if folder.is_symlink():
@@ -173,7 +173,7 @@ def _started(request: Request, names: Sequence[str], paths: Sequence[str]) -> Re
     return JSONResponse(job.to_json())
 
 
-def _extraction(project: Project) -> list[str]:
+def _extraction(project: StoredProject) -> list[str]:
     return ["extract-poses", "--project", str(project.root), "--shard", "1/1"]
 
 
@@ -188,7 +188,7 @@ async def read_again(request: Request) -> Response:
     person. If this fails, the clip stays, and so does the choice of whom to follow.
     """
     studio = request.app.state.studio
-    project: Project = studio.project
+    project: StoredProject = studio.project
     said = await posted(request, options=(None, _OPTIONS), rank=(None, int))
     video, rank = clip_of(request), said["rank"]
     refuse_read_differently(project, video, known_version(request))
@@ -202,7 +202,7 @@ async def read_again(request: Request) -> Response:
     return await _from_manifest(request, f"joints of {video.title}", video, [row])
 
 
-def refuse_read_differently(project: Project, video: Video, known: str) -> None:
+def refuse_read_differently(project: StoredProject, video: Video, known: str) -> None:
     """Refuse to replace joints that are no longer those of a known version.
 
     Raises
@@ -218,7 +218,7 @@ def refuse_read_differently(project: Project, video: Video, known: str) -> None:
     refuse_changed(known, now, f"the joints of {video.title}")
 
 
-def _read_together(project: Project, video: Video) -> list[Video]:
+def _read_together(project: StoredProject, video: Video) -> list[Video]:
     """The clips of all persons that were read together from a file."""
     how = (video.path, video.options)
     return [each for each in project.videos() if (each.path, each.options) == how]
@@ -237,7 +237,7 @@ def _options(said: Mapping[str, Any], old: ClipOptions) -> ClipOptions:
 
 
 def _row(
-    project: Project, video: Video, options: ClipOptions, subject: str | None
+    project: StoredProject, video: Video, options: ClipOptions, subject: str | None
 ) -> dict[str, str]:
     """A manifest row that reads the file of a clip again; what is not given is unchanged."""
     source = project.source(video)
@@ -260,7 +260,7 @@ def _row(
 async def split(request: Request) -> Response:
     """Replace a clip by one clip for each of its repetitions."""
     studio = request.app.state.studio
-    project: Project = studio.project
+    project: StoredProject = studio.project
     video = clip_of(request)
     refuse_read_differently(project, video, known_version(request))
     spans = await run_in_threadpool(spans_of_repetitions, project, video)
@@ -280,7 +280,7 @@ async def _from_manifest(
 ) -> Response:
     """Read the file of a clip by a manifest; the clips that this gives take the clip's place."""
     studio = request.app.state.studio
-    project: Project = studio.project
+    project: StoredProject = studio.project
     _check_free(studio.jobs.jobs.values(), video)
     columns = ("path", *_READ_BY, "subject")
     table = table_of(columns, rows)
@@ -327,7 +327,7 @@ def _usable(job: Job) -> list[str]:
 def _replace(studio: Any, old: Video, known: str, new: Sequence[str]) -> None:
     """Replace `old`, and the other clips of the same part of its file, by the clips `new`. Raises
     Mismatch (exit 5) if `old` is no longer read as in the version `known`; then both stay."""
-    project: Project = studio.project
+    project: StoredProject = studio.project
     with project.lock(wait=WAIT), project.tables():
         gone = [video for video in _read_together(project, old) if video.id not in new]
         if old.id in new or not gone:
@@ -347,7 +347,7 @@ async def mark(request: Request) -> Response:
     """Set the split, the group, or both of a clip: {"split": "train", "group": "anna"}, with the
     versions of those that are given. What is not given stays as it is now, whatever the page
     shows."""
-    project: Project = request.app.state.studio.project
+    project: StoredProject = request.app.state.studio.project
     said = await posted(request, split=(None, str), group=(None, str))
     if said["split"] not in (None, "", *SPLITS):
         raise UserError(
@@ -376,7 +376,7 @@ async def remove(request: Request) -> Response:
     """Remove a clip from the project; its file stays, and so does what people have set for it.
     exported: files that were made of it and stay, too."""
     studio = request.app.state.studio
-    project: Project = studio.project
+    project: StoredProject = studio.project
     video = clip_of(request)
     _check_free(studio.jobs.jobs.values(), video)
 
@@ -394,7 +394,7 @@ async def remove(request: Request) -> Response:
 
 async def delete_file(request: Request) -> Response:
     """Permanently delete a copied file that has no clip."""
-    project: Project = request.app.state.studio.project
+    project: StoredProject = request.app.state.studio.project
     name = request.path_params["name"]
     videos_folder(project)  # raises if it is a link
     unused = {path.name: path for path in unused_files(project, project.videos())}

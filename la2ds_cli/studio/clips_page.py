@@ -22,7 +22,7 @@ from la2ds_cli.alignment.repetitions import cut_clip
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import Unusable, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses.clip_state import read_clip_state
 from la2ds_cli.poses.current import PoseRecipes
@@ -53,7 +53,7 @@ def show(request: Request) -> Response:
 def list_clips(request: Request) -> Response:
     """All clips, and the copied files that have no joints yet."""
     studio = request.app.state.studio
-    project: Project = studio.project
+    project: StoredProject = studio.project
     videos, recipes = project.videos(), PoseRecipes(project, project.config().poses)
     said = _said_of_files([job.result for job in list(studio.jobs.jobs.values()) if job.result])
     return JSONResponse(
@@ -71,7 +71,7 @@ def list_clips(request: Request) -> Response:
     )
 
 
-def about(project: Project, video: Video, recipes: PoseRecipes) -> dict[str, Any]:
+def about(project: StoredProject, video: Video, recipes: PoseRecipes) -> dict[str, Any]:
     """Return what the page shows about a clip.
 
     lost: why its video cannot be shown; stale: how its joints differ from those that the settings
@@ -111,7 +111,9 @@ def about(project: Project, video: Video, recipes: PoseRecipes) -> dict[str, Any
     return said | {"pictures_key": recipe.key[:12], "doubts": doubts}
 
 
-def clip_versions(project: Project, video: Video, subjects: Mapping[str, str]) -> dict[str, str]:
+def clip_versions(
+    project: StoredProject, video: Video, subjects: Mapping[str, str]
+) -> dict[str, str]:
     """Return the version of each thing of a clip that the page changes by itself: its split, its
     group, and its reading, which is the file, how it is read, whom to follow and the joints without
     corrections. subjects: see read_subjects."""
@@ -148,12 +150,12 @@ def _said_of_files(results: list[Mapping[str, Any]]) -> dict[str, str]:
     return said
 
 
-def is_copied(project: Project, video: Video) -> bool:
+def is_copied(project: StoredProject, video: Video) -> bool:
     """Whether the file of a clip is the project's own copy."""
     return project.source(video).parent == project.root / VIDEOS
 
 
-def unused_files(project: Project, videos: list[Video]) -> list[Path]:
+def unused_files(project: StoredProject, videos: list[Video]) -> list[Path]:
     """Videos in the project's folder that belong to no clip."""
     folder = project.root / VIDEOS
     if folder.is_symlink() or not folder.is_dir():
@@ -173,7 +175,7 @@ def clip_of(request: Request) -> Video:
     return found[0]
 
 
-def posed_clip(project: Project, name: str) -> Video:
+def posed_clip(project: StoredProject, name: str) -> Video:
     """The clip that a request names. Raises UserError (exit 2) if there is none, (exit 4) if it has
     no joints."""
     clip = project.video_list().find(name) if name else None
@@ -213,7 +215,7 @@ def requested_or_first_clip(request: Request) -> Video:
 
 def picture(request: Request) -> Response:
     """The thumbnail of a clip, created once for each version of its poses."""
-    project: Project = request.app.state.studio.project
+    project: StoredProject = request.app.state.studio.project
     video = clip_of(request)
     recipe, _ = project.pose_header(video.id)
     folder = project.results_dir("studio/thumbnails")
@@ -258,7 +260,7 @@ def _strip(path: Path, options: ClipOptions, _: str) -> Strip:
     return pictures, [t for t, _ in kept], (info.width, info.height), time + 1 / info.fps
 
 
-def _strip_of(project: Project, video: Video) -> Strip | None:
+def _strip_of(project: StoredProject, video: Video) -> Strip | None:
     """The strip of a clip; None if it has no video or image folder. Raises UserError if it cannot
     be read."""
     path = project.source(video)
@@ -293,7 +295,7 @@ async def detail(request: Request) -> Response:
     return JSONResponse(found)
 
 
-def detail_json(project: Project, video: Video) -> dict[str, Any]:
+def detail_json(project: StoredProject, video: Video) -> dict[str, Any]:
     """Return `about` of a clip, with pictures over its whole file and the people in each."""
     subject = subject_of(read_subjects(project), video) or project.config().poses.subject
     said = about(project, video, PoseRecipes(project, project.config().poses))
@@ -342,12 +344,12 @@ def people(pose: PoseSequence, time: float, subject: str) -> list[dict[str, Any]
 
 def repetitions(request: Request) -> Response:
     """The repetitions of a clip, in seconds of its file."""
-    project: Project = request.app.state.studio.project
+    project: StoredProject = request.app.state.studio.project
     video = clip_of(request)
     return JSONResponse(spans_of_repetitions(project, video))
 
 
-def spans_of_repetitions(project: Project, video: Video) -> list[dict[str, float]]:
+def spans_of_repetitions(project: StoredProject, video: Video) -> list[dict[str, float]]:
     """`start` and `end` of each repetition in seconds of the file, as for `--time-range`, to the
     millisecond. Raises UserError (exit 4) for a clip without repetitions."""
     pose, _ = project.read_pose(video.id)

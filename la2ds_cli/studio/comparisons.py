@@ -16,7 +16,7 @@ from la2ds_cli.compare.compare_clips import document_sentences
 from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import ANCHOR, Between, ClipMoments, between
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.studio.clips_page import posed_clip, requested_clip
 from la2ds_cli.studio.jobs import Follow, Job
 from la2ds_cli.studio.pages import posted, read_result
@@ -28,12 +28,12 @@ _ATTEMPTS = "--attempts"  # behind the reference, in the name of their files
 _AGAIN = "compare them again"
 
 
-def _folder(project: Project) -> Path:
+def _folder(project: StoredProject) -> Path:
     return project.results_dir(FOLDER)
 
 
 def _found(
-    project: Project, name: str, parse: Callable[[Mapping[str, Any]], dict[str, Any]]
+    project: StoredProject, name: str, parse: Callable[[Mapping[str, Any]], dict[str, Any]]
 ) -> Response:
     """Answer with what a comparison found, null if there is none.
 
@@ -55,7 +55,7 @@ def _found(
 # --- what a comparison was made of ----------------------------------------------------------------
 
 
-def comparison_inputs(project: Project, clips: Sequence[str]) -> dict[str, str]:
+def comparison_inputs(project: StoredProject, clips: Sequence[str]) -> dict[str, str]:
     """Return the version of each thing that a comparison depends on, by its name in words.
 
     Parameters
@@ -76,11 +76,11 @@ def comparison_inputs(project: Project, clips: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _inputs_path(project: Project, name: str) -> Path:
+def _inputs_path(project: StoredProject, name: str) -> Path:
     return project.results_dir("studio") / f"{name}.inputs.json"
 
 
-def _noting_inputs(project: Project, name: str, clips: Sequence[str]) -> dict[str, Follow]:
+def _noting_inputs(project: StoredProject, name: str, clips: Sequence[str]) -> dict[str, Follow]:
     """Return what a job that compares clips does besides, see Job: it notes what they were."""
     inputs: dict[str, str] = {}
 
@@ -95,7 +95,7 @@ def _noting_inputs(project: Project, name: str, clips: Sequence[str]) -> dict[st
     return {"on_start": on_start, "on_success": on_success}
 
 
-def _changed(project: Project, document: Path, clips: Sequence[str]) -> list[str]:
+def _changed(project: StoredProject, document: Path, clips: Sequence[str]) -> list[str]:
     """Return what has changed since a comparison was written, in words.
 
     Of one that a command has made, only the times of files are known.
@@ -124,7 +124,7 @@ def _changed(project: Project, document: Path, clips: Sequence[str]) -> list[str
 def _pair_found(request: Request) -> Response:
     """Answer with the findings of a pair, see `document_sentences` and `_found`."""
     a, b, *_ = requested_pair(request)
-    project: Project = request.app.state.studio.project
+    project: StoredProject = request.app.state.studio.project
     return _found(
         project, f"{a.id}--{b.id}", lambda one: document_sentences(one) | {"clips": [a.id, b.id]}
     )
@@ -133,7 +133,7 @@ def _pair_found(request: Request) -> Response:
 async def _compare(request: Request) -> Response:
     """Queue the comparison of a pair along the alignment that its page shows."""
     studio = request.app.state.studio
-    project: Project = studio.project
+    project: StoredProject = studio.project
     content = await posted(request, **PAIR)
     a, b, *_ = requested = requested_pair(request, content)
     name = f"{a.id}--{b.id}"
@@ -160,7 +160,7 @@ def _attempts_found(request: Request) -> Response:
 
     sentences: one for each series. attempts, left_out: lines about them.
     """
-    project: Project = request.app.state.studio.project
+    project: StoredProject = request.app.state.studio.project
     reference = requested_clip(request, "reference").id
     names = {clip.id: clip.title for clip in project.posed_videos()}
 

@@ -31,7 +31,7 @@ from starlette.routing import Route
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import Unreadable, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import IntArray
 from la2ds_cli.video.reader import Image, VideoFile, video_file
 
@@ -47,7 +47,7 @@ _SUFFIX = ".film"
 class Films:
     """The films of a project. budget: bytes of all films on disk."""
 
-    def __init__(self, project: Project, budget: int = BUDGET) -> None:
+    def __init__(self, project: StoredProject, budget: int = BUDGET) -> None:
         self.project = project
         self.budget = budget
         self._reels: OrderedDict[str, _Reel] = OrderedDict()

@@ -35,7 +35,7 @@ from la2ds_cli.core.annotations import (
     points_of,
     turning_of,
 )
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.view import ViewName
 from la2ds_cli.offset.find_offsets import METHOD, align_recordings
 from la2ds_cli.studio.pages import Notes
@@ -57,7 +57,7 @@ class HeldPair:
     warnings: sentences about the alignment that must not be overlooked; notes: other sentences.
     """
 
-    project: Project
+    project: StoredProject
     pair: ClipPair
     aligner: ProjectAligner
     plain: Alignment
@@ -67,7 +67,7 @@ class HeldPair:
 
     @classmethod
     def prepared(
-        cls, project: Project, a: str, b: str, how: How = "auto", *, force: bool = False
+        cls, project: StoredProject, a: str, b: str, how: How = "auto", *, force: bool = False
     ) -> HeldPair:
         """Prepare and align two clips.
 
@@ -178,7 +178,7 @@ class HeldPair:
 class HeldPairs:
     """The most recently viewed pairs, ready to be aligned again."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: StoredProject) -> None:
         self.project = project
         self._held: OrderedDict[tuple[str, str, How, bool], tuple[object, HeldPair]] = OrderedDict()
         self._lock = Lock()

@@ -28,8 +28,8 @@ from la2ds_cli.core.annotations import (
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.studio.clips_page import posed_clip, requested_clip
 from la2ds_cli.studio.pages import page, posted
@@ -48,7 +48,7 @@ def _show(request: Request) -> Response:
 def _data(request: Request) -> Response:
     """The clip with the joints found by the network, and the corrections."""
     studio = request.app.state.studio
-    project: Project = studio.project
+    project: StoredProject = studio.project
     clip = requested_clip(request)
     pose, recipe = project.read_pose(clip.id, with_corrections=False)
     return JSONResponse(
@@ -77,7 +77,9 @@ def _told(pose: PoseSequence, there: Corrections) -> dict[str, Any]:
     }
 
 
-def _corrections(project: Project, clip: Video, pose: PoseSequence, recipe: Recipe) -> Corrections:
+def _corrections(
+    project: StoredProject, clip: Video, pose: PoseSequence, recipe: Recipe
+) -> Corrections:
     """The corrections of a clip by frame and joint, of several the last."""
     moments = ClipMoments.of(clip.id, clip.options, pose)
     found = {}
@@ -92,7 +94,7 @@ def _corrections(project: Project, clip: Video, pose: PoseSequence, recipe: Reci
 async def _save(request: Request) -> Response:
     """Change corrections of a clip: {"clip", "changes": [{"frame", "joint", "at": [x, y] or null,
     or "remove": true}]}. Either all changes are made or none."""
-    project: Project = request.app.state.studio.project
+    project: StoredProject = request.app.state.studio.project
     change_shape = {"frame": int, "joint": str, "at": (None, [float]), "remove": (None, bool)}
     given = await posted(request, clip=str, changes=[change_shape])
     known = known_version(request)
@@ -104,7 +106,7 @@ async def _save(request: Request) -> Response:
 
 
 def change(
-    project: Project, clip: Video, changes: Sequence[Mapping[str, Any]], known: str
+    project: StoredProject, clip: Video, changes: Sequence[Mapping[str, Any]], known: str
 ) -> dict[str, Any]:
     """Change corrections of a clip as in `_save`; return what then applies to it, as `_told`.
 

@@ -29,7 +29,7 @@ from la2ds_cli.core.annotations import (
 )
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.clip_state import read_clip_state
 from la2ds_cli.studio.clips_page import enough_clips, posed_clip
 from la2ds_cli.studio.film import Films
@@ -81,7 +81,7 @@ class RequestedPair(NamedTuple):
 def requested_pair(request: Request, content: Mapping[str, Any] | None = None) -> RequestedPair:
     """The pair that the address or `content` names. Raises UserError (exit 2) if it is not a pair
     of clips or there is no such view, (exit 4) if a clip has no joints."""
-    project: Project = request.app.state.studio.project
+    project: StoredProject = request.app.state.studio.project
     given = request.query_params if content is None else content
     views: dict[str, How] = {known: known for known in VIEWS}
     view = given.get("view") or "auto"
@@ -188,7 +188,7 @@ EXPORTS = {
 }
 
 
-def _export_path(project: Project, requested: RequestedPair, kind: str) -> Path:
+def _export_path(project: StoredProject, requested: RequestedPair, kind: str) -> Path:
     export = EXPORTS.get(kind)
     if export is None:
         raise UserError(f"unknown kind of export: {kind[:40]!a}")
@@ -230,7 +230,7 @@ async def _export(request: Request) -> Response:
 
 
 def _exported(request: Request) -> Response:
-    project: Project = request.app.state.studio.project
+    project: StoredProject = request.app.state.studio.project
     requested = requested_pair(request)
     path = _export_path(project, requested, request.path_params["kind"])
     if not path.is_file():

@@ -30,8 +30,8 @@ from la2ds_cli.core.phase_table import (
     PHASE_COLUMNS,
     PhaseRow,
 )
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import CLIP_EDGE, PROPAGATED, Origins, Phase, PoseSequence
 from la2ds_cli.labels.exchange import export_labels
 from la2ds_cli.labels.files import writer
@@ -123,7 +123,7 @@ class LabelStore:
     """The labels of a project, as changed on the page. phases.csv is backed up once, before the
     first change."""
 
-    project: Project
+    project: StoredProject
     _copied: bool = False
     _lock: Lock = field(default_factory=Lock)
 
@@ -180,7 +180,7 @@ def _show(request: Request) -> Response:
 def _data(request: Request) -> Response:
     """A clip with its joints, its film and its labels."""
     studio = request.app.state.studio
-    project: Project = studio.project
+    project: StoredProject = studio.project
     clip = requested_clip(request)
     pose = project.read_pose(clip.id)[0]
     rows = project.clip_phases().by_clip.get(clip.id, [])
@@ -234,7 +234,7 @@ def _overview(request: Request) -> Response:
     clips: number of phases of each, and how many of them are not truth; names: of the phases, in
     order of appearance; palette: their colours, in the same order; queue: see review_queue.
     """
-    project: Project = request.app.state.studio.project
+    project: StoredProject = request.app.state.studio.project
     phases = project.clip_phases()
     rows = phases.by_clip
     listed = project.posed_videos()
@@ -255,7 +255,7 @@ def _overview(request: Request) -> Response:
 
 
 def review_queue(
-    project: Project, clips: list[Video], rows: dict[str, list[PhaseRow]]
+    project: StoredProject, clips: list[Video], rows: dict[str, list[PhaseRow]]
 ) -> list[dict[str, Any]]:
     """The boundaries of propagated labels that nobody has checked, the least sure first.
 
@@ -293,7 +293,7 @@ def review_queue(
 async def _carry(request: Request) -> Response:
     """Propagate the labels of the clips that a person has labelled to all others."""
     studio = request.app.state.studio
-    project: Project = studio.project
+    project: StoredProject = studio.project
     rows = await run_in_threadpool(lambda: project.clip_phases().by_clip)
     done = [clip for clip, own in rows.items() if all(row.phase.is_truth for row in own)]
     if not done:
@@ -308,7 +308,7 @@ async def _carry(request: Request) -> Response:
 
 def _export(request: Request) -> Response:
     """The labels of a clip as a file of another tool."""
-    project: Project = request.app.state.studio.project
+    project: StoredProject = request.app.state.studio.project
     clip, name = requested_clip(request), request.path_params["format"]
     suffix = writer(name)[1]
     folder = project.results_dir(f"studio/labels/{name}")

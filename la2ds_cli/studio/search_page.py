@@ -18,7 +18,7 @@ from starlette.routing import Route
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.retrieval.frame_search import Limits
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, RetrievalResult, retrieve, view_words
@@ -65,7 +65,7 @@ async def _near(request: Request) -> Response:
     asked = await posted(request, clip=str, row=int)
 
     def work() -> tuple[dict[str, Any] | None, str]:
-        project: Project = studio.project
+        project: StoredProject = studio.project
         clip = posed_clip(project, asked["clip"])
         query = f"{clip.id}@{_second(project.read_pose(clip.id)[0], asked['row'])!r}"
         others = len(project.posed_videos()) - 1
@@ -95,7 +95,9 @@ def _second(pose: PoseSequence, row: int) -> float:
     return float(pose.time[row])
 
 
-def found_json(project: Project, result: RetrievalResult, notes: Sequence[str]) -> dict[str, Any]:
+def found_json(
+    project: StoredProject, result: RetrievalResult, notes: Sequence[str]
+) -> dict[str, Any]:
     """What the page shows: `clip` and `row` of the query; `hits`, each with id and name of the
     clip, row, seconds, distance, phase, whether it is the query's phase, the view in words, and the
     address of its picture; the features, and how many frames and clips were searched."""

@@ -24,7 +24,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from la2ds_cli.core.errors import ExitCode, Mismatch, Unavailable, UserError
-from la2ds_cli.core.project import PROJECT_FILE, Project
+from la2ds_cli.core.stored_project import PROJECT_FILE, StoredProject
 from la2ds_cli.studio import (
     clip_changes,
     clips_page,
@@ -57,7 +57,7 @@ LOWEST_PORT = 1024  # below, systems reserve ports; and browsers leave out :80 w
 class Studio:
     """What the pages share, as request.app.state.studio."""
 
-    project: Project
+    project: StoredProject
     jobs: Jobs
     films: film.Films
     pairs: HeldPairs
@@ -66,7 +66,7 @@ class Studio:
 
 
 def studio_app(
-    project: Project, *, hosts: frozenset[str], token: str, once: str | None = None
+    project: StoredProject, *, hosts: frozenset[str], token: str, once: str | None = None
 ) -> Starlette:
     """The studio of a project as an ASGI application. hosts, token, once: see Guard."""
     studio = Studio(
@@ -158,7 +158,7 @@ class _ProjectThere:
     """ASGI middleware that answers 409 to what needs the project where its folder has been moved or
     removed, instead of showing a project without clips."""
 
-    def __init__(self, app: ASGIApp, *, project: Project) -> None:
+    def __init__(self, app: ASGIApp, *, project: StoredProject) -> None:
         self.app = app
         self.root = project.root
 
@@ -185,7 +185,7 @@ async def _not_found(_: Request, error: Exception) -> Response:
 
 
 def serve(
-    project: Project,
+    project: StoredProject,
     *,
     host: str = LOCAL[0],
     port: int = 0,

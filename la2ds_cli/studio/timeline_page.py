@@ -18,7 +18,7 @@ from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.timeline_result import row_at
 from la2ds_cli.core.csv_tables import read_rows
 from la2ds_cli.core.errors import Mismatch, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import FLIPPED, VIEWS, View
 from la2ds_cli.features.camera_views import shown
@@ -36,7 +36,7 @@ _AGAIN = "put the clips on one timeline again"
 
 def _show(request: Request) -> Response:
     """The page: the named timeline, or else the newest, and the form to make another."""
-    project: Project = request.app.state.studio.project
+    project: StoredProject = request.app.state.studio.project
     timelines = _timelines(project)
     name = request.query_params.get("name", "") or next(iter(timelines), "")
     files = {}
@@ -57,14 +57,14 @@ def _show(request: Request) -> Response:
     )
 
 
-def _timelines(project: Project) -> dict[str, Path]:
+def _timelines(project: StoredProject) -> dict[str, Path]:
     """The documents of all timelines by name, newest first."""
     paths = filter(Path.is_file, project.results_dir(FOLDER).glob("*.json"))
     newest = sorted(paths, key=lambda path: (-path.stat().st_mtime, path.name))
     return {path.stem: path for path in newest}
 
 
-def _document(project: Project, name: str) -> Path:
+def _document(project: StoredProject, name: str) -> Path:
     """The document of a timeline. Raises UserError (exit 2) if there is none of this name."""
     path = _timelines(project).get(name)
     if path is None:
@@ -188,7 +188,7 @@ async def _make(request: Request) -> Response:
     return JSONResponse({"number": job.number})
 
 
-def make_arguments(project: Project, asked: Mapping[str, Any]) -> tuple[str, list[str]]:
+def make_arguments(project: StoredProject, asked: Mapping[str, Any]) -> tuple[str, list[str]]:
     """The name of the requested timeline, and the command that makes it."""
     ids, first = dict.fromkeys(asked["clips"]), asked["reference"]
     if len(ids) < 2:

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from la2ds_cli.alignment.run_verdict import read_verdict
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.errors import Mismatch, UserError
-from la2ds_cli.core.project import DEFAULT_RUN, Project
+from la2ds_cli.core.stored_project import DEFAULT_RUN, StoredProject
 from la2ds_cli.health.status import ProjectStatus, project_status
 from la2ds_cli.network.training_clips import training_videos
 from la2ds_cli.studio.jobs import ENDED, Jobs
@@ -41,20 +41,20 @@ State = Literal["waiting", "training", "finished", "stopped"]
 # --- what a run has written -----------------------------------------------------------------------
 
 
-def run_names(project: Project) -> list[str]:
+def run_names(project: StoredProject) -> list[str]:
     """Runs of the project that have been started, in any state."""
     folder = project.root / "checkpoints"
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     return [name for name in names if _begun(project, name)]
 
 
-def _begun(project: Project, name: str) -> bool:
+def _begun(project: StoredProject, name: str) -> bool:
     with suppress(UserError):  # not a run name, or a link out of the project
         return (project.run_dir(name) / "recipe.json").is_file()
     return False
 
 
-def course(project: Project, run: str, jobs: Jobs | None = None) -> dict[str, Any]:
+def course(project: StoredProject, run: str, jobs: Jobs | None = None) -> dict[str, Any]:
     """The progress of a run, from its files; what cannot be read is left out.
 
     state: see State. ended: what ended it before its planned steps, in words. step: the last one.
@@ -141,7 +141,7 @@ def _state(folder: Path, run: str, jobs: Jobs | None) -> State:
     return "stopped" if stopped or time.time() - _touched(folder) > SILENT else "training"
 
 
-def about_run(project: Project, run: str, state: ProjectStatus, jobs: Jobs) -> dict[str, Any]:
+def about_run(project: StoredProject, run: str, state: ProjectStatus, jobs: Jobs) -> dict[str, Any]:
     """What the page shows about a run: its course, its recipe in words, its warnings and its
     final verdict."""
     folder, now = project.run_dir(run), course(project, run, jobs)
@@ -185,7 +185,7 @@ def _show(request: Request) -> Response:
 def _data(request: Request) -> Response:
     """learn: see to_learn_from; runs: see about_run."""
     studio = request.app.state.studio
-    project: Project = studio.project
+    project: StoredProject = studio.project
     state = project_status(project, project.config(), stopped=False)  # the courses say it
     return JSONResponse(
         {
@@ -202,7 +202,7 @@ def _courses(request: Request) -> Response:
     return JSONResponse([course(studio.project, run, studio.jobs) for run in names])
 
 
-def to_learn_from(project: Project, state: ProjectStatus) -> dict[str, Any]:
+def to_learn_from(project: StoredProject, state: ProjectStatus) -> dict[str, Any]:
     """How many clips training would use, of how many, and whether it is likely to help, in
     words."""
     clips = len(training_videos(project))

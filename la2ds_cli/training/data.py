@@ -17,8 +17,8 @@ import torch
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AugmentConfig, TrainConfig
 from la2ds_cli.core.independence import film_digests, joints_digest
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.augment import MIN_FRAMES, AugmentedCopy, augment, sample_frames
 from la2ds_cli.features.heatmaps import cell_size, clip_box
@@ -115,7 +115,7 @@ class TrainingSet:
 
 
 def load_training_set(
-    project: Project, config: Config, frame_features: MirroredFeatures | None = None
+    project: StoredProject, config: Config, frame_features: MirroredFeatures | None = None
 ) -> TrainingSet:
     """Read, check and split the training clips.
 

@@ -15,8 +15,8 @@ from la2ds_cli.core.device import DeviceName, resolve_device
 from la2ds_cli.core.errors import Mismatch, Unreadable, UserError
 from la2ds_cli.core.plugins import code_digests
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import BASE_RUN, DEFAULT_RUN, Project
 from la2ds_cli.core.ray_engine import ray_map
+from la2ds_cli.core.stored_project import BASE_RUN, DEFAULT_RUN, StoredProject
 from la2ds_cli.features.frame_features import frame_feature_reader
 from la2ds_cli.network.base_weights import base_key
 from la2ds_cli.network.run_weights import run_header_at
@@ -83,7 +83,7 @@ class TrainOptions:
 
 
 def train(
-    project: Project,
+    project: StoredProject,
     *,
     run: str = DEFAULT_RUN,
     config: Config,
@@ -154,7 +154,7 @@ def train(
 
 
 def train_seeds(
-    project: Project,
+    project: StoredProject,
     seeds: Sequence[int],
     *,
     run: str = DEFAULT_RUN,
@@ -217,7 +217,7 @@ class TrainWorker:
         options: TrainOptions,
         progress: Progress = SILENT,
     ) -> None:
-        self._project, self._run = Project.open(Path(root)), run
+        self._project, self._run = StoredProject.open(Path(root)), run
         self._config, self._options, self._progress = config, options, progress
 
     def __call__(self, seed: int) -> TrainResult:

@@ -22,7 +22,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import Unusable, UserError, first_line
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import MOST_SECONDS
 from la2ds_cli.video.container import (
     decode,
@@ -311,7 +311,7 @@ class VideoFile:
             self.version.verified()
 
 
-def video_file(project: Project, video: Video) -> VideoFile | None:
+def video_file(project: StoredProject, video: Video) -> VideoFile | None:
     """The file with a clip's frames; None if it no longer exists, has changed, or has no pictures,
     such as the file that the poses were imported from."""
     path = project.source(video)
@@ -327,7 +327,7 @@ def video_file(project: Project, video: Video) -> VideoFile | None:
 
 
 def has_changed(
-    project: Project, video: Video, header: tuple[Recipe, Mapping[str, Any]] | None = None
+    project: StoredProject, video: Video, header: tuple[Recipe, Mapping[str, Any]] | None = None
 ) -> bool:
     """Whether a clip's video exists with another content than its poses were made from. Hashed only
     if its stamp differs from the one in the file of poses. header: of that file, None = not read

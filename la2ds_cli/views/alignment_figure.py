@@ -15,7 +15,7 @@ from la2ds_cli.alignment.nearest_view import IN_WORDS
 from la2ds_cli.alignment.path import matched_time, squared_distance
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.video.reader import Image, VideoFile, video_file
@@ -52,7 +52,7 @@ _TICK = 3.5 / 72  # inches
 _TICKS = (0.25, 0.5, 1, 2, 4)
 
 
-def draw(project: Project, result: Alignment) -> Figure:
+def draw(project: StoredProject, result: Alignment) -> Figure:
     """Return the figure of an alignment."""
     from matplotlib.figure import Figure
 
@@ -138,7 +138,7 @@ class DrawnClip(NamedTuple):
 
 
 def drawn_clip(
-    project: Project,
+    project: StoredProject,
     letter: str,
     video: Video,
     pose: PoseSequence,

@@ -19,7 +19,7 @@ from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.timeline_result import GRID, TimelineResult
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.views import alignment_figure, figure, sync
 from la2ds_cli.views.alignment_figure import (
@@ -63,7 +63,7 @@ _MANY = 16  # repetitions above which only the numbers are written
 
 
 def write_alignment(
-    project: Project,
+    project: StoredProject,
     result: Alignment,
     targets: Sequence[Path],
     progress: Progress,
@@ -94,7 +94,7 @@ def write_alignment(
 
 
 def write_repetitions(
-    project: Project, result: RepetitionsResult, targets: Sequence[Path], progress: Progress
+    project: StoredProject, result: RepetitionsResult, targets: Sequence[Path], progress: Progress
 ) -> RepetitionsResult:
     """As write_alignment, for the repetitions of a clip: the figure shows them on B's timeline."""
     name = f"{result.a.id}--{result.b.id}-repetitions"
@@ -103,7 +103,7 @@ def write_repetitions(
     return figure.write_result(project, result, targets, draw, progress, contents)
 
 
-def draw_repetitions(project: Project, result: RepetitionsResult) -> Figure:
+def draw_repetitions(project: StoredProject, result: RepetitionsResult) -> Figure:
     """Return the figure: pictures of B; below them, a bar for each repetition at its place, as high
     as its seconds, and another as its cost."""
     from matplotlib.figure import Figure
@@ -180,7 +180,7 @@ _PERCENT = 100 * GRID
 
 
 def write_timeline(
-    project: Project, result: TimelineResult, targets: Sequence[Path], progress: Progress
+    project: StoredProject, result: TimelineResult, targets: Sequence[Path], progress: Progress
 ) -> TimelineResult:
     """Write a timeline by the suffixes of `targets`, and return it with its files; existing ones
     are replaced. Without targets a figure, the tables and a JSON file go to results/timeline."""
@@ -192,7 +192,7 @@ def write_timeline(
     return figure.write_result(project, result, targets, draw, progress, contents)
 
 
-def draw_timeline(project: Project, result: TimelineResult) -> Figure:
+def draw_timeline(project: StoredProject, result: TimelineResult) -> Figure:
     """Return the figure: the reference at some moments; then, for each kind of joint, its angle
     over the timeline in every clip, with mean and standard deviation."""
     from matplotlib.figure import Figure
@@ -284,7 +284,9 @@ def _angle_panel(axes: Axes, result: TimelineResult, kind: str, sides: dict[str,
         )  # fmt: skip
 
 
-def _pictures(figure: Figure, project: Project, result: TimelineResult, height: float) -> None:
+def _pictures(
+    figure: Figure, project: StoredProject, result: TimelineResult, height: float
+) -> None:
     """The reference in the middles of equal parts of the timeline."""
     video, pose = result.clock.video, project.read_pose(result.clock.video.id)[0]
     clip = drawn_clip(project, "", video, pose, np.ones(len(pose), bool), [])

@@ -14,7 +14,7 @@ from la2ds_cli.compare.attempts import AttemptsResult, Series, attempts_lines, s
 from la2ds_cli.compare.compare_clips import directions
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.views import figure
 from la2ds_cli.views.figure import (
     ABOUT,
@@ -39,7 +39,7 @@ _WIDTH, _HIGH, _HEAD = 11.0, 2.1, 1.15  # inches: of the figure, of a chart, abo
 
 
 def write(
-    project: Project, result: AttemptsResult, targets: Sequence[Path], progress: Progress
+    project: StoredProject, result: AttemptsResult, targets: Sequence[Path], progress: Progress
 ) -> AttemptsResult:
     """Write files by suffix (SUFFIXES); existing ones are replaced. Without targets a figure, a
     table and JSON go to results/compare. Returns the result with its `files`."""

@@ -20,8 +20,8 @@ from la2ds_cli.compare.compare_clips import (
 from la2ds_cli.compare.findings import Finding, clearest_joints, in_episodes, span_at
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.pose_features import angle_triples
 from la2ds_cli.features.resample import evenly_spaced
@@ -78,7 +78,7 @@ _HEADING: dict[str, Any] = {"fontsize": 10.5, "fontweight": "bold"}
 
 
 def write(
-    project: Project,
+    project: StoredProject,
     result: CompareResult,
     targets: Sequence[Path],
     progress: Progress,
@@ -127,7 +127,7 @@ def csv_text(result: CompareResult) -> str:
 # --- the sheet -------------------------------------------------------------------------------
 
 
-def draw(project: Project, result: CompareResult, *, privacy: bool = False) -> Figure:
+def draw(project: StoredProject, result: CompareResult, *, privacy: bool = False) -> Figure:
     """Return the sheet, as wide as A4.
 
     Parameters
@@ -248,7 +248,12 @@ def _moment(result: CompareResult, frame: KeyFrame) -> str:
 
 
 def key_images(
-    project: Project, result: CompareResult, shown: list[KeyFrame], height: int, *, privacy: bool
+    project: StoredProject,
+    result: CompareResult,
+    shown: list[KeyFrame],
+    height: int,
+    *,
+    privacy: bool,
 ) -> list[list[tuple[Image, FloatArray]]]:
     """For each key frame, the picture and the differing angles (R, 3, 2) of both clips, their ends
     and in the middle the joint, in pixels of the picture."""

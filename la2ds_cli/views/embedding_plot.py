@@ -16,7 +16,7 @@ from la2ds_cli.alignment.project_aligner import check_skeletons
 from la2ds_cli.alignment.request import AlignRequest, choose_features, features_name
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.evaluation.phase_labels import phase_names
 from la2ds_cli.features.tempo import paced_movement
@@ -103,7 +103,7 @@ class EmbeddingPlot:
 
 
 def plot_embeddings(
-    project: Project,
+    project: StoredProject,
     names: Sequence[str],
     request: AlignRequest,
     *,
@@ -197,7 +197,7 @@ def project_frames(
 
 
 def write(
-    project: Project, result: EmbeddingPlot, targets: Sequence[Path], progress: Progress
+    project: StoredProject, result: EmbeddingPlot, targets: Sequence[Path], progress: Progress
 ) -> EmbeddingPlot:
     """Write files by suffix (A_PLOT); existing ones are replaced. Without targets a picture goes
     to results/plot-embeddings. Returns the result with its `files`."""

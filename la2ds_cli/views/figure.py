@@ -16,7 +16,7 @@ import numpy as np
 from la2ds_cli.core import artifact
 from la2ds_cli.core.output_paths import write_output
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -144,7 +144,9 @@ class Written(Protocol):
     def to_json(self) -> Mapping[str, Any]: ...
 
 
-def default_files(project: Project, command: str, name: str, kinds: Iterable[str]) -> list[Path]:
+def default_files(
+    project: StoredProject, command: str, name: str, kinds: Iterable[str]
+) -> list[Path]:
     """Return where a command writes without --out: results/COMMAND/NAME with each suffix."""
     return [project.results_dir(command) / f"{name}{kind}" for kind in kinds]
 
@@ -154,7 +156,7 @@ T = TypeVar("T")
 
 
 def write_result(
-    project: Project,
+    project: StoredProject,
     result: R,
     targets: Sequence[Path],
     draw: Callable[[R], Figure],

@@ -24,7 +24,7 @@ from la2ds_cli.core.output_paths import (
     write_derived,
     write_output,
 )
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses.quality import clip_facts, verdict
 from la2ds_cli.poses.trust import with_trust
@@ -65,12 +65,12 @@ _EMPTY, _RULE = (225, 225, 222), (205, 205, 202)
 _GOOD, _BAD = (0, 120, 80), (190, 80, 0)
 
 
-def overlay_path(project: Project, video: str) -> Path:
+def overlay_path(project: StoredProject, video: str) -> Path:
     """results/overlay/<id>.mp4"""
     return project.results_dir("overlay") / f"{video}.mp4"
 
 
-def write_overlay(project: Project, video: str) -> Path:
+def write_overlay(project: StoredProject, video: str) -> Path:
     """Return the clip with its joints (film_strip.draw_pose), time and frame number.
 
     Raises
@@ -92,7 +92,7 @@ def write_overlay(project: Project, video: str) -> Path:
     return path
 
 
-def refresh_overlay(project: Project, result: ItemResult) -> None:
+def refresh_overlay(project: StoredProject, result: ItemResult) -> None:
     """Draw the overlay of a usable result unless it is newer than the clip's joints and all
     corrections."""
     path = overlay_path(project, result.video)
@@ -110,7 +110,7 @@ def _drawn(file: VideoFile, pose: PoseSequence) -> Iterator[Image]:
         yield label(draw_pose(resize(frame.image, scale), pose, t, scale), pose, t)
 
 
-def _video(project: Project, video: str) -> Video:
+def _video(project: StoredProject, video: str) -> Video:
     return next(v for v in project.videos() if v.id == video)
 
 
@@ -118,7 +118,7 @@ _Row = tuple[str, Mapping[str, Any], list[tuple[Image, str, bool]]]
 """One clip of a sheet: its name, facts, and cells: picture, caption, whether somebody is seen."""
 
 
-def overlay_sheet(project: Project, videos: Sequence[str], path: Path) -> list[Path]:
+def overlay_sheet(project: StoredProject, videos: Sequence[str], path: Path) -> list[Path]:
     """Return one row for each video id: name, verdict and facts, and evenly spaced frames.
 
     More than ROWS clips go on further pages, `path` with -2, -3, ... before its suffix; all pages
@@ -141,7 +141,7 @@ def overlay_sheet(project: Project, videos: Sequence[str], path: Path) -> list[P
 
 
 def checked_pages(
-    project: Project, path: Path, clips: int, inputs: Sequence[str | Path] = ()
+    project: StoredProject, path: Path, clips: int, inputs: Sequence[str | Path] = ()
 ) -> list[Path]:
     """Check the pages of a sheet of so many clips, and return their paths.
 
@@ -162,7 +162,7 @@ def checked_pages(
     return paths
 
 
-def _row(project: Project, video: str) -> _Row:
+def _row(project: StoredProject, video: str) -> _Row:
     """Draw the row of a clip; its frames are read once, up to the last one shown."""
     pose = with_trust(project.read_pose(video)[0])
     facts = clip_facts(project, video)

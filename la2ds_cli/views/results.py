@@ -23,12 +23,14 @@ from la2ds_cli.views.alignment_files import (
 if TYPE_CHECKING:
     from la2ds_cli.alignment.alignment import Alignment
     from la2ds_cli.alignment.timeline_result import PlacedClip, TimelineResult
-    from la2ds_cli.core.project import Project
+    from la2ds_cli.core.stored_project import StoredProject
 
 _MEASURED = ("percent", "reference_seconds", "seconds", "confidence", "value")
 
 
-def save_alignment(project: Project, alignment: Alignment, files: Sequence[Path]) -> list[Path]:
+def save_alignment(
+    project: StoredProject, alignment: Alignment, files: Sequence[Path]
+) -> list[Path]:
     """Write an alignment to files, as `la2ds align --out` does, and return their paths.
 
     Without files, a picture and a JSON file go to results/align of the project.
@@ -61,11 +63,11 @@ class Timeline:
     clips: dict[str, PlacedClip]
     left_out: dict[str, str]
     features: str
-    _project: Project = field(repr=False, compare=False)
+    _project: StoredProject = field(repr=False, compare=False)
     _result: TimelineResult = field(repr=False, compare=False)
 
     @classmethod
-    def of(cls, result: TimelineResult, project: Project) -> Timeline:
+    def of(cls, result: TimelineResult, project: StoredProject) -> Timeline:
         """Return the timeline of clips of a project."""
         return cls(
             reference=result.clock.video.id,

@@ -16,7 +16,7 @@ import numpy as np
 
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.retrieval.retrieve import Hit, Query, RetrievalResult, view_words
 from la2ds_cli.video.reader import Image, video_file
 from la2ds_cli.views import figure
@@ -39,7 +39,7 @@ RED = "#c00018"
 
 
 def write(
-    project: Project, result: RetrievalResult, targets: Sequence[Path], progress: Progress
+    project: StoredProject, result: RetrievalResult, targets: Sequence[Path], progress: Progress
 ) -> RetrievalResult:
     """Write files by suffix (SUFFIXES); existing ones are replaced. Without targets a picture and a
     JSON file go to results/retrieve; where a store was searched, the JSON file alone, since clips
@@ -52,7 +52,7 @@ def write(
     return figure.write_result(project, result, targets, partial(draw, project), progress)
 
 
-def draw(project: Project, result: RetrievalResult) -> Figure:
+def draw(project: StoredProject, result: RetrievalResult) -> Figure:
     """Return the contact sheet as a figure: an axes for each picture, row by row."""
     from matplotlib.figure import Figure
 
@@ -83,7 +83,7 @@ def draw(project: Project, result: RetrievalResult) -> Figure:
     return figure
 
 
-def _images(project: Project, result: RetrievalResult) -> dict[tuple[str, int], Image]:
+def _images(project: StoredProject, result: RetrievalResult) -> dict[tuple[str, int], Image]:
     """Return pictures by (video, row); every video is read once."""
     wanted: dict[str, set[int]] = {}
     for query in result.queries:

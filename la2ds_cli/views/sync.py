@@ -18,7 +18,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.output_paths import check_output, remember_output
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.core.view import FLIPPED, View
 from la2ds_cli.evaluation.phase_labels import phase_names
@@ -228,7 +228,7 @@ class SideBySide:
 
 
 def write_sync(
-    project: Project,
+    project: StoredProject,
     result: Alignment,
     progress: Progress,
     *,
@@ -333,7 +333,7 @@ def clock(time: FloatArray, fps: float) -> tuple[float, IntArray]:
 
 
 def side_by_side(
-    project: Project,
+    project: StoredProject,
     result: Alignment,
     rows: tuple[IntArray, IntArray],
     height: int = HEIGHT,

@@ -16,7 +16,7 @@ from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.confidence import DOUBTFUL
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.training.train import train
 from la2ds_cli.views import alignment_figure as plot
 from tests.alignments import align, stand_in_run
@@ -29,14 +29,14 @@ PHASE_A, PHASE_B = warped_phase(41, 0), warped_phase(61, 1)
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    project = Project.create(tmp_path)
+def project(tmp_path: Path) -> StoredProject:
+    project = StoredProject.create(tmp_path)
     add_sequence(project, "anna", sequence(PHASE_A))
     add_sequence(project, "ben", sequence(PHASE_B, fps=25.0, scale=45.0))
     return project
 
 
-def run(project: Project, a: str = "anna", b: str = "ben", **options: Any) -> Alignment:
+def run(project: StoredProject, a: str = "anna", b: str = "ben", **options: Any) -> Alignment:
     options.setdefault("out", [project.root / "path.csv"])
     return align(project, a, b, config=options.pop("config", CONFIG), **options)
 
@@ -46,7 +46,7 @@ def phase_error(result: Alignment, phase_a: np.ndarray, phase_b: np.ndarray) -> 
     return np.abs(phase_a[i] - phase_b[j])
 
 
-def test_matched_frames_show_the_same_phase(project: Project) -> None:
+def test_matched_frames_show_the_same_phase(project: StoredProject) -> None:
     result = run(project)
     assert phase_error(result, PHASE_A, PHASE_B).max() < 0.05
     found = result
@@ -59,7 +59,7 @@ def test_matched_frames_show_the_same_phase(project: Project) -> None:
     assert result.overall_ratio == pytest.approx(1.2)
 
 
-def test_nothing_is_noted_where_the_default_features_are_used(project: Project) -> None:
+def test_nothing_is_noted_where_the_default_features_are_used(project: StoredProject) -> None:
     progress = Notes()
     result = run(project, progress=progress)
     assert (result.features, result.reason) == ("base", "")
@@ -69,7 +69,7 @@ def test_nothing_is_noted_where_the_default_features_are_used(project: Project) 
     assert len(progress.lines) == 1
 
 
-def test_a_model_that_was_asked_for_must_exist(project: Project) -> None:
+def test_a_model_that_was_asked_for_must_exist(project: StoredProject) -> None:
     for kind, name in (("model", "default"), ("auto", "absent")):
         with refused(ExitCode.UNUSABLE, "no trained model"):
             run(project, features=kind, run=name)
@@ -79,7 +79,7 @@ def with_phases_as_embedding(monkeypatch, phases: dict[str, np.ndarray]) -> None
     stand_in_run(monkeypatch, lambda video, pose: phases[video][:, None])
 
 
-def test_a_trained_model_is_used_where_there_is_one(project: Project, monkeypatch) -> None:
+def test_a_trained_model_is_used_where_there_is_one(project: StoredProject, monkeypatch) -> None:
     with_phases_as_embedding(monkeypatch, {"anna": PHASE_A, "ben": PHASE_B})
     progress = Notes()
     result = run(project, run="tuned", progress=progress)
@@ -89,7 +89,7 @@ def test_a_trained_model_is_used_where_there_is_one(project: Project, monkeypatc
     assert result.to_json()["run"] == "tuned"
 
 
-def with_others(project: Project, count: int) -> dict[str, np.ndarray]:
+def with_others(project: StoredProject, count: int) -> dict[str, np.ndarray]:
     """More clips of the movement in the project; their phases by name."""
     phases = {f"clip{n}": warped_phase(35 + 7 * n, 10 + n) for n in range(count)}
     for name, phase in phases.items():
@@ -97,7 +97,7 @@ def with_others(project: Project, count: int) -> dict[str, np.ndarray]:
     return phases
 
 
-def test_reference_clips_are_used(project: Project) -> None:
+def test_reference_clips_are_used(project: StoredProject) -> None:
     with_others(project, 6)
     result = run(project, features="pose")
     assert (result.references, result.to_json()["others"]) == (6, 6)
@@ -113,7 +113,7 @@ def test_reference_clips_are_used(project: Project) -> None:
 
 def test_clips_that_a_run_cannot_embed_are_no_reference_clips(tmp_path: Path) -> None:
     """`flat` lacks the joints in 3D that the run reads; the pair and the others have them."""
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     for n in range(8):
         pose = in_space(warped_phase(30 + 7 * n, n), fps=25.0 if n % 2 else 12.5)
         add_sequence(project, f"clip{n}", pose)
@@ -131,7 +131,7 @@ def test_clips_that_a_run_cannot_embed_are_no_reference_clips(tmp_path: Path) ->
 
 
 def test_a_model_is_doubted_where_the_movement_finds_another_moment(
-    project: Project, monkeypatch
+    project: StoredProject, monkeypatch
 ) -> None:
     truth = np.interp(PHASE_A, PHASE_B, np.arange(len(PHASE_B)))
     middle = slice(12, 28)
@@ -146,7 +146,9 @@ def test_a_model_is_doubted_where_the_movement_finds_another_moment(
     assert (late.high[middle] > truth[middle] - 1).all()
 
 
-def test_no_references_of_test_clips_few_clips_other_methods_and_oneself(project: Project) -> None:
+def test_no_references_of_test_clips_few_clips_other_methods_and_oneself(
+    project: StoredProject,
+) -> None:
     with_others(project, 3)
     assert run(project).references == 0
     with_others(project, 4)
@@ -161,7 +163,7 @@ def test_no_references_of_test_clips_few_clips_other_methods_and_oneself(project
     assert run(project).references == 4
 
 
-def test_clips_that_cannot_be_compared_are_no_references(project: Project) -> None:
+def test_clips_that_cannot_be_compared_are_no_references(project: StoredProject) -> None:
     with_others(project, 4)
     add_sequence(project, "blind", without(sequence(PHASE_B)))
     project.pose_path("clip0").write_bytes(b"damaged")
@@ -173,13 +175,13 @@ def test_clips_that_cannot_be_compared_are_no_references(project: Project) -> No
     assert run(project).references == 6
 
 
-def test_a_clip_without_any_joint_is_refused(project: Project) -> None:
+def test_a_clip_without_any_joint_is_refused(project: StoredProject) -> None:
     add_sequence(project, "blind", without(sequence(PHASE_B)))
     with refused(ExitCode.UNUSABLE, "no joint was seen in blind"):
         run(project, "anna", "blind")
 
 
-def test_open_ends_leave_out_what_b_lacks(project: Project) -> None:
+def test_open_ends_leave_out_what_b_lacks(project: StoredProject) -> None:
     steady = np.linspace(0, 1, 61)
     add_sequence(project, "whole", sequence(steady))
     add_sequence(project, "cut", sequence(steady[15:50]))
@@ -196,7 +198,7 @@ def test_open_ends_leave_out_what_b_lacks(project: Project) -> None:
     assert unmatched[0][1] == pytest.approx((first - 1) / 20, abs=0.06)
 
 
-def test_skeletons_that_share_nothing_are_refused(project: Project) -> None:
+def test_skeletons_that_share_nothing_are_refused(project: StoredProject) -> None:
     pose = sequence(PHASE_B)
     other = np.zeros((len(pose), 21, 2))
     add_sequence(
@@ -217,7 +219,7 @@ def test_skeletons_that_share_nothing_are_refused(project: Project) -> None:
     ],
 )
 def test_different_skeletons_align_by_the_joints_that_both_have(
-    project: Project, first: str, second: str, shared: str, count: int
+    project: StoredProject, first: str, second: str, shared: str, count: int
 ) -> None:
     for name, pose, skeleton in (
         ("one", sequence(PHASE_A), first),
@@ -235,7 +237,7 @@ def test_different_skeletons_align_by_the_joints_that_both_have(
     assert phase_error(result, PHASE_A, PHASE_B).max() < 0.05
 
 
-def test_wrong_names_are_refused_before_any_work(project: Project, monkeypatch) -> None:
+def test_wrong_names_are_refused_before_any_work(project: StoredProject, monkeypatch) -> None:
     def must_not_run(*_: object) -> str:
         raise AssertionError("poses were asked for")
 
@@ -246,7 +248,7 @@ def test_wrong_names_are_refused_before_any_work(project: Project, monkeypatch) 
         run(project, out=[Path("path.xlsx")])
 
 
-def test_csv_holds_the_path(project: Project, tmp_path: Path) -> None:
+def test_csv_holds_the_path(project: StoredProject, tmp_path: Path) -> None:
     target = tmp_path / "made" / "path.csv"
     result = run(project, out=[target])
     found = result
@@ -268,7 +270,7 @@ def test_csv_holds_the_path(project: Project, tmp_path: Path) -> None:
     assert any(row["time_b_low"] != row["time_b_high"] for row in rows)
 
 
-def test_json_holds_everything(project: Project, tmp_path: Path) -> None:
+def test_json_holds_everything(project: StoredProject, tmp_path: Path) -> None:
     target = tmp_path / "path.json"
     result = run(project, out=[target], method="linear")
     data = json.loads(target.read_text())

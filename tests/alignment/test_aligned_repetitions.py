@@ -13,7 +13,7 @@ import pytest
 from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.views import alignment_files
@@ -39,20 +39,22 @@ def several_of(*frames: int, **view: float) -> PoseSequence:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    project = Project.create(tmp_path)
+def project(tmp_path: Path) -> StoredProject:
+    project = StoredProject.create(tmp_path)
     add_sequence(project, "one", several_of(44, fps=25.0, scale=50.0))
     add_sequence(project, "many", several_of(*FRAMES))
     return project
 
 
-def run(project: Project, a: str = "one", b: str = "many", **options: Any) -> RepetitionsResult:
+def run(
+    project: StoredProject, a: str = "one", b: str = "many", **options: Any
+) -> RepetitionsResult:
     options.setdefault("out", [project.root / "out.csv"])
     options.setdefault("repetition", "all")
     return align_each_repetition(project, a, b, config=CONFIG, **options)
 
 
-def test_each_repetition_is_aligned_by_itself(project: Project) -> None:
+def test_each_repetition_is_aligned_by_itself(project: StoredProject) -> None:
     result = run(project)
     assert [each.number for each in result.repetitions] == [1, 2, 3]
     passed_b = np.concatenate([turn(count) for count in FRAMES])
@@ -72,7 +74,7 @@ def test_each_repetition_is_aligned_by_itself(project: Project) -> None:
 def test_repetitions_of_another_movement_are_refused_unless_forced(
     tmp_path: Path, wanted: str
 ) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     add_sequence(project, "one", several_of(44, fps=25.0))
     add_sequence(project, "many", several_of(*FRAMES))
     add_sequence(project, "kicks", kicking(120))
@@ -87,7 +89,7 @@ def test_repetitions_of_another_movement_are_refused_unless_forced(
     assert any(note.startswith("repetition 1: compared as the mirrored") for note in notes.lines)
 
 
-def test_one_by_number_and_the_nearest(project: Project) -> None:
+def test_one_by_number_and_the_nearest(project: StoredProject) -> None:
     everything = run(project)
     second = run(project, repetition="02")
     assert [each.number for each in second.repetitions] == [2]
@@ -106,7 +108,7 @@ def test_one_by_number_and_the_nearest(project: Project) -> None:
     )
 
 
-def test_a_clip_that_does_not_repeat_itself_is_one(project: Project) -> None:
+def test_a_clip_that_does_not_repeat_itself_is_one(project: StoredProject) -> None:
     add_sequence(project, "again", several_of(50))
     progress = Notes()
     result = run(project, b="again", progress=progress)
@@ -119,7 +121,7 @@ def test_a_clip_that_does_not_repeat_itself_is_one(project: Project) -> None:
         run(project, b="again", repetition="2")
 
 
-def test_of_a_that_repeats_itself_one_is_taken(project: Project) -> None:
+def test_of_a_that_repeats_itself_one_is_taken(project: StoredProject) -> None:
     progress = Notes()
     result = run(project, "many", "one", repetition="1", progress=progress)
     number, of = result.of_a
@@ -131,7 +133,7 @@ def test_of_a_that_repeats_itself_one_is_taken(project: Project) -> None:
     assert abs(int(found.frame_a[-1]) + 1 - EDGES[number]) <= 3
 
 
-def test_what_is_written_for_all(project: Project) -> None:
+def test_what_is_written_for_all(project: StoredProject) -> None:
     out = [project.root / name for name in ("ab.png", "ab.csv", "ab.json")]
     result = run(project, out=out)
     names = ["ab.png", "ab.csv", "ab.json"]
@@ -156,7 +158,7 @@ def test_what_is_written_for_all(project: Project) -> None:
         assert found["mean_cost"] == pytest.approx(each.cost)
 
 
-def test_the_overview_shows_what_was_measured(project: Project) -> None:
+def test_the_overview_shows_what_was_measured(project: StoredProject) -> None:
     from matplotlib.colors import to_hex
     from matplotlib.patches import Rectangle
 
@@ -185,7 +187,9 @@ def test_the_overview_shows_what_was_measured(project: Project) -> None:
         (("many", "many"), ""),
     ],
 )
-def test_align_hints_at_repetitions(project: Project, pair: tuple[str, str], several: str) -> None:
+def test_align_hints_at_repetitions(
+    project: StoredProject, pair: tuple[str, str], several: str
+) -> None:
     add_sequence(project, "again", several_of(50))
     add_sequence(project, "more", several_of(35, 45))
     notes = Notes()

@@ -13,7 +13,7 @@ from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.told import refused
 
@@ -21,21 +21,21 @@ PHASE_A, PHASE_B = warped_phase(40, 1), warped_phase(66, 2)
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Project:
+def pair(tmp_path: Path) -> StoredProject:
     """The movement by two performers, at 20 and at 30 frames per second."""
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     add_sequence(project, "a", sequence(PHASE_A, fps=20.0))
     add_sequence(project, "b", sequence(PHASE_B, fps=30.0, scale=45.0))
     return project
 
 
-def aligned(project: Project, *anchors: tuple[float, float], **request):
+def aligned(project: StoredProject, *anchors: tuple[float, float], **request):
     asked = AlignRequest(project.config(), features="pose", anchors=anchors, **request)
     return align_clips(project, "a", "b", asked)
 
 
 @pytest.mark.parametrize("references", [0, 6])
-def test_the_moments_of_an_anchor_meet(pair: Project, references: int) -> None:
+def test_the_moments_of_an_anchor_meet(pair: StoredProject, references: int) -> None:
     for n in range(references):
         add_sequence(pair, f"other{n}", sequence(warped_phase(50 + n, 10 + n)))
     result = aligned(pair, (0.5, 1.2), (1.5, 1.6))
@@ -48,13 +48,13 @@ def test_the_moments_of_an_anchor_meet(pair: Project, references: int) -> None:
     assert abs(free[10] - 36) > 5  # or the anchor would have changed nothing
 
 
-def test_a_true_anchor_leaves_a_right_alignment_as_it_is(pair: Project) -> None:
+def test_a_true_anchor_leaves_a_right_alignment_as_it_is(pair: StoredProject) -> None:
     truth = np.interp(PHASE_A, PHASE_B, np.arange(66))
     position = aligned(pair, (1.0, truth[20] / 30)).position
     assert np.abs(position - truth).mean() < 1.5
 
 
-def test_an_anchor_at_the_first_and_the_last_frame_closes_open_ends(pair: Project) -> None:
+def test_an_anchor_at_the_first_and_the_last_frame_closes_open_ends(pair: StoredProject) -> None:
     position = aligned(pair, (0.0, 0.0), (39 / 20, 65 / 30)).position
     assert (position[0], position[-1]) == (0, 65)
     assert not np.isnan(position).any()
@@ -81,7 +81,7 @@ def test_between_two_anchors_nothing_passes_them() -> None:
         ([(0.5, 1.0), (0.5, 1.5)], "the anchors contradict each other"),
     ],
 )
-def test_impossible_anchors_are_refused(pair: Project, anchors, message: str) -> None:
+def test_impossible_anchors_are_refused(pair: StoredProject, anchors, message: str) -> None:
     with refused(ExitCode.USAGE, message):
         aligned(pair, *anchors)
 

@@ -15,8 +15,8 @@ from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.view import View, ViewName
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.formats.file_clip import to_sequence
@@ -32,7 +32,7 @@ ALONE = ["align.reference_clips=0"]  # the two clips, and nothing else
 
 
 def align(
-    project: Project, a: str, b: str, view: ViewName = "auto", progress: Progress = SILENT
+    project: StoredProject, a: str, b: str, view: ViewName = "auto", progress: Progress = SILENT
 ) -> Alignment:
     asked = AlignRequest(project.config(overrides=ALONE), view=view)
     return align_clips(project, a, b, asked, progress)
@@ -48,7 +48,7 @@ SIDES = [round(float(side), 3) for side in np.arange(8) * np.pi / 4 - 2.5]
 def test_performers_from_eight_sides(tmp_path: Path, deep: bool) -> None:
     """Of other lengths, rates and builds. By joints in the image, some sides show too little for a
     match to be right everywhere; then it is not sure."""
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     a = performance(PHASE_A, azimuth=-1.2, noise=1, deep=deep)
     add_sequence(project, "a", a)
     truth = np.interp(PHASE_A, PHASE_B, np.arange(len(PHASE_B)))
@@ -81,7 +81,7 @@ def events(view: str, asked: ViewName, root: Path) -> tuple[np.ndarray, np.ndarr
     """Of the events of walkers from the side, each aligned with the next person's walk in a view:
     the error in % of B, NaN where the result says that it is not sure; and all of them; and the
     views that were compared."""
-    project = Project.create(root)
+    project = StoredProject.create(root)
     options = ImportOptions(fps=30.0, size=(1280, 720), skeleton="penn13")
     starts: dict[str, dict[str, int]] = defaultdict(dict)
     for row in rows("phases.csv"):
@@ -136,8 +136,8 @@ def test_walkers_from_the_other_side_as_filmed_are_wrong_and_nothing_is_sure(
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    project = Project.create(tmp_path)
+def project(tmp_path: Path) -> StoredProject:
+    project = StoredProject.create(tmp_path)
     add_sequence(project, "anna", sequence(warped_phase(41, 0)))
     add_sequence(project, "ben", mirror(sequence(warped_phase(61, 1), fps=25.0)))
     return project
@@ -145,7 +145,7 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.mark.parametrize("view", ["filmed", "mirrored", "other"])
 def test_the_view_that_is_asked_for_is_compared_without_a_word(
-    project: Project, view: ViewName
+    project: StoredProject, view: ViewName
 ) -> None:
     progress = Notes()
     result = align(project, "anna", "ben", view, progress)
@@ -156,7 +156,7 @@ def test_the_view_that_is_asked_for_is_compared_without_a_word(
     assert not any("compared" in line for line in progress.lines)
 
 
-def test_a_view_that_is_no_view_and_one_that_is_impossible(project: Project) -> None:
+def test_a_view_that_is_no_view_and_one_that_is_impossible(project: StoredProject) -> None:
     with refused(ExitCode.USAGE, "unknown view 'behind'"):
         align(project, "anna", "ben", "behind")  # pyright: ignore[reportArgumentType]
     with refused(ExitCode.MISMATCH, "ben cannot be compared turned to the camera"):
@@ -164,7 +164,7 @@ def test_a_view_that_is_no_view_and_one_that_is_impossible(project: Project) -> 
 
 
 def test_a_clip_in_metres_is_turned(tmp_path: Path) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     a, b = warped_phase(41, 0), warped_phase(61, 1)
     add_sequence(project, "front", in_space(a))
     add_sequence(project, "aside", in_space(b, turn=1.4, fps=25.0))
@@ -177,7 +177,7 @@ def test_a_clip_in_metres_is_turned(tmp_path: Path) -> None:
 def test_a_view_that_is_not_clear_leaves_nothing_sure_and_says_so(tmp_path: Path) -> None:
     """The arms swing in turn, B a quarter of a swing later. The mirror image of B swings a quarter
     earlier, and looks as much like A."""
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     for seed, (name, length, start) in enumerate((("anna", 90, 0.0), ("ben", 110, 0.25))):
         swing = 2 * np.pi * (start + np.linspace(0, 3, length))
         pose = sequence(np.zeros(length), fps=25.0)

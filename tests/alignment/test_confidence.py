@@ -18,7 +18,7 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.demo.demo_clips import performed
 from la2ds_cli.features.tempo import resting
@@ -193,10 +193,10 @@ def test_seconds_are_said_as_a_coach_says_them(seconds: float, text: str) -> Non
 # --- does it hold? --------------------------------------------------------------------------
 
 
-def rendered_project(root: Path, clips: int = 44, seed: int = 77) -> tuple[Project, dict]:
+def rendered_project(root: Path, clips: int = 44, seed: int = 77) -> tuple[StoredProject, dict]:
     """Performers of the demo movement whose joints are known but for 1.5 pixels of noise; every
     second one is a training clip."""
-    project, phase = Project.create(root), {}
+    project, phase = StoredProject.create(root), {}
     for index in range(clips):
         name, split = f"p{index:02d}", ("train", "test")[index % 2]
         pose, phase[name] = performed(index, clips, seed, noise=1.5)
@@ -206,7 +206,7 @@ def rendered_project(root: Path, clips: int = 44, seed: int = 77) -> tuple[Proje
     return project, phase
 
 
-def check_coverage(project: Project, phase: dict, kind: str, *overrides: str) -> None:
+def check_coverage(project: StoredProject, phase: dict, kind: str, *overrides: str) -> None:
     """At least NOMINAL of the true moments lie in their intervals, which are short where errors
     are small, and no confidence promises too much.
 

@@ -19,7 +19,7 @@ from la2ds_cli.alignment.confidence import (
 )
 from la2ds_cli.alignment.repeated_match import matches_a_repetition_away, repetition_period
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.tempo import paced_movement, resting
@@ -134,7 +134,7 @@ def test_two_steps_of_walkers_whose_contacts_were_measured(tmp_path: Path, view:
     starts: dict[str, dict[str, int]] = {}
     for row in csv.DictReader((GAIT / "phases.csv").read_text("utf-8").splitlines()):
         starts.setdefault(row["video"], {})[row["phase"]] = int(row["start"])
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     options = ImportOptions(fps=30.0, size=(1280, 720), skeleton="penn13")
     import_poses(project, "wide-csv", GAIT / view, options)
     found = {}

@@ -21,7 +21,7 @@ from la2ds_cli.alignment.project_aligner import ProjectAligner, align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all
 from la2ds_cli.compare.compare_clips import compare
-from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.stored_project import BASE_RUN, StoredProject
 from la2ds_cli.evaluation import features as evaluation_features
 from la2ds_cli.evaluation.evaluate import Request, score_request
 from la2ds_cli.labels.propagate import propagate_labels
@@ -37,9 +37,9 @@ Digests = dict[tuple[str, str], set[str]]
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory) -> StoredProject:
     """Clips of unequal lengths and three frame rates, and others that are reference clips."""
-    project = Project.create(tmp_path_factory.mktemp("one") / "project")
+    project = StoredProject.create(tmp_path_factory.mktemp("one") / "project")
     for n in range(TEST + TRAIN):
         name, split = (f"test{n}", "test") if n < TEST else (f"train{n}", "train")
         pose = sequence(warped_phase(24 + 3 * n, n), fps=(12.5, 25.0, 30.0)[n % 3], scale=40 + n)
@@ -50,7 +50,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
             middle = video.frames // 2
             rows += [f"{video.id},0,{middle},down", f"{video.id},{middle},{video.frames},up"]
     project.phases_path.write_text("\n".join(rows) + "\n")
-    return Project(
+    return StoredProject(
         project.root,
         {
             "align": {"reference_clips": 4},
@@ -84,7 +84,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> Digests:
 
 
 @pytest.fixture(scope="module")
-def expected(project: Project) -> dict[tuple[str, str], str]:
+def expected(project: StoredProject) -> dict[tuple[str, str], str]:
     """By the function itself, from poses alone."""
     base = light_base()
     settings = project.config().align
@@ -102,59 +102,59 @@ def expected(project: Project) -> dict[tuple[str, str], str]:
     return found
 
 
-def by_align(project: Project, request: AlignRequest) -> None:
+def by_align(project: StoredProject, request: AlignRequest) -> None:
     for a, b in PAIRS:
         align_clips(project, a, b, request)
 
 
-def by_one_aligner(project: Project, request: AlignRequest) -> None:
+def by_one_aligner(project: StoredProject, request: AlignRequest) -> None:
     aligner = ProjectAligner(project, request)
     for a, b in reversed(PAIRS):
         aligner.align_names(a, b)
 
 
-def by_command(project: Project, request: AlignRequest) -> None:
+def by_command(project: StoredProject, request: AlignRequest) -> None:
     (project.root / "project.toml").write_text("[align]\nreference_clips = 4\n")
     for a, b in PAIRS[:4]:
         invoke("align", a, b, "--project", project.root, "--out", project.root / "results/a.json")
 
 
-def by_timeline(project: Project, request: AlignRequest) -> None:
+def by_timeline(project: StoredProject, request: AlignRequest) -> None:
     names = [f"test{n}" for n in range(TEST)]
     for reference in names:
         align_all(project, names, request, reference=reference)
 
 
-def by_transfer(project: Project, request: AlignRequest) -> None:
+def by_transfer(project: StoredProject, request: AlignRequest) -> None:
     names = [f"test{n}" for n in range(TEST)]
     for source in names:
         targets = [name for name in names if name != source]
         propagate_labels(project, [source], targets, request)
 
 
-def by_compare(project: Project, request: AlignRequest) -> None:
+def by_compare(project: StoredProject, request: AlignRequest) -> None:
     for a, b in PAIRS:
         compare(project, a, b, request)
 
 
-def by_studio(project: Project, request: AlignRequest) -> None:
+def by_studio(project: StoredProject, request: AlignRequest) -> None:
     pairs = HeldPairs(project)
     for a, b in PAIRS:
         pairs.get(a, b)
 
 
-def by_python(project: Project, request: AlignRequest) -> None:
+def by_python(project: StoredProject, request: AlignRequest) -> None:
     opened = la2ds.open(project.root)
     for a, b in PAIRS:
         la2ds.align(opened, a, b, settings={"align.reference_clips": 4})
 
 
-def by_evaluation(project: Project, request: AlignRequest) -> None:
+def by_evaluation(project: StoredProject, request: AlignRequest) -> None:
     config = project.config()
     score_request(Request(project, config, (), "la2ds", ["base"], "cpu"))
 
 
-CALLERS: list[Callable[[Project, AlignRequest], None]] = [
+CALLERS: list[Callable[[StoredProject, AlignRequest], None]] = [
     *(by_align, by_one_aligner, by_command, by_timeline, by_transfer),
     *(by_compare, by_studio, by_python, by_evaluation),
 ]
@@ -162,8 +162,8 @@ CALLERS: list[Callable[[Project, AlignRequest], None]] = [
 
 @pytest.mark.parametrize("caller", CALLERS, ids=lambda caller: caller.__name__)
 def test_every_caller_gets_the_same_bytes(
-    caller: Callable[[Project, AlignRequest], None],
-    project: Project,
+    caller: Callable[[StoredProject, AlignRequest], None],
+    project: StoredProject,
     expected: dict[tuple[str, str], str],
     seen: Digests,
 ) -> None:

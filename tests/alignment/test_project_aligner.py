@@ -13,7 +13,7 @@ from la2ds_cli.alignment import clip_features, stored_embeddings
 from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import mirror
 from tests.alignments import stand_in_run
@@ -28,9 +28,9 @@ def name(n: int) -> str:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     """Clips of two frame rates, one mirrored, one cut off, and one in which nobody is seen."""
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     for n, length in enumerate(LENGTHS):
         pose = sequence(warped_phase(length, n), fps=12.5 if n % 3 == 1 else 25.0, scale=40.0 + n)
         if n == 5:
@@ -70,7 +70,7 @@ def arrays(aligner: ProjectAligner, a: str, b: str) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", ["pose", "model"])
 @pytest.mark.parametrize("routes", [4, 40])
 def test_no_result_depends_on_the_pairs_before(
-    project: Project, tuned: list[str], kind: Any, routes: int
+    project: StoredProject, tuned: list[str], kind: Any, routes: int
 ) -> None:
     config = replace(CONFIG, align=replace(CONFIG.align, reference_clips=routes))
     request = AlignRequest(config, "tuned", kind)
@@ -86,7 +86,7 @@ def test_no_result_depends_on_the_pairs_before(
 
 
 def test_work_on_a_and_the_references_is_done_once(
-    project: Project, tuned: list[str], monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, tuned: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths: list[int] = []
     original = clip_features.pairwise_paths
@@ -114,7 +114,7 @@ def test_work_on_a_and_the_references_is_done_once(
 
 
 @pytest.mark.parametrize("routes", [0, 40])
-def test_swapped_clips_take_the_inverse_time(project: Project, routes: int) -> None:
+def test_swapped_clips_take_the_inverse_time(project: StoredProject, routes: int) -> None:
     """ "B takes 0.85 times as long" and, swapped, 0.94 times would contradict each other."""
     config = replace(CONFIG, align=replace(CONFIG.align, reference_clips=routes))
     aligner = ProjectAligner(project, AlignRequest(config, features="pose"))

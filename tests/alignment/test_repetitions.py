@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment.repetitions import Repetition, cut_clip
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.datasets.penn_action import import_penn_action
 from la2ds_cli.demo.demo_clips import performed
@@ -179,7 +179,7 @@ def test_repetitions_filmed_from_two_sides_are_counted_together() -> None:
 @needs_penn
 @pytest.mark.parametrize("action", ["golf_swing", "squat"])
 def test_clips_of_one_movement_are_not_cut(tmp_path: Path, action: str) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     import_penn_action(project, PENN, action)
     clips = sorted(project.posed())[::8]
     assert len(clips) > 15

@@ -24,7 +24,7 @@ from la2ds_cli.alignment.run_verdict import (
 )
 from la2ds_cli.core.artifact import write_json
 from la2ds_cli.core.config_sections import AlignConfig
-from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.stored_project import BASE_RUN, StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import movement, time_only
 from la2ds_cli.network.run_weights import RunHeader, run_header
@@ -102,8 +102,8 @@ def test_three_outcomes_have_their_words(verdict: Verdict, outcome: str, rest: s
     assert (told["outcome"], told["text"]) == (outcome, verdict.sentence("mine"))
 
 
-def filled(root: Path, clips: int = 8) -> Project:
-    project = Project.create(root)
+def filled(root: Path, clips: int = 8) -> StoredProject:
+    project = StoredProject.create(root)
     for n in range(clips):
         add_sequence(project, f"clip{n}", POSES[n])
     return project
@@ -117,7 +117,7 @@ def filled(root: Path, clips: int = 8) -> Project:
 def test_auto_takes_the_base_model_wherever_it_reads_the_joints(
     tmp_path: Path, skeleton: str, spatial: bool, kind: str
 ) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     choice = choose_features(project, "default", "auto").on(skeleton, spatial=spatial)
     assert (choice.kind, choice.run("default")) == (kind, BASE_RUN if kind == "base" else "default")
     assert choice.reason.startswith("aligned on raw poses" if kind == "pose" else "")
@@ -156,7 +156,7 @@ def test_the_verdict_is_kept_beside_the_weights(tmp_path: Path) -> None:
     found = judge_run(project, "mine", "cpu")
     assert read_verdict(project, "mine") == found
     for setting, value, kept in (("reference_clips", 3, found), ("base", 0.5, None)):
-        changed = Project(project.root, project.settings | {"align": {setting: value}})
+        changed = StoredProject(project.root, project.settings | {"align": {setting: value}})
         assert read_verdict(changed, "mine") == kept  # measured with other settings
     other = project.config(overrides=[*TINY, "train.seed=1"])
     train(project, run="mine", config=other, options=TrainOptions(overwrite=True))
@@ -191,7 +191,7 @@ def few_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAIRS", 8)
 
 
-def regroup(project: Project, names: Sequence[str], **row: Sequence[str]) -> None:
+def regroup(project: StoredProject, names: Sequence[str], **row: Sequence[str]) -> None:
     """Change columns of the rows of these clips in videos.csv."""
     listed = {video.id: video for video in project.videos()}
     for n, name in enumerate(names):
@@ -295,7 +295,7 @@ def test_settings_that_a_verdict_does_not_name_have_no_effect_on_it(tmp_path: Pa
     unnamed = {one.name for one in fields(AlignConfig)} - set(module.ALIGN)
     assert {"method", "reference_clips", "joints"} <= unnamed
     other = {"reference_clips": 2, "joints": "2d", "method": "linear"}
-    changed = Project(project.root, project.settings | {"align": other})
+    changed = StoredProject(project.root, project.settings | {"align": other})
     assert judge_run(changed, "mine", "cpu") == found
 
 
@@ -311,7 +311,7 @@ def test_settings_that_a_verdict_does_not_name_have_no_effect_on_it(tmp_path: Pa
 def test_auto_takes_a_run_only_if_it_is_better_or_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verdict: Verdict | None, kind: str, said: str
 ) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     monkeypatch.setattr(choices, "has_model", lambda project, run: True)
     monkeypatch.setattr(choices, "read_verdict", lambda project, run: verdict)
     choice = choose_features(project, "default", "auto")

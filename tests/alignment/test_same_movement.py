@@ -14,7 +14,7 @@ from la2ds_cli.alignment import same_movement as tested
 from la2ds_cli.alignment.project_aligner import ProjectAligner, align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.demo.demo_clips import performed
 from la2ds_cli.features.pose_features import mirror
@@ -72,7 +72,7 @@ def test_a_doubt_is_said_with_its_evidence(probability: float, verb: str) -> Non
 
 
 def test_other_movements_are_refused_unless_forced(tmp_path: Path) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     add_sequence(project, "squat", sequence(warped_phase(60, 1)))
     add_sequence(project, "again", sequence(warped_phase(41, 2), fps=12.0))
     add_sequence(project, "kick", kicking(85))
@@ -89,7 +89,7 @@ def test_other_movements_are_refused_unless_forced(tmp_path: Path) -> None:
 
 
 def test_a_doubtful_alignment_has_no_sure_frame(tmp_path: Path) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     add_sequence(project, "squat", sequence(warped_phase(60, 1)))
     add_sequence(project, "kick", kicking(85))
     result = align_clips(project, "squat", "kick", AlignRequest(project.config()))
@@ -102,7 +102,7 @@ def test_strangers_are_no_reference_clips(tmp_path: Path) -> None:
     found among them."""
     found = []
     for strangers in (0, 32):
-        project = Project.create(tmp_path / str(strangers))
+        project = StoredProject.create(tmp_path / str(strangers))
         for n in range(10):
             add_sequence(project, f"squat{n}", sequence(warped_phase(30 + 4 * n, n)))
         for n in range(strangers):
@@ -116,7 +116,7 @@ def test_strangers_are_no_reference_clips(tmp_path: Path) -> None:
 
 
 def test_strangers_are_those_of_the_pair_alone(tmp_path: Path) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     for n in range(8):
         add_sequence(project, f"{n}squat", sequence(warped_phase(30 + 4 * n, n)))
         add_sequence(project, f"{n}kick", kicking(40 + n, fps=12.0 + n))
@@ -128,7 +128,7 @@ def test_strangers_are_those_of_the_pair_alone(tmp_path: Path) -> None:
 
 
 def test_mirrored_clips_of_the_movement_are_reference_clips(tmp_path: Path) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     for n in range(8):
         pose = sequence(warped_phase(30 + 4 * n, n))
         add_sequence(project, f"squat{n}", mirror(pose) if n % 2 else pose)

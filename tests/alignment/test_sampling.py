@@ -14,7 +14,7 @@ from la2ds_cli.alignment import sampling
 from la2ds_cli.alignment.consensus import pairwise_path
 from la2ds_cli.alignment.sampling import at_rows, compared_rows, frames_per_change, thinned_rows
 from la2ds_cli.core.config import AlignConfig
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.datasets.penn_action import import_penn_action
 from la2ds_cli.features.pose_features import movement_without_velocity
@@ -88,7 +88,7 @@ def test_a_golf_swing_at_six_times_the_rate_is_found_as_at_the_same_rate(
     tmp_path: Path, monkeypatch
 ) -> None:
     """Trimmed training clips, B as filmed and at 120 frames per second; errors in % of B."""
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     import_penn_action(project, PENN, "golf_swing")
     shutil.copy(PENN / "phases_kinematic.csv", project.phases_path)
     phases = project.phases()

@@ -11,7 +11,7 @@ from la2ds_cli.alignment import stored_embeddings
 from la2ds_cli.alignment.clip_features import PosedClip
 from la2ds_cli.alignment.stored_embeddings import StoredEmbeddings
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.stored_project import BASE_RUN, StoredProject
 from la2ds_cli.core.types import EmbeddingSequence, FloatArray, PoseSequence
 from la2ds_cli.core.view import VIEWS, View
 from la2ds_cli.features.body_joints import as_skeleton
@@ -27,9 +27,9 @@ A, B = in_space(warped_phase(40, 1)), in_space(warped_phase(50, 2), turn=0.9, fp
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     """Two clips from two sides, and one of more joints, of which the network reads all."""
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     add_sequence(project, "a", A)
     add_sequence(project, "b", B)
     add_sequence(project, "more", in_skeleton(sequence(warped_phase(30, 3)), "coco17", far=False))
@@ -38,7 +38,9 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("part", [False, True])
-def test_a_network_embeds_a_clip_as_it_is_seen(project: Project, view: View, part: bool) -> None:
+def test_a_network_embeds_a_clip_as_it_is_seen(
+    project: StoredProject, view: View, part: bool
+) -> None:
     """As filmed, the embedding of the whole clip is stored; it is that of the clip's joints. That
     of a part is the embedding of that part alone."""
     pose = project.read_pose("b")[0]
@@ -51,7 +53,7 @@ def test_a_network_embeds_a_clip_as_it_is_seen(project: Project, view: View, par
 
 @pytest.mark.parametrize("view", ["filmed", "mirrored"])
 def test_a_network_sees_all_joints_of_a_clip_whatever_is_compared(
-    project: Project, view: View
+    project: StoredProject, view: View
 ) -> None:
     whole = project.read_pose("more")[0]
     shared = as_skeleton(whole, "penn13")
@@ -60,7 +62,7 @@ def test_a_network_sees_all_joints_of_a_clip_whatever_is_compared(
 
 
 def test_a_network_that_reads_frames_sees_every_clip_as_filmed(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The base model beside it reads joints, and sees the view."""
 
@@ -87,7 +89,9 @@ def test_a_network_that_reads_frames_sees_every_clip_as_filmed(
         np.testing.assert_array_equal(by_joints(mirrored), value(mirror(clip)))
 
 
-def test_clips_that_cannot_be_embedded_are_returned_and_the_others_kept(project: Project) -> None:
+def test_clips_that_cannot_be_embedded_are_returned_and_the_others_kept(
+    project: StoredProject,
+) -> None:
     pose = project.read_pose("a")[0]
     project.pose_path("a").write_bytes(b"damaged")
     embeddings = StoredEmbeddings(project, BASE_RUN)
@@ -98,7 +102,7 @@ def test_clips_that_cannot_be_embedded_are_returned_and_the_others_kept(project:
 
 
 def test_embeddings_of_different_weights_are_refused(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     weights = iter(("old", "new"))
 
@@ -116,7 +120,7 @@ def test_embeddings_of_different_weights_are_refused(
 
 
 def test_the_embeddings_in_memory_are_few(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stored_embeddings, "MOST_KEPT", 1)
     embeddings = StoredEmbeddings(project, BASE_RUN)

@@ -19,8 +19,8 @@ from la2ds_cli.alignment.timeline import align_all, clips_of, most_central, plac
 from la2ds_cli.alignment.timeline_result import COLUMNS, GRID, TimelineResult
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import mirror
 from tests.alignments import matched, timed
@@ -45,20 +45,20 @@ def phases(number: int) -> np.ndarray:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     """Six clips of one movement, each with a known warp, length and rate of its own."""
-    project = Project.create(tmp_path / "p")
+    project = StoredProject.create(tmp_path / "p")
     for number in range(6):
         add_sequence(project, f"clip{number}", sequence(phases(number), fps=RATES[number]))
     return project
 
 
-def put(project: Project, **options: object) -> TimelineResult:
+def put(project: StoredProject, **options: object) -> TimelineResult:
     request = AlignRequest(project.config(), features="pose", same_only=True)
     return align_all(project, clips_of(project), request, **options)  # type: ignore[arg-type]
 
 
-def test_known_warps_come_back_to_within_two_frames(project: Project):
+def test_known_warps_come_back_to_within_two_frames(project: StoredProject):
     result = put(project)
     clock = int(result.clock.video.id[-1])
     for number, clip in enumerate(result.clips):
@@ -69,13 +69,13 @@ def test_known_warps_come_back_to_within_two_frames(project: Project):
         assert (np.diff(found[~np.isnan(found)]) >= 0).all()
 
 
-def test_the_named_reference_is_the_clock(project: Project):
+def test_the_named_reference_is_the_clock(project: StoredProject):
     result = put(project, reference="clip3")
     assert (result.named, result.clock.video.id) == (True, "clip3")
     np.testing.assert_allclose(result.clock.position, np.linspace(0, 1, LENGTHS[3]), atol=1e-9)
 
 
-def test_a_clip_is_doubtful_where_its_probability_is_below_0_6(project: Project):
+def test_a_clip_is_doubtful_where_its_probability_is_below_0_6(project: StoredProject):
     result = put(project)
     clips = [replace(result.clips[0], probability=one) for one in (0.61, 0.59, 0.2, np.nan)]
     result = replace(result, clips=clips)
@@ -85,7 +85,7 @@ def test_a_clip_is_doubtful_where_its_probability_is_below_0_6(project: Project)
 
 
 def test_of_several_repetitions_the_nearest_is_placed(tmp_path: Path):
-    project = Project.create(tmp_path / "p")
+    project = StoredProject.create(tmp_path / "p")
     for number in range(5):
         pose = sequence(cycle(LENGTHS[number]), fps=RATES[number])
         add_sequence(project, f"clip{number}", pose)
@@ -157,7 +157,7 @@ def test_what_is_sure_is_right_to_within_a_twentieth_of_the_clock() -> None:
     assert np.mean(right) >= 0.95
 
 
-def test_a_mirrored_clip_is_placed_as_its_mirror_image(project: Project):
+def test_a_mirrored_clip_is_placed_as_its_mirror_image(project: StoredProject):
     warp = warped_phase(70, seed=9)
     add_sequence(project, "mirrored", mirror(sequence(warp, fps=35.0)))
     result = put(project, reference="clip0")
@@ -180,7 +180,7 @@ def another_movement() -> PoseSequence:
     return other
 
 
-def test_another_movement_is_left_out_and_said(project: Project):
+def test_another_movement_is_left_out_and_said(project: StoredProject):
     add_sequence(project, "other", another_movement())
     result = put(project)
     assert list(result.left_out) == ["other"]
@@ -189,7 +189,7 @@ def test_another_movement_is_left_out_and_said(project: Project):
 
 
 def test_angles_in_space_are_not_mixed_with_those_in_the_image(tmp_path: Path):
-    project = Project.create(tmp_path / "p", {"align": {"joints": "3d"}})
+    project = StoredProject.create(tmp_path / "p", {"align": {"joints": "3d"}})
     for number in range(3):
         add_sequence(project, f"clip{number}", in_space(phases(number)))
     add_sequence(project, "flat", sequence(phases(3)))
@@ -197,7 +197,7 @@ def test_angles_in_space_are_not_mixed_with_those_in_the_image(tmp_path: Path):
     assert result.left_out == {"flat": "it has no joints in 3D, unlike the reference"}
 
 
-def test_a_damaged_clip_does_not_stop_the_others(project: Project):
+def test_a_damaged_clip_does_not_stop_the_others(project: StoredProject):
     project.pose_path("clip2").write_bytes(b"nothing")
     result = put(project)
     assert list(result.left_out) == ["clip2"]
@@ -216,7 +216,7 @@ def test_alignments_grow_with_the_clips_and_not_with_their_pairs(monkeypatch, tm
         monkeypatch.setattr(module, "pairwise_paths", pairwise_paths)
     counts = {}
     for clips in (24, 28, 32):
-        project = Project.create(tmp_path / str(clips))
+        project = StoredProject.create(tmp_path / str(clips))
         for number in range(clips):
             add_sequence(
                 project, f"clip{number:02}", sequence(phases(number), fps=RATES[number % 6])
@@ -229,7 +229,7 @@ def test_alignments_grow_with_the_clips_and_not_with_their_pairs(monkeypatch, tm
     assert counts == {clips: 24 * 23 // 2 + (clips - 1) * 9 + 16 for clips in (24, 28, 32)}
 
 
-def test_rows_and_positions_are_inverse(project: Project):
+def test_rows_and_positions_are_inverse(project: StoredProject):
     clip = put(project).clips[1]
     known = ~np.isnan(clip.position)
     rows = clip.row_at(clip.position[known])
@@ -238,7 +238,7 @@ def test_rows_and_positions_are_inverse(project: Project):
     assert clip.angles.shape == (len(GRID), 8)
 
 
-def test_bands_are_the_mean_and_deviation_of_the_clips(project: Project):
+def test_bands_are_the_mean_and_deviation_of_the_clips(project: StoredProject):
     result = put(project)
     mean, spread, count = result.bands()
     values = np.array([clip.angles[50, 3] for clip in result.clips])
@@ -248,7 +248,7 @@ def test_bands_are_the_mean_and_deviation_of_the_clips(project: Project):
 
 
 def test_angles_of_limbs_that_point_at_the_camera_are_left_out_and_noted(tmp_path: Path):
-    made, hidden = Project.create(tmp_path / "project"), (8, 30, 20)
+    made, hidden = StoredProject.create(tmp_path / "project"), (8, 30, 20)
     for n in range(3):
         pose = sequence(phases(n), fps=RATES[n])
         skeleton = get_skeleton(pose.skeleton)
@@ -275,14 +275,14 @@ def test_the_medoid_is_no_clip_of_another_movement():
     assert most_central(cost) == 1
 
 
-def test_the_grid_has_101_positions(project: Project):
+def test_the_grid_has_101_positions(project: StoredProject):
     angles = put(project).to_json()["angles"]
     assert angles["position"] == pytest.approx(np.arange(101) / 100)
     assert len(angles["joints"]["left_elbow"]["mean"]) == 101
 
 
-def test_too_few_clips_and_other_methods_are_refused(project: Project, tmp_path: Path):
-    alone = Project.create(tmp_path / "alone")
+def test_too_few_clips_and_other_methods_are_refused(project: StoredProject, tmp_path: Path):
+    alone = StoredProject.create(tmp_path / "alone")
     add_sequence(alone, "one", sequence(phases(0)))
     with refused(ExitCode.UNUSABLE, "at least two clips"):
         put(alone)
@@ -305,7 +305,7 @@ def test_too_few_clips_and_other_methods_are_refused(project: Project, tmp_path:
         clips_of(project, "x")
 
 
-def test_the_command_writes_figure_table_and_json(project: Project, tmp_path: Path):
+def test_the_command_writes_figure_table_and_json(project: StoredProject, tmp_path: Path):
     out = [tmp_path / f"t{kind}" for kind in (".png", ".csv", ".json")]
     arguments = ["timeline", "--project", project.root, "--features", "pose"]
     done = invoke(*arguments, *(f"--out={path}" for path in out))

@@ -22,7 +22,7 @@ from typer.testing import CliRunner, Result
 
 from la2ds_cli.commands.app import app
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.poses import grey_people
 
 RECORD = Path(__file__).with_name("bad_inputs.json")
@@ -105,7 +105,7 @@ def grey_project(root: Path, settings: str = "") -> Path:
 
 def report(project: Path) -> dict[str, dict[str, Any]]:
     """Rows of results/extract/report.csv by path."""
-    path = Project.open(project).results_dir("extract") / "report.csv"
+    path = StoredProject.open(project).results_dir("extract") / "report.csv"
     with path.open(newline="") as handle:
         return {row["path"]: row for row in csv.DictReader(handle)}
 

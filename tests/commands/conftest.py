@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from tests.movement import add_sequence, cycle, sequence, warped_phase
 from tests.processes import invoke
@@ -31,14 +31,14 @@ validate_every = 2
 """
 
 
-def four_clips(root: Path) -> Project:
+def four_clips(root: Path) -> StoredProject:
     """A project of four short clips with poses, two of them for testing."""
-    made = Project.create(root)
+    made = StoredProject.create(root)
     (made.root / "project.toml").write_text('preset = "default"\n' + TINY)
     for number, length in enumerate((40, 34, 46, 38)):
         pose = sequence(warped_phase(length, seed=number))
         add_sequence(made, f"clip-{number}", pose, split="test" if number % 2 else "train")
-    return Project.open(made.root)
+    return StoredProject.open(made.root)
 
 
 def squats(count: int) -> PoseSequence:
@@ -47,12 +47,12 @@ def squats(count: int) -> PoseSequence:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     return four_clips(tmp_path / "project")
 
 
 @pytest.fixture
-def run(project: Project) -> Run:
+def run(project: StoredProject) -> Run:
     """Call a command on the project, quietly."""
 
     def call(*arguments: str | Path, code: int = 0) -> Result:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.commands.bad_input_files import ROWS, duet
 from tests.commands.bad_input_runs import batch, compare, item_of, outcome, report
 from tests.processes import invoke
@@ -75,7 +75,7 @@ def test_what_the_report_notes(whole: Any, row: str) -> None:
 def test_unusual_clips_give_the_joints_of_usual_ones(whole: Any, row: str) -> None:
     """All are the walk that begins at x = 40, or at 48 in the read-only clip."""
     root, paths, found, _ = whole
-    project = Project.open(root / "project")
+    project = StoredProject.open(root / "project")
     (video,) = [i["video"] for i in found["items"] if i["path"] == str(paths[row])]
     pose, _ = project.read_pose(video)
     start = 48 if row == "read-only source" else 40
@@ -91,7 +91,7 @@ def test_two_people_who_both_matter(tmp_path: Path) -> None:
     first, second = found["items"]
     compare("two people who both matter", "batch", item_of({**found, "items": [first]}), tmp_path)
     assert (second["status"], second["code"]) == ("ok", "")
-    assert [video.person for video in Project.open(tmp_path / "p").videos()] == [1, 2]
+    assert [video.person for video in StoredProject.open(tmp_path / "p").videos()] == [1, 2]
 
 
 @pytest.mark.parametrize("row", ["folder of images", "images of two sizes", "unreadable image"])

@@ -18,7 +18,7 @@ import pytest
 
 from la2ds_cli.core import artifact
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.commands.bad_input_drawing import good
 from tests.commands.bad_input_runs import NETWORKS, batch, compare, grey_project, run, said, single
 from tests.poses.grey_people import film, walk
@@ -76,7 +76,7 @@ def test_ctrl_c_ends_a_batch_and_the_same_command_goes_on(tmp_path: Path) -> Non
     assert ended.stderr.endswith("\ninterrupted; run the same command again to go on\n")
     assert "Traceback" not in ended.stderr
     assert "Exception" not in ended.stderr
-    assert not Project.open(tmp_path / "p").videos()
+    assert not StoredProject.open(tmp_path / "p").videos()
     kept = list((tmp_path / "p" / "poses" / "partial").rglob("*.safetensors"))
     assert kept
     assert not list((tmp_path / "p").rglob(".tmp-*"))
@@ -105,7 +105,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # --- models and labels ------------------------------------------------------------------------
 
 
-def as_hand(project: Project, video: str) -> None:
+def as_hand(project: StoredProject, video: str) -> None:
     """Give a clip the joints of a hand."""
     pose, recipe = project.read_pose(video)
     xy = np.concatenate([pose.xy, pose.xy[:, :8]], axis=1)
@@ -113,7 +113,7 @@ def as_hand(project: Project, video: str) -> None:
     project.write_pose(video, replace(pose, xy=xy, score=score, skeleton="hand21"), recipe)
 
 
-def test_a_model_of_another_skeleton(project: Project, tmp_path: Path) -> None:
+def test_a_model_of_another_skeleton(project: StoredProject, tmp_path: Path) -> None:
     to = ("--project", project.root)
     invoke("train", *to)
     as_hand(project, "clip-0")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.commands.bad_input_drawing import good
 from tests.commands.bad_input_files import ROWS, duet
 from tests.commands.bad_input_runs import (
@@ -95,11 +95,11 @@ def test_a_person_of_whom_no_joint_is_seen(tmp_path: Path) -> None:
 def test_two_runs_at_once(tmp_path: Path) -> None:
     project = grey_project(tmp_path / "p")
     a, b = good(tmp_path / "a.mp4"), good(tmp_path / "b.mp4", start=60)
-    with Project.open(project).lock():
+    with StoredProject.open(project).lock():
         compare("two runs at once", "batch", batch(project, a), tmp_path)
         compare("two runs at once", "single", single(project, a, b), tmp_path)
     batch(project, a, b)
-    with Project.open(project).lock():  # nothing has to be written
+    with StoredProject.open(project).lock():  # nothing has to be written
         assert single(project, a, b)["exit_code"] == ExitCode.OK
 
 

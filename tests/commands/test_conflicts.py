@@ -11,7 +11,7 @@ from typer.main import get_command
 from la2ds_cli.commands.app import app
 from la2ds_cli.commands.command import NEEDS, OR, RULES, Rule
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.processes import invoke
 
 # What stands for the arguments that a command needs; the values are never looked at.
@@ -65,7 +65,7 @@ def test_a_command_line_that_breaks_a_rule_is_one_sentence(
 
 
 def test_a_value_that_is_the_default_counts_as_not_given(tmp_path: Path):
-    Project.create(tmp_path)
+    StoredProject.create(tmp_path)
     line = ["train", "--project", tmp_path, "--engine"]
     invoke(*line, "local", code=ExitCode.UNUSABLE)
     invoke(*line, "ray", code=ExitCode.USAGE)

@@ -10,7 +10,7 @@ import pytest
 
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.extract import ExtractOptions
 from tests.poses.grey_people import film, walk
 from tests.processes import invoke
@@ -21,7 +21,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
 
     def extract_poses(
-        project: Project, paths: list[str], config: Any, options: ExtractOptions, **_: Any
+        project: StoredProject, paths: list[str], config: Any, options: ExtractOptions, **_: Any
     ) -> Any:
         made.append({"project": project, "paths": paths, "config": config, **vars(options)})
         if config.detector == "nonsense":
@@ -57,10 +57,12 @@ def test_the_choice_of_networks_is_kept_for_later_steps(
     arguments = ["--detector", "full-frame", "--pose", "net.onnx", "--project", "p", "--subject"]
     arguments.append("auto")
     invoke("extract-poses", "bad.mp4", *arguments, code=ExitCode.UNUSABLE)
-    assert Project.open(tmp_path / "p").config().poses.detector == "auto"  # nothing worked yet
+    assert (
+        StoredProject.open(tmp_path / "p").config().poses.detector == "auto"
+    )  # nothing worked yet
     invoke("extract-poses", "a.mp4", "bad.mp4", *arguments, code=ExitCode.PARTIAL)
     assert (calls[0]["config"].detector, calls[0]["subject"]) == ("full-frame", "auto")
-    kept = Project.open(tmp_path / "p").config().poses
+    kept = StoredProject.open(tmp_path / "p").config().poses
     assert kept == calls[0]["config"]
     assert kept.pose == str(tmp_path / "net.onnx")
 
@@ -111,7 +113,7 @@ def test_a_new_project_that_another_command_uses_stays(
 ):
     film(tmp_path / "a.mp4", walk(12))
 
-    def extract_poses(project: Project, *_: object, **__: object):
+    def extract_poses(project: StoredProject, *_: object, **__: object):
         held.enter_context(project.shard_lock(2, 2))
         raise UserError("no")
 
@@ -126,6 +128,6 @@ def test_a_new_project_that_another_command_uses_stays(
 def test_a_shard_without_clips_is_no_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """Arrays of jobs are often longer than the list."""
     monkeypatch.setattr("la2ds_cli.poses.extract.extract_poses", lambda *_, **__: [])
-    call = ["extract-poses", "a.mp4", "--project", Project.create(tmp_path).root]
+    call = ["extract-poses", "a.mp4", "--project", StoredProject.create(tmp_path).root]
     invoke(*call, code=ExitCode.UNUSABLE)
     invoke(*call, "--shard", "2/2")

@@ -19,7 +19,7 @@ import pytest
 
 from la2ds_cli.commands.app import app
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests import writing_commands as w
 from tests.hostile_folder import Stranger, compilable
 from tests.processes import python
@@ -126,7 +126,7 @@ def test_no_command_is_left_out():
 
 def test_a_job_of_the_studio(worked: Folder):
     project = worked.root / "project"
-    clips = [clip.id for clip in Project.open(project).posed_videos()]
+    clips = [clip.id for clip in StoredProject.open(project).posed_videos()]
     with worked.start(project, "studio", "--no-browser") as process:
         try:
             assert process.stdout is not None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.datasets.test_penn_action import write_mat
 from tests.formats import data_set_samples
 from tests.processes import invoke
@@ -44,7 +44,7 @@ def test_each_makes_a_project_with_poses_split_and_phases(tmp_path: Path, name: 
     result = invoke(*arguments)
     assert "1 ok" in result.stdout
     assert "next: la2ds" in result.stderr
-    project = Project.open(root)
+    project = StoredProject.open(root)
     (video,) = project.videos()
     assert video.split == "train"  # of IKEA by the subset in gt_segments.json
     assert len(project.read_pose(video.id)[0]) == video.frames

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from la2ds_cli.commands.imports import POSE_FILES
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.formats import READ, WRITTEN
 from tests.commands.conftest import Document, Run
 from tests.formats.file_samples import write_json, write_openpose
@@ -31,7 +31,7 @@ def test_import_makes_a_project_and_names_the_next_step(tmp_path: Path):
         ("anna", "failed", "I001"),
         ("ben", "ok", ""),
     ]
-    (video,) = Project.open(Path(project)).videos()
+    (video,) = StoredProject.open(Path(project)).videos()
     assert (video.width, video.height, video.fps) == (640, 480, 30)
     result = invoke(*arguments, "--project", project, code=ExitCode.PARTIAL)
     assert "1 ok, 1 failed" in result.stdout  # another size makes other poses

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.commands.conftest import four_clips
 from tests.processes import invoke
 
@@ -153,7 +153,7 @@ def test_a_table_that_a_person_made_stays(folder: Path) -> None:
 
 
 def test_an_export_replaces_no_source(folder: Path) -> None:
-    project = Project.open(folder / "project")
+    project = StoredProject.open(folder / "project")
     out = folder / "poses"
     out.mkdir()
     source = out / "clip-1.csv"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, Unreadable
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.formats import openpose_json, wide_csv
 from la2ds_cli.poses.sources import collect_entries
 from tests.drawn_clips import write_stamped
@@ -47,7 +47,7 @@ def test_results_do_not_become_clips(films: Path, tmp_path: Path, root: str, nam
     paths = [".", "**/*.mp4"] if named == "both" else [named]
     extract = ["extract-poses", *paths, *pose, "--device", "cpu", "--overlay-videos", *project]
     invoke(*extract)
-    opened = Project.open(Path(root))
+    opened = StoredProject.open(Path(root))
     videos = opened.videos_path.read_text()
     a, b = (video.id for video in opened.videos())
     outs = ["--height", "64", "--device", "cpu", *project]
@@ -61,7 +61,7 @@ def test_results_do_not_become_clips(films: Path, tmp_path: Path, root: str, nam
 
 
 def test_an_output_that_a_person_has_replaced_is_a_recording(films: Path) -> None:
-    project = Project.create(films / "swings")
+    project = StoredProject.create(films / "swings")
     for name in ("out.mp4", "made.mp4"):
         film(films / name, 10)
     from la2ds_cli.core.output_paths import remember_output
@@ -88,7 +88,7 @@ def test_exports_and_tables_are_not_imported(tmp_path: Path, kind: str) -> None:
             openpose_json.write_clip(pose, name, root / "own" / name)
     fps = [] if kind == "wide-csv" else ["--fps", "30", "--skeleton", "body25"]
     invoke("import", kind, str(root / "own"), *fps, *project)
-    opened = Project.open(root)
+    opened = StoredProject.open(root)
     videos = opened.videos_path.read_text()
     a, b = (video.id for video in opened.videos())
     invoke("export", kind, *project)
@@ -98,7 +98,7 @@ def test_exports_and_tables_are_not_imported(tmp_path: Path, kind: str) -> None:
     other = tmp_path / "other"  # what is named is taken
     exported = root / "results" / "export" / kind
     invoke("import", kind, str(exported), *fps, "--project", str(other))
-    assert len(Project.open(other).videos()) == 2
+    assert len(StoredProject.open(other).videos()) == 2
 
 
 @pytest.mark.parametrize("is_project", [True, False])
@@ -137,4 +137,4 @@ def test_a_picture_that_fails_hides_no_result(
     document = json.loads(result.stdout)
     assert [item["status"] for item in document["items"]] == ["ok", "ok"]
     assert "the picture cannot be drawn" in result.stderr
-    assert len(Project.open(films / "swings").videos()) == 2
+    assert len(StoredProject.open(films / "swings").videos()) == 2

@@ -14,7 +14,7 @@ from typer.testing import Result
 
 from la2ds_cli.commands.laboratory import METHODS
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.experiments import benchmark
 from la2ds_cli.experiments.scores import METHOD_TABLES
 from tests.commands.conftest import four_clips, squats
@@ -33,12 +33,12 @@ class Folder:
         self.project, self.out = four_clips(root / "project"), root / "out"
         self.run("train")
 
-    def run(self, line: str, project: Project | None = None, code: int = 0) -> Result:
+    def run(self, line: str, project: StoredProject | None = None, code: int = 0) -> Result:
         words = shlex.split(line.replace("OUT", str(self.out)))
         root = (project or self.project).root
         return invoke(*words, code=code, env={"LA2DS_PROJECT": str(root)})
 
-    def document(self, line: str, project: Project | None = None) -> dict[str, Any]:
+    def document(self, line: str, project: StoredProject | None = None) -> dict[str, Any]:
         return json.loads(self.run(f"{line} --json", project).stdout)
 
 
@@ -48,9 +48,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 
 @pytest.fixture(scope="module")
-def repeated(folder: Folder) -> Project:
+def repeated(folder: Folder) -> StoredProject:
     """A squat, and three of them."""
-    project = Project.create(folder.out.parent / "repeated")
+    project = StoredProject.create(folder.out.parent / "repeated")
     for name, count in (("one", 1), ("many", 3)):
         add_sequence(project, name, squats(count))
     return project
@@ -159,7 +159,7 @@ def test_steps_that_are_done_are_not_done_again(folder: Folder):
 
 
 def test_without_a_run_the_line_of_the_result_names_the_base_model(
-    project: Project, folder: Folder
+    project: StoredProject, folder: Folder
 ):
     result = folder.run("align clip-0 clip-1 --out OUT/a.csv", project)
     assert "aligned by dtw on base model" in result.stdout
@@ -195,7 +195,7 @@ def test_align_makes_the_film_of_sync_and_the_page_of_report(folder: Folder, opt
     assert list(folder.project.results_dir("align").glob("clip-0--clip-1.*")) == []
 
 
-def test_align_shows_one_repetition_in_step(folder: Folder, repeated: Project):
+def test_align_shows_one_repetition_in_step(folder: Folder, repeated: StoredProject):
     line = "align one many --repetition 2 -o OUT/second.mp4 -o OUT/second.html"
     assert folder.run(line, repeated).stdout.splitlines()[-2:] == [
         str(folder.out / "second.mp4"),
@@ -208,7 +208,7 @@ def test_align_shows_one_repetition_in_step(folder: Folder, repeated: Project):
 # --- repetitions ----------------------------------------------------------------------------------
 
 
-def test_all_repetitions_are_listed_with_their_times(folder: Folder, repeated: Project):
+def test_all_repetitions_are_listed_with_their_times(folder: Folder, repeated: StoredProject):
     result = folder.run("align one many --repetition all --out OUT/ab.csv", repeated)
     lines = result.stdout.splitlines()
     assert lines[:2] == ["A: one", "B: many, 3 repetitions"]
@@ -223,7 +223,7 @@ def test_all_repetitions_are_listed_with_their_times(folder: Folder, repeated: P
     assert len(other["repetitions"]) == 1
 
 
-def test_without_the_option_repetitions_are_pointed_at(folder: Folder, repeated: Project):
+def test_without_the_option_repetitions_are_pointed_at(folder: Folder, repeated: StoredProject):
     result = folder.run("align one many --out OUT/ab.csv", repeated)
     assert "many seems to hold 3 repetitions" in result.stderr
     assert "times as long as A" in result.stdout
@@ -250,7 +250,9 @@ def test_the_document_of_a_benchmark_is_its_json_file(folder: Folder):
         ("reproduce table5 --set model.width=25", "must be an even multiple of heads"),
     ],
 )
-def test_a_table_of_failures_leaves_with_its_code(project: Project, folder: Folder, line, said):
+def test_a_table_of_failures_leaves_with_its_code(
+    project: StoredProject, folder: Folder, line, said
+):
     assert said in folder.run(f"{line} {QUICK}", project, code=ExitCode.UNUSABLE).stdout
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.processes import run_python
 from tests.small_runs import TINY, six_clips
 from tests.told import refused
@@ -77,9 +77,9 @@ def test_sigterm_saves_as_an_interrupt_does(tmp_path: Path):
 
 
 def test_a_project_that_moved_is_not_made_again_at_its_old_place(tmp_path: Path):
-    project = Project.create(tmp_path / "swings")
+    project = StoredProject.create(tmp_path / "swings")
     (tmp_path / "swings").rename(tmp_path / "moved")
     with refused(ExitCode.STORAGE, "the project has been moved or removed"):
         project.write_phase_table(project.phase_table())
     assert not (tmp_path / "swings").exists()
-    assert Project.create(tmp_path / "swings").root.is_dir()
+    assert StoredProject.create(tmp_path / "swings").root.is_dir()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.commands.conftest import four_clips, squats
 from tests.formats.file_samples import mmpose_frames, write_json
 from tests.movement import add_sequence
@@ -197,7 +197,7 @@ def test_a_project_that_another_command_writes_to_is_refused(
 ):
     monkeypatch.chdir(folder)
     before = contents(folder)
-    with Project.open(Path("project")).lock():
+    with StoredProject.open(Path("project")).lock():
         result = invoke(*shlex.split(line), code=MISMATCH, env={"LA2DS_PROJECT": "project"})
     assert "another la2ds command is writing" in result.stderr
     assert contents(folder) == before

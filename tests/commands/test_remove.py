@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from la2ds_cli.core.annotations import JOINT, Annotation, Moment
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.extract import extract_poses
 from tests.poses.conftest import clips, project
 from tests.poses.grey_people import CONFIG
@@ -12,7 +12,7 @@ from tests.processes import invoke
 __all__ = ["clips", "project"]  # fixtures
 
 
-def remove(project: Project, *names: str, code: int = 0):
+def remove(project: StoredProject, *names: str, code: int = 0):
     return invoke("remove", *names, "--project", project.root, code=code)
 
 
@@ -20,7 +20,9 @@ def files(folder: Path, name: str) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob(f"*{name}*"))
 
 
-def test_a_clip_leaves_and_what_people_set_for_it_comes_back_with_it(project: Project, clips: Path):
+def test_a_clip_leaves_and_what_people_set_for_it_comes_back_with_it(
+    project: StoredProject, clips: Path
+):
     anna, ben = (result.video for result in extract_poses(project, [str(clips)], CONFIG))
     text = project.videos_path.read_text().splitlines()
     text = [line + cell for line, cell in zip(text, (",coach", ",Mia", ",Lee"), strict=True)]
@@ -55,7 +57,7 @@ def test_a_clip_leaves_and_what_people_set_for_it_comes_back_with_it(project: Pr
     assert list(project.phases()) == [anna]
 
 
-def test_what_has_been_set_since_is_not_replaced(project: Project, clips: Path):
+def test_what_has_been_set_since_is_not_replaced(project: StoredProject, clips: Path):
     """Also not by a row that was removed earlier."""
     anna, _ = (result.video for result in extract_poses(project, [str(clips)], CONFIG))
     for group in ("first", "second"):

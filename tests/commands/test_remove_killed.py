@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from la2ds_cli.core import artifact
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests import faults, writing_commands
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.processes import invoke
@@ -25,7 +25,7 @@ class Kills(faults.Faults):
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Three clips with labels, marks, and files of what was computed for them."""
-    project = Project.create(tmp_path / "before")
+    project = StoredProject.create(tmp_path / "before")
     for seed, (name, length) in enumerate(LENGTHS.items()):
         add_sequence(project, name, sequence(warped_phase(length, seed)))
         project.mark_video(name, split="test", group=name.title())
@@ -68,14 +68,14 @@ def test_removed_again_after_a_kill_is_as_if_undisturbed(root: Path) -> None:
     status, count = remove(work, names)
     assert status == 0
     expected = writing_commands.contents(work)
-    assert [video.id for video in Project.open(work).videos()] == ["carla"]
+    assert [video.id for video in StoredProject.open(work).videos()] == ["carla"]
     assert count > 10
     for at in range(1, count + 1):
         writing_commands.fresh_copy(root / "before", work)
         status = remove(work, names, at)[0]
         # What Python reads at its first command is not read again in the last ones.
         assert status == -signal.SIGKILL or (status == 0 and at > 0.8 * count), (status, at, count)
-        left = {video.id for video in Project.open(work).videos()}
+        left = {video.id for video in StoredProject.open(work).videos()}
         assert left in ({"carla"}, set(LENGTHS)), at
         if left == set(LENGTHS):
             assert remove(work, names)[0] == 0, at

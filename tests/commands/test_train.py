@@ -7,13 +7,13 @@ import pytest
 from la2ds_cli.alignment import run_verdict
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.training import train as step
 from tests.commands.conftest import Document, Run
 
 
 def test_train_ends_with_a_verdict(
-    run: Run, document: Document, project: Project, monkeypatch: pytest.MonkeyPatch
+    run: Run, document: Document, project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ):
     told = document("train", "--run", "mine")["verdict"]
     assert (told["outcome"], told["clips"], told["gain"]) == ("not shown", 0, None)
@@ -37,7 +37,7 @@ def test_what_the_network_reads_is_an_option(run: Run, monkeypatch: pytest.Monke
     """Over the preset of a method, and --set has the last word."""
     given: list[str] = []
 
-    def noted(opened: Project, *, config: Config, **others: Any):
+    def noted(opened: StoredProject, *, config: Config, **others: Any):
         given.append(config.model.input)
         raise UserError("seen")
 

@@ -9,21 +9,21 @@ import pytest
 from typer.testing import Result
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.labels.swings import swings
 from tests.processes import invoke
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     return swings(tmp_path / "project", labelled=2)
 
 
-def run(project: Project, *arguments: str, code: int = 0) -> Result:
+def run(project: StoredProject, *arguments: str, code: int = 0) -> Result:
     return invoke("transfer-labels", *arguments, "--project", project.root, code=code)
 
 
-def test_one_clip_to_all_others(project: Project):
+def test_one_clip_to_all_others(project: StoredProject):
     result = run(project, "--from", "clip0")
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["status", "clip", "frames", "message"]
@@ -36,7 +36,7 @@ def test_one_clip_to_all_others(project: Project):
     assert "base model" not in result.stderr
 
 
-def test_json_holds_phases_and_boundaries_and_nothing_else_is_printed(project: Project):
+def test_json_holds_phases_and_boundaries_and_nothing_else_is_printed(project: StoredProject):
     output = json.loads(run(project, "--from", "labelled", "-q", "--json").stdout)
     assert (output["schema_version"], output["command"]) == (1, "transfer-labels")
     assert output["sources"] == ["clip0", "clip1"]
@@ -50,7 +50,7 @@ def test_json_holds_phases_and_boundaries_and_nothing_else_is_printed(project: P
     assert output["merged"] is None
 
 
-def test_write_tells_whose_labels_stayed_and_where_the_file_as_it_was_lies(project: Project):
+def test_write_tells_whose_labels_stayed_and_where_the_file_as_it_was_lies(project: StoredProject):
     before = project.phases_path.read_bytes()
     result = run(project, "--from", "clip0", "--write")
     assert "phases.csv: added propagated phases of 5 clips, marked" in result.stdout
@@ -65,14 +65,14 @@ def test_write_tells_whose_labels_stayed_and_where_the_file_as_it_was_lies(proje
     assert copy.read_bytes() == before
 
 
-def test_a_bad_clip_ends_with_8_and_the_others_are_done(project: Project):
+def test_a_bad_clip_ends_with_8_and_the_others_are_done(project: StoredProject):
     project.pose_path("clip3").write_bytes(b"no poses")
     result = run(project, "--from", "clip0", code=ExitCode.PARTIAL)
     assert "5 ok, 1 failed" in result.stdout
     assert "clip3" in result.stdout
 
 
-def test_a_mistyped_clip_leaves_the_tables_of_another_time(project: Project):
+def test_a_mistyped_clip_leaves_the_tables_of_another_time(project: StoredProject):
     run(project, "--from", "clip0")
     files = sorted(project.results_dir("transfer").glob("*.csv"))
     before = [file.read_bytes() for file in files]

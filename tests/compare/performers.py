@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo import performer
 from la2ds_cli.demo.render import Camera, draw_person, look_at, random_background
@@ -121,15 +121,15 @@ def film(path: Path, phase: FloatArray, *, fps: float = FPS, seed: int = 0, **ho
     write_video(path, frames(), fps)
 
 
-def project_of(root: Path, **clips: PoseSequence) -> Project:
+def project_of(root: Path, **clips: PoseSequence) -> StoredProject:
     """A project of these clips."""
-    project = Project.create(root, {"preset": "demo"})
+    project = StoredProject.create(root, {"preset": "demo"})
     for name, pose in clips.items():
         add_sequence(project, name, pose)
     return project
 
 
-def label(project: Project, **phases: FloatArray) -> None:
+def label(project: StoredProject, **phases: FloatArray) -> None:
     """phases.csv with the true phases of clips, given the phase of each of their frames."""
     lines = ["video,start,end,phase"]
     for video, value in phases.items():

@@ -13,7 +13,7 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare import attempts as tested
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from tests.compare.performers import label, performance, project_of, slowed, steady
 from tests.told import refused
@@ -148,9 +148,9 @@ def test_clips_that_cannot_be_compared_are_left_out_with_the_reason(tmp_path: Pa
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     """Clips of the names of their files, two of one name, and new files in a folder."""
-    made = Project.create(tmp_path / "project")
+    made = StoredProject.create(tmp_path / "project")
     rows = [Video(f"{day}-swing", f"films/{day}/swing.mp4", day) for day in ("d10", "d9")]
     names = ("me-1", "me-2", "me-10", "coach")
     made.add_videos([*rows, *(Video(name, f"films/{name}.mat", name) for name in names)])
@@ -180,7 +180,7 @@ MANY = [f"swing-of-anna-{n:03d}" for n in range(400)]
     ],
 )
 def test_names_patterns_and_folders_keep_their_order(
-    project: Project, selection: list[str], names: list[str], monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, selection: list[str], names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = str(project.root.parent)
     monkeypatch.chdir(folder)
@@ -188,6 +188,6 @@ def test_names_patterns_and_folders_keep_their_order(
     assert [name.replace(folder, "FOLDER") for name in found] == names
 
 
-def test_a_pattern_without_a_match_is_refused(project: Project) -> None:
+def test_a_pattern_without_a_match_is_refused(project: StoredProject) -> None:
     with refused(ExitCode.UNREADABLE, "no clip of the project and no file"):
         tested.attempt_names(project, ["you-*"])

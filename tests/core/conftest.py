@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.movement import add_sequence, sequence, warped_phase
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     """Two clips with poses, of 20 and of 26 frames."""
-    made = Project.create(tmp_path / "project")
+    made = StoredProject.create(tmp_path / "project")
     for number, length in enumerate((20, 26)):
         add_sequence(made, f"clip-{number}", sequence(warped_phase(length, seed=number)))
     return made

@@ -33,7 +33,7 @@ from la2ds_cli.core.phase_table import (
     PhaseTable,
     read_phase_table,
 )
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.table import Cell, Column, Table, markdown, printable
 from la2ds_cli.core.types import (
     CLIP_EDGE,
@@ -63,8 +63,8 @@ def refusal(work: Callable[[], Any]) -> UserError | None:
     return None
 
 
-def new_project(folder: str) -> Project:
-    return Project.create(Path(folder))
+def new_project(folder: str) -> StoredProject:
+    return StoredProject.create(Path(folder))
 
 
 # --- videos.csv ------------------------------------------------------------------------------
@@ -310,12 +310,12 @@ def test_settings(chosen: list[tuple[tuple[str, str], Any]]):
     for (section, key), value in chosen:
         given_settings.setdefault(section, {})[key] = value
     with TemporaryDirectory() as folder:
-        refused = refusal(lambda: Project.create(Path(folder), given_settings))
+        refused = refusal(lambda: StoredProject.create(Path(folder), given_settings))
         if refused is not None:
             assert refused.exit_code == ExitCode.USAGE
             assert not Path(folder, "project.toml").exists()
             return
-        config = Project.open(Path(folder)).config()
+        config = StoredProject.open(Path(folder)).config()
         assert config == load_config(given_settings)
         assert load_config(read_stored(config)) == config
         numbers = [v for part in config.to_dict().values() if isinstance(part, dict)

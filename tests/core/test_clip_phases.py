@@ -9,7 +9,7 @@ import pytest
 
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.phase_table import PhaseRow, read_phase_table
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import BY_PROPAGATION, Phase
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -18,9 +18,9 @@ HEADER = "video,start,end,phase,by,note\n"
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     """A clip of a file, two parts of it, and another; 20 frames per second."""
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     pose = sequence(warped_phase(40, 1), fps=20.0)
     for name, low, high in ((WHOLE, 0, 40), (PART, 10, 20), (LATE, 20, 30), ("y", 0, 40)):
         add_sequence(project, name, pose.cut(low, high))
@@ -35,12 +35,14 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def spans(project: Project, clip: str) -> list[tuple[int, int, str]]:
+def spans(project: StoredProject, clip: str) -> list[tuple[int, int, str]]:
     return [(p.start, p.end, p.name) for p in project.phases(propagated=True).get(clip, [])]
 
 
 @pytest.mark.parametrize("name", [WHOLE, PART, LATE, "x.mp4", "x", f"{WHOLE}-t0-0.2"])
-def test_a_row_names_the_file_by_its_name_or_by_any_clip_of_it(project: Project, name: str) -> None:
+def test_a_row_names_the_file_by_its_name_or_by_any_clip_of_it(
+    project: StoredProject, name: str
+) -> None:
     project.phases_path.write_text(f"{HEADER}{name},0,15,down,,\n{name},15,25,up,,\ny,1,2,up,,\n")
     assert spans(project, WHOLE) == [(0, 15, "down"), (15, 25, "up")]
     assert spans(project, PART) == [(10, 15, "down"), (15, 20, "up")]
@@ -48,14 +50,14 @@ def test_a_row_names_the_file_by_its_name_or_by_any_clip_of_it(project: Project,
     assert spans(project, "y") == [(1, 2, "up")]
 
 
-def test_another_person_of_the_file_has_phases_of_its_own(project: Project) -> None:
+def test_another_person_of_the_file_has_phases_of_its_own(project: StoredProject) -> None:
     project.phases_path.write_text(f"{HEADER}{WHOLE}-p2,0,15,down,,\n")
     assert project.phases() == {}
     add_sequence(project, f"{WHOLE}-p2", sequence(warped_phase(40, 1), fps=20.0))
     assert list(project.phases()) == [f"{WHOLE}-p2"]
 
 
-def test_a_name_of_several_files_is_refused(project: Project) -> None:
+def test_a_name_of_several_files_is_refused(project: StoredProject) -> None:
     project.add_videos(
         [replace(video, path=f"{n}/x.mp4") for n, video in enumerate(project.videos())]
     )
@@ -64,7 +66,9 @@ def test_a_name_of_several_files_is_refused(project: Project) -> None:
         project.phases()
 
 
-def test_a_part_without_readable_joints_shows_none_and_hides_no_other(project: Project) -> None:
+def test_a_part_without_readable_joints_shows_none_and_hides_no_other(
+    project: StoredProject,
+) -> None:
     project.phases_path.write_text(f"{HEADER}x.mp4,0,40,down,,\n")
     project.pose_path(PART).write_bytes(b"damaged")
     project.pose_path(LATE).unlink()
@@ -82,7 +86,7 @@ def test_a_part_without_readable_joints_shows_none_and_hides_no_other(project: P
     ],
 )
 def test_what_a_clip_does_not_show_stays_and_no_phase_is_cut_in_two(
-    project: Project, clip: str, new: list[tuple[int, int, str]], expected: list[str]
+    project: StoredProject, clip: str, new: list[tuple[int, int, str]], expected: list[str]
 ) -> None:
     own = ["x.mp4,0,15,down,,a", "x.mp4,15,25,up,,b", "x.mp4,25,40,rest,,c"]
     project.phases_path.write_text(HEADER + "\n".join(["y,0,1,up,,", *own, "lost,1,2,up,,"]) + "\n")
@@ -93,7 +97,7 @@ def test_what_a_clip_does_not_show_stays_and_no_phase_is_cut_in_two(
     assert [line.partition(",")[2].rsplit(",", 2)[0] for line in lines[2:-1]] == expected
 
 
-def test_several_clips_of_a_file_are_changed_at_once(project: Project) -> None:
+def test_several_clips_of_a_file_are_changed_at_once(project: StoredProject) -> None:
     project.phases_path.write_text(f"{HEADER}x.mp4,0,40,down,,\n")
     new = {
         clip: [PhaseRow(clip, Phase(*phase, BY_PROPAGATION))]

@@ -17,15 +17,15 @@ from la2ds_cli.core.annotations import (
     write_annotations,
 )
 from la2ds_cli.core.artifact import Recipe
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.movement import add_sequence, sequence, warped_phase
 
 READING = ""  # of joints that were imported
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    project = Project.create(tmp_path / "project", {"align": {"open_ends": False}})
+def project(tmp_path: Path) -> StoredProject:
+    project = StoredProject.create(tmp_path / "project", {"align": {"open_ends": False}})
     for name, length, fps in (("a", 30, 20.0), ("b", 37, 25.0)):
         add_sequence(project, name, sequence(warped_phase(length, length), fps=fps))
     return project
@@ -42,11 +42,11 @@ def right(
     )
 
 
-def put_right(project: Project, *rows: Annotation) -> None:
+def put_right(project: StoredProject, *rows: Annotation) -> None:
     write_annotations(project.annotations_path, rows)
 
 
-def test_they_are_laid_over_the_joints_and_nothing_else(project: Project):
+def test_they_are_laid_over_the_joints_and_nothing_else(project: StoredProject):
     found, recipe = project.read_pose("a")
     put_right(
         project,
@@ -73,7 +73,7 @@ def test_they_are_laid_over_the_joints_and_nothing_else(project: Project):
     assert key == recipe
 
 
-def test_trust_and_3d_go_with_the_place(project: Project):
+def test_trust_and_3d_go_with_the_place(project: StoredProject):
     pose, recipe = project.read_pose("a")
     full = np.ones((*pose.score.shape, 3), np.float32)
     project.write_pose("a", replace(pose, world=full, trust=0.5 * full[..., 0]), recipe)
@@ -86,7 +86,7 @@ def test_trust_and_3d_go_with_the_place(project: Project):
     assert np.isfinite(pose.world[6, 0]).all()
 
 
-def test_they_hold_for_the_reading_they_were_made_for(project: Project):
+def test_they_hold_for_the_reading_they_were_made_for(project: StoredProject):
     pose, _ = project.read_pose("a")
     put_right(project, right("a", 4, "head", (12.5, 30.0), "auto rotate=90"))
     for subject, rotate, holds in (("auto", 90, True), ("2", 90, False), ("auto", 0, False)):
@@ -102,19 +102,19 @@ def test_they_hold_for_the_reading_they_were_made_for(project: Project):
     assert reading_of(recipe, {"rotate": 180, "mirror": True}) == "2 rotate=180 mirror=true"
 
 
-def test_of_several_for_one_joint_the_last_counts_and_the_recipe_says_so(project: Project):
+def test_of_several_for_one_joint_the_last_counts_and_the_recipe_says_so(project: StoredProject):
     first, last = (right("a", 4, "head", (x, 30.0)) for x in (12.5, 99.0))
     read = {}
     for order in ((first, last), (last, first), (last,), (first,)):
         put_right(project, *order)
-        pose, recipe = Project.open(project.root).read_pose("a")
+        pose, recipe = StoredProject.open(project.root).read_pose("a")
         read[order] = (pose.xy[4, 0].tolist(), recipe.key)
     assert read[first, last] == read[last,]
     assert read[last, first] == read[first,]
     assert read[first,][1] != read[last,][1]
 
 
-def test_they_hold_for_each_clip_of_the_file_that_shows_the_moment(project: Project):
+def test_they_hold_for_each_clip_of_the_file_that_shows_the_moment(project: StoredProject):
     whole, part = "x-0123abcd", "x-0123abcd-t1-2"
     pose = sequence(warped_phase(60, 1), fps=20.0)
     add_sequence(project, whole, pose)

@@ -26,7 +26,7 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe, read_header, write_arrays
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.features.heatmap_cache import cache_heatmaps, read_heatmaps
 from la2ds_cli.network.load_network import load_network
 from la2ds_cli.poses.networks.onnx import open_session
@@ -88,7 +88,7 @@ ODD: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_poses_of_odd_content_are_damaged(project: Project, name: str):
+def test_poses_of_odd_content_are_damaged(project: StoredProject, name: str):
     path = project.pose_path("clip-0")
     arrays, recipe, facts = artifact.read_arrays(path)
     ODD[name](arrays, facts)
@@ -121,7 +121,7 @@ RECIPE = {"step": "poses", "version": 1, "config": {}, "inputs": {}}
     ],
     ids=range(9),
 )
-def test_headers_of_odd_content_are_damaged_and_status_goes_on(project: Project, text: str):
+def test_headers_of_odd_content_are_damaged_and_status_goes_on(project: StoredProject, text: str):
     path = project.pose_path("clip-0")
     save_file({"a": np.zeros(1)}, path, metadata={"la2ds": text})
     with pytest.raises(ArtifactError):
@@ -157,7 +157,7 @@ ODD_RECIPES += [
 
 
 @pytest.mark.parametrize("text", ODD_RECIPES)
-def test_an_odd_recipe_of_a_run_is_damaged(project: Project, text: str):
+def test_an_odd_recipe_of_a_run_is_damaged(project: StoredProject, text: str):
     run = project.run_dir("default")
     run.mkdir(parents=True)
     (run / "recipe.json").write_text(text)
@@ -179,7 +179,7 @@ TABLES = ("videos.csv", "phases.csv", "subjects.csv", "project.toml")
 
 @pytest.mark.parametrize("name", [*TABLES, "poses", "results", "logs"])
 def test_a_folder_in_the_place_of_a_table_or_a_file_in_that_of_a_folder(
-    project: Project, name: str
+    project: StoredProject, name: str
 ):
     path, allowed = project.root / name, (0, *range(2, 9))
     if name in TABLES:
@@ -203,7 +203,7 @@ def test_names_longer_than_the_system_allows_are_errors_of_one_sentence(tmp_path
 
 
 def test_a_table_that_may_not_be_read_is_an_error_of_one_sentence(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ):
     real = os.open
 
@@ -221,7 +221,7 @@ def test_a_table_that_may_not_be_read_is_an_error_of_one_sentence(
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EISDIR, errno.ENOSPC, errno.EIO])
 @pytest.mark.parametrize("named", [True, False], ids=["a file", "an open file"])
 def test_what_the_system_refuses_is_never_a_traceback(
-    project: Project, monkeypatch: pytest.MonkeyPatch, number: int, named: bool
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch, number: int, named: bool
 ):
     def refused(self: Path, **_: Any) -> bool:
         raise OSError(number, os.strerror(number), *([str(self)] if named else []))
@@ -280,7 +280,7 @@ def test_temporary_files_of_killed_writers_are_removed_and_others_are_not(tmp_pa
     ],
 )
 def test_numbers_of_thousands_of_digits_in_project_toml_are_refused(
-    project: Project, text: str, said: str
+    project: StoredProject, text: str, said: str
 ):
     (project.root / "project.toml").write_text(text)
     done = ended(project.root, "status")
@@ -300,7 +300,7 @@ def test_numbers_of_thousands_of_digits_in_project_toml_are_refused(
         "evaluate.pairs=10000000000",
     ],
 )
-def test_absurd_settings_are_refused_with_their_limit(project: Project, setting: str):
+def test_absurd_settings_are_refused_with_their_limit(project: StoredProject, setting: str):
     with pytest.raises(UserError, match=r"must be .* and at most [0-9.e+]+, got"):
         project.config(overrides=[setting])
 
@@ -314,7 +314,7 @@ def test_absurd_settings_are_refused_with_their_limit(project: Project, setting:
         ["extract-poses", "a.mp4", "--slowmo", "1e300"],
     ],
 )
-def test_absurd_options_are_refused(project: Project, command: list[str]):
+def test_absurd_options_are_refused(project: StoredProject, command: list[str]):
     done = ended(project.root, *command)
     assert done.exit_code == ExitCode.USAGE, done.output
 
@@ -334,7 +334,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]
     ("name", "value"), [("frames", 10**8), ("channels", []), ("size", 10**6), ("chunk", 0)]
 )
 def test_heatmaps_of_other_facts_are_damaged_before_memory_is_taken(
-    project: Project, name: str, value: Any
+    project: StoredProject, name: str, value: Any
 ):
     cache_heatmaps(project, load_config({"heatmap": {"size": 6}}).heatmap)
     assert read_heatmaps(project, "clip-0").shape[2:] == (6, 6)
@@ -356,7 +356,7 @@ def test_heatmaps_of_other_facts_are_damaged_before_memory_is_taken(
 def test_weights_whose_header_says_something_else(tmp_path: Path, change: Any, code: ExitCode):
     parser = MAKERS["weights"](tmp_path)
     path = tmp_path / "project" / "checkpoints" / "default" / "best.safetensors"
-    project = Project.open(tmp_path / "project")
+    project = StoredProject.open(tmp_path / "project")
     load_network(project, "default")
     rewrite(path, change)
     with pytest.raises(UserError) as caught:
@@ -405,7 +405,7 @@ def test_a_packed_resume_file_is_not_unpacked(tmp_path: Path):
 
 
 @pytest.mark.parametrize("schema", [[1] * 3000, "x" * 3000])
-def test_what_is_said_of_a_damaged_header_is_short(project: Project, schema: Any):
+def test_what_is_said_of_a_damaged_header_is_short(project: StoredProject, schema: Any):
     path = project.pose_path("clip-0")
     content = path.read_bytes()
     length = int.from_bytes(content[:8], "little")
@@ -433,7 +433,7 @@ def test_a_file_system_without_locks_is_refused_and_leaves_no_lock(
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     for take in (project.lock, project.tables, project.studio_lock):
         with monkeypatch.context() as patch:
             patch.setattr(fcntl, "flock", refuse)

@@ -13,14 +13,14 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.output_paths import checked_outputs, write_derived, write_output
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.told import refused
 
 
 def test_another_way_to_write_the_path_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = Project.create(tmp_path / "swings")
+    project = StoredProject.create(tmp_path / "swings")
     (project.root / "sources").mkdir()
     monkeypatch.chdir(project.root / "sources")
     with pytest.raises(UserError, match="would be lost"):
@@ -33,7 +33,7 @@ def test_a_folder_of_images_that_is_a_clip_gets_no_other_image(tmp_path: Path, n
     images = tmp_path / "images"
     images.mkdir()
     (images / "0001.png").write_bytes(b"the picture of a camera")
-    project = Project.create(tmp_path / "swings")
+    project = StoredProject.create(tmp_path / "swings")
     project.add_videos([Video("a", str(images), "1", options="fps=10")])
     with pytest.raises(UserError, match="images belongs to the project"):
         checked_outputs(project, [images / name], "a figure", [".png"])
@@ -45,7 +45,7 @@ def test_a_folder_of_images_that_is_a_clip_gets_no_other_image(tmp_path: Path, n
     "name", ["checkpoints/default/recipe.json", "aside/videos.json", "results/phases/a.json"]
 )
 def test_results_do_not_replace_what_the_project_has_computed(tmp_path: Path, name: str) -> None:
-    project = Project.create(tmp_path / "swings")
+    project = StoredProject.create(tmp_path / "swings")
     with pytest.raises(UserError, match="belongs to the project"):
         checked_outputs(project, [project.root / name], "a table", [".json"])
     mine = project.root / "results" / "align" / "a.json"
@@ -53,7 +53,7 @@ def test_results_do_not_replace_what_the_project_has_computed(tmp_path: Path, na
 
 
 def test_a_file_that_has_become_a_clip_since_the_check_is_not_replaced(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "swings")
+    project = StoredProject.create(tmp_path / "swings")
     path = tmp_path / "a.csv"
     assert checked_outputs(project, [path], "a table", [".csv"]) == [path]
     write_output(project, path, "as la2ds wrote it")
@@ -66,7 +66,7 @@ def test_a_file_that_has_become_a_clip_since_the_check_is_not_replaced(tmp_path:
 
 def test_a_name_of_la2ds_replaces_only_what_la2ds_wrote(tmp_path: Path) -> None:
     """Also after it was moved; not after it was changed, and not through a link."""
-    project = Project.create(tmp_path / "swings")
+    project = StoredProject.create(tmp_path / "swings")
     path, moved, link = (tmp_path / name for name in ("a.csv", "b.csv", "c.csv"))
     write_derived(project, path, "first")
     write_derived(project, path, "second")
@@ -83,7 +83,7 @@ def test_a_name_of_la2ds_replaces_only_what_la2ds_wrote(tmp_path: Path) -> None:
 
 def test_results_are_named_and_replaced_by_la2ds(tmp_path: Path) -> None:
     """But not where one of them is a clip."""
-    project = Project.create(tmp_path / "swings")
+    project = StoredProject.create(tmp_path / "swings")
     path = project.results_dir("transfer") / "phases.csv"
     write_derived(project, path, "first")
     path.write_text("changed")
@@ -98,7 +98,7 @@ def test_results_are_named_and_replaced_by_la2ds(tmp_path: Path) -> None:
 def test_a_damaged_list_of_what_was_written_lets_nothing_be_replaced(
     tmp_path: Path, ledger: str
 ) -> None:
-    project = Project.create(tmp_path / "swings")
+    project = StoredProject.create(tmp_path / "swings")
     path = tmp_path / "a.csv"
     write_derived(project, path, "first")
     project.log_path("written.json").write_text(ledger)
@@ -113,7 +113,7 @@ def test_a_damaged_list_of_what_was_written_lets_nothing_be_replaced(
 def test_a_kill_between_note_and_file_does_not_lock_the_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project = Project.create(tmp_path / "swings")
+    project = StoredProject.create(tmp_path / "swings")
     path = tmp_path / "a.csv"
     write_derived(project, path, "first")
     with monkeypatch.context() as broken:

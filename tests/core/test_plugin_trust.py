@@ -11,7 +11,7 @@ import pytest
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.plugins import check_trusted, trust
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.processes import invoke
 
 TOUCH = "from pathlib import Path\nPath(__file__).with_name('ran').touch()\n"
@@ -19,8 +19,8 @@ TOUCH = "from pathlib import Path\nPath(__file__).with_name('ran').touch()\n"
 
 @pytest.fixture
 def stranger(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Project]:
+    project: StoredProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[StoredProject]:
     """A project of two clips, and a module that can be imported and leaves a file when it is."""
     monkeypatch.setenv("LA2DS_PLUGINS", "")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -46,7 +46,7 @@ def stranger(
     ],
 )
 def test_no_module_is_imported_because_a_project_names_it(
-    stranger: Project, tmp_path: Path, setting: str, command: list[str]
+    stranger: StoredProject, tmp_path: Path, setting: str, command: list[str]
 ):
     section, _, key = setting.partition(".")
     (stranger.root / "project.toml").write_text(f'[{section}]\n{key} = "strange.thing"\n')
@@ -57,7 +57,7 @@ def test_no_module_is_imported_because_a_project_names_it(
 
 
 def test_what_the_command_line_names_runs_and_so_does_what_is_listed(
-    stranger: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stranger: StoredProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     command = ["align", "clip-0", "clip-1", "--features", "pose", "--project", str(stranger.root)]
     invoke(*command, "--method", "strange.thing")

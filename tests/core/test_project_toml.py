@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.project_toml import Choice, set_values
+from la2ds_cli.core.stored_project import StoredProject
 
 
 @pytest.mark.parametrize(
@@ -29,21 +29,21 @@ def test_comments_and_order_survive_where_lines_can_be_edited(text: str, edited:
 
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path):
     (tmp_path / "project.toml").write_text("# mine\n[poses]\nmin_frames = 9\n", "utf-8-sig")
-    Choice(Project.open(tmp_path), "poses", {"pose": "hrnet-demo"}).keep()
+    Choice(StoredProject.open(tmp_path), "poses", {"pose": "hrnet-demo"}).keep()
     assert (tmp_path / "project.toml").read_text("utf-8").startswith("# mine\n[poses]\n")
-    poses = Project.open(tmp_path).config().poses
+    poses = StoredProject.open(tmp_path).config().poses
     assert (poses.pose, poses.min_frames) == ("hrnet-demo", 9)
 
 
 def test_a_choice_is_kept_when_it_has_worked_beside_what_was_written_meanwhile(tmp_path: Path):
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     choice = Choice(project, "poses", {"detector": "full-frame", "pose": None})
     assert project.config().poses == choice.config.poses
-    assert Project.open(tmp_path).config().poses.detector == "auto"
+    assert StoredProject.open(tmp_path).config().poses.detector == "auto"
     (tmp_path / "project.toml").write_text("# mine\n[poses]\nmin_frames = 9\n")
     choice.keep()
     assert (tmp_path / "project.toml").read_text().startswith("# mine\n")
-    poses = Project.open(tmp_path).config().poses
+    poses = StoredProject.open(tmp_path).config().poses
     assert (poses.detector, poses.pose, poses.min_frames) == ("full-frame", "auto", 9)
 
 
@@ -52,7 +52,7 @@ def test_a_choice_is_kept_when_it_has_worked_beside_what_was_written_meanwhile(t
     [({"subjects": 0}, "more than 0"), ({"pose": "caf\udce9.onnx"}, "not UTF-8")],
 )
 def test_an_impossible_choice_is_refused_before_anything_is_written(tmp_path: Path, chosen, said):
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     before = (tmp_path / "project.toml").read_bytes()
     with pytest.raises(UserError, match=said):
         Choice(project, "poses", chosen)
@@ -72,7 +72,7 @@ def test_an_impossible_choice_is_refused_before_anything_is_written(tmp_path: Pa
 def test_model_files_are_kept_by_their_absolute_paths(
     tmp_path: Path, monkeypatch, given: str, kept: str
 ) -> None:
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     monkeypatch.chdir(tmp_path)
     config = Choice(project, "poses", {"pose": given}).config
     assert config.poses.pose == kept.format(here=tmp_path)

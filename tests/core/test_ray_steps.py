@@ -9,7 +9,7 @@ import pytest
 
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.experiments import benchmark as benchmarks
 from la2ds_cli.experiments.runner import Plan
 from la2ds_cli.network import embed as embedding
@@ -80,7 +80,7 @@ def test_a_benchmark_is_that_of_one_machine(
 
 @pytest.mark.parametrize("seeds", [[], [1, 1], [-1, 2]])
 def test_seeds_are_different_numbers(tmp_path: Path, seeds: list[int]) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     with pytest.raises(UserError, match="the seeds must be different numbers from 0"):
         list(training.train_seeds(project, seeds, config=load_config()))
 

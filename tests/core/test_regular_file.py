@@ -15,9 +15,9 @@ import pytest
 
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.people import read_people
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.people_table import read_people
 from la2ds_cli.core.project_toml import Choice
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.network.run_weights import read_weights
 from la2ds_cli.poses.subjects import read_subjects
 from la2ds_cli.retrieval.frame_table import project_name
@@ -32,13 +32,13 @@ pytestmark = [
 RUN = "checkpoints/run"
 
 
-def _toml(project: Project) -> object:
+def _toml(project: StoredProject) -> object:
     return Choice(project, "poses", {"smooth": 1})
 
 
 # What reads a file, and what it returns where a file that cannot be read counts as missing.
-READERS: dict[str, tuple[Callable[[Project], Any], Any]] = {
-    "project.toml": (lambda p: Project.open(p.root), UserError),
+READERS: dict[str, tuple[Callable[[StoredProject], Any], Any]] = {
+    "project.toml": (lambda p: StoredProject.open(p.root), UserError),
     "project.toml, edited": (_toml, UserError),
     "videos.csv": (lambda p: p.videos(), UserError),
     "phases.csv": (lambda p: p.phases(), UserError),
@@ -101,7 +101,7 @@ def _socket(path: Path, _: Path) -> str:
 @pytest.mark.parametrize("put", [_pipe, _endless, _outside, _socket])
 @pytest.mark.parametrize("name", READERS)
 def test_what_is_no_file_of_the_project_is_refused(
-    project: Project, tmp_path: Path, name: str, put: Callable[[Path, Path], str]
+    project: StoredProject, tmp_path: Path, name: str, put: Callable[[Path, Path], str]
 ):
     read, expected = READERS[name]
     path = project.root / name.partition(",")[0]
@@ -145,7 +145,7 @@ def test_a_link_that_a_person_names_may_lead_anywhere(tmp_path: Path):
         regular_file.content(link, links=True)
 
 
-def test_a_file_of_a_size_that_no_table_has(project: Project):
+def test_a_file_of_a_size_that_no_table_has(project: StoredProject):
     with project.phases_path.open("wb") as stream:
         stream.truncate(regular_file.MOST_BYTES + 1)  # without taking space
     with pytest.raises(UserError, match="at most 268,435,456 are read"):

@@ -11,7 +11,7 @@ import pytest
 
 from la2ds_cli.core.csv_tables import MOST_COLUMNS, MOST_ROWS, read_rows
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.told import refused
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +57,7 @@ def ends_soon(words: list[str]) -> str:
 @pytest.mark.parametrize("fill", FILLS)
 @pytest.mark.parametrize("name", ["phases.csv", "videos.csv"])
 def test_a_table_of_a_project(tmp_path: Path, name: str, fill: str) -> None:
-    root = Project.create(tmp_path / "p").root
+    root = StoredProject.create(tmp_path / "p").root
     head, row, command = TABLES[name]
     (root / name).write_text(FILLS[fill](head, row), newline="")
     if name == "phases.csv":

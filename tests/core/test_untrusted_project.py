@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from la2ds_cli.commands.app import app
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.processes import invoke
 
 HOSTILE = [
@@ -33,7 +33,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_no_id_leads_out_of_its_folder(project: Project, name: str):
+def test_no_id_leads_out_of_its_folder(project: StoredProject, name: str):
     with pytest.raises(ValueError, match="id"):
         Video(name, "a.mp4", "1")
     for path in (
@@ -52,7 +52,7 @@ def test_no_id_leads_out_of_its_folder(project: Project, name: str):
     "command", [["export", "wide-csv"], ["embed"], ["status"], ["align", "0", "1"]]
 )
 def test_every_command_refuses_a_video_list_with_such_an_id(
-    project: Project, tmp_path: Path, command: list[str]
+    project: StoredProject, tmp_path: Path, command: list[str]
 ):
     outside = tmp_path / "outside.safetensors"
     outside.write_bytes(project.pose_path("clip-0").read_bytes())
@@ -80,10 +80,10 @@ FOLDERS = {
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_no_link_of_a_folder_leads_out_of_the_project(tmp_path: Path, folder: str):
-    project, outside = Project.create(tmp_path / "project"), tmp_path / "outside"
+    project, outside = StoredProject.create(tmp_path / "project"), tmp_path / "outside"
     outside.mkdir()
     if folder != "logs":
-        FOLDERS[folder](Project.open(project.root))  # what is not there yet is no link
+        FOLDERS[folder](StoredProject.open(project.root))  # what is not there yet is no link
     (project.root / folder).parent.mkdir(parents=True, exist_ok=True)
     (project.root / folder).symlink_to(outside)
     with pytest.raises(UserError, match="outside the project") as caught:
@@ -93,15 +93,15 @@ def test_no_link_of_a_folder_leads_out_of_the_project(tmp_path: Path, folder: st
 
 
 def test_a_link_that_stays_inside_and_a_project_that_is_reached_by_one_are_fine(tmp_path: Path):
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     (project.root / "disk").mkdir()
     (project.root / "poses").symlink_to(project.root / "disk")
     (tmp_path / "link").symlink_to(project.root)
-    assert Project.open(tmp_path / "link").pose_path("a") == project.pose_path("a")
+    assert StoredProject.open(tmp_path / "link").pose_path("a") == project.pose_path("a")
 
 
 def test_the_lock_does_not_empty_the_file_that_a_link_names(tmp_path: Path):
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     (tmp_path / "mine.txt").write_text("mine")
     (project.root / "logs").mkdir()
     (project.root / "logs" / "lock").symlink_to(tmp_path / "mine.txt")
@@ -110,13 +110,13 @@ def test_the_lock_does_not_empty_the_file_that_a_link_names(tmp_path: Path):
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
-def test_sources_that_link_in_a_circle_are_no_files(project: Project):
+def test_sources_that_link_in_a_circle_are_no_files(project: StoredProject):
     (project.root / "loop.mp4").symlink_to("loop.mp4")
     assert not project.source(Video("a", "loop.mp4", "1")).is_file()
 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "loss.jsonl"])
-def test_rows_of_a_run_do_not_go_through_a_link(project: Project, tmp_path: Path, name: str):
+def test_rows_of_a_run_do_not_go_through_a_link(project: StoredProject, tmp_path: Path, name: str):
     (tmp_path / "mine.txt").write_text("mine\n")
     run = project.run_dir("default")
     run.mkdir(parents=True)

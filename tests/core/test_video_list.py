@@ -11,7 +11,7 @@ import pytest
 from la2ds_cli.core import video_list
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.video_list import VideoList
 
 ROWS = [
@@ -78,11 +78,11 @@ def test_a_source_is_found_under_every_name_of_its_file(tmp_path: Path, monkeypa
 
 
 def test_the_list_is_read_again_when_the_file_changes(tmp_path: Path):
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     assert project.videos() == []
     project.add_videos(ROWS[:2])
     assert project.videos() == ROWS[:2]
-    other = Project.open(tmp_path)
+    other = StoredProject.open(tmp_path)
     other.add_videos(ROWS[2:3])
     assert project.videos() == ROWS[:3]
     text = project.videos_path.read_text("utf-8")
@@ -93,7 +93,7 @@ def test_the_list_is_read_again_when_the_file_changes(tmp_path: Path):
 
 
 def test_an_unchanged_file_is_read_once(tmp_path: Path, monkeypatch):
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     project.add_videos(ROWS)
     os.utime(project.videos_path, (1, 1))
     first = project.video_list()
@@ -125,7 +125,7 @@ def test_an_equal_row_is_the_same_clip(tmp_path: Path, row: str):
 
 @pytest.mark.parametrize("row", ["a-1,films/other.mp4,1,,,,,,,,", 'a-1,"films/a.mp4",9,,,,,,,,'])
 def test_a_second_clip_of_one_id_is_refused_and_stays_in_the_table(tmp_path: Path, row: str):
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     before = _table(tmp_path, *PLAIN, row).read_bytes()
     with pytest.raises(UserError, match=r"line 4 .*: another line has the id 'a-1'") as caught:
         project.add_videos(ROWS[:1])
@@ -168,7 +168,7 @@ def test_a_wrong_row_among_plain_ones_is_named_and_stays(tmp_path: Path, row: st
     assert caught.value.hint.endswith(f"columns: {HEADER}")
     assert caught.value.exit_code == ExitCode.MISMATCH
     with pytest.raises(UserError):
-        Project.create(tmp_path).add_videos(ROWS[:1])
+        StoredProject.create(tmp_path).add_videos(ROWS[:1])
     assert path.read_bytes() == before
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import Phase
 from la2ds_cli.datasets.h2o import ACTIONS, import_h2o
 from tests.formats.data_set_samples import (
@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def test_hands_are_projected_with_the_intrinsics(root: Path, project: Project):
+def test_hands_are_projected_with_the_intrinsics(root: Path, project: StoredProject):
     results = import_h2o(project, root)
     assert [(r.status, r.frames) for r in results] == [("ok", 8)] * 4
     video = project.videos()[0]
@@ -59,7 +59,9 @@ def test_hands_are_projected_with_the_intrinsics(root: Path, project: Project):
     assert video.name == "subject1-h1-1-cam4"
 
 
-def test_unannotated_hands_and_joints_behind_the_camera_are_missing(root: Path, project: Project):
+def test_unannotated_hands_and_joints_behind_the_camera_are_missing(
+    root: Path, project: StoredProject
+):
     folder = root / "subject1/h1/1/cam4/hand_pose"
     (folder / "000002.txt").write_text(hand_line(hands(2), (0, 1)))
     (folder / "000003.txt").write_text(hand_line(hands(3), (1, 0)))
@@ -80,7 +82,9 @@ def test_unannotated_hands_and_joints_behind_the_camera_are_missing(root: Path, 
     assert pose.info["coverage"] == pytest.approx(7 / 8)
 
 
-def test_lists_give_splits_groups_and_phases_with_the_last_frame(root: Path, project: Project):
+def test_lists_give_splits_groups_and_phases_with_the_last_frame(
+    root: Path, project: StoredProject
+):
     notes = Notes()
     import_h2o(project, root, progress=notes)
     videos = project.videos()
@@ -93,7 +97,7 @@ def test_lists_give_splits_groups_and_phases_with_the_last_frame(root: Path, pro
     assert notes.lines == []
 
 
-def test_only_recordings_with_an_action(root: Path, project: Project):
+def test_only_recordings_with_an_action(root: Path, project: StoredProject):
     notes = Notes()
     import_h2o(project, root, action="pour milk", progress=notes)
     assert [v.group for v in project.videos()] == ["subject1", "subject3"]
@@ -102,7 +106,7 @@ def test_only_recordings_with_an_action(root: Path, project: Project):
     assert any("without labels, left out: 1" in line for line in notes.lines)
 
 
-def test_actions_nobody_knows(root: Path, project: Project):
+def test_actions_nobody_knows(root: Path, project: StoredProject):
     with refused(ExitCode.USAGE, "unknown action 'pour mlik'") as caught:
         import_h2o(project, root, action="pour mlik")
     assert "did you mean 'pour milk'" in caught.value.hint
@@ -126,7 +130,7 @@ def test_actions_nobody_knows(root: Path, project: Project):
     ],
 )
 def test_a_file_that_is_wrong_fails_alone(
-    root: Path, project: Project, name: str, content: str, said: str
+    root: Path, project: StoredProject, name: str, content: str, said: str
 ):
     path = root / "subject1/h1/2/cam4" / name
     path.write_text(content)
@@ -150,7 +154,7 @@ def test_a_file_that_is_wrong_fails_alone(
     ],
 )
 def test_a_line_that_does_not_fit_is_named_and_nothing_is_written(
-    root: Path, project: Project, row: str, said: str, code: ExitCode
+    root: Path, project: StoredProject, row: str, said: str, code: ExitCode
 ):
     path = write_h2o_list(root, "train", [f"subject1/h1/1 {GRAB} 0 2 0 7", row])
     if not row:
@@ -160,7 +164,7 @@ def test_a_line_that_does_not_fit_is_named_and_nothing_is_written(
     assert not project.videos()
 
 
-def test_lists_may_be_missing_or_lie_elsewhere(tmp_path: Path, project: Project):
+def test_lists_may_be_missing_or_lie_elsewhere(tmp_path: Path, project: StoredProject):
     root = tmp_path / "bare"
     write_h2o(root)
     notes = Notes()
@@ -173,7 +177,7 @@ def test_lists_may_be_missing_or_lie_elsewhere(tmp_path: Path, project: Project)
     assert len(project.phases()) == 1
 
 
-def test_phases_beyond_the_poses_are_cut_and_said(root: Path, project: Project):
+def test_phases_beyond_the_poses_are_cut_and_said(root: Path, project: StoredProject):
     write_h2o_list(root, "train", [f"subject1/h1/1 {POUR} 1 8 0 7", "subject1/h1/2 1 2 20 0 7"])
     results = import_h2o(project, root)
     # One frame more is within what data sets differ by; twelve more are not.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import Phase
 from la2ds_cli.datasets.ikea_asm import import_ikea_asm
 from tests.formats.data_set_samples import (
@@ -49,11 +49,11 @@ def folder_of(root: Path, scan: str = FIRST, network: str = "keypoint_rcnn_ft") 
     return root / scan / "dev3" / "predictions" / "pose2d" / network
 
 
-def first_pose(project: Project):
+def first_pose(project: StoredProject):
     return project.read_pose(project.videos()[0].id)[0]
 
 
-def test_scans_become_poses_with_splits_and_half_open_phases(root: Path, project: Project):
+def test_scans_become_poses_with_splits_and_half_open_phases(root: Path, project: StoredProject):
     results = import_ikea_asm(project, root)
     assert [(r.status, r.frames) for r in results] == [("ok", 8)] * 3
     videos = project.videos()
@@ -75,14 +75,14 @@ def test_scans_become_poses_with_splits_and_half_open_phases(root: Path, project
 @pytest.mark.parametrize(
     "name", ["kallax_shelf_drawer", "Kallax_Shelf_Drawer", "kallax shelf-drawer"]
 )
-def test_only_one_furniture(root: Path, project: Project, name: str):
+def test_only_one_furniture(root: Path, project: StoredProject, name: str):
     assert len(import_ikea_asm(project, root, furniture=name)) == 2
     with refused(ExitCode.USAGE, "unknown furniture 'kalax'") as caught:
         import_ikea_asm(project, root, furniture="kalax")
     assert "Kallax_Shelf_Drawer, Lack_TV_Bench" in caught.value.hint
 
 
-def test_a_frame_without_a_person_is_all_zeros_in_the_files(root: Path, project: Project):
+def test_a_frame_without_a_person_is_all_zeros_in_the_files(root: Path, project: StoredProject):
     nobody = ikea_person(np.zeros((17, 2)), 0.0, boxes=[0.0] * 4, score=0.0)
     write_ikea_frame(folder_of(root), 2, [nobody])
     write_ikea_frame(folder_of(root), 4, [])
@@ -93,7 +93,7 @@ def test_a_frame_without_a_person_is_all_zeros_in_the_files(root: Path, project:
     assert np.isfinite(pose.xy[[0, 1, 3, 5]]).all()
 
 
-def test_of_several_people_the_best_scored_is_taken(root: Path, project: Project):
+def test_of_several_people_the_best_scored_is_taken(root: Path, project: StoredProject):
     """In every frame anew, as the data set's code does."""
     for t in range(8):
         main, other = joints(t, at=900, scale=5), joints(0, at=100, scale=3)
@@ -119,7 +119,7 @@ def test_of_several_people_the_best_scored_is_taken(root: Path, project: Project
     ],
 )
 def test_a_scan_whose_segments_are_wrong_fails_alone(
-    root: Path, project: Project, annotation: object, said: str
+    root: Path, project: StoredProject, annotation: object, said: str
 ):
     scan = annotation if isinstance(annotation, int) else {"annotation": annotation}
     write_json(root / "gt_segments.json", {"database": {SECOND: scan}})
@@ -138,7 +138,7 @@ def test_a_scan_whose_segments_are_wrong_fails_alone(
     ],
 )
 def test_a_file_that_is_wrong_fails_with_its_scan_alone(
-    root: Path, project: Project, content: str, said: str
+    root: Path, project: StoredProject, content: str, said: str
 ):
     path = folder_of(root, SECOND) / "scan_video_000000000003_keypoints.json"
     path.write_text(content)

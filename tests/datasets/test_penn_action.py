@@ -11,7 +11,7 @@ from scipy.io import loadmat, savemat
 
 from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import Phase, PoseSequence
 from la2ds_cli.datasets.penn_action import HIDDEN_SCORE, import_penn_action, read_clip, read_mat
 from la2ds_cli.formats.file_clip import to_sequence
@@ -181,7 +181,7 @@ def carl(tmp_path: Path) -> Path:
     return folder
 
 
-def test_labels_become_phases(root: Path, carl: Path, project: Project):
+def test_labels_become_phases(root: Path, carl: Path, project: StoredProject):
     notes = Notes()
     import_penn_action(project, root, None, progress=notes, carl_labels=carl)
     one, two, three = (v.id for v in project.videos())
@@ -192,7 +192,9 @@ def test_labels_become_phases(root: Path, carl: Path, project: Project):
     assert notes.lines == ["clips without labels: 1"]
 
 
-def test_labels_of_another_number_of_frames_are_stretched(root: Path, carl: Path, project: Project):
+def test_labels_of_another_number_of_frames_are_stretched(
+    root: Path, carl: Path, project: StoredProject
+):
     write_labels(carl, "train/golf_swing/0001", [0, 0, 0, 1, 1, 1, 2, 2])
     write_labels(carl, "val/golf_swing/0002_label", [0, 1, 2])
     import_penn_action(project, root, "golf_swing", carl_labels=carl)
@@ -213,7 +215,7 @@ def test_labels_of_another_number_of_frames_are_stretched(root: Path, carl: Path
     ],
 )
 def test_a_clip_with_wrong_labels_fails_alone(
-    root: Path, carl: Path, project: Project, labels: object, said: str
+    root: Path, carl: Path, project: StoredProject, labels: object, said: str
 ):
     path = carl / "train" / "golf_swing" / "0001.npy"
     if labels is None:
@@ -230,7 +232,7 @@ def test_a_clip_with_wrong_labels_fails_alone(
 
 
 def test_two_files_for_a_clip_and_a_folder_without_labels(
-    root: Path, carl: Path, project: Project, tmp_path: Path
+    root: Path, carl: Path, project: StoredProject, tmp_path: Path
 ):
     write_labels(carl, "val/golf_swing/0001_b", [0, 0, 1, 2])
     for folder, said, code in (

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.demo.run import constant_speed, counterpart_error, run_demo
 from la2ds_cli.video.reader import read_frames
 from la2ds_cli.views.sync import SideBySide
@@ -120,7 +120,7 @@ def test_a_limit_of_training_needs_training(tmp_path: Path):
 
 
 def test_a_project_of_your_own_is_not_touched(tmp_path: Path):
-    Project.create(tmp_path)
+    StoredProject.create(tmp_path)
     result = invoke("demo", tmp_path, code=ExitCode.USAGE)
     assert "choose another folder for the demo" in result.stderr
     assert not (tmp_path / "videos").exists()

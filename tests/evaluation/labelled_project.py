@@ -10,10 +10,10 @@ from rich.console import Console
 
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.evaluation.evaluate import Request, evaluate
-from la2ds_cli.evaluation.table import evaluation_table
+from la2ds_cli.evaluation.evaluation_table import evaluation_table
 from tests.movement import add_sequence, sequence, warped_phase
 
 BOUNDS = (0.35, 0.65)
@@ -26,10 +26,10 @@ TINY = [
 
 def labelled_project(
     root: Path, *, train: int = 6, test: int = 4, labels: bool = True, split: bool = True
-) -> Project:
+) -> StoredProject:
     """Clips train0.., test0.. of one movement at known, different paces and frame rates; the phases
     begin at fixed shares of the movement, not of the clip."""
-    project = Project.create(root)
+    project = StoredProject.create(root)
     rows = ["video,start,end,phase"]
     for n in range(train + test):
         name = f"train{n}" if n < train else f"test{n - train}"
@@ -49,7 +49,7 @@ def label_rows(name: str, phase: np.ndarray) -> list[str]:
     return [f"{name},{edges[i]},{edges[i + 1]},{NAMES[i]}" for i in range(3)]
 
 
-def random_run(project: Project, run: str, seed: int = 0, *overrides: str) -> None:
+def random_run(project: StoredProject, run: str, seed: int = 0, *overrides: str) -> None:
     """Random weights, which do not name the clips they have seen."""
     from la2ds_cli.network.torch_network import build_network
     from la2ds_cli.training import checkpoint
@@ -64,7 +64,9 @@ def random_run(project: Project, run: str, seed: int = 0, *overrides: str) -> No
     )
 
 
-def evaluated(project: Project, *runs: str, config: Config | None = None, **fields: Any) -> Any:
+def evaluated(
+    project: StoredProject, *runs: str, config: Config | None = None, **fields: Any
+) -> Any:
     """The document of an evaluation; fields: of the request."""
     fields = {"device": "cpu", **fields}
     return evaluate(Request(project, config or Config(), runs, **fields)).document
@@ -78,7 +80,7 @@ def shown(result: dict[str, Any], width: int = 100) -> str:
     return capture.get()
 
 
-def relabel(project: Project, old: str, new: str) -> None:
+def relabel(project: StoredProject, old: str, new: str) -> None:
     """Replace text in phases.csv."""
     path = project.phases_path
     text = path.read_text("utf-8")

@@ -11,7 +11,7 @@ import pytest
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.evaluation import clips
 from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.training.train import TrainOptions, train
@@ -20,13 +20,15 @@ from tests.movement import add_sequence, sequence, warped_phase, without
 from tests.told import refused
 
 
-def change(project: Project, name: str, **values: object) -> None:
+def change(project: StoredProject, name: str, **values: object) -> None:
     """Change a row of videos.csv."""
     video = next(v for v in project.videos() if v.id == name)
     project.add_videos([replace(video, **values)])
 
 
-def refusal(project: Project, said: str, *, code=ExitCode.MISMATCH, **asked: Any) -> UserError:
+def refusal(
+    project: StoredProject, said: str, *, code=ExitCode.MISMATCH, **asked: Any
+) -> UserError:
     with refused(code, said) as caught:
         evaluated(project, **{"features": ["time_only"], **asked})
     return caught.value
@@ -156,14 +158,14 @@ def test_a_copy_of_a_test_clip_is_left_out_and_a_clip_of_nothing_named(tmp_path:
 # --- what a run has seen ------------------------------------------------------------------------
 
 
-def trained(project: Project) -> Project:
+def trained(project: StoredProject) -> StoredProject:
     """One step of training on the clips that are marked now."""
     config = load_config(overrides=[*TINY, "train.steps=1"])
     train(project, config=config, options=TrainOptions("cpu"))
     return project
 
 
-def warnings_of(project: Project, features: str = "model") -> str:
+def warnings_of(project: StoredProject, features: str = "model") -> str:
     return "\n".join(evaluated(project, protocol="casa", features=[features])["warnings"])
 
 

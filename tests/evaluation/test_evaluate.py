@@ -14,10 +14,10 @@ import pytest
 
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.evaluation.evaluate import Request, score_request
-from la2ds_cli.evaluation.table import verdict
+from la2ds_cli.evaluation.evaluation_table import verdict
 from la2ds_cli.network.embedder import Embedder
 from tests.evaluation.labelled_project import (
     TINY,
@@ -35,7 +35,7 @@ BASELINES = ["raw_pose", "raw_pose_best", "time_only", "untrained"]
 HEADER = ["feature", "draw", "a", "b", "event", "error_frames", "error_percent", "error_seconds"]
 FRACTIONS = ["10 %", "50 %", "100 %"]
 PHASES = ["phase_classification", "phase_progression", "kendalls_tau", "precision_at_k"]
-Made = tuple[Project, dict[str, Any]]
+Made = tuple[StoredProject, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_without_labels_events_are_kinematic_and_flagged(tmp_path: Path) -> None
 
 
 def test_motionless_clips_are_null_with_reasons_and_still_written(tmp_path: Path) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     for n in range(3):
         add_sequence(project, f"clip{n}", sequence(np.zeros(30 + n)))
     result = evaluated(project, features=BASELINES)
@@ -360,7 +360,7 @@ def test_golf_baselines_agree_with_an_independent_implementation(tmp_path: Path)
     """Reference: 2.63/4.80 raw DTW, 7.84/8.72 time only (median/mean percent), other trims."""
     from la2ds_cli.datasets.penn_action import import_penn_action
 
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     import_penn_action(project, PENN, "golf_swing")
     shutil.copy(PENN / "phases_kinematic.csv", project.phases_path)
     config = load_config(overrides=["evaluate.pairs=150", "evaluate.trim_draws=1"])

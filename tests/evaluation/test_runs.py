@@ -14,14 +14,14 @@ import pytest
 
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.table import Cell
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.evaluation.evaluate import Scored, mean_of, result_name
+from la2ds_cli.evaluation.evaluation_table import evaluation_parts, notes, verdict
 from la2ds_cli.evaluation.features import FeatureRequest, feature_sets
 from la2ds_cli.evaluation.measure import Measure, joined, mean_over_runs, undefined
-from la2ds_cli.evaluation.table import evaluation_parts, notes, verdict
 from la2ds_cli.network.embedder import Embedder
 from la2ds_cli.training.train import train
 from tests import small_runs
@@ -33,7 +33,7 @@ UNDEFINED = {"value": None, "interval": None, "reason": None}
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory) -> StoredProject:
     project = labelled_project(tmp_path_factory.mktemp("runs"), train=4, test=3)
     for seed, run in enumerate(("a", "b", "c")):
         random_run(project, run, seed)
@@ -41,18 +41,18 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def measured(project: Project, *runs: str, **options: Any) -> dict[str, Any]:
+def measured(project: StoredProject, *runs: str, **options: Any) -> dict[str, Any]:
     config = load_config(overrides=TINY)
     return evaluated(project, *runs, config=config, device="cpu", **options)
 
 
 @pytest.fixture(scope="module")
-def three(project: Project) -> dict[str, Any]:
+def three(project: StoredProject) -> dict[str, Any]:
     return measured(project, "a", "b", "c")
 
 
 def test_each_clip_is_embedded_once_by_each_network(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The base model stands beside both runs and is a set of its own; trimmed and whole clips are
     asked for by checks, metrics, references and transfers."""
@@ -78,7 +78,7 @@ def said(result: dict[str, Any]) -> str:
 
 
 def test_model_is_the_mean_of_the_runs_with_their_spread(
-    project: Project, three: dict[str, Any]
+    project: StoredProject, three: dict[str, Any]
 ) -> None:
     alone = [measured(project, run, features=["model"])["features"]["model"] for run in "abc"]
     row = three["features"]["model"]
@@ -110,7 +110,7 @@ def test_model_is_the_mean_of_the_runs_with_their_spread(
 
 
 def test_runs_that_say_little_about_seeds_are_named(
-    project: Project, three: dict[str, Any]
+    project: StoredProject, three: dict[str, Any]
 ) -> None:
     assert not any("seed" in text for text in three["warnings"])
     random_run(project, "again", 1)
@@ -128,7 +128,7 @@ def test_a_run_is_aligned_in_2d_where_the_clips_have_no_joints_in_3d(
     tmp_path: Path, deep: bool
 ) -> None:
     """As by align: with the base model, which reads joints in the image."""
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     for n in range(6):
         pose = sequence(warped_phase(40, n)) if not deep else in_space(warped_phase(40, n))
         add_sequence(project, f"clip{n}", pose)
@@ -146,7 +146,10 @@ def test_all_sets_beside_a_run_of_joints_in_3d_compare_them_in_3d(
     tmp_path: Path, joints: str
 ) -> None:
     """Filmed from many sides, the clips are the same movement in space and another in the image."""
-    project, phases = Project.create(tmp_path), [warped_phase(40 + 7 * n, n) for n in range(6)]
+    project, phases = (
+        StoredProject.create(tmp_path),
+        [warped_phase(40 + 7 * n, n) for n in range(6)],
+    )
     for n, phase in enumerate(phases):
         pose = in_space(phase, turn=0.5 * n, fps=(20.0, 25.0, 30.0)[n % 3])
         add_sequence(project, f"clip{n}", pose)
@@ -262,7 +265,7 @@ def test_files_of_many_runs_have_a_short_name() -> None:
     assert result_name(["x" * 200], "la2ds") == "x" * 200  # by which it is found
 
 
-def test_command_takes_runs_and_protocol(project: Project) -> None:
+def test_command_takes_runs_and_protocol(project: StoredProject) -> None:
     command = ["evaluate", "--project", project.root, "--device", "cpu"]
     for runs in (("--run", "a, b"), ("--run", "a", "--run", "b")):
         result = invoke(*command, *runs, "--protocol", "paper")

@@ -15,12 +15,12 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.evaluation.evaluate import MEDIAN, Inputs, Scored, score
+from la2ds_cli.evaluation.evaluation_table import verdict
 from la2ds_cli.evaluation.event_transfer import Draw, TransferError, compare, measure_transfer
 from la2ds_cli.evaluation.events import EvaluationClip
 from la2ds_cli.evaluation.features import OPEN, FeatureSet, FeatureVariant
 from la2ds_cli.evaluation.measure import Measure, mean_over_runs
 from la2ds_cli.evaluation.protocol import get_protocol
-from la2ds_cli.evaluation.table import verdict
 from tests.alignments import matched
 from tests.movement import sequence
 

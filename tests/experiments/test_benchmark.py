@@ -12,7 +12,7 @@ import pytest
 
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.evaluation import evaluate as evaluation
 from la2ds_cli.experiments.benchmark import benchmark, method_rows
 from la2ds_cli.experiments.comparison import Result
@@ -31,30 +31,30 @@ METHODS = ("la2ds", "tcc")
 SEEDS = (0, 1)
 
 
-def _run(projects: list[Project], out: Path, **options: Any) -> Result:
+def _run(projects: list[StoredProject], out: Path, **options: Any) -> Result:
     chosen: dict[str, Any] = {"seeds": SEEDS, "settings": SETTINGS, **options}
     methods = chosen.pop("methods", METHODS)
     return benchmark(projects, Plan(device="cpu", **chosen), methods, out=out)
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory) -> StoredProject:
     return six_clips(tmp_path_factory.mktemp("benchmark") / "swings")
 
 
 @pytest.fixture(scope="module")
-def result(project: Project) -> Result:
+def result(project: StoredProject) -> Result:
     return _run([project], project.root / "out")
 
 
 @pytest.fixture
-def copied(project: Project, result: Result, tmp_path: Path) -> Project:
+def copied(project: StoredProject, result: Result, tmp_path: Path) -> StoredProject:
     """The project with all runs done, to be changed."""
     shutil.copytree(project.root, tmp_path / "swings")
-    return Project.open(tmp_path / "swings")
+    return StoredProject.open(tmp_path / "swings")
 
 
-def _evaluated(project: Project, method: str, seed: int, *features: str) -> dict[str, Any]:
+def _evaluated(project: StoredProject, method: str, seed: int, *features: str) -> dict[str, Any]:
     """The rows of `la2ds evaluate` with the settings of a method."""
     config = method_rows([method], SETTINGS)[0].recipe(project, seed)
     runs = [run_name(f"benchmark-{method}", project, config)] if "model" in features else []
@@ -75,7 +75,7 @@ def _scores(result: Result) -> list[Any]:
     return [(one.data, one.row, one.seed, one.scores) for one in result.entries]
 
 
-def test_cells_are_the_means_of_the_evaluations(project: Project, result: Result) -> None:
+def test_cells_are_the_means_of_the_evaluations(project: StoredProject, result: Result) -> None:
     assert result.exit_code() == ExitCode.OK
     for method in METHODS:
         rows = [_evaluated(project, method, seed, "model")["model"] for seed in SEEDS]
@@ -110,7 +110,7 @@ def test_a_note_says_what_event_transfer_is_made_of(result: Result) -> None:
     assert "swings: event transfer of a method = network, no other clips" in _notes(result)
 
 
-def test_every_encoder_is_scored_untrained(project: Project, result: Result) -> None:
+def test_every_encoder_is_scored_untrained(project: StoredProject, result: Result) -> None:
     names = [row for row in result.rows() if row not in result.labels]
     clock_and_poses = ["time_only", "raw_pose", "raw_pose_best"]
     assert names == [*clock_and_poses, "untrained-la2ds", "untrained-tcc"]
@@ -120,7 +120,7 @@ def test_every_encoder_is_scored_untrained(project: Project, result: Result) -> 
 
 
 def test_a_second_call_trains_and_scores_nothing(
-    copied: Project, result: Result, monkeypatch: pytest.MonkeyPatch
+    copied: StoredProject, result: Result, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluation, "score_request", lambda *_, **__: pytest.fail("scored again"))
     before = {p: p.stat().st_mtime_ns for p in copied.root.glob("checkpoints/*/best.*")}
@@ -131,16 +131,16 @@ def test_a_second_call_trains_and_scores_nothing(
     assert figures(again) == figures(result)
 
 
-def test_projects_of_one_name_are_different_data(copied: Project, tmp_path: Path) -> None:
+def test_projects_of_one_name_are_different_data(copied: StoredProject, tmp_path: Path) -> None:
     twins = [tmp_path / parent / "x" / "swings" for parent in "ab"]
     for twin in twins:
         shutil.copytree(copied.root, twin)
-    found = _run([Project.open(twin) for twin in twins], tmp_path / "out")
+    found = _run([StoredProject.open(twin) for twin in twins], tmp_path / "out")
     assert [data.name for data in found.data] == ["a/x/swings", "b/x/swings"]
     assert _cells(found, "tcc", "a/x/swings")["kendalls_tau"].seeds == 2
 
 
-def test_changed_labels_or_settings_are_scored_again(copied: Project) -> None:
+def test_changed_labels_or_settings_are_scored_again(copied: StoredProject) -> None:
     first = _run([copied], copied.root / "out")
     lines = copied.phases_path.read_text().splitlines()
     write_text(copied.phases_path, "\n".join(line for line in lines if "middle" not in line))
@@ -181,9 +181,9 @@ SCORE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.experiments.scores import cached_scores
-project = Project.open(Path(sys.argv[2]))
+project = StoredProject.open(Path(sys.argv[2]))
 config = project.config(overrides=sys.argv[3:])
 found = cached_scores(project, "poses", config, ["raw_pose"], protocol="la2ds", device="cpu")
 print(found.scores["raw_pose"]["event_transfer_mean"])
@@ -210,7 +210,7 @@ def test_changed_code_is_scored_again(tmp_path: Path) -> None:
     assert score() > 5 * first
 
 
-def test_other_clips_are_other_runs(copied: Project, result: Result) -> None:
+def test_other_clips_are_other_runs(copied: StoredProject, result: Result) -> None:
     """One more to learn from; a clip more to be tested on changes no run."""
     names = {o.run for o in result.runs()}
     config = method_rows(["tcc"], SETTINGS)[0].recipe(copied, 0)

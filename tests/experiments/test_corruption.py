@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.config_sections import HeatmapConfig
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.evaluation.clips import clip_generator
 from la2ds_cli.experiments.corruption import (
     CorruptedProject,
@@ -115,11 +115,11 @@ NOISE = JointNoise(1.0, 0, HeatmapConfig())
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     return six_clips(tmp_path / "project", labels=False)
 
 
-def test_either_side_has_its_own_corruption_and_recipe(project: Project) -> None:
+def test_either_side_has_its_own_corruption_and_recipe(project: StoredProject) -> None:
     seen = CorruptedProject(project, "x", train=NOISE, test=None)
     for video in project.videos():
         clean, before = project.read_pose(video.id)
@@ -140,7 +140,7 @@ def test_every_setting_of_a_corruption_is_in_its_recipe() -> None:
     assert NOISE.recipe("poses").key != NOISE.recipe("other poses").key
 
 
-def test_nothing_is_written_over_the_clean_project(project: Project) -> None:
+def test_nothing_is_written_over_the_clean_project(project: StoredProject) -> None:
     seen = CorruptedProject(project, "some-label", train=None, test=NOISE)
     assert seen.results_dir("evaluate") == project.root / "results" / "robustness" / "some-label"
     assert seen.run_dir("default") == project.run_dir("default")
@@ -157,7 +157,7 @@ def test_labels_are_left_as_they_are(tmp_path: Path) -> None:
     assert CorruptedProject(project, "x", train=NOISE, test=NOISE).phases() == project.phases()
 
 
-def _clean_files(project: Project) -> dict[Path, int]:
+def _clean_files(project: StoredProject) -> dict[Path, int]:
     """Files outside results/robustness/ and when they were written."""
     files = [path for path in project.root.rglob("*") if path.is_file()]
     return {p: p.stat().st_mtime_ns for p in files if "robustness" not in p.parts}

@@ -14,7 +14,7 @@ import pytest
 
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.experiments.benchmark import benchmark, method_rows
 from la2ds_cli.experiments.runner import Plan
 from la2ds_cli.experiments.scores import scored_inputs
@@ -50,19 +50,19 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     made = clips(tmp_path / "swings", count=8, length=36)
     for n in range(4):
         add_sequence(made, f"test{n}", sequence(warped_phase(40, 50 + n), scale=80.0), "test")
-    return Project.open(made.root)
+    return StoredProject.open(made.root)
 
 
-def _call(project: Project, *arguments: str) -> dict:
+def _call(project: StoredProject, *arguments: str) -> dict:
     return json.loads(invoke(*arguments, "--project", project.root, "--json").stdout)
 
 
 def test_a_run_of_changed_code_is_refused_and_never_passes_for_its_result(
-    module: str, project: Project, tmp_path: Path
+    module: str, project: StoredProject, tmp_path: Path
 ) -> None:
     sets = ["model.width=24", "train.steps=2", "train.batch_size=2", "train.threads=1"]
     arguments = ["train", "--method", module, "--run", "mine", "--device", "cpu"]
@@ -87,7 +87,7 @@ def test_a_run_of_changed_code_is_refused_and_never_passes_for_its_result(
 
 @pytest.mark.parametrize("option", ["--method=", "--set=model.encoder="])
 def test_a_module_that_python_does_not_find_is_said_to_be_missing(
-    option: str, module: str, project: Project
+    option: str, module: str, project: StoredProject
 ) -> None:
     arguments = ["train", f"{option}{module}s", "--project", project.root]
     found = invoke(*arguments, code=ExitCode.USAGE)
@@ -106,7 +106,9 @@ def _moment_error(features: list[np.ndarray], phases: list[np.ndarray]) -> float
     return float(np.mean(errors))
 
 
-def test_it_trains_embeds_and_evaluates_by_its_dotted_name(module: str, project: Project) -> None:
+def test_it_trains_embeds_and_evaluates_by_its_dotted_name(
+    module: str, project: StoredProject
+) -> None:
     sets = [part for setting in QUICK[:6] for part in ("--set", setting)]
     trained = _call(project, "train", "--method", module, "--run", "mine", "--device", "cpu", *sets)
     assert trained["steps"] == 150
@@ -117,7 +119,7 @@ def test_it_trains_embeds_and_evaluates_by_its_dotted_name(module: str, project:
         project.root / "project.toml",
         'preset = "default"\n[evaluate]\ntrim_draws = 1\n[align]\nreference_clips = 0\n',
     )
-    project = Project.open(project.root)
+    project = StoredProject.open(project.root)
     found = _call(project, "evaluate", "--run", "mine", "--device", "cpu")
     assert found["features"]["model"]["kendalls_tau"]["value"] is not None
     # Known moments: the clips are one movement at other speeds.
@@ -129,7 +131,9 @@ def test_it_trains_embeds_and_evaluates_by_its_dotted_name(module: str, project:
     assert learned < 0.7 * before
 
 
-def test_it_stands_in_a_benchmark_beside_the_shipped_ones(module: str, project: Project) -> None:
+def test_it_stands_in_a_benchmark_beside_the_shipped_ones(
+    module: str, project: StoredProject
+) -> None:
     config = method_rows([module], QUICK)[0].recipe(project, 3)
     assert (config.model.encoder, config.model.width, config.train.seed) == (module, 24, 3)
     settings = [*QUICK, "train.steps=4", "train.validate_every=4", "model.heads=2"]

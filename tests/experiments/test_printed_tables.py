@@ -9,7 +9,7 @@ import pytest
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.experiments.comparison import MEAN, DataSet, Result, RunEntry
 from la2ds_cli.experiments.printed_tables import find_source, paper_data, paper_methods
 from la2ds_cli.experiments.scores import METRICS, TASKS
@@ -74,8 +74,8 @@ def test_the_columns_are_metrics_and_the_methods_are_known() -> None:
         assert {name for row in data.figures.values() for name in row} <= metrics
 
 
-def _project(root: Path, pose_format: str, *paths: str) -> Project:
-    project = Project.create(root)
+def _project(root: Path, pose_format: str, *paths: str) -> StoredProject:
+    project = StoredProject.create(root)
     for n, path in enumerate(paths):
         recipe = Recipe("import", 1, {"format": pose_format}, {"poses": str(n)})
         project.write_pose(f"clip{n}", sequence(warped_phase(20, n)), recipe)

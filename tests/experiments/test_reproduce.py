@@ -12,7 +12,7 @@ import pytest
 
 from la2ds_cli.core.artifact import read_header
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.experiments import runner
 from la2ds_cli.experiments.comparison import Result, RunEntry
 from la2ds_cli.experiments.reproduce import reproduce
@@ -24,16 +24,16 @@ _DIGEST = re.compile("-[0-9a-f]{8}(?=-s)")
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory) -> StoredProject:
     return six_clips(tmp_path_factory.mktemp("reproduce") / "project")
 
 
-def _table(project: Project, table: Any, **options: Any) -> Result:
+def _table(project: StoredProject, table: Any, **options: Any) -> Result:
     plan = {"settings": TINY, "device": "cpu", **options}
     return reproduce(project, table, Plan(**plan))
 
 
-def _document(project: Project, table: str) -> dict[str, Any]:
+def _document(project: StoredProject, table: str) -> dict[str, Any]:
     return json.loads((project.results_dir("reproduce") / f"{table}.json").read_text())
 
 
@@ -46,7 +46,7 @@ def _by_row(result: Result, features: str = "model") -> dict[str, RunEntry]:
     return found
 
 
-def test_components_of_two_seeds(project: Project) -> None:
+def test_components_of_two_seeds(project: StoredProject) -> None:
     result = _table(project, "table4", seeds=(0, 1))
     assert result.exit_code() == ExitCode.OK
     names = ("-no-spatial", "-no-temporal", "-no-cross-attention", "-no-position", "-no-projection")
@@ -70,7 +70,7 @@ def test_components_of_two_seeds(project: Project) -> None:
     assert {"system", "python", "torch", "numpy", "scikit-learn", "la2ds"} < machine.keys()
 
 
-def test_heatmaps_and_augmentations_share_the_whole_recipe(project: Project) -> None:
+def test_heatmaps_and_augmentations_share_the_whole_recipe(project: StoredProject) -> None:
     heatmaps = _table(project, "table5").runs()
     result = _table(project, "table6")
     assert result.exit_code() == ExitCode.OK
@@ -84,7 +84,7 @@ def test_heatmaps_and_augmentations_share_the_whole_recipe(project: Project) -> 
     assert not result.runs()[-1].reused
 
 
-def test_an_embedding_stands_alone_unless_asked_otherwise(project: Project) -> None:
+def test_an_embedding_stands_alone_unless_asked_otherwise(project: StoredProject) -> None:
     """The default recipe combines it with the base model, which would hide what a row changes."""
     plan = Plan(settings=["train.steps=1"], device="cpu")
     result = reproduce(project, "table5", plan, preset="default")
@@ -95,7 +95,7 @@ def test_an_embedding_stands_alone_unless_asked_otherwise(project: Project) -> N
     assert reproduce(project, "table5", plan, preset="default").facts["alignment"]["base"] == 1
 
 
-def test_missing_joints(project: Project) -> None:
+def test_missing_joints(project: StoredProject) -> None:
     result = _table(project, "table7")
     rows = _by_row(result)
     for missing in ("zero", "imputed"):
@@ -114,7 +114,7 @@ def test_missing_joints(project: Project) -> None:
     assert paper == [70.12, 69.54, 69.02, None, 68.94]
 
 
-def test_noisy_joints(project: Project) -> None:
+def test_noisy_joints(project: StoredProject) -> None:
     result = _table(project, "table8", minutes=5)
     rows, raw = _by_row(result), _by_row(result, "raw_pose")
     transfer = "event_transfer_mean"
@@ -134,7 +134,7 @@ def test_noisy_joints(project: Project) -> None:
     assert "68.59" in (project.results_dir("reproduce") / "table8.md").read_text()
 
 
-def test_worse_joints_leave_the_clean_project_as_it_is(project: Project) -> None:
+def test_worse_joints_leave_the_clean_project_as_it_is(project: StoredProject) -> None:
     _table(project, "table5")
     kept = ("poses", "embeddings", "phases.csv")
     files = [path for path in project.root.rglob("*") if path.is_file()]
@@ -144,7 +144,9 @@ def test_worse_joints_leave_the_clean_project_as_it_is(project: Project) -> None
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
-def test_a_finished_run_is_used_again_and_other_settings_are_another_run(project: Project) -> None:
+def test_a_finished_run_is_used_again_and_other_settings_are_another_run(
+    project: StoredProject,
+) -> None:
     first = _table(project, "table5")
     again = _table(project, "table5")
     assert all(outcome.reused for outcome in again.runs())
@@ -167,7 +169,7 @@ def _let_fail(monkeypatch: pytest.MonkeyPatch, errors: Mapping[str, BaseExceptio
     """Training raises the error of a row that has one."""
     real = runner.train_run
 
-    def train_run(project: Project, run: str, *rest: Any) -> Any:
+    def train_run(project: StoredProject, run: str, *rest: Any) -> Any:
         if error := errors.get(_DIGEST.sub("", run)):
             raise error
         return real(project, run, *rest)
@@ -176,7 +178,7 @@ def _let_fail(monkeypatch: pytest.MonkeyPatch, errors: Mapping[str, BaseExceptio
 
 
 def test_a_run_that_fails_does_not_take_the_others_along(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lower = UserError("the loss is not a number", hint="lower it")
     memory = RuntimeError("out of memory\nin a kernel")

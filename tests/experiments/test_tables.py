@@ -17,7 +17,7 @@ from rich.console import Console
 from scipy.stats import ttest_rel
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.table import terminal
 from la2ds_cli.evaluation.measure import interval, video_counts
 from la2ds_cli.experiments.comparison import MEAN, DataSet, Result, RunEntry
@@ -163,7 +163,8 @@ def test_cost_is_the_mean_of_the_runs_and_ranks_nobody(two: Result) -> None:
 
 def test_formats_hold_the_same_figures(two: Result, tmp_path: Path) -> None:
     paths = {
-        path.suffix: path for path in write_result(Project.create(tmp_path / "p"), two, tmp_path)
+        path.suffix: path
+        for path in write_result(StoredProject.create(tmp_path / "p"), two, tmp_path)
     }
     assert set(paths) == {".md", ".csv", ".json"}
     stored = json.loads(paths[".json"].read_text())
@@ -203,7 +204,7 @@ def test_a_failed_run_has_a_line_with_its_error(tmp_path: Path) -> None:
     assert alone.exit_code() == ExitCode.UNUSABLE
     alone.entries.append(replace(result.entries[0], collapse="of rank 1"))
     assert "swings, run: the embedding has collapsed, of rank 1" in all_notes(alone, [])
-    _, path, _ = write_result(Project.create(tmp_path / "p"), result, tmp_path)
+    _, path, _ = write_result(StoredProject.create(tmp_path / "p"), result, tmp_path)
     last = list(csv.DictReader(io.StringIO(path.read_text())))[-1]
     assert (last["run"], last["metric"], last["error"]) == ("r9", "", "a|b <i> & 5 %")
     assert r"a\|b \<i\>" in markdown(result, found)

@@ -14,7 +14,7 @@ import torch
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.features import frame_features
 from la2ds_cli.features.frame_features import (
     FrameFeatureReader,
@@ -32,8 +32,8 @@ STEP = 8  # grey levels from frame to frame of grey_steps
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
+def project(tmp_path: Path) -> StoredProject:
+    return StoredProject.create(tmp_path / "project")
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     return ["model.input=rgb", *use_thumbnails(monkeypatch, tmp_path / "net.pth")]
 
 
-def reader(project: Project, settings: Sequence[str]) -> FrameFeatureReader:
+def reader(project: StoredProject, settings: Sequence[str]) -> FrameFeatureReader:
     found = frame_feature_reader(project, project.config(overrides=settings), device="cpu")
     assert found is not None
     return found
@@ -53,7 +53,7 @@ def reader(project: Project, settings: Sequence[str]) -> FrameFeatureReader:
 
 @pytest.mark.parametrize("fps", [30.0, 10.0, 20.0])
 def test_the_rows_are_those_of_the_moments_of_the_poses(
-    project: Project, settings: list[str], fps: float
+    project: StoredProject, settings: list[str], fps: float
 ) -> None:
     """A part of a film, at rates above, below and equal to that of the model."""
     film(project, "part", grey_steps(24), fps=fps, options=ClipOptions(start=0.2, end=0.72))
@@ -65,7 +65,9 @@ def test_the_rows_are_those_of_the_moments_of_the_poses(
     np.testing.assert_allclose(found.time, found.frame / fps, atol=1e-6)
 
 
-def test_turned_and_mirrored_as_the_clip_is_read(project: Project, settings: list[str]) -> None:
+def test_turned_and_mirrored_as_the_clip_is_read(
+    project: StoredProject, settings: list[str]
+) -> None:
     """The white quarter, bottom right, is bottom left in a mirrored clip and in a mirror image."""
     film(project, "plain", [quadrants()] * 9)
     film(project, "mirrored", [quadrants()] * 9, options=ClipOptions(mirror=True))
@@ -103,7 +105,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_made_once_and_again_when_what_they_depend_on_changes(
-    project: Project, settings: list[str], computed: list[str], tmp_path: Path
+    project: StoredProject, settings: list[str], computed: list[str], tmp_path: Path
 ) -> None:
     film(project, "clip", grey_steps(12))
 
@@ -135,7 +137,7 @@ def test_made_once_and_again_when_what_they_depend_on_changes(
 
 
 def test_clips_without_pictures_are_named_with_the_remedy(
-    project: Project, settings: list[str]
+    project: StoredProject, settings: list[str]
 ) -> None:
     film(project, "gone", grey_steps(10))
     film(project, "lost", grey_steps(11))
@@ -149,7 +151,7 @@ def test_clips_without_pictures_are_named_with_the_remedy(
     assert "--input joints" in caught.value.hint
 
 
-def test_another_film_under_the_same_name(project: Project, settings: list[str]) -> None:
+def test_another_film_under_the_same_name(project: StoredProject, settings: list[str]) -> None:
     film(project, "clip", grey_steps(12))
     film(project, "other", grey_steps(14))
     films = project.root / "films"
@@ -159,7 +161,7 @@ def test_another_film_under_the_same_name(project: Project, settings: list[str])
 
 
 def test_a_film_that_changes_while_it_is_read_stores_nothing(
-    project: Project, settings: list[str], monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, settings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     film(project, "clip", grey_steps(12))
     film(project, "other", grey_steps(14))
@@ -176,7 +178,7 @@ def test_a_film_that_changes_while_it_is_read_stores_nothing(
     assert not project.features_path("clip").exists()
 
 
-def test_frames_that_the_file_does_not_have(project: Project) -> None:
+def test_frames_that_the_file_does_not_have(project: StoredProject) -> None:
     film(project, "clip", grey_steps(12))
     file = VideoFile(project.root / "films" / "clip.mp4")
     with refused(ExitCode.MISMATCH, "2 of 3 frames"):

@@ -12,8 +12,8 @@ from la2ds_cli.core.artifact import Recipe, staleness
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features import heatmap_cache as module
 from la2ds_cli.features.heatmap_cache import (
@@ -43,7 +43,7 @@ def walk(frames: int, seed: int = 0) -> PoseSequence:
 @pytest.fixture
 def project(tmp_path):
     """A project of two clips with 150 and 20 frames."""
-    project = Project.create(tmp_path / "p")
+    project = StoredProject.create(tmp_path / "p")
     for name, frames in (("long", 150), ("short", 20)):
         project.write_pose(name, walk(frames), POSE_RECIPE)
     project.add_videos(
@@ -159,7 +159,7 @@ def test_reading_what_is_not_there(project, tmp_path):
     with refused(ExitCode.UNUSABLE, "no cached heatmaps of long"):
         read_heatmaps(project, "long")
     with pytest.raises(UserError, match="no clips yet"):
-        cache_heatmaps(Project.create(tmp_path / "empty"), CONFIG)
+        cache_heatmaps(StoredProject.create(tmp_path / "empty"), CONFIG)
 
 
 def test_exported_heatmaps_are_those_of_the_cache_and_equal_without_one(project, monkeypatch):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.import_export import import_poses
@@ -15,12 +15,12 @@ Read = Callable[..., PoseSequence]
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
+def project(tmp_path: Path) -> StoredProject:
+    return StoredProject.create(tmp_path / "project")
 
 
 @pytest.fixture
-def read(project: Project) -> Read:
+def read(project: StoredProject) -> Read:
     """The poses of a file with a single clip, imported with the given options."""
 
     def call(name: str, path: Path, **told: Any) -> PoseSequence:

@@ -6,8 +6,8 @@ import numpy as np
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 
 SIZE = (640, 480)
@@ -46,7 +46,7 @@ def sample(
     )
 
 
-def add(project: Project, name: str, pose: PoseSequence) -> None:
+def add(project: StoredProject, name: str, pose: PoseSequence) -> None:
     """Put a sequence into a project as an imported clip would be."""
     project.write_pose(name, pose, Recipe("import", 1, {"format": "test"}, {"labels": name}))
     project.add_videos([Video(name, f"{name}.mat", "0" * 64, len(pose), pose.fps, *pose.size)])

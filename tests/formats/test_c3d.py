@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import heading
 from la2ds_cli.formats.c3d import Recorded, read_clips, read_recorded
@@ -140,7 +140,9 @@ def with_parameter(name: str, value: object) -> bytes:
         (with_parameter("POINT:LABELS", []), "no labelled points"),
     ],
 )
-def test_damage_is_said_in_a_sentence(tmp_path: Path, project: Project, content: bytes, said: str):
+def test_damage_is_said_in_a_sentence(
+    tmp_path: Path, project: StoredProject, content: bytes, said: str
+):
     path = tmp_path / "a.c3d"
     path.write_bytes(content)
     with pytest.raises(UserError, match=said) as caught:
@@ -213,7 +215,9 @@ def test_damaged_events_are_said_in_a_sentence(told: dict[str, object], said: st
     assert "EVENT:USED" in caught.value.hint
 
 
-def test_events_are_in_phases_csv_unless_a_person_set_others(tmp_path: Path, project: Project):
+def test_events_are_in_phases_csv_unless_a_person_set_others(
+    tmp_path: Path, project: StoredProject
+):
     path = C3dFile(laboratory(), LABELS, parameters=WALK).write(tmp_path / "a.c3d")
     (result,) = import_poses(project, "c3d", path)
     assert [phase.name for phase in project.phases()[result.video]][1:3] == [STRIKE, OFF]

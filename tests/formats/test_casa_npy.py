@@ -13,23 +13,23 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import Phase
 from la2ds_cli.formats.casa_npy import numbers_of, read_object
+from la2ds_cli.formats.file_people import PIXELS
 from la2ds_cli.formats.files import ImportOptions, PoseFileError
 from la2ds_cli.formats.import_export import import_poses
-from la2ds_cli.formats.people import PIXELS
 from tests.formats.data_set_samples import record, write_records
 from tests.told import refused
 
 OPTIONS = ImportOptions(fps=30)
 
 
-def load(project: Project, path: Path):
+def load(project: StoredProject, path: Path):
     return import_poses(project, "casa-npy", path, OPTIONS)
 
 
-def test_joints_of_two_coordinates_are_pixels(tmp_path: Path, project: Project):
+def test_joints_of_two_coordinates_are_pixels(tmp_path: Path, project: StoredProject):
     holes = record(12, axes=2)
     holes["pose"][2, 5] = holes["pose"][4] = np.nan
     holes["labels"] = list(holes["labels"])  # of np.int64
@@ -50,7 +50,7 @@ def test_joints_of_two_coordinates_are_pixels(tmp_path: Path, project: Project):
 
 
 def test_joints_of_three_coordinates_are_kept_and_seen_along_the_third(
-    tmp_path: Path, project: Project
+    tmp_path: Path, project: StoredProject
 ):
     path = write_records(tmp_path / "x_train.npy", {"a": record()})
     (result,) = load(project, path)
@@ -70,7 +70,7 @@ def test_joints_of_three_coordinates_are_kept_and_seen_along_the_third(
     ],
 )
 def test_the_name_of_the_file_says_split_and_background(
-    tmp_path: Path, project: Project, name: str, split: str, first: str
+    tmp_path: Path, project: StoredProject, name: str, split: str, first: str
 ):
     (result,) = load(project, write_records(tmp_path / name, {"a": record()}))
     assert project.videos()[0].split == split
@@ -115,7 +115,7 @@ def test_dtypes_orders_and_lists_as_numpy_writes_them(tmp_path: Path):
     ],
 )
 def test_a_record_that_is_wrong_fails_alone(
-    tmp_path: Path, project: Project, changed: dict[str, Any], said: str
+    tmp_path: Path, project: StoredProject, changed: dict[str, Any], said: str
 ):
     records = {"good": record(), "bad": record() | changed, "better": record(12)}
     results = load(project, write_records(tmp_path / "x_train.npy", records))
@@ -125,7 +125,7 @@ def test_a_record_that_is_wrong_fails_alone(
     assert "\n" not in results[1].message
 
 
-def test_names_that_read_alike_do_not_share_an_id(tmp_path: Path, project: Project):
+def test_names_that_read_alike_do_not_share_an_id(tmp_path: Path, project: StoredProject):
     records = {"a/1": record(), "a 1": record(12)}
     results = load(project, write_records(tmp_path / "x_train.npy", records))
     assert [(r.status, r.frames) for r in results] == [("ok", 9), ("ok", 12)]
@@ -145,7 +145,7 @@ def test_names_that_read_alike_do_not_share_an_id(tmp_path: Path, project: Proje
         (b"hello", r"not a pickled \.npy file"),
     ],
 )
-def test_what_is_no_record_file(tmp_path: Path, project: Project, content: Any, said: str):
+def test_what_is_no_record_file(tmp_path: Path, project: StoredProject, content: Any, said: str):
     path = tmp_path / "x_train.npy"
     write_records(path, content if isinstance(content, np.ndarray) else np.array(content, object))
     if isinstance(content, bytes):
@@ -178,7 +178,9 @@ def _exploits(mark: Path) -> dict[str, Exploit]:
 
 @pytest.mark.parametrize("place", ["record", "pose", "name"])
 @pytest.mark.parametrize("kind", ["system", "eval", "touch"])
-def test_a_program_in_the_file_is_not_run(tmp_path: Path, project: Project, kind: str, place: str):
+def test_a_program_in_the_file_is_not_run(
+    tmp_path: Path, project: StoredProject, kind: str, place: str
+):
     mark = tmp_path / "was-here"
     exploit: Any = _exploits(mark)[kind]
     records: dict[Any, Any] = {"a": record()}

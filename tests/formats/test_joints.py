@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
+from la2ds_cli.formats.file_people import joint_order, order_by_name
 from la2ds_cli.formats.files import ImportOptions, JointsError
-from la2ds_cli.formats.people import joint_order, order_by_name
 
 COCO = get_skeleton("coco17").joints
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.artifact import file_digest
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.import_export import import_poses
 from tests.formats.conftest import Read
@@ -33,7 +33,7 @@ COCO, BODY = get_skeleton("coco17"), get_skeleton("body25")
 # --- COCO -----------------------------------------------------------------------------------------
 
 
-def test_data_set(project: Project, tmp_path: Path):
+def test_data_set(project: StoredProject, tmp_path: Path):
     path = write_json(tmp_path / "walk.json", coco_document())
     (result,) = import_poses(project, "coco-json", path, FPS)
     assert (result.status, result.frames) == ("ok", 6)
@@ -83,7 +83,7 @@ def test_joint_names_of_the_category_decide(read: Read, tmp_path: Path):
     np.testing.assert_allclose(pose.xy[1, order], joints(1))
 
 
-def test_images_without_a_person_and_missing_images(project: Project, tmp_path: Path):
+def test_images_without_a_person_and_missing_images(project: StoredProject, tmp_path: Path):
     document = coco_document(10)
     del document["annotations"][0]
     del document["images"][4:6]
@@ -96,7 +96,7 @@ def test_images_without_a_person_and_missing_images(project: Project, tmp_path: 
     assert np.flatnonzero(np.isnan(pose.xy).all(axis=(1, 2))).tolist() == [0, 4, 5]
 
 
-def test_several_videos_in_one_file(project: Project, tmp_path: Path):
+def test_several_videos_in_one_file(project: StoredProject, tmp_path: Path):
     document = coco_document(8)
     document["videos"] = [{"id": 1, "name": "a.1.mp4", "fps": 50}, {"id": 2, "name": "a.2"}]
     for n, image in enumerate(document["images"]):
@@ -137,7 +137,7 @@ def test_demo_document_counts_from_one_and_names_its_joints(read: Read, tmp_path
     ("box", "code"), [({}, "V021"), ({"bbox": [[0] * 4]}, "V021"),
                       ({"bbox": [[0, 0, 640, 480]]}, "")])  # fmt: skip
 def test_identities_are_believed_where_boxes_cross_or_are_useless(
-    project: Project, tmp_path: Path, box: dict[str, Any], code: str
+    project: StoredProject, tmp_path: Path, box: dict[str, Any], code: str
 ):
     """Two people of one size pass each other; the identities say who is who."""
     frames = []
@@ -156,7 +156,7 @@ def test_identities_are_believed_where_boxes_cross_or_are_useless(
 # --- OpenPose -------------------------------------------------------------------------------------
 
 
-def test_a_folder_is_a_clip(project: Project, tmp_path: Path):
+def test_a_folder_is_a_clip(project: StoredProject, tmp_path: Path):
     run = partial(import_poses, format_name="openpose-json")
     folder = write_openpose(tmp_path / "anna")
     (result,) = run(project, root=folder, options=FPS)
@@ -175,7 +175,7 @@ def test_a_folder_is_a_clip(project: Project, tmp_path: Path):
     assert list(project.phases()) == [result.video]
 
 
-def test_a_batch_of_folders_and_two_clips_in_one(project: Project, tmp_path: Path):
+def test_a_batch_of_folders_and_two_clips_in_one(project: StoredProject, tmp_path: Path):
     for name, frames in (("clip10", 4), ("clip2", 3)):
         write_openpose(tmp_path / "out" / name, frames=frames)
     results = import_poses(project, "openpose-json", tmp_path / "out", FPS)
@@ -186,7 +186,7 @@ def test_a_batch_of_folders_and_two_clips_in_one(project: Project, tmp_path: Pat
     assert [v.id.rpartition("-")[0] for v in project.videos()][-2:] == ["anna", "ben-2"]
 
 
-def test_zero_is_missing_and_a_missing_file_is_reported(project: Project, tmp_path: Path):
+def test_zero_is_missing_and_a_missing_file_is_reported(project: StoredProject, tmp_path: Path):
     folder = write_openpose(tmp_path / "anna", frames=10)
     flat = triples(joints(1, count=25))
     flat[6:9] = [0, 0, 0]
@@ -214,7 +214,7 @@ def test_joints_in_another_order(read: Read, tmp_path: Path, count: int, told: s
         np.testing.assert_allclose(pose.xy[2, get_skeleton(told).index(name)], expected)
 
 
-def test_people_without_identities_are_followed(project: Project, tmp_path: Path):
+def test_people_without_identities_are_followed(project: StoredProject, tmp_path: Path):
     """The larger person in the middle is the subject, whichever comes first in the file."""
     for t in range(20):
         big, small = joints(t, at=300, scale=1.5, count=25), joints(0, at=20, scale=0.7, count=25)
@@ -229,7 +229,7 @@ def test_people_without_identities_are_followed(project: Project, tmp_path: Path
 
 
 def test_videos_whose_names_have_no_ascii_letters_are_clips_of_their_own(
-    project: Project, tmp_path: Path
+    project: StoredProject, tmp_path: Path
 ):
     document = coco_document(9)
     names = ("прыжок.mp4", "прыжки.mp4", "跳.mp4")

@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import SKELETONS, get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.formats import READ, WRITTEN, load_format, openpose_json, trc
+from la2ds_cli.formats.file_people import PIXELS
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.import_export import export_poses, import_poses
-from la2ds_cli.formats.people import PIXELS
 from tests.any_values import poses
 from tests.formats.conftest import Read
 from tests.formats.pose_samples import SIZE, add, person_in_metres, sample
@@ -53,7 +53,7 @@ def without_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch):
 
 
 def round_trip(name: str, pose: PoseSequence, folder: Path, **told: Any) -> PoseSequence:
-    source = Project.create(folder / "from")
+    source = StoredProject.create(folder / "from")
     add(source, "clip-1", pose)
     (written,) = export_poses(source, name, [], folder / "out")
     assert written.status == "ok", written
@@ -61,7 +61,7 @@ def round_trip(name: str, pose: PoseSequence, folder: Path, **told: Any) -> Pose
     options = ImportOptions(
         fps=None if kept.time else pose.fps, size=None if kept.size else SIZE, **told
     )
-    target = Project.create(folder / "to")
+    target = StoredProject.create(folder / "to")
     (read,) = import_poses(target, name, Path(written.path), options)
     assert read.usable, read
     return target.read_pose(read.video)[0]
@@ -182,7 +182,7 @@ def test_openpose_neck_and_hips_are_middles(tmp_path: Path):
 
 
 def test_an_openpose_folder_is_replaced_and_other_files_stay(tmp_path: Path):
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     add(project, "anna", sample())
     add(project, "hand", sample("hand21"))
     done, left = export_poses(project, "openpose-json", [], tmp_path / "out")
@@ -238,14 +238,14 @@ def test_coco_document(tmp_path: Path):
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> Project:
-    made = Project.create(tmp_path / "two")
+def two(tmp_path: Path) -> StoredProject:
+    made = StoredProject.create(tmp_path / "two")
     add(made, "anna-1", sample())
     add(made, "ben-2", sample(frames=7))
     return made
 
 
-def test_clips_without_poses_do_not_stop_the_others(two: Project, tmp_path: Path):
+def test_clips_without_poses_do_not_stop_the_others(two: StoredProject, tmp_path: Path):
     add(two, "cara-3", sample())
     two.pose_path("anna-1").unlink()
     two.pose_path("ben-2").write_bytes(b"no poses")
@@ -254,14 +254,14 @@ def test_clips_without_poses_do_not_stop_the_others(two: Project, tmp_path: Path
     assert [(r.status, r.code) for r in results] == said
 
 
-def test_unknown_clip_empty_project_and_a_folder_that_is_a_file(two: Project, tmp_path: Path):
+def test_unknown_clip_empty_project_and_a_folder_that_is_a_file(two: StoredProject, tmp_path: Path):
     with pytest.raises(UserError, match="no clip 'ana-1'") as caught:
         export_poses(two, "trc", ["ana-1"], tmp_path)
     assert "did you mean 'anna-1'" in caught.value.hint
     with refused(ExitCode.USAGE, "poses belongs to the project"):
         export_poses(two, "trc", [], two.root / "poses")
     with refused(ExitCode.UNUSABLE, "no clips"):
-        export_poses(Project.create(tmp_path / "empty"), "trc", [])
+        export_poses(StoredProject.create(tmp_path / "empty"), "trc", [])
     (tmp_path / "file").write_text("")
     with refused(ExitCode.STORAGE):
         export_poses(two, "trc", ["anna"], tmp_path / "file" / "out")

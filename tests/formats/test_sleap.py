@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.import_export import import_poses
 from tests.formats.conftest import Read
@@ -116,7 +116,9 @@ def empty(handle: Any) -> None:
     ("change", "said"),
     [(elsewhere, "in other files"), (of_a_pipe, "in other files"), (empty, "more than 1,000,000")],
 )
-def test_hostile_files(project: Project, tmp_path: Path, change: Callable[[Any], None], said: str):
+def test_hostile_files(
+    project: StoredProject, tmp_path: Path, change: Callable[[Any], None], said: str
+):
     import h5py  # pyright: ignore[reportMissingImports]
 
     path = save(tmp_path / "a.slp", labels())
@@ -127,7 +129,7 @@ def test_hostile_files(project: Project, tmp_path: Path, change: Callable[[Any],
 
 
 @needs_sleap_io
-def test_an_h5_of_deeplabcut_is_not_opened(project: Project, tmp_path: Path):
+def test_an_h5_of_deeplabcut_is_not_opened(project: StoredProject, tmp_path: Path):
     import h5py  # pyright: ignore[reportMissingImports]
 
     path = tmp_path / "annaDLC_resnet50.h5"
@@ -140,7 +142,9 @@ def test_an_h5_of_deeplabcut_is_not_opened(project: Project, tmp_path: Path):
 
 @needs_sleap_io
 @pytest.mark.parametrize("how", ["track", "link", "place"])
-def test_a_correction_of_one_person_leaves_the_others(project: Project, tmp_path: Path, how: str):
+def test_a_correction_of_one_person_leaves_the_others(
+    project: StoredProject, tmp_path: Path, how: str
+):
     """It replaces the prediction of its track, the one that it was made from, or the one where it
     is; the other person stays in the frame."""
     import sleap_io as sio  # pyright: ignore[reportMissingImports]

@@ -12,7 +12,7 @@ import pytest
 from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.clip import video_id
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.formats import import_export
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.import_export import import_poses
@@ -41,7 +41,7 @@ def film(path: Path, frames: int) -> Path:
     return path
 
 
-def test_the_row_is_that_of_the_video(project: Project, tmp_path: Path):
+def test_the_row_is_that_of_the_video(project: StoredProject, tmp_path: Path):
     video = film(tmp_path / "clips" / "anna.mp4", 6)
     path = write_json(tmp_path / "poses.json", mmpose_frames(6))
     (result,) = import_poses(project, "mmpose-json", path, ImportOptions(video=video))
@@ -70,7 +70,7 @@ def test_the_row_is_that_of_the_video(project: Project, tmp_path: Path):
     ("time", "frames", "part"), [(True, (2, 4), "0.1-0.2"), (False, (3, 6), "0.15-"),
                                  (True, (0, 3), "0-0.15")])  # fmt: skip
 def test_a_part_of_a_film_is_imported_with_it(
-    project: Project, tmp_path: Path, time: bool, frames: tuple[int, int], part: str
+    project: StoredProject, tmp_path: Path, time: bool, frames: tuple[int, int], part: str
 ):
     video = film(tmp_path / "anna.mp4", 6)
     rows = wide_rows(8, time=time)
@@ -88,7 +88,7 @@ def test_a_part_of_a_film_is_imported_with_it(
 
 @pytest.mark.parametrize(("poses", "kept"), [(6, 6), (7, 6), (5, 5), (4, None), (8, None)])
 def test_one_frame_more_or_less_is_let_pass_and_no_other_count(
-    project: Project, tmp_path: Path, poses: int, kept: int | None
+    project: StoredProject, tmp_path: Path, poses: int, kept: int | None
 ):
     video = film(tmp_path / "anna.mp4", 6)
     path = write_json(tmp_path / "poses.json", mmpose_frames(poses))
@@ -102,7 +102,7 @@ def test_one_frame_more_or_less_is_let_pass_and_no_other_count(
     assert not project.videos()
 
 
-def test_a_folder_of_videos_goes_with_a_folder_of_poses(project: Project, tmp_path: Path):
+def test_a_folder_of_videos_goes_with_a_folder_of_poses(project: StoredProject, tmp_path: Path):
     for name, frames in (("anna", 6), ("ben", 5), ("eve", 9)):
         write_json(tmp_path / "poses" / f"{name}.json", mmpose_frames(frames))
         if name != "eve":
@@ -134,7 +134,7 @@ def test_a_folder_of_videos_goes_with_a_folder_of_poses(project: Project, tmp_pa
     ],
 )
 def test_a_video_that_does_not_belong(
-    project: Project, tmp_path: Path, name: str, video: str, code: str, said: str
+    project: StoredProject, tmp_path: Path, name: str, video: str, code: str, said: str
 ):
     film(tmp_path / "anna.mp4", 6)
     document = coco_document(6) if name == "coco-json" else mmpose_frames(6)
@@ -147,7 +147,7 @@ def test_a_video_that_does_not_belong(
 @pytest.mark.parametrize("what", ["poses", "video"])
 @pytest.mark.parametrize("batch", [False, True])
 def test_a_file_that_changes_while_it_is_imported(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, batch: bool
+    project: StoredProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, batch: bool
 ):
     """Its joints are not stored under the digest of what it holds now; a batch goes on."""
     folder, videos = tmp_path / "poses", tmp_path / "clips"
@@ -180,7 +180,7 @@ def test_a_file_that_changes_while_it_is_imported(
 
 
 def test_an_imported_clip_whose_video_is_replaced_later_has_changed(
-    project: Project, tmp_path: Path
+    project: StoredProject, tmp_path: Path
 ):
     video = film(tmp_path / "anna.mp4", 6)
     path = write_json(tmp_path / "poses.json", mmpose_frames(6))
@@ -201,7 +201,7 @@ def test_an_imported_clip_whose_video_is_replaced_later_has_changed(
 @pytest.mark.parametrize("name", ["coco-json", "wide-csv"])
 @pytest.mark.parametrize("fps", [None, 30.0])
 def test_the_rate_is_that_of_the_times(
-    project: Project, tmp_path: Path, name: str, step: int, first: int, fps: float | None
+    project: StoredProject, tmp_path: Path, name: str, step: int, first: int, fps: float | None
 ):
     """Of every n-th frame of a film, whatever rate the file says of the film."""
     numbers = [first + step * k for k in range(12 - step)]
@@ -223,7 +223,7 @@ def test_the_rate_is_that_of_the_times(
     np.testing.assert_allclose(pose.fps, 30 / step, rtol=0.005)
 
 
-def test_a_wrong_rate_of_a_file_gives_way_to_its_times(project: Project, tmp_path: Path):
+def test_a_wrong_rate_of_a_file_gives_way_to_its_times(project: StoredProject, tmp_path: Path):
     document = coco_document(9)
     document["videos"] = [{"id": 1, "name": "anna.mp4", "fps": 240}]  # of slow motion
     for t, image in enumerate(document["images"]):
@@ -235,7 +235,7 @@ def test_a_wrong_rate_of_a_file_gives_way_to_its_times(project: Project, tmp_pat
 @pytest.mark.parametrize("name", ["openpose-json", "mmpose-json"])
 @pytest.mark.parametrize(("first", "frames"), [(0, [0, 1, 2]), (1, [0, 1, 2]), (3, [3, 4, 5])])
 def test_frame_numbers_are_those_of_the_film(
-    project: Project, tmp_path: Path, name: str, first: int, frames: list[int]
+    project: StoredProject, tmp_path: Path, name: str, first: int, frames: list[int]
 ):
     """A part keeps its place; a count from 1 begins with the first frame."""
     video = film(tmp_path / "anna.mp4", 6 if first == 3 else 3)
@@ -260,7 +260,9 @@ def test_frame_numbers_are_those_of_the_film(
 
 
 @pytest.mark.parametrize("other", ["anna.mov", "anna.MP4", "more/anna.mp4"])
-def test_of_two_videos_of_one_name_neither_is_guessed(project: Project, tmp_path: Path, other: str):
+def test_of_two_videos_of_one_name_neither_is_guessed(
+    project: StoredProject, tmp_path: Path, other: str
+):
     for name in ("anna.mp4", other):
         film(tmp_path / "clips" / name, 6)
     path = write_json(tmp_path / "anna.json", mmpose_frames(6))
@@ -272,7 +274,7 @@ def test_of_two_videos_of_one_name_neither_is_guessed(project: Project, tmp_path
         import_poses(project, "mmpose-json", path, folder)
 
 
-def test_a_video_is_found_however_its_name_is_spelled(project: Project, tmp_path: Path):
+def test_a_video_is_found_however_its_name_is_spelled(project: StoredProject, tmp_path: Path):
     film(tmp_path / "clips" / "Ame\u0301lie.mp4", 6)
     path = write_json(tmp_path / "Am\u00e9lie.json", mmpose_frames(6))
     options = ImportOptions(video=tmp_path / "clips")

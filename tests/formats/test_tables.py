@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.import_export import import_poses
 from tests.formats.conftest import Read
@@ -72,7 +72,7 @@ def test_wide_csv_without_score_with_its_own_times_and_other_columns(read: Read,
         np.testing.assert_allclose(half.time, np.arange(0, 5, 2) / 20)
 
 
-def test_dlc_matches_names_and_lists_the_others(project: Project, tmp_path: Path):
+def test_dlc_matches_names_and_lists_the_others(project: StoredProject, tmp_path: Path):
     notes = Notes()
     parts = ["Nose", "L_Shoulder", "RShoulder", "left elbow", "elbowR", *BODY[5:], "racket"]
     path = write_rows(tmp_path / "annaDLC_resnet50_shuffle1.csv", dlc_rows(parts))
@@ -90,7 +90,7 @@ def test_dlc_matches_names_and_lists_the_others(project: Project, tmp_path: Path
     ]
 
 
-def test_dlc_joints_named_by_hand(project: Project, tmp_path: Path):
+def test_dlc_joints_named_by_hand(project: StoredProject, tmp_path: Path):
     parts = ["snout", "lsh", "rsh", *(name for name in BODY[3:])]
     path = write_rows(tmp_path / "a.csv", dlc_rows(parts))
     with refused(ExitCode.MISMATCH, "do not fill the skeleton", "I002") as caught:
@@ -111,7 +111,7 @@ def test_dlc_joints_named_by_hand(project: Project, tmp_path: Path):
         assert f"did you mean '{meant}'" in caught.value.hint
 
 
-def test_dlc_individuals_are_people(project: Project, tmp_path: Path):
+def test_dlc_individuals_are_people(project: StoredProject, tmp_path: Path):
     """The one who is there all the time and larger in the picture is the subject."""
     rows = dlc_rows(COCO, frames=20, individuals=("anna", "ben"))
     for row in rows[4:12]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.import_export import import_poses
 from tests.formats.file_samples import (
@@ -118,7 +118,7 @@ def _images(**changed: float) -> Callable[[Any], object]:
     ],
 )  # fmt: skip
 def test_a_file_fails_alone_with_its_reason(
-    project: Project, tmp_path: Path, name: str, change: Callable[[Any], object], code: str,
+    project: StoredProject, tmp_path: Path, name: str, change: Callable[[Any], object], code: str,
     said: str,
 ):  # fmt: skip
     document = GOOD[name]()
@@ -151,7 +151,7 @@ def test_a_file_fails_alone_with_its_reason(
 )
 @pytest.mark.parametrize("name", ["coco-json", "mmpose-json"])
 def test_what_is_no_document_of_the_format(
-    project: Project, name: str, content: bytes, said: str, tmp_path: Path
+    project: StoredProject, name: str, content: bytes, said: str, tmp_path: Path
 ):
     path = tmp_path / "a.json"
     path.write_bytes(content)
@@ -175,7 +175,7 @@ THIRD = "clip_000000000003"
     ],
 )
 def test_an_openpose_folder_fails_alone_with_its_file(
-    project: Project, tmp_path: Path, file: str, content: Any, code: str, said: str
+    project: StoredProject, tmp_path: Path, file: str, content: Any, code: str, said: str
 ):
     folder = write_openpose(tmp_path / "out" / "bad")
     write_openpose(tmp_path / "out" / "good")
@@ -189,13 +189,13 @@ def test_an_openpose_folder_fails_alone_with_its_file(
     assert {Path(r.path).name: r.status for r in results} == {"bad": "failed", "good": "ok"}
 
 
-def test_a_folder_without_files_of_openpose(project: Project, tmp_path: Path):
+def test_a_folder_without_files_of_openpose(project: StoredProject, tmp_path: Path):
     write_json(tmp_path / "out" / "a.json", {})
     with refused(ExitCode.UNREADABLE, "no OpenPose files"):
         import_poses(project, "openpose-json", tmp_path / "out")
 
 
-def test_the_other_csv_is_suggested(project: Project, tmp_path: Path):
+def test_the_other_csv_is_suggested(project: StoredProject, tmp_path: Path):
     for name, other in (("dlc-csv", "wide-csv"), ("wide-csv", "dlc-csv")):
         path = _write(other, tmp_path / other, GOOD[other]())
         with pytest.raises(UserError) as caught:

@@ -19,10 +19,10 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import Annotation, Moment, write_annotations
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config import load_config
-from la2ds_cli.core.people import PersonRow, read_people, write_people
+from la2ds_cli.core.people_table import PersonRow, read_people, write_people
 from la2ds_cli.core.progress import SILENT
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.datasets.h2o import import_h2o
 from la2ds_cli.datasets.ikea_asm import import_ikea_asm
 from la2ds_cli.datasets.penn_action import import_penn_action
@@ -43,9 +43,9 @@ DATA_SETS = {"h2o": import_h2o, "ikea-asm": import_ikea_asm, "penn-action": impo
 OPTIONS = ImportOptions(fps=25, size=(640, 480))
 
 
-def project_in(folder: Path) -> Project:
+def project_in(folder: Path) -> StoredProject:
     """Two clips with poses and labels."""
-    project = Project.create(folder / "project")
+    project = StoredProject.create(folder / "project")
     for number, length in enumerate((12, 15)):
         add_sequence(project, f"clip-{number}", sequence(warped_phase(length, seed=number)))
     project.phases_path.write_text("video,start,end,phase\nclip-0,0,5,down\nclip-1,2,9,up\n")
@@ -75,7 +75,7 @@ def _imported(
         root = folder / "good" if of_folder else target
         write(root)
         seed = target.read_bytes()
-        project = Project.create(folder / "project")
+        project = StoredProject.create(folder / "project")
 
         def parse(path: Path) -> None:
             shutil.copyfile(path, target)
@@ -90,7 +90,7 @@ def _imported(
 _in_folder = partial(_imported, of_folder=True)
 
 
-def _foreseen(project: Project, results: list[Any]) -> None:
+def _foreseen(project: StoredProject, results: list[Any]) -> None:
     """Raise what a batch made a row of because nobody foresaw it."""
     for result in results:
         if result.code == "X001":
@@ -260,8 +260,8 @@ def _ikea_segments(root: Path) -> None:
 def _replacing(
     file: str,
     mutate: Mutate,
-    read: Callable[[Project], object],
-    write: Callable[[Project], object] = lambda project: None,
+    read: Callable[[StoredProject], object],
+    write: Callable[[StoredProject], object] = lambda project: None,
 ) -> Any:
     """A file of a project, named by a pattern, read as the project reads it."""
 
@@ -273,14 +273,14 @@ def _replacing(
 
         def parse(path: Path) -> None:
             shutil.copyfile(path, target)
-            read(Project(project.root, {}))
+            read(StoredProject(project.root, {}))
 
         return Parser(target.name, seed, parse, mutate)
 
     return maker
 
 
-def _use_poses(project: Project) -> None:
+def _use_poses(project: StoredProject) -> None:
     """What status and the exporters do with poses, too."""
     from la2ds_cli.poses.quality import clip_facts, verdict
 
@@ -289,11 +289,11 @@ def _use_poses(project: Project) -> None:
     coco_json.write_clip(pose, "clip-0", project.root / "a.json")
 
 
-def _heatmaps(project: Project) -> None:
+def _heatmaps(project: StoredProject) -> None:
     cache_heatmaps(project, load_config({"heatmap": {"size": 6}}).heatmap)
 
 
-def _write_embedding(project: Project) -> None:
+def _write_embedding(project: StoredProject) -> None:
     from la2ds_cli.core.types import EmbeddingSequence
 
     value = EmbeddingSequence(np.ones((12, 4)), np.arange(12), np.arange(12) / 20, "model")
@@ -301,7 +301,7 @@ def _write_embedding(project: Project) -> None:
     project.write_embedding("default", "clip-0", value, recipe)
 
 
-def _small_weights(project: Project) -> None:
+def _small_weights(project: StoredProject) -> None:
     from la2ds_cli.network.torch_network import build_network
     from la2ds_cli.training.checkpoint import save_weights, training_recipe
 
@@ -316,24 +316,24 @@ def _small_weights(project: Project) -> None:
     save_weights(project.run_dir("default") / "best.safetensors", network, recipe, facts)
 
 
-def _read_weights(project: Project) -> None:
+def _read_weights(project: StoredProject) -> None:
     from la2ds_cli.network.load_network import load_network
 
     load_network(project, "default")
 
 
-def _documents(project: Project) -> None:
+def _documents(project: StoredProject) -> None:
     path = project.run_dir("default") / "recipe.json"
     artifact.read_document(path)
     artifact.read_recipe(path)
 
 
-def _write_recipe(project: Project) -> None:
+def _write_recipe(project: StoredProject) -> None:
     recipe = artifact.Recipe("train", 1, {"model": {"width": 8}}, {"data": "a"})
     artifact.write_json(project.run_dir("default") / "recipe.json", recipe.to_json())
 
 
-def _write_annotations(project: Project) -> None:
+def _write_annotations(project: StoredProject) -> None:
     first, second = Moment("clip-0", 1, 1.25), Moment("clip-1", 2, 0.04)
     rows = [
         Annotation("anchor", first, second),
@@ -345,27 +345,27 @@ def _write_annotations(project: Project) -> None:
     write_annotations(project.annotations_path, rows)
 
 
-def _write_settings(project: Project) -> None:
+def _write_settings(project: StoredProject) -> None:
     (project.root / "project.toml").write_text(
         'preset = "default"\n[train]\nfps = 20\nsteps = 10\n[align]\nskip_cost = 1.1\n'
         '[poses]\nsubject = "auto"\nmin_frames = 9\n[model]\nwidth = 192\npooling = "mean"\n'
     )
 
 
-def _read_settings(project: Project) -> None:
-    opened = Project.open(project.root)
+def _read_settings(project: StoredProject) -> None:
+    opened = StoredProject.open(project.root)
     opened.config()
     opened.config(overrides=["train.fps=10"])
 
 
-def _rows(project: Project) -> None:
+def _rows(project: StoredProject) -> None:
     for video in project.videos():
         project.source(video)
         project.pose_path(video.id)
         assert project.find(video.id) == video or video.id != project.videos()[0].id
 
 
-def _labels(project: Project) -> None:
+def _labels(project: StoredProject) -> None:
     project.phases(propagated=True)
     project.phase_table().text()
 
@@ -399,7 +399,7 @@ def _label_file(name: str, mutate: Mutate, table: str = "") -> Any:
     return maker
 
 
-def _write_people(project: Project) -> None:
+def _write_people(project: StoredProject) -> None:
     write_people(project.people_path, {"clip-0": PersonRow("auto", "3 10 20 90 95; 9 1 2 3 4")})
 
 

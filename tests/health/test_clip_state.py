@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from la2ds_cli.alignment.project_aligner import read_pair
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.formats import wide_csv
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.import_export import import_poses
@@ -38,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a clip that was extracted, one imported with its video, and one without."""
     root = tmp_path_factory.mktemp("made")
     settings = {name: getattr(CONFIG, name) for name in ("detector", "pose")}
-    project = Project.create(root / "project", {"poses": settings})
+    project = StoredProject.create(root / "project", {"poses": settings})
     videos = project.root / "videos"
     videos.mkdir()
     film(videos / "extracted.mp4", walk(40, start=20))
@@ -52,24 +52,24 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project.root
 
 
-def source(project: Project, name: str) -> Path:
+def source(project: StoredProject, name: str) -> Path:
     return project.source(clip(project, name))
 
 
-def clip(project: Project, name: str):
+def clip(project: StoredProject, name: str):
     return next(v for v in project.videos() if Path(v.path).stem == name)
 
 
-def remove_video(project: Project, name: str) -> None:
+def remove_video(project: StoredProject, name: str) -> None:
     source(project, name).unlink(missing_ok=True)
 
 
-def move_video(project: Project, name: str) -> None:
+def move_video(project: StoredProject, name: str) -> None:
     if source(project, name).exists():
         source(project, name).replace(project.root / f"moved-{name}.mp4")
 
 
-def replace_video(project: Project, name: str) -> None:
+def replace_video(project: StoredProject, name: str) -> None:
     """With the times of the file before it."""
     path = source(project, name)
     before = path.stat() if path.exists() else None
@@ -78,30 +78,30 @@ def replace_video(project: Project, name: str) -> None:
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def put_back(project: Project, name: str) -> None:
+def put_back(project: StoredProject, name: str) -> None:
     shutil.copyfile(project.root / "kept" / name, source(project, name))
 
 
-def touch(project: Project, name: str) -> None:
+def touch(project: StoredProject, name: str) -> None:
     if source(project, name).exists():
         source(project, name).touch()
 
 
-def remove_joints(project: Project, name: str) -> None:
+def remove_joints(project: StoredProject, name: str) -> None:
     project.pose_path(clip(project, name).id).unlink(missing_ok=True)
 
 
-def damage_joints(project: Project, name: str) -> None:
+def damage_joints(project: StoredProject, name: str) -> None:
     path = project.pose_path(clip(project, name).id)
     if path.exists():
         path.write_bytes(path.read_bytes()[:100])
 
 
-def change_options(project: Project, name: str) -> None:
+def change_options(project: StoredProject, name: str) -> None:
     project.add_videos([replace(clip(project, name), options="mirror=true")])
 
 
-Event = Callable[[Project, str], None]
+Event = Callable[[StoredProject, str], None]
 VIDEO: dict[Event, str | None] = {
     remove_video: "gone",
     move_video: "gone",
@@ -158,7 +158,7 @@ def test_all_say_the_same(
     other_settings: bool,
     refused: bool,
 ) -> None:
-    project = Project.open(shutil.copytree(made, tmp_path_factory.mktemp("one") / "project"))
+    project = StoredProject.open(shutil.copytree(made, tmp_path_factory.mktemp("one") / "project"))
     (project.root / "kept").mkdir()
     for name in NAMES:
         shutil.copyfile(source(project, name), project.root / "kept" / name)
@@ -198,7 +198,7 @@ def test_all_say_the_same(
     assert poses.current == len(NAMES) - len(poses.stale) - len(poses.missing)
 
 
-def notes_of_align(project: Project, name: str, config) -> list[str]:
+def notes_of_align(project: StoredProject, name: str, config) -> list[str]:
     notes = Notes()
     read_pair(project, name, name, AlignRequest(config, features="pose"), notes)
     return notes.lines
@@ -206,7 +206,7 @@ def notes_of_align(project: Project, name: str, config) -> list[str]:
 
 def test_a_replaced_video_is_not_current_and_what_comes_next_ends(made: Path, tmp_path: Path):
     """Extracting the new film makes another clip; the old one can then only be removed."""
-    project = Project.open(shutil.copytree(made, tmp_path / "project"))
+    project = StoredProject.open(shutil.copytree(made, tmp_path / "project"))
     config, old = project.config(), clip(project, "extracted")
     replace_video(project, "extracted")
     status = project_status(project, config)
@@ -223,7 +223,7 @@ def test_a_replaced_video_is_not_current_and_what_comes_next_ends(made: Path, tm
 
 def test_the_settings_of_the_test_are_those_of_the_project(made: Path) -> None:
     """Else every clip would be stale for them, and nothing would be compared."""
-    config = Project.open(made).config().poses
+    config = StoredProject.open(made).config().poses
     assert asdict(config) == asdict(
         replace(PosesConfig(), detector=CONFIG.detector, pose=CONFIG.pose)
     )

@@ -10,7 +10,7 @@ import pytest
 from la2ds_cli.core.annotations import JOINT, Annotation, Moment
 from la2ds_cli.core.artifact import Recipe, write_arrays
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.features.heatmap_cache import cache_heatmaps
 from la2ds_cli.health.status import StepStatus, project_status
 from la2ds_cli.network.embed import embed
@@ -25,27 +25,27 @@ TINY = [*small_runs.TINY, "model.input=joints"]
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project.create(tmp_path)
+def project(tmp_path: Path) -> StoredProject:
+    made = StoredProject.create(tmp_path)
     for number in range(3):
         add_sequence(made, f"clip-{number}", sequence(warped_phase(30, seed=number)))
     return made
 
 
-def _step(project: Project, name: str, *overrides: str) -> StepStatus:
+def _step(project: StoredProject, name: str, *overrides: str) -> StepStatus:
     found = project_status(project, project.config(overrides=overrides))
     return next(step for step in found.steps if step.step == name)
 
 
 def test_an_empty_project_asks_for_videos(tmp_path: Path):
-    found = project_status(Project.create(tmp_path), Project.create(tmp_path).config())
+    found = project_status(StoredProject.create(tmp_path), StoredProject.create(tmp_path).config())
     assert found.videos == 0
     assert found.next.startswith("la2ds extract-poses")
     assert not found.runs
 
 
 @pytest.mark.parametrize("facts", [{}, {"step": "x", "validation_error": 1.0}, {"step": None}])
-def test_weights_that_do_not_say_their_step_are_no_trained_run(project: Project, facts: dict):
+def test_weights_that_do_not_say_their_step_are_no_trained_run(project: StoredProject, facts: dict):
     """As in a project from somebody else."""
     recipe, path = Recipe("train", 1, {}, {}), project.run_dir("odd") / "last.safetensors"
     write_arrays(path, {"a": np.zeros(1)}, recipe, facts)
@@ -53,7 +53,7 @@ def test_weights_that_do_not_say_their_step_are_no_trained_run(project: Project,
     assert [(run.run, run.step) for run in found.runs] == [("odd", 0)]
 
 
-def test_extracted_poses_are_stale_when_their_settings_change(project: Project):
+def test_extracted_poses_are_stale_when_their_settings_change(project: StoredProject):
     names = ("poses.detector=full-frame", "poses.pose=hrnet-demo")
     config = project.config(overrides=names).poses
     video = Video("filmed-1", "films/one.mp4", "d" * 64, 30)
@@ -75,7 +75,7 @@ def test_extracted_poses_are_stale_when_their_settings_change(project: Project):
     assert many.command == f"la2ds extract-poses {project.root / 'films'}"
 
 
-def test_a_model_file_that_is_gone_is_the_reason_and_no_error(project: Project):
+def test_a_model_file_that_is_gone_is_the_reason_and_no_error(project: StoredProject):
     project.write_pose(
         "filmed-1", sequence(warped_phase(30, seed=9)), Recipe("poses", 1, {}, {"video": "d"})
     )
@@ -85,7 +85,7 @@ def test_a_model_file_that_is_gone_is_the_reason_and_no_error(project: Project):
     assert "no such model file" in poses.stale["filmed-1"]
 
 
-def test_missing_and_damaged_poses_are_told_apart(project: Project):
+def test_missing_and_damaged_poses_are_told_apart(project: StoredProject):
     (project.root / "clip-0.mat").touch()
     project.pose_path("clip-0").unlink()
     project.pose_path("clip-1").write_bytes(b"not an artifact")
@@ -97,7 +97,7 @@ def test_missing_and_damaged_poses_are_told_apart(project: Project):
     assert found.next == poses.command == f"la2ds import FORMAT {project.root / 'clip-0.mat'}"
 
 
-def test_heatmaps_are_stale_when_a_setting_or_the_poses_change(project: Project):
+def test_heatmaps_are_stale_when_a_setting_or_the_poses_change(project: StoredProject):
     assert len(_step(project, "heatmaps").missing) == 3
     cache_heatmaps(project, project.config().heatmap)
     assert _step(project, "heatmaps").current == 3
@@ -108,7 +108,7 @@ def test_heatmaps_are_stale_when_a_setting_or_the_poses_change(project: Project)
     assert _step(project, "heatmaps").stale == {"clip-0": "input poses changed"}
 
 
-def test_a_film_in_both_splits_is_named(project: Project):
+def test_a_film_in_both_splits_is_named(project: StoredProject):
     for number, split in enumerate(("train", "train", "test")):
         project.mark_video(f"clip-{number}", split=split, group="")
     assert project_status(project, project.config()).split_problem == ""
@@ -119,7 +119,7 @@ def test_a_film_in_both_splits_is_named(project: Project):
     assert said in " ".join(invoke("status", "--project", project.root).output.split())
 
 
-def test_a_run_knows_its_clips_and_its_settings(project: Project):
+def test_a_run_knows_its_clips_and_its_settings(project: StoredProject):
     config = project.config(overrides=TINY)
     train(project, config=config)
     run = project_status(project, config).runs[0]
@@ -131,7 +131,7 @@ def test_a_run_knows_its_clips_and_its_settings(project: Project):
     assert project_status(project, config).runs[0].stale == "input clips changed"
 
 
-def test_embeddings_are_stale_when_the_model_or_the_poses_change(project: Project):
+def test_embeddings_are_stale_when_the_model_or_the_poses_change(project: StoredProject):
     config = project.config(overrides=TINY)
     train(project, config=config)
     assert len(_step(project, "embeddings", *TINY).missing) == 3
@@ -147,7 +147,7 @@ def test_embeddings_are_stale_when_the_model_or_the_poses_change(project: Projec
     assert stale.command == "la2ds embed --run default"
 
 
-def test_corrected_joints_make_stale_what_was_made_of_the_others(project: Project):
+def test_corrected_joints_make_stale_what_was_made_of_the_others(project: StoredProject):
     config = project.config(overrides=TINY)
     train(project, config=config)
     cache_heatmaps(project, config.heatmap)
@@ -165,7 +165,7 @@ def test_corrected_joints_make_stale_what_was_made_of_the_others(project: Projec
     assert project_status(project, config).runs[0].stale == ""
 
 
-def test_the_next_command_follows_the_work(project: Project):
+def test_the_next_command_follows_the_work(project: StoredProject):
     config = project.config(overrides=TINY)
     assert project_status(project, config).next == ""  # too few clips to train
     for number in range(3, 10):
@@ -181,7 +181,7 @@ def test_the_next_command_follows_the_work(project: Project):
     assert project_status(project, config).next == "la2ds evaluate --run one"
 
 
-def test_a_project_with_nothing_left_to_do_is_told_so_with_clips_of_its_own(project: Project):
+def test_a_project_with_nothing_left_to_do_is_told_so_with_clips_of_its_own(project: StoredProject):
     result = invoke("status", "--project", project.root)
     assert "nothing left to do; look at two clips: la2ds align clip-0 clip-1" in result.stderr
     assert "next:" not in result.stderr
@@ -193,7 +193,7 @@ def test_a_video_that_is_gone_is_named(tmp_path: Path):
     from la2ds_cli.poses.extract import extract_poses
     from tests.poses.grey_people import film
 
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     for name, length in (("here", 20), ("gone", 25)):
         film(tmp_path / f"{name}.mp4", [{200: (60, 30, 110, 140)}] * length)
     grey = PosesConfig(detector="tests.poses.grey_people", pose="tests.poses.grey_people")

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from la2ds_cli.core.artifact import write_text
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.evaluation.labelled_project import BOUNDS, label_rows
 from tests.movement import add_sequence, sequence, warped_phase
 
 HEADER = "video,start,end,phase"
 
 
-def swings(root: Path, *, count: int = 7, labelled: int = 1) -> Project:
+def swings(root: Path, *, count: int = 7, labelled: int = 1) -> StoredProject:
     """clip0, clip1, ... of paces, lengths and frame rates of their own, the first `labelled`
     labelled."""
-    project = Project.create(root)
+    project = StoredProject.create(root)
     rows = [HEADER]
     for n in range(count):
         phase = clip_phase(n)
@@ -26,7 +26,7 @@ def swings(root: Path, *, count: int = 7, labelled: int = 1) -> Project:
         if n < labelled:
             rows += label_rows(f"clip{n}", phase)
     write_text(project.phases_path, "\n".join(rows) + "\n")
-    return Project.open(project.root)
+    return StoredProject.open(project.root)
 
 
 def clip_phase(n: int) -> np.ndarray:

@@ -16,7 +16,7 @@ import pytest
 from la2ds_cli.core import artifact
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.labels.exchange import export_labels
 from la2ds_cli.labels.files import FORMATS
 from la2ds_cli.labels.import_plan import import_labels
@@ -29,9 +29,9 @@ FILMS = {ANNA: "anna.mp4", PART: "anna.mp4", BEN: "ben.mp4", TWO: "two.mp4", SEC
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     """Films of unequal length and rate: a part of the first, and two people in the third."""
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     clips = [
         (ANNA, 40, 20.0),
         (PART, 10, 20.0),
@@ -58,7 +58,7 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
-def write_table(project: Project, *rows: str, columns: str = "") -> None:
+def write_table(project: StoredProject, *rows: str, columns: str = "") -> None:
     project.phases_path.write_text("\n".join([f"video,start,end,phase{columns}", *rows, ""]))
 
 
@@ -66,12 +66,14 @@ def outcome(items: list[ItemResult]) -> list[tuple[str, str, str]]:
     return [(item.video, item.status, item.code) for item in items]
 
 
-def spans(project: Project, clip: str) -> list[tuple[int, int, str]]:
+def spans(project: StoredProject, clip: str) -> list[tuple[int, int, str]]:
     return [(p.start, p.end, p.name) for p in project.phases(propagated=True).get(clip, [])]
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_a_propagated_label_does_not_become_a_persons(project: Project, tmp_path: Path, name: str):
+def test_a_propagated_label_does_not_become_a_persons(
+    project: StoredProject, tmp_path: Path, name: str
+):
     write_table(
         project,
         f"{ANNA},0,9,up,carried,",
@@ -87,7 +89,9 @@ def test_a_propagated_label_does_not_become_a_persons(project: Project, tmp_path
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_the_labels_of_a_second_person_come_back_to_it(project: Project, tmp_path: Path, name: str):
+def test_the_labels_of_a_second_person_come_back_to_it(
+    project: StoredProject, tmp_path: Path, name: str
+):
     write_table(project, f"{SECOND},0,9,up", f"{SECOND},9,30,down")
     export_labels(project, name, [SECOND], tmp_path / "out")
     project.phases_path.unlink()
@@ -97,7 +101,7 @@ def test_the_labels_of_a_second_person_come_back_to_it(project: Project, tmp_pat
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_no_name_of_a_phase_is_lost_or_invented(project: Project, tmp_path: Path, name: str):
+def test_no_name_of_a_phase_is_lost_or_invented(project: StoredProject, tmp_path: Path, name: str):
     names = ["1", "swing", "end of swing", "0:12", " a, 'b'\n\"c\" ", "👩\u200d🦽", "x" * 81]
     table = [
         f'{ANNA},{2 * n},{2 * n + 2},"{text.replace(chr(34), 2 * chr(34))}"'
@@ -114,7 +118,9 @@ def test_no_name_of_a_phase_is_lost_or_invented(project: Project, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_all_clips_of_a_project_come_back_at_once(project: Project, tmp_path: Path, name: str):
+def test_all_clips_of_a_project_come_back_at_once(
+    project: StoredProject, tmp_path: Path, name: str
+):
     rows = [f"{ANNA},0,15,up,,", f"{ANNA},15,40,down,carried,start", f"{SECOND},0,9,up,,"]
     write_table(project, *rows, f"{TWO},3,30,down,carried,", columns=",origin,checked")
     before = project.phases(propagated=True)
@@ -124,7 +130,7 @@ def test_all_clips_of_a_project_come_back_at_once(project: Project, tmp_path: Pa
     items = import_labels(project, name, [tmp_path / "out"])
     assert {item.status for item in items} == {"ok"}
     assert project.phases(propagated=True) == before
-    moved = Project.create(tmp_path / "moved")  # another project, with copies of the films
+    moved = StoredProject.create(tmp_path / "moved")  # another project, with copies of the films
     for video in project.videos():
         moved.write_pose(video.id, *project.read_pose(video.id))
         moved.add_videos([replace(video, path=f"elsewhere/renamed-{FILMS[video.id]}")])
@@ -148,7 +154,7 @@ UP = (0.2, "up"), (0.6, "up")
 
 
 def test_every_observation_is_reported_and_an_unknown_one_fails_alone(
-    project: Project, tmp_path: Path
+    project: StoredProject, tmp_path: Path
 ):
     broken = observation("ben.mp4", (0.2, "up"))
     media = {"one": "anna.mp4", "two": "ben.mp4", "three": "lost.mp4", "four": "two.mp4"}
@@ -174,7 +180,7 @@ def test_every_observation_is_reported_and_an_unknown_one_fails_alone(
     assert spans(project, BEN) == [(5, 15, "up")]
 
 
-def test_labels_that_contradict_each_other_are_not_taken(project: Project, tmp_path: Path):
+def test_labels_that_contradict_each_other_are_not_taken(project: StoredProject, tmp_path: Path):
     """Three observations for one clip: none is better than the others."""
     later = (0.8, "down"), (1.2, "down")
     media = {"one": ("x.mp4", UP), "two": ("y.mp4", later), "three": ("z.mp4", UP)}
@@ -185,7 +191,7 @@ def test_labels_that_contradict_each_other_are_not_taken(project: Project, tmp_p
     assert not project.phases_path.exists()
 
 
-def test_a_whole_film_and_a_part_of_it_are_labelled_at_once(project: Project, tmp_path: Path):
+def test_a_whole_film_and_a_part_of_it_are_labelled_at_once(project: StoredProject, tmp_path: Path):
     write_boris(tmp_path / "x.boris", {"one": observation("anna.mp4", (0.2, "up"), (0.8, "up"))})
     items = import_labels(project, "boris", [tmp_path / "x.boris"])
     assert outcome(items) == [(ANNA, "ok", ""), (PART, "ok", "")]
@@ -193,7 +199,7 @@ def test_a_whole_film_and_a_part_of_it_are_labelled_at_once(project: Project, tm
     assert spans(project, PART) == [(10, 16, "up")]
 
 
-def test_labels_of_a_longer_film_are_not_cut_to_a_short_one(project: Project, tmp_path: Path):
+def test_labels_of_a_longer_film_are_not_cut_to_a_short_one(project: StoredProject, tmp_path: Path):
     long = (0.2, "up"), (1.6, "up"), (10.0, "down"), (40.0, "down")
     write_boris(tmp_path / "x.boris", {"one": observation("ben.mp4", *long)})
     (item,) = import_labels(project, "boris", [tmp_path / "x.boris"])
@@ -206,7 +212,7 @@ def test_labels_of_a_longer_film_are_not_cut_to_a_short_one(project: Project, tm
 
 
 @pytest.mark.parametrize("path", ["anna.mp4", "/elsewhere/anna.mp4", "file:///elsewhere/anna.mp4"])
-def test_elan_has_times_from_another_origin(project: Project, tmp_path: Path, path: str):
+def test_elan_has_times_from_another_origin(project: StoredProject, tmp_path: Path, path: str):
     text = (
         f'<ANNOTATION_DOCUMENT><HEADER><MEDIA_DESCRIPTOR MEDIA_URL="{path}" TIME_ORIGIN="500"/>'
         '</HEADER><TIME_ORDER><TIME_SLOT TIME_SLOT_ID="a" TIME_VALUE="200"/>'
@@ -227,7 +233,9 @@ class Kills(Faults):
         os._exit(9)
 
 
-def test_an_import_that_was_killed_is_run_again_to_the_same_end(project: Project, tmp_path: Path):
+def test_an_import_that_was_killed_is_run_again_to_the_same_end(
+    project: StoredProject, tmp_path: Path
+):
     write_table(project, f"{ANNA},0,9,up", f"{BEN},0,9,up", f"{SECOND},3,9,up")
     export_labels(project, "elan", [], tmp_path / "out")
     write_table(project, f"{ANNA},0,20,down,carried", "lost,0,3,x,", columns=",origin")
@@ -267,7 +275,9 @@ def test_an_import_that_was_killed_is_run_again_to_the_same_end(project: Project
         assert files() == undisturbed, faults.operations[at - 1]
 
 
-def test_nothing_is_written_if_the_command_ends_with_an_error(project: Project, tmp_path: Path):
+def test_nothing_is_written_if_the_command_ends_with_an_error(
+    project: StoredProject, tmp_path: Path
+):
     write_table(project, f"{BEN},0,9,up", f"{SECOND},3,9,up")
     export_labels(project, "elan", [], tmp_path / "out")
     write_table(project)

@@ -15,7 +15,7 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import read_phase_table
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import Phase
 from la2ds_cli.labels import propagated
 from la2ds_cli.labels.propagate import propagate_labels
@@ -26,18 +26,18 @@ from tests.told import refused
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     return swings(tmp_path)
 
 
 def propagate(
-    project: Project, sources=("clip0",), targets=("all",)
+    project: StoredProject, sources=("clip0",), targets=("all",)
 ) -> propagated.PropagationResult:
     return propagate_labels(project, sources, targets, AlignRequest(project.config(), "default"))
 
 
 def merge(
-    project: Project, result: propagated.PropagationResult, *, overwrite: bool = False
+    project: StoredProject, result: propagated.PropagationResult, *, overwrite: bool = False
 ) -> propagated.MergeResult:
     withheld = [clip for clip, labels in result.clips.items() if labels.withheld]
     return propagated.merge_into_project(project, result.rows(), withheld, overwrite=overwrite)
@@ -47,7 +47,7 @@ def names(result: propagated.PropagationResult, clip: str) -> list[str]:
     return [phase.name for phase in result.clips[clip].phases]
 
 
-def test_one_labelled_clip_labels_all_others_to_a_frame(project: Project):
+def test_one_labelled_clip_labels_all_others_to_a_frame(project: StoredProject):
     result = propagate(project)
     assert list(result.clips) == [f"clip{n}" for n in range(1, 7)]
     assert {item.status for item in result.items} == {"ok"}
@@ -87,7 +87,7 @@ def test_labelled_strangers_do_not_vote(tmp_path: Path):
     assert result.clips["clip3"].voters == ("clip0",)
 
 
-def test_the_tables_hold_the_same(project: Project, tmp_path: Path):
+def test_the_tables_hold_the_same(project: StoredProject, tmp_path: Path):
     result = propagate(project)
     phases, boundaries = propagated.write_tables(project, result, tmp_path / "tables")
     rows = [(row.video, row.phase) for row in read_phase_table(phases).rows]
@@ -105,7 +105,7 @@ def test_the_tables_hold_the_same(project: Project, tmp_path: Path):
     assert project.phases(propagated=True) == project.phases()
 
 
-def test_frames_are_those_of_the_file(project: Project):
+def test_frames_are_those_of_the_file(project: StoredProject):
     """clip1 is every other frame of its file, from frame 100 on."""
     pose, recipe = project.read_pose("clip1")
     project.write_pose("clip1", replace(pose, frame=100 + 2 * np.arange(len(pose))), recipe)
@@ -133,7 +133,7 @@ def test_labelled_clips_vote(tmp_path: Path):
     assert [row["votes"] for row in together.boundary_rows()] == [3] * 4
 
 
-def test_a_clip_without_the_first_phase_does_not_get_it(project: Project):
+def test_a_clip_without_the_first_phase_does_not_get_it(project: StoredProject):
     """late shows the movement from 0.5 on; begin ends at 0.35."""
     add_sequence(project, "late", sequence(warped_phase(30, 9, 0.5, 1.0)))
     result = propagate(project, targets=["late"])
@@ -148,7 +148,7 @@ def test_a_clip_without_the_first_phase_does_not_get_it(project: Project):
     assert [phase.name for phase in project.phases(propagated=True)["late"]] == ["middle", "end"]
 
 
-def test_a_phase_missing_between_others_is_withheld(project: Project):
+def test_a_phase_missing_between_others_is_withheld(project: StoredProject):
     """The phase of clip0 that lasts a third of a frame is shorter than one in every other clip."""
     text = project.phases_path.read_text()
     first = true_starts(clip_phase(0))[0]
@@ -170,7 +170,7 @@ def test_a_clip_does_not_vote_on_itself(tmp_path: Path):
     assert voters == {"clip0": 2, "clip6": 3}
 
 
-def test_bad_clips_cost_themselves_only(project: Project):
+def test_bad_clips_cost_themselves_only(project: StoredProject):
     project.pose_path("clip2").write_bytes(b"no poses")
     project.pose_path("clip3").unlink()
     result = propagate(project, targets=["all", "nobody.mp4"])
@@ -182,7 +182,7 @@ def test_bad_clips_cost_themselves_only(project: Project):
     assert list(result.clips) == ["clip1", "clip4", "clip5", "clip6"]
 
 
-def test_a_clip_of_other_joints_or_without_any_is_reported(project: Project):
+def test_a_clip_of_other_joints_or_without_any_is_reported(project: StoredProject):
     pose = sequence(clip_phase(1))
     add_sequence(project, "blind", without(pose))
     hand = np.zeros((len(pose), 21, 2))
@@ -218,20 +218,22 @@ def test_a_damaged_labelled_clip_leaves_the_vote_to_the_others(tmp_path: Path):
         (["clip0"], ["clip0,900,910,a"], "outside its frames", ExitCode.UNUSABLE),
     ],
 )
-def test_what_cannot_be_propagated(project: Project, names, rows, message: str, code: ExitCode):
+def test_what_cannot_be_propagated(
+    project: StoredProject, names, rows, message: str, code: ExitCode
+):
     write_text(project.phases_path, "\n".join([HEADER, *rows]) + "\n")
     with refused(code, message):
         propagate(project, names)
 
 
-def test_propagated_labels_are_no_source(project: Project):
+def test_propagated_labels_are_no_source(project: StoredProject):
     write_text(project.phases_path, f"{HEADER},origin\nclip0,0,9,a,carried\n")
     with pytest.raises(UserError, match="propagated phases do not count"):
         propagate(project)
 
 
-def test_no_project_is_a_folder_for_the_tables(project: Project, tmp_path: Path):
-    other = Project.create(tmp_path / "other")
+def test_no_project_is_a_folder_for_the_tables(project: StoredProject, tmp_path: Path):
+    other = StoredProject.create(tmp_path / "other")
     for one in (project, other):
         one.phases_path.write_text("video,start,end,phase\nclip0,0,5,by hand\n")
         before = one.phases_path.read_text()
@@ -291,7 +293,7 @@ def test_what_was_propagated_before_stays_without_overwrite(tmp_path: Path):
     assert "gone" in project.phases_path.read_text()  # rows of no clip of the project stay
 
 
-def test_one_phase_over_the_whole_clip_is_withheld(project: Project):
+def test_one_phase_over_the_whole_clip_is_withheld(project: StoredProject):
     """clip0 has two phases, the second in its last two frames; early ends long before that."""
     write_text(project.phases_path, f"{HEADER}\nclip0,0,38,begin\nclip0,38,40,stop\n")
     add_sequence(project, "early", sequence(warped_phase(30, 9, 0.0, 0.6), fps=25.0))
@@ -307,7 +309,7 @@ def test_one_phase_over_the_whole_clip_is_withheld(project: Project):
 
 
 def test_boundaries_of_low_confidence_are_withheld(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ):
     """The joints of one clip are noise, and nobody can say that it shows another movement."""
     monkeypatch.setattr(clip_features, "compare_descriptions", lambda a, b: None)

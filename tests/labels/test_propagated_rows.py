@@ -11,7 +11,7 @@ import pytest
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.phase_table import PhaseTable, read_phase_table
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import BY_PROPAGATION, CLIP_EDGE, PERSON, PROPAGATED, Origins, Phase
 from la2ds_cli.formats.import_export import merge_phases
 from tests.evaluation.labelled_project import evaluated
@@ -23,15 +23,15 @@ MIXED = "video,start,end,phase,origin\na,0,5,down,\na,5,9,up,carried\nb,0,9,down
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    project = Project.create(tmp_path)
+def project(tmp_path: Path) -> StoredProject:
+    project = StoredProject.create(tmp_path)
     for name in ("a", "b", "c"):
         add_sequence(project, name, sequence(np.linspace(0, 1, 10)))
     project.phases_path.write_text(MIXED)
     return project
 
 
-def test_propagated_phases_are_left_out_unless_asked_for(project: Project):
+def test_propagated_phases_are_left_out_unless_asked_for(project: StoredProject):
     assert project.phases() == {"a": [Phase(0, 5, "down")]}
     assert project.phases(propagated=True) == {
         "a": [Phase(0, 5, "down"), Phase(5, 9, "up", BY_PROPAGATION)],
@@ -39,7 +39,9 @@ def test_propagated_phases_are_left_out_unless_asked_for(project: Project):
     }
 
 
-def test_rows_come_back_as_they_were_written_and_an_empty_origin_is_a_person(project: Project):
+def test_rows_come_back_as_they_were_written_and_an_empty_origin_is_a_person(
+    project: StoredProject,
+):
     text = read_phase_table(project.phases_path).text()
     assert text.splitlines() == [
         "video,start,end,phase,start_origin,end_origin",
@@ -49,7 +51,7 @@ def test_rows_come_back_as_they_were_written_and_an_empty_origin_is_a_person(pro
     ]
 
 
-def test_columns_that_la2ds_does_not_know_survive_a_round_trip(project: Project):
+def test_columns_that_la2ds_does_not_know_survive_a_round_trip(project: StoredProject):
     text = (
         "note,video,start,end,phase,start_origin,end_origin,coach\n"
         "late,a,0,5,down,person,person,Jo\n,b,1,9,up,carried,person,\n"
@@ -67,7 +69,9 @@ def test_columns_that_la2ds_does_not_know_survive_a_round_trip(project: Project)
 
 
 @pytest.mark.parametrize("name", ["note", "start"])
-def test_a_column_that_appears_twice_is_refused_and_stays_in_the_table(project: Project, name: str):
+def test_a_column_that_appears_twice_is_refused_and_stays_in_the_table(
+    project: StoredProject, name: str
+):
     text = f"video,start,end,phase,note,{name}\na,0,5,down,this,7\n"
     project.phases_path.write_text(text)
     with refused(ExitCode.MISMATCH, f"line 1 .*'{name}' appears twice; rename"):
@@ -75,7 +79,7 @@ def test_a_column_that_appears_twice_is_refused_and_stays_in_the_table(project: 
     assert project.phases_path.read_text() == text
 
 
-def test_a_change_leaves_a_numbered_copy_and_no_change_leaves_none(project: Project):
+def test_a_change_leaves_a_numbered_copy_and_no_change_leaves_none(project: StoredProject):
     table = read_phase_table(project.phases_path)
     first = project.write_phase_table(table)
     assert first is not None
@@ -90,7 +94,9 @@ def test_a_change_leaves_a_numbered_copy_and_no_change_leaves_none(project: Proj
     assert project.write_phase_table(table) is None
 
 
-def test_imported_labels_replace_propagated_ones_unless_a_person_has_checked_them(project: Project):
+def test_imported_labels_replace_propagated_ones_unless_a_person_has_checked_them(
+    project: StoredProject,
+):
     text = "video,start,end,phase,origin,checked\na,0,5,up,carried,\nb,0,4,up,carried,start\n"
     project.phases_path.write_text(text)
     notes = Notes()
@@ -126,7 +132,9 @@ def test_evaluation_does_not_take_propagated_labels_for_truth(tmp_path: Path):
         (",,CLIP,carried", (CLIP_EDGE, PROPAGATED)),
     ],
 )
-def test_older_files_keep_their_meaning(project: Project, cells: str, origins: tuple[str, str]):
+def test_older_files_keep_their_meaning(
+    project: StoredProject, cells: str, origins: tuple[str, str]
+):
     columns = "video,start,end,phase,origin,checked,start_origin,end_origin"
     project.phases_path.write_text(f"{columns}\na,0,5,down,{cells}\n")
     table = read_phase_table(project.phases_path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.phase_table import PhaseTable
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.datasets.penn_action import import_penn_action
 from la2ds_cli.labels.propagate import propagate_labels
 from tests.shared_data import PENN, needs_penn
@@ -15,7 +15,7 @@ from tests.shared_data import PENN, needs_penn
 
 @needs_penn
 def test_labels_of_golf_swings_reach_swings_and_no_squats(tmp_path: Path) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     clips = {}
     for action in ("golf_swing", "squat"):
         before = set(project.phases())

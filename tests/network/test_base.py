@@ -12,8 +12,8 @@ from la2ds_cli.alignment.path import smooth_match
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.skeleton import SKELETONS
+from la2ds_cli.core.stored_project import BASE_RUN, StoredProject
 from la2ds_cli.features.body_joints import body_joints
 from la2ds_cli.network import base_weights
 from la2ds_cli.network.base_weights import base_path
@@ -84,11 +84,11 @@ def test_a_damaged_file_is_refused(tmp_path, monkeypatch) -> None:
     base_weights.base_key.cache_clear()
     try:
         with refused(ExitCode.UNREADABLE, "are damaged"):
-            light_embedder(Project.create(tmp_path / "project"), BASE_RUN)
+            light_embedder(StoredProject.create(tmp_path / "project"), BASE_RUN)
     finally:
         base_weights.base_key.cache_clear()
 
 
 def test_the_name_of_the_base_is_a_run_name(tmp_path) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     assert load_embedder(project, BASE_RUN, "cpu").key == base_weights.base_key()

@@ -13,8 +13,8 @@ import torch
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.resample import resample_pose
 from la2ds_cli.network.embed import embed, ensure_embeddings, possible_embeddings
@@ -175,16 +175,18 @@ def test_another_skeleton_is_refused(embedder) -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     """Three clips, and a run."""
-    made = Project.create(tmp_path / "project")
+    made = StoredProject.create(tmp_path / "project")
     for n in range(3):
         add_sequence(made, f"clip{n}", sequence(warped_phase(20, n)))
     train(made, config=made.config(overrides=SMALL), options=TrainOptions("cpu"))
     return made
 
 
-def test_embedding_step_is_cached_and_follows_the_model_and_the_poses(project: Project) -> None:
+def test_embedding_step_is_cached_and_follows_the_model_and_the_poses(
+    project: StoredProject,
+) -> None:
     assert [r.status for r in embed(project, device="cpu")] == ["ok"] * 3
     assert [r.status for r in embed(project, device="cpu")] == ["cached"] * 3
     add_sequence(project, "clip1", sequence(warped_phase(20, 77)))
@@ -199,7 +201,7 @@ def test_embedding_step_is_cached_and_follows_the_model_and_the_poses(project: P
     assert recipe.step == "import"
 
 
-def test_positions_beyond_the_longest_clip_of_a_run_play_no_part(project: Project) -> None:
+def test_positions_beyond_the_longest_clip_of_a_run_play_no_part(project: StoredProject) -> None:
     """Its clips have 20 frames, and the rows of the table beyond them their initial values."""
     learned = project.config(overrides=[*SMALL, "model.temporal_position=learned", "train.fps=20"])
     train(project, config=learned, options=TrainOptions("cpu", overwrite=True))
@@ -217,7 +219,7 @@ def test_positions_beyond_the_longest_clip_of_a_run_play_no_part(project: Projec
     assert (load_embedder(project, device="cpu")([long])[0] != before).any()
 
 
-def test_one_damaged_clip_does_not_stop_the_batch(project: Project) -> None:
+def test_one_damaged_clip_does_not_stop_the_batch(project: StoredProject) -> None:
     path = project.pose_path("clip1")
     path.write_bytes(path.read_bytes()[:200])
     results = embed(project, device="cpu")
@@ -226,16 +228,16 @@ def test_one_damaged_clip_does_not_stop_the_batch(project: Project) -> None:
 
 
 def test_one_clip_with_a_fault_nobody_foresaw_does_not_stop_the_others(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = Project.write_embedding
+    write = StoredProject.write_embedding
 
-    def odd(self: Project, run: str, clip: str, *more: Any) -> None:
+    def odd(self: StoredProject, run: str, clip: str, *more: Any) -> None:
         if clip == "clip1":
             raise RuntimeError("odd")
         write(self, run, clip, *more)
 
-    monkeypatch.setattr(Project, "write_embedding", odd)
+    monkeypatch.setattr(StoredProject, "write_embedding", odd)
     assert [r.code for r in embed(project, device="cpu")] == ["", "X001", ""]
     ids = ["clip0", "clip1", "clip2"]
     found, failed = possible_embeddings(project, "default", ids, "cpu")
@@ -246,7 +248,7 @@ def test_one_clip_with_a_fault_nobody_foresaw_does_not_stop_the_others(
         ensure_embeddings(project, "default", ids, "cpu")
 
 
-def test_embeddings_of_a_run_lie_about_the_centre_of_its_training(project: Project) -> None:
+def test_embeddings_of_a_run_lie_about_the_centre_of_its_training(project: StoredProject) -> None:
     facts = artifact.read_header(checkpoint_path(project, "default"))[1]
     poses = [project.read_pose(video)[0] for video in facts["videos"]]
     for embedder in (load_embedder(project, device="cpu"), light_embedder(project, device="cpu")):
@@ -269,7 +271,7 @@ def test_embeddings_of_a_run_lie_about_the_centre_of_its_training(project: Proje
         {"spread": "wide"},
     ],
 )
-def test_moments_that_are_none_are_damage(project: Project, facts: dict[str, Any]) -> None:
+def test_moments_that_are_none_are_damage(project: StoredProject, facts: dict[str, Any]) -> None:
     path = checkpoint_path(project, "default")
     arrays, recipe, kept = artifact.read_arrays(path)
     artifact.write_arrays(path, arrays, recipe, kept | facts)
@@ -280,7 +282,7 @@ def test_moments_that_are_none_are_damage(project: Project, facts: dict[str, Any
 
 def test_the_key_of_weights_follows_their_file(tmp_path: Path) -> None:
     """Also if another file of the same size takes its place at the same time."""
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     path = checkpoint_path(project, "mine")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"one")

@@ -13,8 +13,8 @@ import torch
 from la2ds_cli.core import artifact
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import BASE_RUN, Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import BASE_RUN, StoredProject
 from la2ds_cli.features.network_input import NetworkInput, joint_width, network_input
 from la2ds_cli.network import load_network as trained
 from la2ds_cli.network.embed import embed, ensure_embeddings
@@ -91,14 +91,14 @@ def test_weights_of_another_network_are_left_to_torch() -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     made = clips(tmp_path / "project", count=3)
     train(made, config=made.config(overrides=JOINTS), options=TrainOptions("cpu"))
     return made
 
 
 @pytest.mark.parametrize("run", ["default", BASE_RUN])
-def test_a_light_embedder_is_the_embedder(project: Project, run: str) -> None:
+def test_a_light_embedder_is_the_embedder(project: StoredProject, run: str) -> None:
     """Clips of other lengths and rates than those of training, one of them of several windows."""
     light = trained.light_embedder(project, run)
     exact = trained.load_embedder(project, run, "cpu")
@@ -112,7 +112,7 @@ def test_a_light_embedder_is_the_embedder(project: Project, run: str) -> None:
         np.testing.assert_allclose(one, other, atol=1e-4 * max(1, float(np.abs(other).max())))
 
 
-def test_where_numpy_does_not_know_the_network_torch_computes(project: Project) -> None:
+def test_where_numpy_does_not_know_the_network_torch_computes(project: StoredProject) -> None:
     config = project.config(overrides=[*JOINTS, "model.temporal_position=learned"])
     train(project, run="learned", config=config, options=TrainOptions("cpu"))
     light = trained.light_embedder(project, "learned", "cpu")
@@ -126,19 +126,19 @@ def test_where_numpy_does_not_know_the_network_torch_computes(project: Project) 
     assert asked == [(project, "default", "cuda")]
 
 
-def _without(project: Project, path: Path) -> None:
+def _without(project: StoredProject, path: Path) -> None:
     path.unlink()
 
 
-def _cut(project: Project, path: Path) -> None:
+def _cut(project: StoredProject, path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
 
 
-def _of_poses(project: Project, path: Path) -> None:
+def _of_poses(project: StoredProject, path: Path) -> None:
     path.write_bytes(project.pose_path("clip0").read_bytes())
 
 
-def _of_other_settings(project: Project, path: Path) -> None:
+def _of_other_settings(project: StoredProject, path: Path) -> None:
     arrays, recipe, facts = artifact.read_arrays(path)
     other = replace(recipe, config={**recipe.config, "model.temporal_layers": 3})
     artifact.write_arrays(path, arrays, other, facts)
@@ -154,7 +154,7 @@ def _of_other_settings(project: Project, path: Path) -> None:
     ],
 )
 def test_what_is_wrong_with_a_run_is_said_with_torch_or_without(
-    project: Project, spoil: Callable[[Project, Path], None], said: str, code: ExitCode
+    project: StoredProject, spoil: Callable[[StoredProject, Path], None], said: str, code: ExitCode
 ) -> None:
     spoil(project, checkpoint_path(project, "default"))
     for load in (trained.light_embedder, trained.load_embedder):
@@ -162,7 +162,7 @@ def test_what_is_wrong_with_a_run_is_said_with_torch_or_without(
             load(project)
 
 
-def test_stored_embeddings_are_read_without_a_network(project: Project) -> None:
+def test_stored_embeddings_are_read_without_a_network(project: StoredProject) -> None:
     """Whoever computed them; and those of other weights or poses are computed anew."""
     embed(project, device="cpu")
     expected = [project.read_embedding("default", f"clip{n}")[0].value for n in range(3)]

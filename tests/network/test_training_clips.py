@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.independence import independent_groups
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.network.run_weights import run_header
 from la2ds_cli.network.training_clips import FEWEST_DIVIDED, hold_out
 from la2ds_cli.training.data import load_training_set
@@ -55,9 +55,9 @@ def test_the_only_performer_of_a_project_is_held_out_by_films() -> None:
     assert (len(found.held_out), found.new_performers) == (3, False)
 
 
-def with_copies(root: Path) -> Project:
+def with_copies(root: Path) -> StoredProject:
     """A project of ten clips, each with a copy: in another folder, or in another container."""
-    project = Project.create(root)
+    project = StoredProject.create(root)
     for n in range(10):
         pose = sequence(warped_phase(24 + n, n))
         digest = f"{n:064}"

@@ -14,7 +14,7 @@ from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.offset.find_offsets import align_recordings, match_by_clock
 from la2ds_cli.offset.offset_result import Clock
 from la2ds_cli.offset.pair_offset import pair_offset
@@ -29,10 +29,10 @@ DIFFERENT = 64  # pictures of `grey_frames`, which are shown again and again
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory) -> StoredProject:
     """Two films of one performance; front begins LAG seconds after side, and lasts longer.
     capture: the same by motion capture. take: another performance."""
-    project = Project.create(tmp_path_factory.mktemp("project"))
+    project = StoredProject.create(tmp_path_factory.mktemp("project"))
     points = performed(1)
     begins = 30 * LAG / (len(points) - 1)
     grey = grey_frames(DIFFERENT, (240, 320))
@@ -46,11 +46,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def run(project: Project, *arguments: str | Path, code: int = 0) -> Result:
+def run(project: StoredProject, *arguments: str | Path, code: int = 0) -> Result:
     return invoke(*arguments, "--same-performance", "--project", project.root, code=code)
 
 
-def test_each_moment_shows_the_frame_of_the_same_moment(project: Project, tmp_path: Path) -> None:
+def test_each_moment_shows_the_frame_of_the_same_moment(
+    project: StoredProject, tmp_path: Path
+) -> None:
     request = AlignRequest(project.config(), same_only=True)
     result = align_recordings(project, "front", "side", request, Progress())
     out = tmp_path / "side.mp4"
@@ -71,7 +73,7 @@ def test_each_moment_shows_the_frame_of_the_same_moment(project: Project, tmp_pa
     assert 5 < (~matched).sum() < 40
 
 
-def test_a_sure_clock_is_sure_to_within_its_interval(project: Project) -> None:
+def test_a_sure_clock_is_sure_to_within_its_interval(project: StoredProject) -> None:
     request = AlignRequest(project.config(), same_only=True)
     result = align_recordings(project, "front", "capture", request, Progress())
     time_b = matched_time(result.position, result.time_b)
@@ -95,7 +97,7 @@ def test_what_is_not_sure_holds_its_rivals() -> None:
 
 
 @pytest.mark.parametrize("command", ["sync", "report"])
-def test_the_commands(project: Project, tmp_path: Path, command: str) -> None:
+def test_the_commands(project: StoredProject, tmp_path: Path, command: str) -> None:
     out = tmp_path / ("s.mp4" if command == "sync" else "s.html")
     result = run(project, command, "front", "side", "--out", out)
     assert out.stat().st_size > 1000

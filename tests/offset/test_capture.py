@@ -14,8 +14,8 @@ import pytest
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.features.resample import interpolate
 from la2ds_cli.formats.c3d import Recorded
 from la2ds_cli.offset.find_offsets import align_recordings, match_by_clock
@@ -43,20 +43,20 @@ def capture() -> C3dFile:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     """front: a film of 25 frames a second. walk: the capture."""
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     begins = 30 * LAG / (len(performed(1)) - 1)
     add_sequence(project, "front", film(performed(1), 0, 25, (begins, 0.9), lag=-LAG))
     run(project, "import", "c3d", str(capture().write(tmp_path / "walk.c3d")))
     return project
 
 
-def run(project: Project, *arguments: str) -> str:
+def run(project: StoredProject, *arguments: str) -> str:
     return invoke(*arguments, "--project", project.root).stdout
 
 
-def data_of(project: Project, *names: str, option: str = "--same-performance") -> Any:
+def data_of(project: StoredProject, *names: str, option: str = "--same-performance") -> Any:
     out = project.root / "page.html"
     run(project, "report", *names, option, "--out", str(out))
     return json.loads(re.findall(r'id="data">(.*?)</script>', out.read_text(), re.DOTALL)[0])
@@ -67,7 +67,7 @@ def loaded(recorded: dict[str, Any]) -> float:
     return recorded["time"][next(k for k, newtons in enumerate(recorded["force"][0]) if newtons)]
 
 
-def test_forces_and_events_are_at_the_moments_of_the_film(project: Project):
+def test_forces_and_events_are_at_the_moments_of_the_film(project: StoredProject):
     recorded = data_of(project, "front", "walk")["recorded"]
     assert len(recorded["force"]) == 2
     assert {*recorded["force"][0]} == {0, 650}
@@ -90,7 +90,7 @@ def test_forces_and_events_are_at_the_moments_of_the_film(project: Project):
         assert any("no forces and events of walk.c3d" in warning for warning in warnings)
 
 
-def test_a_capture_that_was_replaced_or_moved_is_said(project: Project, tmp_path: Path):
+def test_a_capture_that_was_replaced_or_moved_is_said(project: StoredProject, tmp_path: Path):
     (tmp_path / "walk.c3d").write_bytes(b"other")
     replaced = data_of(project, "front", "walk")
     (tmp_path / "walk.c3d").unlink()
@@ -100,11 +100,11 @@ def test_a_capture_that_was_replaced_or_moved_is_said(project: Project, tmp_path
         assert any(f"no forces and events of walk.c3d: {why}" in note for note in data["notes"])
 
 
-def test_only_recordings_of_one_performance_share_their_forces(project: Project):
+def test_only_recordings_of_one_performance_share_their_forces(project: StoredProject):
     assert data_of(project, "front", "walk", option="--force")["recorded"] is None
 
 
-def test_a_trc_is_placed_as_the_capture_that_it_was_made_of(project: Project, tmp_path: Path):
+def test_a_trc_is_placed_as_the_capture_that_it_was_made_of(project: StoredProject, tmp_path: Path):
     run(project, "export", "trc", "walk", "--out", str(tmp_path / "trc"))
     (path,) = (tmp_path / "trc").iterdir()
     run(project, "import", "trc", str(path))
@@ -118,7 +118,7 @@ def test_a_trc_is_placed_as_the_capture_that_it_was_made_of(project: Project, tm
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> Alignment:
-    project = Project.create(tmp_path_factory.mktemp("clocks"))
+    project = StoredProject.create(tmp_path_factory.mktemp("clocks"))
     for name, side, fps in (("a", 0, 25), ("b", 60, 120)):
         add_sequence(project, name, film(performed(1), side, fps))
     request = AlignRequest(project.config(), same_only=True)

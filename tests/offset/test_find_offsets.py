@@ -13,7 +13,7 @@ import pytest
 
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.offset.find_offsets import solved
 from la2ds_cli.offset.offset_result import Clock, OffsetResult, Recording
 from la2ds_cli.offset.pair_offset import Fit, PairOffset
@@ -23,9 +23,9 @@ from tests.processes import invoke
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory) -> StoredProject:
     """front and back show nothing in common; side overlaps both; take is another performance."""
-    project = Project.create(tmp_path_factory.mktemp("project"))
+    project = StoredProject.create(tmp_path_factory.mktemp("project"))
     points = performed(1, times=7)
     for name, pose in {
         "front": film(points, 0, span=(0, 0.45)),
@@ -40,12 +40,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def run(project: Project, *arguments: str | Path, code: int = 0) -> str:
+def run(project: StoredProject, *arguments: str | Path, code: int = 0) -> str:
     result = invoke("offset", *arguments, "--project", project.root, code=code)
     return result.stderr if code else result.stdout
 
 
-def test_two_recordings_as_json_and_as_a_table(project: Project, tmp_path: Path) -> None:
+def test_two_recordings_as_json_and_as_a_table(project: StoredProject, tmp_path: Path) -> None:
     table = tmp_path / "offsets.csv"
     told = json.loads(run(project, "front", "side", "--json", "--out", table))
     assert told["offset_seconds"] == pytest.approx(1.5, abs=0.01)
@@ -60,7 +60,7 @@ def test_two_recordings_as_json_and_as_a_table(project: Project, tmp_path: Path)
     assert float(rows[1]["offset_seconds"]) == pytest.approx(told["offset_seconds"])
 
 
-def test_another_performance_is_refused_and_forced(project: Project) -> None:
+def test_another_performance_is_refused_and_forced(project: StoredProject) -> None:
     error = run(project, "front", "take", code=ExitCode.OTHER_MOVEMENT)
     assert "take does not show the performance of front" in error
     assert "unsure" in run(project, "front", "take", "--force")
@@ -71,7 +71,7 @@ def test_another_performance_is_refused_and_forced(project: Project) -> None:
 
 
 def test_what_doubtful_joints_cannot_tell_is_not_called_another_performance(
-    project: Project,
+    project: StoredProject,
 ) -> None:
     error = run(project, "front", "doubtful", code=ExitCode.OTHER_MOVEMENT)
     assert "cannot tell whether doubtful shows the performance of front" in error
@@ -110,7 +110,7 @@ def test_a_short_overlap_takes_no_drift_away() -> None:
 
 
 def test_two_without_joints_in_common_are_placed_by_a_third(tmp_path: Path) -> None:
-    project, points = Project.create(tmp_path), performed(1, times=5)
+    project, points = StoredProject.create(tmp_path), performed(1, times=5)
     hidden = {"all": slice(0), "legs": slice(11), "arms": slice(11, 17)}
     for (name, joints), lag in zip(hidden.items(), (0.0, 1.5, -2.0), strict=True):
         pose = film(points, 0, lag=lag)

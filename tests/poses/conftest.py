@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.poses.grey_people import film, walk
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
+def project(tmp_path: Path) -> StoredProject:
+    return StoredProject.create(tmp_path / "project")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.poses.networks import Joints, no_joints
 from la2ds_cli.video.reader import Image, write_video
@@ -54,7 +54,7 @@ def squats(count: int, times: int = 1) -> list[dict]:
     return [{200: (60, int(40 + 50 * at), 100, 140)} for at in way]
 
 
-def same_poses(a: Project, b: Project, videos: Sequence[str]) -> None:
+def same_poses(a: StoredProject, b: StoredProject, videos: Sequence[str]) -> None:
     for video in videos:
         assert a.pose_path(video).read_bytes() == b.pose_path(video).read_bytes()
 

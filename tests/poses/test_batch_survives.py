@@ -13,7 +13,7 @@ from av.error import ArgumentError, ExternalError
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.features import heatmap_cache
 from la2ds_cli.formats import wide_csv
 from la2ds_cli.formats.import_export import export_poses
@@ -46,12 +46,14 @@ def clips(tmp_path: Path) -> list[str]:
     return [str(path) for path in paths]
 
 
-def add_clips(project: Project, count: int) -> None:
+def add_clips(project: StoredProject, count: int) -> None:
     for number in range(count):
         add_sequence(project, f"clip-{number}", sequence(warped_phase(20 + number, seed=number)))
 
 
-def _checked(project: Project, results: list[ItemResult], failed: str, error: Exception) -> None:
+def _checked(
+    project: StoredProject, results: list[ItemResult], failed: str, error: Exception
+) -> None:
     """Only `failed` failed, and its traceback is in the one file that its row names."""
     assert [r.path for r in results if not r.usable] == [failed]
     (row,) = (r for r in results if not r.usable)
@@ -69,7 +71,7 @@ def _checked(project: Project, results: list[ItemResult], failed: str, error: Ex
 @pytest.mark.parametrize("error", ODD, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("where", [(extract, "load_source"), (extraction, "pose_clip")])
 def test_a_clip_that_fails_unexpectedly_fails_alone_at_every_run(
-    project: Project, clips: list[str], monkeypatch: Any, where: Any, error: Exception
+    project: StoredProject, clips: list[str], monkeypatch: Any, where: Any, error: Exception
 ):
     module, name = where
     real = getattr(module, name)
@@ -92,7 +94,7 @@ def test_a_clip_that_fails_unexpectedly_fails_alone_at_every_run(
 
 
 def test_a_listener_that_fails_is_noted_and_a_user_error_of_it_ends_the_run(
-    project: Project, clips: list[str]
+    project: StoredProject, clips: list[str]
 ):
     seen = []
 
@@ -132,9 +134,9 @@ def test_a_small_file_that_declares_a_vast_picture_is_refused(tmp_path: Path):
 
 @pytest.mark.parametrize("error", [RuntimeError("odd"), MemoryError(), RecursionError()])
 def test_a_pose_file_that_fails_unexpectedly_fails_alone(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    project: StoredProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ):
-    made = Project.create(tmp_path / "made")
+    made = StoredProject.create(tmp_path / "made")
     add_clips(made, 3)
     export_poses(made, "wide-csv", [], tmp_path / "csv")
     real = wide_csv.read_clips
@@ -153,18 +155,18 @@ def test_a_pose_file_that_fails_unexpectedly_fails_alone(
 
 
 def test_exports_heatmaps_and_embeddings_of_other_clips_are_made(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ):
     add_clips(project, 3)
 
-    real = Project.read_pose
+    real = StoredProject.read_pose
 
-    def broken(self: Project, video: str, **more: Any) -> Any:
+    def broken(self: StoredProject, video: str, **more: Any) -> Any:
         if video == "clip-1":
             raise RuntimeError("odd")
         return real(self, video, **more)
 
-    monkeypatch.setattr(Project, "read_pose", broken)
+    monkeypatch.setattr(StoredProject, "read_pose", broken)
     expected = [("clip-0", "ok", ""), ("clip-1", "failed", "X001"), ("clip-2", "ok", "")]
     for results in (
         export_poses(project, "wide-csv", []),
@@ -175,14 +177,14 @@ def test_exports_heatmaps_and_embeddings_of_other_clips_are_made(
 
 
 def test_a_full_disk_ends_embedding_and_heatmaps_with_its_own_code(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ):
     add_clips(project, 2)
 
     def full(*_: object, **__: object) -> None:
         raise UserError("cannot write: no space left", exit_code=ExitCode.STORAGE)
 
-    monkeypatch.setattr(Project, "write_embedding", full)
+    monkeypatch.setattr(StoredProject, "write_embedding", full)
     monkeypatch.setattr(heatmap_cache.artifact, "write_arrays", full)
     for command in (
         ["embed", "--run", "la2ds-base"],

@@ -17,7 +17,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses import extraction
 from la2ds_cli.poses.current import PoseRecipes, current_clip
@@ -39,7 +39,7 @@ def no_networks(monkeypatch) -> None:
     monkeypatch.setattr(grey_people, "build_detector", refuse)
 
 
-def test_joints_of_a_walk(project: Project, clips: Path) -> None:
+def test_joints_of_a_walk(project: StoredProject, clips: Path) -> None:
     (result,) = extract_poses(project, [str(clips / "anna")], CONFIG)
     assert (result.status, result.frames, result.code) == ("ok", 20, "")
     pose, recipe = project.read_pose(result.video)
@@ -58,7 +58,7 @@ def test_joints_of_a_walk(project: Project, clips: Path) -> None:
 
 
 def test_two_files_with_the_same_content_are_one_clip(
-    project: Project, clips: Path, monkeypatch
+    project: StoredProject, clips: Path, monkeypatch
 ) -> None:
     copy = clips / "anna" / "copy.mp4"
     copy.write_bytes((clips / "anna" / "clip.mp4").read_bytes())
@@ -98,7 +98,7 @@ def test_clips_are_worked_on_side_by_side(
     for cores in (1, 3):
         monkeypatch.setattr(extraction, "available_cores", lambda cores=cores: cores)
         monkeypatch.setattr(extraction, "resolve_pose", lambda *_, n=cores: Follower(n))
-        project = Project.create(tmp_path / str(cores))
+        project = StoredProject.create(tmp_path / str(cores))
         if command == "align":
             ids = ensure_poses(project, names, CONFIG)
         elif command == "timeline":
@@ -114,14 +114,14 @@ def test_clips_are_worked_on_side_by_side(
 
 
 def test_all_names_are_checked_before_the_first_clip_is_extracted(
-    project: Project, clips: Path, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, clips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     no_networks(monkeypatch)
     with refused(ExitCode.UNREADABLE, r"nowhere\.mp4"):
         ensure_poses(project, [str(clips / "anna" / "clip.mp4"), "nowhere.mp4"], CONFIG)
 
 
-def test_names_that_fail_are_left_out_of_many(project: Project, clips: Path) -> None:
+def test_names_that_fail_are_left_out_of_many(project: StoredProject, clips: Path) -> None:
     film(clips / "nobody.mp4", [{}] * 20)
     anna, ben, nobody = (
         str(clips / name) for name in ("anna/clip.mp4", "ben/clip.mp4", "nobody.mp4")
@@ -133,7 +133,7 @@ def test_names_that_fail_are_left_out_of_many(project: Project, clips: Path) -> 
     assert set(left_out) == {nobody, "nowhere.mp4"}
 
 
-def test_a_second_run_loads_nothing(project: Project, clips: Path, monkeypatch) -> None:
+def test_a_second_run_loads_nothing(project: StoredProject, clips: Path, monkeypatch) -> None:
     first = extract_poses(project, [str(clips)], CONFIG)
     stamps = [project.pose_path(r.video).stat().st_mtime_ns for r in first]
     no_networks(monkeypatch)
@@ -144,7 +144,7 @@ def test_a_second_run_loads_nothing(project: Project, clips: Path, monkeypatch) 
 
 
 def test_what_is_missing_damaged_or_set_otherwise_is_made_anew_and_nothing_else(
-    project: Project, clips: Path
+    project: StoredProject, clips: Path
 ) -> None:
     first, _ = extract_poses(project, [str(clips)], CONFIG)
 
@@ -166,7 +166,7 @@ def test_what_is_missing_damaged_or_set_otherwise_is_made_anew_and_nothing_else(
     assert np.isnan(project.read_pose(first.video)[0].xy).all()
 
 
-def test_auto_is_content_with_any_of_its_networks(project: Project, clips: Path) -> None:
+def test_auto_is_content_with_any_of_its_networks(project: StoredProject, clips: Path) -> None:
     """Poses made where there is a GPU stay current where there is none."""
     (result,) = extract_poses(project, [str(clips / "anna")], CONFIG)
     pose, _ = project.read_pose(result.video)
@@ -180,7 +180,7 @@ def test_auto_is_content_with_any_of_its_networks(project: Project, clips: Path)
 
 
 def test_auto_goes_by_the_device_and_by_the_clips_that_are_there(
-    project: Project, clips: Path, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, clips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch = pytest.importorskip("torch")
 
@@ -201,7 +201,7 @@ def test_auto_goes_by_the_device_and_by_the_clips_that_are_there(
 
 
 def test_the_networks_that_nobody_chose_are_named_once(
-    project: Project, clips: Path, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, clips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torch")  # which device there is
 
@@ -224,7 +224,7 @@ def test_the_networks_that_nobody_chose_are_named_once(
 # --- bad files --------------------------------------------------------------------------
 
 
-def test_the_best_score_is_told_when_nobody_is_found(project: Project, clips: Path) -> None:
+def test_the_best_score_is_told_when_nobody_is_found(project: StoredProject, clips: Path) -> None:
     strict = replace(CONFIG, detect_threshold=0.95)
     (result,) = extract_poses(project, [str(clips / "anna")], strict)
     assert result.code == "V020"
@@ -243,7 +243,7 @@ def test_the_best_score_is_told_when_nobody_is_found(project: Project, clips: Pa
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_the_shortest_clips(project: Project, tmp_path: Path, count: int) -> None:
+def test_the_shortest_clips(project: StoredProject, tmp_path: Path, count: int) -> None:
     """With two people who are near each other; such clips are aligned, too."""
     near = [{100: (100 + t, 40, 140 + t, 130), 200: (112 - t, 40, 152 - t, 130)} for t in range(9)]
     film(tmp_path / "short.mp4", near[:count])
@@ -260,7 +260,7 @@ def test_the_shortest_clips(project: Project, tmp_path: Path, count: int) -> Non
         invoke("align", *pair, "--features", "pose", "--project", project.root)
 
 
-def test_frames_without_the_subject_are_nan(project: Project, tmp_path: Path) -> None:
+def test_frames_without_the_subject_are_nan(project: StoredProject, tmp_path: Path) -> None:
     path = tmp_path / "away.mp4"
     scenes = [*walk(30, step=0), *[{}] * 60, *walk(30, step=0)]
     film(path, scenes)
@@ -276,7 +276,7 @@ def test_frames_without_the_subject_are_nan(project: Project, tmp_path: Path) ->
 
 
 def test_a_short_failure_of_the_detector_is_interpolated(
-    project: Project, clips: Path, monkeypatch
+    project: StoredProject, clips: Path, monkeypatch
 ) -> None:
     """The detector misses frames 8 to 11; the pose network looks where the person must be."""
     count = iter(range(1000))
@@ -295,7 +295,7 @@ def test_a_short_failure_of_the_detector_is_interpolated(
     assert pose.info["coverage"] == 1
 
 
-def test_what_concerns_the_whole_run_is_raised(project: Project, clips: Path) -> None:
+def test_what_concerns_the_whole_run_is_raised(project: StoredProject, clips: Path) -> None:
     for config, code in (
         (replace(CONFIG, pose="openpose"), ExitCode.USAGE),
         (replace(CONFIG, detector="yolo"), ExitCode.USAGE),
@@ -313,7 +313,7 @@ def test_what_concerns_the_whole_run_is_raised(project: Project, clips: Path) ->
 
 
 def test_a_file_of_the_same_name_is_another_clip(
-    project: Project, clips: Path, tmp_path: Path, monkeypatch
+    project: StoredProject, clips: Path, tmp_path: Path, monkeypatch
 ) -> None:
     """As in `la2ds align clip.mp4 ...` in the folder of another clip.mp4."""
     anna = ensure_pose(project, str(clips / "anna" / "clip.mp4"), CONFIG)
@@ -336,7 +336,7 @@ def test_a_file_of_the_same_name_is_another_clip(
 
 
 def test_a_clip_whose_source_was_moved_is_found_by_its_content(
-    project: Project, clips: Path, tmp_path: Path, monkeypatch
+    project: StoredProject, clips: Path, tmp_path: Path, monkeypatch
 ) -> None:
     anna = ensure_pose(project, str(clips / "anna" / "clip.mp4"), CONFIG)
     (tmp_path / "moved" / "clip").mkdir(parents=True)  # a folder of this name is not the clip
@@ -354,7 +354,7 @@ def test_a_clip_whose_source_was_moved_is_found_by_its_content(
     assert current_clip(project, "clip.mp4", CONFIG) == ben
 
 
-def test_ensure_pose_without_the_source(project: Project, clips: Path) -> None:
+def test_ensure_pose_without_the_source(project: StoredProject, clips: Path) -> None:
     path = clips / "anna" / "clip.mp4"
     made = ensure_pose(project, str(path), CONFIG)
     path.unlink()
@@ -363,7 +363,7 @@ def test_ensure_pose_without_the_source(project: Project, clips: Path) -> None:
         ensure_pose(project, made, replace(CONFIG, detect_threshold=0.5))
 
 
-def test_imported_poses_are_never_touched(project: Project, clips: Path, monkeypatch) -> None:
+def test_imported_poses_are_never_touched(project: StoredProject, clips: Path, monkeypatch) -> None:
     path = clips / "anna" / "clip.mp4"
     made = ensure_pose(project, str(path), CONFIG)
     pose, _ = project.read_pose(made)
@@ -388,7 +388,7 @@ def test_imported_poses_are_never_touched(project: Project, clips: Path, monkeyp
 
 
 def test_joints_in_metres_are_kept_beside_the_others(
-    project: Project, clips: Path, monkeypatch
+    project: StoredProject, clips: Path, monkeypatch
 ) -> None:
     """Hidden for two frames, of which nothing is known."""
     people = walk(20)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.extract import extract_poses
 from tests.poses import grey_people
 from tests.poses.grey_people import CONFIG, film, same_poses, walk
@@ -22,7 +22,7 @@ from pathlib import Path
 from la2ds_cli.poses import chunks, extraction
 from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.poses.grey_people import CONFIG
 
 frames = int(sys.argv[3])
@@ -36,11 +36,11 @@ class Killer(Progress):
 
 extraction.Extraction.shares = lambda run, sources: (1, 2)
 chunks.Stage.__init__.__defaults__ = (0.0, chunks.time.monotonic)
-extract_poses(Project.open(Path(sys.argv[1])), [sys.argv[2]], CONFIG, progress=Killer())
+extract_poses(StoredProject.open(Path(sys.argv[1])), [sys.argv[2]], CONFIG, progress=Killer())
 """
 
 
-def kill_after(frames: int, project: Project, path: Path) -> None:
+def kill_after(frames: int, project: StoredProject, path: Path) -> None:
     """Extract and die once `frames` frames were counted, over both passes."""
     run_python("-c", KILLED, project.root, path, str(frames), code=-signal.SIGKILL, cwd=ROOT)
 
@@ -48,7 +48,10 @@ def kill_after(frames: int, project: Project, path: Path) -> None:
 def test_a_killed_batch_keeps_the_clips_that_were_done(tmp_path: Path) -> None:
     for number in range(3):
         film(tmp_path / "clips" / f"{number}.mp4", walk(20, start=40 + 10 * number))
-    killed, whole = Project.create(tmp_path / "killed"), Project.create(tmp_path / "whole")
+    killed, whole = (
+        StoredProject.create(tmp_path / "killed"),
+        StoredProject.create(tmp_path / "whole"),
+    )
     kill_after(50, killed, tmp_path / "clips")
     assert len(killed.videos()) == 1
     results = extract_poses(killed, [str(tmp_path / "clips")], CONFIG)
@@ -63,7 +66,10 @@ def test_a_killed_batch_keeps_the_clips_that_were_done(tmp_path: Path) -> None:
 def test_a_killed_run_goes_on_inside_a_long_clip(tmp_path: Path, monkeypatch, frames: int) -> None:
     """Killed in the pass of the detector, and in that of the pose network."""
     film(tmp_path / "long.mp4", walk(100, step=1))
-    killed, whole = Project.create(tmp_path / "killed"), Project.create(tmp_path / "whole")
+    killed, whole = (
+        StoredProject.create(tmp_path / "killed"),
+        StoredProject.create(tmp_path / "whole"),
+    )
     (expected,) = extract_poses(whole, [str(tmp_path / "long.mp4")], CONFIG)
     kill_after(frames, killed, tmp_path / "long.mp4")
     assert not killed.videos()

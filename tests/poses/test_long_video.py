@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.video.reader import Image, write_video
 from tests.processes import run_python
 
@@ -35,17 +35,17 @@ def _walker(frames: int) -> Iterator[Image]:
         yield image
 
 
-def _peak(folder: Path, minutes: int) -> tuple[Project, int]:
+def _peak(folder: Path, minutes: int) -> tuple[StoredProject, int]:
     """The project of a film of so many minutes, and the most memory in MiB of extracting it."""
-    project = Project.create(folder, {"preset": "default", "poses": SETTINGS})
+    project = StoredProject.create(folder, {"preset": "default", "poses": SETTINGS})
     film = folder / "film.mp4"
     write_video(film, _walker(60 * FPS * minutes), FPS)
     program = (
         "import sys; from pathlib import Path\n"
-        "from la2ds_cli.core.project import Project\n"
+        "from la2ds_cli.core.stored_project import StoredProject\n"
         "from la2ds_cli.poses.extract import ExtractOptions, extract_poses\n"
         "from tests.memory import highest_memory\n"
-        "project = Project.open(Path(sys.argv[1]))\n"
+        "project = StoredProject.open(Path(sys.argv[1]))\n"
         "config = project.config().poses\n"
         "(item,) = extract_poses(project, [sys.argv[2]], config, ExtractOptions(device='cpu'))\n"
         "assert item.usable, item.message\n"

@@ -9,7 +9,7 @@ from typing import Any
 
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.formats import wide_csv
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.import_export import import_poses
@@ -22,7 +22,7 @@ from tests.told import Notes
 
 
 def extracted(
-    project: Project, *paths: Path, config: PosesConfig = CONFIG, **options: Any
+    project: StoredProject, *paths: Path, config: PosesConfig = CONFIG, **options: Any
 ) -> tuple[list[str], list[str]]:
     """The status and id of each clip, and the notes."""
     told = Notes()
@@ -32,12 +32,12 @@ def extracted(
     return [f"{result.status} {result.video}" for result in results], told.lines
 
 
-def rows(project: Project) -> dict[str, tuple[str, str, str]]:
+def rows(project: StoredProject) -> dict[str, tuple[str, str, str]]:
     """id -> file, group and options of each clip."""
     return {v.id: (Path(v.path).name, v.group, v.options) for v in project.videos()}
 
 
-def test_a_renamed_video_is_the_clip_that_it_was(project: Project, clips: Path, monkeypatch):
+def test_a_renamed_video_is_the_clip_that_it_was(project: StoredProject, clips: Path, monkeypatch):
     anna = clips / "anna" / "clip.mp4"
     options = ClipOptions(start=0.2, rotate=180)
     extracted(project, anna, clip=options.to_json(), subject="1")
@@ -53,7 +53,7 @@ def test_a_renamed_video_is_the_clip_that_it_was(project: Project, clips: Path, 
     assert extracted(project, clips / "anna") == ([f"cached {old.id}"], [])
 
 
-def test_the_parts_and_people_of_a_moved_video_stay_with_it(project: Project, tmp_path: Path):
+def test_the_parts_and_people_of_a_moved_video_stay_with_it(project: StoredProject, tmp_path: Path):
     path = tmp_path / "two.mp4"
     film(path, DUET)
     two = replace(CONFIG, subjects=2)
@@ -75,7 +75,7 @@ def test_the_parts_and_people_of_a_moved_video_stay_with_it(project: Project, tm
 PHASES = "video,start,end,phase,by\nclip,0,8,up,me\nclip.mp4,8,12,down,\n{ben},0,5,up,\n"
 
 
-def test_names_in_tables_follow_a_renamed_video(project: Project, clips: Path, monkeypatch):
+def test_names_in_tables_follow_a_renamed_video(project: StoredProject, clips: Path, monkeypatch):
     anna, ben = clips / "anna" / "clip.mp4", clips / "ben" / "clip.mp4"
     ben = ben.rename(clips / "ben.mp4")
     extracted(project, anna, ben)
@@ -94,7 +94,7 @@ def test_names_in_tables_follow_a_renamed_video(project: Project, clips: Path, m
 
 
 def test_a_replaced_video_leaves_the_labels_to_the_clip_that_they_were_set_for(
-    project: Project, clips: Path
+    project: StoredProject, clips: Path
 ):
     anna = clips / "anna" / "clip.mp4"
     extracted(project, anna)
@@ -110,7 +110,7 @@ def test_a_replaced_video_leaves_the_labels_to_the_clip_that_they_were_set_for(
     assert extracted(project, anna)[1] == []
 
 
-def test_two_files_that_exchange_their_names(project: Project, clips: Path, monkeypatch):
+def test_two_files_that_exchange_their_names(project: StoredProject, clips: Path, monkeypatch):
     anna, ben = clips / "anna" / "clip.mp4", clips / "ben" / "clip.mp4"
     extracted(project, anna, clip={"rotate": 180})
     extracted(project, ben)
@@ -128,7 +128,7 @@ def test_two_files_that_exchange_their_names(project: Project, clips: Path, monk
     )
 
 
-def test_imported_poses_follow_their_renamed_video(project: Project, tmp_path: Path):
+def test_imported_poses_follow_their_renamed_video(project: StoredProject, tmp_path: Path):
     film(tmp_path / "a.mp4", walk(20))
     table = tmp_path / "a.csv"
     wide_csv.write_clip(sequence(warped_phase(20, seed=1)), "a", table)

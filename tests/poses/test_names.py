@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from la2ds_cli.core.artifact import Recipe, file_digest
 from la2ds_cli.core.clip import Video, id_within, video_id
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.video_list import VideoList
 from la2ds_cli.health.status import project_status
 from la2ds_cli.network.embed import embed
@@ -53,7 +53,7 @@ class World:
     """Films, and a project that lists them. clips: by folder, part and person."""
 
     top: Path
-    project: Project
+    project: StoredProject
     clips: dict[tuple[str, str, int], Video]
     files: dict[str, Path]
 
@@ -63,7 +63,7 @@ def build(top: Path, case: str, place: str, stored: Form) -> World:
     first = top / "before" if place == "moved" else top / "now"
     root = "films" if place == "beside the films" else "project"
     clips: dict[tuple[str, str, int], Video] = {}
-    project = Project.create(first / root)
+    project = StoredProject.create(first / root)
     for folder, kept in CASES[case].items():
         path = first / "films" / folder / (unicodedata.normalize(stored, STEM) + ".mp4")
         path.parent.mkdir(parents=True)
@@ -80,7 +80,7 @@ def build(top: Path, case: str, place: str, stored: Form) -> World:
     project.add_videos(clips.values())
     if place == "moved":
         first.rename(top / "now")
-        project = Project.open(top / "now" / root)
+        project = StoredProject.open(top / "now" / root)
     films = top / "now" / "films"
     files = {folder: next((films / folder).iterdir()) for folder in CASES[case]}
     (top / "link").symlink_to(files["gym"])
@@ -305,11 +305,11 @@ def test_an_unknown_file_of_the_current_folder_is_no_clip_of_another(
 # --- names in tables ------------------------------------------------------------------------------
 
 
-def labelled(project: Project) -> dict[str, list[str]]:
+def labelled(project: StoredProject) -> dict[str, list[str]]:
     return {clip: [phase.name for phase in found] for clip, found in project.phases().items()}
 
 
-def label(project: Project, *rows: str) -> None:
+def label(project: StoredProject, *rows: str) -> None:
     text = "".join(f"{name},0,9,{phase}\n" for name, phase in (row.split("=") for row in rows))
     project.phases_path.write_text("video,start,end,phase\n" + text)
 
@@ -331,7 +331,7 @@ def test_a_label_means_the_same_in_every_folder(tmp_path: Path, monkeypatch) -> 
     (inner / "gym" / f"{STEM}.mp4").symlink_to(world.files["home"])
     for folder in (world.top, world.project.root, inner):
         monkeypatch.chdir(folder)
-        assert labelled(Project.open(world.project.root)) == expected
+        assert labelled(StoredProject.open(world.project.root)) == expected
 
 
 @given(st.permutations(["add", "add", "remove", "rename", "mark"]), st.sampled_from(FORMS))
@@ -376,7 +376,7 @@ def test_labels_of_a_removed_film_do_not_go_to_another_of_its_name(tmp_path: Pat
 
 
 @pytest.fixture
-def unclear(tmp_path: Path) -> Project:
+def unclear(tmp_path: Path) -> StoredProject:
     """A label written by hand that fits two films, and one that fits one."""
     world = build(tmp_path, "two of a name", "elsewhere", "NFC")
     for video in world.clips.values():
@@ -388,7 +388,9 @@ def unclear(tmp_path: Path) -> Project:
     return world.project
 
 
-def test_status_names_an_ambiguous_label_and_does_not_end(unclear: Project, monkeypatch) -> None:
+def test_status_names_an_ambiguous_label_and_does_not_end(
+    unclear: StoredProject, monkeypatch
+) -> None:
     state = project_status(unclear, unclear.config())
     assert state.labelled == 1
     assert [f"'{STEM}' fits 2 videos" in line for line in state.unclear_labels] == [True]
@@ -397,7 +399,7 @@ def test_status_names_an_ambiguous_label_and_does_not_end(unclear: Project, monk
     assert f"gym/{STEM}.mp4" in result.stdout
 
 
-def test_an_ambiguous_label_ends_what_needs_labels_but_no_alignment(unclear: Project) -> None:
+def test_an_ambiguous_label_ends_what_needs_labels_but_no_alignment(unclear: StoredProject) -> None:
     with pytest.raises(UserError, match="fits 2 videos") as caught:
         unclear.phases()
     assert caught.value.exit_code == ExitCode.MISMATCH

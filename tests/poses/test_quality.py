@@ -11,8 +11,8 @@ import pytest
 
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.batch import ItemResult
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.demo_clips import camera_at, clip_of_joints, joints_seen, performed
 from la2ds_cli.demo.performer import SIDES, forward_kinematics, pose_vector, random_body
@@ -369,7 +369,7 @@ def info(**changes) -> dict:
     return {"frames": 60, "margin": 1.0, "people": 1, **assess(pose), **changes}
 
 
-def test_every_row_has_its_outcome_and_its_facts(project: Project) -> None:
+def test_every_row_has_its_outcome_and_its_facts(project: StoredProject) -> None:
     weak = info(coverage=0.3, jitter=0.1, pose="net")
     recipe = Recipe("poses", 2, {"pose": "x"}, {"video": "a"})
     project.write_pose("a", replace(sequence(np.linspace(0, 1, 60)), info=weak), recipe)
@@ -390,7 +390,7 @@ def test_every_row_has_its_outcome_and_its_facts(project: Project) -> None:
     assert (bad["hint"], bad["codes"], bad["jitter"]) == ("copy it again", "V001", "")
 
 
-def test_joints_without_facts_are_measured_for_the_report(project: Project) -> None:
+def test_joints_without_facts_are_measured_for_the_report(project: StoredProject) -> None:
     """Imported joints carry none."""
     pose = sequence(np.linspace(0, 1, 60))
     add_sequence(project, "imported", pose)

@@ -13,7 +13,7 @@ from la2ds_cli.core import ray_engine
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses import extract
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.poses.extraction import Extraction
@@ -33,7 +33,10 @@ def clips(tmp_path: Path) -> str:
 
 @pytest.mark.heavy
 def test_the_same_bytes_as_on_one_machine(tmp_path: Path, clips: str, cluster) -> None:
-    local, spread = Project.create(tmp_path / "local"), Project.create(tmp_path / "spread")
+    local, spread = (
+        StoredProject.create(tmp_path / "local"),
+        StoredProject.create(tmp_path / "spread"),
+    )
     expected = extract_poses(local, [clips], CONFIG)
     found = extract_poses(spread, [clips], CONFIG, ExtractOptions(engine="ray"))
     assert found == expected
@@ -49,7 +52,10 @@ def test_a_killed_worker_is_replaced(tmp_path: Path, clips: str, cluster, monkey
     mark = tmp_path / "died"
     dying = mortal(extract.ClipWorker, mark, lambda source: source.name.endswith("2.mp4"))
     monkeypatch.setattr(extract, "ClipWorker", dying)
-    local, spread = Project.create(tmp_path / "local"), Project.create(tmp_path / "spread")
+    local, spread = (
+        StoredProject.create(tmp_path / "local"),
+        StoredProject.create(tmp_path / "spread"),
+    )
     expected = extract_poses(local, [clips], CONFIG)
     found = extract_poses(spread, [clips], CONFIG, ExtractOptions(engine="ray"))
     assert mark.exists()
@@ -69,7 +75,7 @@ def test_a_clip_that_kills_every_worker_is_a_row(
         always=True,
     )
     monkeypatch.setattr(extract, "ClipWorker", dying)
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     found = extract_poses(project, [clips], CONFIG, ExtractOptions(engine="ray"))
     assert [r.usable for r in found] == [True, True, False, True, True, True, False]
     assert (found[2].status, found[2].code) == ("failed", "X001")
@@ -80,7 +86,7 @@ def test_a_worker_does_what_a_local_run_does(tmp_path: Path) -> None:
     """Clips and rows travel between machines."""
     film(tmp_path / "a.mp4", walk(20))
     film(tmp_path / "nobody.mp4", [{}] * 12)
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     run = Extraction(project, CONFIG, "cpu", Progress())
     worker = extract.ClipWorker(str(project.root), CONFIG, "cpu", False)
     for name in ("a.mp4", "nobody.mp4"):
@@ -118,7 +124,7 @@ def test_what_ends_a_run_travels_back() -> None:
 def refusal(folder: Path) -> UserError:
     """What an extraction over Ray ends with."""
     film(folder / "a.mp4", walk(20))
-    project = Project.create(folder / "project")
+    project = StoredProject.create(folder / "project")
     with refused(ExitCode.ENVIRONMENT) as caught:
         extract_poses(project, [str(folder / "a.mp4")], CONFIG, ExtractOptions(engine="ray"))
     return caught.value

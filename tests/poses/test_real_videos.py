@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.poses.networks import resolve_detector, resolve_pose
 from la2ds_cli.video.reader import read_frames
@@ -60,7 +60,7 @@ def test_a_standing_person_is_found_and_upright() -> None:
     ],
 )
 def test_whole_clips(tmp_path: Path, name: str, code: str) -> None:
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     (result,) = extract_poses(project, [str(clip(name))], CONFIG, ExtractOptions(device="cpu"))
     assert result.code == code
     pose, _ = project.read_pose(result.video)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
 from la2ds_cli.poses.subjects import read_subjects
 from la2ds_cli.views.pose_overlay import overlay_sheet, refresh_overlay
@@ -27,13 +27,13 @@ def duet(tmp_path: Path) -> str:
     return str(tmp_path / "duet.mp4")
 
 
-def left_edge(project: Project, video: str) -> float:
+def left_edge(project: StoredProject, video: str) -> float:
     """Where the first joint is in the first frame."""
     return float(project.read_pose(video)[0].xy[0, 0, 0])
 
 
 def test_a_person_chosen_for_one_clip_is_kept_for_that_clip(
-    project: Project, duet: str, tmp_path: Path
+    project: StoredProject, duet: str, tmp_path: Path
 ) -> None:
     film(tmp_path / "solo.mp4", [{200: (60 + t, 20, 110 + t, 150)} for t in range(30)])
     (solo,) = extract_poses(project, [str(tmp_path / "solo.mp4")], CONFIG)
@@ -52,14 +52,14 @@ def test_a_person_chosen_for_one_clip_is_kept_for_that_clip(
     assert left_edge(project, result.video) == pytest.approx(180, abs=2)
 
 
-def test_a_person_who_is_not_there(project: Project, duet: str) -> None:
+def test_a_person_who_is_not_there(project: StoredProject, duet: str) -> None:
     (result,) = extract_poses(project, [duet], replace(CONFIG, subject="3"))
     assert (result.status, result.code) == ("skipped", "V026")
     with refused(ExitCode.UNUSABLE, r"^duet\.mp4: the clip shows 2 people", "V026"):
         ensure_pose(project, duet, replace(CONFIG, subject="3"))
 
 
-def test_two_people_become_two_clips(project: Project, duet: str) -> None:
+def test_two_people_become_two_clips(project: StoredProject, duet: str) -> None:
     result, second = extract_poses(project, [duet], TWO)
     one, two = project.videos()
     assert (one.id, one.person) == (result.video, 1)
@@ -72,7 +72,9 @@ def test_two_people_become_two_clips(project: Project, duet: str) -> None:
     assert [r.status for r in extract_poses(project, [duet], TWO)] == ["cached", "cached"]
 
 
-def test_every_person_is_reported_and_drawn(project: Project, duet: str, tmp_path: Path) -> None:
+def test_every_person_is_reported_and_drawn(
+    project: StoredProject, duet: str, tmp_path: Path
+) -> None:
     results = extract_poses(project, [duet], TWO, on_clip=partial(refresh_overlay, project))
     overlay_sheet(project, [each.video for each in results], tmp_path / "sheet.png")
     with (project.results_dir("extract") / "report.csv").open(newline="") as handle:
@@ -89,7 +91,7 @@ def test_every_person_is_reported_and_drawn(project: Project, duet: str, tmp_pat
         assert one_row.height < high
 
 
-def test_the_second_person_by_name(project: Project, duet: str) -> None:
+def test_the_second_person_by_name(project: StoredProject, duet: str) -> None:
     extract_poses(project, [duet], TWO)
     one, two = project.videos()
     assert project.find(f"{duet}#2") == project.find(f"{one.id}#2") == two
@@ -100,7 +102,7 @@ def test_the_second_person_by_name(project: Project, duet: str) -> None:
     assert left_edge(project, two.id) == pytest.approx(180, abs=2)
 
 
-def test_a_person_no_longer_kept_is_removed(project: Project, duet: str) -> None:
+def test_a_person_no_longer_kept_is_removed(project: StoredProject, duet: str) -> None:
     extract_poses(project, [duet], TWO)
     (result,) = extract_poses(project, [duet], CONFIG)
     assert [video.id for video in project.videos()] == [result.video]

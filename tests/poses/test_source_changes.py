@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.health.status import project_status
 from la2ds_cli.poses import clip, extract, extraction
 from la2ds_cli.poses.chunks import CLIP_MEMORY, Stage
@@ -88,11 +88,11 @@ def during_the_second_pass(monkeypatch: pytest.MonkeyPatch, act: Callable[[], No
 
 
 def before_writing(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
-    _before(monkeypatch, Project, "write_pose", act)
+    _before(monkeypatch, StoredProject, "write_pose", act)
 
 
 def before_listing(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
-    _before(monkeypatch, Project, "add_videos", act)
+    _before(monkeypatch, StoredProject, "add_videos", act)
 
 
 def _before(
@@ -127,7 +127,7 @@ def once(change: Callable[[Path, Path], None], path: Path, other: Path) -> Calla
     return act
 
 
-def check(project: Project, films: dict[str, list]) -> None:
+def check(project: StoredProject, films: dict[str, list]) -> None:
     """No listed clip has other joints than those of the film with its digest, and every clip whose
     file has another content counts as changed, for status too."""
     status = project_status(project, replace(project.config(), poses=CONFIG))
@@ -153,7 +153,7 @@ def check(project: Project, films: dict[str, list]) -> None:
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda one: one.__name__)
 @pytest.mark.parametrize("change", CHANGES, ids=lambda one: one.__name__)
 def test_a_video_that_changes_meanwhile(
-    project: Project, tmp_path: Path, monkeypatch, change, moment, memory: int
+    project: StoredProject, tmp_path: Path, monkeypatch, change, moment, memory: int
 ) -> None:
     film(tmp_path / "real.mp4", OLD)
     film(tmp_path / "other.mp4", NEW)
@@ -187,7 +187,7 @@ def test_a_video_that_changes_meanwhile(
 
 
 def test_one_clip_that_changes_is_an_error_with_a_code(
-    project: Project, tmp_path: Path, monkeypatch
+    project: StoredProject, tmp_path: Path, monkeypatch
 ) -> None:
     path, other = tmp_path / "clip.mp4", tmp_path / "other.mp4"
     film(path, OLD)
@@ -200,7 +200,7 @@ def test_one_clip_that_changes_is_an_error_with_a_code(
 
 
 def test_unfinished_work_on_a_video_that_changed_is_not_resumed(
-    project: Project, tmp_path: Path, monkeypatch
+    project: StoredProject, tmp_path: Path, monkeypatch
 ) -> None:
     """A run that is killed after the change leaves no chunk of the new film under the old name."""
     path, kept, other = tmp_path / "clip.mp4", tmp_path / "kept.mp4", tmp_path / "other.mp4"
@@ -218,7 +218,9 @@ def test_unfinished_work_on_a_video_that_changed_is_not_resumed(
     check(project, {content_digest(path): OLD})
 
 
-def test_an_image_that_is_written_again_in_its_folder(project: Project, tmp_path: Path) -> None:
+def test_an_image_that_is_written_again_in_its_folder(
+    project: StoredProject, tmp_path: Path
+) -> None:
     """It leaves the times of the folder as they were."""
     from PIL import Image
 
@@ -237,7 +239,9 @@ def test_an_image_that_is_written_again_in_its_folder(project: Project, tmp_path
     assert has_changed(project, video)
 
 
-def test_a_file_that_is_touched_or_copied_has_not_changed(project: Project, tmp_path: Path) -> None:
+def test_a_file_that_is_touched_or_copied_has_not_changed(
+    project: StoredProject, tmp_path: Path
+) -> None:
     path = tmp_path / "clip.mp4"
     film(path, OLD)
     extract_poses(project, [str(path)], CONFIG)

@@ -7,7 +7,7 @@ import pytest
 
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses import subjects as tested
 from la2ds_cli.poses.tracking import Track, make_track
 from tests.poses.simulated_people import SIZE, moving, with_joints
@@ -166,14 +166,14 @@ def test_who_takes_over_where_the_subject_is_not_seen(people, cuts, pieces, leng
         ("a\n", "line 2 .*: it has 1 field, but the header has 2"),
     ],
 )
-def test_a_bad_row_is_named(project: Project, rows: str, problem: str) -> None:
+def test_a_bad_row_is_named(project: StoredProject, rows: str, problem: str) -> None:
     project.subjects_path.write_text("video,subject\n" + rows, "utf-8")
     with refused(ExitCode.MISMATCH, problem) as caught:
         tested.read_subjects(project)
     assert "video,subject" in caught.value.hint
 
 
-def test_choices_are_stored_by_the_first_person_of_a_clip(project: Project) -> None:
+def test_choices_are_stored_by_the_first_person_of_a_clip(project: StoredProject) -> None:
     assert tested.read_subjects(project) == {}
     project.subjects_path.write_text("video,subject\n swing-1 , 3\nother,2\n", "utf-8")
     tested.set_subjects(project, {"swing-1": "4", "other": "", "more": "auto"})

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.resample import resample_pose
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
@@ -50,7 +50,7 @@ def varied(rate: float, seed: int) -> FloatArray:
 
 
 def poses(folder: Path, path: Path, options: dict[str, float] | None = None) -> PoseSequence:
-    project = Project.create(folder / "project")
+    project = StoredProject.create(folder / "project")
     (result,) = extract_poses(project, [str(path)], EVERY, ExtractOptions(clip=options or {}))
     assert (result.status, result.code) == ("ok", "")
     return project.read_pose(result.video)[0]
@@ -120,7 +120,7 @@ def test_frames_that_all_have_one_time_are_taken_at_the_rate_of_the_stream(
         for packet in [p for image in [*images, None] for p in stream.encode(image)]:
             packet.pts = packet.dts = 0
             container.mux(packet)
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     (result,) = extract_poses(project, [str(path)], EVERY, ExtractOptions())
     assert (result.status, result.code) == ("degraded", "V013")
     assert "60 frames all have the time of one; they count as 30" in result.message

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.clip import ClipOptions
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
 from tests.poses.grey_people import CONFIG, DUET, NAMES, film, same_poses, walk
 from tests.processes import invoke
@@ -22,7 +22,7 @@ def clip(tmp_path: Path) -> str:
     return str(tmp_path / "clip.mp4")
 
 
-def test_a_part_of_a_file(project: Project, clip: str) -> None:
+def test_a_part_of_a_file(project: StoredProject, clip: str) -> None:
     options = ClipOptions(start=0.4, end=1.2)
     (result,) = extract_poses(project, [clip], CONFIG, ExtractOptions(clip=options.to_json()))
     pose, _ = project.read_pose(result.video)
@@ -34,7 +34,7 @@ def test_a_part_of_a_file(project: Project, clip: str) -> None:
 
 
 def test_the_parts_of_a_file_are_made_anew_together(
-    project: Project, tmp_path: Path, clip: str
+    project: StoredProject, tmp_path: Path, clip: str
 ) -> None:
     """As `la2ds status` suggests, by the name of the file; the whole file is no clip of its own."""
     for options in (ClipOptions(end=0.8, mirror=True), ClipOptions(start=0.8)):
@@ -53,7 +53,7 @@ def test_the_parts_of_a_file_are_made_anew_together(
 
 
 def test_all_of_a_file_is_a_clip_beside_its_parts_when_its_time_range_is_given(
-    project: Project, clip: str
+    project: StoredProject, clip: str
 ) -> None:
     networks = ("--detector", *NAMES, "--pose", *NAMES, "--project", str(project.root))
     for part in ("0:0.8", "0.8:"):
@@ -69,7 +69,7 @@ def test_all_of_a_file_is_a_clip_beside_its_parts_when_its_time_range_is_given(
     assert project.videos() == [*parts, whole]
 
 
-def test_later_steps_read_a_clip_the_same_way(project: Project, clip: str) -> None:
+def test_later_steps_read_a_clip_the_same_way(project: StoredProject, clip: str) -> None:
     turned = {"rotate": 90, "slowmo": 2}
     (result,) = extract_poses(project, [clip], CONFIG, ExtractOptions(clip=turned))
     pose, _ = project.read_pose(result.video)
@@ -87,7 +87,7 @@ def test_later_steps_read_a_clip_the_same_way(project: Project, clip: str) -> No
     assert project.read_pose(result.video)[0].size == (240, 160)
 
 
-def test_a_manifest(project: Project, tmp_path: Path, clip: str) -> None:
+def test_a_manifest(project: StoredProject, tmp_path: Path, clip: str) -> None:
     film(tmp_path / "duet.mp4", DUET)
     (tmp_path / "clips.csv").write_text(
         "path,start,end,subject,group,split\n"
@@ -109,7 +109,9 @@ def test_a_manifest(project: Project, tmp_path: Path, clip: str) -> None:
     assert project.read_pose(results[2].video)[0].xy[0, 0, 0] == pytest.approx(180, abs=2)
 
 
-def test_a_manifest_can_take_options_back(project: Project, tmp_path: Path, clip: str) -> None:
+def test_a_manifest_can_take_options_back(
+    project: StoredProject, tmp_path: Path, clip: str
+) -> None:
     """A row that says nothing reads the clip as before; `rotate` is 0 does say something."""
     extract_poses(project, [clip], CONFIG, ExtractOptions(clip={"rotate": 90, "slowmo": 2}))
     table = tmp_path / "clips.csv"
@@ -125,7 +127,10 @@ def test_a_manifest_can_take_options_back(project: Project, tmp_path: Path, clip
 def test_shards_together_are_the_whole(tmp_path: Path) -> None:
     for number in range(5):
         film(tmp_path / "clips" / f"{number}.mp4", walk(12, start=20 + 10 * number))
-    whole, parts = Project.create(tmp_path / "whole"), Project.create(tmp_path / "parts")
+    whole, parts = (
+        StoredProject.create(tmp_path / "whole"),
+        StoredProject.create(tmp_path / "parts"),
+    )
     expected = extract_poses(whole, [str(tmp_path / "clips")], CONFIG)
     found = []
     for number in (1, 2):

@@ -11,9 +11,9 @@ import pytest
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.network import embed as embedding
-from la2ds_cli.retrieval.clip_rows import ClipFeatures, ClipRows, model_features, pose_features
+from la2ds_cli.retrieval.clip_rows import ClipRows, SearchFeatures, model_features, pose_features
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.training.train import TrainOptions, train
 from tests import small_runs
@@ -23,33 +23,33 @@ from tests.told import Notes, refused
 SETTINGS = [*small_runs.TINY, "model.input=joints"]
 
 
-def add(project: Project, name: str, length: int, seed: int, fps: float = 20.0) -> None:
+def add(project: StoredProject, name: str, length: int, seed: int, fps: float = 20.0) -> None:
     add_sequence(project, name, sequence(warped_phase(length, seed), fps=fps))
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project.create(tmp_path)
+def project(tmp_path: Path) -> StoredProject:
+    made = StoredProject.create(tmp_path)
     for number, name in enumerate(("anna", "ben", "cleo")):
         add(made, name, 40 + number, number)
     return made
 
 
 @pytest.fixture
-def trained(project: Project) -> Project:
+def trained(project: StoredProject) -> StoredProject:
     train(project, run="default", config=project.config(overrides=SETTINGS))
     return project
 
 
-def rows_of(features: ClipFeatures) -> dict[str, ClipRows]:
+def rows_of(features: SearchFeatures) -> dict[str, ClipRows]:
     return dict(features.rows(features.keys))
 
 
-def of_model(project: Project) -> ClipFeatures:
+def of_model(project: StoredProject) -> SearchFeatures:
     return model_features(project, "default", "penn13", "cpu", Progress())
 
 
-def test_a_clip_without_joints_and_a_damaged_one_are_left_out(project: Project) -> None:
+def test_a_clip_without_joints_and_a_damaged_one_are_left_out(project: StoredProject) -> None:
     add_sequence(project, "nobody", without(sequence(warped_phase(20, 1))))
     add(project, "broken", 30, 5)
     path = project.pose_path("broken")
@@ -61,7 +61,7 @@ def test_a_clip_without_joints_and_a_damaged_one_are_left_out(project: Project) 
     assert "damaged" in features.left_out["broken"]
 
 
-def test_only_new_clips_are_embedded(trained: Project) -> None:
+def test_only_new_clips_are_embedded(trained: StoredProject) -> None:
     for clip, rows in rows_of(of_model(trained)).items():
         stored = trained.read_embedding("default", clip)[0]
         np.testing.assert_array_equal(rows.value, stored.value)
@@ -74,7 +74,7 @@ def test_only_new_clips_are_embedded(trained: Project) -> None:
     assert notes.lines == ["embedding dora"]
 
 
-def test_other_weights_give_other_rows(trained: Project) -> None:
+def test_other_weights_give_other_rows(trained: StoredProject) -> None:
     before = of_model(trained)
     rows = rows_of(before)
     config = trained.config(overrides=[*SETTINGS, "train.seed=5"])
@@ -86,7 +86,7 @@ def test_other_weights_give_other_rows(trained: Project) -> None:
 
 
 def test_an_embedding_of_other_weights_is_refused(
-    trained: Project, monkeypatch: pytest.MonkeyPatch
+    trained: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = embedding.Embedder.__call__
 
@@ -99,13 +99,13 @@ def test_an_embedding_of_other_weights_is_refused(
         rows_of(of_model(trained))
 
 
-def test_a_run_that_sees_frames_sees_clips_as_filmed(project: Project) -> None:
+def test_a_run_that_sees_frames_sees_clips_as_filmed(project: StoredProject) -> None:
     features = replace(pose_features(project, "penn13"), views=("filmed",))
     with refused(ExitCode.MISMATCH, "video frames"):
         features.in_view("other")
 
 
-def test_a_query_whose_skeleton_the_model_does_not_read(trained: Project) -> None:
+def test_a_query_whose_skeleton_the_model_does_not_read(trained: StoredProject) -> None:
     pose = sequence(warped_phase(20, 1))
     xy, score = np.zeros((20, 17, 2)), np.ones((20, 17))
     add_sequence(trained, "coco", replace(pose, xy=xy, score=score, skeleton="coco17"))

@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.view import View
 from la2ds_cli.features.camera_views import seen
 from la2ds_cli.retrieval import retrieve as tested
@@ -28,14 +28,16 @@ PHASE = {"anna": warped_phase(41, 0), "ben": warped_phase(61, 1), "cleo": warped
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    project = Project.create(tmp_path)
+def project(tmp_path: Path) -> StoredProject:
+    project = StoredProject.create(tmp_path)
     for name, phase in PHASE.items():
         add_sequence(project, name, sequence(phase))
     return project
 
 
-def run(project: Project, progress: Progress = SILENT, **options: Any) -> tested.RetrievalResult:
+def run(
+    project: StoredProject, progress: Progress = SILENT, **options: Any
+) -> tested.RetrievalResult:
     limits = {name: options.pop(name) for name in ("k", "per_video", "min_gap") if name in options}
     options = {"query": "anna"} | options
     return tested.retrieve(
@@ -43,7 +45,7 @@ def run(project: Project, progress: Progress = SILENT, **options: Any) -> tested
     )
 
 
-def written(project: Project, **options: Any) -> tested.RetrievalResult:
+def written(project: StoredProject, **options: Any) -> tested.RetrievalResult:
     return contact_sheet.write(project, run(project, **options), (), Progress())
 
 
@@ -61,7 +63,7 @@ def test_query_text(text: str, expected: tuple) -> None:
     assert tested.parse_query(text) == expected
 
 
-def test_a_clip_whose_name_ends_like_a_time_is_found(project: Project) -> None:
+def test_a_clip_whose_name_ends_like_a_time_is_found(project: StoredProject) -> None:
     video = replace(project.videos()[0], path="jump@60.mp4")
     project.add_videos([video])
     assert len(run(project, query="jump@60").queries) == 5
@@ -82,7 +84,7 @@ def test_query_rows() -> None:
             tested.query_rows(pose, seconds)
 
 
-def test_neighbours_show_the_querys_phase(project: Project) -> None:
+def test_neighbours_show_the_querys_phase(project: StoredProject) -> None:
     result = run(project, query="anna@1.0", k=4, per_video=1)
     (query,) = result.queries
     assert (query.video, query.index, query.time) == ("anna", 20, 1.0)
@@ -96,7 +98,7 @@ def test_neighbours_show_the_querys_phase(project: Project) -> None:
 
 
 @pytest.mark.parametrize("features", ["pose", "base"])
-def test_the_same_moment_is_found_from_any_side(project: Project, features: str) -> None:
+def test_the_same_moment_is_found_from_any_side(project: StoredProject, features: str) -> None:
     """One clip filmed from the other side, one of the mirrored person: as filmed, another moment
     is nearer."""
     views: dict[str, View] = {"ben": "other", "cleo": "mirrored"}
@@ -116,7 +118,7 @@ def test_the_same_moment_is_found_from_any_side(project: Project, features: str)
     assert off("filmed") > 0.07
 
 
-def test_rules_hold_for_every_query(project: Project) -> None:
+def test_rules_hold_for_every_query(project: StoredProject) -> None:
     result = run(project, query="ben", k=6, per_video=4, min_gap=0.3)
     assert len(result.queries) == 5
     for query in result.queries:
@@ -128,7 +130,7 @@ def test_rules_hold_for_every_query(project: Project) -> None:
             assert all(np.diff(times) >= 0.3 - 1e-6)
 
 
-def test_a_query_that_is_like_nothing_is_said_to_be(project: Project) -> None:
+def test_a_query_that_is_like_nothing_is_said_to_be(project: StoredProject) -> None:
     """Upside down and shaking; the others show one movement."""
     add_sequence(project, "odd", shaken(sequence(warped_phase(30, 4), tilt=np.pi), 40))
     few = Notes()
@@ -142,7 +144,7 @@ def test_a_query_that_is_like_nothing_is_said_to_be(project: Project) -> None:
     assert not [line for line in few.lines if "nothing like" in line]
 
 
-def test_clips_of_another_skeleton_are_left_out(project: Project) -> None:
+def test_clips_of_another_skeleton_are_left_out(project: StoredProject) -> None:
     pose = sequence(PHASE["anna"])
     xy, score = np.zeros((41, 17, 2)), np.ones((41, 17))
     add_sequence(project, "coco", replace(pose, xy=xy, score=score, skeleton="coco17"))
@@ -152,19 +154,19 @@ def test_clips_of_another_skeleton_are_left_out(project: Project) -> None:
 
 
 def test_one_clip_alone_cannot_be_searched(tmp_path: Path) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     add_sequence(project, "anna", sequence(PHASE["anna"]))
     with refused(ExitCode.UNUSABLE, "no other clip"):
         run(project)
 
 
-def label(project: Project) -> None:
+def label(project: StoredProject) -> None:
     rows = ["video,start,end,phase", "anna,0,20,down", "anna,20,41,up"]
     rows += ["ben,0,61,down"]  # wrong in its second half, and cleo has no labels
     project.phases_path.write_text("\n".join(rows) + "\n")
 
 
-def test_phases_are_compared(project: Project) -> None:
+def test_phases_are_compared(project: StoredProject) -> None:
     assert run(project).agreement is None
     label(project)
     early, late = (run(project, query=f"anna@{t}", k=6).queries[0] for t in ("0.5", "1.5"))
@@ -176,7 +178,7 @@ def test_phases_are_compared(project: Project) -> None:
     assert run(project, query="anna@1.5").agreement == 0.0
 
 
-def test_a_red_frame_stands_exactly_where_the_phase_differs(project: Project) -> None:
+def test_a_red_frame_stands_exactly_where_the_phase_differs(project: StoredProject) -> None:
     rows = ["video,start,end,phase", "anna,0,20,down", "anna,20,41,up"]
     rows += ["ben,0,30,down", "ben,30,61,up"]  # cleo has no labels
     project.phases_path.write_text("\n".join(rows) + "\n")
@@ -198,7 +200,7 @@ def test_a_red_frame_stands_exactly_where_the_phase_differs(project: Project) ->
     assert seen == {None, GREEN, RED}
 
 
-def test_default_files(project: Project) -> None:
+def test_default_files(project: StoredProject) -> None:
     result = written(project, query="anna")
     folder = project.root / "results" / "retrieve"
     assert result.files == (folder / "anna.png", folder / "anna.json")

@@ -17,7 +17,7 @@ import pytest
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.phase_table import PHASE_COLUMNS
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.camera_views import seen
 from la2ds_cli.retrieval import frame_table
@@ -35,20 +35,20 @@ LENGTHS = {"anna": 41, "ben": 61, "cleo": 51}
 """Frames of the clips of the first project, at 20 frames per second."""
 
 
-def make(root: Path, fps: float, **lengths: int) -> Project:
-    project = Project.create(root)
+def make(root: Path, fps: float, **lengths: int) -> StoredProject:
+    project = StoredProject.create(root)
     for number, (name, length) in enumerate(lengths.items()):
         add_sequence(project, name, sequence(warped_phase(length, number), fps=fps))
     return project
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     return make(tmp_path / "one" / "project", 20, **LENGTHS)
 
 
 @pytest.fixture
-def other(tmp_path: Path) -> Project:
+def other(tmp_path: Path) -> StoredProject:
     """A folder of the same name, a clip of the same id, another rate and other lengths."""
     made = make(tmp_path / "two" / "project", 50, first=90)
     for name, length, seed in (("anna", 130, 0), ("dora", 75, 7)):
@@ -61,12 +61,12 @@ def uri(tmp_path: Path) -> str:
     return str(tmp_path / "a store")
 
 
-def ask(project: Project, uri: str, **options: Any) -> RetrievalResult:
+def ask(project: StoredProject, uri: str, **options: Any) -> RetrievalResult:
     """The answer of the store, by raw poses unless other features are asked for."""
     return found(project, store=uri, **options)
 
 
-def found(project: Project, **options: Any) -> RetrievalResult:
+def found(project: StoredProject, **options: Any) -> RetrievalResult:
     limits = {name: options.pop(name) for name in ("k", "per_video", "min_gap") if name in options}
     options = {"query": "anna", "features": "pose"} | options
     request = RetrievalRequest(limits=Limits(**limits), **options)
@@ -96,14 +96,14 @@ def rows(uri: str, **of: str) -> list[dict[str, Any]]:
     return [row for row in found if all(row[name] == value for name, value in of.items())]
 
 
-def label(project: Project, **phases: tuple[tuple[int, int, str], ...]) -> None:
+def label(project: StoredProject, **phases: tuple[tuple[int, int, str], ...]) -> None:
     lines = [",".join(PHASE_COLUMNS)]
     for video, of in phases.items():
         lines += [f'{video},{start},{end},"{name}"' for start, end, name in of]
     project.phases_path.write_text("\n".join(lines) + "\n")
 
 
-def change(project: Project, name: str, pose: PoseSequence, labels: str) -> None:
+def change(project: StoredProject, name: str, pose: PoseSequence, labels: str) -> None:
     project.write_pose(name, pose, Recipe("import", 1, {"format": "test"}, {"labels": labels}))
 
 
@@ -121,7 +121,7 @@ def change(project: Project, name: str, pose: PoseSequence, labels: str) -> None
     ],
 )
 def test_one_project_has_the_answers_of_exact_search(
-    project: Project, uri: str, options: dict[str, Any]
+    project: StoredProject, uri: str, options: dict[str, Any]
 ) -> None:
     for query in ("anna", "ben@1.0"):
         exact = found(project, query=query, **options)
@@ -132,7 +132,7 @@ def test_one_project_has_the_answers_of_exact_search(
         assert stored.frames == exact.frames == sum(LENGTHS.values())
 
 
-def test_the_embeddings_of_a_run(project: Project, uri: str) -> None:
+def test_the_embeddings_of_a_run(project: StoredProject, uri: str) -> None:
     exact = found(project, query="ben", features="base")
     stored = ask(project, uri, query="ben", features="base")
     assert stored.features == "base"
@@ -146,7 +146,7 @@ def test_the_embeddings_of_a_run(project: Project, uri: str) -> None:
 
 @pytest.mark.parametrize("features", ["pose", "base"])
 def test_clips_from_the_other_side_have_the_answers_of_exact_search(
-    project: Project, other: Project, uri: str, features: str
+    project: StoredProject, other: StoredProject, uri: str, features: str
 ) -> None:
     add_sequence(project, "far", seen(sequence(warped_phase(45, 5)), "other"))
     options: dict[str, Any] = {"query": "anna@1", "features": features, "k": 9}
@@ -159,7 +159,9 @@ def test_clips_from_the_other_side_have_the_answers_of_exact_search(
 # --- several projects ----------------------------------------------------------------------------
 
 
-def test_neighbours_come_from_both_projects(project: Project, other: Project, uri: str) -> None:
+def test_neighbours_come_from_both_projects(
+    project: StoredProject, other: StoredProject, uri: str
+) -> None:
     ask(other, uri)
     result = ask(project, uri, query="anna", k=9, per_video=2)
     assert result.store is not None
@@ -175,7 +177,7 @@ def test_neighbours_come_from_both_projects(project: Project, other: Project, ur
 
 
 def test_frames_of_another_rate_are_found_at_their_time(
-    project: Project, other: Project, uri: str
+    project: StoredProject, other: StoredProject, uri: str
 ) -> None:
     """anna of both moves alike, at 20 and at 50 frames per second."""
     ask(project, uri)
@@ -191,7 +193,7 @@ def test_frames_of_another_rate_are_found_at_their_time(
 # --- what is written -----------------------------------------------------------------------------
 
 
-def test_the_phase_of_a_hit_is_compared_with_the_querys(project: Project, uri: str) -> None:
+def test_the_phase_of_a_hit_is_compared_with_the_querys(project: StoredProject, uri: str) -> None:
     label(project, anna=((0, 41, "it's"),), ben=((0, 61, "it's"),), cleo=((0, 20, "down"),))
     result = ask(project, uri, query="anna@1.0", k=12)
     exact = found(project, query="anna@1.0", k=12)
@@ -200,7 +202,7 @@ def test_the_phase_of_a_hit_is_compared_with_the_querys(project: Project, uri: s
     ]
 
 
-def test_only_what_changed_is_written(project: Project, uri: str) -> None:
+def test_only_what_changed_is_written(project: StoredProject, uri: str) -> None:
     assert changes(ask(project, uri)) == (0, 3, 0)
     version = table(uri).version
     assert changes(ask(project, uri)) == (3, 0, 0)
@@ -216,7 +218,7 @@ def test_only_what_changed_is_written(project: Project, uri: str) -> None:
     assert [row["row"] for row in rows(uri, phase="up")] == [5, 6, 7, 8]
 
 
-def test_a_row_of_the_table(project: Project, uri: str) -> None:
+def test_a_row_of_the_table(project: StoredProject, uri: str) -> None:
     pose = sequence(warped_phase(30, 4))
     add_sequence(project, "late", replace(pose, frame=pose.frame + 100, time=pose.time + 5))
     label(project, late=((100, 110, "up"),))
@@ -228,7 +230,9 @@ def test_a_row_of_the_table(project: Project, uri: str) -> None:
     assert len(row["vector"]) == 8 * 13
 
 
-def test_clips_of_other_projects_stay(project: Project, other: Project, uri: str) -> None:
+def test_clips_of_other_projects_stay(
+    project: StoredProject, other: StoredProject, uri: str
+) -> None:
     ask(project, uri)
     ask(other, uri)
     for name in ("first", "anna"):
@@ -239,10 +243,10 @@ def test_clips_of_other_projects_stay(project: Project, other: Project, uri: str
     assert clips == sorted([(own, "anna"), (own, "ben"), (own, "cleo"), (theirs, "dora")])
 
 
-def test_two_projects_write_at_once(project: Project, other: Project, uri: str) -> None:
+def test_two_projects_write_at_once(project: StoredProject, other: StoredProject, uri: str) -> None:
     ready = Barrier(2)
 
-    def write(of: Project) -> None:
+    def write(of: StoredProject) -> None:
         try:
             for n in range(4):
                 ready.wait()
@@ -265,7 +269,7 @@ def test_two_projects_write_at_once(project: Project, other: Project, uri: str) 
 
 
 @pytest.mark.parametrize("name", [b"", b"root:x:0:0\n", b"a\nb-01234567\n", b"\xff-01234567"])
-def test_another_file_is_no_name(project: Project, uri: str, name: bytes) -> None:
+def test_another_file_is_no_name(project: StoredProject, uri: str, name: bytes) -> None:
     project.store_name_path.write_bytes(name)
     with refused(ExitCode.UNREADABLE, "is not the name of a project"):
         ask(project, uri)
@@ -273,7 +277,7 @@ def test_another_file_is_no_name(project: Project, uri: str, name: bytes) -> Non
 
 
 def test_the_next_call_completes_an_interrupted_one(
-    project: Project, uri: str, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frame_table, "_WRITTEN", 1)  # each clip by itself
     whole, add, calls = 0, lancedb.table.LanceTable.add, []
@@ -304,7 +308,7 @@ def test_a_quote_ends_no_text_of_sql() -> None:
     assert quoted("o'clock") == "'o''clock'"
 
 
-def test_a_clip_that_was_written_twice_is_written_anew(project: Project, uri: str) -> None:
+def test_a_clip_that_was_written_twice_is_written_anew(project: StoredProject, uri: str) -> None:
     ask(project, uri)
     opened = table(uri)
     opened.add(opened.to_arrow().filter(pa.compute.field("clip") == "ben"))
@@ -317,7 +321,7 @@ def test_a_clip_that_was_written_twice_is_written_anew(project: Project, uri: st
 
 
 def test_approximate_search(
-    project: Project, other: Project, uri: str, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, other: StoredProject, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = ask(project, uri, query="anna", approximate=True).store
     assert few is not None
@@ -386,7 +390,7 @@ FORGED = {
 
 @pytest.mark.parametrize("change", FORGED)
 def test_a_table_that_la2ds_did_not_write_is_refused(
-    project: Project, other: Project, uri: str, change: str
+    project: StoredProject, other: StoredProject, uri: str, change: str
 ) -> None:
     ask(other, uri)
     forged(uri, FORGED[change])
@@ -398,7 +402,7 @@ def test_a_table_that_la2ds_did_not_write_is_refused(
 
 
 def test_damaged_files_are_an_error_and_nothing_else(
-    project: Project, uri: str, tmp_path: Path
+    project: StoredProject, uri: str, tmp_path: Path
 ) -> None:
     """Any exception but UserError, such as a panic of the Rust code, fails this test."""
     ask(project, uri)
@@ -422,7 +426,9 @@ def test_damaged_files_are_an_error_and_nothing_else(
     assert [line for line in said if ".rs:" in line or "delete " not in line] == []
 
 
-def test_nothing_is_written_through_a_link(project: Project, uri: str, tmp_path: Path) -> None:
+def test_nothing_is_written_through_a_link(
+    project: StoredProject, uri: str, tmp_path: Path
+) -> None:
     ask(project, uri)
     folder = Path(uri) / f"{TABLE}.lance" / "data"
     outside = folder.rename(tmp_path / "outside")
@@ -431,7 +437,7 @@ def test_nothing_is_written_through_a_link(project: Project, uri: str, tmp_path:
         ask(project, uri)
 
 
-def test_the_lock_is_no_link(project: Project, uri: str, tmp_path: Path) -> None:
+def test_the_lock_is_no_link(project: StoredProject, uri: str, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     theirs.write_text("kept")
     Path(uri).mkdir()
@@ -444,20 +450,20 @@ def test_the_lock_is_no_link(project: Project, uri: str, tmp_path: Path) -> None
 # --- what has to be there ------------------------------------------------------------------------
 
 
-def test_offline_reaches_no_object_store(project: Project, monkeypatch) -> None:
+def test_offline_reaches_no_object_store(project: StoredProject, monkeypatch) -> None:
     monkeypatch.setenv("LA2DS_OFFLINE", "1")
     with refused(ExitCode.ENVIRONMENT, "LA2DS_OFFLINE is set"):
         ask(project, "s3://bucket/frames")
 
 
-def test_a_folder_that_cannot_be_written(project: Project, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written(project: StoredProject, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="the store") as caught:
         ask(project, str(tmp_path / "file" / "store"))
     assert caught.value.exit_code in (ExitCode.STORAGE, ExitCode.UNREADABLE)
 
 
-def test_another_command_may_be_writing(project: Project, uri: str) -> None:
+def test_another_command_may_be_writing(project: StoredProject, uri: str) -> None:
     ask(project, uri)
     with project.lock():
         assert changes(ask(project, uri)) == (3, 0, 0)  # nothing to write

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from starlette.testclient import TestClient
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.studio.server import server_of, studio_app
 
 HOST = "127.0.0.1:8123"
@@ -65,14 +65,14 @@ def version_of(client: TestClient, path: str, body: Any = None) -> str:
     return "none"
 
 
-def client_of(project: Project) -> Loaded:
+def client_of(project: StoredProject) -> Loaded:
     """A client of a project's studio that has no cookie and says no origin."""
     app = studio_app(project, hosts=frozenset({HOST}), token=TOKEN)
     return Loaded(app, base_url=f"http://{HOST}")
 
 
 @contextlib.contextmanager
-def asked(project: Project) -> Iterator[TestClient]:
+def asked(project: StoredProject) -> Iterator[TestClient]:
     """A client with the cookie and the origin of the studio's own pages."""
     with client_of(project) as client:
         client.get("/", params={"token": TOKEN}, follow_redirects=False)
@@ -103,7 +103,7 @@ def check_refused(
 
 
 @contextlib.contextmanager
-def served(project: Project) -> Iterator[str]:
+def served(project: StoredProject) -> Iterator[str]:
     """The address of a studio, without the slash at its end; TOKEN opens it."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         host = f"127.0.0.1:{listening.getsockname()[1]}"
@@ -225,7 +225,9 @@ class Seen:
 
 
 @contextlib.contextmanager
-def browsed(browser: Any, project: Project, width: int = 1200, **options: Any) -> Iterator[Seen]:
+def browsed(
+    browser: Any, project: StoredProject, width: int = 1200, **options: Any
+) -> Iterator[Seen]:
     """A page that has come to the studio by its link."""
     with served(project) as address, watched(browser, address, width, **options) as seen:
         seen.go(f"/?token={TOKEN}", until="true")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.extract import extract_poses
 from tests.poses.grey_people import film
 from tests.studio.browsing import asked, client_of
@@ -28,7 +28,7 @@ TWO = [{200: (20 + 3 * t, 30, 70 + 3 * t, 140), 100: (180, 60, 210, 130)} for t 
 @pytest.fixture
 def project(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Project:
+) -> StoredProject:
     """A project whose joints are those of drawn people, in the studio's child processes as well."""
     # A package that is installed may bring a `tests` of its own, which goes before a folder.
     own = tmp_path_factory.mktemp("plugins") / "tests" / "__init__.py"
@@ -36,21 +36,21 @@ def project(
     own.write_text(f"__path__ = [{str(ROOT / 'tests')!r}]\n")
     folders = [own.parents[1], ROOT, ROOT / "models"]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, folders)))
-    return Project.create(tmp_path / "project", SETTINGS)
+    return StoredProject.create(tmp_path / "project", SETTINGS)
 
 
 @pytest.fixture
-def filmed(tmp_path: Path) -> Project:
+def filmed(tmp_path: Path) -> StoredProject:
     """Two clips: a of 36 frames at 20 per second, b of 30 at 25."""
     return two_filmed(tmp_path)
 
 
 @pytest.fixture
-def stranger() -> Iterator[Callable[[Project], TestClient]]:
+def stranger() -> Iterator[Callable[[StoredProject], TestClient]]:
     """Make a client of a project's studio that has no cookie and says no origin."""
     opened: list[TestClient] = []
 
-    def make(project: Project) -> TestClient:
+    def make(project: StoredProject) -> TestClient:
         client = client_of(project)
         client.follow_redirects = False
         opened.append(client.__enter__())
@@ -62,7 +62,7 @@ def stranger() -> Iterator[Callable[[Project], TestClient]]:
 
 
 @pytest.fixture
-def page(project: Project) -> Iterator[TestClient]:
+def page(project: StoredProject) -> Iterator[TestClient]:
     """A client that came by the link."""
     with asked(project) as client:
         yield client
@@ -71,7 +71,7 @@ def page(project: Project) -> Iterator[TestClient]:
 @pytest.fixture(scope="session")
 def two_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a copied clip of two people, of 24 frames at 25 per second."""
-    project = Project.create(tmp_path_factory.mktemp("two") / "project", SETTINGS)
+    project = StoredProject.create(tmp_path_factory.mktemp("two") / "project", SETTINGS)
     (project.root / "videos").mkdir()
     film(path := project.root / "videos" / "two.mp4", TWO)
     extract_poses(project, [str(path)], project.config().poses)
@@ -79,7 +79,7 @@ def two_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def two(project: Project, two_people: Path) -> str:
+def two(project: StoredProject, two_people: Path) -> str:
     """The id of that clip, in the project of the page."""
     shutil.copytree(two_people, project.root, dirs_exist_ok=True)
     return project.videos()[0].id

@@ -10,13 +10,13 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all
 from la2ds_cli.alignment.timeline_result import TimelineResult
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.views.alignment_files import write_timeline
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.views.report.conftest import two_filmed
 
 
-def four_clips(tmp_path: Path) -> Project:
+def four_clips(tmp_path: Path) -> StoredProject:
     """a and b are filmed, of 36 frames at 20 per second and 30 at 25; c and d have no film."""
     project = two_filmed(tmp_path)
     add_sequence(project, "c", sequence(warped_phase(24, 5), fps=15.0))
@@ -25,7 +25,7 @@ def four_clips(tmp_path: Path) -> Project:
 
 
 def placed(
-    project: Project, name: str = "timeline", clips: Sequence[str] = "abcd", **options: Any
+    project: StoredProject, name: str = "timeline", clips: Sequence[str] = "abcd", **options: Any
 ) -> TimelineResult:
     """A timeline made and written as the command does, without its figure."""
     request = AlignRequest(project.config())

@@ -18,26 +18,26 @@ from la2ds_cli.core.annotations import (
     turning_of,
 )
 from la2ds_cli.core.clip import family
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 
 Frames = tuple[int | None, int | None]
 LINE = ((1.0, 2.0), (3.0, 4.0))
 
 
-def moments(project: Project, clip: str) -> ClipMoments:
+def moments(project: StoredProject, clip: str) -> ClipMoments:
     (video,) = [video for video in project.videos() if video.id == clip]
     return ClipMoments.of(clip, video.options, project.read_pose(clip)[0])
 
 
 def put(
-    project: Project, kind: str, clips: tuple[str, str], frames: Frames, value: str = ""
+    project: StoredProject, kind: str, clips: tuple[str, str], frames: Frames, value: str = ""
 ) -> None:
     """Set an anchor or a note at frames of two clips."""
     a, b = (moments(project, clip).at(frame) for clip, frame in zip(clips, frames, strict=True))
     project.change_annotations([], [Annotation(kind, a, b, value, set="then")])
 
 
-def shown(project: Project, kind: str, a: str, b: str) -> list[tuple[Frames, str]]:
+def shown(project: StoredProject, kind: str, a: str, b: str) -> list[tuple[Frames, str]]:
     """The anchors or notes that two clips show."""
     rows = between(project.annotations(), kind, moments(project, a), moments(project, b))
     return [(one.frames, one.row.value) for one in rows]
@@ -50,7 +50,7 @@ def drawing(clip: str, *points: tuple[float, float], turned: str = "") -> Annota
     return Annotation(kind, Moment(file, int(person)), None, drawing_value(kind, points), turned)
 
 
-def draw(project: Project, clip: str, *points: tuple[float, float]) -> None:
+def draw(project: StoredProject, clip: str, *points: tuple[float, float]) -> None:
     project.change_annotations([], [drawing(clip, *(points or LINE))])
 
 
@@ -59,7 +59,7 @@ class Shape(NamedTuple):
     points: list[tuple[float, float]]
 
 
-def drawn(project: Project, clip: str) -> list[Shape]:
+def drawn(project: StoredProject, clip: str) -> list[Shape]:
     """The drawings that a clip shows as it is turned now."""
     turned = turning_of(project.read_pose(clip)[0].info)
     rows = drawings_on(project.annotations(), moments(project, clip), turned)
@@ -72,13 +72,13 @@ class Correction(NamedTuple):
     at: tuple[float, float] | None
 
 
-def corrections(project: Project, clip: str) -> list[Correction]:
+def corrections(project: StoredProject, clip: str) -> list[Correction]:
     """The joints that have been corrected of a clip, in the order of the table."""
     at = moments(project, clip)
     rows = [row for row in project.annotations() if row.kind == JOINT]
     return [Correction(at.frame_at(row.at), *joint_of(row.value)) for row in rows]
 
 
-def spans(project: Project, clip: str = "a") -> list[tuple[int, int, str]]:
+def spans(project: StoredProject, clip: str = "a") -> list[tuple[int, int, str]]:
     """The phases that people have set: first frame, frame behind the last, name."""
     return [(p.start, p.end, p.name) for p in project.phases().get(clip, [])]

@@ -18,7 +18,7 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all
 from la2ds_cli.core.artifact import Recipe, write_arrays
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.views.alignment_files import write_timeline
 from la2ds_cli.views.attempts_files import write
 from tests.movement import add_sequence, sequence, warped_phase
@@ -58,7 +58,7 @@ def axe() -> str:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory) -> StoredProject:
     project = two_filmed(tmp_path_factory.mktemp("accessible"))
     add_sequence(project, "c", sequence(warped_phase(24, 4), fps=20.0))
     project.phases_path.write_text(LABELS)
@@ -70,7 +70,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def write_run(project: Project) -> None:
+def write_run(project: StoredProject) -> None:
     """A run as training leaves it, with something to warn of."""
     folder = project.run_dir("one")
     folder.mkdir(parents=True)
@@ -123,7 +123,7 @@ PAGES = (
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_in_the_way_of_anybody(
-    browser: Any, project: Project, axe: str, scheme: str
+    browser: Any, project: StoredProject, axe: str, scheme: str
 ) -> None:
     broken = []
     with browsed(browser, project, color_scheme=scheme) as seen:
@@ -141,14 +141,14 @@ def test_nothing_is_in_the_way_of_anybody(
 
 
 def test_an_empty_project_too(browser: Any, tmp_path: Path, axe: str) -> None:
-    with browsed(browser, Project.create(tmp_path / "project")) as seen:
+    with browsed(browser, StoredProject.create(tmp_path / "project")) as seen:
         for name in ("clips", "/pair", "/phases", "/search", "/timeline", "train"):
             open_page(seen, name)
             assert wrong(seen, axe) == [], name
 
 
 def test_nothing_is_wider_than_the_window_and_the_films_stay_in_sight(
-    browser: Any, project: Project
+    browser: Any, project: StoredProject
 ) -> None:
     with browsed(browser, project) as seen:
         for width in (390, 1000, 1440, 2560):

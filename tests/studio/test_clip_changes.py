@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from la2ds_cli.core.annotations import ANCHOR, NOTE
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.extract import extract_poses
 from la2ds_cli.poses.subjects import read_subjects, set_subjects, subject_of
 from la2ds_cli.studio import clip_changes
@@ -25,7 +25,7 @@ WRIST = 9  # of coco17, the skeleton of drawn people
 
 
 @pytest.fixture
-def other(project: Project, two: str) -> None:
+def other(project: StoredProject, two: str) -> None:
     """Another clip, of 40 frames at 20 per second."""
     add_sequence(project, "other", sequence(warped_phase(40, 3), fps=20.0))
 
@@ -37,7 +37,7 @@ def read(page: TestClient, clip: str, **said: Any) -> dict[str, Any]:
 # --- pictures ---------------------------------------------------------------------------------
 
 
-def pictures(project: Project) -> list[Path]:
+def pictures(project: StoredProject) -> list[Path]:
     folders = project.film_dir(), project.results_dir("studio/thumbnails")
     return [path for folder in folders for path in folder.rglob("*") if path.is_file()]
 
@@ -46,7 +46,9 @@ def film_of(page: TestClient, clip: str) -> str:
     return page.get("/phases/data", params={"clip": clip}).json()["clip"]["pictures"]["address"]
 
 
-def test_the_pictures_of_a_clip_go_with_it(page: TestClient, project: Project, two: str) -> None:
+def test_the_pictures_of_a_clip_go_with_it(
+    page: TestClient, project: StoredProject, two: str
+) -> None:
     address = film_of(page, two)
     assert page.get(f"{address}/0").status_code == 200
     page.get(f"/clips/{two}/picture")
@@ -62,7 +64,7 @@ def test_the_pictures_of_a_clip_go_with_it(page: TestClient, project: Project, t
 
 
 def test_what_is_set_for_moments_of_a_file_stays_however_it_is_cut(
-    page: TestClient, project: Project, two: str, other: None
+    page: TestClient, project: StoredProject, two: str, other: None
 ) -> None:
     page.post(f"/clips/{two}/mark", json={"split": "train", "group": "anna"})
     rows = f"{two},0,3,down,x\ntwo.mp4,3,10,up,y\n{two},10,24,rest,z\nother,1,2,up,\n"
@@ -120,7 +122,7 @@ def test_what_is_set_for_moments_of_a_file_stays_however_it_is_cut(
 
 
 def test_repetitions_become_clips_with_their_phases_and_anchors(
-    page: TestClient, project: Project, tmp_path: Path
+    page: TestClient, project: StoredProject, tmp_path: Path
 ) -> None:
     scenes = []
     for t in range(72):  # three times down and up again, in 24 frames each
@@ -158,7 +160,7 @@ def test_repetitions_become_clips_with_their_phases_and_anchors(
 
 
 def test_a_reading_that_waited_replaces_nothing_that_has_changed_meanwhile(
-    page: TestClient, project: Project, two: str, monkeypatch: pytest.MonkeyPatch
+    page: TestClient, project: StoredProject, two: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = [{"start": 0.0, "end": 0.4}, {"start": 0.4, "end": 0.8}]
     monkeypatch.setattr(clip_changes, "spans_of_repetitions", lambda *_: parts)
@@ -183,7 +185,7 @@ def test_a_reading_that_waited_replaces_nothing_that_has_changed_meanwhile(
 
 
 def test_joints_that_changed_while_they_were_read_again_stay(
-    page: TestClient, project: Project, two: str, monkeypatch: pytest.MonkeyPatch
+    page: TestClient, project: StoredProject, two: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def meanwhile(*_: Any) -> list[str]:
         with project.tables():
@@ -199,7 +201,7 @@ def test_joints_that_changed_while_they_were_read_again_stay(
 
 
 def test_a_reading_that_fails_leaves_joints_and_choice_as_they_were(
-    page: TestClient, project: Project, two: str
+    page: TestClient, project: StoredProject, two: str
 ) -> None:
     before = project.pose_path(two).read_bytes(), project.videos_path.read_text()
     assert page.post(f"/clips/{two}/read", json={"rank": 0}).status_code == 400
@@ -210,7 +212,9 @@ def test_a_reading_that_fails_leaves_joints_and_choice_as_they_were(
     assert [item["status"] for item in job["items"]] == ["cached"]
 
 
-def test_imported_joints_are_not_replaced(page: TestClient, project: Project, other: None) -> None:
+def test_imported_joints_are_not_replaced(
+    page: TestClient, project: StoredProject, other: None
+) -> None:
     (project.root / "other.mat").touch()
     answer = page.post("/clips/other/read", json={"options": {}})
     assert answer.status_code == 400

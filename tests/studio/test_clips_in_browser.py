@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.movement import sequence, warped_phase
 from tests.studio.browsing import TOKEN, Seen, served, watched
 from tests.views.report.conftest import add_filmed, shaded_video, two_filmed
@@ -39,7 +39,7 @@ def tell(seen: Seen, *events: str) -> None:
 def test_the_page_says_what_the_studio_does_until_it_has_ended(
     browser: Any, tmp_path: Path
 ) -> None:
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     (project.root / "videos").mkdir()
     for name in ("a", "b"):
         shutil.copy(shaded_video(tmp_path / f"{name}.mp4", 12), project.root / "videos")
@@ -61,7 +61,7 @@ def test_the_page_says_what_the_studio_does_until_it_has_ended(
             seen.wait_for_text("work", "No connection")
 
 
-def follow_an_extraction(seen: Seen, project: Project) -> None:
+def follow_an_extraction(seen: Seen, project: StoredProject) -> None:
     """A clip is shown as soon as it has joints."""
     about = {"files": ["a.mp4", "b.mp4"]}
     tell(seen, told(7, "running", about=about))
@@ -113,7 +113,7 @@ def test_clips_are_changed_and_removed(browser: Any, tmp_path: Path) -> None:
         forget_pictures(seen, project)
 
 
-def forget_pictures(seen: Seen, project: Project) -> None:
+def forget_pictures(seen: Seen, project: StoredProject) -> None:
     """The browser has none of a clip that is removed."""
     seen.go("/phases?clip=a", until="Boolean(document.getElementById('stage-a').dataset.picture)")
     data = seen.page.evaluate("fetch('/phases/data?clip=a').then((answer) => answer.json())")
@@ -157,7 +157,7 @@ def read_again(seen: Seen) -> None:
     assert "no person found" in seen.page.inner_text("#problem")
 
 
-def keep_the_focus(seen: Seen, project: Project) -> None:
+def keep_the_focus(seen: Seen, project: StoredProject) -> None:
     """Where it is, while the list is loaded again."""
     for n, focused in enumerate(FOCUSED):
         tell(seen, told(7, "running"))

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from la2ds_cli.core.annotations import ANCHOR
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses import current
 from la2ds_cli.poses.subjects import read_subjects
 from la2ds_cli.studio import clip_changes, clips_page
@@ -80,7 +80,7 @@ def test_names_of_files_are_cleaned(name: str, clean: str | None):
 
 
 def test_a_file_is_copied_and_a_second_of_the_same_name_gets_another(
-    page: TestClient, project: Project, tmp_path: Path
+    page: TestClient, project: StoredProject, tmp_path: Path
 ):
     one = video(tmp_path, "one.mp4", ONE)
     two = video(tmp_path, "two.mp4", TWO)
@@ -96,7 +96,9 @@ def test_a_file_is_copied_and_a_second_of_the_same_name_gets_another(
     assert {file["name"] for file in listed["files"]} == {"clip.mp4", "clip-2.mp4"}
 
 
-def test_nothing_is_copied_out_of_the_folder(page: TestClient, project: Project, tmp_path: Path):
+def test_nothing_is_copied_out_of_the_folder(
+    page: TestClient, project: StoredProject, tmp_path: Path
+):
     for name in ("..%2F..%2Fx.mp4", "%2e%2e/x.mp4", "/etc/x.mp4"):
         page.put(f"/clips/files/{name}", content=b"data")
     assert page.put("/clips/files/a.mp4", content=b"").json()["error"] == "a.mp4 is empty"
@@ -119,7 +121,9 @@ def test_only_files_of_the_folder_and_paths_that_exist_can_be_named(page: TestCl
 # --- from files to clips ----------------------------------------------------------------------
 
 
-def test_a_folder_is_referenced_where_it_is(page: TestClient, project: Project, tmp_path: Path):
+def test_a_folder_is_referenced_where_it_is(
+    page: TestClient, project: StoredProject, tmp_path: Path
+):
     folder = video(tmp_path / "films", "ben.mp4", ONE).parent
     job = finished(page, page.post("/clips/refer", json={"path": f"'{folder}'"}))
     assert job["state"] == "done", job
@@ -152,7 +156,9 @@ def test_a_file_without_a_person_says_why_and_can_be_deleted(page: TestClient, t
 # --- one clip ---------------------------------------------------------------------------------
 
 
-def test_the_other_person_is_followed_after_a_click(page: TestClient, project: Project, two: str):
+def test_the_other_person_is_followed_after_a_click(
+    page: TestClient, project: StoredProject, two: str
+):
     shown = page.get(f"/clips/{two}").json()
     assert shown["size"] == [240, 160]
     assert 12 <= len(shown["pictures"]) <= 32
@@ -183,7 +189,7 @@ def test_wrong_ways_to_read_are_refused_in_words(page: TestClient, two: str):
 
 
 def test_marks_are_set_and_taken_away_and_leave_what_was_set_meanwhile(
-    page: TestClient, project: Project, two: str
+    page: TestClient, project: StoredProject, two: str
 ):
     at = f"/clips/{two}/mark"
     for mark in ({"split": "test", "group": " anna, 2nd "}, {"split": "", "group": ""}):
@@ -198,7 +204,7 @@ def test_marks_are_set_and_taken_away_and_leave_what_was_set_meanwhile(
 
 
 def test_a_clip_whose_video_is_damaged_can_be_opened_and_removed(
-    page: TestClient, project: Project, two: str
+    page: TestClient, project: StoredProject, two: str
 ):
     (project.root / "videos" / "two.mp4").write_bytes(b"damaged")
     said = page.get(f"/clips/{two}").json()
@@ -209,7 +215,7 @@ def test_a_clip_whose_video_is_damaged_can_be_opened_and_removed(
 
 
 def test_only_a_removal_waits_for_a_command_that_holds_the_project(
-    page: TestClient, project: Project, two: str, monkeypatch: pytest.MonkeyPatch
+    page: TestClient, project: StoredProject, two: str, monkeypatch: pytest.MonkeyPatch
 ):
     """An extraction from the command line may hold it for hours."""
     monkeypatch.setattr(clip_changes, "WAIT", 0.2)
@@ -230,7 +236,7 @@ def test_only_a_removal_waits_for_a_command_that_holds_the_project(
 
 
 def test_a_clip_that_goes_leaves_its_copy_which_brings_it_back(
-    page: TestClient, project: Project, two: str
+    page: TestClient, project: StoredProject, two: str
 ):
     page.post(f"/clips/{two}/mark", json={"split": "test", "group": "anna"})
     page.get(f"/clips/{two}/picture")
@@ -248,11 +254,11 @@ def test_a_clip_that_goes_leaves_its_copy_which_brings_it_back(
 
 
 def test_listing_many_clips_reads_whom_to_follow_once(
-    filmed: Project, monkeypatch: pytest.MonkeyPatch
+    filmed: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[Project] = []
+    seen: list[StoredProject] = []
 
-    def counted(project: Project) -> dict[str, str]:
+    def counted(project: StoredProject) -> dict[str, str]:
         seen.append(project)
         return read_subjects(project)
 

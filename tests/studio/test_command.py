@@ -96,7 +96,7 @@ def test_a_port_at_which_no_browser_could_open_it_is_refused(port: int):
 TWICE = """
 import sys, time
 from pathlib import Path
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.studio import jobs, server
 
 jobs.COMMAND = (sys.executable, "-c", "")
@@ -112,7 +112,7 @@ class WithWork(server.Jobs):
         await super().run()
 
 server.Jobs = WithWork
-project = Project.create(Path(sys.argv[1]))
+project = StoredProject.create(Path(sys.argv[1]))
 server.serve(project, browser=False, announce=lambda link: print(link, flush=True))
 """
 

@@ -17,8 +17,8 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.attempts import AttemptsResult, compare_attempts
 from la2ds_cli.compare.compare_clips import compare, document_sentences
 from la2ds_cli.core.annotations import ANCHOR
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from tests.movement import add_sequence, sequence
 from tests.studio.browsing import asked, check_refused, finished
@@ -39,16 +39,16 @@ def moved(length: int, fps: float, bend: float) -> PoseSequence:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     """Clips of several lengths and rates; b to d bend the right elbow less and less."""
-    project = Project.create(tmp_path / "project", {"align": {"open_ends": False}})
+    project = StoredProject.create(tmp_path / "project", {"align": {"open_ends": False}})
     clips = (("a", 60, 20.0, 0), ("b", 48, 16.0, 1), ("c", 72, 24.0, 0.8), ("d", 55, 18.0, 0.6))
     for name, length, fps, share in clips:
         add_sequence(project, name, moved(length, fps, share))
     return project
 
 
-def compared(project: Project, reference: str, names: Iterable[str]) -> AttemptsResult:
+def compared(project: StoredProject, reference: str, names: Iterable[str]) -> AttemptsResult:
     request = AlignRequest(project.config(), same_only=False)
     return compare_attempts(project, reference, list(names), request)
 
@@ -66,7 +66,7 @@ def correct_joint(client: TestClient) -> None:
 @pytest.mark.parametrize("made_by", ["the studio", "the command"])
 @pytest.mark.parametrize("what", ["joints", "phases", "corrected matches"])
 def test_what_has_changed_since_a_comparison_is_named(
-    project: Project, what: str, made_by: str
+    project: StoredProject, what: str, made_by: str
 ) -> None:
     ago = time.time() - 60
     with asked(project) as client:
@@ -88,7 +88,7 @@ def test_what_has_changed_since_a_comparison_is_named(
         assert what in changed(client, "/compare/found", PAIR)
 
 
-def test_phases_and_matches_of_other_clips_change_no_comparison(project: Project) -> None:
+def test_phases_and_matches_of_other_clips_change_no_comparison(project: StoredProject) -> None:
     with asked(project) as client:
         assert finished(client, client.post("/compare", json=PAIR))["state"] == "done"
         project.phases_path.write_text("video,start,end,phase\nc,0,9,up\n")
@@ -96,7 +96,7 @@ def test_phases_and_matches_of_other_clips_change_no_comparison(project: Project
         assert changed(client, "/compare/found", PAIR) == []
 
 
-def test_a_pair_is_compared_along_its_corrected_matches(project: Project) -> None:
+def test_a_pair_is_compared_along_its_corrected_matches(project: StoredProject) -> None:
     put(project, ANCHOR, ("a", "b"), (40, 20))
     with asked(project) as client:
         job = finished(client, client.post("/compare", json=PAIR))
@@ -109,7 +109,7 @@ def test_a_pair_is_compared_along_its_corrected_matches(project: Project) -> Non
     assert document_sentences(document) == expected
 
 
-def test_what_is_said_is_what_the_command_says(project: Project) -> None:
+def test_what_is_said_is_what_the_command_says(project: StoredProject) -> None:
     with asked(project) as client:
         assert client.get("/compare/found", params=PAIR).json() is None
         job = finished(client, client.post("/compare", json=PAIR))
@@ -127,7 +127,7 @@ def test_what_is_said_is_what_the_command_says(project: Project) -> None:
     assert found["differs"][0]["time"] == pytest.approx(first.time, abs=1e-4)
 
 
-def test_attempts_are_said_in_their_order(project: Project) -> None:
+def test_attempts_are_said_in_their_order(project: StoredProject) -> None:
     of_a = {"reference": "a"}
     with asked(project) as client:
         assert client.get("/attempts/found", params=of_a).json() is None
@@ -146,7 +146,7 @@ def test_attempts_are_said_in_their_order(project: Project) -> None:
     assert any("ight elbow" in sentence for sentence in found["sentences"])
 
 
-def test_what_is_no_pair_and_what_are_no_attempts_is_refused(project: Project) -> None:
+def test_what_is_no_pair_and_what_are_no_attempts_is_refused(project: StoredProject) -> None:
     wrong = [
         *(({"reference": clip}, "choose a clip") for clip in ("x", "")),
         *(({"attempts": clips}, "at least two attempts") for clips in (["b"], ["b", "b"])),
@@ -162,7 +162,7 @@ def test_what_is_no_pair_and_what_are_no_attempts_is_refused(project: Project) -
         assert client.get("/jobs").json() == []
 
 
-def test_a_broken_document_is_said(project: Project) -> None:
+def test_a_broken_document_is_said(project: StoredProject) -> None:
     folder = project.results_dir("compare")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "a--b.json").write_text('{"findings": 3}')

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.studio import connections
 from la2ds_cli.studio.held_pairs import HeldPair
 from tests.studio.browsing import TOKEN, asked, served
@@ -62,7 +62,7 @@ def test_more_idle_connections_than_files_do_not_block_the_studio(start: Start, 
 
 @pytest.mark.parametrize("first", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "])
 def test_a_connection_that_asks_for_nothing_ends(
-    filmed: Project, monkeypatch: pytest.MonkeyPatch, first: bytes
+    filmed: StoredProject, monkeypatch: pytest.MonkeyPatch, first: bytes
 ):
     monkeypatch.setattr(connections, "FIRST_REQUEST", 0.5)
     with served(filmed) as address, ExitStack() as stack:
@@ -70,7 +70,7 @@ def test_a_connection_that_asks_for_nothing_ends(
         assert closed(one, 10)
 
 
-def test_one_without_the_cookie_ends_with_its_refusal(filmed: Project):
+def test_one_without_the_cookie_ends_with_its_refusal(filmed: StoredProject):
     with served(filmed) as address, ExitStack() as stack:
         host = address.removeprefix("http://")
         for method in ("GET", "POST"):
@@ -79,7 +79,7 @@ def test_one_without_the_cookie_ends_with_its_refusal(filmed: Project):
             assert closed(one, 2), method  # before an idle connection would be
 
 
-def test_one_with_the_cookie_stays(filmed: Project, monkeypatch: pytest.MonkeyPatch):
+def test_one_with_the_cookie_stays(filmed: StoredProject, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(connections, "FIRST_REQUEST", 0.5)
     with served(filmed) as address, ExitStack() as stack:
         host = address.removeprefix("http://")
@@ -91,11 +91,11 @@ def test_one_with_the_cookie_stays(filmed: Project, monkeypatch: pytest.MonkeyPa
 
 
 def test_saving_waits_for_no_pair_that_is_computed(
-    filmed: Project, monkeypatch: pytest.MonkeyPatch
+    filmed: StoredProject, monkeypatch: pytest.MonkeyPatch
 ):
     may_end, prepared = threading.Event(), HeldPair.prepared
 
-    def slow(project: Project, a: str, b: str, how: Any = "auto", **options: Any) -> HeldPair:
+    def slow(project: StoredProject, a: str, b: str, how: Any = "auto", **options: Any) -> HeldPair:
         if how == "mirrored":
             assert may_end.wait(60)
         return prepared(project, a, b, how, **options)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.studio.browsing import Seen, browsed
 from tests.studio.marks import Shape, drawn
 from tests.studio.test_pair_in_browser import TWO_CLIPS, frame
@@ -71,7 +71,7 @@ def test_lines_and_angles_are_drawn_kept_moved_and_taken_back(browser: Any, tmp_
         seen.check()
 
 
-def draw_with_the_pointer(seen: Seen, project: Project) -> tuple[Shape, Shape]:
+def draw_with_the_pointer(seen: Seen, project: StoredProject) -> tuple[Shape, Shape]:
     page = seen.page
     seen.scrub("scrub", 20)
     wanted = in_picture(seen, "a", LINE)
@@ -95,7 +95,7 @@ def draw_with_the_pointer(seen: Seen, project: Project) -> tuple[Shape, Shape]:
     return line, angle
 
 
-def take_back(seen: Seen, project: Project, line: Shape, angle: Shape) -> None:
+def take_back(seen: Seen, project: StoredProject, line: Shape, angle: Shape) -> None:
     assert seen.page.is_hidden("#undo")
     for side, name in (("a", "A: line"), ("b", "B: angle")):
         seen.page.click(f"#drawings button[aria-label^='Remove: {name}']")
@@ -112,7 +112,7 @@ def take_back(seen: Seen, project: Project, line: Shape, angle: Shape) -> None:
     seen.go(TWO_CLIPS)
 
 
-def draw_with_keys(seen: Seen, project: Project) -> None:
+def draw_with_keys(seen: Seen, project: StoredProject) -> None:
     page = seen.page
     seen.press("Home", "Shift+ArrowRight", "l", "d", "Enter")  # on B, which leads
     count(seen, "b", 1)
@@ -135,7 +135,7 @@ def draw_with_keys(seen: Seen, project: Project) -> None:
     assert page.locator(pressed).count() == 0
 
 
-def drag_points(seen: Seen, project: Project) -> None:
+def drag_points(seen: Seen, project: StoredProject) -> None:
     """Also where a clip is shown mirrored."""
     seen.go(TWO_CLIPS)
     seen.page.check("#show-whole")
@@ -167,7 +167,7 @@ def drag_points(seen: Seen, project: Project) -> None:
     seen.press("Escape")
 
 
-def say_refusals(seen: Seen, project: Project) -> None:
+def say_refusals(seen: Seen, project: StoredProject) -> None:
     project.change_annotations(project.annotations(), [])  # by somebody else
     seen.page.click("#drawings button[aria-label^=Remove]")
     assert "changed meanwhile" in seen.trouble()

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.studio import film
 from la2ds_cli.studio.film import Films, unpacked
 from la2ds_cli.video.reader import write_video
@@ -25,8 +25,8 @@ COUNT = 37
 
 
 @pytest.fixture
-def clip(tmp_path: Path) -> Project:
-    project = Project.create(tmp_path / "project")
+def clip(tmp_path: Path) -> StoredProject:
+    project = StoredProject.create(tmp_path / "project")
     path = shaded_video(tmp_path / "a.mp4", COUNT)
     add_filmed(project, path, sequence(warped_phase(COUNT, 1)))
     return project
@@ -59,14 +59,14 @@ def all_frames(films: Films) -> list[int | None]:
     return [one for n in chunks for one in frames(films.chunk("a", key_of(films), n))]
 
 
-def test_each_row_has_the_picture_of_its_frame(clip: Project) -> None:
+def test_each_row_has_the_picture_of_its_frame(clip: StoredProject) -> None:
     films = Films(clip)
     assert all_frames(films) == list(range(COUNT))
     assert grey(unpacked(films.chunk("a", key_of(films), 0))[0]).shape == (240, 320)
 
 
 def test_pictures_do_not_go_through_a_link_out_of_the_project(
-    clip: Project, tmp_path: Path
+    clip: StoredProject, tmp_path: Path
 ) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -74,12 +74,12 @@ def test_pictures_do_not_go_through_a_link_out_of_the_project(
     folder.parent.mkdir(parents=True)
     folder.symlink_to(outside)
     with pytest.raises(UserError, match="outside the project"):
-        facts(Films(Project.open(clip.root)))
+        facts(Films(StoredProject.open(clip.root)))
     assert not list(outside.iterdir())
 
 
 def test_options_of_the_clip_hold(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     half = np.zeros((90, 160, 3), np.uint8)
     half[:, 80:] = 255
     path = tmp_path / "a.mp4"
@@ -93,12 +93,14 @@ def test_options_of_the_clip_hold(tmp_path: Path) -> None:
 
 
 def test_frames_that_the_file_no_longer_holds_are_empty(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     add_filmed(project, shaded_video(tmp_path / "a.mp4", 20), sequence(warped_phase(24, 1)))
     assert all_frames(Films(project)) == [*range(20), None, None, None, None]
 
 
-def test_another_cut_of_a_clip_has_another_address_and_the_old_pictures_go(clip: Project) -> None:
+def test_another_cut_of_a_clip_has_another_address_and_the_old_pictures_go(
+    clip: StoredProject,
+) -> None:
     films = Films(clip)
     old = key_of(films)
     films.chunk("a", old, 0)
@@ -111,7 +113,7 @@ def test_another_cut_of_a_clip_has_another_address_and_the_old_pictures_go(clip:
 
 
 def test_a_film_that_is_replaced_while_it_is_read_keeps_no_picture(
-    clip: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clip: StoredProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pictures of another film would be shown beside these joints for ever."""
     whole, path = film.VideoFile.frames, tmp_path / "a.mp4"
@@ -130,7 +132,7 @@ def test_a_film_that_is_replaced_while_it_is_read_keeps_no_picture(
 
 
 def test_the_folder_is_bounded_and_what_is_swept_is_made_again(
-    clip: Project, monkeypatch: pytest.MonkeyPatch
+    clip: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(film, "CHUNK", 4)
     all_frames(Films(clip))
@@ -158,7 +160,7 @@ def test_the_folder_is_bounded_and_what_is_swept_is_made_again(
 
 
 def test_films_that_are_played_at_once_keep_their_videos_open(
-    clip: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    clip: StoredProject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """As many as OPEN: of others the video is decoded from its beginning again."""
     for name in ("b", "c"):
@@ -179,7 +181,7 @@ def test_films_that_are_played_at_once_keep_their_videos_open(
     assert begun == ["a", "b", "c", "a"]
 
 
-def test_the_route_gives_the_chunk_and_nothing_else(clip: Project) -> None:
+def test_the_route_gives_the_chunk_and_nothing_else(clip: StoredProject) -> None:
     with asked(clip) as client:
         address = facts(client.app.state.studio.films)["address"]  # type: ignore[attr-defined]
         answer = client.get(f"{address}/1")

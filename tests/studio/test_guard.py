@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.studio.guard import ONE_USE_SECONDS
 from la2ds_cli.studio.server import studio_app
 from tests.studio.browsing import HOST, TOKEN
@@ -21,7 +21,7 @@ STREAMS = ("/events",)  # without an end
 
 
 @pytest.fixture
-def client(stranger: Callable[[Project], TestClient], project: Project) -> TestClient:
+def client(stranger: Callable[[StoredProject], TestClient], project: StoredProject) -> TestClient:
     return stranger(project)
 
 
@@ -67,7 +67,9 @@ def test_the_link_gives_a_cookie_that_is_no_token_and_that_no_other_site_can_use
             assert client.get("/", headers={"cookie": header}).status_code == 200, header
 
 
-def test_a_link_for_one_use_opens_once_and_soon(project: Project, monkeypatch: pytest.MonkeyPatch):
+def test_a_link_for_one_use_opens_once_and_soon(
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
+):
     for late in (False, True):
         app = studio_app(project, hosts=frozenset({HOST}), token=TOKEN, once="for-one-use")
         client = TestClient(app, base_url=f"http://{HOST}", follow_redirects=False)

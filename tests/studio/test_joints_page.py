@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from tests.studio.browsing import SAVED, Seen, asked, browsed, check_refused, version_of
 from tests.studio.marks import corrections
 
@@ -21,7 +21,7 @@ def save(client: TestClient, clip: str, *changes: dict[str, Any]) -> Any:
     return client.post("/joints/save", json={"clip": clip, "changes": list(changes)})
 
 
-def test_changes_are_kept_used_and_taken_back(filmed: Project) -> None:
+def test_changes_are_kept_used_and_taken_back(filmed: StoredProject) -> None:
     before = filmed.pose_path("a").read_bytes()
     with asked(filmed) as client:
         right = {"frame": 4, "joint": "head", "at": [10, 20.5]}
@@ -38,7 +38,7 @@ def test_changes_are_kept_used_and_taken_back(filmed: Project) -> None:
     assert filmed.pose_path("a").read_bytes() == before
 
 
-def test_a_change_that_is_none_changes_nothing(filmed: Project) -> None:
+def test_a_change_that_is_none_changes_nothing(filmed: StoredProject) -> None:
     right = {"frame": 4, "joint": "head", "at": [1, 2]}
     wrong = [
         *((right | {"frame": frame}, "no such frame") for frame in (999, -1)),
@@ -53,7 +53,9 @@ def test_a_change_that_is_none_changes_nothing(filmed: Project) -> None:
     assert not filmed.annotations_path.exists()
 
 
-def test_joints_dragged_on_a_picture_that_is_turned_meanwhile_are_refused(filmed: Project) -> None:
+def test_joints_dragged_on_a_picture_that_is_turned_meanwhile_are_refused(
+    filmed: StoredProject,
+) -> None:
     changed = {"frame": 2, "joint": "head", "at": [100, 50]}
     with asked(filmed) as client:
         content = {"clip": "a", "changes": [changed]}
@@ -76,7 +78,7 @@ def open_joints(seen: Seen, clip: str) -> None:
     seen.arrive("**/joints?**")
 
 
-def test_joints_are_dragged_doubted_filled_in_and_kept(browser: Any, filmed: Project) -> None:
+def test_joints_are_dragged_doubted_filled_in_and_kept(browser: Any, filmed: StoredProject) -> None:
     with browsed(browser, filmed) as seen:
         open_joints(seen, "a")
         drag_a_wrist(seen, filmed)
@@ -86,7 +88,7 @@ def test_joints_are_dragged_doubted_filled_in_and_kept(browser: Any, filmed: Pro
         assert seen.page.locator("#corrections li").count() == 3
 
 
-def drag_a_wrist(seen: Seen, project: Project) -> None:
+def drag_a_wrist(seen: Seen, project: StoredProject) -> None:
     pose = project.read_pose("a")[0]
     seen.press("Shift+ArrowRight", "ArrowRight")
     x, y = (float(side) for side in pose.xy[11, PENN.index("left_wrist")])
@@ -107,7 +109,7 @@ def drag_a_wrist(seen: Seen, project: Project) -> None:
     seen.check()
 
 
-def fill_in_a_knee(seen: Seen, project: Project) -> None:
+def fill_in_a_knee(seen: Seen, project: StoredProject) -> None:
     seen.page.select_option("#joint", label="right knee")
     seen.press("x")
     seen.wait_for(SAVED)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from la2ds_cli.core.annotations import ANCHOR
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.demo.demo_clips import write_demo_clips
 from la2ds_cli.video.reader import probe
 from tests.studio.browsing import SAVED, Seen, watched
@@ -17,7 +17,7 @@ NAMES = ("raise", "turn", "rest")
 
 
 def test_from_two_videos_to_one_side_by_side(browser: Any, start: Any, tmp_path: Path) -> None:
-    Project.create(tmp_path / "project", {"preset": "demo"})  # its network is there offline
+    StoredProject.create(tmp_path / "project", {"preset": "demo"})  # its network is there offline
     studio = link_of(start("--project", str(tmp_path / "project")))
     videos = [clip.path for clip in write_demo_clips(tmp_path / "filmed", 2)]
     with watched(browser, studio.partition("/?")[0], width=1440) as seen:
@@ -56,7 +56,7 @@ def test_from_two_videos_to_one_side_by_side(browser: Any, start: Any, tmp_path:
         download.value.save_as(saved)
         assert seen.errors == []
 
-    project = Project.open(tmp_path / "project")
+    project = StoredProject.open(tmp_path / "project")
     assert shown(project, ANCHOR, a, b) == [((row, right), "")]
     assert [phase.name for phase in project.phases()[a]] == list(NAMES)
     assert [phase.name for phase in project.phases(propagated=True)[b]] == list(NAMES)

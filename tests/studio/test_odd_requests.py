@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.studio import clips_page
 from tests.studio.browsing import TOKEN, asked, served
 
 
 def test_two_tabs_that_miss_one_thumbnail_both_get_it(
-    filmed: Project, monkeypatch: pytest.MonkeyPatch
+    filmed: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both, written, waiting = Barrier(2), Event(), Event()
     made, write = clips_page.thumbnail, clips_page.artifact.write_bytes
@@ -50,7 +50,9 @@ def test_two_tabs_that_miss_one_thumbnail_both_get_it(
         assert len(list(filmed.results_dir("studio/thumbnails").iterdir())) == 1
 
 
-def test_a_project_that_was_moved_is_said_to_be_gone_and_is_not_made_again(filmed: Project) -> None:
+def test_a_project_that_was_moved_is_said_to_be_gone_and_is_not_made_again(
+    filmed: StoredProject,
+) -> None:
     with asked(filmed) as client:
         filmed.root.rename(filmed.root.with_name("moved"))
         for path in ("/jobs", "/static/clips_page.js"):
@@ -68,7 +70,7 @@ def test_a_project_that_was_moved_is_said_to_be_gone_and_is_not_made_again(filme
 
 
 def test_an_upload_that_is_aborted_leaves_nothing_and_no_traceback(
-    filmed: Project, caplog: pytest.LogCaptureFixture
+    filmed: StoredProject, caplog: pytest.LogCaptureFixture
 ) -> None:
     with served(filmed) as address, caplog.at_level(logging.ERROR):
         studio = HTTPConnection(address.removeprefix("http://"))

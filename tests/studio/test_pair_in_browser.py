@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from la2ds_cli.core.annotations import ANCHOR, NOTE
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.alignment.test_same_movement import kicking
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.offset.recordings import film, performed
@@ -63,7 +63,7 @@ def look_at_frames(seen: Seen) -> None:
         assert frame(seen, "b") == pytest.approx(position[row], abs=0.5)
 
 
-def correct_a_match(seen: Seen, project: Project) -> None:
+def correct_a_match(seen: Seen, project: StoredProject) -> None:
     page = seen.page
     before = page.evaluate("data.position")
     seen.scrub("scrub", 18)
@@ -91,7 +91,7 @@ def correct_a_match(seen: Seen, project: Project) -> None:
     assert page.evaluate("data.position") == before
 
 
-def correct_by_keys(seen: Seen, project: Project) -> None:
+def correct_by_keys(seen: Seen, project: StoredProject) -> None:
     page = seen.page
     seen.press("Home", "Shift+ArrowRight", "c", *("ArrowRight",) * 2, "ArrowLeft", "Escape")
     assert page.evaluate("[state.row, state.free]") == [10, None]
@@ -138,7 +138,7 @@ def repeat_a_section(seen: Seen) -> None:
     seen.press("x")
 
 
-def write_notes(seen: Seen, project: Project) -> None:
+def write_notes(seen: Seen, project: StoredProject) -> None:
     page = seen.page
     page.evaluate("seek(18)")
     other = page.evaluate("state.rowB")

@@ -18,7 +18,7 @@ from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.annotations import ANCHOR, NOTE
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.offset.find_offsets import align_recordings
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs
@@ -38,7 +38,7 @@ PAIR, SWAPPED = {"a": "a", "b": "b"}, {"a": "b", "b": "a"}
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     return two_filmed(tmp_path)  # 36 frames at 20 per second, 30 at 25
 
 
@@ -72,7 +72,7 @@ def lines_of(found: dict[str, Any], side: str = "a") -> list[Any]:
 
 
 def test_slow_motion_is_told_with_what_to_do_in_the_studio(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     for name, count in (("a", 40), ("b", 160)):
         add_sequence(project, name, sequence(warped_phase(count, 1), fps=20.0))
     (note,) = [each for each in HeldPair.prepared(project, "a", "b").notes if "slow" in each]
@@ -80,7 +80,7 @@ def test_slow_motion_is_told_with_what_to_do_in_the_studio(tmp_path: Path) -> No
     assert "Clips page" in note
 
 
-def test_the_page_shows_what_a_command_finds(project: Project) -> None:
+def test_the_page_shows_what_a_command_finds(project: StoredProject) -> None:
     with asked(project) as client:
         data = client.get("/pair/data", params=PAIR).json()
         assert client.get("/pair", params=PAIR).status_code == 200
@@ -92,7 +92,9 @@ def test_the_page_shows_what_a_command_finds(project: Project) -> None:
     assert data["anchors"] == []
 
 
-def test_notes_name_the_clips_as_the_page_does_and_say_nothing_twice(project: Project) -> None:
+def test_notes_name_the_clips_as_the_page_does_and_say_nothing_twice(
+    project: StoredProject,
+) -> None:
     project.add_videos([replace(project.videos()[0], path="videos/Anna: try 1.mp4")])
     held = HeldPair.prepared(project, "a", "b")
     held.notes[:] = ["a: the joints tremble", held.plain.reason, "a: b", "no clip: b"]
@@ -102,7 +104,9 @@ def test_notes_name_the_clips_as_the_page_does_and_say_nothing_twice(project: Pr
     assert told["reason"] == held.plain.reason
 
 
-def test_an_anchor_moves_the_match_as_the_option_of_the_command_does(project: Project) -> None:
+def test_an_anchor_moves_the_match_as_the_option_of_the_command_does(
+    project: StoredProject,
+) -> None:
     with asked(project) as client:
         plain = client.get("/pair/data", params=PAIR).json()
         wrong = int(plain["position"][18]) + 4
@@ -133,7 +137,7 @@ STEPS: list[tuple[list[Any], list[Any], dict[str, str]]] = [  # what goes, what 
 ]
 
 
-def test_each_change_is_taken_back_by_its_inverse(project: Project) -> None:
+def test_each_change_is_taken_back_by_its_inverse(project: StoredProject) -> None:
     """And what has been set otherwise meanwhile stays."""
     with asked(project) as client:
 
@@ -164,7 +168,7 @@ def test_an_anchor_reads_no_clip_again(tmp_path: Path, monkeypatch: pytest.Monke
     project = four_clips(tmp_path)
     with asked(project) as client:
         plain = client.get("/pair/data", params=PAIR).json()
-        monkeypatch.delattr(Project, "read_pose")
+        monkeypatch.delattr(StoredProject, "read_pose")
         found = change(client, [], [anchor(18, int(plain["position"][18]) + 4)])
     assert found["position"] != plain["position"]
 
@@ -199,7 +203,7 @@ REFUSED = [
 ]
 
 
-def test_what_cannot_be_set_is_refused_and_nothing_is_kept(project: Project) -> None:
+def test_what_cannot_be_set_is_refused_and_nothing_is_kept(project: StoredProject) -> None:
     with asked(project) as client:
         longest = note([19, 14], "x" * 500)  # which is kept
         change(client, [], [anchor(10, 8), note([20, 15], "x"), longest, LINE])
@@ -218,7 +222,7 @@ def test_what_cannot_be_set_is_refused_and_nothing_is_kept(project: Project) -> 
         assert project.annotations_path.read_bytes() == before
 
 
-def test_a_pair_is_two_clips_with_joints(project: Project) -> None:
+def test_a_pair_is_two_clips_with_joints(project: StoredProject) -> None:
     with asked(project) as client:
 
         def said(**pair: str) -> str:
@@ -234,7 +238,7 @@ def test_a_pair_is_two_clips_with_joints(project: Project) -> None:
         assert "this page needs 2 clips with joints; the project has 1" in client.get("/pair").text
 
 
-def test_a_clip_that_changed_is_prepared_again(project: Project) -> None:
+def test_a_clip_that_changed_is_prepared_again(project: StoredProject) -> None:
     pairs = HeldPairs(project)
     before = pairs.get("a", "b")
     assert pairs.get("a", "b") is before
@@ -243,7 +247,7 @@ def test_a_clip_that_changed_is_prepared_again(project: Project) -> None:
     assert pairs.get("a", "b") is not before
 
 
-def test_an_export_is_a_command_with_the_anchors_and_then_a_file(project: Project) -> None:
+def test_an_export_is_a_command_with_the_anchors_and_then_a_file(project: StoredProject) -> None:
     add_sequence(project, "-c", sequence(warped_phase(24, 5)))  # no option
     put(project, ANCHOR, ("a", "b"), (18, 15))
     held = HeldPair.prepared(project, "a", "b")
@@ -264,7 +268,7 @@ def test_an_export_is_a_command_with_the_anchors_and_then_a_file(project: Projec
         check_refused(client, "/pair/export", [(PAIR | {"kind": "../x"}, "unknown kind of export")])
 
 
-def test_a_page_of_a_report_has_the_notes_but_not_with_privacy(project: Project) -> None:
+def test_a_page_of_a_report_has_the_notes_but_not_with_privacy(project: StoredProject) -> None:
     put(project, NOTE, ("b", "a"), (15, 20), "</script><b>hips")
     result = align_clips(project, "a", "b", AlignRequest(project.config()))
     written = write_pair(project, result).read_text()
@@ -276,7 +280,7 @@ def test_a_page_of_a_report_has_the_notes_but_not_with_privacy(project: Project)
     assert "hips" not in private
 
 
-def test_a_clip_has_at_most_a_hundred_drawings(project: Project) -> None:
+def test_a_clip_has_at_most_a_hundred_drawings(project: StoredProject) -> None:
     lines = [drawing("a", (0.0, 0.0), (float(k), 9.0)) for k in range(99)]
     project.change_annotations([], lines)
     with asked(project) as client:
@@ -288,7 +292,7 @@ def test_a_clip_has_at_most_a_hundred_drawings(project: Project) -> None:
     assert len(drawn(project, "a")) == 100
 
 
-def test_drawings_hold_for_the_way_the_clip_is_turned(project: Project) -> None:
+def test_drawings_hold_for_the_way_the_clip_is_turned(project: StoredProject) -> None:
     with asked(project) as client:
         change(client, [], [LINE])
         known = client.get("/pair/data", params=PAIR).json()["version"]
@@ -304,7 +308,7 @@ def test_drawings_hold_for_the_way_the_clip_is_turned(project: Project) -> None:
 
 
 def test_another_movement_is_refused_until_it_is_forced(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     add_sequence(project, "a", sequence(warped_phase(60, 1)))
     add_sequence(project, "b", kicking(85))
     with asked(project) as client:
@@ -319,7 +323,7 @@ def test_another_movement_is_refused_until_it_is_forced(tmp_path: Path) -> None:
                 assert said["error"].startswith("a.mat and b.mat do not show the same movement")
 
 
-def test_a_view_is_one_of_those_and_reaches_what_is_asked(project: Project) -> None:
+def test_a_view_is_one_of_those_and_reaches_what_is_asked(project: StoredProject) -> None:
     with asked(project) as client:
         for path in ("/pair/data", "/pair"):
             wrong = client.get(path, params=PAIR | {"view": "behind"})
@@ -360,7 +364,7 @@ def test_how_sure_it_is_in_plain_words(
 
 
 def test_recordings_of_one_performance_are_played_by_their_clocks(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     points = performed(1)
     recordings = {"front": film(points, 0, 25, lag=-0.4), "side": film(points, 50, 30, (0, 0.9))}
     recordings["take"] = film(performed(1, 1), 30)

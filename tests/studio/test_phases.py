@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from la2ds_cli.core.artifact import write_text
 from la2ds_cli.core.phase_table import PhaseRow
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import BY_PROPAGATION, Phase
 from la2ds_cli.labels.import_plan import import_labels
 from la2ds_cli.labels.propagated import merge_into_project
@@ -24,8 +24,8 @@ PEOPLE = ("person", "person")
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    project = Project.create(tmp_path / "project", {"align": {"open_ends": False}})
+def project(tmp_path: Path) -> StoredProject:
+    project = StoredProject.create(tmp_path / "project", {"align": {"open_ends": False}})
     for name, length, fps in (("a", 40, 20.0), ("b", 30, 25.0), ("c", 36, 20.0)):
         add_sequence(project, name, sequence(warped_phase(length, length), fps=fps))
     return project
@@ -47,7 +47,7 @@ def save(client: TestClient, clip: str, *rows: dict[str, Any]) -> Any:
     return client.post("/phases/save", json={"clip": clip, "rows": told})
 
 
-def carried_to(project: Project, clip: str, *spans: tuple[int, int, str]) -> None:
+def carried_to(project: StoredProject, clip: str, *spans: tuple[int, int, str]) -> None:
     rows = [
         PhaseRow(clip, Phase(start, end, name, BY_PROPAGATION), CARRIED)
         for start, end, name in spans
@@ -55,7 +55,7 @@ def carried_to(project: Project, clip: str, *spans: tuple[int, int, str]) -> Non
     merge_into_project(project, {clip: rows}, {}, overwrite=True)
 
 
-def test_other_clips_other_columns_and_their_order_stay(project: Project) -> None:
+def test_other_clips_other_columns_and_their_order_stay(project: StoredProject) -> None:
     text = (
         "video,start,end,phase,mine\nb,0,5,x,one\na,0,9,down,two\nc,1,2,y,three\na,9,20,up,four\n"
     )
@@ -72,7 +72,7 @@ def test_other_clips_other_columns_and_their_order_stay(project: Project) -> Non
     assert (project.results_dir("phases") / "before-1.csv").read_text() == text
 
 
-def test_what_are_no_labels_is_refused(project: Project) -> None:
+def test_what_are_no_labels_is_refused(project: StoredProject) -> None:
     wrong = [
         ([label(0, 10, "down"), label(9, 20, "up")], "overlap"),
         *(([label(start, 10, "down")], "must begin before it ends") for start in (10, -1)),
@@ -92,7 +92,7 @@ def test_what_are_no_labels_is_refused(project: Project) -> None:
     assert project.phases()["a"] == [Phase(0, 9, "down")]
 
 
-def test_a_name_can_be_of_any_language_and_a_page_adds_no_column(project: Project) -> None:
+def test_a_name_can_be_of_any_language_and_a_page_adds_no_column(project: StoredProject) -> None:
     with asked(project) as client:
         for name in ("می\u200cپرد", "saut\u00a0!", "👩\u200d🦽 turn", "down"):
             more = {"other": {"phase": "x", "mine": "y"}}
@@ -102,7 +102,7 @@ def test_a_name_can_be_of_any_language_and_a_page_adds_no_column(project: Projec
     assert project.phases_path.read_text() == "video,start,end,phase\na,0,9,down\n"
 
 
-def test_a_name_that_the_file_has_can_stay_beside_what_is_changed(project: Project) -> None:
+def test_a_name_that_the_file_has_can_stay_beside_what_is_changed(project: StoredProject) -> None:
     """Written by hand, or by another tool."""
     name = "sehr " * 20 + "lang\u200c"
     write_text(project.phases_path, f"video,start,end,phase\na,0,9,{name}\na,9,20,up\n")
@@ -116,7 +116,7 @@ def test_a_name_that_the_file_has_can_stay_beside_what_is_changed(project: Proje
 
 @pytest.mark.parametrize("column", ["origin", "mine"])
 def test_a_new_label_can_be_changed_at_once_in_a_file_with_further_columns(
-    project: Project, column: str
+    project: StoredProject, column: str
 ) -> None:
     """The page sends the version that its last change was answered with."""
     write_text(project.phases_path, f"video,start,end,phase,{column}\nb,0,9,down,carried\n")
@@ -130,7 +130,7 @@ def test_a_new_label_can_be_changed_at_once_in_a_file_with_further_columns(
     assert project.phases()["a"] == [Phase(0, 10, "x")]
 
 
-def test_a_propagated_label_is_a_persons_once_both_its_ends_are(project: Project) -> None:
+def test_a_propagated_label_is_a_persons_once_both_its_ends_are(project: StoredProject) -> None:
     carried_to(project, "b", (0, 8, "down"), (8, 20, "up"), (20, 30, "rest"))
     with asked(project) as client:
         queue = client.get("/phases/overview").json()["queue"]
@@ -160,7 +160,7 @@ def test_a_propagated_label_is_a_persons_once_both_its_ends_are(project: Project
     assert [phase.name for phase in project.phases()["b"]] == ["down", "up", "rest"]
 
 
-def test_a_propagated_phase_over_the_whole_clip_is_nobodys(project: Project) -> None:
+def test_a_propagated_phase_over_the_whole_clip_is_nobodys(project: StoredProject) -> None:
     """Saving anything else does not make it a person's."""
     carried_to(project, "b", (0, 30, "down"))
     with asked(project) as client:
@@ -169,7 +169,7 @@ def test_a_propagated_phase_over_the_whole_clip_is_nobodys(project: Project) -> 
     assert "b" not in project.phases()
 
 
-def test_a_label_of_a_part_is_not_accepted_by_saving_another(project: Project) -> None:
+def test_a_label_of_a_part_is_not_accepted_by_saving_another(project: StoredProject) -> None:
     """The part shows neither end of a propagated label of the film."""
     film, part = "x-0123abcd", "x-0123abcd-t0.5-1"
     pose = sequence(warped_phase(40, 1), fps=20.0)
@@ -189,7 +189,7 @@ def test_a_label_of_a_part_is_not_accepted_by_saving_another(project: Project) -
 @pytest.mark.parametrize(
     "origins", [[], ["person"], ["person", ""], ["person", " x"], 3 * ["person"]]
 )
-def test_labels_without_origins_are_refused(project: Project, origins: list[str]) -> None:
+def test_labels_without_origins_are_refused(project: StoredProject, origins: list[str]) -> None:
     with asked(project) as client:
         rows = [label(0, 10, "down") | {"origins": origins}]
         answer = client.post("/phases/save", json={"clip": "a", "rows": rows})
@@ -205,7 +205,7 @@ def test_labels_without_origins_are_refused(project: Project, origins: list[str]
     ],
 )
 def test_the_least_sure_border_comes_first(
-    project: Project, cells: tuple[str, ...], queue: list[tuple[int, float | None]]
+    project: StoredProject, cells: tuple[str, ...], queue: list[tuple[int, float | None]]
 ) -> None:
     spans = ((0, 8, "down"), (8, 20, "up"), (20, 30, "rest"))
     rows = [
@@ -218,7 +218,7 @@ def test_the_least_sure_border_comes_first(
     assert [(one["frame"], one["confidence"]) for one in found] == queue
 
 
-def test_labels_go_to_a_file_of_another_tool(project: Project, tmp_path: Path) -> None:
+def test_labels_go_to_a_file_of_another_tool(project: StoredProject, tmp_path: Path) -> None:
     formats = {"elan": ".eaf", "boris": ".boris", "via3": ".json", "kinovea": ".kva"}
     with asked(project) as client:
         save(client, "a", label(0, 20, "down"), label(20, 40, "up"))

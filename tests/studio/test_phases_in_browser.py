@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from la2ds_cli.core.artifact import write_text
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import FIRST, SAVED, SHADE, Seen, browsed
 from tests.studio.marks import spans
@@ -26,7 +26,7 @@ CARRIED = (
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     project = two_filmed(tmp_path)  # 36 frames at 20 per second, 30 at 25
     write_text(project.phases_path, SET)
     return project
@@ -36,7 +36,7 @@ def row_is(row: int) -> str:
     return f"document.body.dataset.row === '{row}'"
 
 
-def test_clips_are_labelled_reviewed_and_handed_on(browser: Any, project: Project) -> None:
+def test_clips_are_labelled_reviewed_and_handed_on(browser: Any, project: StoredProject) -> None:
     with browsed(browser, project) as seen:
         seen.go("/phases?clip=a")
         label_by_keys(seen, project)
@@ -52,7 +52,7 @@ def test_clips_are_labelled_reviewed_and_handed_on(browser: Any, project: Projec
         seen.check()
 
 
-def label_by_keys(seen: Seen, project: Project) -> None:
+def label_by_keys(seen: Seen, project: StoredProject) -> None:
     seen.press("1", "Shift+ArrowRight", "ArrowRight", "2", "Shift+ArrowRight", "3")
     assert seen.frame("document.body.dataset.row") == 21
     seen.wait_for(SAVED)
@@ -68,7 +68,7 @@ def label_by_keys(seen: Seen, project: Project) -> None:
     assert spans(project) == [(0, 11, "down"), (11, 35, "up")]
 
 
-def label_while_it_plays(seen: Seen, project: Project) -> None:
+def label_while_it_plays(seen: Seen, project: StoredProject) -> None:
     seen.press("Home", "Delete", "End", "ArrowLeft", "Delete")
     seen.press("Home", *"----", "1", " ")  # at an eighth: 14 s
     for key, row in (("2", 3), ("3", 6)):
@@ -81,7 +81,7 @@ def label_while_it_plays(seen: Seen, project: Project) -> None:
     assert 3 <= first < second < last == 36
 
 
-def repeat_a_section(seen: Seen, project: Project) -> None:
+def repeat_a_section(seen: Seen, project: StoredProject) -> None:
     """An event takes two keys to find its frame and one to label it, as fast as keys come."""
     seen.press("Home")
     for number in range(17):
@@ -103,7 +103,7 @@ def repeat_a_section(seen: Seen, project: Project) -> None:
     assert section() == ""  # it was of the other clip
 
 
-def drag_borders(seen: Seen, project: Project) -> None:
+def drag_borders(seen: Seen, project: StoredProject) -> None:
     seen.drag("line", (10.01 / 30, 0.5), (14.01 / 30, 0.5))
     assert seen.page.evaluate(row_is(14))  # what is dragged is shown
     seen.wait_for(SAVED)
@@ -130,7 +130,7 @@ def export_to_another_tool(seen: Seen) -> None:
     assert "ANNOTATION_DOCUMENT" in Path(download.value.path()).read_text()
 
 
-def review(seen: Seen, project: Project) -> None:
+def review(seen: Seen, project: StoredProject) -> None:
     """From the least sure on."""
     seen.go("/phases?clip=b")
     assert "30 % sure" in seen.page.inner_text("#review li:first-child")
@@ -150,7 +150,7 @@ def review(seen: Seen, project: Project) -> None:
     assert spans(project) == [(0, 12, "down"), (12, 26, "up"), (26, 36, "rest")]
 
 
-def undo_a_slip(seen: Seen, project: Project) -> None:
+def undo_a_slip(seen: Seen, project: StoredProject) -> None:
     """What was propagated is so again, though other changes follow before anything is saved."""
     seen.go("/phases?clip=a")
     seen.page.click("#accept-all")
@@ -159,7 +159,9 @@ def undo_a_slip(seen: Seen, project: Project) -> None:
     assert project.phases_path.read_text() == CARRIED
 
 
-def test_a_studio_that_is_slow_busy_or_away_loses_no_label(browser: Any, project: Project) -> None:
+def test_a_studio_that_is_slow_busy_or_away_loses_no_label(
+    browser: Any, project: StoredProject
+) -> None:
     for k in range(12):
         add_sequence(project, f"c{k}", sequence(warped_phase(20 + k, k), fps=15.0 + k))
     with browsed(browser, project) as seen:
@@ -209,7 +211,7 @@ def wait_for_grey(seen: Seen, wanted: float) -> None:
     raise AssertionError(f"the picture has the grey {seen.grey('stage-a')}")
 
 
-def save_again(seen: Seen, project: Project) -> None:
+def save_again(seen: Seen, project: StoredProject) -> None:
     seen.press("Home")
     seen.page.route("**/phases/save", lambda route: route.abort())
     seen.press("1")
@@ -235,7 +237,7 @@ def save_again(seen: Seen, project: Project) -> None:
     assert spans(project) == [(0, 36, "down")]
 
 
-def open_another_clip(seen: Seen, project: Project) -> None:
+def open_another_clip(seen: Seen, project: StoredProject) -> None:
     def slowly(route: Any) -> None:
         seen.press("1")  # the clip that is left is still shown
         route.continue_()

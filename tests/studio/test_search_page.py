@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.retrieval.frame_search import Limits
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from tests.movement import add_sequence, sequence, warped_phase
@@ -21,7 +21,7 @@ from tests.views.report.conftest import FIRST, SHADE, two_filmed
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     """a and b are filmed, of 36 frames at 20 per second and 30 at 25; c moves as a, at half the
     rate, and has no film."""
     project = two_filmed(tmp_path)
@@ -41,7 +41,7 @@ def near(client: TestClient, clip: str, row: int) -> dict[str, Any]:
     return answer.json()["found"]
 
 
-def test_what_is_found_is_what_the_command_finds(project: Project) -> None:
+def test_what_is_found_is_what_the_command_finds(project: StoredProject) -> None:
     with asked(project) as client:
         found = near(client, "b", 7)
         assert len(client.get("/jobs").json()) == 1
@@ -52,7 +52,7 @@ def test_what_is_found_is_what_the_command_finds(project: Project) -> None:
     assert found["notes"] == []
 
 
-def test_what_is_no_question_is_refused(project: Project) -> None:
+def test_what_is_no_question_is_refused(project: StoredProject) -> None:
     wrong = [
         *(({"clip": clip}, "choose a clip") for clip in ("x", "")),
         *(({"row": row}, "no such frame") for row in (36, -1)),
@@ -64,7 +64,7 @@ def test_what_is_no_question_is_refused(project: Project) -> None:
 
 
 def test_nothing_to_compare_with_is_said(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     add_sequence(project, "a", sequence(warped_phase(36, 1)))
     with asked(project) as client:
         check_refused(client, "/search/near", [({"clip": "a", "row": 3}, "no other clip")])
@@ -72,7 +72,7 @@ def test_nothing_to_compare_with_is_said(tmp_path: Path) -> None:
         assert client.get("/search", params={"clip": "x"}).status_code == 400
 
 
-def test_a_picture_is_of_its_frame(project: Project) -> None:
+def test_a_picture_is_of_its_frame(project: StoredProject) -> None:
     with asked(project) as client:
         for row in (0, 17, 29):
             answer = client.get(f"/search/picture/b/{row}")

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.studio.browsing import Seen, browsed
 from tests.studio.four_clips import four_clips
 
@@ -75,7 +75,7 @@ def compare_attempts(seen: Seen) -> None:
     seen.wait_for(f"({shown})(document.getElementById('attempts-figure'))")
 
 
-def look_at_a_difference(seen: Seen, project: Project) -> None:
+def look_at_a_difference(seen: Seen, project: StoredProject) -> None:
     """What was found before, and why it cannot be found again."""
     finding = {
         "joint": "left_knee",

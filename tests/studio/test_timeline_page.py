@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.studio.timeline_page import make_arguments
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.studio.browsing import asked, check_refused
@@ -16,7 +16,7 @@ from tests.studio.four_clips import four_clips, placed
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     return four_clips(tmp_path)
 
 
@@ -28,7 +28,7 @@ def assert_near(rows: np.ndarray, wanted: np.ndarray, within: float) -> None:
     assert rows[known] == pytest.approx(wanted[known], abs=within)
 
 
-def test_the_players_show_the_same_moment(project: Project) -> None:
+def test_the_players_show_the_same_moment(project: StoredProject) -> None:
     result = placed(project, reference="b")
     with asked(project) as client:
         found = client.get("/timeline/data", params={"name": "timeline"}).json()
@@ -49,7 +49,7 @@ def test_the_players_show_the_same_moment(project: Project) -> None:
             assert phases["d"][at] == pytest.approx(phases["b"][row], abs=0.1)
 
 
-def test_sixteen_clips_are_played_at_most(project: Project) -> None:
+def test_sixteen_clips_are_played_at_most(project: StoredProject) -> None:
     more = [f"e{number:02d}" for number in range(13)]
     for number, name in enumerate(more):
         add_sequence(project, name, sequence(warped_phase(20, number), fps=20.0))
@@ -59,7 +59,7 @@ def test_sixteen_clips_are_played_at_most(project: Project) -> None:
     assert (len(found["clips"]), found["more"], found["clips"][0]["id"]) == (16, 1, "b")
 
 
-def test_the_commands_are_those_of_the_form(project: Project) -> None:
+def test_the_commands_are_those_of_the_form(project: StoredProject) -> None:
     names = set()
     for clips, first in (("ab", None), ("abc", None), ("ba", None), ("ab", "b"), ("ab", "c")):
         name, command = make_arguments(project, {"clips": [*clips, "a"], "reference": first})
@@ -70,7 +70,7 @@ def test_the_commands_are_those_of_the_form(project: Project) -> None:
     assert len(names) == 5
 
 
-def test_what_is_no_choice_is_refused(project: Project) -> None:
+def test_what_is_no_choice_is_refused(project: StoredProject) -> None:
     wrong = [
         *(({"clips": clips}, "at least two clips") for clips in (["a"], [], ["a", "a"])),
         ({"clips": ["a", "x"]}, "choose a clip"),
@@ -81,7 +81,7 @@ def test_what_is_no_choice_is_refused(project: Project) -> None:
         assert client.get("/jobs").json() == []
 
 
-def test_only_timelines_are_shown_and_given(project: Project) -> None:
+def test_only_timelines_are_shown_and_given(project: StoredProject) -> None:
     placed(project)
     with asked(project) as client:
         for name in ("other", "", "../timeline/timeline", "..%2Fproject", "timeline.json"):
@@ -91,7 +91,7 @@ def test_only_timelines_are_shown_and_given(project: Project) -> None:
 
 
 def test_a_clip_that_has_changed_is_left_out_and_a_reference_that_has_is_said(
-    project: Project,
+    project: StoredProject,
 ) -> None:
     placed(project, reference="b")
     add_sequence(project, "c", sequence(warped_phase(20, 5), fps=15.0))  # shorter than it was
@@ -106,7 +106,7 @@ def test_a_clip_that_has_changed_is_left_out_and_a_reference_that_has_is_said(
         assert "the reference of this timeline has changed" in answer.json()["error"]
 
 
-def test_what_is_no_timeline_is_said(project: Project) -> None:
+def test_what_is_no_timeline_is_said(project: StoredProject) -> None:
     placed(project)
     folder = project.results_dir("timeline")
     document, table = (folder / f"timeline.{suffix}" for suffix in ("json", "csv"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.studio.train_page import course, run_names
 from la2ds_cli.training.checkpoint import run_warnings
 from la2ds_cli.training.clip_set import outlook
@@ -33,9 +33,9 @@ TINY = {
 }  # fmt: skip
 
 
-def few_clips(root: Path, settings: dict[str, Any], count: int) -> Project:
+def few_clips(root: Path, settings: dict[str, Any], count: int) -> StoredProject:
     """Clips of two lengths and two rates, the last two of them for test."""
-    project = Project.create(root, settings)
+    project = StoredProject.create(root, settings)
     for n in range(count):
         fps, length = (30.0, 24) if n % 2 else (20.0, 30)
         split = "test" if n >= count - 2 else ""
@@ -49,22 +49,22 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("originals")
     project = few_clips(folder / "clips", TINY, 8)
     shutil.copytree(project.root, folder / "trained")
-    trained = Project.open(folder / "trained")
+    trained = StoredProject.open(folder / "trained")
     train(trained, run="one", config=trained.config(), options=TrainOptions("cpu"))
     return {"clips": project.root, "trained": trained.root}
 
 
 @pytest.fixture
-def clips(originals: dict[str, Path], tmp_path: Path) -> Project:
-    return Project.open(shutil.copytree(originals["clips"], tmp_path / "clips"))
+def clips(originals: dict[str, Path], tmp_path: Path) -> StoredProject:
+    return StoredProject.open(shutil.copytree(originals["clips"], tmp_path / "clips"))
 
 
 @pytest.fixture
-def trained(originals: dict[str, Path], tmp_path: Path) -> Project:
-    return Project.open(shutil.copytree(originals["trained"], tmp_path / "trained"))
+def trained(originals: dict[str, Path], tmp_path: Path) -> StoredProject:
+    return StoredProject.open(shutil.copytree(originals["trained"], tmp_path / "trained"))
 
 
-def data_of(project: Project) -> dict[str, Any]:
+def data_of(project: StoredProject) -> dict[str, Any]:
     with asked(project) as page:
         return page.get("/train/data").json()
 
@@ -72,7 +72,7 @@ def data_of(project: Project) -> dict[str, Any]:
 # --- runs and their curves ------------------------------------------------------------------------
 
 
-def test_a_run_is_listed_with_its_curves(trained: Project) -> None:
+def test_a_run_is_listed_with_its_curves(trained: StoredProject) -> None:
     data = data_of(trained)
     learn, (run,) = data["learn"], data["runs"]
     assert (learn["clips"], learn["listed"], learn["words"]) == (6, 8, outlook(6)[1])
@@ -94,7 +94,7 @@ def test_a_run_is_listed_with_its_curves(trained: Project) -> None:
     assert course(trained, "one")["ended"] == "its time limit"
 
 
-def test_a_run_that_another_command_trains_is_seen_until_it_is_silent(clips: Project) -> None:
+def test_a_run_that_another_command_trains_is_seen_until_it_is_silent(clips: StoredProject) -> None:
     with interrupted_at(12):
         train(clips, run="one", config=clips.config(), options=TrainOptions("cpu"))
     assert course(clips, "one")["state"] == "training"  # it has just written
@@ -105,7 +105,7 @@ def test_a_run_that_another_command_trains_is_seen_until_it_is_silent(clips: Pro
         assert course(clips, "one")["state"] == state
 
 
-def test_lines_that_are_none_are_left_out(trained: Project) -> None:
+def test_lines_that_are_none_are_left_out(trained: StoredProject) -> None:
     wrong = ("", "null", "[]", "3", '"step"', '{"loss": 1}', '{"step": "1", "loss": 2}')
     wrong += ('{"step": NaN, "loss": 2}', '{"step": 5, "loss": Infinity}', "[" * 2000, "\x00")
     before = course(trained, "one")["loss"]
@@ -115,7 +115,7 @@ def test_lines_that_are_none_are_left_out(trained: Project) -> None:
     assert course(trained, "one")["loss"] == before
 
 
-def test_a_long_curve_is_thinned_and_ends_where_it_ends(trained: Project) -> None:
+def test_a_long_curve_is_thinned_and_ends_where_it_ends(trained: StoredProject) -> None:
     rows = (json.dumps({"step": n, "loss": n / 2}) for n in range(10, 50_010, 10))
     (trained.run_dir("one") / "loss.jsonl").write_text("\n".join(rows))
     loss = course(trained, "one")["loss"]
@@ -124,7 +124,7 @@ def test_a_long_curve_is_thinned_and_ends_where_it_ends(trained: Project) -> Non
     assert len({b[0] - a[0] for a, b in pairwise(loss)}) == 1
 
 
-def test_folders_that_are_no_runs_are_none(trained: Project, tmp_path: Path) -> None:
+def test_folders_that_are_no_runs_are_none(trained: StoredProject, tmp_path: Path) -> None:
     (trained.root / "checkpoints" / "-x").mkdir()
     (trained.root / "checkpoints" / "empty").mkdir()
     outside = tmp_path / "outside"
@@ -137,7 +137,7 @@ def test_folders_that_are_no_runs_are_none(trained: Project, tmp_path: Path) -> 
 # --- what can be asked ----------------------------------------------------------------------------
 
 
-def test_what_cannot_be_resumed_is_refused(trained: Project) -> None:
+def test_what_cannot_be_resumed_is_refused(trained: StoredProject) -> None:
     with asked(trained) as page:
         runs = ("two", "", "../one", "-x", "x" * 300, "one")
         check_refused(page, "/train/go-on", [({"run": run}, "was not stopped") for run in runs])
@@ -148,7 +148,7 @@ def test_what_cannot_be_resumed_is_refused(trained: Project) -> None:
 # --- the commands do the work ---------------------------------------------------------------------
 
 
-def test_settings_of_somebody_elses_run_are_not_handed_on(clips: Project) -> None:
+def test_settings_of_somebody_elses_run_are_not_handed_on(clips: StoredProject) -> None:
     config = clips.config(overrides=["train.seed=3"])
     with interrupted_at(15):
         train(clips, run="one", config=config, options=TrainOptions("cpu"))
@@ -158,7 +158,7 @@ def test_settings_of_somebody_elses_run_are_not_handed_on(clips: Project) -> Non
     assert "was trained differently (train.seed: 3 -> 0)" in job["error"]
 
 
-def test_a_new_run_has_a_free_name_and_none_is_trained_twice(clips: Project) -> None:
+def test_a_new_run_has_a_free_name_and_none_is_trained_twice(clips: StoredProject) -> None:
     with interrupted_at(15):
         train(clips, run="default", config=clips.config(), options=TrainOptions("cpu"))
     with asked(clips) as page:

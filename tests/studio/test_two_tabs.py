@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from la2ds_cli.core.annotations import NOTE
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.subjects import set_subjects
 from la2ds_cli.studio.guard import SAFE
 from la2ds_cli.studio.saving import Saves
@@ -44,16 +44,16 @@ def _note(text: str) -> dict[str, Any]:
     return _set({"kind": "note", "frames": [3, 4], "text": text})
 
 
-def _relabel(project: Project) -> None:
+def _relabel(project: StoredProject) -> None:
     project.phases_path.write_text("video,start,end,phase\na,0,9,by hand\nb,3,9,other\n")
 
 
-def _read_differently(project: Project) -> None:
+def _read_differently(project: StoredProject) -> None:
     with project.tables():
         set_subjects(project, {"a": "2"})
 
 
-def _another_file(project: Project) -> None:
+def _another_file(project: StoredProject) -> None:
     """A file of the same name as one that has been seen."""
     path = project.root / "videos" / "new.mp4"
     path.unlink()
@@ -70,7 +70,7 @@ class Change(NamedTuple):
     method: str
     path: str
     bodies: list[dict[str, Any] | None]
-    meanwhile: Callable[[Project], None]
+    meanwhile: Callable[[StoredProject], None]
 
 
 CHANGES = {
@@ -126,14 +126,14 @@ BEGINS = {
 """Routes that add files or begin work, and replace nothing that somebody has set: a request."""
 
 
-def put_joint(project: Project, frame: int = 12) -> None:
+def put_joint(project: StoredProject, frame: int = 12) -> None:
     """Correct a joint as the page does, from elsewhere."""
     with asked(project) as elsewhere:
         answer = elsewhere.post("/joints/save", json=_joint({"at": [1, 2]}, frame=frame))
     assert answer.status_code == 200, answer.text
 
 
-def made(folder: Path) -> Project:
+def made(folder: Path) -> StoredProject:
     """A project in which somebody has set something of each kind."""
     folder.mkdir(parents=True, exist_ok=True)
     project = two_filmed(folder)
@@ -146,14 +146,14 @@ def made(folder: Path) -> Project:
     return project
 
 
-def kept(project: Project) -> dict[str, bytes]:
+def kept(project: StoredProject) -> dict[str, bytes]:
     """All that people have set or brought."""
     tables = [project.videos_path, project.phases_path, project.annotations_path]
     paths = [*tables, project.subjects_path, *(project.root / "videos").iterdir()]
     return {path.name: path.read_bytes() for path in paths if path.exists()}
 
 
-def routes(project: Project) -> set[tuple[str, str]]:
+def routes(project: StoredProject) -> set[tuple[str, str]]:
     """The requests that may change something: method, address."""
     app: Any = client_of(project).app
     found = (route for route in app.routes if isinstance(route, Route))
@@ -183,7 +183,7 @@ class Tab:
         return answer
 
 
-def test_every_route_that_changes_something_is_tried_here(filmed: Project) -> None:
+def test_every_route_that_changes_something_is_tried_here(filmed: StoredProject) -> None:
     guarded = {(change.method, path) for path, change in CHANGES.items()}
     begins = {tuple(one.split(" ")) for one in BEGINS}
     assert routes(filmed) == guarded | begins
@@ -243,7 +243,7 @@ def test_two_tabs_never_replace_what_they_have_not_seen(
                 seen[who] = True
 
 
-def test_undo_in_one_tab_leaves_the_correction_of_another(filmed: Project) -> None:
+def test_undo_in_one_tab_leaves_the_correction_of_another(filmed: StoredProject) -> None:
     with asked(filmed) as client:
         one = Tab(client, CHANGES["/joints/save"])
         assert one.save(_joint({"at": [10, 20]})).status_code == 200
@@ -274,7 +274,9 @@ def test_what_begins_work_replaces_nothing(tmp_path: Path) -> None:
 AGAIN = "#problem button"
 
 
-def test_a_refused_correction_is_kept_and_can_be_made_again(browser: Any, filmed: Project) -> None:
+def test_a_refused_correction_is_kept_and_can_be_made_again(
+    browser: Any, filmed: StoredProject
+) -> None:
     def places() -> list[tuple[int | None, str]]:
         return [(one.frame, one.joint) for one in corrections(filmed, "a")]
 
@@ -308,7 +310,9 @@ def test_a_refused_correction_is_kept_and_can_be_made_again(browser: Any, filmed
         seen.check()
 
 
-def test_refused_labels_can_be_made_again_on_what_is_there(browser: Any, filmed: Project) -> None:
+def test_refused_labels_can_be_made_again_on_what_is_there(
+    browser: Any, filmed: StoredProject
+) -> None:
     filmed.phases_path.write_text("video,start,end,phase\na,0,36,down\nb,0,3,up\n")
     with browsed(browser, filmed) as seen:
         seen.go("/phases?clip=a")
@@ -323,7 +327,9 @@ def test_refused_labels_can_be_made_again_on_what_is_there(browser: Any, filmed:
         seen.check()
 
 
-def test_a_change_of_what_is_gone_is_not_made_again_silently(browser: Any, filmed: Project) -> None:
+def test_a_change_of_what_is_gone_is_not_made_again_silently(
+    browser: Any, filmed: StoredProject
+) -> None:
     filmed.phases_path.write_text("video,start,end,phase\na,0,9,down\na,9,36,up\n")
     with browsed(browser, filmed) as seen:
         seen.go("/phases?clip=a")
@@ -339,7 +345,7 @@ def test_a_change_of_what_is_gone_is_not_made_again_silently(browser: Any, filme
         seen.check()
 
 
-def test_a_refused_note_can_be_added_again(browser: Any, filmed: Project) -> None:
+def test_a_refused_note_can_be_added_again(browser: Any, filmed: StoredProject) -> None:
     with browsed(browser, filmed) as seen:
         seen.go("/pair?a=a&b=b", until="document.body.dataset.ready === 'true'")
         put(filmed, NOTE, ("a", "b"), (1, 2), "by hand")
@@ -355,7 +361,7 @@ def test_a_refused_note_can_be_added_again(browser: Any, filmed: Project) -> Non
         seen.check()
 
 
-def test_a_refused_mark_can_be_set_again(browser: Any, filmed: Project) -> None:
+def test_a_refused_mark_can_be_set_again(browser: Any, filmed: StoredProject) -> None:
     with browsed(browser, filmed) as seen:
         seen.go("/", until="document.querySelectorAll('.clip').length === 2")
         seen.page.click(".clip[data-id=a] button")

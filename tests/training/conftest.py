@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.small_runs import clips
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     """Eight clips of 24 frames."""
     return clips(tmp_path / "project")

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.features.network_input import network_input
 from la2ds_cli.network.load_network import load_network
 from la2ds_cli.network.torch_network import build_network, embed_input
@@ -64,9 +64,9 @@ def shares(frame: list[float], clip: list[list[float]], divisor: float) -> list[
     return [value / math.fsum(kernel) for value in kernel]
 
 
-def figures(root: Path) -> Project:
+def figures(root: Path) -> StoredProject:
     """Eight figures that move alike at speeds of their own, tilted from -TILT to TILT."""
-    project = Project.create(root)
+    project = StoredProject.create(root)
     for n in range(8):
         view = {"scale": 50.0 + 5 * n, "tilt": TILT * (n - 3.5) / 3.5}
         add_sequence(project, f"clip{n}", sequence(warped_phase(30 + 2 * n, n), **view))
@@ -82,13 +82,13 @@ def small(preset: str, *settings: str) -> Config:
     return load_config(preset=preset, overrides=[*named, *settings])
 
 
-def trained_network(project: Project, config: Config) -> SequenceNetwork:
+def trained_network(project: StoredProject, config: Config) -> SequenceNetwork:
     """The network trained on `project`, ready to embed."""
     train(project, run="trained", config=config, options=TrainOptions("cpu"))
     return load_network(project, "trained")[0].eval()
 
 
-def errors(project: Project, config: Config) -> tuple[float, float]:
+def errors(project: StoredProject, config: Config) -> tuple[float, float]:
     """Mean error of nearest frames between six unseen figures, in % of the movement: of a network
     trained on `project`, and of the same one before training."""
     untrained = build_network(config.model, config.heatmap, PENN, config.train.seed).eval()

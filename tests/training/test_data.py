@@ -11,8 +11,8 @@ import torch
 
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.network.torch_network import build_network
 from la2ds_cli.network.training_clips import some_training_videos, training_videos
 from la2ds_cli.training import data as tested
@@ -89,7 +89,7 @@ def test_long_clips_are_thinned_within_bounds() -> None:
 
 
 def test_training_ignores_test_clips_and_holds_out_validation(tmp_path: Path) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     for n in range(12):
         split = "test" if n >= 10 else "train"
         add_sequence(project, f"clip{n}", sequence(warped_phase(30, n)), split)
@@ -106,7 +106,7 @@ def test_training_ignores_test_clips_and_holds_out_validation(tmp_path: Path) ->
 def test_some_training_clips_are_evenly_spaced_and_have_poses(
     tmp_path: Path, without_poses: tuple[str, ...]
 ) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     for n in range(12):
         split = "test" if n >= 9 else "train"
         add_sequence(project, f"clip{n:02}", sequence(warped_phase(30, n)), split)
@@ -120,7 +120,7 @@ def test_some_training_clips_are_evenly_spaced_and_have_poses(
 
 
 def test_too_few_clips_and_mixed_skeletons_are_refused(tmp_path: Path) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     with pytest.raises(UserError, match="at least 2 clips"):
         tested.load_training_set(project, project.config())
     add_sequence(project, "a", sequence(warped_phase(30, 0)))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.network.load_network import load_embedder
 from la2ds_cli.training.checkpoint import run_warnings
 from la2ds_cli.training.train import TrainOptions, train
@@ -57,7 +57,9 @@ def test_clips_of_one_two_and_three_frames_train_and_embed(
     tmp_path: Path, model_input: str, others: int
 ) -> None:
     """Alone, and among clips of 24 frames that share their batches."""
-    short = clips(tmp_path / "short", others) if others else Project.create(tmp_path / "short")
+    short = (
+        clips(tmp_path / "short", others) if others else StoredProject.create(tmp_path / "short")
+    )
     poses = [sequence(np.linspace(0.2, 0.8, length)) for length in (1, 2, 3)]
     for pose in poses:
         add_sequence(short, f"short{len(pose)}", pose)
@@ -69,7 +71,7 @@ def test_clips_of_one_two_and_three_frames_train_and_embed(
     assert all(np.isfinite(value).all() for value in embedded)
 
 
-def test_a_clip_in_which_nobody_is_seen_does_not_stop_the_others(project: Project) -> None:
+def test_a_clip_in_which_nobody_is_seen_does_not_stop_the_others(project: StoredProject) -> None:
     add_sequence(project, "empty", without(sequence(warped_phase(24, 0))))
     train(project, config=project.config(overrides=JOINTS), options=TrainOptions("cpu"))
     assert all(np.isfinite(row["loss"]) for row in metrics(project))

@@ -10,8 +10,8 @@ import torch
 
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.features.network_input import network_input
 from la2ds_cli.network.base_weights import base_key
 from la2ds_cli.network.run_weights import read_weights
@@ -79,7 +79,7 @@ def test_other_settings_and_hands_are_refused() -> None:
 
 
 def test_a_run_says_what_it_began_with(tmp_path: Path) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     for n in range(3):
         add_sequence(project, f"clip{n}", sequence(warped_phase(40 + 7 * n, n), fps=20.0 + 5 * n))
     result = train(project, run="tuned", config=BASE, options=TrainOptions("cpu", from_base=True))

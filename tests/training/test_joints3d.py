@@ -11,8 +11,8 @@ import torch
 
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.evaluation.clips import select_clips
 from la2ds_cli.features.pose_features import facing_joints
 from la2ds_cli.network.embed import ensure_embeddings
@@ -31,16 +31,16 @@ LENGTHS = (24, 30, 36, 28, 33, 26, 40, 31)
 
 
 @pytest.fixture
-def seen(tmp_path: Path) -> Project:
+def seen(tmp_path: Path) -> StoredProject:
     """Clips of unequal lengths and rates, each from another side."""
-    project = Project.create(tmp_path / "seen")
+    project = StoredProject.create(tmp_path / "seen")
     for n, length in enumerate(LENGTHS):
         fps = 20.0 if n % 2 else 25.0
         add_sequence(project, f"clip{n}", in_space(warped_phase(length, n), turn=0.4 * n, fps=fps))
     return project
 
 
-def test_clips_face_the_camera_and_keep_their_3d_in_copies(seen: Project) -> None:
+def test_clips_face_the_camera_and_keep_their_3d_in_copies(seen: StoredProject) -> None:
     config = load_config(overrides=IN_3D)
     clips = load_training_set(seen, config).train
     for clip in clips:
@@ -68,13 +68,13 @@ def test_copies_of_a_2d_network_are_what_they_were_without_3d() -> None:
     assert copies[0].world is None
 
 
-def test_the_warp_error_of_raw_poses_is_theirs_in_space(seen: Project) -> None:
+def test_the_warp_error_of_raw_poses_is_theirs_in_space(seen: StoredProject) -> None:
     config = load_config(overrides=[*IN_3D, "augment.turn=1.0"])
     clips = load_training_set(seen, config).train
     assert 0 < validation_pairs(clips, PENN, config).raw_pose_error() < 50
 
 
-def test_training_learns_to_align_what_two_sides_show(seen: Project) -> None:
+def test_training_learns_to_align_what_two_sides_show(seen: StoredProject) -> None:
     config = seen.config(overrides=[*IN_3D, "model.width=48", "train.steps=120"])
     train(seen, run="deep", config=config, options=TrainOptions("cpu"))
     first, second = warped_phase(30, 100), warped_phase(41, 101)
@@ -86,7 +86,7 @@ def test_training_learns_to_align_what_two_sides_show(seen: Project) -> None:
     assert nearest_frame_error(one, other, truth) < 6
 
 
-def test_a_run_in_3d_aligns_by_3d(seen: Project) -> None:
+def test_a_run_in_3d_aligns_by_3d(seen: StoredProject) -> None:
     train(
         seen, run="deep", config=seen.config(overrides=[*TINY, *IN_3D]), options=TrainOptions("cpu")
     )
@@ -101,7 +101,7 @@ def test_a_run_in_3d_aligns_by_3d(seen: Project) -> None:
     assert not result.pose_a.spatial
 
 
-def test_a_clip_without_3d_is_named(seen: Project) -> None:
+def test_a_clip_without_3d_is_named(seen: StoredProject) -> None:
     config = seen.config(overrides=[*TINY, *IN_3D])
     train(seen, run="deep", config=config, options=TrainOptions("cpu"))
     add_sequence(seen, "flat", sequence(warped_phase(30, 60)))
@@ -111,7 +111,7 @@ def test_a_clip_without_3d_is_named(seen: Project) -> None:
         train(seen, run="other", config=config, options=TrainOptions("cpu"))
 
 
-def test_raw_poses_in_3d_where_they_were_asked_for(seen: Project) -> None:
+def test_raw_poses_in_3d_where_they_were_asked_for(seen: StoredProject) -> None:
     first, second = warped_phase(33, 50), warped_phase(52, 51)
     add_sequence(seen, "front", in_space(first))
     add_sequence(seen, "side", in_space(second, turn=1.4, fps=30.0))
@@ -132,7 +132,7 @@ def test_raw_poses_in_3d_where_they_were_asked_for(seen: Project) -> None:
 
 
 @pytest.mark.parametrize("preset", ["casa", "stgcn-casa"])
-def test_casa_reads_joints_in_metres(seen: Project, preset: str) -> None:
+def test_casa_reads_joints_in_metres(seen: StoredProject, preset: str) -> None:
     small = ["train.steps=2", "train.validate_every=2", "model.temporal_layers=1"]
     small += ["model.cross_layers=1", "train.threads=1", "train.batch_size=2"]
     config = load_config(preset=preset, overrides=[*small, "model.input=joints3d"])
@@ -144,7 +144,7 @@ def test_casa_reads_joints_in_metres(seen: Project, preset: str) -> None:
     np.testing.assert_allclose(embed([turned])[0], embed([pose])[0], atol=1e-3)
 
 
-def test_evaluation_compares_in_3d_too(seen: Project) -> None:
+def test_evaluation_compares_in_3d_too(seen: StoredProject) -> None:
     asked, warnings = load_config(overrides=['align.joints="3d"']), []
     selection = select_clips(seen, asked, warnings)
     assert all(pose.spatial for pose in selection.test.values())

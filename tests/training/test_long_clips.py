@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.network.embedder import window_starts
 from la2ds_cli.network.load_network import load_embedder
 from la2ds_cli.training.train import TrainOptions, train
@@ -25,7 +25,7 @@ MEASURE = """
 import sys; from pathlib import Path
 import numpy as np, torch
 from la2ds_cli.network.load_network import untrained_embedder
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.training.train import TrainOptions, train
 from tests.memory import highest_memory
 from tests.movement import add_sequence, sequence
@@ -36,7 +36,7 @@ SETTINGS = [*JOINTS, "model.input=both", "model.spatial_layers=1", "train.frames
 SETTINGS += ["train.steps=2"]
 
 def work(name, length):
-    project = Project.create(Path(sys.argv[1]) / name)
+    project = StoredProject.create(Path(sys.argv[1]) / name)
     poses = [sequence(np.sin(np.arange(length) / 15 + n) ** 2) for n in range(2)]
     for n, pose in enumerate(poses):
         add_sequence(project, f"clip{n}", pose)
@@ -73,7 +73,7 @@ def test_the_network_sees_long_clips_in_pieces(
         return real(self, maps, joints, mask, generator)
 
     monkeypatch.setattr(AlignmentNetwork, "encode", watched)
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     poses = [sequence(np.sin(np.arange(LONG) / 15 + n) ** 2) for n in range(2)]
     for n, pose in enumerate(poses):
         add_sequence(project, f"clip{n}", pose)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from la2ds_cli.core.config import Config, load_config
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.method_batches import assert_padding_changes_nothing, learn, random_clips, value_of
 
 METHODS = ["gtcc", "lav", "sal", "tcc", "tcn", "tcn-npairs", "vaot", "vava"]
@@ -111,7 +111,7 @@ def test_bfloat16_around_the_loss_changes_it_by_its_rounding_alone(method: str) 
     ],
 )
 def test_it_learns_to_align_other_bodies_and_cameras(
-    project: Project, method: str, steps: int, overrides: tuple[str, ...], most: float
+    project: StoredProject, method: str, steps: int, overrides: tuple[str, ...], most: float
 ) -> None:
     found = learn(project, method, [f"train.steps={steps}", *overrides])
     assert found.trained < most * found.untrained

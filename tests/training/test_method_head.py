@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.network.load_network import load_embedder
 from la2ds_cli.network.run_weights import read_weights
 from la2ds_cli.network.torch_network import build_network
@@ -39,7 +39,9 @@ def method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "own_methods.place"
 
 
-def test_head_is_trained_resumed_and_left_out_of_the_weights(project: Project, method: str) -> None:
+def test_head_is_trained_resumed_and_left_out_of_the_weights(
+    project: StoredProject, method: str
+) -> None:
     config = project.config(overrides=[*JOINTS, f"train.method={method}"])
     whole = resumed_run_equals_whole(project, config)
 
@@ -56,7 +58,7 @@ def test_head_is_trained_resumed_and_left_out_of_the_weights(project: Project, m
     np.testing.assert_array_equal(one, two)
 
 
-def test_head_is_a_function_of_the_seed_alone(project: Project, method: str) -> None:
+def test_head_is_a_function_of_the_seed_alone(project: StoredProject, method: str) -> None:
     def weight(seed: int) -> torch.Tensor:
         config = project.config(overrides=[*JOINTS, f"train.method={method}", f"train.seed={seed}"])
         network = build_network(config.model, config.heatmap, get_skeleton("penn13"), 0)
@@ -71,7 +73,7 @@ def test_head_is_a_function_of_the_seed_alone(project: Project, method: str) -> 
     assert not torch.equal(one, weight(1))
 
 
-def test_a_method_without_parameters_adds_none(project: Project) -> None:
+def test_a_method_without_parameters_adds_none(project: StoredProject) -> None:
     config = project.config(overrides=JOINTS)
     network = build_network(config.model, config.heatmap, get_skeleton("penn13"), 0)
     before = set(network.state_dict())

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.health.status import project_status
 from la2ds_cli.network.run_weights import read_weights, run_header_at
 from la2ds_cli.training import checkpoint
@@ -31,11 +31,11 @@ EVERYTHING = [
 ]
 
 
-def _weights(project: Project, run: str) -> dict[str, np.ndarray]:
+def _weights(project: StoredProject, run: str) -> dict[str, np.ndarray]:
     return read_weights(project.run_dir(run) / "last.safetensors")[0]
 
 
-def _assert_same_state(project: Project, run: str, other: str) -> None:
+def _assert_same_state(project: StoredProject, run: str, other: str) -> None:
     """Weights, optimiser, counters and metrics, bit for bit; clocks apart."""
     one, two = (checkpoint.load_resume(project.run_dir(n) / "resume.pt") for n in (run, other))
     assert one is not None
@@ -67,7 +67,10 @@ def _assert_same_state(project: Project, run: str, other: str) -> None:
     ids=["at-validations", "by-time", "buckets", "everything", "bf16"],
 )
 def test_interrupted_run_equals_uninterrupted_one(
-    project: Project, monkeypatch: pytest.MonkeyPatch, save_seconds: float, settings: list[str]
+    project: StoredProject,
+    monkeypatch: pytest.MonkeyPatch,
+    save_seconds: float,
+    settings: list[str],
 ) -> None:
     """Resumed from step 10 (saved at validations) or 13 (saved by time, after every step), while
     the thread that draws ahead was at step 13."""
@@ -89,7 +92,7 @@ def test_interrupted_run_equals_uninterrupted_one(
 
 
 def test_the_status_of_a_run_that_has_no_weights_yet(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoint, "SAVE_SECONDS", 0)
     config = project.config(overrides=[*JOINTS, "train.validate_every=20"])
@@ -104,7 +107,7 @@ def test_the_status_of_a_run_that_has_no_weights_yet(
 # Trains a run; with a number behind its name it is killed when the batch of that step is drawn.
 SCRIPT = """
 import os, signal, sys; from pathlib import Path
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.training import checkpoint, loop
 from la2ds_cli.training.train import TrainOptions, train
 checkpoint.SAVE_SECONDS = 0
@@ -114,12 +117,12 @@ def draw_or_die(clips, skeleton, config, step, *rest):
         os.kill(os.getpid(), signal.SIGKILL)
     return draw(clips, skeleton, config, step, *rest)
 loop.draw_batch = draw_or_die
-project = Project.open(Path(sys.argv[1]))
+project = StoredProject.open(Path(sys.argv[1]))
 train(project, run=name, config=project.config(overrides=sys.argv[3:]), options=TrainOptions("cpu"))
 """
 
 
-def test_killed_training_finishes_with_the_same_weights(project: Project) -> None:
+def test_killed_training_finishes_with_the_same_weights(project: StoredProject) -> None:
     """kill -9 while step 12 is computed, perhaps while the state is written; then the same
     command in a new process."""
 
@@ -138,7 +141,7 @@ def test_killed_training_finishes_with_the_same_weights(project: Project) -> Non
     _assert_same_state(project, "whole", "killed")
 
 
-def test_a_damaged_resume_state_starts_an_unfinished_run_anew(project: Project) -> None:
+def test_a_damaged_resume_state_starts_an_unfinished_run_anew(project: StoredProject) -> None:
     config = project.config(overrides=JOINTS)
     train(project, run="whole", config=config, options=TrainOptions("cpu"))
     again = partial(train, project, run="again", config=config, options=TrainOptions("cpu"))
@@ -150,7 +153,9 @@ def test_a_damaged_resume_state_starts_an_unfinished_run_anew(project: Project) 
     _assert_same_state(project, "whole", "again")
 
 
-def test_a_finished_run_stands_without_its_resume_state_until_overwritten(project: Project) -> None:
+def test_a_finished_run_stands_without_its_resume_state_until_overwritten(
+    project: StoredProject,
+) -> None:
     config = project.config(overrides=[*JOINTS, "train.learning_rate=1e-12", "train.patience=2"])
     again = partial(train, project, config=config, options=TrainOptions("cpu"))
     kept, folder = replace(again(), already_finished=True), project.run_dir("default")
@@ -168,7 +173,9 @@ def test_a_finished_run_stands_without_its_resume_state_until_overwritten(projec
     assert not again(options=TrainOptions("cpu", overwrite=True)).already_finished
 
 
-def test_an_interrupted_run_is_not_resumed_with_other_clips_held_out(project: Project) -> None:
+def test_an_interrupted_run_is_not_resumed_with_other_clips_held_out(
+    project: StoredProject,
+) -> None:
     """What it has been trained on would count as held out."""
     config = project.config(overrides=[*JOINTS, "train.validation_share=0.4"])
     with interrupted_at(12):
@@ -187,7 +194,7 @@ def test_an_interrupted_run_is_not_resumed_with_other_clips_held_out(project: Pr
 
 @pytest.mark.parametrize("at", [3, 13, 19])
 def test_the_losses_of_a_resumed_run_are_those_of_an_uninterrupted_one(
-    project: Project, monkeypatch: pytest.MonkeyPatch, at: int
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     """Also in the line of the steps around the interruption."""
     monkeypatch.setattr(checkpoint, "SAVE_SECONDS", 0)

@@ -13,8 +13,8 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import read_arrays
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.experiments.reproduce import reproduce
 from la2ds_cli.experiments.runner import Plan
 from la2ds_cli.features import frame_features
@@ -44,7 +44,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 # --- who may read them -----------------------------------------------------------------------
 
 
-def _config(project: Project, method: str, *overrides: str):
+def _config(project: StoredProject, method: str, *overrides: str):
     preset, chosen = method_recipe(method)
     return project.config(preset=preset, overrides=[*chosen, "model.input=rgb", *overrides])
 
@@ -135,7 +135,7 @@ def test_frame_features_and_joints_of_a_training_clip_belong_together(
     tmp_path: Path, settings: list[str]
 ) -> None:
     """The square of the film goes down as fast as the figure's phase goes on."""
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     phase = np.linspace(0, 1, 31) ** 2
     for name in ("one", "two"):
         film(project, name, stripes(phase), fps=30)
@@ -244,7 +244,7 @@ def test_rendered_people_through_a_real_resnet(tmp_path: Path) -> None:
     clips = write_demo_clips(tmp_path / "clips", n=3, seed=3)
     torch.manual_seed(0)
     torch.save(resnet50(weights=None).state_dict(), tmp_path / "resnet.pth")
-    project = Project.create(tmp_path / "project", {"preset": "demo"})
+    project = StoredProject.create(tmp_path / "project", {"preset": "demo"})
     extract_poses(
         project, [str(tmp_path / "clips")], project.config().poses, ExtractOptions(device="cpu")
     )

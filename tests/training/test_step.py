@@ -7,7 +7,7 @@ import torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from la2ds_cli.core.config_sections import TrainConfig
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.training import checkpoint
 from la2ds_cli.training.loop import learning_rate, uses_bf16
 from la2ds_cli.training.train import TrainOptions, train
@@ -41,7 +41,7 @@ def test_bf16_is_used_by_itself_where_the_processor_has_it(
 
 
 def test_bf16_computes_the_blocks_and_keeps_weights_and_loss_in_float32(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
     real = TransformerBlock.forward
@@ -67,7 +67,7 @@ def test_bf16_computes_the_blocks_and_keeps_weights_and_loss_in_float32(
     assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.05)
 
 
-def test_no_update_sees_a_longer_gradient_than_clip_norm(project: Project) -> None:
+def test_no_update_sees_a_longer_gradient_than_clip_norm(project: StoredProject) -> None:
     norms = []
 
     def measure(optimiser: torch.optim.Optimizer, *_: object) -> None:

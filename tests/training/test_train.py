@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.features.pose_features import mirror
 from la2ds_cli.network.load_network import load_embedder, untrained_embedder
 from la2ds_cli.network.run_weights import read_weights
@@ -22,7 +22,7 @@ from tests.small_runs import JOINTS, interrupted_at, metrics
 from tests.told import refused
 
 
-def test_training_learns_to_align_mirrored_performances(project: Project) -> None:
+def test_training_learns_to_align_mirrored_performances(project: StoredProject) -> None:
     """The movement is one-sided, so only a network that learned from flips can do it."""
     config = project.config(
         overrides=[*JOINTS, "model.width=48", "train.steps=250", "train.batch_size=8"]
@@ -43,7 +43,7 @@ def test_training_learns_to_align_mirrored_performances(project: Project) -> Non
     assert trained < 0.5 * untrained
 
 
-def test_run_files_say_what_happened(project: Project) -> None:
+def test_run_files_say_what_happened(project: StoredProject) -> None:
     result = train(project, config=project.config(overrides=JOINTS), options=TrainOptions("cpu"))
     folder, rows = project.run_dir("default"), metrics(project)
     assert [row["step"] for row in rows] == [5, 10, 15, 20]
@@ -55,7 +55,7 @@ def test_run_files_say_what_happened(project: Project) -> None:
 
 
 def test_the_same_seed_gives_the_same_weights_whatever_the_machine_offers(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     before, weights = torch.get_num_threads(), []
@@ -76,7 +76,7 @@ def test_the_same_seed_gives_the_same_weights_whatever_the_machine_offers(
         assert value.tobytes() == weights[1][name].tobytes(), name
 
 
-def test_changed_settings_or_clips_are_refused(project: Project) -> None:
+def test_changed_settings_or_clips_are_refused(project: StoredProject) -> None:
     train(project, config=project.config(overrides=JOINTS), options=TrainOptions("cpu"))
     other = project.config(overrides=[*JOINTS, "heatmap.sigma=0.7"])
     with refused(ExitCode.MISMATCH, r"heatmap.sigma: 0.6 -> 0.7"):
@@ -87,7 +87,7 @@ def test_changed_settings_or_clips_are_refused(project: Project) -> None:
         train(project, config=project.config(overrides=JOINTS), options=TrainOptions("cpu"))
 
 
-def test_time_limit_ends_the_run_and_its_schedule(project: Project) -> None:
+def test_time_limit_ends_the_run_and_its_schedule(project: StoredProject) -> None:
     config = project.config(overrides=[*JOINTS, "train.steps=1000000"])
     result = train(project, config=config, options=TrainOptions("cpu", 0.03))
     assert 0 < result.steps < 1_000_000
@@ -96,7 +96,7 @@ def test_time_limit_ends_the_run_and_its_schedule(project: Project) -> None:
     assert train(project, config=config, options=TrainOptions("cpu")).already_finished
 
 
-def test_training_ends_by_the_clock_that_it_is_given(project: Project) -> None:
+def test_training_ends_by_the_clock_that_it_is_given(project: StoredProject) -> None:
     ticks = iter(range(0, 10_000, 20))
     result = train(
         project,
@@ -107,14 +107,14 @@ def test_training_ends_by_the_clock_that_it_is_given(project: Project) -> None:
 
 
 @pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan")])
-def test_no_time_at_all_is_refused(project: Project, minutes: float) -> None:
+def test_no_time_at_all_is_refused(project: StoredProject, minutes: float) -> None:
     config = project.config(overrides=JOINTS)
     with refused(ExitCode.USAGE, f"more than 0 minutes, got {minutes:g}"):
         train(project, config=config, options=TrainOptions("cpu", minutes))
     assert not project.run_dir("default").exists()
 
 
-def files_of(project: Project) -> dict[str, bytes]:
+def files_of(project: StoredProject) -> dict[str, bytes]:
     paths = (path for path in project.root.rglob("*") if path.is_file())
     return {str(path): path.read_bytes() for path in paths}
 
@@ -130,7 +130,7 @@ def files_of(project: Project) -> dict[str, bytes]:
     ],
 )
 def test_settings_that_fit_no_network_write_nothing_and_replace_nothing(
-    project: Project, method: str | None, overrides: list[str], said: str
+    project: StoredProject, method: str | None, overrides: list[str], said: str
 ) -> None:
     preset, of_method = method_recipe(method)
     config = project.config(preset=preset, overrides=[*of_method, *overrides])
@@ -145,7 +145,7 @@ def test_settings_that_fit_no_network_write_nothing_and_replace_nothing(
 
 
 def test_a_run_that_is_resumed_with_less_time_than_it_had_ends_with_weights(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Interrupted before its first validation, then given no more time."""
     monkeypatch.setattr(checkpoint, "SAVE_SECONDS", 0)
@@ -158,7 +158,7 @@ def test_a_run_that_is_resumed_with_less_time_than_it_had_ends_with_weights(
     assert train(project, config=config, options=TrainOptions("cpu")).already_finished
 
 
-def test_a_run_that_gets_no_better_ends_early(project: Project) -> None:
+def test_a_run_that_gets_no_better_ends_early(project: StoredProject) -> None:
     """A rate of almost nothing changes no nearest frame, so that no validation is better."""
     still = [*JOINTS, "train.learning_rate=1e-12", "train.steps=200", "train.patience=2"]
     config = project.config(overrides=still)
@@ -170,7 +170,7 @@ def test_a_run_that_gets_no_better_ends_early(project: Project) -> None:
 
 
 @pytest.mark.gpu
-def test_training_on_cuda_learns_what_it_learns_on_the_cpu(project: Project) -> None:
+def test_training_on_cuda_learns_what_it_learns_on_the_cpu(project: StoredProject) -> None:
     config = project.config(overrides=[*JOINTS, "train.precision=fp32"])
     on_cpu = train(project, run="cpu", config=config, options=TrainOptions("cpu"))
     on_cuda = train(project, run="cuda", config=config, options=TrainOptions("cuda"))

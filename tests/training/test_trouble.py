@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.network.run_weights import read_weights
 from la2ds_cli.training import loop
 from la2ds_cli.training.checkpoint import run_warnings
@@ -17,7 +17,7 @@ from tests.told import Notes
 
 
 def test_a_loss_that_is_not_a_number_names_the_one_clip(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """clip3 makes every batch it is in not finite; the others of the batch are not blamed."""
     real = la2ds.loss
@@ -31,7 +31,7 @@ def test_a_loss_that_is_not_a_number_names_the_one_clip(
 
 
 def test_a_gradient_that_is_not_a_number_names_all_of_the_batch(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """sqrt has a finite value and no finite slope at 0."""
     real = la2ds.loss
@@ -41,7 +41,7 @@ def test_a_gradient_that_is_not_a_number_names_all_of_the_batch(
 
 
 def test_a_collapsed_network_is_told_once_and_marked(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, notes = loop.embed_input, Notes()
     monkeypatch.setattr(loop, "embed_input", lambda *a: np.ones_like(real(*a)))

@@ -13,7 +13,7 @@ import pytest
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.video.container import open_container, stream_duration
 from la2ds_cli.video.media_files import content_digest
 from la2ds_cli.video.reader import (
@@ -311,7 +311,7 @@ def test_a_part_outside_the_clip(ten: Path, look) -> None:
 
 
 def test_a_clip_is_read_as_its_row_says(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     path = tmp_path / "clip.mp4"
     write_video(path, [np.full((64, 96, 3), 10 * t, np.uint8) for t in range(20)], 10)
     options = ClipOptions(start=0.5, end=1.5, rotate=90)
@@ -324,7 +324,7 @@ def test_a_clip_is_read_as_its_row_says(tmp_path: Path) -> None:
 
 
 def test_a_clip_without_pictures_has_no_file(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     labels = tmp_path / "0001.mat"
     labels.write_bytes(b"labels")
     assert video_file(project, Video("labels", str(labels), "0" * 64)) is None
@@ -333,7 +333,7 @@ def test_a_clip_without_pictures_has_no_file(tmp_path: Path) -> None:
 
 def test_a_file_that_was_replaced_has_no_pictures_of_the_clip(tmp_path: Path) -> None:
     """Nor if it was moved there with an older time; a copy of the same content has them."""
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     path, other = tmp_path / "clip.mp4", tmp_path / "other.mp4"
     write_video(path, [np.full((64, 96, 3), 10, np.uint8)] * 9, 10)
     write_video(other, [np.full((64, 96, 3), 90, np.uint8)] * 9, 10)

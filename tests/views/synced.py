@@ -11,7 +11,7 @@ import numpy as np
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.video.reader import Image, read_frames, write_video
@@ -62,7 +62,11 @@ def still_pose(count: int, fps: float = 20.0, **changed: object) -> PoseSequence
 
 
 def add_film(
-    project: Project, name: str, pose: PoseSequence, images: Sequence[Image] | None, options=""
+    project: StoredProject,
+    name: str,
+    pose: PoseSequence,
+    images: Sequence[Image] | None,
+    options="",
 ) -> Video:
     """A clip of the project, with a video where there are images."""
     path = f"{name}.mp4" if images else f"{name}.json"
@@ -75,7 +79,7 @@ def add_film(
 
 
 def aligned(
-    project: Project, names: tuple[str, str], position: Sequence[float], view: View = "filmed"
+    project: StoredProject, names: tuple[str, str], position: Sequence[float], view: View = "filmed"
 ) -> Alignment:
     """An Alignment of two clips with this position (N,) of the frames of A."""
     rows_of = {video.id: video for video in project.videos()}
@@ -96,7 +100,7 @@ def aligned(
     )
 
 
-def halves(project: Project, result: Alignment, file: Path) -> list[tuple[Image, Image]]:
+def halves(project: StoredProject, result: Alignment, file: Path) -> list[tuple[Image, Image]]:
     """The pictures of A and of B in every frame of a video that write_sync wrote."""
     _, *rows = timeline(result)
     a, b = (side_by_side(project, result, (rows[0], rows[1])).region(side) for side in (0, 1))

@@ -16,7 +16,7 @@ from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import Phase
 from la2ds_cli.views import alignment_figure as plot
 from la2ds_cli.views.figure import axes_at, render
@@ -27,15 +27,15 @@ PHASE_A, PHASE_B = warped_phase(30, 0), warped_phase(44, 1)
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    project = Project.create(tmp_path)
+def project(tmp_path: Path) -> StoredProject:
+    project = StoredProject.create(tmp_path)
     add_sequence(project, "anna", sequence(PHASE_A))
     add_sequence(project, "ben", sequence(PHASE_B, fps=25.0))
     add_sequence(project, "one", sequence(PHASE_A[:1]))
     return project
 
 
-def aligned(project: Project, a: str, b: str, *overrides: str) -> tuple[Alignment, bytes]:
+def aligned(project: StoredProject, a: str, b: str, *overrides: str) -> tuple[Alignment, bytes]:
     target = project.root / "figure.png"
     result = align(project, a, b, config=load_config(overrides=overrides), out=[target])
     return result, target.read_bytes()
@@ -49,7 +49,7 @@ def aligned(project: Project, a: str, b: str, *overrides: str) -> tuple[Alignmen
         ("ben", "one", "align.open_ends=false"),
     ],
 )
-def test_every_kind_of_pair_is_drawn(project: Project, a: str, b: str, override: str) -> None:
+def test_every_kind_of_pair_is_drawn(project: StoredProject, a: str, b: str, override: str) -> None:
     _, content = aligned(project, a, b, override)
     image = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
     assert image.shape[1] == 1800
@@ -57,7 +57,7 @@ def test_every_kind_of_pair_is_drawn(project: Project, a: str, b: str, override:
     assert (image < 250).any(axis=-1).mean() > 0.2
 
 
-def test_a_drawn_clip_knows_its_times(project: Project) -> None:
+def test_a_drawn_clip_knows_its_times(project: StoredProject) -> None:
     video = project.find("anna")
     assert video is not None
     phases = [Phase(0, 10, "down"), Phase(10, 30, "up"), Phase(30, 50, "after the end")]
@@ -78,7 +78,7 @@ def test_a_drawn_clip_knows_its_times(project: Project) -> None:
     assert part.phases == [(part.limits[0], part.limits[1], "up")]
 
 
-def test_summary_says_what_matters(project: Project) -> None:
+def test_summary_says_what_matters(project: StoredProject) -> None:
     result, _ = aligned(project, "anna", "ben")
     text = plot.summary(result)
     assert text.startswith("dtw on base model   ·")
@@ -93,7 +93,7 @@ def test_summary_says_what_matters(project: Project) -> None:
 
 
 @pytest.fixture
-def drawn(project: Project) -> tuple[Alignment, Figure]:
+def drawn(project: StoredProject) -> tuple[Alignment, Figure]:
     """A figure in which A begins earlier than B."""
     add_sequence(project, "late", sequence(PHASE_B[16:], fps=25.0))
     config = load_config({"preset": "default", "align": {"open_ends": True}})
@@ -127,7 +127,7 @@ def test_the_path_and_its_interval_are_drawn_over_the_matrix(drawn) -> None:
     assert matrix[7, 3] == pytest.approx(expected, rel=1e-4)
 
 
-def test_rings_are_where_a_phase_begins_for_the_first_time_in_both(project: Project) -> None:
+def test_rings_are_where_a_phase_begins_for_the_first_time_in_both(project: StoredProject) -> None:
     project.phases_path.write_text(
         "video,start,end,phase\nanna,2,10,down\nanna,10,20,up\nanna,20,30,down\n"
         "ben,4,15,down\nben,15,30,up\nben,30,44,down\n"
@@ -185,7 +185,9 @@ def test_lines_join_matched_moments_and_are_darker_where_surer(drawn) -> None:
     )
 
 
-def test_what_is_cut_off_or_dotted_says_so_and_no_phase_is_a_formula(project: Project) -> None:
+def test_what_is_cut_off_or_dotted_says_so_and_no_phase_is_a_formula(
+    project: StoredProject,
+) -> None:
     from matplotlib.cbook import is_math_text
 
     project.phases_path.write_text("video,start,end,phase\nanna,0,12,$x$\nanna,12,30,up\n")
@@ -203,7 +205,7 @@ def test_what_is_cut_off_or_dotted_says_so_and_no_phase_is_a_formula(project: Pr
 
 
 def test_a_strip_has_its_pictures_in_order_and_empty_places_between_them(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figure = Figure(figsize=(plot.WIDTH, 3), dpi=plot.DPI)
     video, pose = project.find("anna"), project.read_pose("anna")[0]

@@ -14,7 +14,7 @@ import pytest
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.attempts import AttemptsResult, compare_attempts, series_name
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.views import attempts_files
 from tests.compare.performers import label, performance, project_of, slowed, steady
 
@@ -24,7 +24,7 @@ TIMES = (2.0, 1.8, 1.65, 1.5, 1.35, 1.2)
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory) -> StoredProject:
     """Attempts of several rates in which a fault fades and a part comes near to the reference's
     tempo."""
     root = tmp_path_factory.mktemp("attempts")
@@ -40,12 +40,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="module")
-def result(project: Project) -> AttemptsResult:
+def result(project: StoredProject) -> AttemptsResult:
     names = [f"try-{n}" for n in range(len(DEGREES))]
     return compare_attempts(project, "coach", names, AlignRequest(project.config()))
 
 
-def test_a_picture_has_a_chart_of_each_series(project: Project, result: AttemptsResult) -> None:
+def test_a_picture_has_a_chart_of_each_series(
+    project: StoredProject, result: AttemptsResult
+) -> None:
     drawn = attempts_files.draw(result)
     charts = {axes.get_title(loc="left"): axes for axes in drawn.axes if axes.axison}
     assert list(charts) == [series_name(series) for series in result.series]

@@ -13,7 +13,7 @@ import pytest
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.compare_clips import CompareResult, compare
 from la2ds_cli.compare.differences import DOUBTS
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.views import compare_files as sheet
 from la2ds_cli.views.compare_files import key_frames
 from tests.compare.performers import film, label, performance, project_of, slowed, steady
@@ -23,7 +23,7 @@ SLOW = slowed("rise", 1.6)
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory) -> StoredProject:
     made = project_of(
         tmp_path_factory.mktemp("sheet"),
         coach=performance(PHASE, noise=0.5),
@@ -35,12 +35,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return made
 
 
-def compared(project: Project, other: str) -> CompareResult:
+def compared(project: StoredProject, other: str) -> CompareResult:
     return compare(project, "coach", other, AlignRequest(project.config()))
 
 
 @pytest.fixture(scope="module")
-def faulty(project: Project) -> CompareResult:
+def faulty(project: StoredProject) -> CompareResult:
     return compared(project, "trainee")
 
 
@@ -64,7 +64,7 @@ def renamed(result: CompareResult) -> CompareResult:
 
 
 def test_no_text_leaves_the_page_or_lies_over_another(
-    project: Project, faulty: CompareResult
+    project: StoredProject, faulty: CompareResult
 ) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.cbook import is_math_text
@@ -101,7 +101,7 @@ def test_no_text_leaves_the_page_or_lies_over_another(
 
 
 def test_the_map_is_coloured_where_a_joint_is_said_to_differ(
-    project: Project, faulty: CompareResult
+    project: StoredProject, faulty: CompareResult
 ) -> None:
     colours = sheet.map_colours(faulty, ["right_knee", "left_knee"])
     first = faulty.findings[0]
@@ -130,7 +130,7 @@ def test_a_key_frame_is_the_moment_of_the_clearest_difference(faulty: CompareRes
     assert first.other_row == round(faulty.aligned.position[first.row])
 
 
-def test_without_differences_the_middles_of_parts_are_shown(project: Project) -> None:
+def test_without_differences_the_middles_of_parts_are_shown(project: StoredProject) -> None:
     twin = compared(project, "twin")
     shown = key_frames(twin)
     assert len(shown) == 3
@@ -140,7 +140,7 @@ def test_without_differences_the_middles_of_parts_are_shown(project: Project) ->
     )
 
 
-def test_moments_that_are_not_sure_are_not_shown_as_the_same(project: Project) -> None:
+def test_moments_that_are_not_sure_are_not_shown_as_the_same(project: StoredProject) -> None:
     """Of three parts, the last is not surely aligned; then none is."""
     twin = compared(project, "twin")
     confidence = twin.aligned.confidence.copy()
@@ -158,7 +158,7 @@ def test_moments_that_are_not_sure_are_not_shown_as_the_same(project: Project) -
 
 
 def test_pictures_come_from_the_video_unless_privacy_is_asked_for(tmp_path: Path) -> None:
-    project = Project.create(tmp_path / "project", {"preset": "demo"})
+    project = StoredProject.create(tmp_path / "project", {"preset": "demo"})
     phase = steady(12)
     film(tmp_path / "one.mp4", phase)
     made = project_of(project.root, one=performance(phase), two=performance(phase, noise=0.3))

@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 from la2ds_cli.alignment.request import AlignRequest, FeatureOption
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import BASE_RUN, Project
+from la2ds_cli.core.stored_project import BASE_RUN, StoredProject
 from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.network import embed as embedding
 from la2ds_cli.views import embedding_plot as plotted
@@ -27,8 +27,8 @@ NAMES = list(LENGTH)
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project.create(tmp_path / "project")
+def project(tmp_path: Path) -> StoredProject:
+    made = StoredProject.create(tmp_path / "project")
     for seed, (name, length) in enumerate(LENGTH.items()):
         add_sequence(made, name, sequence(warped_phase(length, seed)))
     rows = ["video,start,end,phase", "anna,0,20,down", "anna,20,41,up"]
@@ -38,7 +38,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def plot(
-    project: Project, *names: str, features: FeatureOption = "auto", **options: Any
+    project: StoredProject, *names: str, features: FeatureOption = "auto", **options: Any
 ) -> EmbeddingPlot:
     request = AlignRequest(project.config(), features=features)
     return plot_embeddings(project, names or NAMES, request, **options)
@@ -46,7 +46,7 @@ def plot(
 
 @pytest.mark.parametrize("features", ["pose", "base"])
 def test_what_is_drawn_is_the_joint_pca_of_the_features_with_times_and_phases(
-    project: Project, features: FeatureOption
+    project: StoredProject, features: FeatureOption
 ) -> None:
     if features == "pose":
         values = [paced_movement(project.read_pose(name)[0]) for name in NAMES]
@@ -76,7 +76,7 @@ def test_what_is_drawn_is_the_joint_pca_of_the_features_with_times_and_phases(
     assert said == ["anna.mat", "ben.mat", "cleo.mat", "down begins", "up begins"]
 
 
-def test_clips_have_colours_that_darken_with_the_seconds(project: Project) -> None:
+def test_clips_have_colours_that_darken_with_the_seconds(project: StoredProject) -> None:
     result = plot(project)
     slow = result.clips[0]._replace(
         time=np.array([0.0, 1.0, 4.0]), point=np.eye(3, 2), phase=[""] * 3
@@ -87,14 +87,16 @@ def test_clips_have_colours_that_darken_with_the_seconds(project: Project) -> No
     assert len({tuple(colour[0, :3]) for colour in colours}) == 3
 
 
-def test_a_movement_lies_on_itself_and_another_tempo_on_the_same_curve(project: Project) -> None:
+def test_a_movement_lies_on_itself_and_another_tempo_on_the_same_curve(
+    project: StoredProject,
+) -> None:
     # The same phases at half the rate: without velocities every frame would lie on a frame.
     add_sequence(project, "twin", sequence(warped_phase(41, 0), tilt=0.0, scale=120.0))
     result = plot(project, "anna", "twin")
     np.testing.assert_allclose(result.clips[0].point, result.clips[1].point, atol=1e-4)
 
 
-def test_files_and_document(project: Project) -> None:
+def test_files_and_document(project: StoredProject) -> None:
     result = plotted.write(project, plot(project, "anna", "ben"), [], Progress())
     folder = project.root / "results" / "plot-embeddings"
     assert result.files == (folder / "anna--ben-pca.png",)
@@ -127,7 +129,7 @@ def test_files_and_document(project: Project) -> None:
     ],
 )
 def test_bad_input(
-    project: Project, names: list[str], features: FeatureOption, code: ExitCode, said: str
+    project: StoredProject, names: list[str], features: FeatureOption, code: ExitCode, said: str
 ) -> None:
     pose = sequence(warped_phase(20, 1))
     add_sequence(project, "nothing", without(pose))

@@ -10,7 +10,7 @@ from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.views.film_strip import moments
 from tests.movement import add_sequence, sequence, warped_phase
 
@@ -24,7 +24,7 @@ def swing(before: int, during: int, after: int) -> np.ndarray:
 
 def aligned(tmp_path: Path, a: np.ndarray, b: np.ndarray, *overrides: str) -> Alignment:
     """A has 20 frames per second, B 25."""
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     add_sequence(project, "a", sequence(a))
     add_sequence(project, "b", sequence(b, fps=25.0))
     request = AlignRequest(load_config(overrides=overrides), features="pose", device="cpu")

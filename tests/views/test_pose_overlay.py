@@ -13,7 +13,7 @@ from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.video.reader import probe, read_frames
 from la2ds_cli.views.film_strip import NOBODY
 from la2ds_cli.views.pose_overlay import (
@@ -28,7 +28,7 @@ from tests.poses.grey_people import PLACES, SIZE, film
 from tests.told import refused
 
 
-def walker(project: Project, name: str = "a", *, step: int = 2, film_it: bool = True) -> Path:
+def walker(project: StoredProject, name: str = "a", *, step: int = 2, film_it: bool = True) -> Path:
     """A clip of 20 frames, in the project with its joints; the file."""
     source = project.root.parent / f"{name}.mp4"
     boxes = [(40 + step * t, 40, 80 + step * t, 130) for t in range(20)]
@@ -44,8 +44,8 @@ def walker(project: Project, name: str = "a", *, step: int = 2, film_it: bool = 
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
+def project(tmp_path: Path) -> StoredProject:
+    return StoredProject.create(tmp_path / "project")
 
 
 def result(name: str, status: str = "ok") -> ItemResult:
@@ -58,7 +58,7 @@ def drawn_at(path: Path, plain: Path, t: int) -> np.ndarray:
     return np.abs(frames[0] - frames[1]).max(axis=2) > 80
 
 
-def test_the_video_shows_the_joints_of_each_frame(project: Project) -> None:
+def test_the_video_shows_the_joints_of_each_frame(project: StoredProject) -> None:
     source = walker(project)
     path = write_overlay(project, "a")
     assert path == overlay_path(project, "a")
@@ -69,7 +69,7 @@ def test_the_video_shows_the_joints_of_each_frame(project: Project) -> None:
         assert abs(columns.max() - (79 + 2 * t)) <= 4
 
 
-def test_frames_are_matched_by_number(project: Project) -> None:
+def test_frames_are_matched_by_number(project: StoredProject) -> None:
     """Joints of frames 5 to 14 only; the overlay shows these frames."""
     source = walker(project)
     pose, recipe = project.read_pose("a")
@@ -82,7 +82,7 @@ def test_frames_are_matched_by_number(project: Project) -> None:
     assert source.exists()
 
 
-def test_a_current_overlay_is_kept(project: Project) -> None:
+def test_a_current_overlay_is_kept(project: StoredProject) -> None:
     walker(project)
     refresh_overlay(project, result("a"))
     stamp = overlay_path(project, "a").stat().st_mtime_ns
@@ -91,7 +91,7 @@ def test_a_current_overlay_is_kept(project: Project) -> None:
     assert overlay_path(project, "a").stat().st_mtime_ns == stamp
 
 
-def test_a_stale_overlay_is_drawn_anew(project: Project) -> None:
+def test_a_stale_overlay_is_drawn_anew(project: StoredProject) -> None:
     """Also where the new run was one without --overlay, and the clip is cached now."""
     source = walker(project)
     refresh_overlay(project, result("a"))
@@ -101,7 +101,7 @@ def test_a_stale_overlay_is_drawn_anew(project: Project) -> None:
     assert columns.max() > 140
 
 
-def test_no_stale_overlay_is_left_when_the_source_is_gone(project: Project) -> None:
+def test_no_stale_overlay_is_left_when_the_source_is_gone(project: StoredProject) -> None:
     source = walker(project)
     refresh_overlay(project, result("a"))
     walker(project, step=4, film_it=False)
@@ -117,7 +117,7 @@ HEADER, TEXT, WIDE, TALL, GAP = 44, 336, 210, 260, 8  # pixels
 ORANGE, GOOD, BAD, INK = (255, 140, 0), (0, 120, 80), (190, 80, 0), (30, 30, 30)
 
 
-def sheet(project: Project, **changed: Any) -> np.ndarray:
+def sheet(project: StoredProject, **changed: Any) -> np.ndarray:
     """The page of the walker, whose poses are changed first."""
     pose, recipe = project.read_pose("a")
     project.write_pose("a", replace(pose, **changed), recipe)
@@ -142,7 +142,9 @@ def inks(part: np.ndarray, colour: tuple[int, ...]) -> int:
     return int((np.abs(part - colour).max(axis=-1) < 30).sum())
 
 
-def test_clips_are_rows_and_many_go_on_several_pages(project: Project, tmp_path: Path) -> None:
+def test_clips_are_rows_and_many_go_on_several_pages(
+    project: StoredProject, tmp_path: Path
+) -> None:
     walker(project)
     heights = []
     for count in (1, 2, 3):
@@ -158,7 +160,7 @@ def test_clips_are_rows_and_many_go_on_several_pages(project: Project, tmp_path:
 
 @pytest.mark.parametrize("page", [2, 3])
 def test_a_file_of_a_person_does_not_become_a_page(
-    project: Project, tmp_path: Path, page: int
+    project: StoredProject, tmp_path: Path, page: int
 ) -> None:
     """Nor is a page written before it; pages that la2ds wrote are replaced."""
     walker(project)
@@ -176,7 +178,7 @@ def test_a_file_of_a_person_does_not_become_a_page(
         overlay_sheet(project, videos, tmp_path / "s.png")
 
 
-def test_a_drawn_clip_that_is_a_clip_itself_stays(project: Project) -> None:
+def test_a_drawn_clip_that_is_a_clip_itself_stays(project: StoredProject) -> None:
     walker(project)
     path = overlay_path(project, "a")
     path.parent.mkdir(parents=True)
@@ -187,7 +189,7 @@ def test_a_drawn_clip_that_is_a_clip_itself_stays(project: Project) -> None:
     assert path.read_bytes() == b"a film"
 
 
-def test_a_short_clip_shows_each_frame_once(project: Project) -> None:
+def test_a_short_clip_shows_each_frame_once(project: StoredProject) -> None:
     walker(project)
     pose, recipe = project.read_pose("a")
     project.write_pose("a", pose.cut(0, 3), recipe)
@@ -195,7 +197,7 @@ def test_a_short_clip_shows_each_frame_once(project: Project) -> None:
     assert [cell(page, n).std() > 15 for n in range(8)] == [True] * 3 + [False] * 5
 
 
-def test_the_verdict_is_written_in_its_colour(project: Project) -> None:
+def test_the_verdict_is_written_in_its_colour(project: StoredProject) -> None:
     walker(project)
     cut_off = {"truncated": True, "frames": 20, "seconds": 1.0, "seconds_declared": 9.0}
     good, bad = (sheet(project, info=info)[HEADER:, : TEXT - 20] for info in ({}, cut_off))
@@ -205,7 +207,7 @@ def test_the_verdict_is_written_in_its_colour(project: Project) -> None:
     assert inks(bad, BAD) > 100  # status, code and message
 
 
-def test_frames_without_the_subject_have_a_red_border(project: Project) -> None:
+def test_frames_without_the_subject_have_a_red_border(project: StoredProject) -> None:
     walker(project)
     pose = project.read_pose("a")[0]
     pose.xy[10:], pose.box[10:] = np.nan, np.nan
@@ -214,7 +216,7 @@ def test_frames_without_the_subject_have_a_red_border(project: Project) -> None:
     assert inks(cell(page, 7), NOBODY) >= 4 * 2 * (WIDE + TALL - 8)
 
 
-def test_an_uncertain_choice_shows_the_other_people_too(project: Project) -> None:
+def test_an_uncertain_choice_shows_the_other_people_too(project: StoredProject) -> None:
     """Also where they are in the picture for a part of the clip only."""
     walker(project)
     subject = {"box": [40, 40, 80, 130], "first": 0, "last": 19}
@@ -228,7 +230,7 @@ def test_an_uncertain_choice_shows_the_other_people_too(project: Project) -> Non
     assert 10 < widths[1] < 0.7 * widths[0]
 
 
-def test_joints_alone_where_there_is_no_video(project: Project) -> None:
+def test_joints_alone_where_there_is_no_video(project: StoredProject) -> None:
     walker(project).unlink()
     page = sheet(project)
     assert inks(cell(page, 0), ORANGE) > 50

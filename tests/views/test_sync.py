@@ -15,7 +15,7 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.video.reader import Image, VideoFile, probe
 from la2ds_cli.views import sync as step
 from la2ds_cli.views.sync import FASTEST, clock, timeline, write_sync
@@ -27,15 +27,15 @@ A, B = ("anna", "ben")
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     """Two clips of 40 and 50 frames."""
-    made = Project.create(tmp_path / "project")
+    made = StoredProject.create(tmp_path / "project")
     add_film(made, A, still_pose(40), grey_frames(40))
     add_film(made, B, still_pose(50, 25.0), grey_frames(50))
     return made
 
 
-def shown(project: Project, tmp_path: Path, **how: bool) -> list[tuple[Image, Image]]:
+def shown(project: StoredProject, tmp_path: Path, **how: bool) -> list[tuple[Image, Image]]:
     """The pictures of both clips as the command aligns them."""
     result = align_clips(project, A, B, AlignRequest(project.config()))
     write_sync(project, result, Progress(), out=tmp_path / "s.mp4", **{"skeleton": False, **how})
@@ -43,7 +43,7 @@ def shown(project: Project, tmp_path: Path, **how: bool) -> list[tuple[Image, Im
 
 
 @pytest.mark.parametrize("method", ["dtw", "linear"])
-def test_both_sides_show_the_frames_that_the_alignment_says(project: Project, method: str):
+def test_both_sides_show_the_frames_that_the_alignment_says(project: StoredProject, method: str):
     result = align_clips(project, A, B, AlignRequest(project.config(), method=method))
     made = write_sync(project, result, Progress(), skeleton=False)
     path = project.results_dir("sync") / "anna--ben.mp4"
@@ -60,7 +60,7 @@ def test_both_sides_show_the_frames_that_the_alignment_says(project: Project, me
 
 
 def test_a_film_that_became_a_clip_while_the_video_was_drawn_stays(
-    project: Project, tmp_path: Path
+    project: StoredProject, tmp_path: Path
 ) -> None:
     result, out = aligned(project, (A, B), list(range(40))), tmp_path / "new.mp4"
 
@@ -77,7 +77,7 @@ def test_a_film_that_became_a_clip_while_the_video_was_drawn_stays(
 
 
 def test_without_counterpart_b_is_grey_and_holds_the_nearest_frame(
-    project: Project, tmp_path: Path
+    project: StoredProject, tmp_path: Path
 ):
     position = np.linspace(5, 44, 40)
     position[:4] = position[20:26] = position[38:] = NAN
@@ -111,7 +111,7 @@ def test_privacy_lets_no_pixel_through(tmp_path: Path, monkeypatch: pytest.Monke
     # What is handed to the encoder, which now and then codes one and the same frames in two ways.
     monkeypatch.setattr(step, "write_video", keep)
     for seed in (1, 2):
-        project = Project.create(tmp_path / f"project-{seed}")
+        project = StoredProject.create(tmp_path / f"project-{seed}")
         add_film(project, A, still_pose(12), noise(12, seed))
         add_film(project, B, still_pose(15), noise(15, seed + 10))
         result = align_clips(project, A, B, AlignRequest(project.config()))
@@ -121,7 +121,7 @@ def test_privacy_lets_no_pixel_through(tmp_path: Path, monkeypatch: pytest.Monke
         np.testing.assert_array_equal(first, second)
 
 
-def test_a_clip_whose_file_is_gone_is_drawn(project: Project, tmp_path: Path):
+def test_a_clip_whose_file_is_gone_is_drawn(project: StoredProject, tmp_path: Path):
     (project.root / "ben.mp4").unlink()
     found = shown(project, tmp_path)
     assert [number(a) for a, _ in found] == list(range(40))
@@ -136,7 +136,7 @@ def test_a_clip_whose_file_is_gone_is_drawn(project: Project, tmp_path: Path):
     ],
 )
 def test_alignments_that_no_video_can_follow(
-    project: Project, position: list[float], code: ExitCode, said: str
+    project: StoredProject, position: list[float], code: ExitCode, said: str
 ):
     with refused(code, said):
         write_sync(project, aligned(project, (A, B), position), Progress())
@@ -193,7 +193,7 @@ def test_no_video_runs_faster_than_players_can():
 def test_which_frame_of_b_is_shown(
     tmp_path: Path, time: np.ndarray, position: list[float], rows: list[int]
 ):
-    made = Project.create(tmp_path / "rows")
+    made = StoredProject.create(tmp_path / "rows")
     a = replace(still_pose(len(time)), time=time)
     for name, pose in ((A, a), (B, still_pose(4))):
         add_film(made, name, pose, None)

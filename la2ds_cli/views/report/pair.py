@@ -14,7 +14,7 @@ from la2ds_cli.core.annotations import NOTE, ClipMoments, between
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.output_paths import write_output
 from la2ds_cli.core.progress import SILENT, Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.c3d import SUFFIXES, read_recorded
 from la2ds_cli.formats.files import PoseFileError
@@ -42,7 +42,7 @@ _HERE = "views/report/"
 
 
 def write_pair(
-    project: Project,
+    project: StoredProject,
     result: Alignment,
     *,
     out: Path | None = None,
@@ -63,7 +63,7 @@ def write_pair(
 
 
 def _images(
-    project: Project, video: Video, pose: PoseSequence, progress: Progress, *, mirrored: bool
+    project: StoredProject, video: Video, pose: PoseSequence, progress: Progress, *, mirrored: bool
 ) -> FrameImages | None:
     source = video_file(project, video)
     # In a mirrored clip of unknown width, the joints have no position in the picture.
@@ -74,7 +74,7 @@ def _images(
 
 
 def pair_page(
-    project: Project,
+    project: StoredProject,
     result: Alignment,
     progress: Progress,
     comparison: CompareResult | None = None,
@@ -151,7 +151,9 @@ def picture_notes(
     return notes
 
 
-def recorded_beside(project: Project, result: Alignment) -> tuple[dict[str, Any] | None, list[str]]:
+def recorded_beside(
+    project: StoredProject, result: Alignment
+) -> tuple[dict[str, Any] | None, list[str]]:
     """recorded_json of the motion capture among two recordings of one performance, None without
     one; and why what was recorded cannot be read."""
     if result.method != METHOD:
@@ -171,7 +173,7 @@ def recorded_beside(project: Project, result: Alignment) -> tuple[dict[str, Any]
     return None, []
 
 
-def weaknesses(project: Project, result: Alignment) -> list[str]:
+def weaknesses(project: StoredProject, result: Alignment) -> list[str]:
     """Of the joints of both clips, the most serious first, with what helps."""
     return [
         f"{letter}: {weakness.message} ({weakness.code}): {weakness.hint}"

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import BY_PROPAGATION, PERSON, PROPAGATED, Origins, Phase
 from la2ds_cli.labels.exchange import export_labels
 from la2ds_cli.labels.files import FORMATS, LabelFile, TimedPhase, elan, reader, writer
@@ -34,9 +34,9 @@ def read_labels(name: str, path: Path, layer: str = "") -> list[LabelFile]:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> StoredProject:
     """Clips of unequal length and rate, b a part of its video and slowed down 2 times."""
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     for name, length, fps in (("a", 37, 20.0), ("b", 30, 25.0)):
         add_sequence(project, name, sequence(warped_phase(length, length), fps=fps))
     pose, recipe = project.read_pose("b")
@@ -55,7 +55,7 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_what_is_written_comes_back(project: Project, tmp_path: Path, name: str):
+def test_what_is_written_comes_back(project: StoredProject, tmp_path: Path, name: str):
     before = project.phases()
     written = export_labels(project, name, [], tmp_path / "out")
     assert [item.status for item in written] == ["ok", "ok"]
@@ -76,7 +76,7 @@ def test_what_is_written_comes_back(project: Project, tmp_path: Path, name: str)
     }
 
 
-def test_times_are_those_of_the_file(project: Project, tmp_path: Path):
+def test_times_are_those_of_the_file(project: StoredProject, tmp_path: Path):
     export_labels(project, "elan", ["b"], tmp_path)
     (labels,) = read_labels("elan", tmp_path / "b.eaf", "")
     # Frame 10 is shown at 0.4 s of the movement, which the file shows at half the speed.
@@ -84,7 +84,9 @@ def test_times_are_those_of_the_file(project: Project, tmp_path: Path):
     assert labels.name == "ben.mp4"
 
 
-def test_carried_labels_are_written_where_they_are_asked_for(project: Project, tmp_path: Path):
+def test_carried_labels_are_written_where_they_are_asked_for(
+    project: StoredProject, tmp_path: Path
+):
     project.phases_path.write_text("video,start,end,phase,origin\na,0,9,up,carried\n")
     assert [i.code for i in export_labels(project, "elan", ["a"], tmp_path)] == ["E004"]
     export_labels(project, "elan", ["a"], tmp_path, carried=True)
@@ -95,7 +97,7 @@ def test_carried_labels_are_written_where_they_are_asked_for(project: Project, t
 
 def test_labels_go_to_every_clip_of_the_video(tmp_path: Path):
     """The name of a film means all of it; its parts show what lies within them."""
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     film, part = "films-anna-0123abcd", "films-anna-0123abcd-t0.4-1.6"
     for name, length, fps in ((film, 37, 20.0), (part, 30, 25.0)):
         add_sequence(project, name, sequence(warped_phase(length, length), fps=fps))
@@ -118,7 +120,7 @@ def test_labels_go_to_every_clip_of_the_video(tmp_path: Path):
 
 @pytest.mark.parametrize("error", [RuntimeError("odd"), MemoryError(), OSError("odd")])
 def test_labels_that_fail_unexpectedly_fail_alone(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    project: StoredProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ):
     real = elan.write
 
@@ -137,7 +139,7 @@ def test_labels_that_fail_unexpectedly_fail_alone(
 
 
 def test_damaged_poses_and_a_coded_error_are_rows(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    project: StoredProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def refused(labels: LabelFile, stem: str) -> str:
         raise UserError("no place", hint="make some", exit_code=ExitCode.MISMATCH, code="E003")
@@ -159,7 +161,7 @@ def test_damaged_poses_and_a_coded_error_are_rows(
     ],
 )
 def test_what_does_not_fit_is_said(
-    project: Project, tmp_path: Path, media: str, code: str, said: str
+    project: StoredProject, tmp_path: Path, media: str, code: str, said: str
 ):
     project.phases_path.unlink()
     spans = [TimedPhase(0.0, 1.0, "down"), TimedPhase(0.5, 1.5, "up")]
@@ -171,7 +173,7 @@ def test_what_does_not_fit_is_said(
     assert not project.phases_path.exists()
 
 
-def test_the_clip_can_be_named(project: Project, tmp_path: Path):
+def test_the_clip_can_be_named(project: StoredProject, tmp_path: Path):
     project.phases_path.unlink()
     (tmp_path / "x.json").write_text(writer("via3")[0](LabelFile("other.mp4", SPANS), "x"))
     (item,) = import_labels(project, "via3", [tmp_path / "x.json"], clip="a")
@@ -215,7 +217,7 @@ def test_pympi_reads_what_elan_gets(tmp_path: Path):
     assert eaf.get_linked_files()[0]["MEDIA_URL"] == "file:///films/Anna%201.mp4"
 
 
-def test_kinovea_gets_key_images(project: Project, tmp_path: Path):
+def test_kinovea_gets_key_images(project: StoredProject, tmp_path: Path):
     """b: frames 10 to 39 of 25 per second, which the film shows at half the speed."""
     (item,) = export_labels(project, "kinovea", ["b"], tmp_path)
     root = ElementTree.parse(item.path).getroot()
@@ -274,7 +276,7 @@ def test_key_images_are_phases_until_the_next(tmp_path: Path, stamps: int, secon
     assert (up.start, up.end) == (down.end, pytest.approx(2, abs=frame / 2))
 
 
-def test_the_last_key_image_lasts_to_the_end_of_each_clip(project: Project, tmp_path: Path):
+def test_the_last_key_image_lasts_to_the_end_of_each_clip(project: StoredProject, tmp_path: Path):
     project.phases_path.unlink()
     text = KVA.format(stamps=1001, first=0, middle=15_000, last=30_000, more="")
     (tmp_path / "x.kva").write_text(text)
@@ -369,7 +371,7 @@ def kva(more: str) -> str:
     ],
 )
 def test_a_broken_file_is_named_and_leaves_the_others(
-    project: Project, tmp_path: Path, format_name: str, name: str, text: str, said: str
+    project: StoredProject, tmp_path: Path, format_name: str, name: str, text: str, said: str
 ):
     path = tmp_path / name
     path.write_bytes(text.encode("latin-1"))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import CLIP_EDGE, PERSON, PROPAGATED, Origins, Phase, PoseSequence
 from la2ds_cli.labels.exchange import checked_text, clips_of, phases_in
 from la2ds_cli.labels.files import FORMATS, LabelFile, parser
@@ -47,8 +47,8 @@ NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project.create(tmp_path_factory.mktemp("films"))
+def project(tmp_path_factory: pytest.TempPathFactory) -> StoredProject:
+    project = StoredProject.create(tmp_path_factory.mktemp("films"))
     project.add_videos(CLIPS)
     return project
 
@@ -76,7 +76,7 @@ def labelled(draw: st.DrawFn, first: int) -> list[Phase]:
 @pytest.mark.parametrize("name", sorted(FORMATS))
 @settings(max_examples=60)
 @given(data=st.data())
-def test_there_and_back(project: Project, name: str, data: st.DataObject):
+def test_there_and_back(project: StoredProject, name: str, data: st.DataObject):
     video = data.draw(st.sampled_from(CLIPS))
     pose = pose_of(video, data.draw(st.sampled_from([20.0, 29.97, 240.0])))
     phases = data.draw(labelled(int(pose.frame[0])))
@@ -101,7 +101,7 @@ def test_there_and_back(project: Project, name: str, data: st.DataObject):
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_an_end_that_was_moved_in_the_tool_is_a_persons(project: Project, name: str):
+def test_an_end_that_was_moved_in_the_tool_is_a_persons(project: StoredProject, name: str):
     video, pose = CLIPS[0], pose_of(CLIPS[0], 20.0)
     carried = Origins(PROPAGATED, PROPAGATED)
     text = checked_text(project, name, video, pose, [Phase(4, 12, "up", carried)])
@@ -119,7 +119,7 @@ def test_an_end_that_was_moved_in_the_tool_is_a_persons(project: Project, name: 
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
-def test_frames_closer_than_the_times_of_a_format_are_refused(project: Project, name: str):
+def test_frames_closer_than_the_times_of_a_format_are_refused(project: StoredProject, name: str):
     video, pose = CLIPS[0], pose_of(CLIPS[0], 1e5)
     phases = [Phase(3, 4, "up"), Phase(4, 5, "down")]
     if name == "kinovea":  # its stamps are finer than any frame

@@ -14,7 +14,7 @@ from la2ds_cli.commands.app import app
 from la2ds_cli.core.artifact import file_digest
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.networks import pose_identities, resolve_pose
 from la2ds_cli.poses.networks import resolve_detector as _resolve_detector
 from tests.poses.grey_people import film
@@ -166,7 +166,7 @@ def test_a_network_that_never_worked_is_not_kept_in_the_project(tmp_path: Path, 
     given, answer, more = ODD_POSE[name]
     odd = write_constant(tmp_path / "odd.onnx", given, answer, **more)
     boxes = write_detector(tmp_path / "boxes.onnx", [[*person, 0.9, 0]], size=(160, 240))
-    project = Project.create(tmp_path / "p")
+    project = StoredProject.create(tmp_path / "p")
     before = (project.root / "project.toml").read_bytes()
     command = ["extract-poses", str(tmp_path / "clip.mp4"), "--project", str(project.root)]
     command += ["--detector", str(boxes), "--device", "cpu", "--pose"]
@@ -176,7 +176,7 @@ def test_a_network_that_never_worked_is_not_kept_in_the_project(tmp_path: Path, 
     assert (project.root / "project.toml").read_bytes() == before
     good = write_pose(tmp_path / "good.onnx", batch="batch")
     invoke(*command, good)
-    project = Project.open(project.root)
+    project = StoredProject.open(project.root)
     assert project.config().poses == PosesConfig(detector=str(boxes), pose=str(good))
     pose, _ = project.read_pose(project.videos()[0].id)
     assert (pose.xy.shape, pose.skeleton) == ((12, 17, 2), "coco17")

@@ -16,7 +16,7 @@ from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest, FeatureOption
 from la2ds_cli.core.artifact import Recipe, file_digest
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.video.reader import write_video
 from la2ds_cli.views.report.pair import write_pair
@@ -139,7 +139,7 @@ def open_page(browser: Any) -> Iterator[Open]:
 
 
 def report_pair(
-    project: Project,
+    project: StoredProject,
     a: str,
     b: str,
     *,
@@ -160,7 +160,7 @@ def shaded_video(path: Path, count: int, fps: float = 20.0) -> Path:
     return path
 
 
-def add_filmed(project: Project, path: Path, pose: PoseSequence, name: str = "") -> str:
+def add_filmed(project: StoredProject, path: Path, pose: PoseSequence, name: str = "") -> str:
     """Put the poses of a video into a project; the id of the clip."""
     video = name or path.stem
     project.write_pose(video, pose, Recipe("import", 1, {"format": "test"}, {"video": video}))
@@ -169,10 +169,10 @@ def add_filmed(project: Project, path: Path, pose: PoseSequence, name: str = "")
     return video
 
 
-def two_filmed(root: Path, lengths: tuple[int, int] = (36, 30)) -> Project:
+def two_filmed(root: Path, lengths: tuple[int, int] = (36, 30)) -> StoredProject:
     """Clips a and b of plain pictures and of two frame rates, B's movement warped in time; every
     frame is matched."""
-    project = Project.create(root / "project", {"align": {"open_ends": False}})
+    project = StoredProject.create(root / "project", {"align": {"open_ends": False}})
     for name, length, seed, fps in zip("ab", lengths, (1, 2), (20.0, 25.0), strict=True):
         path = shaded_video(root / f"{name}.mp4", length, fps)
         add_filmed(project, path, sequence(warped_phase(length, seed), fps=fps))
@@ -180,7 +180,7 @@ def two_filmed(root: Path, lengths: tuple[int, int] = (36, 30)) -> Project:
 
 
 @pytest.fixture
-def filmed(tmp_path: Path) -> Project:
+def filmed(tmp_path: Path) -> StoredProject:
     return two_filmed(tmp_path)
 
 

@@ -11,7 +11,7 @@ import pytest
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.compare_clips import CompareResult, compare, document_sentences
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.views import compare_files
 from la2ds_cli.views.report.pair_data import compared_angles
 from tests.compare.performers import body, film, label, performance, project_of, slowed, steady
@@ -23,7 +23,7 @@ FPS_B = 25.0
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory) -> StoredProject:
     """A coach, and trainees filmed at another rate: with a fault, of which there is a film, and
     without."""
     root = tmp_path_factory.mktemp("page")
@@ -41,18 +41,18 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return made
 
 
-def compared(project: Project, other: str) -> CompareResult:
+def compared(project: StoredProject, other: str) -> CompareResult:
     return compare(project, "coach", other, AlignRequest(project.config()))
 
 
-def page_of(project: Project, result: CompareResult, *, privacy: bool = False) -> Path:
+def page_of(project: StoredProject, result: CompareResult, *, privacy: bool = False) -> Path:
     file = project.root / f"{result.aligned.b.id}.html"
     compare_files.write(project, result, [file], Progress(), privacy=privacy)
     return file
 
 
 def test_a_difference_leads_to_its_moment_and_marks_its_angle(
-    project: Project, open_page: Open
+    project: StoredProject, open_page: Open
 ) -> None:
     result = compared(project, "trainee")
     first = result.findings[0]
@@ -80,7 +80,9 @@ def test_a_difference_leads_to_its_moment_and_marks_its_angle(
     opened.harmless()
 
 
-def test_the_strip_is_pale_where_noise_may_explain_it(project: Project, open_page: Open) -> None:
+def test_the_strip_is_pale_where_noise_may_explain_it(
+    project: StoredProject, open_page: Open
+) -> None:
     result = compared(project, "trainee")
     first = result.findings[0]
     angles = compared_angles(result)
@@ -97,7 +99,7 @@ def test_the_strip_is_pale_where_noise_may_explain_it(project: Project, open_pag
     assert saturation[1] < 40
 
 
-def test_a_clip_without_a_fault_says_so(project: Project, open_page: Open) -> None:
+def test_a_clip_without_a_fault_says_so(project: StoredProject, open_page: Open) -> None:
     twin = compared(project, "twin")
     assert twin.findings == ()
     opened = open_page(page_of(project, twin))
@@ -107,7 +109,7 @@ def test_a_clip_without_a_fault_says_so(project: Project, open_page: Open) -> No
     assert opened.page.locator("#differs button").count() == 0
 
 
-def test_privacy_shows_no_picture_of_the_video(project: Project) -> None:
+def test_privacy_shows_no_picture_of_the_video(project: StoredProject) -> None:
     result = compared(project, "trainee")
     webp = b"UklGR"  # RIFF, in base64
     assert webp in page_of(project, result).read_bytes()

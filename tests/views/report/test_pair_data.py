@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import Phase
 from la2ds_cli.views.report import pair_data
 from tests.movement import sequence
@@ -47,7 +47,7 @@ def test_the_colour_scale_holds_most_of_the_differences(degrees: list[float], li
     assert pair_data.scale_limit(np.array(degrees)) == limit
 
 
-def test_a_phase_outside_of_the_clip_is_left_out(filmed: Project) -> None:
+def test_a_phase_outside_of_the_clip_is_left_out(filmed: StoredProject) -> None:
     video = filmed.find("a")
     assert video is not None
     phases = [Phase(0, 10, "in"), Phase(36, 50, "after"), Phase(30, 99, "over the end")]

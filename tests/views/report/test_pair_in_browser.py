@@ -12,7 +12,7 @@ import pytest
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.confidence import within_text
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.views.report.pair import pair_page
 from tests.views.report.conftest import Open, Report, counterpart, drawn, report_pair
 
@@ -143,14 +143,14 @@ def test_the_path_and_the_phases_are_drawn_where_they_are(pair: Report, open_pag
     assert opened.pixel("track-phases-b", carried + 0.06, 0.1) == up
 
 
-def page_of(project: Project, result: Alignment, file: Path) -> Path:
+def page_of(project: StoredProject, result: Alignment, file: Path) -> Path:
     """The page of another result than the one that was found."""
     file.write_bytes(pair_page(project, result, Progress(), privacy=False))
     return file
 
 
 def test_a_long_name_on_a_narrow_window_moves_no_picture_and_tempo_is_in_words(
-    filmed: Project, tmp_path: Path, open_page: Open
+    filmed: StoredProject, tmp_path: Path, open_page: Open
 ) -> None:
     made = report_pair(filmed, "a", "b")
     b = replace(made.result.b, path="a name of many words " * 6 + ".mp4")
@@ -173,7 +173,7 @@ def test_a_long_name_on_a_narrow_window_moves_no_picture_and_tempo_is_in_words(
 
 
 def test_an_unsure_stretch_names_its_longest_interval(
-    filmed: Project, tmp_path: Path, open_page: Open
+    filmed: StoredProject, tmp_path: Path, open_page: Open
 ) -> None:
     """Which is not that of the frame that is least sure."""
     made = report_pair(filmed, "a", "b", method="linear")
@@ -186,7 +186,7 @@ def test_an_unsure_stretch_names_its_longest_interval(
 
 
 def test_frames_without_counterpart_grey_b(
-    filmed: Project, tmp_path: Path, open_page: Open
+    filmed: StoredProject, tmp_path: Path, open_page: Open
 ) -> None:
     """Frames 0 to 3 and 10 to 13 of A."""
     made = report_pair(filmed, "a", "b", method="linear")

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.core.project import Project
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from tests.movement import add_sequence, sequence, shaken, warped_phase
 from tests.views.report.conftest import (
     Open,
@@ -23,7 +23,7 @@ from tests.views.report.conftest import (
 
 
 def test_a_hostile_file_name_is_text(tmp_path: Path, open_page: Open) -> None:
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     name = "<img src=x onerror=alert(1)>.mp4"
     add_filmed(project, shaded_video(tmp_path / name, 20), sequence(warped_phase(20, 1)), "a")
     add_filmed(
@@ -48,7 +48,7 @@ def test_a_hostile_file_name_is_text(tmp_path: Path, open_page: Open) -> None:
 
 
 def test_privacy_leaves_no_picture(
-    filmed: Project, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    filmed: StoredProject, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def read(*_: object) -> None:
         raise AssertionError("the video was read")
@@ -68,7 +68,7 @@ def test_privacy_leaves_no_picture(
 
 
 def test_a_clip_without_video_is_drawn(tmp_path: Path, open_page: Open) -> None:
-    project = Project.create(tmp_path / "project", {"align": {"open_ends": False}})
+    project = StoredProject.create(tmp_path / "project", {"align": {"open_ends": False}})
     add_sequence(project, "a", sequence(warped_phase(20, 1)))
     film = shaded_video(tmp_path / "b.mp4", 26, 25.0)
     add_filmed(project, film, sequence(warped_phase(26, 2), fps=25.0))
@@ -87,7 +87,7 @@ def test_a_clip_without_video_is_drawn(tmp_path: Path, open_page: Open) -> None:
 def test_clips_of_any_length(
     tmp_path: Path, open_page: Open, length: int, other: int, method: str
 ) -> None:
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     add_sequence(project, "a", sequence(np.linspace(0, 1, length)))
     add_sequence(project, "b", sequence(np.linspace(1, 0, other), fps=25.0))
     made = report_pair(project, "a", "b", method=method)
@@ -103,7 +103,7 @@ def test_clips_of_any_length(
 
 
 def test_a_clip_beside_itself_and_a_skeleton_of_hands(tmp_path: Path, open_page: Open) -> None:
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     hand = get_skeleton("hand21")
     rng = np.random.default_rng(0)
     still = rng.uniform(50, 250, (1, 21, 2))
@@ -125,7 +125,7 @@ def test_a_clip_beside_itself_and_a_skeleton_of_hands(tmp_path: Path, open_page:
 
 
 def test_a_thinned_film_shows_the_nearest_picture_and_says_so(
-    filmed: Project, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    filmed: StoredProject, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Pictures are taken for so large that one in a few frames gets one.
     monkeypatch.setattr("la2ds_cli.views.report.pair_data._BYTES_PER_PIXEL", 15.0)
@@ -147,7 +147,7 @@ def test_a_thinned_film_shows_the_nearest_picture_and_says_so(
     opened.harmless()
 
 
-def test_weaknesses_are_told(filmed: Project, open_page: Open) -> None:
+def test_weaknesses_are_told(filmed: StoredProject, open_page: Open) -> None:
     pose, recipe = filmed.read_pose("b")
     filmed.write_pose("b", shaken(pose, 8), recipe)
     made = report_pair(filmed, "a", "b")

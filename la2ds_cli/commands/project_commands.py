@@ -76,7 +76,7 @@ def demo(
 
 
 def _show_training(console: Console, result: dict[str, Any]) -> None:
-    from la2ds_cli.evaluation.table import evaluation_table
+    from la2ds_cli.evaluation.evaluation_table import evaluation_table
 
     console.rendered(evaluation_table(result["evaluation"]))
     console.line()
@@ -112,13 +112,13 @@ def init(
 
     It holds project.toml and everything that la2ds makes. An existing project is left as it is.
     """
-    from la2ds_cli.core.project import PROJECT_FILE, Project
+    from la2ds_cli.core.stored_project import PROJECT_FILE, StoredProject
 
     with output.console() as console:
         existed = (folder / PROJECT_FILE).exists()
         if preset is not None:
             read_preset(preset)
-        project = Project.create(folder, {"preset": preset or "default"})
+        project = StoredProject.create(folder, {"preset": preset or "default"})
         actual = project.settings.get("preset", "default")
         if preset not in (None, actual):
             raise UserError(

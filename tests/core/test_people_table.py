@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.people import PersonRow, Places, read_people, write_people
+from la2ds_cli.core.people_table import PersonRow, Places, read_people, write_people
 from tests.told import refused
 
 SIZE = (200, 100)

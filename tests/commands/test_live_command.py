@@ -17,7 +17,7 @@ from typer.testing import Result
 from la2ds_cli.commands import live
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.commands.bad_input_runs import GREY, grey_project
 from tests.poses.grey_people import film
 from tests.processes import invoke
@@ -81,7 +81,7 @@ def test_people_read_a_summary(call: Call, folder: Path):
     assert first.endswith("source.mp4: 95 frames in 3.1 s, 5 without a person")
     assert second.startswith(f"{folder / 'a.mp4'}: from ")
     assert third.endswith(" ms a frame")
-    project = Project.open(folder / "project")
+    project = StoredProject.open(folder / "project")
     (row,) = project.videos()
     assert Path(row.path).name == "a.mp4"  # SOURCE is no clip
     row = replace(row, options="start=1 rotate=90")

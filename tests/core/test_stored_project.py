@@ -9,7 +9,7 @@ import pytest
 from la2ds_cli.core.artifact import Recipe, file_digest
 from la2ds_cli.core.clip import Video, slug, video_id
 from la2ds_cli.core.errors import ExitCode, UserError
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.processes import python
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +18,7 @@ RECIPE = Recipe("poses", 1, {}, {})
 
 @pytest.fixture
 def project(tmp_path):
-    return Project.create(tmp_path / "p")
+    return StoredProject.create(tmp_path / "p")
 
 
 def clip(tmp_path: Path, folder: str, content: bytes = b"same") -> Path:
@@ -60,13 +60,15 @@ def test_slug(text, expected):
 
 
 def test_create_then_open(tmp_path):
-    created = Project.create(tmp_path / "p", {"preset": "paper-penn"})
-    opened = Project.open(tmp_path / "p")
+    created = StoredProject.create(tmp_path / "p", {"preset": "paper-penn"})
+    opened = StoredProject.open(tmp_path / "p")
     assert opened.settings == {"preset": "paper-penn"} == created.settings
     assert opened.config().heatmap.crop == "smallest"
     assert opened.config(overrides=["heatmap.crop=robust"]).heatmap.crop == "robust"
     # Creating again opens what is there.
-    assert Project.create(tmp_path / "p", {"preset": "demo"}).settings["preset"] == "paper-penn"
+    assert (
+        StoredProject.create(tmp_path / "p", {"preset": "demo"}).settings["preset"] == "paper-penn"
+    )
 
 
 def test_run_names(project):
@@ -113,16 +115,16 @@ def test_a_new_clip_stands_where_the_list_has_it(
     tmp_path: Path, listed: str, added: str, order: str | None, then: str
 ):
     """So that a clip that failed at first leaves no trace once it did not."""
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     project.add_videos([Video(name, f"{name}.mp4", "1") for name in listed])
     new = [Video(name, f"{name}.mp4", "2") for name in added]
     project.add_videos(new, order=order and list(order))
     assert "".join(video.id for video in project.videos()) == then
 
 
-def own_columns(project: Project) -> tuple[list[str], dict[str, list[str]]]:
+def own_columns(project: StoredProject) -> tuple[list[str], dict[str, list[str]]]:
     """What the table has beside la2ds's own columns, as it is in the file, by id of the clip."""
-    rows = Project.open(project.root).videos()
+    rows = StoredProject.open(project.root).videos()
     filled = {row.id: list(row.own.values()) for row in rows if any(row.own.values())}
     return list(rows[0].own), filled
 
@@ -173,10 +175,10 @@ def test_parts_of_a_file_have_titles_of_their_own(options, title):
 
 def test_lock_is_refused_to_a_second_process_and_freed(project):
     code = (
-        "import sys; from pathlib import Path; from la2ds_cli.core.project import Project\n"
+        "import sys; from pathlib import Path; from la2ds_cli.core.stored_project import StoredProject\n"
         "from la2ds_cli.core.errors import UserError\n"
         "try:\n"
-        "    with Project.open(Path(sys.argv[1])).lock(): pass\n"
+        "    with StoredProject.open(Path(sys.argv[1])).lock(): pass\n"
         "except UserError as error:\n"
         "    print(error.message); sys.exit(int(error.exit_code))\n"
     )
@@ -190,8 +192,8 @@ def test_lock_is_refused_to_a_second_process_and_freed(project):
 
 def test_lock_of_a_killed_process_is_free(project):
     code = (
-        "import os, sys; from pathlib import Path; from la2ds_cli.core.project import Project\n"
-        "with Project.open(Path(sys.argv[1])).lock(): os._exit(9)\n"
+        "import os, sys; from pathlib import Path; from la2ds_cli.core.stored_project import StoredProject\n"
+        "with StoredProject.open(Path(sys.argv[1])).lock(): os._exit(9)\n"
     )
     killed = python("-c", code, str(project.root), cwd=ROOT)
     assert killed.returncode == 9
@@ -200,13 +202,13 @@ def test_lock_of_a_killed_process_is_free(project):
 
 
 def test_a_project_that_cannot_be_written_ends_with_the_storage_code(tmp_path: Path) -> None:
-    project = Project.create(tmp_path)
+    project = StoredProject.create(tmp_path)
     (tmp_path / "logs").write_text("a file where the folder should be")
     with pytest.raises(UserError, match="cannot write") as caught, project.lock():
         pass
     assert caught.value.exit_code == ExitCode.STORAGE
     with pytest.raises(UserError, match="cannot write") as caught:
-        Project.create(tmp_path / "logs" / "p")
+        StoredProject.create(tmp_path / "logs" / "p")
     assert caught.value.exit_code == ExitCode.STORAGE
 
 

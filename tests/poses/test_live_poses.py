@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from la2ds_cli.core.config_sections import PosesConfig
-from la2ds_cli.poses.live import LivePoses
+from la2ds_cli.poses.live_poses import LivePoses
 from la2ds_cli.video.reader import Frame
 from tests.poses.grey_people import PLACES, GreyDetector, GreyPose, scene
 

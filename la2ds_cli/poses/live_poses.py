@@ -15,7 +15,7 @@ import numpy as np
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.progress import Progress
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.poses import boxes
 from la2ds_cli.poses.extraction import Extraction
@@ -41,7 +41,7 @@ class LiveJoints:
 
 
 def live_poses(
-    project: Project,
+    project: StoredProject,
     config: PosesConfig,
     reference: PoseSequence,
     device: DeviceName,

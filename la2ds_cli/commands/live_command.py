@@ -15,9 +15,9 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import Unusable, UserError
 
 if TYPE_CHECKING:
-    from la2ds_cli.alignment.live import LiveEstimate, LiveFilter
-    from la2ds_cli.core.project import Project
-    from la2ds_cli.poses.live import LivePoses
+    from la2ds_cli.alignment.live_filter import LiveEstimate, LiveFilter
+    from la2ds_cli.core.stored_project import StoredProject
+    from la2ds_cli.poses.live_poses import LivePoses
     from la2ds_cli.video.playing import Player
     from la2ds_cli.video.reader import Frame
 
@@ -41,8 +41,8 @@ def live(
     Reports, for each frame of SOURCE as it plays, where in A the performer is and how sure that
     is. --json prints a line of JSON for each frame, and a summary at the end. Ctrl-C ends it.
     """
-    from la2ds_cli.alignment.live import LiveFilter, LiveReference
-    from la2ds_cli.poses.live import live_poses
+    from la2ds_cli.alignment.live_filter import LiveFilter, LiveReference
+    from la2ds_cli.poses.live_poses import live_poses
     from la2ds_cli.poses.ready import ensure_poses
     from la2ds_cli.video.playing import open_player
 
@@ -81,7 +81,7 @@ def live(
             )
 
 
-def _played(project: Project, source: str) -> tuple[str, ClipOptions]:
+def _played(project: StoredProject, source: str) -> tuple[str, ClipOptions]:
     """Return the file of SOURCE, and how it is read: as the clip of the project that it names, or
     else as it is. Raises UserError (exit 2) for a further person of a video."""
     from la2ds_cli.poses.current import find_clip

@@ -34,7 +34,7 @@ from la2ds_cli.core.clip_names import as_on_disk
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import Mismatch, Unreadable, UserError, did_you_mean
 from la2ds_cli.core.own_files import PROJECT_FILE as PROJECT_FILE
-from la2ds_cli.core.people import PersonRow, Places, write_people
+from la2ds_cli.core.people_table import PersonRow, Places, write_people
 from la2ds_cli.core.phase_table import (
     ClipPhases,
     Frames,
@@ -52,7 +52,7 @@ DEFAULT_RUN = "default"
 BASE_RUN = "la2ds-base"  # stands for the base model where a run is named; no training has this name
 
 
-class Project(ProjectFolder):
+class StoredProject(ProjectFolder):
     """A project directory. `create` makes a new one, `open` opens an existing one."""
 
     def __init__(self, root: Path, settings: dict[str, Any]) -> None:
@@ -61,7 +61,7 @@ class Project(ProjectFolder):
         self.settings = settings
 
     @classmethod
-    def create(cls, root: Path, settings: dict[str, Any] | None = None) -> Project:
+    def create(cls, root: Path, settings: dict[str, Any] | None = None) -> StoredProject:
         """Make the directory and project.toml; an existing project is opened."""
         root = root.resolve()
         if not (root / PROJECT_FILE).exists():
@@ -77,7 +77,7 @@ class Project(ProjectFolder):
         return cls.open(root)
 
     @classmethod
-    def open(cls, root: Path) -> Project:
+    def open(cls, root: Path) -> StoredProject:
         """Open an existing project; raises UserError (exit 2) without a readable project.toml."""
         root = root.resolve()
         path = root / PROJECT_FILE

@@ -14,8 +14,8 @@ from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError
 from la2ds_cli.core.clip import Video, family
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.people import PersonRow, Places, read_people
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.people_table import PersonRow, Places, read_people
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.video_list import read_videos
 from la2ds_cli.poses.current import STEP
 
@@ -114,7 +114,7 @@ def kept_numbers(info: Mapping[str, Any]) -> list[int]:
 class KnownPeople:
     """The people of the films of a project, by its tables when they are first needed."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: StoredProject) -> None:
         self._project = project
 
     def numbers_of(self, file: str) -> list[int]:

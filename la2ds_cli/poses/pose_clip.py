@@ -18,7 +18,7 @@ import numpy as np
 
 from la2ds_cli.core.config_sections import PosesConfig
 from la2ds_cli.core.errors import Unusable
-from la2ds_cli.core.people import Places
+from la2ds_cli.core.people_table import Places
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.poses import boxes

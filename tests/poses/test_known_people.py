@@ -17,7 +17,7 @@ from la2ds_cli.core.annotations import JOINT, Annotation, ClipMoments, joint_val
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.phase_table import PhaseRow
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import Phase
 from la2ds_cli.poses.extract import ExtractOptions, ensure_poses, extract_poses
 from tests.poses import dim_people
@@ -28,7 +28,7 @@ from tests.told import refused
 LARGE, SMALL = 200, 100  # greys of the two people
 
 
-def read(project: Project, path: Path, *options: str, code: int = 0) -> str:
+def read(project: StoredProject, path: Path, *options: str, code: int = 0) -> str:
     """What extract-poses prints with options, ending with this code."""
     networks = () if "--detector" in options else ("--detector", *NAMES)
     where = ("--project", str(project.root), "--pose", *NAMES)
@@ -41,24 +41,24 @@ def duet(tmp_path: Path) -> Path:
     return tmp_path / "duet.mp4"
 
 
-def grey_of(project: Project, video: str) -> int:
+def grey_of(project: StoredProject, video: str) -> int:
     """Who a clip shows: the small person never comes near the left of the picture."""
     pose, _ = project.read_pose(video, with_corrections=False)
     return LARGE if pose.box[5, 0] < 150 else SMALL
 
 
-def shown(project: Project) -> dict[str, int]:
+def shown(project: StoredProject) -> dict[str, int]:
     """Group -> who is shown by the clip that has it."""
     return {row.group: grey_of(project, row.id) for row in project.videos() if row.group}
 
 
-def labelled(project: Project) -> dict[str, int]:
+def labelled(project: StoredProject) -> dict[str, int]:
     """Phase -> who is shown by the clip that has it."""
     rows = project.phases().items()
     return {phase.name: grey_of(project, video) for video, phases in rows for phase in phases}
 
 
-def state(project: Project) -> dict[str, bytes]:
+def state(project: StoredProject) -> dict[str, bytes]:
     """All files of a project but the report of the last run, locks and tracebacks."""
     files = [path for path in project.root.rglob("*") if path.is_file()]
     names = {path.relative_to(project.root).as_posix(): path.read_bytes() for path in files}
@@ -66,7 +66,7 @@ def state(project: Project) -> dict[str, bytes]:
 
 
 def test_groups_and_phases_stay_with_two_people_when_the_second_is_chosen(
-    project: Project, duet: Path
+    project: StoredProject, duet: Path
 ) -> None:
     read(project, duet, "--subjects", "2")
     one, two = project.videos()
@@ -79,7 +79,7 @@ def test_groups_and_phases_stay_with_two_people_when_the_second_is_chosen(
     assert labelled(project) == {"of the large": LARGE, "of the small": SMALL}
 
 
-def test_a_refused_choice_leaves_every_file_as_it_was(project: Project, duet: Path) -> None:
+def test_a_refused_choice_leaves_every_file_as_it_was(project: StoredProject, duet: Path) -> None:
     read(project, duet)
     before = state(project)
     read(project, duet, "--subject", "9", code=ExitCode.UNUSABLE)
@@ -89,7 +89,7 @@ def test_a_refused_choice_leaves_every_file_as_it_was(project: Project, duet: Pa
 
 
 def test_a_film_of_which_another_person_is_kept_alone_has_its_name(
-    project: Project, duet: Path, tmp_path: Path
+    project: StoredProject, duet: Path, tmp_path: Path
 ) -> None:
     read(project, duet, "--subjects", "2")
     one, two = project.videos()
@@ -106,7 +106,7 @@ def test_a_film_of_which_another_person_is_kept_alone_has_its_name(
     assert f"replaced by another file: {two.id} (" in " ".join(read(project, duet).split())
 
 
-def test_an_option_that_is_not_given_stays_as_it_is(project: Project, duet: Path) -> None:
+def test_an_option_that_is_not_given_stays_as_it_is(project: StoredProject, duet: Path) -> None:
     def options() -> list[str]:
         return [video.options for video in project.videos()]
 
@@ -123,7 +123,7 @@ def test_an_option_that_is_not_given_stays_as_it_is(project: Project, duet: Path
 
 
 def test_another_person_is_a_clip_of_their_own_and_the_first_comes_back(
-    project: Project, duet: Path
+    project: StoredProject, duet: Path
 ) -> None:
     """Named by the file as people write it; and without labels nothing keeps the clip from them."""
     read(project, duet)
@@ -140,7 +140,7 @@ def test_another_person_is_a_clip_of_their_own_and_the_first_comes_back(
     (two,) = project.videos()
     assert (two.id, grey_of(project, two.id)) == (f"{one.id}-p2", SMALL)
     assert labelled(project) == {}
-    config = Project.open(project.root).config().poses
+    config = StoredProject.open(project.root).config().poses
     assert ensure_poses(project, [str(duet)], config) == [two.id]
     read(project, duet, "--subject", "auto")
     (back,) = project.videos()
@@ -149,7 +149,7 @@ def test_another_person_is_a_clip_of_their_own_and_the_first_comes_back(
 
 
 def test_a_name_in_phases_means_no_other_clip_once_its_person_is_no_longer_kept(
-    project: Project, duet: Path, tmp_path: Path
+    project: StoredProject, duet: Path, tmp_path: Path
 ) -> None:
     """`duet` is the stem of the one and the beginning of the other's id."""
     (tmp_path / "duet").mkdir()
@@ -164,14 +164,16 @@ def test_a_name_in_phases_means_no_other_clip_once_its_person_is_no_longer_kept(
     assert list(project.phases()) == [one]
 
 
-def test_the_same_person_is_followed_by_another_detector(project: Project, tmp_path: Path) -> None:
+def test_the_same_person_is_followed_by_another_detector(
+    project: StoredProject, tmp_path: Path
+) -> None:
     """Whose order of two people of nearly one size is the other one, as a new project shows."""
     pair = [
         {150: (161 - t // 2, 41, 199 - t // 2, 129), 250: (40 + t // 2, 40, 80 + t // 2, 130)}
         for t in range(12)
     ]
     film(tmp_path / "pair.mp4", pair)
-    new = Project.create(tmp_path / "new")
+    new = StoredProject.create(tmp_path / "new")
     is_left = []
     for where, detector in (
         (project, NAMES[0]),
@@ -184,7 +186,7 @@ def test_the_same_person_is_followed_by_another_detector(project: Project, tmp_p
     assert is_left == [True, True, False]
 
 
-def test_a_step_does_not_go_on_with_somebody_else(project: Project, duet: Path) -> None:
+def test_a_step_does_not_go_on_with_somebody_else(project: StoredProject, duet: Path) -> None:
     """The other detector does not see the person of the clip, for whom labels were set."""
     read(project, duet)
     (one,) = project.videos()
@@ -197,7 +199,7 @@ def test_a_step_does_not_go_on_with_somebody_else(project: Project, duet: Path) 
     assert (shown(project), left_out) == ({"large": LARGE}, {})
 
 
-def test_people_are_found_again_without_their_poses(project: Project, duet: Path) -> None:
+def test_people_are_found_again_without_their_poses(project: StoredProject, duet: Path) -> None:
     """By people.csv, also those of a clip that was removed."""
     read(project, duet, "--subjects", "2")
     _, two = project.videos()
@@ -210,7 +212,7 @@ def test_people_are_found_again_without_their_poses(project: Project, duet: Path
 
 
 def test_the_people_of_parts_that_overlap_have_the_same_numbers(
-    project: Project, duet: Path, tmp_path: Path
+    project: StoredProject, duet: Path, tmp_path: Path
 ) -> None:
     """In one list, where each part follows somebody else."""
     table = tmp_path / "list.csv"
@@ -236,7 +238,7 @@ class Film:
     each label was given, and the options that were given so far."""
 
     def __init__(self, folder: Path) -> None:
-        self.project = Project.create(folder / "project")
+        self.project = StoredProject.create(folder / "project")
         self.path = folder / "duet.mp4"
         film(self.path, DUET[:8])
         self.given: dict[str, int] = {}  # group and phase -> who
@@ -296,7 +298,7 @@ class Film:
         assert len(set(whom)) == len(whom)
 
 
-def grey_of_film(project: Project, video: Video) -> int:
+def grey_of_film(project: StoredProject, video: Video) -> int:
     """Who a clip shows, in a picture that may be turned: the large person is taller than half of
     the picture."""
     pose, _ = project.read_pose(video.id, with_corrections=False)
