@@ -23,7 +23,7 @@ import numpy as np
 from people import penn_project
 from pose_errors import KINDS, with_error
 
-from la2ds_cli.alignment import live
+from la2ds_cli.alignment import live_filter
 from la2ds_cli.alignment.clip_features import (
     Embedding,
     PosedClip,
@@ -138,7 +138,7 @@ def calibration_error(stated: FloatArray, right: FloatArray) -> float:
 
 def row(name: str, values: FloatArray) -> str:
     error, joints, base, stated, spent = values.T
-    right = error <= 100 * live.NEAR
+    right = error <= 100 * live_filter.NEAR
     cells = [
         f"{np.median(error):.1f} / {error.mean():.1f}",
         *(f"{np.nanmedian(one):.1f} / {np.nanmean(one):.1f}" for one in (joints, base)),
@@ -150,12 +150,13 @@ def row(name: str, values: FloatArray) -> str:
 
 
 def fit(sets: list[FloatArray]) -> None:
-    """Print the two numbers of `live.calibrated`; every set counts alike."""
+    """Print the two numbers of `live_filter.calibrated`; every set counts alike."""
     from sklearn.linear_model import LogisticRegression
 
     stated = np.concatenate([v[:, 3] for v in sets])
-    odds = (np.log(stated / (1 - stated)) - live.INTERCEPT) / live.SLOPE  # those of the mass
-    right = np.concatenate([v[:, 0] for v in sets]) <= 100 * live.NEAR
+    logit = np.log(stated / (1 - stated))
+    odds = (logit - live_filter.INTERCEPT) / live_filter.SLOPE  # those of the mass
+    right = np.concatenate([v[:, 0] for v in sets]) <= 100 * live_filter.NEAR
     weight = np.concatenate([np.full(len(v), 1 / len(v)) for v in sets])
     model = LogisticRegression(C=1e6).fit(odds[:, None], right, weight * len(odds))
     print(f"calibration: {model.intercept_[0]:.2f} + {model.coef_[0, 0]:.2f} log odds")

@@ -37,6 +37,8 @@ NARROW = {
 # Folders of plugins and kernels: arrays and settings in, arrays out; they know no project.
 PURE = ("alignment.methods", "features.heatmaps", "poses.networks")
 PURE = (*(f"la2ds_cli.{name}" for name in PURE), "la2ds_cli.training.losses", "la2ds_cli.methods")
+# Folders of which every file is named after the plugin or the data set in it.
+PLUGINS = (*PURE, "la2ds_cli.labels.files", "la2ds_cli.datasets")
 DIAGNOSES = {"la2ds_cli.health.doctor"}  # says what works here, where numpy does not, too
 CONSOLE = {"la2ds_cli.core.console", "la2ds_cli.commands", "la2ds_cli.main"}
 
@@ -157,6 +159,34 @@ def test_the_rooms_are_the_folders():
     assert folders == set(ROOMS) - {"main"}
     assert {p.name for p in (ROOT / "la2ds_cli").glob("*.py")} == {"__init__.py", "main.py"}
     assert all(name in MODULES for name in PURE)
+
+
+def _public_types(module: str) -> list[str]:
+    body = ast.parse(MODULES[module].read_text("utf-8")).body
+    names = [node.name for node in body if isinstance(node, ast.ClassDef)]
+    return [name for name in names if not name.startswith("_")]
+
+
+def _shared(places: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {name: modules for name, modules in places.items() if len(modules) > 1}
+
+
+def test_no_two_files_share_a_name():
+    """A name in a message, a page or an editor means one file. Plugins are called after what they
+    provide, which may be a word of the rooms."""
+    files: dict[str, list[str]] = {}
+    for module, path in MODULES.items():
+        if path.name != "__init__.py" and not _within(module, PLUGINS):
+            files.setdefault(path.name, []).append(module)
+    assert not _shared(files)
+
+
+def test_no_two_public_types_share_a_name():
+    types: dict[str, list[str]] = {}
+    for module in MODULES:
+        for name in _public_types(module):
+            types.setdefault(name, []).append(module)
+    assert not _shared(types)
 
 
 def test_every_room_says_what_lives_in_it():

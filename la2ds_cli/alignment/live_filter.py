@@ -10,8 +10,8 @@ unknown for somebody who has only begun. So each position in A has its own estim
 performer differs from A: a Kalman filter along the paths that lead there estimates an offset and a
 gain for every coordinate. A frame is likely where this estimate explains it.
 
-Only past frames are used, and no labels. This module needs only numpy; la2ds_cli/poses/live_poses.py
-finds the joints. docs/how-to/live.md says how often the confidence holds.
+Only past frames are used, and no labels. This module needs only numpy; poses/live_poses.py finds
+the joints. docs/how-to/live.md says how often the confidence holds.
 """
 
 from __future__ import annotations

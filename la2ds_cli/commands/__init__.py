@@ -2,9 +2,9 @@
 
 Imports any room; no room imports commands. To add a command:
 
-1. Write its function, in `commands/NAME.py` or beside a related command. Its docstring is the help
-   text: a sentence, then the most common use under a line that holds only `\\b`, then what else
-   there is to know.
+1. Write its function, in `commands/NAME.py` or beside a related command; in `NAME_command.py` where
+   a file of a step has the name. Its docstring is the help text: a sentence, then the most common
+   use under a line that holds only `\\b`, then what else there is to know.
    Declare options with `option`, `out_option`, `flag` and `argument` of `options.py`, those that
    several commands share by its groups; import the step inside the function, so that
    `la2ds --help` stays quick.

@@ -56,8 +56,9 @@ def open_or_create(root: Path, console: Console) -> StoredProject:
 
 
 def _take_back(root: Path, project_file: str, before: set[str] | None) -> bool:
-    """Remove what StoredProject.create and its locks wrote, unless something else was made or another
-    command uses it; whether that was done. before: what was in the folder, None if it is new."""
+    """Remove what StoredProject.create and its locks wrote, unless something else was made or
+    another command uses it; whether that was done. before: what was in the folder, None if it
+    is new."""
     with suppress(OSError):  # a lock that another command holds is one, too
         made = {path.name for path in root.iterdir()} - (before or set())
         locks = list((root / "logs").iterdir()) if "logs" in made else []

@@ -1,9 +1,9 @@
 """The base of every room: value types, skeletons, settings, the project and its files.
 
 types, skeleton: the values that rooms exchange · config, config_sections, presets/: settings ·
-project, project_folder, project_toml, clip, csv_tables, output_paths: the project directory ·
-artifact: the only module that writes arrays · errors, batch, progress, console, table: results and
-messages for the user · plugins, device, ray_engine.
+stored_project, project_folder, project_toml, clip, csv_tables, output_paths: the project directory
+· artifact: the only module that writes arrays · errors, batch, progress, console, table: results
+and messages for the user · plugins, device, ray_engine.
 
 Imports nothing from the other rooms, and nothing heavy at import time. To add a setting: a field in
 config_sections.py with its unit; the step that uses it adds it to its recipe. To add a skeleton: an

@@ -73,7 +73,8 @@ class Video:
 
     @property
     def name(self) -> str:
-        """The file name, with `#2` for its second person: short, and accepted by StoredProject.find.
+        """The file name, with `#2` for its second person: short, and accepted by
+        StoredProject.find.
 
         If the file name is ambiguous, the id without its digest: for several clips of a file, and
         for folders such as subject1/h1/1/cam4.

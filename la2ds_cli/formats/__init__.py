@@ -7,9 +7,9 @@ Imports core, video and poses. To add a format, add its name to READ or WRITTEN,
 * `SUFFIX` and `write_clip(pose, name, path)`, an exporter.
 
 Between a file and the poses of a project lies `FileClip` (file_clip.py): the frames that the file
-lists, the people in them and how their joints fill a skeleton (people.py), and what the file knows
-of times and size. What formats share: import_export.py (batches of files into a project, and of
-clips out of it), files.py (errors, text, JSON and tables).
+lists, the people in them and how their joints fill a skeleton (file_people.py), and what the file
+knows of times and size. What formats share: import_export.py (batches of files into a project, and
+of clips out of it), files.py (errors, text, JSON and tables).
 
 An importer. `SUFFIXES` are the endings of its files in a folder. `read_clips` gets one of them and
 returns its clips, or raises PoseFileError; import_export.py does the rest: times, the subject, the

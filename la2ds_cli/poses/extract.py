@@ -84,9 +84,10 @@ def extract_poses(
 
     Every file is probed before a network is loaded. Clips whose poses are current are left alone; a
     finished clip is on disk before its row enters videos.csv, with the choice that led to it. The
-    people of a film that the project knows keep their numbers (core/people_table.py). A long clip is
-    stored in pieces while it is processed, so a killed run loses only seconds. A file that cannot
-    be used gets a row in the report and does not end the batch. Writes results/extract/report.csv.
+    people of a film that the project knows keep their numbers (core/people_table.py). A long clip
+    is stored in pieces while it is processed, so a killed run loses only seconds. A file that
+    cannot be used gets a row in the report and does not end the batch. Writes
+    results/extract/report.csv.
 
     on_clip: called with each usable result, in order, once the poses and the row of the clip are
     written; a UserError that it raises ends the run.

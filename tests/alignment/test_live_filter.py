@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment import live as tested
+from la2ds_cli.alignment import live_filter as tested
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.demo.demo_clips import performed

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
-from la2ds_cli.commands import live
+from la2ds_cli.commands import live_command
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.stored_project import StoredProject
@@ -87,9 +87,9 @@ def test_people_read_a_summary(call: Call, folder: Path):
     row = replace(row, options="start=1 rotate=90")
     project.add_videos([row, replace(row, id="two", person=2)])
     for name in (row.path, row.id):  # as the project reads it
-        assert live._played(project, name) == (row.path, ClipOptions(start=1, rotate=90))
+        assert live_command._played(project, name) == (row.path, ClipOptions(start=1, rotate=90))
     with refused(ExitCode.USAGE, "cannot follow person 2"):
-        live._played(project, "two")
+        live_command._played(project, "two")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_source_without_anybody_is_said_after_the_summary(call: Call):
 def test_ctrl_c_ends_with_the_summary(
     call: Call, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, at: int
 ):
-    shown = live.live_row
+    shown = live_command.live_row
     # A process that a shell has put into the background ignores the signal from its start on.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
@@ -134,7 +134,7 @@ def test_ctrl_c_ends_with_the_summary(
             os.kill(os.getpid(), signal.SIGINT)
         return shown(frame, *rest, **known)
 
-    monkeypatch.setattr(live, "live_row", interrupted)
+    monkeypatch.setattr(live_command, "live_row", interrupted)
     rows, summary = lines(call("source.mp4", "--json", "--every-frame"))
     assert summary["interrupted"] is True
     assert len(rows) == at

@@ -185,7 +185,7 @@ def _opens(function: ast.expr) -> bool:
     if isinstance(function, ast.Attribute):
         if function.attr in ("read_text", "read_bytes"):
             return True
-        of_others = ("os", "Project", "av", "webbrowser", "Store", "PillowImage", "Pillow", "cls")
-        of_others += ("here",)  # the options of a command, which open its project
+        of_others = ("os", "StoredProject", "av", "webbrowser", "Store", "PillowImage", "Pillow")
+        of_others += ("cls", "here")  # the options of a command, which open its project
         return function.attr == "open" and ast.unparse(function.value) not in of_others
     return isinstance(function, ast.Name) and function.id == "open"

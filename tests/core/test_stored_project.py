@@ -175,7 +175,8 @@ def test_parts_of_a_file_have_titles_of_their_own(options, title):
 
 def test_lock_is_refused_to_a_second_process_and_freed(project):
     code = (
-        "import sys; from pathlib import Path; from la2ds_cli.core.stored_project import StoredProject\n"
+        "import sys; from pathlib import Path\n"
+        "from la2ds_cli.core.stored_project import StoredProject\n"
         "from la2ds_cli.core.errors import UserError\n"
         "try:\n"
         "    with StoredProject.open(Path(sys.argv[1])).lock(): pass\n"
@@ -192,7 +193,8 @@ def test_lock_is_refused_to_a_second_process_and_freed(project):
 
 def test_lock_of_a_killed_process_is_free(project):
     code = (
-        "import os, sys; from pathlib import Path; from la2ds_cli.core.stored_project import StoredProject\n"
+        "import os, sys; from pathlib import Path\n"
+        "from la2ds_cli.core.stored_project import StoredProject\n"
         "with StoredProject.open(Path(sys.argv[1])).lock(): os._exit(9)\n"
     )
     killed = python("-c", code, str(project.root), cwd=ROOT)

@@ -17,7 +17,7 @@ import pytest
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.health.status import project_status
-from la2ds_cli.poses import clip, extract, extraction
+from la2ds_cli.poses import extract, extraction, pose_clip
 from la2ds_cli.poses.chunks import CLIP_MEMORY, Stage
 from la2ds_cli.poses.clip_state import CHANGED
 from la2ds_cli.poses.extract import ExtractOptions, ensure_poses, extract_poses
@@ -166,7 +166,7 @@ def test_a_video_that_changes_meanwhile(
         content_digest(tmp_path / "third.mp4"): walk(25, start=60),
     }
     monkeypatch.setattr(extraction, "CLIP_MEMORY", memory)
-    monkeypatch.setattr(clip, "Stage", partial(Stage, every=0.0))
+    monkeypatch.setattr(pose_clip, "Stage", partial(Stage, every=0.0))
     third = tmp_path / "third.mp4"
     with monkeypatch.context() as patch:
         moment(patch, once(change, path, tmp_path / "other.mp4"))
@@ -208,7 +208,7 @@ def test_unfinished_work_on_a_video_that_changed_is_not_resumed(
     os.link(path, kept)
     film(other, walk(40, start=130, step=1))
     monkeypatch.setattr(extraction, "CLIP_MEMORY", 0)
-    monkeypatch.setattr(clip, "Stage", partial(Stage, every=0.0))
+    monkeypatch.setattr(pose_clip, "Stage", partial(Stage, every=0.0))
     with monkeypatch.context() as patch:
         during_the_second_pass(patch, once(replaced, path, other))
         extract_poses(project, [str(path)], CONFIG)
