@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from functools import cache
 from pathlib import Path
 
@@ -56,6 +56,11 @@ def _modules() -> dict[str, Path]:
 MODULES = _modules()
 
 
+@cache
+def _tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text("utf-8"))
+
+
 def _statements(body: list[ast.stmt], *, functions: bool, types: bool) -> Iterator[ast.stmt]:
     """All statements in `body`, with or without those of functions and under TYPE_CHECKING."""
     for node in body:
@@ -85,17 +90,18 @@ def _names(module: str, nodes: Iterable[ast.AST]) -> set[str]:
     return names
 
 
-def imports(module: str, *, functions: bool = True, types: bool = True) -> set[str]:
+@cache
+def imports(module: str, *, functions: bool = True, types: bool = True) -> frozenset[str]:
     """Absolute names that a module imports, with or without what its functions import, and what it
     imports for type checkers alone."""
-    tree = ast.parse(MODULES[module].read_text("utf-8"))
-    return _names(module, _statements(tree.body, functions=functions, types=types))
+    body = _tree(module).body
+    return frozenset(_names(module, _statements(body, functions=functions, types=types)))
 
 
 def _late_imports(module: str) -> set[str]:
     """Names that functions of a module import."""
-    tree = ast.parse(MODULES[module].read_text("utf-8"))
-    functions = (n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
+    nodes = ast.walk(_tree(module))
+    functions = (n for n in nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
     return {name for node in functions for name in _names(module, ast.walk(node))}
 
 
@@ -124,7 +130,7 @@ def _within(module: str, group: set[str] | tuple[str, ...]) -> bool:
     return any(module == name or module.startswith(f"{name}.") for name in group)
 
 
-def _own(names: set[str]) -> set[str]:
+def _own(names: Set[str]) -> set[str]:
     return {name for name in names if name.split(".")[0] in ("la2ds", "la2ds_cli", "la2ds_models")}
 
 
@@ -149,7 +155,7 @@ def _weighs(module: str) -> set[str]:
     return HEAVY | {"filelock"} | ({"numpy"} if quick else set())
 
 
-def _heavy(names: set[str]) -> set[str]:
+def _heavy(names: Set[str]) -> set[str]:
     return {name for name in names if name.split(".")[0] in HEAVY}
 
 
@@ -162,7 +168,7 @@ def test_the_rooms_are_the_folders():
 
 
 def _public_types(module: str) -> list[str]:
-    body = ast.parse(MODULES[module].read_text("utf-8")).body
+    body = _tree(module).body
     names = [node.name for node in body if isinstance(node, ast.ClassDef)]
     return [name for name in names if not name.startswith("_")]
 
@@ -191,7 +197,7 @@ def test_no_two_public_types_share_a_name():
 
 def test_every_room_says_what_lives_in_it():
     for room in set(ROOMS) - {"main"}:
-        text = ast.get_docstring(ast.parse(MODULES[f"la2ds_cli.{room}"].read_text("utf-8")))
+        text = ast.get_docstring(_tree(f"la2ds_cli.{room}"))
         for words in ("Imports", "To add"):
             assert words in (text or ""), f"{room}/__init__.py"
 
@@ -288,8 +294,8 @@ def test_nothing_imports_the_python_api():
 def test_only_main_and_workers_set_up_a_process():
     """A command may change its process; a library may not."""
     users = set()
-    for module, path in MODULES.items():
-        nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+    for module in MODULES:
+        nodes = ast.walk(_tree(module))
         if "own_process" in {node.id for node in nodes if isinstance(node, ast.Name)}:
             users.add(module)
     assert users == {"la2ds_cli.main", "la2ds_cli.core.ray_engine"}
