@@ -1,8 +1,8 @@
-"""annotations.csv: what a person has set for moments of files: matches, notes, drawings, joints.
+"""annotations.csv: matches, notes, drawings and joints that the user set for moments of files.
 
 A row names a file, a person in it and seconds of the file. It holds for every clip that shows this
-person at these seconds, however the clip is cut, and is not shown by any other. Only a person
-changes the table. Phases have a table of their own (phase_table.py), which other tools write, too.
+person at these seconds, however the clip is cut, and for no other. Only the user changes the table.
+Phases have a table of their own (phase_table.py), which other tools also write.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import MOST_PIXELS, IntArray, PoseSequence
 
 ANCHOR, NOTE, JOINT = "anchor", "note", "joint"
-POINTS = {"line": 2, "angle": 3}  # kind of a drawing -> its points
-MOST_DRAWINGS = 100  # of a clip
+POINTS = {"line": 2, "angle": 3}  # kind of a drawing -> number of points
+MOST_DRAWINGS = 100  # per clip
 NOTE_LONGEST = 500  # letters of a note
 COLUMNS = (
     *("file", "person", "seconds", "with_file", "with_person", "with_seconds"),
@@ -46,9 +46,9 @@ Point = tuple[float, float]
 class Moment(NamedTuple):
     """A person in a file at some second of it.
 
-    file: id of the clip that shows the first person in all of it (clip.family).
+    file: id of the clip that shows the first person in the whole file (clip.family).
     person: from 1.
-    seconds: as a player shows them, to the microsecond; None = at no moment.
+    seconds: as a player shows them, to the microsecond; None = no moment.
     """
 
     file: str
@@ -64,9 +64,9 @@ class Annotation:
         may be without seconds), `joint` (corrected at `at`), `line` or `angle` (drawn on all
         pictures of `at`).
     value: text of a note; the joint, see `joint_of`; points of a drawing, see `points_of`.
-    reading: how the picture was turned when it was drawn on, see turning_of; of a joint see
+    reading: how the picture was turned when it was drawn on, see turning_of; for a joint see
         is_of_reading.
-    set: when, UTC, ISO 8601, which makes no difference between two annotations.
+    set: time when it was set, UTC, ISO 8601; not compared.
     """
 
     kind: str
@@ -78,7 +78,7 @@ class Annotation:
 
 
 def now() -> str:
-    """The current time for `set`."""
+    """Return the current time for `set`."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -86,15 +86,15 @@ def now() -> str:
 
 
 def read_annotations(path: Path) -> list[Annotation]:
-    """The rows of the table; none without the file. Raises UserError (exit 5) that names a line."""
+    """Read the rows; none without the file. Raises UserError (exit 5) that names a line."""
     return read_rows(path, _parse, _HINT) if path.exists() else []
 
 
 def write_annotations(path: Path, rows: Iterable[Annotation]) -> None:
-    """Write the table; raises UserError (exit 7) if it cannot be written."""
+    """Write the table. Raises UserError (exit 7) if it cannot be written."""
     cells = [
-        (*_cells(one.at), *_cells(one.other), one.kind, one.value, one.reading, one.set)
-        for one in rows
+        (*_cells(row.at), *_cells(row.other), row.kind, row.value, row.reading, row.set)
+        for row in rows
     ]
     artifact.write_text(path, table_text(COLUMNS, cells))
 
@@ -102,7 +102,7 @@ def write_annotations(path: Path, rows: Iterable[Annotation]) -> None:
 def changed(
     rows: Sequence[Annotation], gone: Collection[Annotation], new: Sequence[Annotation]
 ) -> list[Annotation]:
-    """The rows with `new` in the place of `gone`; what is there already is not added again."""
+    """Return the rows with `new` in place of `gone`; rows that exist are not added again."""
     left = [row for row in rows if row not in gone]
     place = next((n for n, row in enumerate(rows) if row in gone), len(left))
     left[place:place] = [row for row in new if row not in left]
@@ -120,7 +120,7 @@ def _parse(cells: dict[str, str]) -> Annotation:
     kind, value = cells["kind"].strip(), cells["value"]
     other = _moment(cells, "with_") if cells["with_file"] else None
     at, reading = _moment(cells), cells.get("reading", "").strip()
-    given = [moment for moment in (at, other) if moment and moment.seconds is not None]
+    timed = [moment for moment in (at, other) if moment and moment.seconds is not None]
     if kind in POINTS:
         value = drawing_value(kind, points_of(value))
     elif kind == JOINT:
@@ -129,7 +129,7 @@ def _parse(cells: dict[str, str]) -> Annotation:
         value = joint_value(*joint_of(value))
     elif kind not in (ANCHOR, NOTE):
         raise ValueError(f"{kind[:40]!a} is not a kind of annotation")
-    elif other is None or len(given) < (2 if kind == ANCHOR else 1):
+    elif other is None or len(timed) < (2 if kind == ANCHOR else 1):
         raise ValueError(f"a row of kind '{kind}' needs the seconds of two files")
     return Annotation(kind, at, other, value, reading, cells.get("set", ""))
 
@@ -149,8 +149,11 @@ def _moment(cells: dict[str, str], prefix: str = "") -> Moment:
 
 
 def drawing_value(kind: str, points: Sequence[Sequence[float]]) -> str:
-    """The value of a drawing. kind: `line`, from end to end, or `angle`: end, vertex, end. points:
-    x, y in pixels of the upright picture. Raises ValueError for one that cannot be drawn."""
+    """Return the value of a drawing. Raises ValueError for one that cannot be drawn.
+
+    kind: `line`, from end to end, or `angle`: end, vertex, end. points: x, y in pixels of the
+    upright picture.
+    """
     if kind not in POINTS:
         raise ValueError(f"{kind[:40]!a} is neither a line nor an angle")
     if len(points) != POINTS[kind]:
@@ -158,13 +161,13 @@ def drawing_value(kind: str, points: Sequence[Sequence[float]]) -> str:
     if not all(abs(side) <= MOST_PIXELS for point in points for side in point):  # NaN too
         raise ValueError("a point does not lie in a picture")
     written = [" ".join(f"{float(side):.{_DIGITS}f}" for side in point) for point in points]
-    if any(one == other for one, other in pairwise(written)):
+    if any(before == after for before, after in pairwise(written)):
         raise ValueError("two points that follow each other are the same")
     return " ".join(written)
 
 
 def points_of(value: str) -> list[Point]:
-    """The points x, y of the value of a drawing; ValueError for another text."""
+    """Return the points x, y of the value of a drawing. Raises ValueError for other text."""
     sides = [float(side) for side in value.split()]
     if len(sides) % 2:
         raise ValueError("x and y of a point are given together")
@@ -175,8 +178,10 @@ def points_of(value: str) -> list[Point]:
 
 
 def joint_value(joint: str, at: Point | None) -> str:
-    """The value of a corrected joint. at: x, y in pixels of the upright picture; None = not to be
-    trusted, which counts as not seen. Raises ValueError for a position in no picture."""
+    """Return the value of a corrected joint. Raises ValueError for a position in no picture.
+
+    at: x, y in pixels of the upright picture; None = unreliable, which counts as not seen.
+    """
     if at is None:
         return joint
     if not all(abs(side) <= MOST_PIXELS for side in at):  # NaN too
@@ -185,15 +190,15 @@ def joint_value(joint: str, at: Point | None) -> str:
 
 
 def joint_of(value: str) -> tuple[str, Point | None]:
-    """The name of a corrected joint, and where it is, as in joint_value; ValueError for another
-    text."""
+    """Return the name and position of a corrected joint, as in joint_value. Raises ValueError for
+    other text."""
     name, *sides = value.split() or [""]
     if not name or len(sides) not in (0, 2):
         raise ValueError("a corrected joint is a name, with x and y or without both")
     return name, (float(sides[0]), float(sides[1])) if sides else None
 
 
-# --- what a clip shows ----------------------------------------------------------------------------
+# --- moments of a clip ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -201,8 +206,8 @@ class ClipMoments:
     """The frames of a clip as moments of its file.
 
     file, person: as in Moment.
-    frame: (T,), of the clip's poses.
-    axis: when the frames are shown, in seconds of the file.
+    frame: (T,) numbers of the frames, as in the clip's poses.
+    axis: times of the frames, in seconds of the file.
     """
 
     file: str
@@ -212,33 +217,33 @@ class ClipMoments:
 
     @classmethod
     def of(cls, video: str, options: str, pose: PoseSequence) -> ClipMoments:
-        """video: id of the clip; options: how its file was read, as in videos.csv."""
+        """Return the moments of a clip. video: its id. options: as in videos.csv."""
         file, person = family(video)
         slowmo = ClipOptions.from_text(options).slowmo
         axis = TimeAxis(pose.time * slowmo, pose.fps / slowmo)
         return cls(file, int(person), pose.frame, axis)
 
     def at(self, frame: int | None = None) -> Moment:
-        """The moment of a frame of the clip; None: at no moment."""
+        """Return the moment of a frame; None = the person without a moment."""
         if frame is None:
             return Moment(self.file, self.person)
         row = int(np.searchsorted(self.frame, frame))
         return Moment(self.file, self.person, round(float(self.axis.seconds[row]), 6))
 
     def row(self, moment: Moment) -> int | None:
-        """The row of the clip that shows a moment; None if there is none."""
+        """Return the row of the clip that shows a moment; None if there is none."""
         if moment.seconds is None or moment[:2] != (self.file, self.person):
             return None
         return self.axis.row_of(moment.seconds, _ROUNDED)
 
     def shows(self, moment: Moment) -> bool:
-        """Whether it is of this person and, if it has seconds, at a frame of the clip."""
+        """Return whether a moment is of this person and, with seconds, at a frame of the clip."""
         if moment.seconds is None:
             return moment[:2] == (self.file, self.person)
         return self.row(moment) is not None
 
     def frame_at(self, moment: Moment) -> int | None:
-        """The number of the frame that shows a moment; None if there is none."""
+        """Return the number of the frame that shows a moment; None if there is none."""
         row = self.row(moment)
         return None if row is None else int(self.frame[row])
 
@@ -251,22 +256,22 @@ class Between(NamedTuple):
 
 
 def between(rows: Iterable[Annotation], kind: str, a: ClipMoments, b: ClipMoments) -> list[Between]:
-    """The annotations of this kind that two clips show, in the order of A's frames, whichever clip
-    was A when they were set."""
-    found = []
+    """Return the annotations of this kind that two clips show, in the order of A's frames,
+    whichever clip was A when they were set."""
+    shown = []
     for row in rows:
         if row.kind != kind or row.other is None:
             continue
         for first, second in ((row.at, row.other), (row.other, row.at)):
             if a.shows(first) and b.shows(second):
-                found.append(Between(row, (a.frame_at(first), b.frame_at(second))))
+                shown.append(Between(row, (a.frame_at(first), b.frame_at(second))))
                 break
-    return sorted(found, key=lambda one: (one.frames[0] is None, one.frames[0] or 0))
+    return sorted(shown, key=lambda each: (each.frames[0] is None, each.frames[0] or 0))
 
 
 def drawings_on(rows: Iterable[Annotation], clip: ClipMoments, turned: str) -> list[Annotation]:
-    """The drawings that a clip shows, in the order of the table. turned: as the clip is now, see
-    turning_of."""
+    """Return the drawings that a clip shows, in table order. turned: how the clip is turned now,
+    see turning_of."""
     mine = (row for row in rows if row.kind in POINTS and clip.shows(row.at))
     return [row for row in mine if row.reading == turned]
 
@@ -274,13 +279,13 @@ def drawings_on(rows: Iterable[Annotation], clip: ClipMoments, turned: str) -> l
 # --- corrected joints in poses --------------------------------------------------------------------
 
 # They are applied whenever the poses are read, so they survive a new extraction. They belong to the
-# person, and apply only where the picture is rotated and mirrored as it was: in another reading
-# they are not used, but stay in the table.
+# person, and apply only if the picture is rotated and mirrored as before: otherwise they are not
+# used, but stay in the table.
 
 
 def reading_of(recipe: Recipe, info: Mapping[str, Any]) -> str:
-    """Whom the poses follow and how their file was rotated and mirrored, such as `auto rotate=90`;
-    a picture of another reading may show somebody else. info: facts of the poses."""
+    """Return whom the poses follow and how their file was rotated and mirrored, such as `auto
+    rotate=90`; another reading may show somebody else. info: facts of the poses."""
     return f"{recipe.config.get('subject', '')} {turning_of(info)}".strip()
 
 
@@ -294,21 +299,21 @@ def is_of_reading(correction: Annotation, recipe: Recipe, info: Mapping[str, Any
 
 
 def turning_of(info: Mapping[str, Any]) -> str:
-    """How the file of poses was rotated and mirrored, such as `rotate=90 mirror=true`; empty: not
-    at all. info: facts of the poses."""
+    """Return how the file of poses was rotated and mirrored, such as `rotate=90 mirror=true`; empty
+    = not at all. info: facts of the poses."""
     turned = [f"rotate={info['rotate']}"] if info.get("rotate") else []
     turned += ["mirror=true"] if info.get("mirror") else []
     return " ".join(turned)
 
 
 def corrected_recipe(recipe: Recipe, corrections: Sequence[Annotation]) -> Recipe:
-    """The recipe of poses with the corrections that apply to them, so that everything made from the
-    uncorrected poses is stale. The recipe itself if there are none. If several correct the same
-    joint of a moment, only the last counts, as in `corrected`."""
+    """Return the recipe of poses with the corrections that apply to them, so that everything made
+    from the uncorrected poses is stale. Of several corrections of a joint at a moment, only the
+    last counts, as in `corrected`."""
     if not corrections:
         return recipe
-    named = [(one.at.seconds, *joint_of(one.value)) for one in corrections]
-    last = {(seconds, joint): at or () for seconds, joint, at in named}
+    joints = [(each.at.seconds, *joint_of(each.value)) for each in corrections]
+    last = {(seconds, joint): at or () for seconds, joint, at in joints}
     digest = hashlib.sha256(repr(sorted(last.items())).encode()).hexdigest()
     return replace(recipe, inputs={**recipe.inputs, "corrections": digest})
 
@@ -316,18 +321,19 @@ def corrected_recipe(recipe: Recipe, corrections: Sequence[Annotation]) -> Recip
 def corrected(
     pose: PoseSequence, moments: ClipMoments, corrections: Sequence[Annotation]
 ) -> PoseSequence:
-    """Poses with corrections applied; corrections for moments and joints that they do not have are
-    ignored. Of several for the same joint of a frame, the last counts. moments: of the poses.
+    """Return the poses with corrections applied.
 
-    A corrected joint has score and trust 1; for one that is not to be trusted, both are 0 and the
-    position is NaN. Its position in 3D, which came with the wrong one, is NaN in both cases.
+    A corrected joint has score and trust 1; an unreliable one has 0, and NaN as position. Its 3D
+    position, which came with the wrong one, is NaN in both cases. Corrections for moments and
+    joints that the poses lack are ignored. Of several for a joint of a frame, the last counts.
+    moments: of the poses.
     """
     joints = get_skeleton(pose.skeleton).joints
     xy, score = pose.xy.copy(), pose.score.copy()
     trust = None if pose.trust is None else pose.trust.copy()
     world = None if pose.world is None else pose.world.copy()
-    for one in corrections:
-        row, (joint, position) = moments.row(one.at), joint_of(one.value)
+    for correction in corrections:
+        row, (joint, position) = moments.row(correction.at), joint_of(correction.value)
         if row is None or joint not in joints:
             continue
         at = row, joints.index(joint)

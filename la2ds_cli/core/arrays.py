@@ -1,4 +1,4 @@
-"""Types of arrays, and stretches of a mask."""
+"""Types of arrays, and runs of a mask."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ IntArray = NDArray[Any]
 
 
 def runs_of(mask: BoolArray) -> list[tuple[int, int]]:
-    """First and stop row of every stretch of a mask (N,)."""
+    """Return the first and stop row of every run of true values in a mask (N,)."""
     edges = np.flatnonzero(np.diff(mask, prepend=False, append=False)).reshape(-1, 2)
     return [(int(first), int(stop)) for first, stop in edges]

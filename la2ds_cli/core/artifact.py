@@ -39,11 +39,11 @@ _HEADER = "la2ds"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything an artifact was computed from.
+    """Everything that an artifact was computed from.
 
     step: name of the step; version: raised when the step's code changes its output;
-    config: the configuration values it used (JSON); inputs: name -> digest of content or key of
-    the upstream artifact.
+    config: the settings it used (JSON); inputs: name -> digest of content or key of the upstream
+    artifact.
     """
 
     step: str
@@ -57,7 +57,7 @@ class Recipe:
         return hashlib.sha256(_canonical(self.to_json()).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dict of the fields."""
+        """Return a plain dict of the fields."""
         return {**vars(self), "config": dict(self.config), "inputs": dict(self.inputs)}
 
 
@@ -80,7 +80,7 @@ class MissingArtifact(ArtifactError):
 
 
 class UnreadableArtifact(ArtifactError):
-    """The system refuses to read the file, which says nothing about what is in it."""
+    """The system refuses to read the file, whatever its content."""
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -91,17 +91,17 @@ def _canonical(data: Any) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 hex digest of a file's content, read in blocks."""
+    """Return the SHA-256 hex digest of a file's content, read in blocks."""
     with regular_file.opened(path, most=None, links=True) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-_TICK = 10**8  # ns; two changes of a file within the clock tick of a file system look like one
+_TICK = 10**8  # ns; two changes of a file within a clock tick of the file system look like one
 
 
 def once(read: Callable[[Path], T], path: Path) -> T:
-    """What `read`, a function of a module, makes of a file, read again only if it has changed.
-    Raises UserError (exit 3) for a file that the system refuses to look at."""
+    """Return read(path), cached until the file changes. read: a function at the top of a module.
+    Raises UserError (exit 3) if the system refuses access to the file."""
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -118,12 +118,12 @@ def _once(read: Callable[[Path], Any], path: Path, *_state: int) -> Any:
     return read(path)
 
 
-_projects: set[Path] = set()  # roots of those in use
+_projects: set[Path] = set()  # roots of the projects in use
 
 
 def never_make(root: Path) -> None:
-    """Do not make the folder of a project again where it is gone: it has been moved or renamed, and
-    half a project at its old place would be all that it gets."""
+    """Never recreate this folder of a project when it is gone: the project was moved or renamed,
+    and its old place would get half a project."""
     _projects.add(root)
 
 
@@ -136,7 +136,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> UserError:
-    """The UserError (exit 7) for a path that the operating system refuses to write."""
+    """Return the UserError (exit 7) for a path that the operating system refuses to write."""
     if isinstance(error, FileExistsError | NotADirectoryError):
         return UserError(
             f"cannot write {path}: a part of the path is a file, not a folder",
@@ -165,7 +165,7 @@ def cannot_write(path: Path, error: OSError) -> UserError:
 
 
 def cannot_read(path: Path, error: OSError) -> UserError:
-    """The UserError (exit 3) for a path that the operating system refuses to read."""
+    """Return the UserError (exit 3) for a path that the operating system refuses to read."""
     return Unreadable(
         f"cannot read {path}: {error.strerror or error}",
         hint="check that it is a file and that you may read it",
@@ -173,8 +173,7 @@ def cannot_read(path: Path, error: OSError) -> UserError:
 
 
 def write_bytes(path: Path, content: bytes | Iterable[bytes]) -> None:
-    """Write a file, given whole or in pieces, atomically: temporary file in the same folder, fsync,
-    rename, fsync of the folder.
+    """Write a file atomically: temporary file in the same folder, fsync, rename, fsync of folder.
 
     Raises UserError (exit 7) if the folder cannot be written or the disk is full.
     """
@@ -188,7 +187,7 @@ def write_bytes(path: Path, content: bytes | Iterable[bytes]) -> None:
 
 
 def replace_by(written: Path, path: Path) -> None:
-    """Give a temporary file the name `path`, for good. Raises OSError."""
+    """Rename a temporary file to `path`, safe against a power cut. Raises OSError."""
     with written.open("rb") as stream:
         os.fsync(stream.fileno())
     written.replace(path)
@@ -202,8 +201,8 @@ def replace_by(written: Path, path: Path) -> None:
 
 # --- temporary files of writers that were killed ---------------------------------------------
 
-TEMPORARY = ".la2ds-tmp-"  # how the name of a file that is being written begins
-_ABANDONED = 60.0  # seconds since a temporary file was last written, until which it is left alone
+TEMPORARY = ".la2ds-tmp-"  # prefix of the names of temporary files
+_ABANDONED = 60.0  # seconds since its last change after which a temporary file may be removed
 _swept: set[Path] = set()
 
 
@@ -229,8 +228,8 @@ def sweep(folder: Path) -> None:
 
 @contextmanager
 def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
-    """An empty file, or folder, beside `path`, to be written by its name. Move a file to `path` by
-    `replace_by`; what still exists at the end is removed. Raises OSError."""
+    """Context with an empty temporary file, or folder, beside `path`. Move a file to `path` by
+    `replace_by`; if it still exists at the end, it is removed. Raises OSError."""
     _make_folder(path.parent)
     sweep(path.parent)
     parent = path.parent
@@ -242,13 +241,13 @@ def temporary_beside(path: Path, *, folder: bool = False) -> Iterator[Path]:
         if folder:
             shutil.rmtree(name, ignore_errors=True)
         else:
-            with suppress(OSError):  # what stays is swept later
+            with suppress(OSError):  # it is swept later
                 Path(name).unlink(missing_ok=True)
 
 
 def _new_file(path: Path) -> str:
-    """Make an empty temporary file beside `path` and return its name. It has the permissions of any
-    new file; mkstemp gives 0600, which nobody else can read."""
+    """Make an empty temporary file beside `path` and return its name. It has the permission bits of
+    any new file; mkstemp gives 0600, which nobody else can read."""
     while True:
         name = str(path.parent / f"{TEMPORARY}{secrets.token_hex(6)}{path.suffix}")
         with suppress(FileExistsError):
@@ -272,7 +271,7 @@ def _held(path: str) -> Iterator[None]:
 
 
 def _is_free(path: str) -> bool:
-    """Whether no process has a file or folder locked."""
+    """Return whether no process has a file or folder locked."""
     if fcntl is None:
         return Path(path).is_file()
     handle = os.open(path, os.O_RDONLY)
@@ -286,18 +285,18 @@ def _is_free(path: str) -> bool:
 
 
 def encoded(text: str) -> bytes:
-    """UTF-8. Bytes of a file name that are not UTF-8, which Python keeps as lone surrogates, become
-    escapes such as `\\udce9`: JSON reads these back as the same name."""
+    """Encode text as UTF-8. Bytes of a file name that are not UTF-8, which Python keeps as lone
+    surrogates, become escapes such as `\\udce9`, which JSON reads back as the same name."""
     return text.encode("utf-8", "backslashreplace")
 
 
 def write_text(path: Path, text: str) -> None:
-    """write_bytes for text, `encoded`."""
+    """Write text by write_bytes, `encoded`."""
     write_bytes(path, encoded(text))
 
 
 def write_json(path: Path, data: Any) -> None:
-    """write_text for a JSON document (json_text)."""
+    """Write a JSON document (json_text) by write_text."""
     write_text(path, json_text(data))
 
 
@@ -349,12 +348,12 @@ def _recipe_of(content: Any, path: Path | str) -> Recipe:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe stored in a JSON document. Raises ArtifactError."""
+    """Read the recipe stored in a JSON document. Raises ArtifactError."""
     with readable(path):
         return _recipe_of(json.loads(regular_file.text(path)), path)
 
 
-# What can be raised if a JSON document is read and used that la2ds did not write.
+# The errors that reading and using a JSON document of another program may raise.
 FOREIGN = (
     *(OSError, ArithmeticError, AttributeError, LookupError, RecursionError),
     *(StopIteration, TypeError, ValueError),
@@ -362,7 +361,7 @@ FOREIGN = (
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """A JSON document that la2ds keeps as a cache; empty if it is missing or damaged."""
+    """Read a JSON document that la2ds keeps as a cache; empty if it is missing or damaged."""
     try:
         document = json.loads(regular_file.text(path))
     except FOREIGN:
@@ -372,8 +371,8 @@ def read_document(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def readable(path: Path | str, missing: str = "") -> Iterator[None]:
-    """Turns every error of reading a file, and of arrays or facts that are not those of its kind,
-    into an ArtifactError (exit 3). missing: what to say of a file that is missing (exit 4)."""
+    """Turn errors of reading a file, and of unsuitable arrays or facts in it, into ArtifactError
+    (exit 3). missing: the message for a missing file (exit 4)."""
     from safetensors import SafetensorError
 
     try:
@@ -381,8 +380,8 @@ def readable(path: Path | str, missing: str = "") -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError, MissingArtifact) as error:
         raise MissingArtifact(missing or f"there is no {path}") from error
     except OSError as error:
-        said = f"{path} cannot be read: {error.strerror or error}"
-        raise UnreadableArtifact(said, "check that you may read it") from error
+        message = f"{path} cannot be read: {error.strerror or error}"
+        raise UnreadableArtifact(message, "check that you may read it") from error
     except RecursionError as error:
         raise ArtifactError(f"{path} is damaged: its header is nested too deeply") from error
     except KeyError as error:
@@ -393,19 +392,19 @@ def readable(path: Path | str, missing: str = "") -> Iterator[None]:
 
 @contextmanager
 def _open(path: Path | str) -> Iterator[Any]:
-    """An artifact to be read by safetensors; errors as of `readable`."""
+    """Open an artifact by safetensors. Raises as `readable`."""
     from safetensors import safe_open
 
     with (
         readable(path),
-        regular_file.opened(path, most=None),  # safe_open takes names alone, and gives no reason
+        regular_file.opened(path, most=None),  # safe_open gives no reason for an error
         safe_open(path, framework="numpy") as handle,
     ):
         yield handle
 
 
 def read_header(path: Path | str) -> tuple[Recipe, dict[str, Any]]:
-    """Recipe and facts without reading the arrays. Raises ArtifactError."""
+    """Read recipe and facts without the arrays. Raises ArtifactError."""
     with _open(path) as handle:
         return _parse_header(path, handle.metadata())
 
@@ -413,18 +412,18 @@ def read_header(path: Path | str) -> tuple[Recipe, dict[str, Any]]:
 def read_arrays(
     path: Path, names: Collection[str] | None = None
 ) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
-    """Arrays, recipe and facts. names: of the arrays to read, if there are such; None = all. Raises
+    """Read arrays, recipe and facts. names: arrays to read if they exist; None = all. Raises
     ArtifactError."""
     with _open(path) as handle:
         recipe, facts = _parse_header(path, handle.metadata())
         # safe_open is not iterable; keys() is its only listing.
-        there = [n for n in handle.keys() if names is None or n in names]  # noqa: SIM118
-        return {name: handle.get_tensor(name) for name in there}, recipe, facts
+        present = [n for n in handle.keys() if names is None or n in names]  # noqa: SIM118
+        return {name: handle.get_tensor(name) for name in present}, recipe, facts
 
 
 def files_in(folder: Path) -> dict[str, str]:
-    """Artifacts in a folder, name without ending -> path, from one listing; empty if the folder
-    does not exist."""
+    """Return the paths of artifacts in a folder, by name without ending, from one listing; empty if
+    the folder does not exist."""
     ending = ".safetensors"
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         return {e.name.removesuffix(ending): e.path for e in entries if e.name.endswith(ending)}
@@ -432,7 +431,7 @@ def files_in(folder: Path) -> dict[str, str]:
 
 
 def staleness(path: Path, recipe: Recipe) -> str | None:
-    """None if the artifact at `path` was made by exactly this recipe, otherwise the reason.
+    """Return why the artifact at `path` does not fit a recipe; None if it was made by it.
 
     Reasons read `missing`, `damaged`, `pose artifact version 1 -> 2`, `sigma: 0.6 -> 0.8`,
     `input poses changed`.
@@ -447,7 +446,7 @@ def staleness(path: Path, recipe: Recipe) -> str | None:
 
 
 def difference(old: Recipe, new: Recipe) -> str:
-    """The changes from one recipe to another as text; empty if there are none."""
+    """Return the changes from one recipe to another as text; empty if there are none."""
     reasons = []
     if old.step != new.step:
         reasons.append(f"made by step {old.step}")

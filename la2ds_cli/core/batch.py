@@ -1,4 +1,4 @@
-"""The outcome of one item of a batch, foreseen or not, and the exit code of the batch."""
+"""The outcome of an item of a batch, and the exit code of the batch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Status = Literal["ok", "cached", "degraded", "skipped", "failed"]
 class ItemResult:
     """The outcome of one item.
 
-    path: as the user named it; video: project id, empty if the item got none; code: stable code of
+    path: as the user named it; video: project id, empty if there is none; code: of
     docs/reference/codes.md, empty without a problem; message, hint: one sentence each.
     """
 
@@ -40,32 +40,33 @@ class ItemResult:
         return self.status in ("ok", "cached", "degraded")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dict for `--json` and report files."""
+        """Return a plain dict for `--json` and report files."""
         return asdict(self)
 
 
 def error_row(path: str, error: UserError, video: str = "", code: str = "") -> ItemResult:
-    """The row of an item that failed with a known error. code: of an error that has none."""
+    """Return the row of an item that failed with a UserError. code: used if the error has none."""
     return ItemResult(path, video, "failed", 0, error.code or code, error.message, error.hint)
 
 
 def fault(project: StoredProject, name: str, error: Exception) -> tuple[str, Path]:
-    """An unexpected error in words: a bug in la2ds or in a library, or too little memory. Its
-    traceback goes to the file logs/NAME.txt, the second value. Raises UserError (exit 7) if that
-    cannot be written."""
+    """Describe an unexpected error, and write its traceback to logs/NAME.txt; return both.
+
+    The cause is a bug in la2ds or in a library, or too little memory. Raises UserError (exit 7) if
+    the file cannot be written.
+    """
     log = project.log_path(f"{name}.txt")
     artifact.write_text(log, "".join(traceback.format_exception(error)))
     if isinstance(error, MemoryError):
         return "it needs more memory than is available", log
-    said, kind = first_line(error), type(error).__name__
-    return kind if said == kind else f"{kind}: {said}", log
+    text, kind = first_line(error), type(error).__name__
+    return kind if text == kind else f"{kind}: {text}", log
 
 
 def unexpected(project: StoredProject, path: str, error: Exception, video: str = "") -> ItemResult:
-    """The row of an item that failed with an unexpected error; see `fault`.
+    """Return the row of an item that failed with an unexpected error; see `fault`.
 
-    Use it around the work on one item, after the known errors, so that one item does not end the
-    others.
+    Call it for any exception of one item but UserError, so that the batch continues.
     """
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
     reason, log = fault(project, f"error-{slug(PurePath(path).stem)}-{digest}", error)
@@ -80,7 +81,7 @@ def unexpected(project: StoredProject, path: str, error: Exception, video: str =
 
 
 def batch_exit_code(results: Sequence[ItemResult]) -> ExitCode:
-    """0 if every item is usable, 8 if some are not, 4 if none is."""
+    """Return 0 if every item is usable, 8 if some are not, 4 if none is."""
     usable = sum(result.usable for result in results)
     if usable == len(results) and results:
         return ExitCode.OK

@@ -24,8 +24,10 @@ VIDEO_SUFFIXES = frozenset(
 
 
 def check_id(name: str) -> None:
-    """Raise ValueError for an id that cannot be a file name: ids name the files and results of a
-    project, so one with a separator would lead out of it."""
+    """Raise ValueError for an id that cannot be a file name.
+
+    Ids name the files and results of a project, so an id with a separator would lead out of it.
+    """
     if _PLAIN_ID.fullmatch(name):
         return
     plain = name.isprintable() and not re.search(r'[/\\:*?"<>|]', name)
@@ -39,20 +41,19 @@ def check_id(name: str) -> None:
 
 
 _ID_BYTES = 120  # two ids and a few letters make the name of a result, of at most 255 bytes
-_PLAIN_ID = re.compile(rf"[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,{_ID_BYTES - 1}}}")  # nearly all of them
+_PLAIN_ID = re.compile(rf"[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,{_ID_BYTES - 1}}}")  # nearly all ids
 
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """One row of videos.csv.
+    """A row of videos.csv.
 
-    id: names its files; ValueError as `check_id`. path: the source file (a video or a label file),
+    id: names its files; ValueError as `check_id`. path: the source file (a video or a pose file),
     absolute, or relative to the project. sha256: digest of the source. frames, fps, width, height:
     of the extracted sequence, 0 = unknown. split: `train`, `test` or empty (= used for both).
     group: performer or session. person: number of the person in the video, which stays with them
-    however the video is read (core/people_table.py).
-    options: how the file is read, as written by ClipOptions.to_text, empty = the defaults. own:
-    text of the columns that a user has added, which makes no difference between two rows.
+    however the video is read (core/people_table.py). options: how the file is read, as from
+    ClipOptions.to_text, empty = the defaults. own: text of the user's own columns, not compared.
     """
 
     id: str
@@ -73,15 +74,14 @@ class Video:
 
     @property
     def name(self) -> str:
-        """The file name, with `#2` for its second person: short, and accepted by
-        StoredProject.find.
+        """A short name for StoredProject.find: the file name, with `#2` for its second person.
 
-        If the file name is ambiguous, the id without its digest: for several clips of a file, and
-        for folders such as subject1/h1/1/cam4.
+        If the file name is ambiguous, as for several clips of a file and for folders such as
+        subject1/h1/1/cam4, it is the id without its digest.
         """
         path = Path(self.path)
-        own = re.fullmatch(r"(.+)-[0-9a-f]{8}", self.id)
-        name = own[1] if own and _is_clearer(own[1], path) else path.name
+        match = re.fullmatch(r"(.+)-[0-9a-f]{8}", self.id)
+        name = match[1] if match and _is_clearer(match[1], path) else path.name
         return f"{name}#{self.person}" if self.person > 1 else name
 
     @property
@@ -91,8 +91,8 @@ class Video:
 
     @property
     def title(self) -> str:
-        """The name and, for a part of a file, its seconds: `squats.mp4, 2.70 to 5.83 s`. For
-        reading only: parts of a file have one name."""
+        """The name and, for a part of a file, its seconds: `squats.mp4, 2.70 to 5.83 s`. Only for
+        display: parts of a file have one name."""
         if not self.options:
             return self.name
         options = ClipOptions.from_text(self.options)
@@ -101,21 +101,21 @@ class Video:
         return f"{self.name}, from {options.start:.2f} s" if options.is_cut else self.name
 
 
-def _is_clearer(own: str, path: Path) -> bool:
-    """Whether the readable part of an id describes a clip better than its path, which may be a file
-    with many clips. That of a renamed video does not."""
-    if own == slug(f"{path.parent.name}-{path.stem}") or path.suffix.lower() in VIDEO_SUFFIXES:
+def _is_clearer(text: str, path: Path) -> bool:
+    """Return whether the readable part of an id describes a clip better than its path, which may be
+    a file with many clips. That of a renamed video does not."""
+    if text == slug(f"{path.parent.name}-{path.stem}") or path.suffix.lower() in VIDEO_SUFFIXES:
         return False
-    return own == slug("-".join(path.parts[-4:])) or not own.endswith(slug(path.stem))
+    return text == slug("-".join(path.parts[-4:])) or not text.endswith(slug(path.stem))
 
 
 SPLITS = ("train", "test")
-_TYPES = {one.name: str(one.type) for one in fields(Video) if one.name != "own"}
+_TYPES = {each.name: str(each.type) for each in fields(Video) if each.name != "own"}
 VIDEO_COLUMNS = tuple(_TYPES)
-_NEEDED = tuple(one.name for one in fields(Video) if one.default is MISSING and one.name in _TYPES)
+_NEEDED = tuple(f.name for f in fields(Video) if f.default is MISSING and f.name in _TYPES)
 _OPTIONAL = VIDEO_COLUMNS[len(_NEEDED) :]
-MOST_FRAMES = 10**9  # of a clip: more than a year of video
-MOST_LETTERS = 100_000  # of a cell; csv reads no more than 131,072
+MOST_FRAMES = 10**9  # per clip: more than a year of video
+MOST_LETTERS = 100_000  # per cell; csv reads at most 131,072
 _LARGEST = {"frames": MOST_FRAMES, "fps": 10**6, "width": 10**6, "height": 10**6, "person": 10**6}
 
 
@@ -127,7 +127,7 @@ def check_columns(columns: Collection[str]) -> None:
     if not columns:
         raise ValueError("it is empty, without even column names")
     for sign, name in ((";", "semicolons"), ("\t", "tabs")):
-        if len(columns) == 1 and sign in next(iter(columns)):  # as written by some spreadsheets
+        if len(columns) == 1 and sign in next(iter(columns)):  # as some spreadsheets write
             raise ValueError(f"its fields are separated by {name}, not by commas")
     absent = [column for column in VIDEO_COLUMNS if column not in columns]
     for column in columns:
@@ -140,7 +140,7 @@ def check_columns(columns: Collection[str]) -> None:
 
 
 def video_of(cells: Mapping[str, str]) -> Video:
-    """The clip of a row of videos.csv, column -> text, with columns that passed check_columns.
+    """Return the clip of a row of videos.csv, column -> text, whose columns passed check_columns.
 
     An empty cell counts as a missing column; a required one must not be empty. Raises a ValueError
     that names the column.
@@ -154,11 +154,11 @@ def video_of(cells: Mapping[str, str]) -> Video:
     return Video(cells["id"], path_of_cell(cells["path"]), cells["sha256"], **optional, own=own)
 
 
-@lru_cache(maxsize=1 << 14)  # in a large table, many rows agree
+@lru_cache(maxsize=1 << 14)  # in a large table, many cells are equal
 def _value(column: str, text: str) -> Any:
     if column == "split" and text not in SPLITS:
         near = get_close_matches(text.strip().lower(), SPLITS, n=1, cutoff=0.75)
-        if near:  # any other name is a split that la2ds does not use
+        if near:  # other names are splits that la2ds does not use
             raise ValueError(f"split is '{text}', write '{near[0]}'")
     kind = _TYPES[column]
     if "\0" in text:
@@ -182,14 +182,14 @@ def _value(column: str, text: str) -> Any:
 
 
 def row_of(video: Video) -> dict[str, str]:
-    """The row of a clip in videos.csv, column -> text; `video_of` is the inverse."""
+    """Return the row of a clip in videos.csv, column -> text; `video_of` is the inverse."""
     row = {name: str(getattr(video, name)) for name in VIDEO_COLUMNS}
     return {**row, "path": cell_of_path(video.path), **video.own}
 
 
 def listable(video: Video) -> Video:
-    """The clip. Raises UserError (exit 5) that names the column if its row could not be read
-    back."""
+    """Check that the row of a clip can be read back, and return the clip. Raises UserError (exit 5)
+    that names the column."""
     row = row_of(video)
     try:
         if max(map(len, row.values())) > MOST_LETTERS:
@@ -207,24 +207,25 @@ def listable(video: Video) -> Video:
 
 
 def slug(text: str) -> str:
-    """Lower-case ASCII letters, digits and single hyphens; never empty, at most 60 characters."""
+    """Return text as lower-case ASCII letters, digits and single hyphens: 1 to 60 characters."""
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", ascii_text.lower()).strip("-")[:60].strip("-") or "clip"
 
 
 def video_id(path: Path, digest: str, *, part: str = "", person: int = 1) -> str:
-    """Project id of a clip: slug of `folder-stem` and 8 hex digits of the sha256 of its source.
+    """Return the project id of a clip: slug of `folder-stem` and 8 hex digits of `digest`.
 
     Two files with the same name in different folders get different ids; renaming the project
-    changes none. part: the seconds of the source that the clip shows, such as `1.5-4`; person: the
-    number of the person, which is part of the id from 2 on.
+    changes none. digest: SHA-256 of the source. part: the seconds of the source that the clip
+    shows, such as `1.5-4`. person: number of the person, which is part of the id from 2 on.
     """
     source = path.resolve()
     return id_within(slug(f"{source.parent.name}-{source.stem}") + f"-{digest[:8]}", part, person)
 
 
 def id_within(file: str, part: str = "", person: int = 1) -> str:
-    """The id of a person in a part of a file. file: the id of its first person in all of it."""
+    """Return the id of a person in a part of a file. file: id of its first person in the whole
+    file."""
     return file + (f"-t{part}" if part else "") + (f"-p{person}" if person > 1 else "")
 
 
@@ -236,8 +237,8 @@ _ID = re.compile(
 
 
 def family(video: str) -> tuple[str, str]:
-    """The file and person of an id, which stay the same when a clip is read with other options. An
-    id of another form is its own family."""
+    """Return the file and person of an id, which are the same when a clip is read with other
+    options. An id of another form is its own file, with person 1."""
     match = _ID.fullmatch(video)
     return (match[1], match[2] or "1") if match else (video, "1")
 
@@ -251,7 +252,7 @@ def is_complete_id(text: str) -> bool:
 
 
 _LATEST = 1e9  # seconds
-_FASTEST = 1e6  # frames per second, and times
+_FASTEST = 1e6  # frames per second; also the largest factor of slow motion
 FLAGS = {"true": True, "1": True, "false": False, "0": False}  # in any case, as people write them
 
 
@@ -293,25 +294,25 @@ class ClipOptions:
         return self.start > 0 or self.end < inf
 
     def amended(self, values: Mapping[str, Any]) -> ClipOptions:
-        """Return the options with other values of those named; start and end are given together,
-        so that an end that is not named is that of the file."""
+        """Return the options with other values. start and end go together: if only one of them is
+        given, the other becomes its default."""
         part = {"start": 0.0, "end": inf} if {"start", "end"} & values.keys() else {}
         return replace(self, **{**part, **values})
 
     def to_json(self) -> dict[str, Any]:
-        """The values that differ from the defaults, by name."""
-        own = {one.name: (getattr(self, one.name), one.default) for one in fields(self)}
-        return {name: value for name, (value, default) in own.items() if value != default}
+        """Return the values that differ from the defaults, by name."""
+        values = {each.name: (getattr(self, each.name), each.default) for each in fields(self)}
+        return {name: value for name, (value, default) in values.items() if value != default}
 
     def to_text(self) -> str:
-        """`start=1.5 rotate=90`: the values that differ from the defaults, as in videos.csv."""
+        """Return the values that differ from the defaults, such as `start=1.5 rotate=90`."""
         return " ".join(f"{name}={_exact(value)}" for name, value in self.to_json().items())
 
     @classmethod
     def from_text(cls, text: str) -> ClipOptions:
-        """Inverse of to_text, with `mirror` as any of FLAGS; raises ValueError for other text."""
+        """Parse the text of to_text, with `mirror` as any of FLAGS. Raises ValueError."""
         values: dict[str, Any] = {}
-        kinds = {one.name: type(one.default) for one in fields(cls)}
+        kinds = {each.name: type(each.default) for each in fields(cls)}
         for item in text.split():
             name, _, value = item.partition("=")
             if name not in kinds:
@@ -334,8 +335,8 @@ def _flag(name: str, text: str) -> bool:
 
 
 def _exact(value: Any) -> str:
-    """The text that is read back as exactly this value, with at most 10 digits if possible: 1.5, 3,
-    and 0.30000000000000004."""
+    """Return text that is read back as exactly this value, with at most 10 digits if possible: 1.5,
+    3, and 0.30000000000000004."""
     if isinstance(value, bool):
         return str(value).lower()
     text = f"{value:.10g}"
@@ -348,15 +349,17 @@ _FILE = "file:"
 
 
 def cell_of_path(path: str) -> str:
-    """A path as written in a table: itself, or `file:` and its bytes percent-encoded if it contains
-    what a table cannot (bytes that are not UTF-8, line breaks and other control characters) or
-    begins like a formula. `path_of_cell` is the inverse."""
+    """Return a path as a cell of a table; `path_of_cell` is the inverse.
+
+    It becomes `file:` and its bytes percent-encoded if it begins like a formula, or contains bytes
+    that are not UTF-8, line breaks or other control characters.
+    """
     plain = path.isprintable() and not path.startswith((_FILE, "=", "+", "-", "@", "'"))
     return path if plain else _FILE + quote_from_bytes(os.fsencode(path))
 
 
 def path_of_cell(text: str) -> str:
-    """Inverse of cell_of_path; raises ValueError for a path that contains a null character."""
+    """Return the path of a cell, see cell_of_path. Raises ValueError for a null character."""
     path = text
     if text.startswith(_FILE):
         path = os.fsdecode(unquote_to_bytes(text.removeprefix(_FILE)))

@@ -1,25 +1,24 @@
-"""What a name of a clip says: the film, the part of it and the person; and files however their
-names are spelled.
+"""Names of clips: the film, the part of it and the person; and comparison of file names.
 
-A name is resolved once, where it enters: `poses.current.find_clip` for what a person types,
-`VideoList.find` and `file_of` for the tables of a project, which mean the same in every folder.
-The first form that fits decides:
+A name is resolved once, where it enters: by `poses.current.find_clip` if the user typed it, by
+`VideoList.find` and `file_of` if it is in a table of a project, where it means the same in every
+folder. The first form that fits decides:
 
 | form | example |
 | --- | --- |
 | id | `gym-anna-1a2b3c4d-t1.5-4` |
-| path from the current folder (typed names alone), from the project, or absolute | `gym/anna.mp4` |
+| path from the current folder (only typed names), from the project, or absolute | `gym/anna.mp4` |
 | file name, with as many of its folders as needed | `anna.mp4`, `gym/anna.mp4` |
 | file name without its suffix | `anna`, `gym/anna` |
 | start of an id | `gym-anna` |
 
-`#1.5-4` behind it is a part of the film in seconds (`#1.5-`: to its end), `#2` a person, `#1.5-4#2`
+After it, `#1.5-4` is a part of the film in seconds (`#1.5-`: to its end), `#2` a person, `#1.5-4#2`
 both. A name without a part is the whole film, or its only part; without a person, the first one, or
-the only one whom the project has of the film (of the part, if that is named). The person is decided
+the only person of the film (of the part, if it is named) in the project. The person is decided
 before the part, so that a name means the same person in tables, where it stands for all parts. Of
-several films that fit, the one that is spelled exactly so is meant, or else the one in the current
-folder. Spelling is compared in NFC; the case of letters counts unless the file system says that
-both names are one file.
+several films that fit, the name means the one with exactly this spelling, or else the one in the
+current folder. Spelling is compared in NFC; the case of letters counts unless the file system says
+that both names are one file.
 """
 
 from __future__ import annotations
@@ -40,13 +39,12 @@ _KEYS = re.compile(
     rf"(?P<film>.+?)(?:#(?P<start>{_SECONDS})-(?P<end>{_SECONDS})?)?(?:#(?P<person>[1-9]\d{{0,6}}))?",
     re.DOTALL,
 )
-_ROUNDED = 0.006  # seconds between a part and how a title rounds it
+_ROUNDED = 0.006  # most seconds between a part and its rounded form in a title
 
 
 @dataclass(frozen=True)
 class ClipName:
-    """A name taken apart. part: its first second and its end, None = not given; person: 0 = not
-    given."""
+    """A parsed name. part: its first second and end, None = not named; person: 0 = not named."""
 
     film: str
     part: tuple[float, float] | None = None
@@ -54,21 +52,21 @@ class ClipName:
 
     @classmethod
     def parse(cls, text: str) -> ClipName:
-        """Take the keys off the end of a name; a name without keys is its own film."""
-        found = _KEYS.fullmatch(text)
-        if found is None:
+        """Split a name into film, part and person; a name without keys is only a film."""
+        match = _KEYS.fullmatch(text)
+        if match is None:
             return cls(text)
-        film, start, end, person = found.group("film", "start", "end", "person")
+        film, start, end, person = match.group("film", "start", "end", "person")
         part = None if start is None else (float(start), float(end) if end else inf)
         return cls(film, part, int(person or 0))
 
     @property
     def has_keys(self) -> bool:
-        """Whether it names a part or a person."""
+        """Whether the name has a part or a person."""
         return self.part is not None or self.person > 0
 
     def of_part(self, videos: Sequence[Video]) -> list[Video]:
-        """Those of the clips that show the part: exactly it, or else as titles round it."""
+        """Return the clips that show the part: exactly it, or else as titles round it."""
         assert self.part is not None
         spans = [(video, *_span(video)) for video in videos]
         start, end = self.part
@@ -91,32 +89,32 @@ def _text(start: float, end: float) -> str:
 
 
 def is_part(video: Video) -> bool:
-    """Whether a clip leaves out a part of its film."""
+    """Return whether a clip leaves out a part of its film."""
     return bool(video.options) and ClipOptions.from_text(video.options).is_cut
 
 
 def keys_of(video: Video) -> str:
-    """`#1.5-4#2`: what stands behind the name of a film for this part and person of it."""
+    """Return what follows the name of a film for the part and person of a clip: `#1.5-4#2`."""
     part = ClipOptions.from_text(video.options).part if video.options else ""
     return (f"#{part}" if part else "") + (f"#{video.person}" if video.person > 1 else "")
 
 
-# --- spelling: one file, however its name is written ----------------------------------------------
+# --- spelling: one file under several spellings ---------------------------------------------------
 
 
 def nfc(text: str) -> str:
-    """The text with composed letters, as names are compared; macOS lists decomposed ones."""
+    """Return text with composed letters, for comparison of names; macOS lists decomposed ones."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def folded(path: str) -> str:
-    """Equal for paths that may be one file on some file system."""
+    """Return text that is equal for paths that may be one file on some file system."""
     return nfc(path).casefold()
 
 
 def is_same_file(a: str, b: str) -> bool:
-    """Whether two resolved paths are one file: the same text, names that the file system takes for
-    one, or two spellings of which at most one exists."""
+    """Return whether two resolved paths are one file: the same text, one file by the file system,
+    or two spellings of which at most one exists."""
     if a == b:
         return True
     if folded(a) != folded(b):
@@ -127,8 +125,8 @@ def is_same_file(a: str, b: str) -> bool:
 
 
 def as_on_disk(path: str) -> str:
-    """The path as the file system spells it, if only composed or decomposed letters differ; the
-    path itself if it exists or nothing fits."""
+    """Return the path as the file system spells it, if only composed or decomposed letters differ;
+    the path itself if it exists or nothing fits."""
     if path.isascii() or "\0" in path or os.path.lexists(path):
         return path
     folder, name = os.path.split(path.rstrip(os.sep))
@@ -143,7 +141,7 @@ def as_on_disk(path: str) -> str:
 
 
 def current_folder() -> Path | None:
-    """The current folder, None if it was removed."""
+    """Return the current folder, None if it was removed."""
     try:
         return Path.cwd()
     except OSError:

@@ -1,8 +1,8 @@
-"""Configuration: frozen dataclasses <-> TOML; unknown keys are refused with a suggestion.
+"""Configuration: frozen dataclasses <-> TOML; an unknown key is an error with a suggestion.
 
 Precedence, lowest first: the defaults below, the preset (la2ds_cli/core/presets/NAME.toml), the
 project's project.toml, `--set section.key=value`. Numbers that define a training recipe are in the
-presets and here, never in the network or the loop.
+presets and here, never in the network or the training loop.
 """
 
 from __future__ import annotations
@@ -46,17 +46,18 @@ class Config:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
 
     def to_dict(self) -> dict[str, Any]:
-        """Nested plain dict, ready for TOML or JSON."""
+        """Return a nested plain dict, ready for TOML or JSON."""
         return dataclasses.asdict(self)
 
 
 def preset_names() -> list[str]:
-    """Names of the shipped presets."""
+    """Return the names of the shipped presets."""
     return sorted(path.stem for path in _PRESETS.glob("*.toml"))
 
 
 def read_preset(name: str) -> dict[str, Any]:
-    """The file of a shipped preset as a nested dict; UserError (exit 2) lists the known names."""
+    """Read the file of a shipped preset as a nested dict. Raises UserError (exit 2) with a list of
+    names."""
     check_choice("preset", name, preset_names())
     text = (_PRESETS / f"{name}.toml").read_text("utf-8")
     return tomllib.loads(text)
@@ -64,7 +65,7 @@ def read_preset(name: str) -> dict[str, Any]:
 
 @cache
 def _preset_config(name: str) -> Config:
-    """A preset applied on top of the one that it names as `preset`, or of the defaults."""
+    """Return a preset on top of the one that it names as `preset`, or of the defaults."""
     settings = read_preset(name)
     base = settings.pop("preset", None)
     return _apply(_preset_config(base) if base else Config(), settings, f"preset {name}")
@@ -78,13 +79,24 @@ def load_config(
 ) -> Config:
     """Merge defaults, preset, project settings and `section.key=value` overrides.
 
-    `preset` wins over the one named in the project settings. Raises UserError (exit 2) naming
-    the unknown key and the nearest known one, or the value that does not fit its type, such as a
-    preset that is not text.
+    Parameters
+    ----------
+    project_settings
+        The content of project.toml.
+    preset
+        Replaces the preset named in `project_settings`.
+    overrides
+        Texts `section.key=value`.
+
+    Raises
+    ------
+    UserError
+        Exit 2 for an unknown key, with the nearest known one, and for a value that does not fit its
+        type, such as a preset that is not text.
     """
     settings = dict(project_settings or {})
-    named = settings.pop("preset", "default")
-    chosen = preset or named
+    default = settings.pop("preset", "default")
+    chosen = preset or default
     if not isinstance(chosen, str):
         raise UserError(
             f"project.toml: preset must be a name in quotes, not {_short(chosen)}",
@@ -117,7 +129,7 @@ def _parse_override(text: str) -> dict[str, Any]:
 
 
 def _apply(config: Config, settings: Mapping[str, Any], origin: str) -> Config:
-    sections = [one.name for one in dataclasses.fields(config) if one.name != "preset"]
+    sections = [each.name for each in dataclasses.fields(config) if each.name != "preset"]
     changed = {}
     for name, values in settings.items():
         if name not in sections:
@@ -141,7 +153,7 @@ def _apply(config: Config, settings: Mapping[str, Any], origin: str) -> Config:
 
 @cache
 def kinds(section: type) -> dict[str, tuple[Any, Range]]:
-    """Return the type of each setting of a section, and the range that a number must lie in."""
+    """Return the type of each setting of a section, and the range of its values if a number."""
     hints = get_type_hints(section, include_extras=True)
     parts = {name: getattr(hint, "__metadata__", (Range(),)) for name, hint in hints.items()}
     return {name: (hint, parts[name][0]) for name, hint in get_type_hints(section).items()}
@@ -151,7 +163,8 @@ _KINDS = {int: "a whole number", float: "a number", str: "a text in quotes", boo
 
 
 def _coerced(value: Any, hint: Any, where: str) -> Any:
-    """The value, checked against its type hint or Literal choices; an int becomes a float."""
+    """Check a value against its type hint or Literal choices, and return it; an int becomes a float
+    if the hint is float."""
     choices = get_args(hint)
     if choices:
         if value not in choices or isinstance(value, bool) != isinstance(choices[0], bool):
@@ -178,10 +191,10 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _unknown(name: str, known: list[str], origin: str, kind: str) -> UserError:
-    near = did_you_mean(name, known)
+def _unknown(name: str, names: list[str], origin: str, kind: str) -> UserError:
+    near = did_you_mean(name, names)
     hint = f"{near}otherwise delete it" if near else "delete it"
     return UserError(
         f"{origin}: unknown {kind} '{name}'; it may be misspelt, or removed since an older version",
-        hint=f"{hint}; known: {', '.join(sorted(known))}",
+        hint=f"{hint}; known: {', '.join(sorted(names))}",
     )

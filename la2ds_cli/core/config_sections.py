@@ -1,8 +1,8 @@
-"""The settings of each step. Units and meaning are beside every field, or above it;
+"""The settings of each step. The comment beside or above a field states unit and meaning;
 scripts/write_docs.py turns them into docs/reference/settings.md.
 
-Fields are str, int, float, bool or Literal, so that each maps to one TOML value. A plain number may
-be from 0 to that of `Range`.
+Fields are str, int, float, bool or Literal, so that each maps to one TOML value. A number without a
+`Range` of its own may be from 0 to 1e9.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ AT_LEAST_0, ABOVE_0 = "at least 0", "more than 0"
 
 
 class Range(NamedTuple):
-    """The range of a number. A value beyond `most` is a mistake, and would exhaust memory or time
-    far from where it was written."""
+    """The range of a number. A value above `most` is a mistake that would exhaust memory or time
+    far from the place where it was written."""
 
     rule: str = AT_LEAST_0
     most: float = 1e9
 
     def check(self, name: str, value: float) -> None:
-        """Raise UserError (exit 2) for the value of a setting that is out of range; NaN is."""
+        """Raise UserError (exit 2) for a setting whose value is out of range or NaN."""
         if not 0 <= value <= self.most or (value == 0 and self.rule == ABOVE_0):
             beyond = self.most <= 1 or value > self.most
             rule = self.rule + f" and at most {self.most:.10g}" * beyond

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
 
 _LISTED = 40  # a longer batch lists only the items with a problem
-_APART = 0.1  # seconds between two events of one task
+_APART = 0.1  # least seconds between two events of a task
 _STYLES = {"ok": "green", "cached": "dim", "degraded": "yellow", "skipped": "red", "failed": "red"}
 
 
 def _indented(text: str) -> str:
-    """`printable`, but line feeds are kept, with the following line indented, so that no part of a
-    name can look like a separate line."""
+    """Return `printable` text in which line feeds stay, with following lines indented, so that no
+    part of a name can look like a line of la2ds."""
     first, *rest = map(printable, text.split("\n"))
     return "\n".join([first, *(line if line.startswith("  ") else f"  {line}" for line in rest)])
 
@@ -56,7 +56,7 @@ def _event(**event: Any) -> None:
 
 
 def _print(text: str, *, stderr: bool, style: str | None = None) -> None:
-    """Print one line as it is. Only a style needs rich, which takes 20 ms to import and print."""
+    """Print one line unchanged. Only a style needs rich, which takes 20 ms."""
     if style is not None:
         _rich(stderr=stderr).print(text, style=style)
         return
@@ -91,7 +91,8 @@ def traceback(text: str) -> None:
 
 
 def to_plain(value: Any) -> Any:
-    """JSON types for dataclasses, paths, enums and numpy values; NaN and infinity become None."""
+    """Return a value in JSON types, from dataclasses, paths, enums and numpy; NaN and infinity
+    become None."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Enum):
@@ -111,15 +112,15 @@ def to_plain(value: Any) -> Any:
 
 
 def _print_json(data: Mapping[str, Any], indent: int | None = None) -> None:
-    """On stdout, with characters escaped that are unsafe on a terminal. Line feeds are those of the
-    layout: inside a text they are escaped already."""
+    """Print JSON on stdout, with characters escaped that are unsafe on a terminal. Line feeds are
+    part of the layout: inside a text they are already escaped."""
     lines = json.dumps(to_plain(data), indent=indent, ensure_ascii=False).split("\n")
     escaped = (UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line) for line in lines)
     _print("\n".join(escaped), stderr=False)
 
 
 class Console:
-    """Output of one command, used in a `with` block that ends its progress bar.
+    """The output of one command, used in a `with` block that ends its progress bar.
 
     The command passes `progress` to its step.
     """
@@ -139,25 +140,25 @@ class Console:
             call()
 
     def at_end(self, call: Callable[[], None]) -> None:
-        """Call a function when the command has ended, also by an error."""
+        """Call a function when the command ends, also by an error."""
         self._at_end.append(call)
 
     def note(self, text: str) -> None:
-        """One line on stderr, unless --quiet."""
+        """Print one line on stderr, unless --quiet."""
         self.progress.note(text)
 
     def line(self, text: str = "", style: str | None = None) -> None:
-        """One line of the result on stdout, unless --json."""
+        """Print one line of the result on stdout, unless --json."""
         if not self.as_json:
             _print(printable(text), stderr=False, style=style)
 
     def files(self, paths: Iterable[Path]) -> None:
-        """The files that were written, a line each."""
+        """Print the files that were written, one per line."""
         for path in paths:
             self.line(str(path))
 
     def rendered(self, content: RenderableType) -> None:
-        """A rich renderable on stdout, unless --json; 110 columns wide in a pipe."""
+        """Print a rich renderable on stdout, unless --json; 110 columns wide in a pipe."""
         if not self.as_json:
             from rich.console import Console as RichConsole
 
@@ -165,7 +166,7 @@ class Console:
             RichConsole(highlight=False, width=width).print(content)
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Columns aligned with spaces, never truncated, so that pipes get complete values."""
+        """Print a table aligned with spaces, unless --json; values are never truncated."""
         if self.as_json:
             return
         from rich.cells import cell_len
@@ -177,7 +178,7 @@ class Console:
             self.line("  ".join(padded).rstrip(), "bold" if number == 0 else _STYLES.get(row[0]))
 
     def items(self, results: Sequence[ItemResult]) -> None:
-        """The outcome of a batch: a table, and a line of counts."""
+        """Print the outcome of a batch: a table, and a line of counts."""
         listed = results
         if len(results) > _LISTED:
             listed = [r for r in results if r.status not in ("ok", "cached") or r.code]
@@ -189,24 +190,24 @@ class Console:
         self.line(summary(results))
 
     def document(self, command: str, data: Mapping[str, Any]) -> None:
-        """The JSON document of a command, only with --json."""
+        """Print the JSON document of a command, only with --json."""
         if self.as_json:
             _print_json({"schema_version": 1, "command": command, **data}, indent=2)
 
     def record(self, data: Mapping[str, Any]) -> None:
-        """One line of JSON, only with --json, for commands that report events as they happen; it is
-        flushed at once."""
+        """Print one line of JSON, only with --json, and flush it, for commands that report events
+        as they happen."""
         if self.as_json:
             _print_json(data)
 
     def status(self, text: str) -> None:
-        """A line that the next one replaces, only on a terminal; empty = ended."""
+        """Show a line that the next one replaces, only on a terminal; empty clears it."""
         if not (self.quiet or self.as_json) and _is_terminal(sys.stdout):
             sys.stdout.write(f"\r\x1b[K{printable(text)}")
             sys.stdout.flush()
 
     def item(self, result: ItemResult) -> None:
-        """An item of a batch that is done while others are not, reported only to programs."""
+        """Report a finished item while the batch runs, only to programs."""
         if _for_programs():
             _event(item=to_plain(result))
 
@@ -222,7 +223,7 @@ def _explain(result: ItemResult) -> str:
 
 
 def summary(results: Sequence[ItemResult]) -> str:
-    """`12 ok, 3 cached, 1 failed`: the count of every status that occurs, ok first."""
+    """Return the count of every status that occurs, ok first: `12 ok, 3 cached, 1 failed`."""
     count = Counter(result.status for result in results)
     parts = [f"{count[status]} {status}" for status in _STYLES if count[status]]
     return ", ".join(parts) or "nothing to do"
@@ -239,7 +240,7 @@ def _is_terminal(stream: TextIO) -> bool:
 
 
 class LineProgress(Progress):
-    """For logs and pipes: a line at the start of a task, and at most one per tenth of it."""
+    """Progress in logs and pipes: a line at the start of a task, and at most one per tenth."""
 
     _total: float | None = None
     _done = 0.0
@@ -247,7 +248,7 @@ class LineProgress(Progress):
     def begin(self, label: str, total: float | None = None, done: float = 0.0) -> None:
         self._label, self._total, self._first, self._done = label, total, done, done
         self._tenth = int(10 * done / total) if total else 0
-        self._begun = self._told = time.monotonic()
+        self._begun = self._shown = time.monotonic()
         warn(f"{label} ...")
 
     def advance(self, amount: float = 1) -> None:
@@ -255,8 +256,8 @@ class LineProgress(Progress):
         if not self._total:
             return
         tenth, now = int(10 * self._done / self._total), time.monotonic()
-        if self._tenth < tenth < 10 and now - self._told >= 1:
-            self._tenth, self._told = tenth, now
+        if self._tenth < tenth < 10 and now - self._shown >= 1:
+            self._tenth, self._shown = tenth, now
             pace = (now - self._begun) / (self._done - self._first)
             left = pace * (self._total - self._done)
             warn(f"{self._label}: {10 * tenth} %, about {duration(left)} left")
@@ -269,7 +270,7 @@ class LineProgress(Progress):
 
 
 class EventProgress(Progress):
-    """For programs that run la2ds, with LA2DS_PROGRESS=json: a line of JSON for each event.
+    """Progress for programs that run la2ds, with LA2DS_PROGRESS=json: a line of JSON per event.
 
     Keys: `task` begins ("" = ended); `share` of it that is done, 0 to 1 or null if its length is
     unknown, at most ten times a second; `item` of a batch that is done, as in `--json`; `note`,
@@ -280,14 +281,14 @@ class EventProgress(Progress):
     _done = 0.0
 
     def begin(self, label: str, total: float | None = None, done: float = 0.0) -> None:
-        self._total, self._done, self._told = total, done, -math.inf
+        self._total, self._done, self._shown = total, done, -math.inf
         _event(task=label, share=done / total if total else None)
 
     def advance(self, amount: float = 1) -> None:
         self._done += amount
         now = time.monotonic()
-        if self._total and now - self._told >= _APART:
-            self._told = now
+        if self._total and now - self._shown >= _APART:
+            self._shown = now
             _event(share=min(self._done / self._total, 1.0))
 
     def end(self) -> None:
@@ -298,7 +299,7 @@ class EventProgress(Progress):
 
 
 class BarProgress(Progress):
-    """For terminals: one bar with the time left; notes stay above it."""
+    """Progress on terminals: one bar with the time left; notes stay above it."""
 
     def __init__(self) -> None:
         self._bar: Any = None

@@ -1,4 +1,4 @@
-"""CSV tables of a project: writing, and checked reading of hand-edited ones."""
+"""CSV tables of a project: write them, and read hand-edited ones with checks."""
 
 from __future__ import annotations
 
@@ -16,34 +16,36 @@ from la2ds_cli.core.errors import Mismatch
 from la2ds_cli.core.table_size import check_table_size
 
 Row = TypeVar("Row")
-MOST_ROWS = 250_000  # of a project of 100,000 clips, videos.csv has 100,000
+MOST_ROWS = 250_000  # videos.csv of 100,000 clips has 100,000
 MOST_CELLS = 5_000_000
 MOST_COLUMNS = 1_000
-# Where a cell may begin: programs disagree on the separator, and some break a cell at its lines.
+# Where a cell may begin: programs disagree on the separator, and some end a cell at a line break.
 _START = r"(?:^|(?<=[;\t\r\n]))"
-_FORMULA = r"(?='*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])"  # also of full width
+_FORMULA = r"(?='*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20])"  # also full-width signs
 _UNMARKED = re.compile(_START + _FORMULA)
 _MARK = re.compile(_START + "'" + _FORMULA)
 
 
 class _Echo:
-    """What csv.writer writes a row to, and returns. The writer must end rows with CR LF: before
-    Python 3.13 it quotes a CR or LF only if its line terminator contains it, and the reader takes a
-    bare one for the end of a row."""
+    """A stream for csv.writer that returns each row, with a line feed at its end.
+
+    The writer must end rows with CR LF: before Python 3.13 it quotes a CR or LF only if its line
+    terminator contains it, and the reader takes a bare one for the end of a row.
+    """
 
     def write(self, row: str) -> str:
         return row.removesuffix("\r\n") + "\n"
 
 
 def table_text(header: Iterable[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table as CSV text; lines end with a line feed on every system. Cells are `inert`."""
+    """Return a table as CSV text; lines end with a line feed on every system. Cells are `inert`."""
     writer = csv.writer(_Echo(), lineterminator="\r\n")
     lines = (writer.writerow([inert(cell) for cell in row]) for row in (header, *rows))
     return "".join(lines)  # pyright: ignore[reportArgumentType] (what write returns)
 
 
 def table_of(columns: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Rows, column -> cell, as CSV. columns: named as `column_keys` says; each counts once."""
+    """Return rows, column -> cell, as CSV. columns: named as by `column_keys`; each counts once."""
     names = list(dict.fromkeys(columns))
     header = [name.rstrip("\0") for name in names]
     return table_text(header, ([row.get(name, "") for name in names] for row in rows))
@@ -55,13 +57,23 @@ def read_rows(
     hint: str,
     check: Callable[[Sequence[str]], None] | None = None,
 ) -> list[Row]:
-    """Parsed rows of a CSV file with a header, in UTF-8 with or without a byte-order mark.
+    """Read the rows of a CSV file with a header, in UTF-8 with or without a byte-order mark.
 
-    parse: makes a value of a row, column -> text. Columns are named as `column_keys` says, and the
-    apostrophe of an `inert` cell is taken off. check: gets the names of the columns, none if the
-    file is empty. Either may raise KeyError or ValueError, which becomes a UserError (exit 5) that
-    names the line. hint: describes the expected file. Raises UserError (exit 3) if the file cannot
-    be opened, and (exit 5) for more than MOST_ROWS, MOST_CELLS or MOST_COLUMNS.
+    Parameters
+    ----------
+    parse
+        Makes a value from a row, column -> text. Columns are named as by `column_keys`, and the
+        apostrophe of an `inert` cell is removed. May raise KeyError or ValueError.
+    hint
+        Describes the expected file, for errors.
+    check
+        Gets the names of the columns, none if the file is empty. May raise as `parse`.
+
+    Raises
+    ------
+    UserError
+        Exit 3 if the file cannot be opened; exit 5, with the line, for an error of `parse` or
+        `check`, and for more than MOST_ROWS, MOST_CELLS or MOST_COLUMNS.
     """
     line = 1
     try:
@@ -89,16 +101,16 @@ def read_rows(
         problem = f"column {error} is missing" if isinstance(error, KeyError) else str(error)
         if isinstance(error, UnicodeDecodeError):
             problem = "it is not UTF-8 text"
-        said = f"{path} line {line} cannot be read: {problem}"
-        raise Mismatch(said, hint=hint) from error
+        message = f"{path} line {line} cannot be read: {problem}"
+        raise Mismatch(message, hint=hint) from error
 
 
 def column_keys(columns: Sequence[str]) -> list[str]:
-    """Return the names of columns, each only once.
+    """Return the names of columns, made unique.
 
-    Spreadsheets write columns without a name; from the second one on, null characters follow, which
-    `table_of` takes off. Raises ValueError for any other name that appears twice, and for more than
-    MOST_COLUMNS.
+    Spreadsheets write columns without a name; from the second one on, they get null characters,
+    which `table_of` removes. Raises ValueError for any other name that appears twice, and for more
+    than MOST_COLUMNS.
     """
     if len(columns) > MOST_COLUMNS:
         raise ValueError(f"it has more than {MOST_COLUMNS:,} columns")
@@ -112,7 +124,7 @@ def column_keys(columns: Sequence[str]) -> list[str]:
 
 
 def number_cell(value: float, digits: int) -> str:
-    """A number with this many decimals; an empty cell if it is NaN or infinite."""
+    """Return a number with this many decimals; an empty cell if it is NaN or infinite."""
     return f"{value:.{digits}f}" if math.isfinite(value) else ""
 
 
@@ -120,9 +132,11 @@ def number_cell(value: float, digits: int) -> str:
 
 
 def inert(cell: Any) -> Any:
-    """Text that a spreadsheet would take for a formula, or for several cells with one, with an
-    apostrophe in front of it, as people type it there; numbers and other text unchanged.
-    `read_rows` removes it again."""
+    """Return a cell that no spreadsheet takes for a formula, or for several cells with one.
+
+    Such text gets an apostrophe in front, as people type it in spreadsheets; `read_rows` removes
+    it. Numbers and other text are unchanged.
+    """
     if not isinstance(cell, str):
         return cell
     try:
@@ -133,5 +147,5 @@ def inert(cell: Any) -> Any:
 
 
 def without_mark(cell: str) -> str:
-    """Inverse of `inert` for text."""
+    """Undo `inert` for text."""
     return _MARK.sub("", cell)

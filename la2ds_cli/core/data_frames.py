@@ -1,4 +1,4 @@
-"""Results as data frames of pandas, which is an extra."""
+"""Results as data frames of pandas, an optional package."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The compute device, without silently replacing the one the user named, its threads, and kernels
-that are compiled when they are first called.
+"""The compute device, numbers of threads, and kernels that are compiled at their first call.
 
-Limits on threads hold for a block, and are given back. That of torch concerns the calling thread
-alone. That of numpy's BLAS has to be one for the whole process (`one_blas_thread`).
+A device that the user named is never silently replaced. Limits on threads hold for a block, and are
+then restored. That of torch concerns only the calling thread; that of numpy's BLAS has to hold for
+the whole process (`one_blas_thread`).
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ DeviceName = Literal["auto", "cpu", "cuda"]
 
 
 def resolve_device(name: DeviceName) -> torch.device:
-    """The torch device, as `device_type`."""
+    """Return the torch device of a name, as `device_type`."""
     import torch
 
     return torch.device(device_type(name))
 
 
 def device_type(name: DeviceName) -> Literal["cpu", "cuda"]:
-    """What a device name means here; `auto` is CUDA if it works and the CPU otherwise.
+    """Return the device of a name on this machine; `auto` is CUDA if it works, else the CPU.
 
     Raises UserError (exit 2) for another name, and (exit 6) if `cuda` was named and cannot be used.
     """
@@ -54,11 +54,10 @@ def device_type(name: DeviceName) -> Literal["cpu", "cuda"]:
 
 
 def _has_gpu_driver() -> bool:
-    """Whether torch may find a GPU. It needs a second to load, for nothing where there is no
-    driver."""
-    if "torch" in sys.modules or Path("/dev/kfd").exists():  # the latter is AMD's
+    """Return whether torch may find a GPU, without loading torch, which takes a second."""
+    if "torch" in sys.modules or Path("/dev/kfd").exists():  # kfd: AMD
         return True
-    with own_folder():  # of a command: an empty part of a search path means the current folder
+    with own_folder():  # an empty part of a search path means the current folder
         try:
             ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
         except OSError:
@@ -67,14 +66,14 @@ def _has_gpu_driver() -> bool:
 
 
 def available_cores() -> int:
-    """Cores this process may run on."""
+    """Return the number of cores that this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def free_cores() -> int:
-    """Cores this process may run on, minus those busy by the load average; at least 1.
+    """Return the cores that this process may run on, minus the load average; at least 1.
 
     OpenMP barriers make two threads several times slower than one on a busy pair of cores.
     """
@@ -92,8 +91,8 @@ def free_cores() -> int:
 def torch_threads(count: int) -> Iterator[None]:
     """Let operations of torch that this thread starts use `count` threads within the block.
 
-    OpenMP, and torch with it, keeps the number for each thread, so other threads keep theirs, and
-    so do those that are started meanwhile. torch.set_num_threads would change them all.
+    OpenMP, and so torch, has a number for each thread, so those of other threads, and of threads
+    started meanwhile, do not change. torch.set_num_threads would change them all.
     """
     import torch
 
@@ -116,11 +115,11 @@ def torch_uses_one_thread() -> None:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Let numpy's matrix products use one thread within the block: of small matrices, threads wait
-    for each other longer than they compute.
+    """Let numpy's matrix products use one thread within the block, which is faster for small
+    matrices.
 
-    OpenBLAS has one number of threads for the whole process. The last block that ends gives it
-    back, unless somebody else has changed it meanwhile.
+    OpenBLAS has one number of threads for the whole process. The last block that ends restores it,
+    unless other code has changed it meanwhile.
     """
     global _blas_users, _blas_before
     with _blas_changing:
@@ -154,7 +153,7 @@ def _set_threads(libraries: Sequence[Any], count: int) -> list[tuple[Any, int]]:
 
 @cache
 def _libraries(kind: str) -> Sequence[Any]:
-    """Return the libraries of a kind, `blas` or `openmp`, that are loaded when first asked for."""
+    """Return the libraries of a kind, `blas` or `openmp`, that are loaded at the first call."""
     from threadpoolctl import ThreadpoolController
 
     return tuple(ThreadpoolController().select(user_api=kind).lib_controllers)
@@ -163,14 +162,14 @@ def _libraries(kind: str) -> Sequence[Any]:
 # --- kernels compiled by numba --------------------------------------------------------------------
 
 # Importing numba and loading compiled kernels takes as long as aligning hundreds of short clips
-# with numpy. A step that can do both asks `compiling_pays`.
-LOADING = 0.3  # seconds of CPU: importing numba and loading its kernels from its cache
+# with numpy. A step that can do both calls `compiling_pays`.
+LOADING = 0.3  # seconds of CPU to import numba and to load kernels from its cache
 
-_done_without = 0.0  # seconds of this process
+_done_without = 0.0  # seconds that numpy worked in this process
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """As numba.njit(cache=True), but without importing numba at import time."""
+    """Decorate a function as numba.njit(cache=True), without importing numba at import time."""
 
     @cache
     def kernel() -> Callable[..., Any]:
@@ -186,9 +185,11 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def compiling_pays(seconds: float) -> bool:
-    """Whether to use a kernel for work that takes numpy this many seconds: no, until the work done
-    without one in this process adds up to LOADING. The total time is then at most twice the
-    minimum, whatever follows."""
+    """Return whether to use a kernel for work that takes numpy this many seconds.
+
+    The answer is no until the work by numpy in this process adds up to LOADING. The total time is
+    then at most twice the minimum, whatever follows.
+    """
     global _done_without
     if _done_without + seconds > LOADING:
         return True

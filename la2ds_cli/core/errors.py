@@ -1,4 +1,4 @@
-"""Errors a user can act on, and the exit codes of the command line (docs/reference/codes.md).
+"""Errors that a user can act on, and exit codes of the command line (docs/reference/codes.md).
 
 A `UserError` is printed as one sentence plus a hint; any other exception is a bug and keeps its
 traceback (exit code 1).
@@ -19,7 +19,7 @@ from la2ds_models.startup import is_own_process
 
 
 class ExitCode(IntEnum):
-    """Process exit codes, one per failure mode."""
+    """Process exit codes, one per kind of failure."""
 
     OK = 0
     BUG = 1
@@ -35,11 +35,11 @@ class ExitCode(IntEnum):
 
 
 class UserError(Exception):
-    """A problem the user can solve.
+    """A problem that the user can solve.
 
-    message: one sentence that states the problem; hint: the next thing to type or do (may be
-    empty); exit_code: None = that of the class; code: stable short code of the item status, e.g.
-    `V001` (docs/reference/codes.md), may be empty.
+    message: one sentence that states the problem; hint: the next thing to type or do, may be empty;
+    exit_code: None = that of the class; code: stable short code such as `V001`
+    (docs/reference/codes.md), may be empty.
     """
 
     exit_code = ExitCode.USAGE
@@ -55,7 +55,7 @@ class UserError(Exception):
         self.code = code
 
     def about(self, name: str) -> UserError:
-        """The same error, with `name` in front of its message unless the message has it."""
+        """Return the same error, with `name` in front of its message unless it contains it."""
         if name in self.message:
             return self
         return UserError(
@@ -82,34 +82,34 @@ class Mismatch(UserError):
 
 
 class Unavailable(UserError):
-    """A device, weights or a package that is not there (exit 6)."""
+    """A device, weights or a package that is missing (exit 6)."""
 
     exit_code = ExitCode.ENVIRONMENT
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The beginning of a hint that asks for the known name nearest to an unknown one; empty if none
-    is near."""
-    near = get_close_matches(name, list(known), n=1)
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return the beginning of a hint with the nearest of `names`; empty if none is near."""
+    near = get_close_matches(name, list(names), n=1)
     return f"did you mean '{near[0]}'? " if near else ""
 
 
-def check_choice(what: str, given: object, known: Collection[str]) -> None:
-    """Raise UserError (exit 2) for the name of something that is none of the known ones."""
-    if given not in known:
-        hint = f"{did_you_mean(str(given), known)}known: {', '.join(known)}"
-        raise UserError(f"unknown {what} '{given}'", hint=hint)
+def check_choice(what: str, name: object, names: Collection[str]) -> None:
+    """Raise UserError (exit 2) for a name that is none of `names`. what: kind of thing it names."""
+    if name not in names:
+        hint = f"{did_you_mean(str(name), names)}known: {', '.join(names)}"
+        raise UserError(f"unknown {what} '{name}'", hint=hint)
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of a library's error message, at most 300 characters, or the class of the
-    error if the message is empty. PyTorch's advice to load a file so that it could run code, which
-    stands before its reason, is left out."""
-    said = str(error).strip()
-    if said.startswith("Weights only load failed"):
-        reason = said.partition("WeightsUnpickler error:")[2] or said.partition("\n")[2]
-        said = reason.strip().partition(". Please use")[0]
-    return said.partition("\n")[0].strip()[:300] or type(error).__name__
+    """Return the first line of an error's message, at most 300 characters, or its class.
+
+    PyTorch's advice to load a file in a way that could run code is left out.
+    """
+    text = str(error).strip()
+    if text.startswith("Weights only load failed"):
+        reason = text.partition("WeightsUnpickler error:")[2] or text.partition("\n")[2]
+        text = reason.strip().partition(". Please use")[0]
+    return text.partition("\n")[0].strip()[:300] or type(error).__name__
 
 
 # --- packages of an extra ---------------------------------------------------------------------
@@ -119,12 +119,16 @@ def first_line(error: BaseException) -> str:
 def optional_import(
     modules: Sequence[str], missing: str, hint: str, *, repair: str = ""
 ) -> Iterator[None]:
-    """Context for the import of an optional package; raises UserError (exit 6) if it fails.
+    """Context for the import of an optional package. Raises UserError (exit 6) if it fails.
 
-    modules: top modules of the extra; if importing one of these fails as not found, the package
-    counts as not installed. missing: the message in that case, in which {package} is the module.
-    hint: what to do then. repair: what to do if the package is installed but cannot be imported,
-    if that differs.
+    Parameters
+    ----------
+    modules
+        Top modules of the package; if one of them is not found, it counts as not installed.
+    missing, hint
+        Message and hint in that case; {package} in the message is the module.
+    repair
+        Hint if the package is installed but cannot be imported; empty = `hint`.
     """
     try:
         yield
@@ -133,8 +137,9 @@ def optional_import(
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name in modules:
             raise Unavailable(missing.format(package=error.name), hint=hint) from error
-        said = f"the package {modules[0]} is installed but cannot be imported: {first_line(error)}"
-        raise Unavailable(said, hint=repair or hint) from error
+        reason = first_line(error)
+        message = f"the package {modules[0]} is installed but cannot be imported: {reason}"
+        raise Unavailable(message, hint=repair or hint) from error
 
 
 _STDERR, _SILENCED = 2, Lock()
@@ -142,9 +147,11 @@ _STDERR, _SILENCED = 2, Lock()
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Context in which nothing appears on the error stream of a command: LiteRT announces its
-    delegate there, and Ray its settings, past any setting; what fails is an exception. The stream
-    of a program that imports la2ds belongs to all of its threads and stays open."""
+    """Context in which a command prints nothing on stderr; failures are exceptions.
+
+    LiteRT announces its delegate there, and Ray its settings, and no setting prevents it. In a
+    program that imports la2ds, stderr belongs to all its threads and stays as it is.
+    """
     if not is_own_process():
         yield
         return

@@ -1,10 +1,10 @@
-"""What a process has only one of, given back to a program that uses la2ds as a library.
+"""Restore the global state of a program that uses la2ds as a library.
 
-Most is never taken: threads are limited where they are used (`core.device`), folders and import
-hooks belong to processes of la2ds's own (`la2ds_models.startup`). What is left are the traces of
-packages that la2ds is the first to import: some set variables of the environment, which children
-inherit, and one draws from Python's random numbers. Filters of warnings and loggers that a package
-adds when it is imported are its own and stay.
+Most of it never changes: threads are limited where they are used (`core.device`), folders and
+import hooks belong to processes of la2ds's own (`la2ds_models.startup`). What remains are traces of
+packages that la2ds is the first to import: some set environment variables, which child processes
+inherit, and one draws from Python's random numbers. Warning filters and loggers that a package adds
+when it is imported are its own and stay.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ _DRAWS = "rich.style"
 
 @contextmanager
 def unchanged_process() -> Iterator[None]:
-    """Give back what packages that are imported within the block change in the process. Calls in
-    several threads share one block, from the first that begins to the last that ends. Does nothing
-    in a process of la2ds's own."""
+    """Undo what packages imported within the block change in the process.
+
+    Calls in several threads share one block, from the first that begins to the last that ends. Does
+    nothing in a process of la2ds's own.
+    """
     global _users, _before
     if is_own_process():
         yield
@@ -56,7 +58,7 @@ _before: Mapping[str, str] = {}
 
 
 def restore_environment(before: Mapping[str, str], names: Iterable[str]) -> None:
-    """Set variables of the environment, or remove them, as they were `before`."""
+    """Set or remove environment variables so that they are as `before`."""
     for name in names:
         if name not in before:
             os.environ.pop(name, None)
@@ -65,7 +67,7 @@ def restore_environment(before: Mapping[str, str], names: Iterable[str]) -> None
 
 
 def _import_what_draws() -> None:
-    """Import what draws a random number when it is imported, and give the number back at once."""
+    """Import the module that draws a random number at import, and restore the random state."""
     if _DRAWS not in sys.modules:
         state = random.getstate()
         importlib.import_module(_DRAWS)

@@ -1,15 +1,15 @@
-"""Which clips are independent of each other: the one rule behind every split, held-out set, verdict
-and evaluation.
+"""Decide which clips are independent of each other, for every split, held-out set, verdict and
+evaluation.
 
 Two clips belong together if they have one of these in common:
 
 * the source file, however its path is written: parts of a film and people in it;
 * the content of the source (SHA-256): copies and renamed files;
 * all joints of all frames: the same film in another container, which decodes to the same images;
-* the performer (column `group` of videos.csv), where performers count.
+* the performer (column `group` of videos.csv), if performers count.
 
-What belongs together is transitive. A film that was encoded again has other images and joints; only
-its `group` shows that it is one.
+This relation is transitive. A film that was encoded again has other images and joints; only its
+`group` shows that it is the same.
 """
 
 from __future__ import annotations
@@ -38,10 +38,14 @@ def independent_groups(
 
     Parameters
     ----------
-    videos: the clips, each with an id of its own.
-    source: resolves the source file of a clip.
-    joints: `joints_digest` by id, of the clips whose joints are at hand.
-    performers: whether the clips of one performer belong together too.
+    videos
+        The clips, each with an id of its own.
+    source
+        Resolves the source file of a clip.
+    joints
+        `joints_digest` by id, of the clips whose joints were read.
+    performers
+        Whether the clips of one performer belong together, too.
 
     Returns
     -------
@@ -59,8 +63,8 @@ def independent_groups(
     first: dict[Hashable, int] = {}
     for number, video in enumerate(videos):
         for key in _marks(video, source, joints.get(video.id, ""), performers):
-            one, other = sorted((root_of(number), root_of(first.setdefault(key, number))))
-            parent[other] = one
+            low, high = sorted((root_of(number), root_of(first.setdefault(key, number))))
+            parent[high] = low
     groups: dict[int, list[Video]] = {}
     for number, video in enumerate(videos):
         groups.setdefault(root_of(number), []).append(video)
@@ -68,7 +72,7 @@ def independent_groups(
 
 
 def _marks(video: Video, source: Source, joints: str, performers: bool) -> Iterator[Hashable]:
-    """Yield everything that makes a clip belong together with others that have it too."""
+    """Yield the marks of a clip; clips that share one belong together."""
     yield "file", source(video)
     yield "content", video.sha256
     if joints:
@@ -83,9 +87,9 @@ def shared_film(
     source: Source,
     joints: Mapping[str, str] | None = None,
 ) -> tuple[Video, Video] | None:
-    """Return the first clip of `others` that shows a film of `some`, after the clip of `some`.
+    """Return a pair of clips, of `some` and of `others`, that show one film; None without one.
 
-    None if no film is on both sides. A clip that is on both sides is returned twice.
+    It is the first such clip of `others`. A clip that is on both sides is returned twice.
     """
     either = {video.id: video for video in (*some, *others)}
     number = {
@@ -95,37 +99,37 @@ def shared_film(
         )
         for video in group
     }
-    known = {video.id: video for video in some}
+    by_id = {video.id: video for video in some}
     by_group: dict[int, Video] = {}
     for video in some:
         by_group.setdefault(number[video.id], video)
     for video in others:
-        twin = known.get(video.id) or by_group.get(number[video.id])
+        twin = by_id.get(video.id) or by_group.get(number[video.id])
         if twin is not None:
             return twin, video
     return None
 
 
 def same_footage(videos: Sequence[Video], source: Source) -> dict[str, list[str]]:
-    """Return, for each clip that has some, ids of others that show the same moments of a person.
+    """Return the ids of other clips that show the same moments of a person, by id of a clip.
 
     They show one person of one film, and their parts of it overlap: a copy in another folder, or a
-    part beside the whole. Other parts and people of a film are other footage.
+    part beside the whole. Clips without such others are left out.
     """
-    found: dict[str, list[str]] = {}
+    same: dict[str, list[str]] = {}
     for group in independent_groups(videos, source, performers=False):
         parts = [(video, ClipOptions.from_text(video.options)) for video in group]
         for video, part in parts if len(parts) > 1 else ():
-            same = [
+            ids = [
                 other.id
                 for other, shown in parts
                 if other.id != video.id
                 and other.person == video.person
                 and max(part.start, shown.start) < min(part.end, shown.end)
             ]
-            if same:
-                found[video.id] = same
-    return found
+            if ids:
+                same[video.id] = ids
+    return same
 
 
 def joints_digest(pose: PoseSequence) -> str:
@@ -136,6 +140,6 @@ def joints_digest(pose: PoseSequence) -> str:
 
 
 def film_digests(videos: Iterable[Video], joints: Mapping[str, str]) -> list[str]:
-    """Return all digests by which the films of clips are recognised once the clips are gone."""
-    found = {digest for video in videos for digest in (video.sha256, joints.get(video.id, ""))}
-    return sorted(found - {""})
+    """Return all digests that identify the films of clips, also after the clips are gone."""
+    digests = {digest for video in videos for digest in (video.sha256, joints.get(video.id, ""))}
+    return sorted(digests - {""})

@@ -1,4 +1,4 @@
-"""Joints in memory, from whatever found them."""
+"""Poses from arrays of joints in memory, of any origin."""
 
 from __future__ import annotations
 
@@ -15,15 +15,21 @@ def make_pose(
 
     Parameters
     ----------
-    xy: (T, K, 2) pixels, x to the right and y down, NaN = not seen.
-    fps: frames per second.
-    skeleton: name of the set of K joints.
-    score: (T, K) in [0, 1], None = 1 where a joint is seen.
+    xy
+        (T, K, 2) pixels, x to the right and y down, NaN = not seen.
+    fps
+        Frames per second.
+    skeleton
+        Name of the skeleton of K joints.
+    score
+        (T, K) in [0, 1], None = 1 where a joint is seen.
 
     Raises
     ------
-    UserError: (exit 2) for an unknown skeleton.
-    ValueError: for arrays that do not fit it.
+    UserError
+        Exit 5 for an unknown skeleton.
+    ValueError
+        For arrays that do not fit it.
     """
     get_skeleton(skeleton)
     length, seen = len(xy), np.asarray(np.isfinite(xy).all(axis=-1))

@@ -1,9 +1,9 @@
-"""Which files an output may replace, checked before a command computes and again when it writes.
+"""Check which files an output may replace, before a command computes and again when it writes.
 
-An output never replaces an input of its command, the source of a clip, or a file of the project.
-A path that the user typed replaces any other file there. A name that la2ds made up, such as that of
-a second page, replaces only a file that la2ds wrote and nobody has changed since: the digests of
-such files are in `logs/written.json` (docs/reference/file-formats.md). `results/` belongs to la2ds.
+An output never replaces an input of its command, the source of a clip, or a file of the project. A
+path that the user typed replaces any other file there. A name that la2ds derived, such as that of a
+second page, replaces only a file that la2ds wrote and nobody has changed since: the digests of such
+files are in `logs/written.json` (docs/reference/file-formats.md). `results/` belongs to la2ds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from la2ds_cli.core.project_folder import real_path
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.video_list import VideoList
 
-_LEDGER = "written.json"  # in logs/: path -> SHA-256 of what la2ds wrote, or was about to write
+_LEDGER = "written.json"  # in logs/: path -> SHA-256 of content written, or about to be written
 
 
 def checked_outputs(
@@ -37,13 +37,19 @@ def checked_outputs(
 
     Parameters
     ----------
-    what : the kind of file, such as `a page`
-    suffixes : those allowed, in lower case, with the dot
-    inputs : the files, folders of images and clips that the command line names
+    paths
+        The output paths.
+    what
+        The kind of file, such as `a page`, for errors.
+    suffixes
+        Allowed suffixes, in lower case, with the dot.
+    inputs
+        Files, folders of images and clips that the command line names.
 
     Raises
     ------
-    UserError : (exit 2) for another suffix, and as `check_output`
+    UserError
+        Exit 2 for another suffix, and as `check_output`.
     """
     targets, named = list(paths), list(inputs)
     for path in targets:
@@ -58,12 +64,10 @@ def checked_outputs(
 
 
 def check_output(project: StoredProject, path: Path, inputs: Iterable[str | Path] = ()) -> None:
-    """Refuse an output path that is needed for something else, under whatever name.
+    """Raise UserError (exit 2) for an output path that is needed for something else.
 
-    Raises
-    ------
-    UserError : (exit 2) if the path is an input, the source of a clip or a table of the project, or
-        lies in a folder of images that is a clip, or among what the project has computed
+    That is an input, the source of a clip or a table of the project, under any name; and a path in
+    a folder of images that is a clip, or in a folder of computed files.
     """
     if any(_is_file_of(path, name) for name in inputs):
         raise UserError(
@@ -73,7 +77,7 @@ def check_output(project: StoredProject, path: Path, inputs: Iterable[str | Path
         raise UserError(
             f"{path} belongs to the project and would be lost", hint="write to another file"
         )
-    for folder in (real_path(path.parent), real_path(path).parent):  # its own, and that of a link
+    for folder in (real_path(path.parent), real_path(path).parent):  # of the path and of its target
         own = any(folder.is_relative_to(real_path(project.root / name)) for name in KEPT_FOLDERS)
         if own or project.video_list().of_source(folder):
             raise UserError(
@@ -83,12 +87,10 @@ def check_output(project: StoredProject, path: Path, inputs: Iterable[str | Path
 
 
 def write_output(project: StoredProject, path: Path, content: bytes | str) -> None:
-    """Write a file, unless `check_output` refuses it: its path may have become a clip since the
-    command began.
+    """Write a file after another `check_output`: its path may have become a clip since the command
+    began.
 
-    Raises
-    ------
-    UserError : as `check_output` (exit 2) and `artifact.write_bytes` (exit 7)
+    Raises UserError as `check_output` (exit 2) and `artifact.write_bytes` (exit 7).
     """
     data = artifact.encoded(content) if isinstance(content, str) else content
     check_output(project, path)
@@ -98,16 +100,16 @@ def write_output(project: StoredProject, path: Path, content: bytes | str) -> No
 
 
 def remember_output(project: StoredProject, path: Path) -> None:
-    """Note a file that was just written to a path that the user typed, such as a video, so that
-    `is_output` knows it."""
+    """Note a file that was just written to a path that the user typed, such as a video, for
+    `is_output`."""
     if not _is_result(project, path):
         _remember(project, path)
 
 
 def is_output(project: StoredProject, path: Path) -> bool:
     """Return whether la2ds wrote a file at this path that nobody has changed since."""
-    known = artifact.once(artifact.read_document, project.log_path(_LEDGER))
-    digests = known.get(str(real_path(path)), ())
+    written = artifact.once(artifact.read_document, project.log_path(_LEDGER))
+    digests = written.get(str(real_path(path)), ())
     return bool(digests) and path.is_file() and artifact.file_digest(path) in digests
 
 
@@ -115,13 +117,8 @@ def is_output(project: StoredProject, path: Path) -> bool:
 
 
 def check_derived(project: StoredProject, path: Path, inputs: Iterable[str | Path] = ()) -> None:
-    """Refuse a path whose name the user did not type if its file is not one that la2ds wrote.
-
-    Raises
-    ------
-    UserError : (exit 2) outside `results` of the project, for a file that la2ds did not write or
-        that was changed since; and as `check_output`
-    """
+    """Raise UserError (exit 2) for a derived path whose file la2ds did not write, or that was
+    changed since; `results` of the project is exempt. Raises as `check_output`, too."""
     check_output(project, path, inputs)
     if _is_result(project, path) or not os.path.lexists(path):
         return
@@ -133,8 +130,8 @@ def check_derived(project: StoredProject, path: Path, inputs: Iterable[str | Pat
 
 
 def write_derived(project: StoredProject, path: Path, content: bytes | str) -> None:
-    """Write a file whose name the user did not type, unless `check_derived` refuses it. Raises
-    UserError as `check_derived` (exit 2) and `artifact.write_bytes` (exit 7)."""
+    """Write a file to a derived path after `check_derived`. Raises UserError as `check_derived`
+    (exit 2) and `artifact.write_bytes` (exit 7)."""
     data = artifact.encoded(content) if isinstance(content, str) else content
     check_derived(project, path)
     if not _is_result(project, path):
@@ -147,29 +144,30 @@ def _is_result(project: StoredProject, path: Path) -> bool:
 
 
 def _was_written(project: StoredProject, path: Path) -> bool:
-    """Whether la2ds wrote what is in the file, here or before it was moved."""
-    known = artifact.read_document(project.log_path(_LEDGER)).values()
+    """Return whether la2ds wrote the content of a file, here or before it was moved."""
+    written = artifact.read_document(project.log_path(_LEDGER)).values()
     try:
         digest = artifact.file_digest(path)
-    except OSError:  # not even readable
+    except OSError:  # unreadable
         return False
-    return any(isinstance(digests, list) and digest in digests for digests in known)
+    return any(isinstance(digests, list) and digest in digests for digests in written)
 
 
 def _remember(project: StoredProject, path: Path, digest: str = "") -> None:
-    """Note what is about to be written, beside what is there: after a kill, it is one of them."""
+    """Note the digest about to be written beside that of the file: after a kill, it is one of the
+    two."""
     ledger, name = project.log_path(_LEDGER), str(real_path(path))
     with project.tables():
-        known = artifact.read_document(ledger)
+        written = artifact.read_document(ledger)
         before = [artifact.file_digest(path)] if path.is_file() else []
-        artifact.write_json(ledger, known | {name: sorted({*before, digest} - {""})})
+        artifact.write_json(ledger, written | {name: sorted({*before, digest} - {""})})
 
 
 # --- one file under several names -----------------------------------------------------------------
 
 
 def _is_file_of(path: Path, name: str | Path) -> bool:
-    """Whether a path is the file that an input names, or would lie in its folder of images.
+    """Return whether a path is the file that an input names, or lies in its folder of images.
 
     name: a path, or `PATH#2`, the second person of a video.
     """
@@ -182,8 +180,7 @@ def _is_file_of(path: Path, name: str | Path) -> bool:
 
 
 def _belongs_to(project: StoredProject, path: Path) -> bool:
-    """Whether a path is a table of the project, a file that it has computed or the source of one of
-    its clips."""
+    """Return whether a path is a table, a computed file or the source of a clip of the project."""
     clips = project.video_list()
     if any(_is_same(path, own) for own in _tables(project)) or clips.of_source(path):
         return True
@@ -191,7 +188,7 @@ def _belongs_to(project: StoredProject, path: Path) -> bool:
         links = path.stat().st_nlink
     except OSError:  # nothing is there
         return False
-    names = _sources_by_name(clips).get(_plain(path.name), ())  # of systems that ignore case
+    names = _sources_by_name(clips).get(_plain(path.name), ())  # some systems ignore case
     if any(_is_same(path, project.root / source) for source in names):
         return True
     if links < 2:
@@ -211,7 +208,7 @@ def _computed(project: StoredProject) -> Iterator[Path]:
 
 @lru_cache(maxsize=4)
 def _sources_by_name(clips: VideoList) -> dict[str, list[str]]:
-    """Sources as videos.csv has them, by their file names in one spelling."""
+    """Return the sources of videos.csv by their file names in one spelling."""
     sources: dict[str, list[str]] = {}
     for path in dict.fromkeys(video.path for video in clips.videos):
         sources.setdefault(_plain(Path(path).name), []).append(path)
@@ -223,7 +220,7 @@ def _plain(name: str) -> str:
 
 
 def _is_same(a: Path, b: Path) -> bool:
-    """Whether two paths lead to one file, which need not exist."""
+    """Return whether two paths lead to one file, which need not exist."""
     try:
         return a.samefile(b)
     except OSError:  # one of them does not exist, or its name is longer than the system allows

@@ -1,9 +1,9 @@
-"""Files that la2ds keeps in a project, which no command takes for recordings or pose files when it
-searches a folder.
+"""Names of the files of la2ds in a project, which commands leave out when they search a folder for
+recordings or pose files.
 
-A project may lie in the folder of the films, or the films in it: whoever searches a folder leaves
-out what la2ds made in every project there. A path that a person names below such a folder, for
-example `results/export/wide-csv`, is taken as it is.
+A project may be in the folder of the films, or the films in it, so a search leaves out the files of
+la2ds in every project there. A path that the user names below such a folder, for example
+`results/export/wide-csv`, is searched.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 PROJECT_FILE = "project.toml"
-# Folders whose files commands read again, and in which no result belongs.
+# Folders whose files commands read again; no output may be written there.
 KEPT_FOLDERS = (
     *("poses", "heatmaps", "features", "film", "checkpoints", "embeddings", "aside"),
     *("logs", "results/phases"),
@@ -28,11 +28,9 @@ _NAMES = frozenset({PROJECT_FILE, "results", *TABLES, *KEPT_FOLDERS} - {"results
 def own_names(folder: Path, names: Collection[str] | None = None) -> frozenset[str]:
     """Return the names in a folder that belong to la2ds; none if the folder is no project.
 
-    Parameters
-    ----------
-    names : of all entries of the folder, None = not listed yet
+    names: of all entries of the folder, None = not listed yet.
     """
-    # Other programs have a file project.toml, too; a project with results has a list of its clips.
+    # Other programs have a file project.toml, too, but not also a list of clips.
     needed = (PROJECT_FILE, TABLES[0])
     if names is None:
         is_project = all((folder / name).is_file() for name in needed)
@@ -42,7 +40,7 @@ def own_names(folder: Path, names: Collection[str] | None = None) -> frozenset[s
 
 
 def is_own(path: Path) -> bool:
-    """Return whether a path is, or lies in, what la2ds keeps of a project around it."""
+    """Return whether a path is, or lies in, a file or folder of la2ds in a project."""
     whole = Path(os.path.abspath(path))  # noqa: PTH100 (a link stays where it is)
     return any(
         child.name in _NAMES and child.name in own_names(child.parent)
@@ -51,11 +49,9 @@ def is_own(path: Path) -> bool:
 
 
 def found_files(root: Path) -> Iterator[Path]:
-    """Yield the files in a folder and below that a person put there; hidden ones are left out.
+    """Yield the files in a folder and below that people put there, without hidden ones.
 
-    Parameters
-    ----------
-    root : a folder, which may itself lie in what la2ds keeps of a project
+    root: a folder, which may itself lie in a folder of la2ds.
     """
     if root.name in own_names(root.parent):
         return

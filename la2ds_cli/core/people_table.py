@@ -1,8 +1,8 @@
-"""people.csv: where the people of a film are, by which they are found again.
+"""people.csv: the places of the people of a film, by which they are recognised.
 
-The number of a person in a film belongs to that person, and what is set for the number belongs to
-them: groups, phases, marks, corrected joints. Whoever reads the film again, with another detector,
-other options or another choice, finds the people at the same places in the same frames.
+The number of a person in a film belongs to that person, and so does everything set for the number:
+groups, phases, marks, corrected joints. When the film is read again, with another detector, other
+options or another choice, the people are at the same places in the same frames.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from la2ds_cli.core.types import FloatArray, IntArray
 _COLUMNS = ("video", "subject", "places")
 _CELL = re.compile(r"(?:\d{1,15}(?: -?\d{1,6}){4}(?:; (?=\d)|$))*")
 _HINT = "delete the line; la2ds writes it again when the clip is extracted again"
-_SCALE = 1000  # of the shares of a picture, in the table
-_PLACES = 40  # at most, in the table
-_OVERLAP = 0.3  # IoU of two boxes of one person: detectors draw them differently
-_AGREE = 0.7  # share of common frames with such an overlap
-_COMMON = 0.2  # share of the frames of the shorter one that two readings of a person both have
+_SCALE = 1000  # the table has thousandths of the picture
+_PLACES = 40  # most places in the table
+_OVERLAP = 0.3  # least IoU of two boxes of one person: detectors draw them differently
+_AGREE = 0.7  # least share of common frames with such an overlap
+_COMMON = 0.2  # least share of common frames of two readings of a person, of the shorter one
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where a person is in a film, however the film is rotated or mirrored when it is read.
+    """The places of a person in a film, however the film is rotated or mirrored when it is read.
 
     frame: (N,) numbers of frames of the file, ascending.
     box: (N, 4) x1 y1 x2 y2 as shares of the width and height of the picture in the file.
@@ -54,10 +54,14 @@ class Places:
 
         Parameters
         ----------
-        frame: (N,) numbers of frames of the file.
-        box: (N, 4) x1 y1 x2 y2 in pixels; NaN where the person is not seen.
-        size: width and height of the picture as it was read, in pixels.
-        rotate, mirror: as in ClipOptions.
+        frame
+            (N,) numbers of frames of the file.
+        box
+            (N, 4) x1 y1 x2 y2 in pixels; NaN where the person is not seen.
+        size
+            Width and height of the picture as it was read, in pixels.
+        rotate, mirror
+            As in ClipOptions.
         """
         seen = np.isfinite(box).all(axis=1)
         x, y = np.moveaxis(box[seen].astype(np.float64).reshape(-1, 2, 2) / size, -1, 0)
@@ -67,16 +71,11 @@ class Places:
         return cls(np.asarray(frame)[seen], np.concatenate([low, high], axis=1))
 
     def agreement(self, other: Places, first: int, last: int) -> float | None:
-        """Return whether another reading shows the same person, and how clearly.
+        """Return how clearly another reading shows the same person.
 
-        Parameters
-        ----------
-        other: a person in a reading of the frames `first` to `last` of the same film.
-
-        Returns
-        -------
-        The number of frames in which both are at the same place; 0 for another person; None if
-        this person is seen in none of the frames that were read, so that it cannot be known.
+        other: a person in a reading of the frames `first` to `last` of the same film. Returns the
+        number of frames in which both are at the same place; 0 for another person; None if this
+        person is seen in none of the frames that were read, so that it cannot be known.
         """
         inside = (self.frame >= first) & (self.frame <= last)
         if not inside.any():
@@ -89,7 +88,7 @@ class Places:
         return float(alike.sum()) if alike.mean() >= _AGREE else 0.0
 
     def to_text(self) -> str:
-        """Return `12 250 100 480 900; ...`: frames, evenly chosen, and boxes in thousandths."""
+        """Return evenly chosen frames with boxes in thousandths: `12 250 100 480 900; ...`."""
         even = np.linspace(0, max(len(self.frame) - 1, 0), _PLACES).round().astype(int)
         rows = np.unique(even)[: len(self.frame)]
         sides = np.round(self.box[rows] * _SCALE).astype(int).tolist()
@@ -107,7 +106,7 @@ class Places:
 
 
 def _overlap(a: FloatArray, b: FloatArray) -> FloatArray:
-    """IoU (N,) of boxes (N, 4)."""
+    """Return the IoU (N,) of boxes (N, 4)."""
     low, high = np.maximum(a[:, :2], b[:, :2]), np.minimum(a[:, 2:], b[:, 2:])
     common = np.prod(np.maximum(high - low, 0), axis=1)
     area = [np.prod(np.maximum(box[:, 2:] - box[:, :2], 0), axis=1) for box in (a, b)]
@@ -118,8 +117,8 @@ def _overlap(a: FloatArray, b: FloatArray) -> FloatArray:
 class PersonRow:
     """A row of people.csv.
 
-    subject: the choice by which the clip was read: `auto`, or a rank.
-    cell: text of the places, which few of those who read the table need.
+    subject: the choice of the reading: `auto`, or a rank.
+    cell: text of the places, parsed only when needed.
     """
 
     subject: str
@@ -148,8 +147,8 @@ def read_people(path: Path) -> dict[str, PersonRow]:
 
 
 def write_people(path: Path, new: Mapping[str, PersonRow]) -> None:
-    """Put rows into people.csv, in place of those of the same clips. To be called with the tables
-    locked. Raises UserError (exit 5) as `read_people`, (exit 7) if it cannot be written."""
+    """Put rows into people.csv, in place of rows of the same clips. Call it with the tables locked.
+    Raises UserError (exit 5) as `read_people`, (exit 7) if it cannot be written."""
     before = read_people(path)
     rows = {**before, **new}
     if rows != before:

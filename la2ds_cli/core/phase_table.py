@@ -1,8 +1,8 @@
-"""phases.csv: named spans of frames, who set each of them, and which of them a clip shows.
+"""phases.csv: named spans of frames, the origin of their ends, and the rows that a clip shows.
 
-Reading and writing keeps every column, including those that la2ds does not know. A row names a
-file, by its name or by the id of any clip of it, and frames of that file. Each clip of the same
-person shows the part that lies within its own frames, so nothing has to change when a clip is cut.
+Reading and writing keeps every column, including unknown ones. A row names a file, by its name or
+by the id of any clip of it, and frames of that file. Each clip of the same person shows the part
+within its own frames, so nothing has to change when a clip is cut.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from la2ds_cli.core.video_list import VideoList
 
 PHASE_COLUMNS = ("video", "start", "end", "phase")
 ORIGIN_COLUMNS = ("start_origin", "end_origin")
-"""Optional: who placed each end (types.Origins); an empty cell, or no such column: a person."""
-ORIGIN_CLIPS = "origin_clips"  # of propagated rows: ids of the labelled clips, a space between two
-ORIGIN_TIME = "origin_time"  # of propagated rows: when they were written, UTC, ISO 8601
+"""Optional: who placed each end (types.Origins); an empty cell or no such column = a person."""
+ORIGIN_CLIPS = "origin_clips"  # of propagated rows: ids of the labelled clips, separated by spaces
+ORIGIN_TIME = "origin_time"  # of propagated rows: time of writing, UTC, ISO 8601
 ORIGIN_CONFIDENCE = "origin_confidence"  # of propagated rows: of the start and of the end, 0 to 1
 _BOTH_ENDS, _CHECKED = "origin", "checked"
 """Columns of older files, read and replaced by ORIGIN_COLUMNS: the origin of both ends, and which
@@ -37,7 +37,7 @@ _HINT = "columns: video,start,end,phase (frame numbers, end exclusive)"
 
 @dataclass(frozen=True)
 class PhaseRow:
-    """video: as written, a name that VideoList.file_of finds. other: text of further columns."""
+    """A row of the table. video: a name for VideoList.file_of. other: text of other columns."""
 
     video: str
     phase: Phase
@@ -45,7 +45,7 @@ class PhaseRow:
 
     @property
     def cells(self) -> dict[str, str | int]:
-        """Column -> cell."""
+        """The cells by column."""
         phase = self.phase
         cells = {"video": self.video, "start": phase.start, "end": phase.end, "phase": phase.name}
         return {**self.other, **cells, **dict(zip(ORIGIN_COLUMNS, phase.origins, strict=True))}
@@ -62,7 +62,7 @@ class PhaseTable:
         """Return the table as CSV.
 
         Columns that only rows have follow those of the file. ORIGIN_COLUMNS are written if the file
-        has them or a person has not placed each end of each row.
+        has them, or if a person did not place every end of every row.
         """
         all_by_person = all(row.phase.origins == BY_PERSON for row in self.rows)
         columns = (*self.columns, *(() if all_by_person else ORIGIN_COLUMNS))
@@ -71,7 +71,7 @@ class PhaseTable:
 
 
 def read_phase_table(path: Path) -> PhaseTable:
-    """The file with all its columns; an empty table if the file does not exist or is empty.
+    """Read the table with all its columns; an empty one if the file is missing or empty.
 
     Raises UserError (exit 5) that names an unreadable row.
     """
@@ -81,7 +81,7 @@ def read_phase_table(path: Path) -> PhaseTable:
 
 
 def _current_columns(columns: Iterable[str]) -> tuple[str, ...]:
-    """The columns of a file, with ORIGIN_COLUMNS in the place of those of an older one."""
+    """Return the columns of a file, with ORIGIN_COLUMNS in place of the older ones."""
     current: list[str] = []
     for name in columns:
         current += ORIGIN_COLUMNS if name == _BOTH_ENDS else () if name == _CHECKED else [name]
@@ -89,7 +89,7 @@ def _current_columns(columns: Iterable[str]) -> tuple[str, ...]:
 
 
 def in_time_order(phases: Iterable[Phase]) -> list[Phase]:
-    """Phases of one clip by their start. Raises ValueError if two share a frame."""
+    """Sort the phases of a clip by their start. Raises ValueError if two share a frame."""
     ordered = sorted(phases, key=lambda phase: phase.start)
     for before, after in pairwise(ordered):
         if after.start < before.end:
@@ -101,9 +101,9 @@ def in_time_order(phases: Iterable[Phase]) -> list[Phase]:
 
 
 def overlap_error(video: str, problem: ValueError) -> UserError:
-    """The error for a frame that has two phases."""
+    """Return the error for a frame that has two phases."""
     return Mismatch(
-        f"phases.csv: of video {video}, {problem}",
+        f"phases.csv, video {video}: {problem}",
         hint="a frame has one phase; correct the rows (the end of a phase is exclusive)",
     )
 
@@ -112,14 +112,14 @@ def _parse(cells: dict[str, str]) -> PhaseRow:
     phase = Phase(_frame(cells, "start"), _frame(cells, "end"), cells["phase"], _origins(cells))
     if not 0 <= phase.start < phase.end:
         raise ValueError(f"start {phase.start} must be before end {phase.end}")
-    known = {*PHASE_COLUMNS, *ORIGIN_COLUMNS, _BOTH_ENDS, _CHECKED}
+    read = {*PHASE_COLUMNS, *ORIGIN_COLUMNS, _BOTH_ENDS, _CHECKED}
     return PhaseRow(
-        cells["video"], phase, {name: text for name, text in cells.items() if name not in known}
+        cells["video"], phase, {name: text for name, text in cells.items() if name not in read}
     )
 
 
 def _origins(cells: Mapping[str, str]) -> Origins:
-    """The origins of a row: of each end, or else those of an older file."""
+    """Return the origins of both ends of a row, also of an older file."""
     both, checked = _origin(cells.get(_BOTH_ENDS, "")), cells.get(_CHECKED, "").split()
     ends = []
     for side, column in zip(Origins._fields, ORIGIN_COLUMNS, strict=True):
@@ -129,7 +129,7 @@ def _origins(cells: Mapping[str, str]) -> Origins:
 
 
 def _origin(text: str) -> str:
-    """An origin as a person may write it in a table."""
+    """Parse an origin as a person may write it in a table."""
     word = text.strip()
     return word.lower() if word.lower() in (PERSON, PROPAGATED, CLIP_EDGE) else word or PERSON
 
@@ -146,9 +146,9 @@ def _frame(cells: dict[str, str], column: str) -> int:
 
 def write_phase_table(path: Path, table: PhaseTable, backups: Path | None) -> Path | None:
     """Write the table, after copying the old file into the folder `backups` as `before-N.csv`.
-    Returns the copy; None if there was no file or no folder, or if nothing changes.
 
-    Raises UserError (exit 3) if the old file cannot be read, (exit 7) if either cannot be written.
+    Returns the copy; None if there was no file or no folder, or if nothing changes. Raises
+    UserError (exit 3) if the old file cannot be read, (exit 7) if either cannot be written.
     """
     content = artifact.encoded(table.text())
     try:
@@ -163,15 +163,15 @@ def write_phase_table(path: Path, table: PhaseTable, backups: Path | None) -> Pa
 
 
 def _back_up(content: bytes, folder: Path) -> Path:
-    """Copy a file into the folder; the last copy is used again if a change that was interrupted has
-    made it."""
+    """Copy a file into the folder and return the copy; an equal last copy, which an interrupted
+    change made, is reused."""
     numbers = [
         int(number)
         for path in folder.glob("before-*.csv")
         if (number := path.stem.removeprefix("before-")).isdecimal()
     ]
     last = folder / f"before-{max(numbers, default=0)}.csv"
-    with suppress(OSError):  # then it is not used again
+    with suppress(OSError):  # an unreadable copy is not reused
         if numbers and regular_file.content(last) == content:
             return last
     copy = folder / f"before-{max(numbers, default=0) + 1}.csv"
@@ -180,15 +180,15 @@ def _back_up(content: bytes, folder: Path) -> Path:
 
 
 def kept_names(table: PhaseTable, before: VideoList, after: VideoList) -> PhaseTable | None:
-    """The table with ids in place of names that mean another film, several or none once the list of
-    clips has changed; None if all names keep their meaning."""
+    """Return the table with ids in place of names that mean another film, several or none once the
+    list of clips has changed; None if all names keep their meaning."""
     ids: dict[str, str] = {}
     for name in {row.video for row in table.rows}:
-        with suppress(UserError):  # it has fitted several films already
+        with suppress(UserError):  # it already fitted several films
             meant = before.file_of(name)
             if meant is not None and meant != _file_or_none(after, name):
                 ids[name] = id_within(meant[0], person=int(meant[1]))
-    if all(name == own for name, own in ids.items()):
+    if all(name == video for name, video in ids.items()):
         return None
     rows = tuple(replace(row, video=ids.get(row.video, row.video)) for row in table.rows)
     return replace(table, rows=rows)
@@ -201,7 +201,7 @@ def _file_or_none(videos: VideoList, name: str) -> tuple[str, str] | None:
         return None
 
 
-# --- which rows each clip shows -------------------------------------------------------------------
+# --- the rows that each clip shows ----------------------------------------------------------------
 
 File = tuple[str, str]  # and person, see clip.family
 Frames = tuple[int, float]
@@ -211,9 +211,9 @@ Frames = tuple[int, float]
 class ClipPhases:
     """The rows of a table by clip.
 
-    table: of phases.csv.
-    videos: of the project.
-    frames: those of its file that a clip shows; None if that is not known.
+    table: phases.csv.
+    videos: the clips of the project.
+    frames: returns the frames of its file that a clip shows; None if unknown.
     """
 
     def __init__(
@@ -222,7 +222,7 @@ class ClipPhases:
         self.table = table
         self._videos = videos
         self._frames = frames
-        self.unclear: dict[str, UserError] = {}  # names that fit several films, which no clip shows
+        self.unclear: dict[str, UserError] = {}  # names that fit several films, shown by no clip
         self._file = {name: self._file_of(name) for name in {row.video for row in table.rows}}
 
     def _file_of(self, name: str) -> File | None:
@@ -233,20 +233,20 @@ class ClipPhases:
             return None
 
     def of_table(self, table: PhaseTable) -> ClipPhases:
-        """The same for another table of the project."""
+        """Return the same for another table of the project."""
         return ClipPhases(table, self._videos, self._frames)
 
     @cached_property
     def by_clip(self) -> dict[str, list[PhaseRow]]:
         """The parts of rows that clips show, in time order, by id of the clip."""
-        found: dict[str, list[PhaseRow]] = {}
+        parts: dict[str, list[PhaseRow]] = {}
         for file, rows in self._by_file.items():
             for video in self._videos.of_file(file):
                 low, high = self._frames(video) or (0, 0)
                 shown = [part for row in rows for part in _cut(row, low, high)]
                 if shown:
-                    found[video.id] = sorted(shown, key=_start)
-        return found
+                    parts[video.id] = sorted(shown, key=_start)
+        return parts
 
     @cached_property
     def _by_file(self) -> dict[File, list[PhaseRow]]:
@@ -257,12 +257,14 @@ class ClipPhases:
         return rows
 
     def replaced(self, new: Mapping[str, Sequence[PhaseRow]]) -> PhaseTable:
-        """The table with these rows in place of all that clips show, by id of the clip. What their
-        files have beyond their frames stays, and is one row with what it continues."""
+        """Return the table with new rows, by id of the clip, in place of those that the clips show.
+
+        Parts of rows beyond the frames of a clip stay, and are joined with the rows they continue.
+        """
         files: dict[File, list[PhaseRow]] = {}
         for clip, rows in new.items():
             file = family(clip)
-            listed = [one for one in self._videos.of_file(file) if one.id == clip]
+            listed = [video for video in self._videos.of_file(file) if video.id == clip]
             low, high = (self._frames(listed[0]) or (0, 0)) if listed else (0, inf)
             left = files.get(file, self._by_file.get(file, []))
             left = [part for row in left for part in (*_cut(row, 0, low), *_cut(row, high, inf))]
@@ -272,7 +274,7 @@ class ClipPhases:
             file = self._file[row.video]
             if file is None or file not in files:
                 result.append(row)
-            else:  # all of them at the place of the first
+            else:  # all rows of a file go to the place of its first
                 result += files[file]
                 files[file] = []
         return replace(
@@ -285,7 +287,7 @@ def _start(row: PhaseRow) -> int:
 
 
 def _cut(row: PhaseRow, low: float, high: float) -> list[PhaseRow]:
-    """The part of a row from one frame to another, if there is any, with the origins of the row."""
+    """Return the part of a row from one frame to another, if there is any; its origins stay."""
     start, end = max(row.phase.start, low), min(row.phase.end, high)
     if start >= end:
         return []
@@ -293,21 +295,21 @@ def _cut(row: PhaseRow, low: float, high: float) -> list[PhaseRow]:
 
 
 def _joined(rows: Iterable[PhaseRow], edges: Frames) -> list[PhaseRow]:
-    """Rows in time order, with the parts of one phase on both sides of an edge joined."""
-    found: list[PhaseRow] = []
+    """Return rows in time order, with the parts of one phase on both sides of an edge joined."""
+    joined: list[PhaseRow] = []
     for row in rows:
-        before = found[-1] if found else None
+        before = joined[-1] if joined else None
         if before and before.phase.end == row.phase.start in edges:
             origins = Origins(before.phase.origins.start, row.phase.origins.end)
             whole = replace(row.phase, start=before.phase.start, origins=origins)
             if _counts(before.phase) == _counts(row.phase) == _counts(whole):
-                inner = row if row.phase.start == edges[0] else before  # which was set now
-                found[-1] = replace(inner, phase=whole)
+                inner = row if row.phase.start == edges[0] else before  # the row that is new
+                joined[-1] = replace(inner, phase=whole)
                 continue
-        found.append(row)
-    return found
+        joined.append(row)
+    return joined
 
 
 def _counts(phase: Phase) -> tuple[str, bool, bool]:
-    """What must not change when parts of a phase are joined."""
+    """Return the properties that must be equal in the parts of a phase and in the whole."""
     return phase.name, phase.is_truth, phase.is_placed

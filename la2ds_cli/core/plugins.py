@@ -1,4 +1,4 @@
-"""Plugins by file: every module of a plugin folder provides the names in its `NAMES` literal (of
+"""Plugins by file: every module of a plugin folder provides the names in its `NAMES` literal (for
 networks, `POSES` and `DETECTORS`), and reads the model files whose ending is in its `SUFFIXES`.
 
 Both are read from the source, so listing them imports no plugin. A plugin takes further arguments
@@ -31,8 +31,10 @@ from la2ds_models.startup import is_own_process
 
 @cache
 def plugin_names(*packages: str, declared: str = "NAMES") -> dict[str, str]:
-    """Plugin name, or what else is declared, such as the ending of a model file, -> dotted module,
-    for every module of the packages that declares such names."""
+    """Return the dotted module of each plugin name, for all modules of the packages.
+
+    declared: the literal that holds the names, such as `SUFFIXES` for endings of model files.
+    """
     modules = {}
     for package in packages:
         spec = importlib.util.find_spec(package)
@@ -45,12 +47,12 @@ def plugin_names(*packages: str, declared: str = "NAMES") -> dict[str, str]:
 
 
 def _declared(source: str, what: str) -> tuple[str, ...]:
-    """The literal that a source assigns to `what`. Only its lines are parsed: with the sources as a
-    whole, that would take a tenth of the time of most commands."""
-    _, found, rest = f"\n{source}".partition(f"\n{what} = ")
-    lines = rest.splitlines() if found else []
+    """Return the literal that a source assigns to `what`. Only its lines are parsed, since parsing
+    whole sources would take a tenth of the time of most commands."""
+    _, separator, rest = f"\n{source}".partition(f"\n{what} = ")
+    lines = rest.splitlines() if separator else []
     for end in range(1, len(lines) + 1):
-        with suppress(SyntaxError):  # the literal goes on
+        with suppress(SyntaxError):  # the literal continues
             return ast.literal_eval("\n".join(lines[:end]))
     return ()
 
@@ -58,10 +60,25 @@ def _declared(source: str, what: str) -> tuple[str, ...]:
 def load_plugin(
     *packages: str, setting: str, what: str, hint: str, declared: str = "NAMES"
 ) -> ModuleType:
-    """The module for a setting: a model file, a name, or `name:arguments`.
+    """Import the module for a setting: a model file, a name, or `name:arguments`.
 
-    Raises UserError (exit 2) that lists the known names, and as `check_trusted`. what: the kind of
-    plugin in the message, e.g. `pose network`; hint: added to the list; declared: as plugin_names.
+    Parameters
+    ----------
+    setting
+        The value of the user.
+    what
+        The kind of plugin for errors, such as `pose network`.
+    hint
+        Added to the list of names in an error.
+    declared
+        As for plugin_names.
+    *packages
+        The plugin folders.
+
+    Raises
+    ------
+    UserError
+        Exit 2 with a list of names, and as `check_trusted`.
     """
     names, missing = plugin_names(*packages, declared=declared), ""
     name = setting.partition(":")[0]
@@ -75,13 +92,13 @@ def load_plugin(
         if _importable(setting):
             return importlib.import_module(setting)
         missing = f"{NOT_FOUND}; "
-    known = ", ".join(sorted(names))
-    raise UserError(f"unknown {what} '{setting}'", hint=f"{missing}known: {known}; {hint}")
+    listed = ", ".join(sorted(names))
+    raise UserError(f"unknown {what} '{setting}'", hint=f"{missing}known: {listed}; {hint}")
 
 
 NOT_FOUND = "Python finds no such module: install it, or put the folder above it into PYTHONPATH"
 _VARIABLE = "LA2DS_PLUGINS"
-_named: list[str] = []  # in this process
+_named: list[str] = []  # names that the user gave in this process
 
 
 def trust(setting: object) -> None:
@@ -98,7 +115,7 @@ def trust(setting: object) -> None:
 
 
 def check_trusted(name: str, what: str) -> None:
-    """Raise UserError (exit 2) for a module, or a file that is Python, that the user did not name.
+    """Raise UserError (exit 2) for a module, or a Python file, that the user did not name.
 
     A module is also trusted with its package.
     """
@@ -111,8 +128,10 @@ def check_trusted(name: str, what: str) -> None:
 
 
 def code_digests(*names: str) -> dict[str, str]:
-    """Dotted name -> digest of its source file, for the user's modules among the names, which must
-    have been imported. Modules that they import in turn are not included."""
+    """Return the digests of the source files of the user's modules, by dotted name.
+
+    Names of modules that are not imported are left out, and so are modules that they import.
+    """
     files = {name: getattr(sys.modules.get(name), "__file__", None) for name in names}
     return {
         name: hashlib.sha256(Path(file).read_bytes()).hexdigest()
@@ -127,7 +146,7 @@ def _listed() -> list[str]:
 
 
 def _is_trusted(name: str) -> bool:
-    return any(name == one or name.startswith(f"{one}.") for one in _listed())
+    return any(name == trusted or name.startswith(f"{trusted}.") for trusted in _listed())
 
 
 def _importable(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Progress of a step: steps report it, the command line draws it on stderr. Durations in words."""
+"""Progress of a step: steps report it, the command line shows it on stderr; durations in words."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ T = TypeVar("T")
 
 
 class Progress:
-    """Silent progress, the default of steps; la2ds_cli.core.console subclasses it with a bar.
+    """Silent progress, the default of steps; core/console.py has subclasses with output.
 
     Several threads may report to it; only one of them begins and ends tasks.
     """
 
     def begin(self, label: str, total: float | None = None, done: float = 0.0) -> None:
-        """Start a task of `total` units (None = unknown), and end the previous one. done: units of
-        an earlier start, which say nothing about the time that is left."""
+        """Start a task of `total` units (None = unknown), and end the previous one.
+
+        done: units done in an earlier run, which do not count for the estimate of the time left.
+        """
 
     def advance(self, amount: float = 1) -> None:
         """Report `amount` more units done."""
@@ -25,7 +27,7 @@ class Progress:
         """End the current task."""
 
     def over(self, label: str, items: Sequence[T]) -> Iterator[T]:
-        """The items, one after the other, as a task with a unit for each."""
+        """Yield the items, as a task with one unit each."""
         self.begin(label, len(items))
         for item in items:
             yield item
@@ -33,10 +35,10 @@ class Progress:
         self.end()
 
     def note(self, text: str) -> None:
-        """Report one line that stays visible: a choice, a warning."""
+        """Report one line that stays visible, such as a choice or a warning."""
 
     def note_once(self, text: str) -> None:
-        """`note`, but only the first time for each text."""
+        """Report a line as `note`, but each text only once."""
         noted: set[str] = self.__dict__.setdefault("_noted_once", set())
         if text not in noted:
             noted.add(text)
@@ -47,7 +49,7 @@ SILENT = Progress()
 
 
 def duration(value: float) -> str:
-    """A readable duration in seconds: `8 s`, `3 min 20 s`, `2 h 05 min`."""
+    """Return seconds as readable text: `8 s`, `3 min 20 s`, `2 h 05 min`."""
     total = round(value)
     if total < 60:
         return f"{total} s"

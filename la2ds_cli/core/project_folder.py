@@ -1,4 +1,4 @@
-"""The folder of a project: where everything lies in it, and who may write to it.
+"""The folder of a project: its paths, and locks for writing.
 
 project.toml · videos.csv · phases.csv · subjects.csv · people.csv · annotations.csv ·
 store-name.txt · aside/ · poses/ · heatmaps/ · features/ · film/ · checkpoints/<run>/ ·
@@ -21,12 +21,12 @@ from la2ds_cli.core.clip import check_id
 from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_models.file_lock import system_lock
 
-TABLES_WAIT = 10.0  # seconds for another to have written a table: of 100,000 clips it takes one
-_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # in names of files of at most 255 bytes
+TABLES_WAIT = 10.0  # seconds; writing a table of 100,000 clips takes one
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # part of file names, up to 255 bytes
 
 
 class ProjectFolder:
-    """Paths and locks of a project directory."""
+    """The paths and locks of a project directory."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -35,8 +35,8 @@ class ProjectFolder:
     # --- locks ---------------------------------------------------------------------------
 
     def lock(self, wait: float = 0) -> AbstractContextManager[None]:
-        """Exclusive use by one writing command; raises UserError (exit 5) if another command holds
-        the lock for more than `wait` seconds.
+        """Lock the project for one writing command. Raises UserError (exit 5) if another command
+        holds the lock for more than `wait` seconds.
 
         The operating system releases the lock when its process ends, so a killed run never
         leaves the project locked.
@@ -44,24 +44,23 @@ class ProjectFolder:
         return self._locked_by("lock", wait)
 
     def shard_lock(self, number: int, count: int) -> AbstractContextManager[None]:
-        """Exclusive use of one part of a list that several processes share. They take `lock` to
-        write the project's tables. Raises UserError (exit 5) as `lock`."""
+        """Lock one part of a list that several processes share. They take `lock` to write the
+        project's tables. Raises UserError (exit 5) as `lock`."""
         return self._locked_by(f"shard-{number}-of-{count}.lock", 0)
 
     def tables(self, wait: float = TABLES_WAIT) -> AbstractContextManager[None]:
-        """Exclusive use of the tables that people and commands change (videos.csv, phases.csv,
-        subjects.csv, people.csv, annotations.csv, `aside`), only while one is read, changed and
-        written.
+        """Lock the tables that people and commands change, while one is read, changed and written.
 
-        A command that holds `lock` for hours takes this lock only for moments, so that people can
+        These are videos.csv, phases.csv, subjects.csv, people.csv, annotations.csv and `aside`. A
+        command that holds `lock` for hours takes this lock only for moments, so that people can
         label and mark clips meanwhile. It can be taken again inside. Raises UserError (exit 5) as
         `lock`.
         """
         return self._locked_by("tables.lock", wait, again=True)
 
     def studio_lock(self) -> AbstractContextManager[None]:
-        """One studio at a time; commands can run at the same time. Raises UserError (exit 5) as
-        `lock`."""
+        """Lock the project for one studio; commands can run at the same time. Raises UserError
+        (exit 5) as `lock`."""
         busy = Mismatch(
             f"a studio for {self.root} is already open",
             hint="use its page, or end it in the terminal that runs la2ds studio",
@@ -96,9 +95,8 @@ class ProjectFolder:
     # --- paths ---------------------------------------------------------------------------
 
     def _folder(self, *names: str) -> Path:
-        """A folder of the project, which need not exist. Raises UserError (exit 5) for a link that
-        leads out of the project: in a project from somebody else, a link could lead to any
-        folder."""
+        """Return a folder of the project, which need not exist. Raises UserError (exit 5) for a
+        link out of the project, since a project from somebody else could link to any folder."""
         if names not in self._inside:
             path = self.root.joinpath(*names)
             if not real_path(path).is_relative_to(real_path(self.root)):
@@ -107,7 +105,7 @@ class ProjectFolder:
         return self._inside[names]
 
     def _artifact(self, video: str, *folder: str) -> Path:
-        """The file of a clip in a folder; UserError (exit 5) for an id that leads out of it."""
+        """Return the file of a clip in a folder. Raises UserError (exit 5) for an invalid id."""
         try:
             check_id(video)
         except ValueError as error:
@@ -118,24 +116,24 @@ class ProjectFolder:
         return self._artifact(video, "poses")
 
     def partial_poses(self, video: str) -> Path:
-        """Folder of the unfinished poses of a clip."""
+        """Return the folder of the unfinished poses of a clip."""
         return self._folder("poses", "partial", self._artifact(video, "poses").stem)
 
     def heatmap_path(self, video: str) -> Path:
         return self._artifact(video, "heatmaps")
 
     def features_path(self, video: str) -> Path:
-        """Features of the video frames of a clip."""
+        """Return the file of the features of a clip's video frames."""
         return self._artifact(video, "features")
 
     def film_dir(self, video: str | None = None, version: str = "") -> Path:
-        """Folder of the pictures of a clip that the studio shows, or of one version of them; None:
-        of all clips."""
+        """Return the folder of the pictures of a clip for the studio, or of one version of them;
+        None = of all clips."""
         below = [] if video is None else [self._artifact(video).stem]
         return self._folder("film", *below, *([version] if version else []))
 
     def run_dir(self, run: str) -> Path:
-        """Checkpoint folder of a run; raises UserError (exit 2) for an invalid name."""
+        """Return the checkpoint folder of a run. Raises UserError (exit 2) for an invalid name."""
         if not _RUN_NAME.fullmatch(run):
             raise UserError(
                 f"'{run[:100]}' is not a run name",
@@ -144,8 +142,8 @@ class ProjectFolder:
         return self._folder("checkpoints", run)
 
     def runs(self) -> list[str]:
-        """Names of the folders in checkpoints, sorted, without those that no run can have, such as
-        `default copy`."""
+        """Return the sorted names of the folders in checkpoints, without those that no run can
+        have, such as `default copy`."""
         folders = [path.name for path in (self.root / "checkpoints").glob("*") if path.is_dir()]
         return sorted(filter(_RUN_NAME.fullmatch, folders))
 
@@ -158,11 +156,12 @@ class ProjectFolder:
         return self.root / "store-name.txt"
 
     def results_dir(self, kind: str) -> Path:
-        """Folder of the results of a step, such as `align`, or one below it (`export/trc`)."""
+        """Return the folder of the results of a step, such as `align`, or one below it, such as
+        `export/trc`."""
         return self._folder("results", *kind.split("/"))
 
     def log_path(self, name: str) -> Path:
-        """A file in logs/."""
+        """Return a file in logs/."""
         return self._folder("logs") / name
 
     @property
@@ -175,11 +174,11 @@ class ProjectFolder:
 
     @property
     def annotations_path(self) -> Path:
-        """What a person has set for moments of files; see core/annotations.py."""
+        """The annotations of the user; see core/annotations.py."""
         return self.root / "annotations.csv"
 
     def aside(self, name: str) -> Path:
-        """What is kept of clips that were removed."""
+        """Return a file in aside/, with the user's data of removed clips."""
         return self._folder("aside") / name
 
     @property
@@ -188,7 +187,7 @@ class ProjectFolder:
 
     @property
     def people_path(self) -> Path:
-        """Where the people of films are; see core/people_table.py."""
+        """The places of the people of films; see core/people_table.py."""
         return self.root / "people.csv"
 
 
@@ -200,7 +199,7 @@ def real_path(path: Path) -> Path:
 @cache
 def _one_lock(path: Path, process: int) -> Any:
     """Return the lock of a file, one object per process, which the thread that holds it may take
-    again; a fork of the process needs its own."""
+    again. process: its number, since a fork needs a lock of its own."""
     return system_lock(path)
 
 

@@ -1,4 +1,4 @@
-"""project.toml, edited: choices that later steps must share are written to it."""
+"""Edit project.toml: store choices that later steps must share."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from la2ds_cli.core.stored_project import PROJECT_FILE, StoredProject, settings_
 
 
 class Choice:
-    """Settings of one section that the user chose for this run and, once they have worked, for
-    later ones."""
+    """Settings of a section that the user chose for this run and, once they worked, later ones."""
 
     def __init__(
         self, project: StoredProject, section: str, chosen: Mapping[str, str | int | None]
     ) -> None:
-        """None leaves a setting as it is; a model file is stored by its absolute path. The settings
-        of `project` are changed in memory. Raises UserError (exit 2) for a value that does not
-        fit."""
+        """Apply the settings `chosen` to `project` in memory; None leaves a setting unchanged.
+
+        A model file is stored by its absolute path. Raises UserError (exit 2) for a value that does
+        not fit.
+        """
         self._root = project.root
         self._section = section
         self._wanted = {k: _absolute(value) for k, value in chosen.items() if value is not None}
@@ -41,9 +42,11 @@ class Choice:
         project.settings.update(settings)
 
     def keep(self) -> None:
-        """Write the choice to project.toml. The caller holds the lock of the project, and calls
-        this once something was computed with the choice, so that a choice that never worked does
-        not break later runs."""
+        """Write the choice to project.toml.
+
+        Call it with the project locked, and only once something was computed with the choice, so
+        that a choice that never worked does not break later runs.
+        """
         before = settings_text(self._root)
         after = set_values(before, self._section, self._wanted)
         if after != before:
@@ -51,7 +54,7 @@ class Choice:
 
 
 def _absolute(value: str | int) -> str | int:
-    """Model files by their absolute paths, including those in `plugin:FILE,FILE`."""
+    """Return a value with absolute paths of model files, including those in `plugin:FILE,FILE`."""
     parts = re.split("([:,])", value) if isinstance(value, str) else ()
     model = (".onnx", ".pt", ".pth", ".py", ".tflite")
     files = (str(Path(p).resolve()) if p.lower().endswith(model) else p for p in parts)
@@ -59,11 +62,11 @@ def _absolute(value: str | int) -> str | int:
 
 
 def set_values(text: str, section: str, values: Mapping[str, str | int]) -> str:
-    """TOML text with `values` set in [section]; comments and other lines are kept.
+    """Return TOML text with `values` set in [section]; comments and other lines are kept.
 
-    Text with a layout that cannot be edited line by line is written anew, without comments. A new
-    key goes below the header of its section; tomlkit, which could do all this, puts it after the
-    comment above the next section.
+    Text with a layout that cannot be edited line by line is rewritten without comments. A new key
+    goes below the header of its section; tomlkit would put it after the comment above the next
+    section.
     """
     import tomli_w
 

@@ -1,9 +1,9 @@
-"""The one way to open a file of a project: a regular file, of a bounded size, that does not lead
-out of its folder.
+"""Open a file of a project: only a regular file of limited size that does not link out of its
+folder.
 
-A project may come from a stranger. In the place of a table, a pipe would make its reader wait for
-ever, a link to /dev/zero would fill the memory, and a link to a file elsewhere would have its
-content shown or copied into the project.
+A project may come from a stranger. In place of a table, a pipe would make its reader wait for ever,
+a link to /dev/zero would fill the memory, and a link to a file elsewhere would have its content
+shown or copied into the project.
 """
 
 from __future__ import annotations
@@ -15,21 +15,33 @@ import stat
 from pathlib import Path
 from typing import TextIO
 
-MOST_BYTES = 1 << 28  # of a table, a document or a picture; of 100,000 clips, videos.csv has 2**24
-MOST_IMPORTED = 1 << 32  # of a file that a person names
+MOST_BYTES = 1 << 28  # of a table, a document or a picture; videos.csv of 100,000 clips has 2**24
+MOST_IMPORTED = 1 << 32  # of a file that the user names
 
 
 def opened(
     path: Path | str, most: int | None = MOST_BYTES, *, links: bool = False
 ) -> io.BufferedReader:
-    """The file, to be read and closed.
+    """Open a file for reading.
 
-    most: size in bytes, None = any. links: whether a link may lead out of the folder that it lies
-    in, as it may where a person names the file. Raises FileNotFoundError; PermissionError that
-    says what else is there; and any other OSError of the system.
+    Parameters
+    ----------
+    path
+        The file.
+    most
+        Largest size in bytes, None = any.
+    links
+        Whether a link may lead out of its folder, as for a file that the user names.
+
+    Raises
+    ------
+    PermissionError
+        For anything but such a file, with the reason.
+    OSError
+        Of the system, such as FileNotFoundError.
     """
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0)
-    flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)  # a pipe is not waited for
+    flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)  # do not wait for a pipe
     if os.path.islink(path) and not links:  # noqa: PTH114 (faster, and there are many files)
         path = _inside(path)
     handle = os.open(path, flags if links else flags | getattr(os, "O_NOFOLLOW", 0))
@@ -46,12 +58,12 @@ def opened(
 
 
 def opened_text(path: Path, encoding: str = "utf-8", newline: str | None = None) -> TextIO:
-    """The lines of a file; as `opened`. newline: as for `open`."""
+    """Open a file as text, as `opened`. newline: as for `open`."""
     return io.TextIOWrapper(opened(path), encoding, newline=newline)
 
 
 def content(path: Path, most: int | None = MOST_BYTES, *, links: bool = False) -> bytes:
-    """All bytes of a file; as `opened`."""
+    """Read all bytes of a file, as `opened`."""
     with opened(path, most, links=links) as stream:
         return stream.read()
 
@@ -64,7 +76,7 @@ def text(
     most: int | None = MOST_BYTES,
     links: bool = False,
 ) -> str:
-    """A file as text with line feeds; as `opened`, and raises UnicodeDecodeError."""
+    """Read a file as text with line feeds, as `opened`. Raises UnicodeDecodeError, too."""
     with io.TextIOWrapper(opened(path, most, links=links), encoding, errors) as stream:
         return stream.read()
 

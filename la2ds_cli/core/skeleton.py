@@ -33,7 +33,7 @@ class Skeleton:
     torso: tuple[tuple[int, int], ...]
 
     def index(self, joint: str) -> int:
-        """Index of a joint by name; raises a UserError (exit 5) that suggests an existing joint."""
+        """Return the index of a joint by name. Raises UserError (exit 5) with the nearest name."""
         if joint not in self.joints:
             raise Mismatch(
                 f"skeleton {self.name} has no joint '{joint}'",
@@ -47,8 +47,8 @@ def _mirror(name: str) -> str:
     return "_".join(({"left": "right", "right": "left"}.get(side, side), part))
 
 
-def _built(name: str, given: Mapping[str, Any]) -> Skeleton:
-    joints = tuple(given["joints"].split())
+def _built(name: str, table: Mapping[str, Any]) -> Skeleton:
+    joints = tuple(table["joints"].split())
     at = {joint: k for k, joint in enumerate(joints)}
 
     def rows(text: str) -> tuple[int, ...]:
@@ -60,20 +60,20 @@ def _built(name: str, given: Mapping[str, Any]) -> Skeleton:
     return Skeleton(
         name=name,
         joints=joints,
-        limbs=pairs(given["limbs"]),
+        limbs=pairs(table["limbs"]),
         flip=tuple(at.get(_mirror(joint), k) for k, joint in enumerate(joints)),
-        chains={chain: rows(text) for chain, text in given["chains"].items()},
-        root=rows(given["root"]),
-        torso=pairs(given["torso"]),
+        chains={chain: rows(text) for chain, text in table["chains"].items()},
+        root=rows(table["root"]),
+        torso=pairs(table["torso"]),
     )
 
 
 _DECLARED = tomllib.loads((resources.files("la2ds_cli.core") / "skeletons.toml").read_text("utf-8"))
-SKELETONS = {name: _built(name, given) for name, given in _DECLARED.items()}
+SKELETONS = {name: _built(name, table) for name, table in _DECLARED.items()}
 
 
 def get_skeleton(name: str) -> Skeleton:
-    """The skeleton with this name; raises a UserError (exit 5) that lists the known ones."""
+    """Return the skeleton with this name. Raises UserError (exit 5) with a list of names."""
     if name not in SKELETONS:
         raise Mismatch(
             f"unknown skeleton '{name}'",
@@ -83,5 +83,5 @@ def get_skeleton(name: str) -> Skeleton:
 
 
 def joint_side(joint: str) -> str:
-    """`left` or `right` for a joint on that side of the body, by its name; empty for others."""
+    """Return `left` or `right` for a joint on that side, by its name; empty for others."""
     return joint.split("_")[0] if joint.startswith(("left_", "right_")) else ""

@@ -1,7 +1,7 @@
 """A digest of the source code behind a figure, for the recipes of cached figures.
 
-The modules are collected, not listed: those that a module imports, directly or through others, at
-its top or in functions, of the same packages. If a module names a package of them in a text, all
+The modules are found, not listed: all modules of the same packages that a module imports, directly
+or through others, at its top or in functions. If a string in a module names a package of them, all
 modules of that package count, because it loads them by name (`alignment.methods`), and so do data
 files beside a module that it names (`skeletons.toml`). Nothing is imported.
 
@@ -28,14 +28,7 @@ _DATA = (".toml", ".json")
 def source_digest(*modules: str) -> str:
     """Return the SHA-256 of the source of modules and of all that they import of their packages.
 
-    Parameters
-    ----------
-    modules: dotted names, of OWN or of a package of the user.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        There is no such module.
+    modules: dotted names, in OWN or in a package of the user. Raises ModuleNotFoundError.
     """
     packages = {*OWN, *(module.partition(".")[0] for module in modules)}
     roots = {package: folder for package in packages if (folder := _folder(package)) is not None}
@@ -43,31 +36,28 @@ def source_digest(*modules: str) -> str:
 
 
 def collect_sources(modules: Iterable[str], roots: Iterable[tuple[str, Path]]) -> dict[str, Path]:
-    """Return the files behind modules by their name, data files included.
+    """Return the files behind modules by name, data files included.
 
-    Parameters
-    ----------
-    modules: dotted names.
-    roots: name of each package whose modules count, and its folder.
+    modules: dotted names. roots: name and folder of each package whose modules count.
     """
-    folders, found, queue = dict(roots), dict[str, Path](), list(modules)
+    folders, files, queue = dict(roots), dict[str, Path](), list(modules)
     while queue:
         name = queue.pop()
         path = _path(name, folders)
-        if name in found or path is None:
+        if name in files or path is None:
             continue
-        found[name] = path
+        files[name] = path
         queue += [name.rpartition(".")[0]]  # Python imports the package first
         text = path.read_text("utf-8")
         queue += _imported(text)
         for word in _TEXT.findall(text):
             if word.endswith(_DATA) and (path.parent / word).is_file():
-                found[f"{name}/{word}"] = path.parent / word
+                files[f"{name}/{word}"] = path.parent / word
             elif "." in word and (package := _path(word, folders)):
                 queue += _modules_of(word, package)
         if "__path__" in text:  # it loads the modules of its own folder by name
             queue += _modules_of(name, path)
-    return found
+    return files
 
 
 def _modules_of(name: str, path: Path) -> list[str]:
@@ -77,7 +67,7 @@ def _modules_of(name: str, path: Path) -> list[str]:
 
 
 def _imported(text: str) -> Iterator[str]:
-    """Yield the names that a source may import as modules, and some that are none."""
+    """Yield the names that a source may import as modules, and some other names."""
     for package, names, plain in _IMPORT.findall(text):
         if package:
             yield package
@@ -87,7 +77,7 @@ def _imported(text: str) -> Iterator[str]:
 
 
 def _path(name: str, folders: dict[str, Path]) -> Path | None:
-    """Return the source file of a module of these packages, None if it is none."""
+    """Return the source file of a module of these packages; None for any other name."""
     top, *parts = name.split(".")
     if top not in folders or not all(part.isidentifier() for part in parts):
         return None
@@ -99,7 +89,7 @@ def _path(name: str, folders: dict[str, Path]) -> Path | None:
 
 
 def _folder(package: str) -> Path | None:
-    """Return the folder of a package, None if Python finds none."""
+    """Return the folder of a package; None if Python finds none."""
     spec = find_spec(package)
     places = spec.submodule_search_locations if spec is not None else None
     return Path(next(iter(places))) if places else None

@@ -1,6 +1,6 @@
-"""A project: its settings, its list of videos and its labels, and what is stored for each clip.
+"""A project: its settings, its list of videos, its labels, and the stored data of each clip.
 
-project_folder.py says where all of it lies.
+project_folder.py has the paths.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ from la2ds_cli.core.project_folder import ProjectFolder, real_path
 from la2ds_cli.core.types import MOST_SECONDS, EmbeddingSequence, Phase, PoseSequence
 from la2ds_cli.core.video_list import VideoList, placed, read_videos, write_videos
 
-_EARLY = 1e-3  # seconds by which the first frame of a part may be before its start
+_EARLY = 1e-3  # seconds by which the first frame of a part may precede its start
 DEFAULT_RUN = "default"
-BASE_RUN = "la2ds-base"  # stands for the base model where a run is named; no training has this name
+BASE_RUN = "la2ds-base"  # the base model in place of a run; no training has this name
 
 
 class StoredProject(ProjectFolder):
-    """A project directory. `create` makes a new one, `open` opens an existing one."""
+    """A project directory, made by `create` and opened by `open`."""
 
     def __init__(self, root: Path, settings: dict[str, Any]) -> None:
         super().__init__(root)
@@ -62,7 +62,7 @@ class StoredProject(ProjectFolder):
 
     @classmethod
     def create(cls, root: Path, settings: dict[str, Any] | None = None) -> StoredProject:
-        """Make the directory and project.toml; an existing project is opened."""
+        """Make the directory and project.toml, or open an existing project."""
         root = root.resolve()
         if not (root / PROJECT_FILE).exists():
             import tomli_w
@@ -78,7 +78,7 @@ class StoredProject(ProjectFolder):
 
     @classmethod
     def open(cls, root: Path) -> StoredProject:
-        """Open an existing project; raises UserError (exit 2) without a readable project.toml."""
+        """Open an existing project. Raises UserError (exit 2) without a readable project.toml."""
         root = root.resolve()
         path = root / PROJECT_FILE
         if not path.exists():
@@ -89,24 +89,24 @@ class StoredProject(ProjectFolder):
             )
         try:
             settings = tomllib.loads(settings_text(root))
-        except (ValueError, RecursionError) as error:  # also of numbers of thousands of digits
+        except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
             raise UserError(f"{path} is not valid TOML: {error}") from error
         return cls(root, settings)
 
     def config(self, *, preset: str | None = None, overrides: Iterable[str] = ()) -> Config:
-        """The project's settings merged as described in la2ds_cli.core.config."""
+        """Return the project's settings, merged as described in core/config.py."""
         return load_config(self.settings, preset=preset, overrides=overrides)
 
     # --- videos.csv ----------------------------------------------------------------------
 
     def videos(self) -> list[Video]:
-        """Rows of videos.csv in file order; an empty list without the file. Raises a UserError
+        """Return the rows of videos.csv in file order; none without the file. Raises UserError
         (exit 5) that names an unreadable line."""
         return list(self.video_list().videos)
 
     def video_list(self) -> VideoList:
-        """The rows of videos.csv, for finding clips; read again if the file has changed. Raises
-        UserError as `videos`."""
+        """Return the rows of videos.csv for finding clips, read again if the file has changed.
+        Raises UserError as `videos`."""
         return artifact.once(_video_list, self.videos_path)
 
     def add_videos(
@@ -115,14 +115,26 @@ class StoredProject(ProjectFolder):
         removed: Collection[str] = (),
         order: Sequence[str] | None = None,
     ) -> None:
-        """Insert rows, or replace those with the same id. Rows of the ids `removed` are deleted;
-        what people have written into them is kept in `aside` and comes back with the clip.
+        """Insert rows into videos.csv or replace those with the same id, and delete others.
 
         Old rows keep their order. A new row goes before the nearest clip that follows it in
-        `order`, the ids of the processed list (None = those of `added`), or else to the end, so
-        that a clip that failed at first ends up in the same place. A split, a group and cells of
-        own columns that the user filled in are kept if they are empty in the new row. Raises
-        UserError (exit 5) for a row that could not be read back.
+        `order`, or else to the end, so that a clip that failed at first ends up in the same place.
+        A split, a group and own columns of the user are kept if they are empty in the new row.
+
+        Parameters
+        ----------
+        added
+            The new rows.
+        removed
+            Ids of rows to delete; values that the user set in them are kept in `aside` and come
+            back with the clip.
+        order
+            Ids of the whole list that was processed, None = those of `added`.
+
+        Raises
+        ------
+        UserError
+            Exit 5 for a row that could not be read back.
         """
         new = {video.id: video for video in added}
         if not new and not removed:  # a new project gets no empty table
@@ -141,8 +153,8 @@ class StoredProject(ProjectFolder):
             self._list([rows[name] for name in places if name in rows])
 
     def replace_videos(self, gone: Collection[str], new: Sequence[str]) -> None:
-        """Remove the clips `gone` from the list, and move those of `new`, which are listed, to the
-        position of the first of them. Each takes over what people have set for its person."""
+        """Remove the clips `gone` from the list, and move the listed clips `new` to the position of
+        the first of them. Each takes over what the user set for its person."""
         with self.tables():
             rows = {video.id: video for video in self.videos()}
             old = {rows[name].person: rows[name] for name in gone if name in rows}
@@ -155,7 +167,7 @@ class StoredProject(ProjectFolder):
 
     def _list(self, rows: Sequence[Video]) -> None:
         """Write videos.csv. Names in phases.csv that would then mean another film, several or none
-        become the ids that they meant, so that what a person set stays with its film."""
+        become the ids that they meant, so that phases stay with their film."""
         before, after = self.video_list(), VideoList(self.root, rows)
         changed = {(row.id, row.path, row.sha256) for row in before.videos} != {
             (row.id, row.path, row.sha256) for row in rows
@@ -177,49 +189,48 @@ class StoredProject(ProjectFolder):
             write_videos(self.videos_path, rows.values())
 
     def find(self, name: str) -> Video | None:
-        """The clip that a name of a table means, as VideoList.find; None if there is none. What a
-        person types is resolved by poses.current.find_clip."""
+        """Return the clip that a name in a table means, as VideoList.find; None if there is none.
+        Names that the user types are resolved by poses.current.find_clip."""
         return self.video_list().find(name)
 
     def clip(self, name: str) -> Video:
-        """The clip that `find` gives. Raises UserError (exit 3) if there is none."""
+        """Return the clip of a name, as `find`. Raises UserError (exit 3) if there is none."""
         video = self.find(name)
         if video is None:
             raise self.no_clip(name)
         return video
 
     def no_clip(self, name: str) -> UserError:
-        """The error (exit 3) for a name that means no clip."""
-        known = [text for each in self.videos() for text in (each.id, each.name)]
+        """Return the error (exit 3) for a name that means no clip."""
+        names = [text for each in self.videos() for text in (each.id, each.name)]
         return Unreadable(
             f"there is no clip '{name}' in the project",
-            hint=f"{did_you_mean(name, known)}videos.csv lists the clips",
+            hint=f"{did_you_mean(name, names)}videos.csv lists the clips",
         )
 
     def source(self, video: Video) -> Path:
-        """Absolute path of the source file."""
+        """Return the absolute path of the source file of a clip."""
         return real_path(Path(as_on_disk(os.fspath(self.root / video.path))))
 
     def path_cell(self, path: Path) -> str:
-        """A resolved path as videos.csv has it: relative to the project if it lies inside."""
+        """Return a resolved path for videos.csv: relative to the project if it lies inside."""
         inside = path.is_relative_to(self.root)
         return (path.relative_to(self.root) if inside else path).as_posix()
 
     def posed(self) -> dict[str, str]:
-        """Ids that have a file of poses, with its path; lists the folder once instead of checking
-        each file."""
+        """Return the paths of all pose files by id, from one listing of the folder."""
         return artifact.files_in(self._folder("poses"))
 
     def posed_videos(self) -> list[Video]:
-        """The rows of videos.csv that have a file of poses, in file order."""
+        """Return the rows of videos.csv that have a file of poses, in file order."""
         posed = self.posed()
         return [video for video in self.videos() if video.id in posed]
 
     # --- artifacts of one video ----------------------------------------------------------
 
     def files_of(self, video: str) -> list[Path]:
-        """The files with everything computed for a clip: poses, heatmaps, features, and its
-        embedding by each run."""
+        """Return all files computed for a clip: poses, heatmaps, features, and its embedding by
+        each run."""
         name = self.pose_path(video).name
         runs = self._folder("embeddings")
         folders = [self._folder(kind) for kind in ("poses", "heatmaps", "features")]
@@ -227,16 +238,16 @@ class StoredProject(ProjectFolder):
         return [path for folder in folders if (path := folder / name).is_file()]
 
     def pictures_of(self, video: str) -> list[Path]:
-        """Files that the studio made of a clip, besides its film: thumbnails and manifest."""
+        """Return the studio's files of a clip besides its film: thumbnails and manifest."""
         folder = self.results_dir("studio")
         return [*(folder / "thumbnails").glob(f"{escape(video)}.*.webp"), folder / f"{video}.csv"]
 
     def take_out(self, videos: Collection[str]) -> None:
-        """Remove clips from the list, with what was computed for them and their pictures.
+        """Remove clips from the list, with their computed files and pictures.
 
-        What people have set for them stays in their tables, and their rows in `aside`; both count
-        again if the same videos come back. The list is written last and once, so that after a kill
-        the same call finds all of the clips, and finishes. Call it with the project locked.
+        What the user set for them stays in the tables, and in `aside`; it counts again if the same
+        videos come back. The list is written last and once, so that after a kill the same call
+        finds all clips and finishes. Call it with the project locked.
         """
         with self.tables():
             self.keep_people(videos)
@@ -247,8 +258,8 @@ class StoredProject(ProjectFolder):
         self.add_videos([], videos)
 
     def person_places(self, video: str) -> tuple[str, Places]:
-        """Return by which choice a clip was read, and where its person is by its poses; raises
-        UserError (exit 4) if there are none."""
+        """Return the choice of the subject by which a clip was read, and the places of its person
+        by its poses. Raises UserError (exit 4) without poses."""
         path = self.pose_path(video)
         with artifact.readable(path, f"no poses for {video}"):
             arrays, recipe, facts = artifact.read_arrays(path, ("frame", "box"))
@@ -261,8 +272,8 @@ class StoredProject(ProjectFolder):
         return str(recipe.config.get("subject", "")), places
 
     def keep_people(self, videos: Iterable[str]) -> None:
-        """Write into people.csv where the people of clips are, of which the poses can be read. To
-        be called with the tables locked."""
+        """Write the places of the people of clips into people.csv; clips without readable poses are
+        left out. Call it with the tables locked."""
         rows = {}
         for video in videos:
             with suppress(UserError):
@@ -271,17 +282,17 @@ class StoredProject(ProjectFolder):
         write_people(self.people_path, rows)
 
     def exported(self, video: str) -> list[str]:
-        """Files in `results` that show a clip, relative to the project; found by their names."""
-        found = (self.root / "results").rglob(f"*{escape(video)}*")
-        return sorted(path.relative_to(self.root).as_posix() for path in found if path.is_file())
+        """Return the files in `results` with the id of a clip in their names, relative to the
+        project."""
+        paths = (self.root / "results").rglob(f"*{escape(video)}*")
+        return sorted(path.relative_to(self.root).as_posix() for path in paths if path.is_file())
 
     def read_pose(
         self, video: str, *, with_corrections: bool = True
     ) -> tuple[PoseSequence, artifact.Recipe]:
-        """Poses of a video id and their recipe; raises UserError (exit 4) if there are none.
+        """Return the poses of a clip and their recipe. Raises UserError (exit 4) without poses.
 
-        with_corrections: with the joints that a person has corrected (core/annotations.py),
-        otherwise as in the file.
+        with_corrections: apply the user's corrections of joints (core/annotations.py).
         """
         path = self.pose_path(video)
         with artifact.readable(path, f"no poses for {video}"):
@@ -289,16 +300,16 @@ class StoredProject(ProjectFolder):
             pose = PoseSequence.from_arrays(arrays, facts, video)
             if not len(pose):
                 raise ValueError("no frames")
-            if pose.time[-1] - pose.time[0] > MOST_SECONDS:  # even times would fill the memory
+            if pose.time[-1] - pose.time[0] > MOST_SECONDS:  # resampling would fill the memory
                 raise ValueError(f"its frames are more than {MOST_SECONDS:,.0f} s apart")
-        if with_corrections and (found := self._corrections(video, recipe, pose.info)):
+        if with_corrections and (rows := self._corrections(video, recipe, pose.info)):
             moments = ClipMoments.of(video, _options(recipe), pose)
-            return corrected(pose, moments, found), corrected_recipe(recipe, found)
+            return corrected(pose, moments, rows), corrected_recipe(recipe, rows)
         return pose, recipe
 
     def pose_header(self, video: str) -> tuple[artifact.Recipe, dict[str, Any]]:
-        """The recipe and the facts of a clip's poses with their corrections, without the joints;
-        raises UserError as read_pose."""
+        """Return the recipe of a clip's poses with corrections, and their facts, without reading
+        the joints. Raises UserError as read_pose."""
         path = self.pose_path(video)
         with artifact.readable(path, f"no poses for {video}"):
             recipe, facts = artifact.read_header(path)
@@ -307,35 +318,35 @@ class StoredProject(ProjectFolder):
     def with_corrections(
         self, video: str, recipe: artifact.Recipe, facts: Mapping[str, Any]
     ) -> artifact.Recipe:
-        """The recipe of a clip's poses with their corrections, from the one in their file."""
+        """Return the recipe of a clip's poses with corrections, from the one in their file."""
         return corrected_recipe(recipe, self._corrections(video, recipe, facts.get("info", {})))
 
     def _corrections(
         self, video: str, recipe: artifact.Recipe, info: Mapping[str, Any]
     ) -> list[Annotation]:
-        """The corrections that apply to a clip's current poses."""
-        mine = artifact.once(_corrected_joints, self.annotations_path).get(family(video))
-        if not mine:
+        """Return the corrections that apply to a clip's current poses."""
+        rows = artifact.once(_corrected_joints, self.annotations_path).get(family(video))
+        if not rows:
             return []
         part = ClipOptions.from_text(_options(recipe))
         return [
-            one
-            for one in mine
-            if is_of_reading(one, recipe, info)
-            and part.start - _EARLY <= (one.at.seconds or 0.0) < part.end
+            row
+            for row in rows
+            if is_of_reading(row, recipe, info)
+            and part.start - _EARLY <= (row.at.seconds or 0.0) < part.end
         ]
 
     def write_pose(
         self, video: str, pose: PoseSequence, recipe: artifact.Recipe, stamp: str = ""
     ) -> None:
-        """Store the poses of a video id. stamp: of the video that they were made from
-        (video.source_version), by which a later change is noticed; empty = not known."""
+        """Store the poses of a clip. stamp: of the video that they were made from
+        (video.source_version), which shows a later change; empty = unknown."""
         arrays, facts = pose.to_arrays()
         facts |= {"source": stamp} if stamp else {}
         artifact.write_arrays(self.pose_path(video), arrays, recipe, facts)
 
     def read_embedding(self, run: str, video: str) -> tuple[EmbeddingSequence, artifact.Recipe]:
-        """Embedding of a video id and its recipe; raises UserError (exit 4) if there is none."""
+        """Return the embedding of a clip and its recipe. Raises UserError (exit 4) without it."""
         path = self.embedding_path(run, video)
         with artifact.readable(path, f"no embedding of {video} in run {run}"):
             arrays, recipe, facts = artifact.read_arrays(path)
@@ -350,14 +361,13 @@ class StoredProject(ProjectFolder):
     # --- annotations.csv -----------------------------------------------------------------
 
     def annotations(self) -> list[Annotation]:
-        """The rows of annotations.csv; none without the file. Raises UserError (exit 5) that names
-        an unreadable line."""
+        """Return the rows of annotations.csv; none without the file. Raises UserError (exit 5) that
+        names an unreadable line."""
         return read_annotations(self.annotations_path)
 
     def change_annotations(self, gone: Collection[Annotation], new: Sequence[Annotation]) -> None:
-        """Put rows in the place of others; what is there is not added again, and all that has been
-        set meanwhile stays. Raises UserError
-        as `annotations`, and (exit 7) if the table cannot be written."""
+        """Replace rows of annotations.csv; rows that exist are not added again, and rows set
+        meanwhile stay. Raises UserError as `annotations`, and (exit 7) if it cannot be written."""
         with self.tables():
             write_annotations(self.annotations_path, changed(self.annotations(), gone, new))
 
@@ -366,32 +376,37 @@ class StoredProject(ProjectFolder):
     def phases(
         self, *, propagated: bool = False, skip_unclear: bool = False
     ) -> dict[str, list[Phase]]:
-        """Phases of each video id, in time order, as far as the clip shows them; empty without a
-        phases.csv.
+        """Return the phases of each clip, in time order, as far as the clip shows them.
 
-        Only those that count as truth (`Phase.is_truth`); with `propagated`, also those that
-        `transfer-labels` wrote. Rows of videos that are not in the project are left out. Raises
-        UserError as `clip_phases`.
+        Rows of videos that are not in the project are left out.
+
+        Parameters
+        ----------
+        propagated
+            Also return phases that `transfer-labels` wrote, not only those that count as truth
+            (`Phase.is_truth`).
+        skip_unclear
+            As for `clip_phases`, whose errors it raises.
         """
         if not self.phases_path.exists():
             return {}
-        found = {
+        phases = {
             video: [row.phase for row in rows if propagated or row.phase.is_truth]
             for video, rows in self.clip_phases(skip_unclear=skip_unclear).by_clip.items()
         }
-        return {video: phases for video, phases in found.items() if phases}
+        return {video: of_clip for video, of_clip in phases.items() if of_clip}
 
     def clip_phases(self, *, skip_unclear: bool = False) -> ClipPhases:
-        """phases.csv by clip. Raises UserError (exit 5) that names an unreadable row, or a name
-        that fits several films; skip_unclear: leave such rows out, for what only shows labels."""
+        """Return phases.csv by clip. Raises UserError (exit 5) that names an unreadable row, or a
+        name that fits several films. skip_unclear: leave out such rows, to show labels only."""
         phases = ClipPhases(self.phase_table(), self.video_list(), self._frames_shown)
         for error in () if skip_unclear else phases.unclear.values():
             raise error
         return phases
 
     def _frames_shown(self, video: Video) -> Frames | None:
-        """The first frame of its file that a clip shows, and the one after its last; None if a part
-        has no readable poses, which alone say where it begins."""
+        """Return the first frame of its file that a clip shows, and the one after its last; None if
+        the clip is a part without readable poses, which alone have its frames."""
         if not video.options or not ClipOptions.from_text(video.options).is_cut:
             return 0, math.inf
         with suppress(UserError):
@@ -402,20 +417,20 @@ class StoredProject(ProjectFolder):
         return None
 
     def phase_table(self) -> PhaseTable:
-        """phases.csv with all its rows and columns; empty without the file. Raises UserError (exit
-        5) that names an unreadable row."""
+        """Return phases.csv with all rows and columns; empty without the file. Raises UserError
+        (exit 5) that names an unreadable row."""
         return read_phase_table(self.phases_path)
 
     def write_phase_table(self, table: PhaseTable, *, backup: bool = True) -> Path | None:
-        """Write phases.csv. If it changes, the old file is first copied into results/phases.
-        Returns the path of that copy, None without `backup`."""
+        """Write phases.csv, and return the path of a copy of the old file in results/phases; None
+        if nothing changes, or without `backup`."""
         folder = self.results_dir("phases") if backup else None
         return write_phase_table(self.phases_path, table, folder)
 
 
 def settings_text(root: Path) -> str:
-    """project.toml, in UTF-8 with or without a byte-order mark. Raises UserError (exit 3) for a
-    file that cannot be read."""
+    """Read project.toml, in UTF-8 with or without a byte-order mark. Raises UserError (exit 3) for
+    a file that cannot be read."""
     try:
         return regular_file.text(root / PROJECT_FILE, "utf-8-sig")
     except OSError as error:
@@ -427,7 +442,7 @@ def _video_list(path: Path) -> VideoList:
 
 
 def _corrected_joints(path: Path) -> dict[tuple[str, str], list[Annotation]]:
-    """The corrections of a table by file and person."""
+    """Return the corrections of a table by file and person."""
     rows: dict[tuple[str, str], list[Annotation]] = {}
     for row in read_annotations(path):
         if row.kind == JOINT:
@@ -436,7 +451,7 @@ def _corrected_joints(path: Path) -> dict[tuple[str, str], list[Annotation]]:
 
 
 def _options(recipe: artifact.Recipe) -> str:
-    """How the file of poses was read, as in videos.csv; none for what cannot have been read."""
+    """Return how the file of poses was read, as in videos.csv; empty for invalid options."""
     text = str(recipe.config.get("options", ""))
     try:
         ClipOptions.from_text(text)
@@ -446,7 +461,7 @@ def _options(recipe: artifact.Recipe) -> str:
 
 
 def _with_what_was_set(video: Video, old: Video | None) -> Video:
-    """A row with what a person has set in an older one and is empty in it."""
+    """Return a row whose empty split, group and own columns are taken from an older one."""
     if old is None:
         return video
     own = video.own if any(video.own.values()) else old.own

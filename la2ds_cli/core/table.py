@@ -1,4 +1,4 @@
-"""One table, shown in a terminal and as Markdown; plain CSV is in `csv_tables`.
+"""A table for the terminal and for Markdown; CSV is in `csv_tables`.
 
 A step returns numbers; its command or view builds one `Table` from them and picks the format. Text
 is escaped in every format, since names of projects and methods may hold any character.
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
     from rich.text import Text
 
-# Control characters, those that turn the direction of the text or end its line, and bytes of file
-# names that are no UTF-8: what could move the cursor, recolour or forge a line, or stop the output.
+# Control characters, characters that change the direction of text or end a line, and bytes of file
+# names that are not UTF-8: these could move the cursor, recolour or forge a line, or stop output.
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    """Text of any origin on one line of a terminal: unsafe characters become escapes such as
-    `\\x1b` or `\\n`."""
+    """Return text of any origin for one line of a terminal: unsafe characters become escapes such
+    as `\\x1b` or `\\n`."""
     return UNSAFE.sub(lambda match: _escape(match[0]), text)
 
 
@@ -32,8 +32,8 @@ def _escape(character: str) -> str:
 
 
 class Cell(NamedTuple):
-    """below: lines below the text. mark: of emphasis in Markdown, `**` or `*`; a row whose first
-    cell has one is less important, such as a baseline, and set apart."""
+    """A cell. below: lines below the text. mark: emphasis in Markdown, `**` or `*`; a row whose
+    first cell has a mark is less important, such as a baseline, and dim in a terminal."""
 
     text: str
     below: Sequence[str] = ()
@@ -41,7 +41,7 @@ class Cell(NamedTuple):
 
 
 class Column(NamedTuple):
-    """left: aligned there, not right as numbers are. bold: in a terminal. wrap: text may take
+    """A column. left: align left, not right like numbers. bold: in a terminal. wrap: text may take
     several lines in a terminal."""
 
     heading: str
@@ -56,7 +56,7 @@ class Table(NamedTuple):
 
 
 def terminal(table: Table) -> RichTable:
-    """The table for rich. Numbers are never cut off."""
+    """Return the table for rich. Numbers are never cut off."""
     from rich.table import Table as RichTable
 
     shown = RichTable(box=None, pad_edge=False)
@@ -82,12 +82,12 @@ def _shown(lines: Sequence[str]) -> Text:
 
 
 def md(text: str) -> str:
-    """Plain text escaped for Markdown; an underscore within a word needs no escape."""
+    """Escape plain text for Markdown; an underscore within a word needs no escape."""
     return re.sub(r"([\\`*|<>\[\]])", r"\\\1", " ".join(text.split()))
 
 
 def markdown(table: Table) -> list[str]:
-    """Lines of a pipe table; a mark is on the text of a cell alone."""
+    """Return the lines of a pipe table; a mark is only on the text of a cell."""
     lines = [
         [md(column.heading) for column in table.columns],
         ["---" if column.left else "---:" for column in table.columns],

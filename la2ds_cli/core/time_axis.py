@@ -1,9 +1,8 @@
 """When the frames of a clip were filmed, and how long they last.
 
 A camera may film 60 frames a second and then 10, or none for a while. A number of frames is
-therefore no duration, and neither is a frame number divided by the nominal rate. Everything that
-turns rows into seconds, or seconds into rows, goes through the `TimeAxis` of the clip
-(`PoseSequence.axis`).
+therefore not a duration, even divided by the nominal rate. All code that converts between rows and
+seconds uses the `TimeAxis` of the clip (`PoseSequence.axis`).
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ import numpy as np
 
 from la2ds_cli.core.arrays import BoolArray, FloatArray, IntArray, runs_of
 
-EVEN = 0.5  # of a step; a clip is even if no frame is farther from its place in an even clip
+EVEN = 0.5  # steps; a clip is even if no frame is farther from its place in an even clip
 SAME_RATE = 0.01  # share by which the steps of a clip may differ from those of a grid
-FINE = 10  # percentile of the steps that a fine grid has
-LARGEST_GRID = 20  # samples of a fine grid for each frame of the clip
+FINE = 10  # percentile of the steps that is the step of a fine grid
+LARGEST_GRID = 20  # most samples of a fine grid per frame of the clip
 ROUNDING = 1e-9  # seconds
 
 
@@ -61,7 +60,7 @@ class TimeAxis:
     def end_steps(self) -> tuple[float, float]:
         """Seconds that belong to a frame before the first frame, and after the last.
 
-        Of the two steps at an end the shorter one: the longer may be a pause.
+        This is the shorter of the two steps at an end: the longer one may be a pause.
         """
         if len(self) < 2:
             return 1 / self.fps, 1 / self.fps
@@ -114,7 +113,7 @@ class TimeAxis:
         return np.asarray(np.interp(seconds, self.seconds, np.arange(len(self))))
 
     def nearest_row(self, seconds: float) -> int:
-        """Return the row of the frame nearest to a moment, the earlier of two."""
+        """Return the row of the frame nearest to a moment, the earlier of two equally near."""
         return int(np.abs(self.seconds - seconds).argmin())
 
     def row_of(self, seconds: float, slack: float = ROUNDING) -> int | None:
@@ -129,8 +128,8 @@ class TimeAxis:
         return bool(self.seconds[0] - before <= seconds <= self.seconds[-1] + after)
 
     def nearest_known(self, known: BoolArray) -> IntArray:
-        """Return (T,) the known row nearest in time to each row, the earlier of two; itself if it
-        is known."""
+        """Return (T,) the nearest row in time, for each row, of those where `known` (T,) is true;
+        the earlier of two equally near."""
         time, rows = self.seconds, np.flatnonzero(known)
         after = np.searchsorted(rows, np.arange(len(time)))
         before = rows[np.maximum(after - 1, 0)]
@@ -138,11 +137,11 @@ class TimeAxis:
         later = np.abs(time[after] - time) < np.abs(time - time[before]) - ROUNDING
         return np.where(later, after, before)
 
-    # --- an even clock of as many ticks -----------------------------------------------------------
+    # --- ticks: mean steps since the first frame --------------------------------------------------
 
     @cached_property
     def is_even(self) -> bool:
-        """Whether every frame lies about where it lies in a clip of a constant rate."""
+        """Whether every frame is near its place in a clip of a constant rate."""
         if len(self) < 3:
             return True
         even = np.linspace(self.seconds[0], self.seconds[-1], len(self))
@@ -155,7 +154,7 @@ class TimeAxis:
     def ticks_at(self, row: FloatArray) -> FloatArray:
         """Return the times of rows in mean steps since the first frame, 0..T - 1.
 
-        This is how what was calibrated in frames of even clips counts time. In an even clip the
+        Settings that were calibrated in frames of even clips are used in ticks. In an even clip the
         ticks are the rows.
         """
         row = np.asarray(row, np.float64)
@@ -167,22 +166,22 @@ class TimeAxis:
         return tick if self.is_even else np.interp(tick, self._ticks, np.arange(len(self)))
 
     def ticks_of_steps(self, row: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the ticks from one row before these rows (N,) to them, and to one row after."""
+        """Return the ticks from the previous row to each of these rows (N,), and to the next."""
         if self.is_even:
             return np.ones(len(row)), np.ones(len(row))
         before, here, after = (self.ticks_at(row + by) for by in (-1, 0, 1))
         return here - before, after - here
 
     def rows_at_ends(self, seconds: float) -> tuple[int, int]:
-        """Return how many frames the first so many seconds of the clip have, and the last."""
+        """Return the numbers of frames in the first and in the last `seconds` of the clip."""
         ticks, last = seconds / (self.usual_step if self.is_even else self.mean_step), len(self) - 1
         begin, end = self.rows_at_ticks(np.array([ticks, last - ticks]))
         return round(float(begin)), round(float(last - end))
 
-    # --- stretches --------------------------------------------------------------------------------
+    # --- runs of a mask ---------------------------------------------------------------------------
 
     def joined_runs(self, mask: BoolArray, pause: float) -> list[tuple[int, int]]:
-        """Return `runs_of` a mask (T,), those less than `pause` seconds apart joined."""
+        """Return the runs of a mask (T,), joined where less than `pause` seconds apart."""
         joined: list[tuple[int, int]] = []
         for first, stop in runs_of(mask):
             if joined and self.seconds[first] - self.seconds[joined[-1][1]] < pause:
@@ -191,13 +190,13 @@ class TimeAxis:
         return joined
 
     def lasting_runs(self, mask: BoolArray, least: float) -> list[tuple[int, int]]:
-        """Return the `joined_runs` over pauses shorter than `least` seconds that last as long."""
+        """Return the runs that last `least` seconds, joined over pauses shorter than that."""
         runs = self.joined_runs(mask, least)
         return [run for run in runs if self.duration_of(*run) >= least - ROUNDING]
 
     def rows_within(self, seconds: float) -> IntArray:
-        """Return (T,) how many rows before and after each row lie within so many seconds, by the
-        local step; at least 1."""
+        """Return (T,) how many rows before and after each row lie within `seconds`, by the local
+        step; at least 1."""
         steps = np.full(len(self), self.usual_step) if self.is_even else self.steps
         return np.maximum(np.rint(seconds / steps), 1).astype(np.int64)
 
@@ -233,7 +232,6 @@ class TimeAxis:
         return np.linspace(self.seconds[0], self.seconds[-1], max(count, 2))
 
     def even_rows(self, most: int) -> IntArray:
-        """Return the rows of the frames at the middles of even steps of the clip's time, as many
-        as it has frames but at most `most`."""
+        """Return at most `most` rows at even steps of the clip's time, not more than its frames."""
         steps = np.linspace(self.edges[0], self.edges[-1], min(len(self), most) + 1)
         return np.searchsorted(self.edges, (steps[1:] + steps[:-1]) / 2, "right") - 1

@@ -1,4 +1,4 @@
-"""Value types that steps exchange: frozen, validated on construction, numpy only.
+"""Value types that steps exchange: frozen, checked on construction, numpy only.
 
 Shape legend of the project: B clips, T frames, K joints, L limbs, H W heatmap cells,
 P patches, D width, N M lengths of two sequences. Pixel coordinates are those of the upright
@@ -22,14 +22,14 @@ from la2ds_cli.core.time_axis import TimeAxis
 Json = Any
 
 _OPTIONAL = ("world", "trust")
-_ARRAYS = ("xy", "score", "box", "frame", "time", *_OPTIONAL)  # of a PoseSequence
+_ARRAYS = ("xy", "score", "box", "frame", "time", *_OPTIONAL)  # fields of PoseSequence
 MOST_FPS = 1e6  # frames per second
-MOST_PIXELS = 10**6  # of a side of a frame
+MOST_PIXELS = 10**6  # per side of a frame
 MOST_SECONDS = 1e5  # from the first frame of a clip to its last, 28 hours
 
 
 def check_array(owner: object, name: str, dtype: Any, shape: tuple[int | None, ...]) -> np.ndarray:
-    """Return a field of a value as a contiguous array of this type, which it then is.
+    """Convert a field of a value to a contiguous array of `dtype`, set it, and return it.
 
     shape: None = any length. Raises ValueError for another shape.
     """
@@ -49,20 +49,27 @@ def check_array(owner: object, name: str, dtype: Any, shape: tuple[int | None, .
 class PoseSequence:
     """Joints of one subject over one clip.
 
-    xy: (T, K, 2) float32, original pixels, NaN = not seen. score: (T, K) float32 in [0, 1], 0 where
-    xy is NaN. box: (T, 4) float32, xyxy of the subject in original pixels, NaN = not detected.
-    frame: (T,) int64, index in decoding order. time: (T,) float64, seconds, strictly increasing.
-    fps: nominal frames per second of the source. size: (width, height) in pixels, 0 = unknown.
-    skeleton: a name of core.skeleton. info: JSON facts for people (subject margin, flags). clip: id
-    of the project's clip, empty = not a clip of the project, or its joints were changed; not
-    written, but set by the project when it reads poses. world: (T, K, 3) float32, the joints in
-    metres along the axes of the camera: x right, y down, z away from it; NaN = not known, None =
-    the clip has no 3D. The origin is the body's root if a network estimated the joints, and that of
-    the file if they were imported: read positions relative to the root. spatial: whether features
-    of the joints read `world`, which must be the same for all clips that are compared
-    (pose_features.in_3d); not written. trust: (T, K) float32 in [0, 1], the probability that a
-    joint is where it seems to be, 0 if it is not seen; None = not computed (poses.trust.trust_of
-    computes it). Raises ValueError with expected and actual shape.
+    xy: (T, K, 2) float32, original pixels, NaN = not seen.
+    score: (T, K) float32 in [0, 1], 0 where xy is NaN.
+    box: (T, 4) float32, xyxy of the subject in original pixels, NaN = not detected.
+    frame: (T,) int64, index in decoding order.
+    time: (T,) float64, seconds, strictly increasing.
+    fps: nominal frames per second of the source.
+    size: (width, height) in pixels, 0 = unknown.
+    skeleton: a name of core.skeleton.
+    info: JSON facts about the poses, such as the margin of the subject.
+    clip: id of the project's clip, empty = not a clip of the project, or its joints were changed;
+        not written, but set by the project when it reads poses.
+    world: (T, K, 3) float32, joints in metres along the axes of the camera: x right, y down, z away
+        from it; NaN = unknown, None = the clip has no 3D. The origin is the body's root if a
+        network estimated the joints, and that of the file if they were imported: read positions
+        relative to the root.
+    spatial: whether features of the joints read `world`, which must be the same for all clips that
+        are compared (pose_features.in_3d); not written.
+    trust: (T, K) float32 in [0, 1], the probability that the position of a joint is right, 0 if it
+        is not seen; None = not computed (see poses.trust.trust_of).
+
+    Raises ValueError with expected and actual shape.
     """
 
     xy: FloatArray
@@ -120,7 +127,7 @@ class PoseSequence:
 
     @cached_property
     def axis(self) -> TimeAxis:
-        """When its frames were filmed, and how long they last."""
+        """The times of the frames."""
         return TimeAxis(self.time, self.fps)
 
     @property
@@ -129,12 +136,12 @@ class PoseSequence:
         return np.asarray(np.isfinite(self.xy).all(axis=-1).any(axis=-1))
 
     def cut(self, start: int, stop: int) -> PoseSequence:
-        """Frames start..stop (stop exclusive) with their time stamps."""
+        """Return the frames start..stop (stop exclusive) with their time stamps."""
         arrays, _ = self.to_arrays()
         return replace(self, **{name: array[start:stop] for name, array in arrays.items()})
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Json]]:
-        """Arrays and JSON facts for artifact.write_arrays."""
+        """Return arrays and JSON facts for artifact.write_arrays."""
         arrays = {n: value for n in _ARRAYS if (value := getattr(self, n)) is not None}
         facts = {"fps": self.fps, "size": list(self.size), "skeleton": self.skeleton}
         return arrays, facts | {"info": dict(self.info)}
@@ -143,10 +150,12 @@ class PoseSequence:
     def from_arrays(
         cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Json], clip: str = ""
     ) -> PoseSequence:
-        """Inverse of to_arrays. clip: the id of their clip in the project."""
-        given: dict[str, Any] = {n: arrays[n] for n in _ARRAYS if n in arrays or n not in _OPTIONAL}
+        """Return the sequence of to_arrays. clip: its id in the project."""
+        fields: dict[str, Any] = {
+            name: arrays[name] for name in _ARRAYS if name in arrays or name not in _OPTIONAL
+        }
         return cls(
-            **given,
+            **fields,
             fps=float(facts["fps"]),
             size=(int(facts["size"][0]), int(facts["size"][1])),
             skeleton=facts["skeleton"],
@@ -157,7 +166,7 @@ class PoseSequence:
 
 @dataclass(frozen=True)
 class EmbeddingSequence:
-    """Per-frame embeddings of one clip, one row for every frame of its PoseSequence.
+    """Embeddings of a clip, one row for every frame of its PoseSequence.
 
     value: (T, D) float32. frame: (T,) int64. time: (T,) float64 seconds. model: key of the
     checkpoint that computed them; sequences of different models must never be compared.
@@ -177,14 +186,14 @@ class EmbeddingSequence:
         return len(self.value)
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Json]]:
-        """Arrays and JSON facts for artifact.write_arrays."""
+        """Return arrays and JSON facts for artifact.write_arrays."""
         return {"value": self.value, "frame": self.frame, "time": self.time}, {"model": self.model}
 
     @classmethod
     def from_arrays(
         cls, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Json]
     ) -> EmbeddingSequence:
-        """Inverse of to_arrays."""
+        """Return the sequence of to_arrays."""
         return cls(arrays["value"], arrays["frame"], arrays["time"], facts["model"])
 
 
@@ -197,7 +206,7 @@ class Origins(NamedTuple):
     """Who placed the start and the end of a phase.
 
     PERSON: a person, in la2ds or in another tool.
-    PROPAGATED: `transfer-labels`, from other clips, and nobody has looked at it since.
+    PROPAGATED: `transfer-labels`, from other clips, and nobody has checked it since.
     CLIP_EDGE: nobody, since the clip begins or ends there.
     Any other word: a rule, such as that of a data set.
     """
@@ -221,13 +230,13 @@ class Phase:
 
     @property
     def is_truth(self) -> bool:
-        """Whether it counts as ground truth: no end is propagated, and somebody has placed one.
+        """Whether the phase is ground truth: no end is propagated, and one end is placed.
 
-        Everything that trains, measures or reports on labels decides by this property.
+        All code that trains, measures or reports on labels uses this property.
         """
         return PROPAGATED not in self.origins and self.is_placed
 
     @property
     def is_placed(self) -> bool:
-        """Whether a person or a rule has placed one of its ends: no command replaces it then."""
+        """Whether a person or a rule placed an end, so that no command may replace the phase."""
         return not {*self.origins} <= {PROPAGATED, CLIP_EDGE}

@@ -1,4 +1,4 @@
-"""videos.csv: the clips of a project, and finding one by name among very many."""
+"""videos.csv: the clips of a project, and finding a clip by name among very many."""
 
 # ruff: noqa: PTH114, PTH117, PTH118, PTH119, PTH120, PTH122 - a Path for each clip would take longer than all the rest
 
@@ -45,15 +45,17 @@ _HINT += ",".join(VIDEO_COLUMNS)
 
 
 def read_videos(path: Path) -> list[Video]:
-    """The rows of videos.csv, equal ones once; none without the file. Raises a UserError (exit 5)
-    that names an unreadable line, and one whose id another clip has: it would take the place of
-    that clip as soon as the table is written."""
+    """Read the rows of videos.csv, equal ones once; none without the file.
+
+    Raises UserError (exit 5) that names an unreadable line, or a line with the id of another clip:
+    it would replace that clip when the table is next written.
+    """
     rows: dict[str, Video] = {}
 
     def keep(cells: dict[str, str]) -> None:
         video = video_of(cells)
         if rows.setdefault(video.id, video) != video:
-            raise ValueError(f"another line has the id '{video.id}' as well")
+            raise ValueError(f"another line has the id '{video.id}', too")
 
     if path.exists():
         read_rows(path, keep, _HINT, check_columns)
@@ -61,20 +63,20 @@ def read_videos(path: Path) -> list[Video]:
 
 
 def write_videos(path: Path, rows: Collection[Video]) -> None:
-    """Write videos.csv, with the columns that a user has added behind those of la2ds. Raises
-    UserError (exit 7) if it cannot be written."""
+    """Write videos.csv, with the user's own columns after those of la2ds. Raises UserError (exit 7)
+    if it cannot be written."""
     columns = (*VIDEO_COLUMNS, *(name for row in rows for name in row.own))
     artifact.write_text(path, table_of(columns, map(row_of, rows)))
 
 
 def placed(old: Sequence[str], new: AbstractSet[str], order: Sequence[str]) -> list[str]:
-    """Old and new ids, each new one before the nearest old one that follows it in `order`, or at
-    the end if there is none."""
-    known = set(old)
+    """Return old and new ids, each new id before the nearest old one that follows it in `order`, or
+    at the end if there is none."""
+    listed_before = set(old)
     before: dict[str | None, list[str]] = {}
     following: str | None = None
     for name in reversed(list(dict.fromkeys(order))):
-        if name in known:
+        if name in listed_before:
             following = name
         elif name in new:
             before.setdefault(following, []).append(name)
@@ -85,8 +87,7 @@ def placed(old: Sequence[str], new: AbstractSet[str], order: Sequence[str]) -> l
 
 
 def first_people(videos: Sequence[Video]) -> list[Video]:
-    """Return the first clip of each reading of a file, that of its person with the lowest
-    number."""
+    """Return one clip of each reading of a file, that of the person with the lowest number."""
     first: dict[str, Video] = {}
     for video in videos:
         other = first.setdefault(video.shared_id, video)
@@ -99,9 +100,9 @@ def first_people(videos: Sequence[Video]) -> list[Video]:
 
 
 class VideoList:
-    """Rows of videos.csv in file order. root: the resolved folder of the project.
+    """The rows of videos.csv in file order. root: the resolved folder of the project.
 
-    Nothing here asks the file system about every clip, unless a file must be compared with links.
+    The file system is not asked about every clip, unless a file must be compared with links.
     """
 
     def __init__(self, root: Path, rows: Sequence[Video]) -> None:
@@ -112,31 +113,21 @@ class VideoList:
     def find(self, name: str, folder: Path | None = None) -> Video | None:
         """Return the clip that a name means (the table at the top of core/clip_names.py).
 
-        Parameters
-            name: as a table or a person has it.
-            folder: the current one, for typed names; None = the name means the same everywhere.
-        Returns
-            The clip; None if there is none.
-        Raises
-            UserError: exit 5 if several films fit, or a film of which there are only parts.
+        name: from a table, or typed by the user. folder: the current one, for typed names; None =
+        the name means the same everywhere. Returns None if there is no such clip. Raises UserError
+        (exit 5) if several films fit, or a film of which there are only parts.
         """
         rows, key = self._matches(name, folder)
         return self.choose([self.videos[row] for row in rows], key, name)
 
-    def choose(self, found: Sequence[Video], key: ClipName, name: str) -> Video | None:
-        """Return the clip of this part and person among those that fit a name.
+    def choose(self, videos: Sequence[Video], key: ClipName, name: str) -> Video | None:
+        """Return the clip of a part and person among clips of films that fit a name.
 
-        Parameters
-            found: clips of films that fit.
-            key: the part and the person; without a part, the whole film, or its only part; without
-                a person, the first one, or the only one.
-            name: for the error.
-        Returns
-            The clip; None if there is none.
-        Raises
-            UserError: exit 5 as `find`.
+        key: the part and the person; without a part, the whole film, or its only part; without a
+        person, the first one, or the only one. name: for the error. Returns None if there is no
+        such clip. Raises UserError (exit 5) as `find`.
         """
-        fitting = self._fitting(found, key)
+        fitting = self._fitting(videos, key)
         if len(fitting) < 2:
             return next(iter(fitting), None)
         people = {(self._film(video), video.person) for video in fitting}
@@ -144,49 +135,51 @@ class VideoList:
             raise self._only_parts(name, fitting)
         raise self._ambiguous(name, fitting)
 
-    def _fitting(self, found: Sequence[Video], key: ClipName) -> list[Video]:
-        """Of clips of films that fit a name, those of its part and person."""
+    def _fitting(self, videos: Sequence[Video], key: ClipName) -> list[Video]:
+        """Return those of the clips that show the part and person of a name."""
         if key.part is not None:
-            return self._of_person(key.of_part(found), key)
-        rows = self._of_person(found, key)
+            return self._of_person(key.of_part(videos), key)
+        rows = self._of_person(videos, key)
         return self._preferred(rows, lambda video: not is_part(video))
 
-    def _of_person(self, found: Sequence[Video], key: ClipName) -> list[Video]:
-        """The clips of the person that a name gives, or else of the first one of each film, or else
-        of all whom the project has of it."""
+    def _of_person(self, videos: Sequence[Video], key: ClipName) -> list[Video]:
+        """Return the clips of the person of a name, or else of the first person of each film, or
+        else of all its people."""
         if key.person:
-            return [video for video in found if video.person == key.person]
-        return self._preferred(found, lambda video: video.person == 1)
+            return [video for video in videos if video.person == key.person]
+        return self._preferred(videos, lambda video: video.person == 1)
 
-    def _preferred(self, found: Sequence[Video], test: Callable[[Video], bool]) -> list[Video]:
-        """The clips that pass a test, and those of films of which none does."""
-        films = {self._film(video) for video in found if test(video)}
-        return [video for video in found if test(video) or self._film(video) not in films]
+    def _preferred(self, videos: Sequence[Video], test: Callable[[Video], bool]) -> list[Video]:
+        """Return the clips that pass a test, and all clips of films of which none does."""
+        films = {self._film(video) for video in videos if test(video)}
+        return [video for video in videos if test(video) or self._film(video) not in films]
 
     def has_id(self, name: str) -> bool:
-        """Whether a clip has this id."""
+        """Return whether a clip has this id."""
         return nfc(name) in self._by_name[0]
 
     def file_of(self, name: str) -> tuple[str, str] | None:
-        """The file and person (clip.family) of the clips that a name of a table fits as in `find`,
-        or of an id that such a clip had when it was cut differently; None if there are none. Raises
-        UserError (exit 5) if clips of several files or people fit."""
-        if (own := family(name)) in self._files:
-            return own
+        """Return the file and person (clip.family) that a name in a table means; None if none fits.
+
+        The name fits clips as in `find`, or is an id that a clip of the file had when it was cut
+        differently. Raises UserError (exit 5) if clips of several files or people fit.
+        """
+        if (file := family(name)) in self._files:
+            return file
         rows, key = self._matches(name)
-        found = [self.videos[row] for row in rows]
-        files = {family(video.id) for video in self._of_person(found, key)}
+        videos = [self.videos[row] for row in rows]
+        files = {family(video.id) for video in self._of_person(videos, key)}
         if len(files) > 1:
-            raise self._ambiguous(name, found)
+            raise self._ambiguous(name, videos)
         return next(iter(files), None)
 
     def of_file(self, file: tuple[str, str]) -> list[Video]:
-        """The clips of a person in a file, see `file_of`."""
+        """Return the clips of a person in a file, see `file_of`."""
         return [self.videos[row] for row in self._files.get(file, ())]
 
     def name_of(self, video: Video) -> str:
-        """The shortest name that `find` takes for this clip and no other: its file name, with the
-        folders that tell it apart, its part and person; or else its id."""
+        """Return the shortest name by which `find` gives this clip: its file name, with as many
+        folders as needed, part and person; or else its id."""
         keys, steps = keys_of(video), video.path.split("/")
         for count in range(1, len(steps) + 1):
             name = "/".join(steps[-count:]) + keys
@@ -195,70 +188,71 @@ class VideoList:
                 return name
         return video.id
 
-    def _ambiguous(self, name: str, found: Sequence[Video]) -> UserError:
-        many = f"'{name}' fits {len(found)} videos of the project"
-        return Mismatch(many, hint=f"name one: {self._told(found)}")
+    def _ambiguous(self, name: str, videos: Sequence[Video]) -> UserError:
+        message = f"'{name}' fits {len(videos)} videos of the project"
+        return Mismatch(message, hint=f"name one: {self._listed(videos)}")
 
-    def _only_parts(self, name: str, found: Sequence[Video]) -> UserError:
+    def _only_parts(self, name: str, videos: Sequence[Video]) -> UserError:
         return Mismatch(
-            f"the project has no clip of all of '{name}', only {len(found)} parts of it",
-            hint=f"name one: {self._told(found)}; or make one: la2ds extract-poses "
-            f"{shlex.quote(self._source(found[0].path))} --time-range 0:",
+            f"the project has no clip of all of '{name}', only {len(videos)} parts of it",
+            hint=f"name one: {self._listed(videos)}; or make one: la2ds extract-poses "
+            f"{shlex.quote(self._source(videos[0].path))} --time-range 0:",
         )
 
-    def _told(self, found: Sequence[Video]) -> str:
-        """The names of clips, and what else tells them apart."""
-        told = []
-        for video in found[:_NAMED]:
+    def _listed(self, videos: Sequence[Video]) -> str:
+        """Return the names of clips, with facts that distinguish them."""
+        names = []
+        for video in videos[:_NAMED]:
             facts = [f"{video.frames / video.fps:.1f} s"] if video.frames and video.fps else []
             facts += [f"group {video.group}"] if video.group else []
-            told.append(self.name_of(video) + (f" ({', '.join(facts)})" if facts else ""))
-        more = len(found) - _NAMED
-        return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
+            names.append(self.name_of(video) + (f" ({', '.join(facts)})" if facts else ""))
+        more = len(videos) - _NAMED
+        return "; ".join(names) + (f"; and {more} more" if more > 0 else "")
 
     def _film(self, video: Video) -> tuple[str, str]:
-        """Equal for the parts and people of one film."""
+        """Return a key that the parts and people of one film share."""
         return self._source(video.path), video.sha256
 
     def _matches(self, name: str, folder: Path | None = None) -> tuple[list[int], ClipName]:
-        """The rows of the films that a name fits best, and the part and person that it names."""
-        whole, peeled = ClipName(name), ClipName.parse(name)
-        if not name or "\0" in name:  # which no path holds
+        """Return the rows of the films that fit a name best, and the part and person it names."""
+        whole, parsed = ClipName(name), ClipName.parse(name)
+        if not name or "\0" in name:  # not a possible path
             return [], whole
         ids = self._by_name[0].get(nfc(name), [])
-        if ids:  # an id stands for its own part and person
+        if ids:  # an id means its own part and person
             row = next((row for row in ids if self.videos[row].id == name), ids[0])
             return [row], replace(whole, person=self.videos[row].person)
         searches = [(whole, self._by_path), (whole, self._by_file)]
-        if peeled.has_keys:
-            searches += [(peeled, self._by_path), (peeled, self._by_file)]
-        searches += [(peeled, self._by_stem), (peeled, self._by_start)]
+        if parsed.has_keys:
+            searches += [(parsed, self._by_path), (parsed, self._by_file)]
+        searches += [(parsed, self._by_stem), (parsed, self._by_start)]
         for key, search in searches:
             rows = [row for row in search(key.film, folder) if self._has(row, key)]
             if rows and search == self._by_start and not key.person:
                 key = replace(key, person=self._person_of_start(key.film, rows))
             if rows:
                 return self._narrowed(rows, key.film, folder), key
-        return [], peeled
+        return [], parsed
 
     def _person_of_start(self, start: str, rows: Sequence[int]) -> int:
-        """The person whom the start of ids names, 0 = none."""
-        if is_complete_id(start):  # of a clip that is not listed, and of nobody else
+        """Return the person whom the start of ids names, 0 = none."""
+        if is_complete_id(start):  # the id of a clip that is not listed
             return int(family(start)[1])
         films = {len(family(self.videos[row].id)[0]) for row in rows}
         people = {self.videos[row].person for row in rows}
-        reaches = len(start) > max(films)  # into what follows the film in an id
+        reaches = len(start) > max(films)  # into the part and person of the id
         return people.pop() if reaches and len(people) == 1 else 0
 
     def _has(self, row: int, key: ClipName) -> bool:
-        """Whether a clip shows the named person and part."""
+        """Return whether a clip shows the named person and part."""
         video = self.videos[row]
         if key.person and video.person != key.person:
             return False
         return key.part is None or bool(key.of_part([video]))
 
     def _narrowed(self, rows: list[int], name: str, folder: Path | None) -> list[int]:
-        """Of rows of several films: those spelled exactly so, or those in the current folder."""
+        """Return, of rows of several films, those with exactly this spelling, or those in the
+        current folder."""
         tests: list[Callable[[str], bool]] = [lambda path: f"/{name}" in f"/{path}"]
         if folder is not None:
             here = os.path.realpath(folder)
@@ -287,7 +281,7 @@ class VideoList:
     def _ending(
         self, table: Mapping[str, list[int]], name: str, shown: Callable[[str], str]
     ) -> Sequence[int]:
-        """The rows whose path, as `shown`, ends with the folders and the name."""
+        """Return the rows whose path, after `shown`, ends with the folders and the name."""
         name = nfc(name)
         if os.path.isabs(name):
             return ()
@@ -332,15 +326,18 @@ class VideoList:
         return rows
 
     def of_source(self, path: Path) -> list[Video]:
-        """The clips whose source is this file, under any name."""
+        """Return the clips whose source is this file, under any name."""
         return [self.videos[row] for row in self._rows_of_source(path)]
 
     def of_content(
         self, path: Path, digest: str, is_there: Callable[[str], bool] = os.path.lexists
     ) -> list[Video]:
-        """The clips with the content of a file: those listed with its path, or else those of a file
-        that is gone, as after it was renamed or moved; of several such files, the one of the same
-        name. digest: SHA-256 of the content; is_there: whether a resolved path is not gone."""
+        """Return the clips with the content of a file.
+
+        These are the clips listed with its path, or else those of a file that is gone, as after it
+        was renamed or moved; of several such files, the one of the same name. digest: SHA-256 of
+        the content; is_there: returns whether a resolved path exists.
+        """
         rows = self._by_digest.get(digest, ())
         here = os.path.realpath(path)
         sources = {row: self._source(self.videos[row].path) for row in rows}
@@ -351,10 +348,8 @@ class VideoList:
         return [self.videos[row] for row in rows if sources[row] == here]
 
     def copies(self, path: Path, digest: str) -> list[Video]:
-        """The clips of a file with the name and the content of another; none if these are several.
-
-        digest: SHA-256 of the content.
-        """
+        """Return the clips of a file with the name and the content of `path`; none if several files
+        have both. digest: SHA-256 of the content."""
         name = nfc(path.name)
         rows = [self.videos[row] for row in self._by_digest.get(digest, ())]
         rows = [row for row in rows if nfc(os.path.basename(row.path)) == name]
@@ -364,14 +359,14 @@ class VideoList:
         target = os.path.realpath(path)
         if "_by_source" in vars(self) or os.path.lexists(target):
             rows = self._by_source.get(folded(target), ())
-        else:  # nothing leads to a file that is not there but its own name
+        else:  # a missing file can only be listed by its own name
             rows = self._by_name[1].get(nfc(os.path.basename(target)), ())
         sources = {row: self._source(self.videos[row].path) for row in rows}
         exact = [row for row in rows if sources[row] == target]
         return exact or [row for row in rows if is_same_file(sources[row], target)]
 
     def _source(self, written: str) -> str:
-        """The resolved path of a source; folders, of which there are few, are resolved once."""
+        """Return the resolved path of a source; each of the few folders is resolved once."""
         path = as_on_disk(os.path.join(self._root, written))
         folder, name = os.path.split(path)
         if name in ("", ".", "..") or os.path.islink(path):

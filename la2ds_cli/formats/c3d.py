@@ -25,19 +25,19 @@ from la2ds_cli.formats.trc import UNITS
 
 SUFFIXES = (".c3d",)
 
-# POINT:Y_SCREEN, the axis that points up on a screen -> their axes to x right, y down, z away.
+# POINT:Y_SCREEN, the axis that points up on a screen -> the file's axes to x right, y down, z away.
 _TO_CAMERA = {
     "Z": np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]]),
     "Y": np.array([[1, 0, 0], [0, -1, 0], [0, 0, -1]]),
     "X": np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1]]),
 }
-_UPWARD = "Z"  # of most laboratories, where the file does not say
+_UPWARD = "Z"  # in most laboratories; used if the file does not say
 _NO_SIDE = "general"  # the context of an event that belongs to neither side
-_BEFORE = "background"  # the phase before the first event, which is thereby an event for evaluate
+_BEFORE = "background"  # phase before the first event, so that its start is an event in evaluate
 
 
 def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
-    """The clip of one file; raises PoseFileError and OSError.
+    """Read the clip of a file. Raises PoseFileError and OSError.
 
     Reads the 3D points by their labels (the part behind a colon, as in `Anna:LKNE`), the rate and
     the units (m, cm or mm). A point with a negative residual is missing; the others have score 1.
@@ -64,25 +64,25 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
 
 
 def _axes(vertical: str) -> FloatArray:
-    """(3, 3) from the axes of the file to x right, y down, z away; vertical: POINT:Y_SCREEN."""
+    """Return (3, 3) from the file's axes to x right, y down, z away. vertical: POINT:Y_SCREEN."""
     text = vertical.upper() or _UPWARD
     turn = _TO_CAMERA.get(text[-1], _TO_CAMERA[_UPWARD])
-    if text.startswith("-"):  # the vertical the other way round: half a turn about z
+    if text.startswith("-"):  # the vertical points down: half a turn about z
         turn = np.diag([-1, -1, 1]) @ turn
     return turn
 
 
 def _phases(file: _File, rate: float) -> tuple[Phase, ...]:
-    """The clip as phases that begin at its events, each until the next, in frames of the clip.
+    """Return phases that begin at the events of a file, each until the next, in frames of the clip.
 
-    Names of several events in one frame are joined. Events after the last frame are left out; those
-    before the first frame say which phase the clip begins in. Raises PoseFileError.
+    Names of several events in one frame are joined. Events after the last frame are left out; the
+    last one before the first frame names the first phase. Raises PoseFileError.
     """
     events = _events(file, rate)
-    begun = max((frame for frame, _ in events if frame <= 0), default=0)
+    start = max((frame for frame, _ in events if frame <= 0), default=0)
     names: dict[int, list[str]] = {}
     for frame, name in sorted(set(events)):
-        if begun <= frame < file.frames:
+        if start <= frame < file.frames:
             names.setdefault(max(frame, 0), []).append(name)
     if names and min(names) > 0:
         names = {0: [_BEFORE], **names}
@@ -93,8 +93,10 @@ def _phases(file: _File, rate: float) -> tuple[Phase, ...]:
 
 
 def _events(file: _File, rate: float) -> list[tuple[int, str]]:
-    """Frame in the clip, negative before it, and name of every event. Seconds count from frame 1,
-    even if the clip begins later."""
+    """Return the frame in the clip, negative before it, and the name of every event.
+
+    The seconds of the file count from frame 1, even if the clip begins later.
+    """
     labels, contexts = file.texts("EVENT:LABELS"), file.texts("EVENT:CONTEXTS")
     times = file.numbers("EVENT:TIMES")
     seconds = times[: len(times) // 2 * 2].reshape(-1, 2) @ (60, 1)
@@ -119,25 +121,25 @@ def _events(file: _File, rate: float) -> list[tuple[int, str]]:
 
 
 def _event_name(context: str, label: str) -> str:
-    """`left foot strike` for the context Left and the label Foot Strike."""
+    """Return a name such as `left foot strike` for the context Left and the label Foot Strike."""
     side, event = (" ".join(text.split()).casefold() for text in (context, label))
-    known = side == _NO_SIDE or event.startswith(side)
-    return (event if known else f"{side} {event}").strip() or "event"
+    complete = side == _NO_SIDE or event.startswith(side)
+    return (event if complete else f"{side} {event}").strip() or "event"
 
 
-# --- what was recorded beside the markers ---------------------------------------------------------
+# --- recordings beside the markers ----------------------------------------------------------------
 
-# Type of a force plate -> those of its channels whose sum is the vertical force.
+# Type of a force plate -> its channels whose sum is the vertical force.
 _VERTICAL = {1: [2], 2: [2], 3: [4, 5, 6, 7]}
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a capture holds beside joints, by the seconds of its clip.
+    """The recordings of a capture beside its joints, in seconds of its clip.
 
     time: (S,) of the analogue samples.
-    force: (P, S) vertical newtons on each force plate, NaN = not known.
-    events: seconds and name of each, also of those before or after the clip.
+    force: (P, S) vertical newtons on each force plate, NaN = unknown.
+    events: seconds and name of each event, also of those before or after the clip.
     """
 
     time: FloatArray
@@ -146,10 +148,10 @@ class Recorded:
 
 
 def read_recorded(path: Path, fps: float) -> Recorded:
-    """The events of a file, and the vertical forces; raises PoseFileError and OSError.
+    """Read the events and the vertical forces of a file. Raises PoseFileError and OSError.
 
-    fps: of the clip. Reads plates of the types 1 to 3, in whatever units and zero the file scales
-    them to. Whether a load counts up or down differs between laboratories: it is positive here.
+    fps: of the clip. Reads plates of the types 1 to 3, with the units and the zero of the file. The
+    sign of a load differs between laboratories: it is positive here.
     """
     with regular_file.opened(path, regular_file.MOST_IMPORTED, links=True) as handle:
         file = _open(handle, (*_READ_GROUPS, "ANALOG", "FORCE_PLATFORM"))
@@ -176,20 +178,23 @@ def read_recorded(path: Path, fps: float) -> Recorded:
 
 _BLOCK = 512
 _MAGIC = 0x50  # the second byte of every file
-_INTEL = 84  # the processor whose order of bytes and floats all programs of today write
+_INTEL = 84  # the processor type of the byte order and floats that all current programs write
 _CHARACTERS, _BYTES, _WORDS, _FLOATS = -1, 1, 2, 4  # types of parameters: the bytes of a value
 _READ_GROUPS = ("POINT", "TRIAL", "EVENT")
-_LAST_FRAME = 0xFFFF  # the header counts no further
-_MOST_BYTES = 1 << 20  # of parameters; the format has a number for 128 KiB
+_LAST_FRAME = 0xFFFF  # the largest number in the header
+_MOST_BYTES = 1 << 20  # of parameters; the format itself allows 128 KiB
 
 Values = list[str] | FloatArray
 
 
 @dataclass(frozen=True)
 class _File:
-    """The facts in the header and the parameters. points, analogue: numbers of each frame. samples:
-    of each analogue channel in a frame. first: number of the first frame. scale: of integers, 0 for
-    points as floats. start: of the first frame in the file, in bytes."""
+    """The facts in the header and the parameters.
+
+    points, analogue: how many values a frame has. samples: of each analogue channel per frame.
+    first: number of the first frame. scale: of integers, 0 for points as floats. start: byte of the
+    first frame in the file.
+    """
 
     parameters: Mapping[str, Values]
     points: int
@@ -202,12 +207,12 @@ class _File:
     start: int
 
     def texts(self, name: str) -> list[str]:
-        """The texts of a parameter, and of `name`2, `name`3, ..., as one holds 255 at most."""
+        """Return the texts of a parameter, and of `name`2, `name`3, ..., since one holds 255."""
         values = (self.parameters[part] for part in self._parts(name))
         return [text for part in values if isinstance(part, list) for text in part]
 
     def numbers(self, name: str) -> FloatArray:
-        """The numbers of a parameter, flat, and of those that continue it."""
+        """Return the numbers of a parameter, flat, and of those that continue it."""
         values = [self.parameters[part] for part in self._parts(name)]
         return np.concatenate([np.zeros(0), *(v for v in values if isinstance(v, np.ndarray))])
 
@@ -218,17 +223,17 @@ class _File:
         return [part for part in parts if part in self.parameters]
 
     def text(self, name: str) -> str:
-        """The first text of a parameter without blanks, empty if it has none."""
+        """Return the first text of a parameter without blanks, empty if it has none."""
         return next(iter(self.texts(name)), "").strip()
 
     def read_points(self, handle: BinaryIO) -> FloatArray:
-        """(T, N, 3) in the units of the file; NaN where the residual is negative."""
+        """Read the points (T, N, 3) in the file's units; NaN where the residual is negative."""
         numbers = self._cells(handle, slice(0, 4 * self.points)).reshape(self.frames, -1, 4)
-        known = np.isfinite(numbers).all(axis=2) & (numbers[..., 3] >= 0)
-        return np.where(known[..., None], numbers[..., :3] * (self.scale or 1), np.nan)
+        valid = np.isfinite(numbers).all(axis=2) & (numbers[..., 3] >= 0)
+        return np.where(valid[..., None], numbers[..., :3] * (self.scale or 1), np.nan)
 
     def read_analogue(self, handle: BinaryIO) -> FloatArray:
-        """(T * samples, C) of the C analogue channels, as the file scales them."""
+        """Read the C analogue channels (T * samples, C), as the file scales them."""
         signed = self.text("ANALOG:FORMAT").upper() != "UNSIGNED"
         cells = self._cells(handle, slice(4 * self.points, None), signed=signed)
         count, left = divmod(self.analogue, self.samples)
@@ -239,19 +244,19 @@ class _File:
         channels = cells.reshape(self.frames * self.samples, count)
         scale, offset = np.ones(count), np.zeros(count)
         for values, name in ((scale, "ANALOG:SCALE"), (offset, "ANALOG:OFFSET")):
-            given = self.numbers(name)[:count]
-            values[: len(given)] = given
+            numbers = self.numbers(name)[:count]
+            values[: len(numbers)] = numbers
         general = _number(self.parameters, "ANALOG:GEN_SCALE", 1.0)
-        with np.errstate(all="ignore"):  # of the numbers of a damaged file
+        with np.errstate(all="ignore"):  # a damaged file may hold any numbers
             return (channels - offset) * scale * general
 
     def _cells(self, handle: BinaryIO, part: slice, *, signed: bool = True) -> FloatArray:
-        """(T, n) numbers of a part of each frame."""
+        """Read the numbers (T, n) of a part of each frame."""
         kind = 4 if self.scale == 0 else 2
         size = kind * (4 * self.points + self.analogue)
         handle.seek(self.start)
         content = handle.read(self.frames * size)
-        if len(content) < self.frames * size:  # it became shorter after it was opened
+        if len(content) < self.frames * size:  # the file became shorter after it was opened
             raise PoseFileError("it is cut off")
         cells = np.frombuffer(content, f"V{kind}").reshape(self.frames, -1)[:, part].tobytes()
         if kind == 4:
@@ -274,7 +279,7 @@ def _open(handle: BinaryIO, groups: Sequence[str] = _READ_GROUPS) -> _File:
     if processor != _INTEL:
         raise PoseFileError(
             f"its processor type is {processor}, not {_INTEL} (Intel)",
-            "write it again in the form for Intel, in which all programs of today write C3D",
+            "write it again in the Intel form, which all current programs use",
         )
     points, analogue, first, last = _words(header[2:10], signed=False)
     scale, rate = _floats(header[12:16] + header[20:24])
@@ -295,10 +300,10 @@ def _open(handle: BinaryIO, groups: Sequence[str] = _READ_GROUPS) -> _File:
         raise PoseFileError(f"its scale is {scale:g}, not a number other than 0")
     first, frames = _first_and_number(parameters, first, last)
     value = 2 if scale > 0 else 4  # bytes
-    there = (size - data) // max(1, value * int(4 * points + analogue))
-    if not 0 < frames <= there:
-        lacks = f"it has {there} of its {frames:.0f} frames"
-        raise PoseFileError(lacks if frames > 0 else "it has no frames")
+    present = (size - data) // max(1, value * int(4 * points + analogue))
+    if not 0 < frames <= present:
+        message = f"it has {present} of its {frames:.0f} frames"
+        raise PoseFileError(message if frames > 0 else "it has no frames")
     rate = _number(parameters, "POINT:RATE", rate)
     return _File(
         parameters,
@@ -314,7 +319,7 @@ def _open(handle: BinaryIO, groups: Sequence[str] = _READ_GROUPS) -> _File:
 
 
 def _number(parameters: Mapping[str, Values], name: str, otherwise: float) -> float:
-    """The first number of a parameter."""
+    """Return the first number of a parameter."""
     values = parameters.get(name, [])
     return float(values[0]) if isinstance(values, np.ndarray) and len(values) else otherwise
 
@@ -322,8 +327,8 @@ def _number(parameters: Mapping[str, Values], name: str, otherwise: float) -> fl
 def _first_and_number(
     parameters: Mapping[str, Values], first: float, last: float
 ) -> tuple[float, float]:
-    """The number of the first frame, and how many there are: from the header or, if they are too
-    many for it, from parameters with a larger range."""
+    """Return the number of the first frame, and the number of frames: from the header or, if they
+    are too many for it, from parameters with a larger range."""
     if last != _LAST_FRAME:
         return first, last - first + 1
     ends = [parameters.get(f"TRIAL:ACTUAL_{end}_FIELD", []) for end in ("START", "END")]
@@ -335,13 +340,13 @@ def _first_and_number(
 
 
 def _parameters(content: bytes, wanted: Sequence[str]) -> dict[str, Values]:
-    """The parameters of the wanted groups, by `GROUP:NAME`, numbers flat."""
+    """Return the parameters of the wanted groups, by `GROUP:NAME`, numbers flat."""
     groups: dict[int, str] = {}
-    found: list[tuple[int, str, bytes]] = []
+    parameters: list[tuple[int, str, bytes]] = []
     at = 0
     while at + 2 <= len(content) and content[at]:
         length, group = np.frombuffer(content, np.int8, 2, at).tolist()
-        end = at + 2 + abs(length)  # a negative length means that the user is not to change it
+        end = at + 2 + abs(length)  # a negative length locks the parameter
         name = content[at + 2 : end].decode("latin-1").upper()
         if end + 2 > len(content):
             raise PoseFileError("its parameters are cut off")
@@ -352,11 +357,11 @@ def _parameters(content: bytes, wanted: Sequence[str]) -> dict[str, Values]:
         if group < 0:
             groups[-group] = name
         else:
-            found.append((group, name, body))
-        if not step:  # of the last one
+            parameters.append((group, name, body))
+        if not step:  # the last parameter
             break
         at = end + step
-    named = [(groups.get(group, ""), name, body) for group, name, body in found]
+    named = [(groups.get(group, ""), name, body) for group, name, body in parameters]
     return {
         f"{group}:{name}": _values(f"{group}:{name}", body)
         for group, name, body in named
@@ -365,7 +370,7 @@ def _parameters(content: bytes, wanted: Sequence[str]) -> dict[str, Values]:
 
 
 def _values(name: str, body: bytes) -> Values:
-    """The values of a parameter: type, number of dimensions, dimensions, values, and a text."""
+    """Return the values of a parameter: type, number of dimensions, dimensions, values, a text."""
     damage = PoseFileError(f"its parameter {name!a} is damaged")
     if len(body) < 2 or len(body) < 2 + body[1]:
         raise damage
@@ -387,11 +392,11 @@ def _values(name: str, body: bytes) -> Values:
 
 
 def _words(content: bytes, *, signed: bool = True) -> FloatArray:
-    """Integers of 16 bits."""
+    """Decode integers of 16 bits."""
     return np.frombuffer(content, "<i2" if signed else "<u2").astype(np.float64)
 
 
 def _floats(content: bytes) -> FloatArray:
-    """Floats of 32 bits."""
-    with np.errstate(invalid="ignore"):  # NaN of a kind that a damaged file may hold
+    """Decode floats of 32 bits."""
+    with np.errstate(invalid="ignore"):  # signalling NaN of a damaged file
         return np.frombuffer(content, "<f4").astype(np.float64)

@@ -4,7 +4,7 @@ A file is a pickled dictionary: name of the video -> `pose`, `labels` and, of bo
 Only records of joints can be imported: those of IKEA ASM (T, 17, 3), and files that others write in
 this layout. The records of Penn Action and H2O hold parameters of SMPL and MANO.
 
-`numpy.load(..., allow_pickle=True)` runs whatever program the file names. Here the unpickler gets
+`numpy.load(..., allow_pickle=True)` runs any program that the file names. Here the unpickler gets
 none of the functions and classes that a file names. The names that arrays of numbers need are
 replaced by placeholders that keep the stored bytes; any other name is an error. The arrays are then
 built from the bytes, after their sizes are checked.
@@ -31,30 +31,30 @@ from la2ds_cli.formats.import_export import phases_of_labels
 
 SUFFIXES = (".npy",)
 
-# numbers of a frame -> the body model whose parameters they are
+# length of a frame's vector -> the body model whose parameters it holds
 _PARAMETERS = {72: "SMPL", 69: "SMPL", 102: "MANO", 51: "MANO"}
 _SUFFIX = re.compile(r"(.*)_(train|val|test)")
-_WITH_BACKGROUND = {"kallax_shelf_drawer"}  # of which CASA leaves out the frames of label 0
+_WITH_BACKGROUND = {"kallax_shelf_drawer"}  # CASA leaves out its frames of label 0
 
 
 def read_clips(path: Path, options: ImportOptions) -> list[FileClip | PoseFileError]:
-    """The records of a file as clips, or what is wrong with them; runs nothing that is in the file.
+    """Read the records of a file as clips, or as errors; nothing in the file is run.
 
     `pose` is (T, K, 2), taken as pixels, or (T, K, 3), taken as metres, whose joints in the image
     are an orthographic view along the third axis. Joints are in the order of options.skeleton, else
     COCO's. The split is the end of the file's name (val counts as test). Runs of equal `labels`
     (T,) become the phases `phase N`; label 0 of kallax_shelf_drawer is `background`.
 
-    `pose` (T, 72) or (T, 102) holds parameters of SMPL or MANO: the file is refused if all of its
-    records do (I002).
+    A file whose records all hold parameters of SMPL or MANO, `pose` (T, 72) or (T, 102), is refused
+    (I002).
     """
     records = read_object(path)
     if not isinstance(records, dict) or not records:
         raise PoseFileError("it should contain a dictionary with one record for each video")
-    named = _SUFFIX.fullmatch(path.stem)
-    data_set = named[1] if named else path.stem
+    match = _SUFFIX.fullmatch(path.stem)
+    data_set = match[1] if match else path.stem
     background = 0 if data_set.lower() in _WITH_BACKGROUND else None
-    split = "" if named is None else "train" if named[2] == "train" else "test"
+    split = "" if match is None else "train" if match[2] == "train" else "test"
     clips: list[FileClip | PoseFileError] = []
     for name, record in records.items():
         try:
@@ -75,7 +75,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip | PoseFileEr
 
 
 def _arrays(record: Any, where: str) -> tuple[FloatArray, IntArray]:
-    """pose (T, K, 2 or 3) float64 and labels (T,) int64 of a record."""
+    """Return pose (T, K, 2 or 3) float64 and labels (T,) int64 of a record."""
     if not isinstance(record, dict):
         raise PoseFileError(f"{where} should be a dictionary with 'pose' and 'labels'")
     for key in ("pose", "labels"):
@@ -106,7 +106,7 @@ def _arrays(record: Any, where: str) -> tuple[FloatArray, IntArray]:
 
 
 def _seen(pose: FloatArray) -> Frames:
-    """The person of a record, in pixels or in metres."""
+    """Return the person of a record, in pixels or in metres."""
     number = np.arange(len(pose))
     if pose.shape[2] == 2:
         return Frames.of_one(number, pose)
@@ -120,7 +120,7 @@ _ARRAY, _DTYPE, _SCALAR, _BYTES = "array", "dtype", "scalar", "bytes"
 _NAMES = {
     ("numpy", "ndarray"): _ARRAY,
     ("numpy", "dtype"): _DTYPE,
-    ("_codecs", "encode"): _BYTES,  # protocol 2 stores bytes so, and empty bytes as below
+    ("_codecs", "encode"): _BYTES,  # bytes in protocol 2; empty bytes are as below
     ("__builtin__", "bytes"): _BYTES,
     **{(f"numpy.{c}.multiarray", "_reconstruct"): _ARRAY for c in ("core", "_core")},
     **{(f"numpy.{c}.multiarray", "scalar"): _SCALAR for c in ("core", "_core")},
@@ -143,7 +143,7 @@ _DANGER = (
 
 
 class StoredArray:
-    """An array as pickled: state is (version, shape, StoredDtype, column order, bytes or list)."""
+    """A pickled array: state is (version, shape, StoredDtype, column order, bytes or list)."""
 
     __slots__ = ("state",)
 
@@ -152,7 +152,7 @@ class StoredArray:
 
 
 class StoredDtype:
-    """A dtype as pickled: its name, and its state, whose second item is the byte order."""
+    """A pickled dtype: its name, and its state, whose second item is the byte order."""
 
     __slots__ = ("name", "state")
 
@@ -208,14 +208,14 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_object(path: Path) -> Any:
-    """The single Python object of a pickled .npy file; its arrays are StoredArray (`numbers_of`).
+    """Read the Python object of a pickled .npy file; its arrays are StoredArray (`numbers_of`).
 
     Raises PoseFileError for any other file, and for one that needs more than numpy arrays.
     """
     try:
         with regular_file.opened(path, regular_file.MOST_IMPORTED, links=True) as handle:
             if npy_format.read_magic(handle) != (1, 0):
-                raise PoseFileError("it has another version of .npy than one with objects")
+                raise PoseFileError("its version of .npy is not the one for objects")
             shape, _, dtype = npy_format.read_array_header_1_0(handle)
             if not dtype.hasobject:
                 raise PoseFileError(f"it holds an array {shape} of {dtype}, not named records")
@@ -227,17 +227,17 @@ def read_object(path: Path) -> Any:
         raise
     except OSError as error:
         raise PoseFileError(f"it cannot be opened: {error.strerror or error}") from error
-    except Exception as error:  # numpy and the unpickler raise many on damaged or hostile bytes
+    except Exception as error:  # damaged or hostile bytes raise errors of many kinds
         raise PoseFileError(f"it is not a pickled .npy file that can be read: {error}") from error
 
 
 def _check_opcodes(handle: IO[bytes]) -> None:
-    """Read the opcodes without running them; PoseFileError for those that arrays do not need."""
+    """Check the opcodes without running them. Raises PoseFileError for those no array needs."""
     tuples = 0
     for number, (opcode, argument, _) in enumerate(pickletools.genops(handle)):
-        # The reader makes room for as many places as the highest number names.
+        # The unpickler allocates a memo as large as the highest number.
         if "PUT" in opcode.name and int(argument or 0) > number:
-            raise PoseFileError("it numbers its parts as no writer does")
+            raise PoseFileError("its parts are numbered as by no known program")
         if opcode.name not in _OPCODES:
             raise PoseFileError(
                 f"it holds a pickled {opcode.name}, which no array of numbers needs, so it was not "
@@ -261,19 +261,20 @@ def _content(value: Any, shape: tuple[int, ...]) -> Any:
 
 
 def numbers_of(value: Any, where: str) -> np.ndarray:
-    """A stored array, or a list of numbers, as float64 of its shape; raises PoseFileError."""
+    """Return a stored array, or a list of numbers, as float64. Raises PoseFileError; `where` names
+    the value in its message."""
     try:
         if isinstance(value, StoredArray):
             return _array(value.state).astype(np.float64)
         if isinstance(value, list) and all(type(item) in (int, float, bool) for item in value):
             return np.array(value, np.float64)
-    except Exception as error:  # a state of any kind
+    except Exception as error:  # the state may be anything
         raise PoseFileError(f"{where} is not an array of numbers: {error}") from error
     raise PoseFileError(f"{where} should be an array of numbers")
 
 
 def _array(state: Any) -> np.ndarray:
-    """The array of a pickled state; raises anything if the state is inconsistent."""
+    """Return the array of a pickled state; raises any exception if the state is inconsistent."""
     _, shape, stored, column_order, content = state
     if not isinstance(stored, StoredDtype) or not isinstance(stored.name, str):
         raise TypeError("it has no dtype")

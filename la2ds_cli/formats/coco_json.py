@@ -33,7 +33,7 @@ _Entry = dict[str, Any]
 
 
 def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
-    """Clips of one file in the COCO keypoint layout; raises PoseFileError.
+    """Read the clips of a file in the COCO keypoint layout. Raises PoseFileError.
 
     Reads images (frame_id or the number in file_name, width, height, time), videos (name, fps),
     categories (joint names), annotations (keypoints, keypoint_scores, bbox, score, track_id).
@@ -88,7 +88,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
 
 
 def _category(categories: list[_Entry]) -> tuple[Any, list[str] | None]:
-    """Id and joint names of the category to read; (None, None) if none has joints."""
+    """Return the id and the joint names of the category to read; (None, None) without joints."""
     with_joints = [item for item in categories if item.get("keypoints")]
     with_joints.sort(key=lambda item: item.get("name") != "person")
     if not with_joints:
@@ -119,14 +119,14 @@ def _clip(
     order: JointOrder,
     fps: float,
 ) -> FileClip:
-    """The clip of the images of one video."""
+    """Return the clip of the images of one video."""
     frames: dict[int, list[FramePerson]] = {}
     time: dict[int, float] = {}
     sizes = set()
     for key, image in images.items():
         with reading(f"image {key}"):
-            given = image.get("frame_id")
-            frame = last_number(image["file_name"]) if given is None else frame_number(given)
+            number = image.get("frame_id")
+            frame = last_number(image["file_name"]) if number is None else frame_number(number)
             if frame in frames:
                 raise FramesError(f"frame {frame} appears twice")
             frames[frame] = people.get(key, [])
@@ -153,7 +153,7 @@ def write_clip(pose: PoseSequence, name: str, path: Path) -> None:
 
     keypoints hold x, y and the flag 2 (seen) or 0 (missing, x = y = 0), as in COCO; the scores are
     in keypoint_scores. Pixels and scores have 4 decimals, times are exact. bbox is the box of the
-    subject, or the one around the joints if the subject has none. That difference and 3D are lost.
+    subject, or a box around its joints if it has none, and no longer tells which. 3D is lost.
     """
     skeleton = get_skeleton(pose.skeleton)
     width, height = pose.size

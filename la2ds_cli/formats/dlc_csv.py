@@ -29,12 +29,12 @@ _COORDS = ("x", "y", "likelihood")
 
 
 def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
-    """The clip of one file; raises PoseFileError.
+    """Read the clip of a file. Raises PoseFileError.
 
     Reads x, y and likelihood (1 if there is none) of each body part, matched by name; individuals
     as identities; frame numbers from the first column. Drops the scorer, and the part of the file
     name from `DLC_` on. The files have no times and no size. The *_filtered.csv files of a folder
-    are separate clips. Labels of single images are no clips (I003).
+    are separate clips. Labels of single images are not clips (I003).
     """
     rows = rows_of(path)
     head: dict[str, list[str]] = {}
@@ -71,7 +71,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
 def _table(
     parts: list[str], coords: list[str], owners: list[str]
 ) -> dict[str, dict[tuple[str, str], int]]:
-    """Column of each (body part, coordinate), by individual."""
+    """Return the column of each (body part, coordinate), by individual."""
     table: dict[str, dict[tuple[str, str], int]] = {}
     for column, (part, coord, owner) in enumerate(zip(parts, coords, owners, strict=True)):
         if coord.lower() not in _COORDS:

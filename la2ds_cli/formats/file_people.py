@@ -1,5 +1,4 @@
-"""The people in the frames of a pose file: which of them is the subject, and how the joints of the
-file fill a skeleton."""
+"""The people in the frames of a pose file: choose the subject, and map joints to a skeleton."""
 
 from __future__ import annotations
 
@@ -17,18 +16,18 @@ from la2ds_cli.formats.files import ImportOptions, JointsError, PoseFileError
 from la2ds_cli.poses.subjects import AMBIGUOUS_MARGIN, choose_subject, follow_cuts, rank_people
 from la2ds_cli.poses.tracking import LEAST_PIECE, MAX_GAP, link_detections, link_tracks, make_track
 
-PIXELS = 200.0  # of a metre in 3D joints that no camera saw, so that a person is some 300 tall
+PIXELS = 200.0  # per metre of 3D joints without a camera, so that a person is some 300 tall
 
 
 @dataclass(frozen=True)
 class FramePerson:
-    """One person of one frame, in the pixels and the joint order of the file.
+    """One person in one frame, in the pixels and the joint order of the file.
 
     xy: (K, 2), NaN = missing.
     score: (K,) as in the file.
-    box: (4,) xyxy, NaN = not given.
-    confidence: of the detection, NaN = not given.
-    track: the identity, None = not given.
+    box: (4,) xyxy, NaN = unknown.
+    confidence: of the detection, NaN = unknown.
+    track: the identity, None = unknown.
     """
 
     xy: FloatArray
@@ -41,11 +40,11 @@ class FramePerson:
     def of(
         cls, xy: Any, score: Any, box: Any = None, confidence: Any = None, track: Any = None
     ) -> FramePerson:
-        """From lists or arrays of a file, in which null is NaN. A joint whose x, y and score are 0
-        is missing, as many tools write it.
+        """Return a person from lists or arrays of a file, in which null is NaN.
 
-        box: None, empty or without area = not given. track: None, -1 and a list of that = not
-        given. Raises TypeError, ValueError or OverflowError for anything else.
+        A joint whose x, y and score are 0 is missing, as many tools write it. box: None, empty or
+        without area = unknown. track: None, -1 or [-1] = unknown. Raises TypeError, ValueError or
+        OverflowError for content of another form.
         """
         points, scores = np.array(xy, np.float64), np.array(score, np.float64)
         if points.ndim != 2 or points.shape[1] != 2:
@@ -70,11 +69,11 @@ class Frames:
 
     number: (F,) numbers of the frames as in the file, increasing; also of those without people.
     of: (N,) number of each person's frame, in order.
-    xy, score: (N, K, 2) and (N, K), as of FramePerson.
-    world: (N, K, 3) metres, x right, y down, z away from the camera, None = not given.
-    box: (N, 4), NaN = not given.
-    confidence: (N,), NaN = not given.
-    track: (N,) number of the identity, -1 = not given.
+    xy, score: (N, K, 2) and (N, K), as in FramePerson.
+    world: (N, K, 3) metres, x right, y down, z away from the camera, None = unknown.
+    box: (N, 4), NaN = unknown.
+    confidence: (N,), NaN = unknown.
+    track: (N,) number of the identity, -1 = unknown.
     """
 
     number: IntArray
@@ -94,7 +93,7 @@ class Frames:
         score: FloatArray | None = None,
         world: FloatArray | None = None,
     ) -> Frames:
-        """The same person in each of the F frames `number`, which increase.
+        """Return frames with the same person in each of the F frames `number`, which increase.
 
         xy, score, world: (F, K, ...); score None = 1 for each joint that is seen.
         """
@@ -116,11 +115,11 @@ class Frames:
 
     @classmethod
     def of_people(cls, people: Mapping[int, Sequence[FramePerson]], joints: int) -> Frames:
-        """From people by frame number; joints: K, as `joint_count` says."""
+        """Return frames from people by frame number. joints: K, as from `joint_count`."""
         number = np.array(sorted(people), np.int64)
         persons = [person for frame in number for person in people[int(frame)]]
-        known = dict.fromkeys(person.track for person in persons if person.track is not None)
-        identities = {None: -1, **{track: n for n, track in enumerate(known)}}
+        tracks = dict.fromkeys(person.track for person in persons if person.track is not None)
+        identities = {None: -1, **{track: n for n, track in enumerate(tracks)}}
         return cls(
             number=number,
             of=np.repeat(number, [len(people[int(frame)]) for frame in number]),
@@ -133,8 +132,8 @@ class Frames:
 
 
 def joint_count(people: Mapping[Any, Sequence[FramePerson]]) -> int:
-    """The number of joints of every person; raises PoseFileError if there is nobody, and
-    JointsError if they differ."""
+    """Return the number of joints of every person. Raises PoseFileError if there is nobody, and
+    JointsError if the numbers differ."""
     counts = sorted({len(person.xy) for frame in people.values() for person in frame})
     if not counts:
         raise PoseFileError("none of its frames has a person")
@@ -144,45 +143,57 @@ def joint_count(people: Mapping[Any, Sequence[FramePerson]]) -> int:
 
 
 def orthographic(world: FloatArray) -> FloatArray:
-    """Pixels (..., 2) of joints (..., 3) in metres that no camera saw: a view along z, PIXELS to
-    the metre."""
+    """Return pixels (..., 2) of joints (..., 3) in metres without a camera: a view along z, PIXELS
+    per metre."""
     return PIXELS * world[..., :2]
 
 
 def choose_people(
     frames: Frames, number: IntArray, fps: float, size: tuple[int, int]
 ) -> tuple[IntArray, dict[str, Any]]:
-    """The person (T,) who is the subject in each of the T frames `number` of the file (-1 = not
-    listed), -1 = absent; and facts about the choice.
+    """Choose the subject of a clip among the people of its frames.
 
     People are tracked by the identities of the file and, if it has none, by their boxes; one of
-    them is chosen for the entire clip, as in pose extraction. facts: people, margin, ambiguous,
-    cuts; empty if no frame has more than one person.
+    them is chosen for the entire clip, as in pose extraction.
+
+    Parameters
+    ----------
+    frames
+        The people of the file.
+    number
+        (T,) numbers of the frames in the file, -1 = not listed.
+    fps, size
+        Frame rate, and width and height in pixels, 0 = unknown.
+
+    Returns
+    -------
+    The row (T,) of the subject among the people, -1 = absent; and facts about the choice: people,
+    margin, ambiguous, cuts; empty if no frame has more than one person.
     """
     first, end = (np.searchsorted(frames.of, number, side) for side in ("left", "right"))
     if (end - first <= 1).all():
         return np.where(end > first, first, -1), {}
     box = _extents(frames)
-    # The box finds a person again below, so no two of a frame may have the same.
+    # Boxes identify people below, so two of a frame must differ.
     box[:, 2] += 1e-6 * (np.arange(len(box)) - np.searchsorted(frames.of, frames.of))
     usable = np.asarray((box[:, 2:] > box[:, :2]).all(axis=1))
     chosen = np.full(len(number), -1)
     if not usable.any():
         return chosen, {}
     rows = [a + np.flatnonzero(usable[a:b]) for a, b in zip(first, end, strict=True)]
-    found, identity = np.column_stack([box, _confidence(frames)]), frames.track
+    detections, identity = np.column_stack([box, _confidence(frames)]), frames.track
     if min(size) <= 0:  # the smallest frame that contains all boxes
         width, height = np.maximum(np.ceil(box[usable, 2:].max(axis=0)), 1)
         size = int(width), int(height)
     max_gap, least = (max(1, round(seconds * fps)) for seconds in (MAX_GAP, LEAST_PIECE))
     # The tool that wrote the file has applied its own threshold.
-    unnamed = [found[at[identity[at] < 0]] for at in rows]
+    unnamed = [detections[at[identity[at] < 0]] for at in rows]
     tracks = link_detections(unnamed, threshold=0.0, max_gap=max_gap, size=size)
     row, person = np.repeat(np.arange(len(rows)), list(map(len, rows))), np.concatenate(rows)
     for name in np.unique(identity[person][identity[person] >= 0]):
-        of = np.flatnonzero(identity[person] == name)
-        of = of[np.unique(row[of], return_index=True)[1]]  # once in a frame
-        tracks.append(make_track(row[of], box[person[of]], found[person[of], 4]))
+        own = np.flatnonzero(identity[person] == name)
+        own = own[np.unique(row[own], return_index=True)[1]]  # once per frame
+        tracks.append(make_track(row[own], box[person[own]], detections[person[own], 4]))
     tracks = link_tracks(tracks, size, max_gap=max_gap)
     best, margin = choose_subject(tracks, size, len(number))
     subject, cuts = follow_cuts(best, tracks, least=least)
@@ -197,19 +208,19 @@ def choose_people(
 
 
 def _extents(frames: Frames) -> FloatArray:
-    """The box (N, 4) of each person, otherwise the one around the joints, without area if none is
+    """Return the box (N, 4) of each person, or a box around the joints, without area if none is
     seen."""
     seen = np.asarray(np.isfinite(frames.xy).all(axis=2))[..., None]
     low = np.where(seen, frames.xy, np.inf).min(axis=1)
     high = np.where(seen, frames.xy, -np.inf).max(axis=1)
-    given = np.asarray(np.isfinite(frames.box).all(axis=1))[:, None]
-    return np.where(given, frames.box, np.concatenate([low, high], axis=1))
+    has_box = np.asarray(np.isfinite(frames.box).all(axis=1))[:, None]
+    return np.where(has_box, frames.box, np.concatenate([low, high], axis=1))
 
 
 def _confidence(frames: Frames) -> FloatArray:
     mean = np.clip(np.nan_to_num(frames.score), 0, 1).mean(axis=1)
-    given = np.isfinite(frames.confidence)
-    return np.where(given, np.clip(frames.confidence, 0, 1), mean)
+    finite = np.isfinite(frames.confidence)
+    return np.where(finite, np.clip(frames.confidence, 0, 1), mean)
 
 
 # --- joints ---------------------------------------------------------------------------------------
@@ -220,7 +231,7 @@ _WHOLEBODY = 133  # COCO-WholeBody: the 17 of COCO first, then feet, face and ha
 
 @dataclass(frozen=True)
 class JointOrder:
-    """How the joints of a file fill a skeleton of K joints.
+    """The mapping from the joints of a file to a skeleton of K joints.
 
     column: for each of the K joints its column in the file, -1 = missing.
     unused: names in the file that have no joint in the skeleton.
@@ -233,14 +244,14 @@ class JointOrder:
     missing: tuple[str, ...] = ()
 
     def note(self) -> str:
-        """One line on joints without a counterpart; empty if all have one."""
+        """Return one line about joints without a counterpart; empty if all have one."""
         parts = [f"not used: {', '.join(self.unused)}"] if self.unused else []
         parts += [f"not in the file: {', '.join(self.missing)}"] if self.missing else []
         return f"{self.skeleton}, joints {'; '.join(parts)}" if parts else ""
 
 
 def joint_order(names: Sequence[str] | None, count: int, options: ImportOptions) -> JointOrder:
-    """order_by_name if the file names its joints, else order_by_count."""
+    """Return order_by_name if the file names its joints, else order_by_count."""
     if names is not None:
         if len(names) != count:
             raise JointsError(f"it names {len(names)} joints but has {count}")
@@ -251,39 +262,49 @@ def joint_order(names: Sequence[str] | None, count: int, options: ImportOptions)
 
 
 def order_by_count(count: int, skeleton: str | None) -> JointOrder:
-    """The order of joints without names: that of `skeleton`, or else of COCO.
+    """Return the order of joints without names: that of `skeleton`, or else of COCO.
 
     Of the 133 joints of COCO-WholeBody the body is used. Raises JointsError if the counts differ.
     """
-    wanted = get_skeleton(skeleton or "coco17")
-    joints = len(wanted.joints)
-    if wanted.name == "coco17" and count == _WHOLEBODY:
+    filled = get_skeleton(skeleton or "coco17")
+    joints = len(filled.joints)
+    if filled.name == "coco17" and count == _WHOLEBODY:
         return JointOrder("coco17", tuple(range(joints)), unused=("feet, face and hands",))
     if count != joints:
-        same = [name for name, known in SKELETONS.items() if len(known.joints) == count]
+        same = [name for name, other in SKELETONS.items() if len(other.joints) == count]
         raise JointsError(
-            f"it has {count} joints without names, but {wanted.name} has {joints}",
+            f"it has {count} joints without names, but {filled.name} has {joints}",
             f"name their order with --skeleton {' or '.join(same)}"
             if same
-            else f"skeletons known: {', '.join(sorted(SKELETONS))}",
+            else f"skeletons: {', '.join(sorted(SKELETONS))}",
         )
-    return JointOrder(wanted.name, tuple(range(joints)))
+    return JointOrder(filled.name, tuple(range(joints)))
 
 
 def order_by_name(
     names: Sequence[str], skeleton: str | None, renamed: Mapping[str, str]
 ) -> JointOrder:
-    """The order of named joints; case, spaces and underscores are ignored; `l` means left.
+    """Return the order of named joints; case, spaces and underscores are ignored; `l` means left.
 
-    skeleton: the one to fill, or else the one that takes most of the joints and misses fewest.
-    renamed: their name -> a joint of the skeleton, before any other rule. Raises JointsError if the
-    root, the torso or half of the joints are missing.
+    Parameters
+    ----------
+    names
+        Names of the joints in the file.
+    skeleton
+        The skeleton to fill; None = the one that uses most of the joints and lacks fewest.
+    renamed
+        Name in the file -> joint of the skeleton, before any other rule.
+
+    Raises
+    ------
+    JointsError
+        If the root, the torso or half of the joints are missing.
     """
     _check_renamed(names, renamed, skeleton)
     choices = [get_skeleton(skeleton)] if skeleton else list(SKELETONS.values())
     orders = [_fill(choice, names, renamed) for choice in choices]
     usable = [order for order in orders if _usable(order)]
-    # Four joints that are always missing weigh as much as one joint that is not used.
+    # Four missing joints weigh as much as one unused joint.
     best = max(usable or orders, key=lambda o: 4 * _joints_present(o) - len(o.missing))
     if not usable:
         raise JointsError(
@@ -295,11 +316,11 @@ def order_by_name(
 
 
 def _check_renamed(names: Sequence[str], renamed: Mapping[str, str], skeleton: str | None) -> None:
-    known = {plain(name) for name in names}
+    plain_names = {plain(name) for name in names}
     choices = [get_skeleton(skeleton)] if skeleton else SKELETONS.values()
     all_joints = sorted({joint for choice in choices for joint in choice.joints})
     for theirs, ours in renamed.items():
-        if plain(theirs) not in known:
+        if plain(theirs) not in plain_names:
             hint = did_you_mean(theirs, names) or f"joints in it: {_listed(names)}"
             raise JointsError(f"--map {theirs}={ours}: the file has no joint '{theirs}'", hint)
         if ours not in all_joints:
@@ -329,12 +350,12 @@ def _fill(skeleton: Skeleton, names: Sequence[str], renamed: Mapping[str, str]) 
 
 
 def plain(name: str) -> str:
-    """A joint name in lower case, without spaces and punctuation."""
+    """Return a joint name in lower case, without spaces and punctuation."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _spellings(joint: str) -> list[str]:
-    """Plain spellings of one of our joints: leftknee, lknee, kneeleft, kneel."""
+    """Return plain spellings of a joint of a skeleton: leftknee, lknee, kneeleft, kneel."""
     side, _, part = joint.partition("_")
     if side not in ("left", "right"):
         return [plain(joint), *_ALSO.get(joint, ())]
@@ -347,7 +368,7 @@ def _joints_present(order: JointOrder) -> int:
 
 
 def _usable(order: JointOrder) -> bool:
-    """Whether the root, the torso and at least half of the joints are present."""
+    """Return whether the root, the torso and at least half of the joints are present."""
     skeleton = get_skeleton(order.skeleton)
     needed = {*skeleton.root, *(k for pair in skeleton.torso for k in pair)}
     complete = all(order.column[k] >= 0 for k in needed)

@@ -1,5 +1,5 @@
-"""What formats share to read and write files: what a user says of them, errors, one exception per
-item code (docs/reference/codes.md), text, JSON, and tables with a row for each frame.
+"""Shared code of the formats: options, one exception per item code (docs/reference/codes.md), text,
+JSON, and tables with a row for each frame.
 
 Tables (CSV of la2ds and of DeepLabCut, TRC) are read and written in pieces, since those of long
 films are larger as text than in memory.
@@ -31,11 +31,11 @@ from la2ds_cli.core.types import FloatArray
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """Facts that a pose file may lack, given by the user; None = take them from the file.
+    """Facts that the user gives, since a pose file may lack them; None = take them from the file.
 
     fps: frames per second. size: (width, height). skeleton: a name of core.skeleton. video: the
-    video file, or a folder with one video for each clip, with the same name; its rate and size come
-    before those given. renamed: their joint name -> ours.
+    video file, or a folder with one video for each clip, with the same name; its rate and size
+    override `fps` and `size`. renamed: joint name in the file -> joint of the skeleton.
     """
 
     fps: float | None = None
@@ -57,19 +57,19 @@ class PoseFileError(Exception):
         self.hint = hint or self.usual_hint
 
     def user_error(self, path: Path) -> UserError:
-        """The error of a command that was given only this clip."""
+        """Return the error of a command that imports only this clip."""
         return UserError(
             f"{path}: {self}", hint=self.hint, exit_code=self.exit_code, code=self.code
         )
 
     def item(self, path: Path) -> ItemResult:
-        """The row of this clip in a batch."""
+        """Return the row of this clip in a batch."""
         message = f"{path.name}: {self}"
         return ItemResult(str(path), "", "failed", code=self.code, message=message, hint=self.hint)
 
 
 class JointsError(PoseFileError):
-    """I002: the joints do not fit the skeleton, or no known skeleton has them."""
+    """I002: the joints do not fit the skeleton, or fit none."""
 
     code = "I002"
     exit_code = ExitCode.MISMATCH
@@ -105,15 +105,15 @@ class FormatError(ValueError):
 
 # --- content of files that other tools wrote ------------------------------------------------------
 
-_MOST_FRAME = 10**9  # more than a year of video: not a frame number, but a time stamp or an id
+_MOST_FRAME = 10**9  # more than a year of video; larger numbers are time stamps or ids
 
 
 @contextmanager
 def reading(where: str) -> Iterator[None]:
-    """Makes a PoseFileError that names the place of what Python raises for content of another form.
+    """Turn errors of Python within the block into a PoseFileError that names the place `where`.
 
-    The code inside takes a file's content as its format has it: a key that is missing, an object
-    in the place of a list, and text in the place of a number are thus errors of the file.
+    The code inside assumes that the content follows its format: a missing key, an object in place
+    of a list, and text in place of a number are thus errors of the file.
     """
     try:
         yield
@@ -122,13 +122,13 @@ def reading(where: str) -> Iterator[None]:
     except KeyError as error:
         raise PoseFileError(f"{where} has no {shown(error.args[0])}") from error
     except (AttributeError, IndexError, OverflowError, TypeError, ValueError) as error:
-        said = first_line(error)
-        raise PoseFileError(f"{where} has another form than in this format: {said}") from error
+        problem = first_line(error)
+        raise PoseFileError(f"{where} does not follow the format: {problem}") from error
 
 
 @contextmanager
 def unreadable_text() -> Iterator[None]:
-    """Turns the errors of opening a file and of reading its text into PoseFileError."""
+    """Turn errors of opening a file and of reading its text into PoseFileError."""
     try:
         yield
     except UnicodeDecodeError as error:
@@ -138,14 +138,14 @@ def unreadable_text() -> Iterator[None]:
 
 
 def read_text(path: Path) -> str:
-    """UTF-8 text of a file, with or without a byte-order mark."""
+    """Read the UTF-8 text of a file, with or without a byte-order mark."""
     with unreadable_text():
         most = regular_file.MOST_IMPORTED
         return regular_file.text(path, "utf-8-sig", most=most, links=True)
 
 
 def read_json(path: Path) -> Any:
-    """The JSON document of a file; NaN and Infinity are accepted as numbers."""
+    """Read the JSON document of a file; NaN and Infinity are accepted as numbers."""
     text = read_text(path)
     if not text.strip():
         raise PoseFileError("it is empty")
@@ -160,7 +160,7 @@ def read_json(path: Path) -> Any:
 
 
 def frame_number(value: Any) -> int:
-    """A frame number: an integer of at least 0, also as text."""
+    """Return a frame number, an integer of at least 0, also from text. Raises FramesError."""
     text = str(value).strip()
     match = re.fullmatch(r"(\d{1,10})(\.0*)?", text) if not isinstance(value, bool) else None
     if match is None or int(match[1]) > _MOST_FRAME:
@@ -169,7 +169,7 @@ def frame_number(value: Any) -> int:
 
 
 def last_number(name: str) -> int:
-    """The frame number in the name of a file: its last group of digits before the ending."""
+    """Return the frame number in a file's name: its last group of digits before the ending."""
     stem = re.sub(r"\.[A-Za-z]\w*$", "", re.split(r"[/\\]", name)[-1])
     groups = re.findall(r"\d+", stem)
     if not groups:
@@ -178,14 +178,14 @@ def last_number(name: str) -> int:
 
 
 def shown(value: Any) -> str:
-    """A value as it is quoted in a message: its repr, cut to 40 characters."""
+    """Return a value for a message: its repr, cut to 40 characters."""
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 # --- tables ---------------------------------------------------------------------------------------
 
-Row = tuple[int, list[str]]  # the number of the row, from 1, and its cells
+Row = tuple[int, list[str]]  # number of the row, from 1, and its cells
 _PIECE = 1000  # rows written at once
 _MOST_ROWS = 2_000_000  # of a table: 18 hours at 30 frames a second
 _MOST_CELLS = 200_000_000
@@ -193,7 +193,7 @@ _MOST_PARTS = 10_000_000  # lists and objects of a JSON document, which take 1 G
 
 
 def rows_of(path: Path, delimiter: str = ",") -> Iterator[Row]:
-    """The rows of a file that are not blank, as they are read; raises PoseFileError."""
+    """Yield the rows of a file that are not blank, as they are read. Raises PoseFileError."""
     number = 0
     with (
         unreadable_text(),
@@ -215,18 +215,29 @@ def rows_of(path: Path, delimiter: str = ",") -> Iterator[Row]:
 
 
 def cell_number(cell: str) -> float:
-    """The number in a cell; NaN if it is empty, nan or na. Raises ValueError for other text."""
+    """Return the number in a cell; NaN if it is empty, nan or na. Raises ValueError."""
     return float(cell) if cell and cell.lower() != "na" else math.nan
 
 
 def read_frames(
     rows: Iterable[Row], width: int, columns: Sequence[int], frame: int | None = 0
 ) -> tuple[list[int], FloatArray]:
-    """The frame numbers (T,) of the rows, and the numbers (T, C) in some columns.
+    """Return the frame numbers (T,) of the rows, and the numbers (T, C) in some columns.
 
-    width: columns of the header; cells that a short row lacks are NaN. frame: the column of the
-    frame numbers, None = counted from 0. Raises PoseFileError that names the row, and FramesError
-    if the numbers do not increase.
+    Parameters
+    ----------
+    rows
+        As from rows_of, without the header.
+    width
+        Number of columns in the header; cells that a short row lacks are NaN.
+    columns
+        The C columns to return, from 0.
+    frame
+        The column of the frame numbers, None = count the rows from 0.
+    Raises
+    ------
+    PoseFileError
+        With the number of the row; FramesError if the frame numbers do not increase.
     """
     numbers: list[int] = []
     values = array("d")
@@ -246,14 +257,14 @@ def read_frames(
 
 
 def joint_cells(values: FloatArray, missing: str) -> Iterator[list[str]]:
-    """The cells of each row of `values` (T, ...), with four decimals; `missing` for NaN."""
+    """Yield the cells of each row of `values` (T, ...), with four decimals; `missing` for NaN."""
     for row in values:
         cells = row.ravel().tolist()
         yield [missing if value != value else f"{value:.4f}" for value in cells]
 
 
 def write_rows(path: Path, rows: Iterable[Sequence[str]], delimiter: str = ",") -> None:
-    """Write a table atomically; raises UserError (exit 7)."""
+    """Write a table atomically. Raises UserError (exit 7)."""
 
     def pieces() -> Iterator[bytes]:
         buffer = io.StringIO()

@@ -1,6 +1,6 @@
-"""Pose files into a project and out of it: the steps `import` and `export`.
+"""Import pose files into a project and export its poses: the steps `import` and `export`.
 
-A batch does not end for one clip: it becomes a row with its reason, and the others are done.
+A clip that fails becomes a row with the reason, and the batch continues.
 """
 
 from __future__ import annotations
@@ -56,10 +56,25 @@ def import_poses(
     options: ImportOptions | None = None,
     progress: Progress = SILENT,
 ) -> list[ItemResult]:
-    """Import a file of a format, or all such files below a folder; results as of import_files.
+    """Import a file of a format, or all such files below a folder.
 
-    Raises UserError for an unknown format (exit 2), if there is no file (exit 3), and as
-    import_files does.
+    Parameters
+    ----------
+    format_name
+        A name of READ.
+    root
+        The file or the folder.
+    options
+        Facts that the files lack; None = take all from the files.
+
+    Returns
+    -------
+    One result for each clip, as import_files.
+
+    Raises
+    ------
+    UserError
+        For an unknown format (exit 2), if there is no file (exit 3), and as import_files.
     """
     module = load_format(format_name, READ)
     find = getattr(module, "sources", None)
@@ -71,8 +86,8 @@ def import_poses(
 def _files_of(project: StoredProject, root: Path, suffixes: Sequence[str]) -> list[Path]:
     """Return the file `root`, or all files below it with one of the suffixes, in natural order.
 
-    What la2ds keeps in a project, and what it wrote elsewhere for this one, is left out. Raises
-    UserError (exit 3) if there is no file.
+    Files of la2ds in a project, and those that it wrote elsewhere for this one, are left out.
+    Raises UserError (exit 3) if there is no file.
     """
     if root.is_file():
         return [root]
@@ -94,12 +109,27 @@ def import_files(
     options: ImportOptions,
     progress: Progress,
 ) -> list[ItemResult]:
-    """Import the clips that `read` finds at each path; those that it gives as an error fail alone.
+    """Import the clips of files, and return one result for each.
 
-    name: of the format. A clip that cannot be read becomes a failed row and the others are
-    imported; the error of a single clip is raised. The poses of a clip with a video get the id that
-    extraction would give them, so that every command finds them by the video. Raises UserError if
-    the video does not exist (exit 3).
+    A clip that cannot be read becomes a failed row and the others are imported; the error of a
+    single clip is raised. The poses of a clip with a video get the id that extraction would give
+    them, so that every command finds them by the video.
+
+    Parameters
+    ----------
+    name
+        Name of the format, part of the recipe.
+    paths
+        The files or folders.
+    read
+        Reads the clips at a path; an error among them stands for one clip that failed.
+    options
+        Facts that the files lack.
+
+    Raises
+    ------
+    UserError
+        If the video does not exist (exit 3); the error of a single clip.
     """
     if options.video is not None and not options.video.exists():
         raise Unreadable(
@@ -107,15 +137,15 @@ def import_files(
         )
     run = _Import(project, name, options, progress)
     for path in progress.over(f"importing {name}", paths):
-        # Each clip is written before the next is read: a data set need not fit in memory.
+        # Each file is written before the next is read: a data set need not fit in memory.
         clips: Read = ()
-        with run.guard(path, only=len(paths) == 1):
+        with run.guard(path, is_only=len(paths) == 1):
             run.stamp = read_stamp(path, below=True)
             clips = read(path, options)
-        only = len(clips) == 1 and len(paths) == 1
+        is_only = len(clips) == 1 and len(paths) == 1
         for clip in clips:
-            with run.guard(path, only):
-                run.add(path, clip, only)
+            with run.guard(path, is_only):
+                run.add(path, clip, is_only)
     if note := follow_files(project, list(run.files.items())):
         progress.note(note)
     project.add_videos(run.videos)
@@ -125,7 +155,7 @@ def import_files(
 
 
 class _Import:
-    """One run: its settings and its results so far."""
+    """A run of the import: its settings and its results so far."""
 
     def __init__(
         self, project: StoredProject, name: str, options: ImportOptions, progress: Progress
@@ -134,32 +164,32 @@ class _Import:
         self.format = name
         self.options = options
         self.progress = progress
-        self.stamp = ""  # of what is read, from before it is
+        self.stamp = ""  # of the file, taken before it is read
         self.results: list[ItemResult] = []
         self.videos: list[Video] = []
         self.labels: Labels = {}
-        self.files: dict[Path, str] = {}  # of the clips, with their digests
+        self.files: dict[Path, str] = {}  # files of the clips, with their digests
         rows = [*read_videos(project.aside("videos.csv")), *project.videos()]
         self._known = {row.id: row for row in rows}
         self._digests: dict[Path, str] = {}
-        self._taken: dict[str, Path] = {}  # what each clip was read from
-        self._names: dict[tuple[Path, str], str] = {}  # of clips by file and id
+        self._taken: dict[str, Path] = {}  # file of each clip, by id
+        self._names: dict[tuple[Path, str], str] = {}  # names of clips by file and id
 
     @contextmanager
-    def guard(self, path: Path, only: bool) -> Iterator[None]:
-        """Makes a row of an error of one path, or a UserError of that of an `only` clip. An
-        unexpected error becomes a row in any case."""
+    def guard(self, path: Path, is_only: bool) -> Iterator[None]:
+        """Turn an error of one path into a row, or into a UserError if the clip is the only one. An
+        unexpected error always becomes a row."""
         try:
             try:
                 yield
             except OSError as error:
                 raise PoseFileError(f"it cannot be read: {error.strerror or error}") from error
         except PoseFileError as error:
-            if only:
+            if is_only:
                 raise error.user_error(path) from error
             self.results.append(error.item(path))
         except SourceChanged as error:
-            if only:
+            if is_only:
                 raise
             self.results.append(error_row(str(path), error))
         except UserError:
@@ -167,31 +197,31 @@ class _Import:
         except Exception as error:
             self.results.append(unexpected(self.project, str(path), error))
 
-    def add(self, path: Path, clip: FileClip | PoseFileError, only: bool) -> None:
-        """Write the poses of one clip, which was read at `path`, and collect its row. Raises
+    def add(self, path: Path, clip: FileClip | PoseFileError, is_only: bool) -> None:
+        """Write the poses of a clip that was read at `path`, and collect its row. Raises
         SourceChanged if its file or its video has changed since it was read."""
         if isinstance(clip, PoseFileError):
             raise clip
-        video = source_of(self.options.video, clip.name, only=only)
+        video = source_of(self.options.video, clip.name, is_only=is_only)
         name = self._file_id(clip, video)
         if video is not None:
             video = video.slowed(self._slowmo(name))
         pose = to_sequence(clip, self.options, video)
         row = self._row(clip, name, pose, video)
-        other = self._taken.get(row.id)  # one of them would lose its poses
+        other = self._taken.get(row.id)  # its poses would be replaced
         if other == clip.path:
-            said = f"several of its clips have the name {shown(clip.name)}"
-            raise PoseFileError(said, "give one of them another name")
+            message = f"several of its clips have the name {shown(clip.name)}"
+            raise PoseFileError(message, "give one of them another name")
         if other is not None and video is not None:
-            said = f"its video, {video.path.name}, already has the poses of {other}"
-            raise VideoError(said, "import only one of the two files")
+            message = f"its video, {video.path.name}, already has the poses of {other}"
+            raise VideoError(message, "import only one of the two files")
         self._taken[row.id] = clip.path
         end = int(pose.frame[-1]) + 1 if clip.complete else None
         phases, labelled = fitted_phases(clip.phases, end)
         recipe = self._recipe(clip, row, video)
         current = staleness(self.project.pose_path(row.id), recipe) is None
         stamp = video.version.verified().stamp if video is not None else ""
-        if read_stamp(path, below=True) != self.stamp:  # also after its digest was taken
+        if read_stamp(path, below=True) != self.stamp:  # after its digest was taken, too
             raise SourceChanged(path)
         if not current:
             self.project.write_pose(row.id, with_trust(pose), recipe, stamp)
@@ -218,7 +248,7 @@ class _Import:
         return Recipe("import", VERSION, config, inputs)
 
     def _file_id(self, clip: FileClip, video: SourceVideo | None) -> str:
-        """The id of a clip that shows all of its file."""
+        """Return the id that a clip would have if it showed all of its file."""
         path = video.path if video is not None else clip.path.resolve()
         digest = video.digest if video is not None else self._digest_of(clip)
         self.files[path] = digest
@@ -227,8 +257,8 @@ class _Import:
         return listed_as(self.project, path, digest) or video_id(path, digest)
 
     def _id_in_file(self, clip: FileClip, digest: str) -> str:
-        """Return the id of one of several clips of a file. Names that read alike, such as two
-        without ASCII letters, are told apart by a digest of the name."""
+        """Return the id of one of several clips of a file. Names with the same slug, such as two
+        without ASCII letters, are distinguished by a digest of the name."""
         plain = f"{slug(clip.name)}-{digest[:8]}"
         if self._names.setdefault((clip.path, plain), clip.name) == clip.name:
             return plain
@@ -236,7 +266,7 @@ class _Import:
         return f"{slug(clip.name)}-{own[:6]}-{digest[:8]}"
 
     def _slowmo(self, name: str) -> float:
-        """How many times slower than life the project reads a file."""
+        """Return how many times slower than life a file is, as the project reads it."""
         rows = self.project.video_list().of_file((name, "1"))
         return next((ClipOptions.from_text(row.options).slowmo for row in rows), 1.0)
 
@@ -247,11 +277,11 @@ class _Import:
         path = video.path if video is not None else clip.path.resolve()
         options = video.options(pose) if video is not None else ClipOptions()
         name = id_within(name, options.part)
-        before = self._known.get(name)  # what a person has set counts
+        before = self._known.get(name)  # split and group set by the user stay
         old = ClipOptions.from_text(before.options if before else "")
         if lost := ClipOptions(rotate=old.rotate, mirror=old.mirror).to_text():
-            said = "no longer holds: the joints of a file are those of its video as it is"
-            self.progress.note(f"{clip.name}: {lost} {said}")
+            reason = "no longer holds: joints from a file fit its video as it is"
+            self.progress.note(f"{clip.name}: {lost} {reason}")
         return Video(
             id=name,
             path=self.project.path_cell(path),
@@ -266,11 +296,11 @@ class _Import:
         )
 
     def _digest_of(self, clip: FileClip) -> str:
-        """Of the file, or of the files of the folders, that hold a clip."""
+        """Return the digest of the files that hold a clip."""
         for path in (sources := clip.sources or (clip.path,)):
             if path not in self._digests:
-                of_folder = path.is_dir()
-                digest = _folder_digest(path, clip.ending) if of_folder else file_digest(path)
+                is_folder = path.is_dir()
+                digest = _folder_digest(path, clip.ending) if is_folder else file_digest(path)
                 self._digests[path] = digest
         digests = [self._digests[path] for path in sources]
         if len(digests) == 1:
@@ -279,7 +309,7 @@ class _Import:
 
 
 def _folder_digest(folder: Path, ending: str) -> str:
-    """sha256 hex digest over the names and the contents of the files of a folder with an ending."""
+    """Return the SHA-256 of the names and contents of the files of a folder with an ending."""
     total = hashlib.sha256()
     for path in sorted(p for p in folder.iterdir() if p.suffix.lower() == ending and p.is_file()):
         total.update(os.fsencode(f"{path.name}\0{file_digest(path)}\n"))
@@ -289,7 +319,8 @@ def _folder_digest(folder: Path, ending: str) -> str:
 def _result(
     clip: FileClip, video: str, pose: PoseSequence, current: bool, labelled: int
 ) -> ItemResult:
-    """The row of a clip. labelled: frames that the phases need, if the clip has fewer; else 0."""
+    """Return the row of a clip. labelled: frames that the phases need if the clip has fewer, else
+    0."""
     result = item_result(str(clip.path), video, pose.info, cached=current)
     absent = pose.info["absent"]
     if absent:
@@ -309,11 +340,12 @@ def _result(
     )
 
 
-# --- phase labels that come with clips: merged into phases.csv, where those of a person stay ------
+# --- phase labels that come with clips: merged into phases.csv, where labels of the user stay -----
 
 
 def fitted_phases(phases: Sequence[Phase], end: int | None) -> tuple[list[Phase], int]:
-    """Phases in time order, cut at frame `end` (None = not cut), and the frames they would need.
+    """Sort phases by time and cut them at frame `end` (None = not cut); return them, and the number
+    of frames they would need.
 
     The second value is 0 if they reach at most one frame beyond the end, which data sets do not
     handle consistently. Raises FramesError if two phases share a frame.
@@ -331,9 +363,9 @@ def fitted_phases(phases: Sequence[Phase], end: int | None) -> tuple[list[Phase]
 
 
 def phases_of_labels(labels: IntArray, background: int | None = None) -> list[Phase]:
-    """Runs of equal labels (T,) as phases `phase N`; negative labels are frames without one.
+    """Return runs of equal labels (T,) as phases `phase N`; negative labels have no phase.
 
-    background: the label whose phase is called `background`, which the protocols leave out.
+    background: the label of the phase `background`, which the protocols leave out.
     """
     edges = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
     return [
@@ -346,9 +378,9 @@ def phases_of_labels(labels: IntArray, background: int | None = None) -> list[Ph
 def merge_phases(project: StoredProject, labels: Labels, progress: Progress) -> None:
     """Write the labels of a data set into the project's phases.csv.
 
-    Only clips without labels of a person get them, in place of propagated ones that nobody has
-    checked. All other rows stay as they are; a note says how many clips have other labels than
-    these, which may be those of an earlier import, corrected since.
+    Only clips without labels of the user get them; they replace propagated labels that nobody has
+    checked. All other rows stay as they are; a note says how many clips keep other labels, which
+    may be those of an earlier import, corrected since.
     """
     with project.tables():
         phases = project.clip_phases()
@@ -378,7 +410,7 @@ def _spans(phases: Iterable[Phase]) -> set[tuple[int, int, str]]:
     return {(phase.start, phase.end, phase.name) for phase in phases}
 
 
-# --- clips of a project to files; also the batch of `export-labels` -------------------------------
+# --- clips of a project to files; `export-labels` uses it, too ------------------------------------
 
 
 def export_poses(
@@ -390,10 +422,10 @@ def export_poses(
     overwrite: bool = False,
     progress: Progress = SILENT,
 ) -> list[ItemResult]:
-    """Write the poses of the named clips, or of all, to OUT/<id><suffix>; one result each.
+    """Write the poses of the named clips, or of all, to OUT/<id><suffix>; return one result each.
 
     out: default results/export/<format> of the project. E003 (skipped) means that the format cannot
-    hold the poses. Raises UserError for an unknown format (exit 2); the rest as export_clips.
+    hold the poses. Raises UserError for an unknown format (exit 2), and as export_clips.
     """
     module = load_format(format_name, WRITTEN)
 
@@ -419,14 +451,25 @@ def export_clips(
     overwrite: bool,
     progress: Progress,
 ) -> list[ItemResult]:
-    """Let `write` make FOLDER/<id><suffix> of each named clip, or of all; one result each.
+    """Write FOLDER/<id><suffix> for each named clip, or for all; return one result each.
 
-    names: as `find_clip` understands them. write: returns the number of frames; a UserError with a
-    code becomes the row of its clip, one without a code ends the batch. `path` of a result is the
-    file or folder. Item codes: E001 (skipped) the file exists and `overwrite` is not set; those of
-    `write`, such as E002 of `posed`; X001 (failed) an unexpected error. Raises UserError as
-    `checked_outputs` (exit 2), for an unknown clip (exit 3), for a project without clips (exit 4),
-    and if the disk cannot be written (exit 7).
+    Parameters
+    ----------
+    names
+        Names of clips, as for `find_clip`; none = all clips.
+    folder, suffix
+        Place and ending of the files.
+    write
+        Writes a clip to a path and returns its number of frames. A UserError with a code becomes
+        the row of its clip, one without a code ends the batch.
+    overwrite
+        Replace existing files; otherwise they are skipped (E001).
+
+    Raises
+    ------
+    UserError
+        As `checked_outputs` (exit 2), for an unknown clip (exit 3), for a project without clips
+        (exit 4), and if the disk cannot be written (exit 7).
     """
     videos = chosen_clips(project, names)
     paths = [folder / f"{video.id}{suffix}" for video in videos]
@@ -452,7 +495,8 @@ def export_clips(
 
 
 def posed(project: StoredProject, video: Video) -> PoseSequence:
-    """The poses of a clip to export. Raises UserError with E002: it has none, or damaged ones."""
+    """Return the poses of a clip to export. Raises UserError with E002 if there are none, or they
+    are damaged."""
     try:
         return project.read_pose(video.id)[0]
     except UserError as error:
@@ -461,12 +505,12 @@ def posed(project: StoredProject, video: Video) -> PoseSequence:
 
 
 def skip(message: str, hint: str, code: str) -> UserError:
-    """The error for a clip with nothing to export."""
+    """Return the error for a clip that is skipped."""
     return Unusable(message, hint=hint, code=code)
 
 
 def chosen_clips(project: StoredProject, names: Sequence[str]) -> list[Video]:
-    """The named clips, as `find_clip` understands them, each once; all if none is named."""
+    """Return the named clips, as for `find_clip`, each once; all if none is named."""
     if names:
         named = [clip_named(project, name) for name in names]
         return list({video.id: video for video in named}.values())

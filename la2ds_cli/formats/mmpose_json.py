@@ -21,11 +21,11 @@ SUFFIXES = (".json",)
 
 
 def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
-    """The clip of one file; raises PoseFileError.
+    """Read the clip of a file. Raises PoseFileError.
 
-    Reads a list of frames {frame_id, instances}, or the same under instance_info beside meta_info,
-    whose keypoint_id2name names the joints; keypoints, keypoint_scores, bbox, bbox_score and
-    track_id of the instances. Without names the joints are those of --skeleton, else COCO's; of
+    Reads a list of frames {frame_id, instances}, or the same list as instance_info beside
+    meta_info, whose keypoint_id2name names the joints; keypoints, keypoint_scores, bbox, bbox_score
+    and track_id of the instances. Without names the joints are those of --skeleton, else COCO's; of
     COCO-WholeBody the body is used. Drops everything else in meta_info.
     """
     frames, names = read_json(path), None
@@ -45,7 +45,7 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
             frame = frame_number(item["frame_id"])
             if frame in people:
                 raise FramesError(f"frame {frame} appears twice")
-            people[frame] = [_person(one) for one in item["instances"]]
+            people[frame] = [_person(instance) for instance in item["instances"]]
     joints = joint_count(people)
     order = joint_order(names, joints, options)
     clip = Frames.of_people(people, joints)

@@ -37,7 +37,7 @@ _MIDDLES = {"neck": ("left_shoulder", "right_shoulder"), "mid_hip": ("left_hip",
 def sources(root: Path) -> list[Path]:
     """Return the folders of clips: `root`, or all such folders inside it, in natural order.
 
-    What la2ds keeps in a project is left out. Raises UserError (exit 3) if there are none.
+    Files of la2ds in a project are left out. Raises UserError (exit 3) if there are none.
     """
     folders = {path.parent for path in found_files(root) if _FILE.fullmatch(path.name)}
     if not folders:
@@ -49,7 +49,7 @@ def sources(root: Path) -> list[Path]:
 
 
 def read_clips(folder: Path, options: ImportOptions) -> list[FileClip]:
-    """The clips of one folder; raises PoseFileError that names the file.
+    """Read the clips of a folder. Raises PoseFileError that names the file.
 
     Reads pose_keypoints_2d, and person_id unless it is -1. 25 joints are those of BODY_25; others,
     of tools that write the same files, are those of --skeleton, else COCO's. A joint at (0, 0) with
@@ -64,8 +64,8 @@ def read_clips(folder: Path, options: ImportOptions) -> list[FileClip]:
 
 
 def clips_of(folder: Path) -> dict[str, dict[int, Path]]:
-    """Clip -> number of the frame -> file, for the files of a folder. A clip without a name has
-    that of the folder. Raises FramesError."""
+    """Return the files of a folder by clip and frame number. A clip without a name has that of the
+    folder. Raises FramesError."""
     clips: dict[str, dict[int, Path]] = {}
     for path in sorted(folder.iterdir()):
         if match := _FILE.fullmatch(path.name):
@@ -87,7 +87,7 @@ def _clip(name: str, folder: Path, paths: dict[int, Path], options: ImportOption
 
 
 def read_people(path: Path) -> list[FramePerson]:
-    """The people of one file, with the boxes and scores that IKEA ASM adds to the format."""
+    """Read the people of a file, with the boxes and scores that IKEA ASM adds to the format."""
     with reading(path.name):
         people = read_json(path)["people"]
         # People without joints of the body: OpenPose was run for hands or face only.
@@ -124,7 +124,7 @@ def write_clip(pose: PoseSequence, name: str, path: Path) -> None:
 
 
 def _body25(pose: PoseSequence) -> FloatArray:
-    """x, y, score (T, 25, 3) in the order of BODY_25, all 0 where a joint is missing."""
+    """Return x, y, score (T, 25, 3) in the order of BODY_25, all 0 where a joint is missing."""
     at = {joint: k for k, joint in enumerate(get_skeleton(pose.skeleton).joints)}
     if not all(joint in at for pair in _MIDDLES.values() for joint in pair):
         raise FormatError(f"BODY_25 cannot hold the joints of {pose.skeleton}")
@@ -151,7 +151,7 @@ def _document(triple: FloatArray) -> dict[str, Any]:
 
 def _replace(written: Path, path: Path) -> None:
     """Move the folder `written` to `path`; an existing folder loses only its files of this kind. A
-    link is replaced, because its target does not belong to the export."""
+    link is replaced, since its target does not belong to the export."""
     if path.is_symlink():
         path.unlink()
     if not path.exists():
@@ -159,7 +159,7 @@ def _replace(written: Path, path: Path) -> None:
         return
     new = {file.name for file in written.iterdir()}
     old = {file.name for file in path.glob("*_keypoints.json")}
-    if all(file.name in old for file in path.iterdir()):  # the whole folder at once
+    if all(file.name in old for file in path.iterdir()):  # replace the whole folder at once
         path.rename(written.with_name("old"))
         written.rename(path)
         return

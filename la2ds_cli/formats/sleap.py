@@ -17,12 +17,12 @@ from la2ds_cli.formats.files import ImportOptions, JointsError, PoseFileError
 
 SUFFIXES = (".slp", ".h5")
 _MOST_ROWS = 1_000_000
-_SAME_PLACE = 0.5  # least overlap of the boxes of one person, set by hand and predicted
-_MOST_BYTES = 1 << 30  # of all arrays, unpacked: an empty one of any size takes no room in a file
+_SAME_PLACE = 0.5  # least overlap of the boxes of one person, labelled by hand and predicted
+_MOST_BYTES = 1 << 30  # of all arrays, unpacked: an empty array of any size has a tiny file
 
 
 def sleap_io() -> Any:
-    """The package sleap-io; raises UserError (exit 6) if it cannot be imported."""
+    """Return the package sleap-io. Raises UserError (exit 6) if it cannot be imported."""
     with optional_import(
         ["sleap_io"],
         "SLEAP files need the package sleap-io, which is not installed",
@@ -33,12 +33,12 @@ def sleap_io() -> Any:
 
 
 def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
-    """One clip for each video of the file; raises PoseFileError, and UserError (exit 6) without the
-    package sleap-io.
+    """Read one clip for each video of the file.
 
     Reads nodes by name, points and their scores (1 for points placed by hand), tracks, frame
     numbers and the size, of each video of the file. An instance corrected by hand replaces the
-    predicted one of its person. Drops edges, suggestions and embedded images.
+    predicted instance of its person. Drops edges, suggestions and embedded images. Raises
+    PoseFileError, and UserError (exit 6) without the package sleap-io.
     """
     try:
         labels = _load(path)
@@ -50,14 +50,14 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
         clips: dict[int, dict[int, list[FramePerson]]] = defaultdict(dict)
         for frame in labels.labeled_frames:
             clips[labels.videos.index(frame.video)][int(frame.frame_idx)] = _people(frame)
-        only = path.stem.removesuffix(".analysis") if len(clips) == 1 else ""
+        name = path.stem.removesuffix(".analysis") if len(clips) == 1 else ""
         return [
-            _clip(path, only, labels.videos[number], Frames.of_people(people, len(names)), order)
+            _clip(path, name, labels.videos[number], Frames.of_people(people, len(names)), order)
             for number, people in clips.items()
         ]
     except (PoseFileError, UserError):
         raise
-    except Exception as error:  # anything, from sleap-io and h5py on truncated or foreign files
+    except Exception as error:  # sleap-io and h5py raise errors of every kind for damaged files
         raise PoseFileError(f"sleap-io cannot read it: {error}") from error
 
 
@@ -80,8 +80,8 @@ def _load(path: Path) -> Any:
 
 
 def _check_size_and_links(handle: Any) -> None:
-    """Raise PoseFileError for an HDF5 file with parts in other files, which can be any that the
-    user may read, a device, or a pipe that never ends; and for one that unpacks to too much."""
+    """Raise PoseFileError for an HDF5 file that unpacks to too much, or has parts in other files,
+    which could be any file of the user, a device, or an endless pipe."""
     import h5py  # pyright: ignore[reportMissingImports]
 
     arrays: list[Any] = []
@@ -99,8 +99,8 @@ def _check_size_and_links(handle: Any) -> None:
 
 
 def _clip(path: Path, name: str, video: Any, frames: Frames, order: JointOrder) -> FileClip:
-    """The clip of a video; name: empty = that of the video file. Of a file without them, the rate
-    and size are 0."""
+    """Return the clip of a video. name: empty = that of the video file. Rate and size are 0 if the
+    file has none."""
     file = video.filename[0] if isinstance(video.filename, list) else video.filename
     shape = video.shape or (0, 0, 0, 0)
     rate = (video.backend_metadata or {}).get("fps")
@@ -118,39 +118,40 @@ def _clip(path: Path, name: str, video: Any, frames: Frames, order: JointOrder) 
 
 
 def _people(frame: Any) -> list[FramePerson]:
-    """Return joints, scores and track of each person. An instance set by hand replaces the
-    predicted one of the same person; the other people of the frame stay as predicted."""
+    """Return joints, scores and track of each person. An instance labelled by hand replaces the
+    predicted instance of the same person; the other people of the frame stay as predicted."""
     by_hand, people = list(frame.user_instances), []
-    replaced = [id(one) for mine in by_hand for one in _replaced(mine, frame.predicted_instances)]
-    predicted = [one for one in frame.predicted_instances if id(one) not in replaced]
-    for instance in (*by_hand, *predicted):
+    replaced = [id(p) for label in by_hand for p in _replaced(label, frame.predicted_instances)]
+    kept = [instance for instance in frame.predicted_instances if id(instance) not in replaced]
+    for instance in (*by_hand, *kept):
         xy = np.array(instance.numpy(), np.float64)
-        predicted = "score" in (instance.points.dtype.names or ())
-        score = np.array(instance.points["score"], np.float64) if predicted else np.ones(len(xy))
+        scored = "score" in (instance.points.dtype.names or ())
+        score = np.array(instance.points["score"], np.float64) if scored else np.ones(len(xy))
         linked = getattr(instance, "from_predicted", None)
-        known = instance.track or (linked.track if linked is not None else None)
-        track = None if known is None else str(known.name)
+        identity = instance.track or (linked.track if linked is not None else None)
+        track = None if identity is None else str(identity.name)
         people.append(FramePerson.of(xy, score, track=track))
     return people
 
 
-def _replaced(mine: Any, predicted: Sequence[Any]) -> list[Any]:
-    """Return the predicted instances that one set by hand replaces: those of its track and the one
-    that it was made from, or else the one that lies where it is."""
+def _replaced(label: Any, predicted: Sequence[Any]) -> list[Any]:
+    """Return the predicted instances that an instance labelled by hand replaces: those of its track
+    and the one that it was made from, or else the one in its place."""
     linked = [
-        one
-        for one in predicted
-        if one is mine.from_predicted or (mine.track is not None and one.track is mine.track)
+        instance
+        for instance in predicted
+        if instance is label.from_predicted
+        or (label.track is not None and instance.track is label.track)
     ]
-    if linked or mine.track is not None or not predicted:
+    if linked or label.track is not None or not predicted:
         return linked
-    nearest = max(predicted, key=lambda one: _overlap(mine, one))
-    return [nearest] if _overlap(mine, nearest) >= _SAME_PLACE else []
+    nearest = max(predicted, key=lambda instance: _overlap(label, instance))
+    return [nearest] if _overlap(label, nearest) >= _SAME_PLACE else []
 
 
 def _overlap(a: Any, b: Any) -> float:
     """Return the intersection over union of the boxes around the joints of two instances."""
-    (low_a, high_a), (low_b, high_b) = (_corners(one) for one in (a, b))
+    (low_a, high_a), (low_b, high_b) = _corners(a), _corners(b)
     sides = np.minimum(high_a, high_b) - np.maximum(low_a, low_b)
     shared = np.prod(np.maximum(sides, 0))
     whole = np.prod(high_a - low_a) + np.prod(high_b - low_b) - shared
@@ -158,7 +159,7 @@ def _overlap(a: Any, b: Any) -> float:
 
 
 def _corners(instance: Any) -> tuple[FloatArray, FloatArray]:
-    """Return the lowest and the highest x and y of the joints that are seen, 0 without any."""
+    """Return the lowest and the highest x and y of the joints that are seen, 0 if none is."""
     xy = np.array(instance.numpy(), np.float64)
     seen = xy[np.isfinite(xy).all(axis=1)]
     return (seen.min(axis=0), seen.max(axis=0)) if len(seen) else (np.zeros(2), np.zeros(2))

@@ -1,5 +1,5 @@
-"""TRC marker files with the joints of one person: in pixels, as Sports2D and the exporter write, or
-in space, as OpenSim, Pose2Sim and motion capture write."""
+"""TRC marker files with the joints of one person: in pixels, as from Sports2D and the exporter, or
+in space, as from OpenSim, Pose2Sim and motion capture."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ from la2ds_cli.formats.files import (
 SUFFIXES = (".trc",)
 SUFFIX = ".trc"
 UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001}  # metres
-Y_UP = np.array([1.0, -1.0, -1.0])  # axes x, y up, z towards the viewer to x, y down, z away
+Y_UP = np.array([1.0, -1.0, -1.0])  # turns x, y up, z towards the viewer into x, y down, z away
 _FLAT = 1e-6  # a smaller range of Z means 2D joints
-_HEAD = 5  # rows before the data, without blank ones
+_HEAD = 5  # rows before the data, not counting blank rows
 _KEYS = (
     "DataRate CameraRate NumFrames NumMarkers Units OrigDataRate OrigDataStartFrame OrigNumFrames"
 )
 
 
 def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
-    """The clip of one file; raises PoseFileError.
+    """Read the clip of a file. Raises PoseFileError.
 
     Reads the markers, matched by name, the time and the DataRate. Missing cells are missing joints;
-    the others have score 1, since TRC has no scores. Frame numbers start at 1 in these files, or at
-    0 (Sports2D), and at 0 here.
+    the others have score 1, since TRC has no scores. Frame numbers start at 1 in these files, at 0
+    in those of Sports2D and in la2ds.
 
     Files in pixels hold joints of the image (y down); Z is dropped and must be constant. Files in
     m, cm or mm hold joints in space, y up as in OpenSim; their joints in the image are an
-    orthographic view along z. Files in lengths with constant Z are refused: they are 2D, but not in
-    pixels.
+    orthographic view along z. Files in m, cm or mm with constant Z are refused: they are 2D, but
+    not in pixels.
     """
     rows = rows_of(path, "\t")
     head = [cells for _, cells in islice(rows, _HEAD)]
@@ -89,12 +89,12 @@ def _check_depth(depth: FloatArray, units: str) -> None:
 
 
 def write_clip(pose: PoseSequence, name: str, path: Path) -> None:
-    """Write Frame# from 1, Time in seconds, and the joints: in metres as OpenSim reads them, with y
-    up and z towards the camera, or of a clip without 3D in pixels, with y down and z = 0.
+    """Write Frame# from 1, Time in seconds, and the joints: in metres for OpenSim, with y up and z
+    towards the camera, or, for a clip without 3D, in pixels, with y down and z = 0.
 
     Coordinates have 4 decimals, times are exact. The cells of a missing joint contain nan, since
-    OpenSim does not count an empty cell at the end of a row. Scores, boxes and size are lost, and
-    the joints in the image of a clip with 3D.
+    OpenSim does not count an empty cell at the end of a row. Scores, boxes and size are lost, and,
+    with 3D, the joints in the image.
     """
     units = "px" if pose.world is None else "m"
     flat = np.concatenate([pose.xy, np.zeros_like(pose.xy[..., :1])], axis=2)

@@ -1,4 +1,4 @@
-"""The project's own CSV: `frame,time,<joint>_x,<joint>_y,<joint>_score,...`, one row per frame;
+"""The CSV of la2ds: `frame,time,<joint>_x,<joint>_y,<joint>_score,...`, one row per frame;
 with 3D also `<joint>_x_m,<joint>_y_m,<joint>_z_m`."""
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _METRES = ("x_m", "y_m", "z_m")
 
 
 def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
-    """The clip of one file; raises PoseFileError.
+    """Read the clip of a file. Raises PoseFileError.
 
     Reads frame (integers from 0; without the column the rows are counted), time (seconds; without
     it --fps or --video is needed), and x, y and score of each joint, and its x, y and z in metres,
@@ -45,16 +45,16 @@ def read_clips(path: Path, options: ImportOptions) -> list[FileClip]:
             "its header has no columns <joint>_x and <joint>_y",
             "if it is a DeepLabCut file, use dlc-csv",
         )
-    wanted = [f"{name.lower()}_{p}" for name in names for p in ("x", "y", "score", *_METRES)]
-    columns = [name for name in ("time", *wanted) if name in at]
+    cells = [f"{name.lower()}_{p}" for name in names for p in ("x", "y", "score", *_METRES)]
+    columns = [name for name in ("time", *cells) if name in at]
     number, table = read_frames(rows, len(header), [at[c] for c in columns], at.get("frame"))
     values = dict(zip(columns, table.T, strict=True))
 
     def parts(endings: Sequence[str], otherwise: float = np.nan) -> FloatArray:
-        """(T, K, n) of the columns <joint>_<ending>."""
+        """Return the columns <joint>_<ending> as (T, K, n)."""
         other = np.full(len(number), otherwise)
-        found = [[values.get(f"{name.lower()}_{e}", other) for e in endings] for name in names]
-        return np.moveaxis(np.array(found), 2, 0)
+        arrays = [[values.get(f"{name.lower()}_{e}", other) for e in endings] for name in names]
+        return np.moveaxis(np.array(arrays), 2, 0)
 
     in_space = any(f"{name.lower()}_{_METRES[0]}" in at for name in names)
     world = parts(_METRES) if in_space else None

@@ -1,9 +1,9 @@
-"""A clip in chunks: its frames, read as often as needed, and the results of chunks, kept on disk so
-that a killed run resumes within the clip; and work in several threads.
+"""Process a clip in chunks, in several threads, with results kept on disk so that a killed run
+resumes within the clip.
 
-Frames of a short clip are kept in memory, those of others are decoded again, so that memory does
-not grow with the clip. Results of consecutive chunks are written together every few seconds, each
-group as one artifact. A clip that is done sooner writes nothing.
+Frames of a short clip stay in memory; those of a longer clip are decoded again for each pass, so
+that memory does not grow with the clip. Results of consecutive chunks are written together every
+few seconds, each group as one artifact. A clip that is done sooner writes nothing.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Stopped(Exception):
 class ClipFrames:
     """Chunks of the frames that `read` yields, decoded in a separate thread.
 
-    size: (W, H) of the frames. declared: their number according to the file, 0 = unknown; a clip
-    that will not fit into memory is not kept there at all. stop: ends the reading when it is set.
+    size: (W, H) of the frames. declared: number of frames according to the file, 0 = unknown; a
+    clip that will not fit into memory is not kept there at all. stop: reading ends when it is set.
     The borders of the chunks depend only on the size.
     """
 
@@ -68,7 +68,7 @@ class ClipFrames:
         self._memory: list[Frames] = []  # the complete clip, after it was read once
 
     def chunks(self) -> Iterator[Frames]:
-        """All chunks, from the first. Read them to the end before the next call.
+        """Yield all chunks from the first. Read them to the end before the next call.
 
         Raises Stopped if the run must end early.
         """
@@ -93,12 +93,11 @@ class ClipFrames:
 
 
 class Stage:
-    """Results of one step of the work on a clip, without a gap from the first chunk: `done` are
-    those of earlier runs.
+    """Results of one step of the work on a clip, from the first chunk without a gap.
 
-    folder: of the unfinished work on the clip. inputs: what the results depend on besides the name
-    of the step. every: seconds of work after which they are written to disk. version: of the file
-    that the chunks come from, None = not checked.
+    done: results of earlier runs. folder: holds the unfinished work on the clip. inputs: what the
+    results depend on besides the name of the step. every: seconds of work after which results are
+    written to disk. version: the version of the source file, None = not checked.
     """
 
     def __init__(
@@ -127,8 +126,10 @@ class Stage:
             self.flush()
 
     def flush(self) -> None:
-        """Write all results that are not on disk yet. Raises SourceChanged if their file is no
-        longer what it was: a later run must not go on from them."""
+        """Write all results that are not on disk yet.
+
+        Raises SourceChanged if the source file has changed: a later run must not resume from them.
+        """
         if not self._unwritten:
             return
         if self._version is not None:
@@ -172,9 +173,23 @@ def run_chunks(
     progress: Progress,
     stage: Stage | None = None,
 ) -> list[Chunk]:
-    """Results of all chunks in order: those that `stage` has, then those of `work`, which are added
-    to it. progress: is told of the frames. What is not on disk when the work ends early is written
-    then."""
+    """Return the results of all chunks in order: from `stage` where it has them, else from `work`.
+
+    New results are added to `stage`, and written to disk if the work ends early.
+
+    Parameters
+    ----------
+    work
+        Computes the result of a chunk; called in several threads.
+    chunks
+        All chunks of the clip, from the first.
+    workers
+        Number of threads.
+    progress
+        Advances by the frames of each chunk.
+    stage
+        Stored results of this step; None = nothing is stored.
+    """
     done = stage.done if stage else []
 
     def result_of(item: tuple[int, Frames]) -> tuple[Chunk, int]:
@@ -208,11 +223,11 @@ def ordered_map(
     workers: int,
     stop: Event | None = None,
 ) -> Generator[Result, None, None]:
-    """Results of `function` in the order of the items; at most 2 * workers items are in flight.
+    """Yield the results of `function` in the order of the items, computed in threads.
 
-    The items are read in the caller's thread. An exception of one item is raised in its turn. Items
-    that have not begun by then, or when the generator is closed, are dropped, and `stop` is set for
-    those in progress.
+    At most 2 * workers items are in progress or waiting. The items are read in the caller's thread.
+    An exception of one item is raised in its turn. Items that have not begun by then, or when the
+    generator is closed, are dropped, and `stop` is set for those in progress.
     """
     if workers <= 1:
         yield from map(function, items)

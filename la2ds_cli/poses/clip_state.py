@@ -1,5 +1,5 @@
-"""The state of a clip: whether its video is still the one behind its joints, and whether its joints
-are those that the settings give. `la2ds status`, the studio and the notes of `align` all ask here.
+"""The state of a clip: whether its video is still the one that its joints were made from, and
+whether its joints fit the settings. `la2ds status`, the studio and the notes of `align` use it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _FILMS = ("", ".webp", *VIDEO_SUFFIXES)  # no suffix: a folder of images
 
 @dataclass(frozen=True)
 class ClipState:
-    """What is known of a clip without reading its joints or, if its stamp is the same, its video.
+    """The state of a clip, without reading its joints or, if its stamp is the same, its video.
 
-    video: `there`; `gone`, not where videos.csv has it; `changed`, with another content than the
-    joints were made from; `none`, imported without one. joints: why the joints are not those that
-    the settings give, as artifact.staleness; None if they are. key, skeleton: of joints that can be
-    read, with corrections; else empty.
+    video: `there`; `gone`, not where videos.csv has it; `changed`, with other content than the
+    joints were made from; `none`, imported without one. joints: why the joints do not fit the
+    settings, as artifact.staleness; None if they do. key, skeleton: of joints that can be read,
+    with corrections; else empty.
     """
 
     file: str
@@ -40,27 +40,27 @@ class ClipState:
 
     @property
     def stale(self) -> str | None:
-        """Why the clip is not up to date, None if it is. One whose video is gone can be."""
+        """Why the clip is not up to date, None if it is; it can be although its video is gone."""
         return CHANGED if self.joints is None and self.video == "changed" else self.joints
 
     @property
     def lost(self) -> str:
-        """A clause if the video cannot be shown with the joints, empty if it can or there is
-        none: `the file a.mp4 is gone`."""
+        """A clause such as `the file a.mp4 is gone` if the video cannot be shown with the joints;
+        empty if it can, or if there is no video."""
         return f"the file {self.file} {_LOST[self.video]}" if self.video in _LOST else ""
 
 
 def read_clip_state(
     project: StoredProject, video: Video, recipes: PoseRecipes | None = None
 ) -> ClipState:
-    """Return the state of a clip. It raises nothing: what cannot be read is a state.
+    """Return the state of a clip; what cannot be read is a state, not an error.
 
     Parameters
     ----------
     project, video
         The clip as videos.csv lists it.
     recipes
-        Of the settings; None if it does not matter whether the joints are made by them.
+        Recipes of the settings; None if it does not matter whether the joints fit them.
     """
     source = project.source(video)
     there = os.path.exists(source)  # noqa: PTH110 (Path.exists raises for a folder without access)
@@ -83,8 +83,8 @@ def read_clip_state(
 
 
 def _difference(recipe: artifact.Recipe, video: Video, recipes: PoseRecipes | None) -> str | None:
-    """How joints differ from those that the settings give; None if they do not, or were imported by
-    the user, who alone can make others."""
+    """Return how joints differ from those of the settings; None if they do not, or were imported by
+    the user, who alone can replace them."""
     if recipes is None or recipe.step == "import":
         return None
     try:

@@ -1,8 +1,8 @@
-"""The clip that a file is, and whether its poses are up to date with the file and the settings.
+"""Which clip a file belongs to, and whether its poses are up to date with file and settings.
 
 A file with the content of a clip whose own file is gone belongs to that clip, which keeps its id
-and gets the new path. A file with other content than the clips of its path is another clip. In both
-cases the names in phases.csv keep meaning the clips that they meant.
+and gets the new path. A file whose content differs from the clips of its path is another clip. In
+both cases the names in phases.csv still mean the same clips.
 
 Separate from the extraction, so that a command on existing poses does not load it.
 """
@@ -32,16 +32,13 @@ from la2ds_cli.video.media_files import content_digest, is_image_folder
 
 STEP = "poses"
 VERSION = 4  # raised when the same settings give other joints
-_NAMED = 3  # clips that a note names
+_NAMED = 3  # most clips that a note names
 _SETTINGS = ("detect_threshold", "detect_rate", "joint_threshold", "subjects")
 
 
 def current_clip(project: StoredProject, typed: str, config: PosesConfig) -> str | None:
-    """Id of a clip of the project whose poses are current; None if they must be extracted, or its
-    file was moved.
-
-    typed: as find_clip, whose errors it raises.
-    """
+    """Return the id of a clip if its poses are current; None if they must be extracted, or its file
+    was moved. typed, and the errors raised: as find_clip."""
     video, file = find_clip(project, typed)
     if video is None or moved_to(project, video, typed) is not None:
         return None
@@ -56,12 +53,19 @@ def find_clip(project: StoredProject, typed: str) -> tuple[Video | None, Path | 
     that it was.
 
     Parameters
-        typed: a video file, a folder of images, or a name of a clip.
+    ----------
+    typed
+        A video file, a folder of images, or a name of a clip.
+
     Returns
-        The clip, None if the project does not have it; and the file if it is the source of the
-        clip, whose content may have changed.
+    -------
+    The clip, None if the project does not have it; and the file if it is the source of the clip,
+    whose content may have changed.
+
     Raises
-        UserError: exit 5 if several films fit, or a film of which there are only parts.
+    ------
+    UserError
+        Exit 5 if several films fit, or a film of which the project has only parts.
     """
     listed = project.video_list()
     if not listed.videos:
@@ -84,8 +88,7 @@ def find_clip(project: StoredProject, typed: str) -> tuple[Video | None, Path | 
 def clip_named(project: StoredProject, typed: str) -> Video:
     """Return the clip that a person means by a name, as `find_clip`.
 
-    Raises
-        UserError: exit 3 if the project has no such clip; the others of `find_clip`.
+    Raises UserError: exit 3 if the project has no such clip, and as `find_clip`.
     """
     video, _ = find_clip(project, typed)
     if video is not None:
@@ -104,17 +107,16 @@ def clip_named(project: StoredProject, typed: str) -> Video:
 
 
 def moved_to(project: StoredProject, video: Video, typed: str) -> Path | None:
-    """The file of this name with the content of a clip, whose own file is gone; None if `find_clip`
-    did not find the clip by its content, or its file is where it was."""
+    """Return the new file of a clip that `find_clip` found by its content and whose own file is
+    gone; None otherwise."""
     file = None if project.video_list().has_id(typed) else named_file(typed)[0]
     there = file is None or os.path.lexists(project.source(video))
     return None if there or file is None else file.resolve()
 
 
 def named_file(typed: str) -> tuple[Path | None, ClipName]:
-    """The file or folder of images of this name, as the file system spells it, and the part and the
-    person that the name adds to it; None if there is no such file."""
-
+    """Return the file or folder of images of this name, as the file system spells it, None if there
+    is none; and the part and the person that the name adds to it."""
     for key in dict.fromkeys((ClipName(typed), ClipName.parse(typed))):
         with suppress(OSError, ValueError):  # such as a name longer than the system allows
             path = as_on_disk(key.film)
@@ -126,8 +128,10 @@ def named_file(typed: str) -> tuple[Path | None, ClipName]:
 def is_current(
     project: StoredProject, config: PosesConfig, video: Video, file: Path | None
 ) -> bool:
-    """Whether the poses of a clip were imported, or made with these settings and, if the user named
-    its source `file`, from the content that this has now."""
+    """Return whether the poses of a clip are current: imported, or made with these settings.
+
+    file: the source of the clip if the user named it; then its content must be unchanged, too.
+    """
     try:
         recipe, _ = artifact.read_header(project.pose_path(video.id))
     except ArtifactError:
@@ -138,14 +142,16 @@ def is_current(
     try:
         if file is not None and content_digest(file) != video.sha256:
             return False
-    except OSError:  # reading it for its poses will say what is wrong
+    except OSError:  # the extraction will say what is wrong
         return False
     return recipe.key in {current.key for current in PoseRecipes(project, config).of(video)}
 
 
 class PoseRecipes:
-    """The recipes that current poses of clips may have: `auto` may mean several networks. The files
-    of the networks and subjects.csv are read once; subjects: see read_subjects."""
+    """The recipes that current poses may have; several, since `auto` may mean several networks.
+
+    The files of the networks and subjects.csv are read once. subjects: see read_subjects.
+    """
 
     def __init__(self, project: StoredProject, config: PosesConfig) -> None:
         self._config, self.subjects = config, read_subjects(project)
@@ -155,7 +161,7 @@ class PoseRecipes:
         return networks_of(self._config)
 
     def of(self, video: Video) -> list[Recipe]:
-        """The recipes of a clip; UserError as `extract_poses` for the detector and the network."""
+        """Return the recipes of a clip. Raises UserError as `networks_of`."""
         subject = subject_of(self.subjects, video)
         person = {"options": video.options, "subject": subject, "person": video.person}
         return [pose_recipe(self._config, *each, video.sha256, **person) for each in self._networks]
@@ -171,8 +177,23 @@ def pose_recipe(
     subject: str = "",
     person: int = 1,
 ) -> Recipe:
-    """What poses depend on. pose, detector: identities; options: ClipOptions.to_text; subject: only
-    for this clip, empty = that of the settings."""
+    """Return the recipe of the poses of one person in a clip.
+
+    Parameters
+    ----------
+    config
+        Settings; of these, only those that change poses are part of the recipe.
+    pose, detector
+        Identities of the two networks.
+    digest
+        SHA-256 of the content of the video.
+    options
+        How the file is read, as ClipOptions.to_text.
+    subject
+        Whom to follow in this clip, empty = as in the settings.
+    person
+        Number of the person.
+    """
     used = {
         "detector": detector,
         "pose": pose,
@@ -185,8 +206,8 @@ def pose_recipe(
 
 
 def networks_of(config: PosesConfig) -> list[tuple[str, str]]:
-    """Identities of the pose networks and detectors whose poses are current; `auto` may mean
-    several. UserError as `extract_poses` for the detector and the network."""
+    """Return the pairs of pose network and detector, by identity, whose poses are current; several
+    if a setting is `auto`. Raises UserError as `extract_poses` does for these two settings."""
     identities = pose_identities(config.pose), detector_identities(config.detector)
     return list(itertools.product(*identities))
 
@@ -195,43 +216,56 @@ def networks_of(config: PosesConfig) -> list[tuple[str, str]]:
 
 
 def listed_as(project: StoredProject, path: Path, digest: str) -> str:
-    """The id under which the project lists a file (`core.clip.id_within`); empty if it does not
-    know the content, or has given it an id of another form."""
+    """Return the id under which the project lists a file (`core.clip.id_within`); empty if it does
+    not have the content, or gave it an id of another form."""
     ids = {family(row.id)[0] for row in project.video_list().of_content(path, digest)}
-    known = next(iter(ids)) if len(ids) == 1 else ""
-    return known if known.endswith(f"-{digest[:8]}") else ""
+    listed = next(iter(ids)) if len(ids) == 1 else ""
+    return listed if listed.endswith(f"-{digest[:8]}") else ""
 
 
 def follow_files(project: StoredProject, files: Sequence[tuple[Path, str]]) -> str:
-    """Give the clips of renamed and moved files their new path, and return what to tell the user
-    about them and about replaced ones, in one line; empty if all files are where they were.
+    """Give the clips of renamed and moved files their new path; return a note for the user.
 
-    files: resolved path and SHA-256 of the content of each. Call it with the project locked, before
-    the files are read. Raises UserError (exit 5) for a table that cannot be read.
+    Call it with the project locked, before the files are read.
+
+    Parameters
+    ----------
+    files
+        Resolved path and SHA-256 of the content of each file.
+
+    Returns
+    -------
+    One line about renamed, moved and replaced files; empty if all are where they were.
+
+    Raises
+    ------
+    UserError
+        Exit 5 for a table that cannot be read.
     """
     listed, now = project.video_list(), {os.fspath(path): digest for path, digest in files}
     moved: dict[str, Video] = {}
     places, others = [], []
     for path, digest in files:
-        known = listed.of_content(
+        rows = listed.of_content(
             path, digest, lambda file, digest=digest: _holds(file, digest, now)
         )
-        if known and (project.source(known[0]) == path or known[0].id in moved):
+        if rows and (project.source(rows[0]) == path or rows[0].id in moved):
             continue
-        moved |= {row.id: replace(row, path=project.path_cell(path)) for row in known}
-        places += [f"{row.id} is now {path.name}" for row in known[:1]]
+        moved |= {row.id: replace(row, path=project.path_cell(path)) for row in rows}
+        places += [f"{row.id} is now {path.name}" for row in rows[:1]]
         others += [row for row in listed.of_source(path) if row.sha256 != digest]
     replaced = [row for row in others if row.id not in moved]
     project.add_videos(moved.values())
-    told = [f"renamed or moved: {_some(places)}"] if places else []
+    notes = [f"renamed or moved: {_some(places)}"] if places else []
     if replaced:
         names = _some([row.id for row in first_people(replaced)])
-        told.append(f"replaced by another file: {names} (la2ds remove takes a clip out)")
-    return "; ".join(told)
+        notes.append(f"replaced by another file: {names} (la2ds remove takes a clip out)")
+    return "; ".join(notes)
 
 
 def _holds(file: str, digest: str, now: Mapping[str, str]) -> bool:
-    """Whether a file exists and, as far as is known, has this content. now: path -> digest."""
+    """Return whether a file exists and has this content, or its content is not in `now`, digests by
+    path."""
     return os.path.lexists(file) and now.get(file, digest) == digest
 
 

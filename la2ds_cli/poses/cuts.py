@@ -1,4 +1,4 @@
-"""Where a film changes from one shot to the next: hard cuts, and fades through white or black.
+"""Find where a film changes from one shot to the next: hard cuts, and fades through white or black.
 
 Hard cuts are found as by PySceneDetect's AdaptiveDetector (BSD-3-Clause): the difference between
 neighbouring frames in HSV must be large and several times that of the frames around it, so that
@@ -24,24 +24,24 @@ from la2ds_cli.video.reader import Image
 
 _SIDE = 64  # pixels of the longer side of a thumbnail
 _WINDOW = 4  # frames compared before and after a cut; what lasts less is a flash
-_LEAST = 3.0  # mean difference of hue, chroma and value, of 255, that a cut makes
-_RATIO = 3.0  # of that difference to the largest of those around it
+_LEAST = 3.0  # of 255: least mean difference of hue, chroma and value over a cut
+_RATIO = 3.0  # least ratio of that difference to the largest one around it
 
 _FAINT = 12  # of 255; less is coding noise on white or black
 _LEAST_PIXELS = 20
-_STEP = 4  # frames between two that are compared for a fade
-_GAIN = 0.95  # brightness of the earlier by the later, in a fade in
-# Cosine of the picture with its change, and with what it was before: 1 where all grows by one
-# factor. What enters a plain picture cannot have both above the root of a half.
+_STEP = 4  # frames between the two that are compared for a fade
+_GAIN = 0.95  # largest ratio of the earlier to the later brightness in a fade-in
+# Least cosine of the picture with its change, and with the earlier picture. Both are 1 where all
+# pixels grow by one factor; for an object that enters a plain picture, at most one exceeds 0.71.
 _LIKENESS = 0.72
-_RUN = _STEP + 1  # frames that a fade lasts; a flash of _STEP frames would look like a shorter one
-_DEPTH = 0.5  # brightness that a fade starts from; automatic exposure never goes that far
+_RUN = _STEP + 1  # least frames of a fade; a flash of _STEP frames would look like a shorter one
+_DEPTH = 0.5  # largest share of the brightness a fade starts from; exposure control stays above
 
 _Thumbnail = NDArray[np.float32]  # (h, w, 3): hue 0 to 180, chroma and value 0 to 255
 
 
 class CutDetector:
-    """Takes the frames of a film in order; `rows` are those where a new shot begins.
+    """Finds the rows where a new shot begins, from the frames of a film in order.
 
     Keeps only nine thumbnails and a few numbers per frame, so it can run alongside other work.
     """
@@ -54,7 +54,7 @@ class CutDetector:
         self._white, self._black = _FadeWatch(), _FadeWatch()
 
     def add(self, image: Image) -> None:
-        """The next frame, (H, W, 3) RGB."""
+        """Take the next frame, (H, W, 3) RGB."""
         thumbnail = self._thumbnail(image)
         self._recent.append(thumbnail)
         self._count += 1
@@ -66,7 +66,7 @@ class CutDetector:
             self._cuts.append(self._count - 1 - _WINDOW)
 
     def rows(self) -> list[int]:
-        """Rows (frames counted from 0) that begin a new shot, without the first frame."""
+        """Return the rows (frames counted from 0) that begin a new shot, without the first."""
         length = len(self._recent)
         late = [p for p in range(max(length - _WINDOW, 1), length) if self._is_cut(p)]
         cuts = self._cuts + [self._count - length + index for index in late]
@@ -86,7 +86,7 @@ class CutDetector:
         return hsv
 
     def _is_cut(self, index: int) -> bool:
-        """Whether a shot begins at one of the recent thumbnails."""
+        """Return whether a shot begins at one of the recent thumbnails."""
         frames = list(self._recent)
         before, after = frames[max(index - _WINDOW, 0) : index], frames[index:][: _WINDOW + 1]
         step = _difference(before[-1], after[0])
@@ -100,7 +100,7 @@ class CutDetector:
 
 
 def _difference(a: _Thumbnail, b: _Thumbnail) -> float:
-    """Mean difference of hue (by chroma), chroma and value of two thumbnails, 0 to 255."""
+    """Return the mean difference of hue (by chroma), chroma and value of thumbnails, 0 to 255."""
     hue = np.abs(a[..., 0] - b[..., 0])
     hue = np.minimum(hue, 180 - hue) / 90 * np.minimum(a[..., 1], b[..., 1])
     rest = np.abs(a[..., 1:] - b[..., 1:])
@@ -108,22 +108,22 @@ def _difference(a: _Thumbnail, b: _Thumbnail) -> float:
 
 
 class _FadeWatch:
-    """Finds where pictures fade in from a plain colour, by their distance to that colour."""
+    """Finds where pictures fade in from a plain colour, by their distance from that colour."""
 
     def __init__(self) -> None:
         self._recent: deque[NDArray[np.float32]] = deque(maxlen=_STEP + 1)
         self._level: list[float] = []
-        self._gain: list[float] = []  # of frame t by frame t + _STEP; 1 where it is no fade
+        self._gain: list[float] = []  # brightness at t over t + _STEP; 1 = no fade
 
     def add(self, picture: NDArray[np.float32]) -> None:
-        """The next frame as distance (h, w) to white or black, 0 to 255."""
+        """Take the next frame, as distances (h, w) from white or black, 0 to 255."""
         self._recent.append(picture)
         self._level.append(float(picture.mean()))
         if len(self._recent) == _STEP + 1:
             self._gain.append(_fade_gain(self._recent[0], picture))
 
     def rows(self) -> list[int]:
-        """The first frame of each picture that fades in after another picture."""
+        """Return the first frame of each picture that fades in after another picture."""
         fading = np.array(self._gain) < _GAIN
         borders = np.flatnonzero(np.diff(np.concatenate([[False], fading, [False]]).astype(int)))
         rows = []
@@ -132,7 +132,7 @@ class _FadeWatch:
             if stop - start < _RUN or depth > _DEPTH:
                 continue
             first = max(start - 2 * _STEP, 0)
-            # Old and new meet where least is left of either.
+            # The new shot begins where both pictures are faintest.
             row = first + int(np.argmin(self._level[first : start + _STEP + 1])) + 1
             # A film may begin with a fade: then no picture was seen before.
             if max(self._level[: row - 1], default=0.0) > self._level[row - 1] + 1:
@@ -141,7 +141,7 @@ class _FadeWatch:
 
 
 def _fade_gain(early: NDArray[np.float32], late: NDArray[np.float32]) -> float:
-    """Factor from a later frame to an earlier, fainter one; 1 if the earlier one is not fainter."""
+    """Return the factor from a later frame to an earlier, fainter one; 1 if there is none."""
     seen = late > _FAINT
     if np.count_nonzero(seen) < _LEAST_PIXELS:
         return 1.0

@@ -1,5 +1,4 @@
-"""The step `poses`: video files to pose sequences in the project, each written completely at
-once."""
+"""The step `poses`: turn video files into pose sequences in the project, each written at once."""
 
 from __future__ import annotations
 
@@ -34,16 +33,16 @@ from la2ds_cli.video.media_files import missing_files
 from la2ds_cli.video.source_version import SourceChanged, SourceVersion, read_version
 
 Engine = Literal["local", "ray"]
-Content = tuple[str, str, str]  # of a ClipSource
+Content = tuple[str, str, str]  # ClipSource.content
 Shard = tuple[int, int]  # (i, n): the i-th of n parts, i from 1
 ClipListener = Callable[[ItemResult], None]  # called in the thread that calls extract_poses
-# Facts of a row beside those of quality.assess.
+# Facts of a row besides those of quality.assess.
 _ABOUT = (
     *("margin", "people", "persons", "cuts", "fps", "width", "height", "hdr"),
     *("skeleton", "detector", "pose"),
 )
-_OF_FILE = ("rotate", "mirror", "slowmo", "fps")  # options that say nothing about a part
-_ROWS_PAUSE = 10  # times as long as writing rows took, others wait before they are written
+_OF_FILE = ("rotate", "mirror", "slowmo", "fps")  # options that hold for all parts of a file
+_ROWS_PAUSE = 10  # rows wait this many times as long as the last writing took
 LOCK_WAIT = 120.0  # seconds that a shard waits for another to write its rows
 
 
@@ -51,12 +50,11 @@ LOCK_WAIT = 120.0  # seconds that a shard waits for another to write its rows
 class ExtractOptions:
     """How a list of clips is read and processed.
 
-    clip: options of ClipOptions by name; those that are not given are as the project read the clip
-    before, otherwise as the file is. subject: whom to follow in the named clips; empty = as stored
-    in subjects.csv. Both are stored with the first result that used them.
-    shard: process only one part of the list; shards of one project may run at the same time on
-    several machines. engine: `ray` spreads the clips over a Ray cluster that shares the project's
-    folder.
+    clip: ClipOptions by name; for others, a clip is read as the project read it before, else as the
+    file is. subject: whom to follow in the named clips; empty = as in subjects.csv. Both are stored
+    with the first result that used them. shard: process only one part of the list; shards of one
+    project may run at the same time on several machines. engine: `ray` spreads the clips over a Ray
+    cluster that shares the project's folder.
     """
 
     clip: Mapping[str, Any] = field(default_factory=dict)
@@ -79,21 +77,35 @@ def extract_poses(
     on_clip: ClipListener | None = None,
     progress: Progress = SILENT,
 ) -> list[ItemResult]:
-    """Poses of videos, folders (recursive), image folders, patterns and manifests; one result for
-    each clip, that is, for every person kept from a file.
+    """Extract the poses of clips into the project, and write results/extract/report.csv.
 
     Every file is probed before a network is loaded. Clips whose poses are current are left alone; a
     finished clip is on disk before its row enters videos.csv, with the choice that led to it. The
     people of a film that the project knows keep their numbers (core/people_table.py). A long clip
     is stored in pieces while it is processed, so a killed run loses only seconds. A file that
-    cannot be used gets a row in the report and does not end the batch. Writes
-    results/extract/report.csv.
+    cannot be used gets a row in the report and does not end the batch.
 
-    on_clip: called with each usable result, in order, once the poses and the row of the clip are
-    written; a UserError that it raises ends the run.
+    Parameters
+    ----------
+    paths
+        Videos, folders (searched recursively), image folders, patterns and manifests.
+    config
+        The section [poses] of the settings.
+    options
+        How the clips are read and processed.
+    on_clip
+        Called with each usable result, in order, once the poses and the row of the clip are
+        written; a UserError that it raises ends the run.
 
-    Raises UserError for problems of the whole run: a URL or an unknown detector or pose network
-    (exit 2), a missing model file (exit 3), weights or device (exit 6), the disk (exit 7).
+    Returns
+    -------
+    One result for each clip, that is, for each person kept from a file.
+
+    Raises
+    ------
+    UserError
+        For problems of the whole run: a URL or an unknown detector or pose network (exit 2), a
+        missing model file (exit 3), weights or device (exit 6), the disk (exit 7).
     """
     run = Extraction(project, config, options.device, progress, options.overwrite)
     clips = _plan(run, paths, options)
@@ -111,13 +123,13 @@ def extract_poses(
     return [item for result in record.results for item in result.items]
 
 
-# --- plan: which clips there are ----------------------------------------------------------------
+# --- plan: find the clips -----------------------------------------------------------------------
 
 
 def _plan(
     run: Extraction, paths: Sequence[str], options: ExtractOptions
 ) -> list[ClipSource | ClipResult]:
-    """The clips named by `paths`, probed, or what is wrong with them."""
+    """Return the clips named by `paths`, probed, or the result of those that cannot be read."""
     entries = collect_entries(paths, options.clip, run.project)
     listed = Counter(Path(entry.name).resolve() for entry in entries)
     if options.shard is not None:
@@ -126,7 +138,7 @@ def _plan(
     versions = dict.fromkeys(entry.name for entry in entries)
     run.progress.begin("checking files", 2 * len(versions))
     for name in versions:
-        with suppress(OSError, ValueError, SourceChanged):  # as its probe will say
+        with suppress(OSError, ValueError, SourceChanged):  # the probe will say what is wrong
             versions[name] = read_version(Path(name))
         run.progress.advance()
     files = [(version.path, version.digest) for version in versions.values() if version]
@@ -156,25 +168,27 @@ def _as_stored(
     listed: Mapping[Path, int],
     versions: Mapping[str, SourceVersion | None],
 ) -> Iterator[Entry]:
-    """The entries with what the project stored of how their file is read and they do not say; those
-    that name no part once for each part that the project knows. A new part is read as all others
-    are. listed: how often each file is in the whole list; versions: of the files that could be
-    hashed, by name."""
+    """Yield the entries, completed by the stored options of their clips.
+
+    An entry that names no part stands for every part that the project knows. A new part is read as
+    all the others are. listed: how often each file is in the whole list. versions: of the files
+    that could be hashed, by name.
+    """
     rows = project.video_list()
     for entry in entries:
         path, version = Path(entry.name), versions[entry.name]
-        known = rows.of_content(path, version.digest if version else "") or rows.of_source(path)
-        ways = [ClipOptions.from_text(text) for text in dict.fromkeys(r.options for r in known)]
-        if entry.names_part or listed[path.resolve()] > 1:  # where other entries name its parts
-            same = [way for way in ways if way.part == entry.options.part]
-            ways = same or [_common(ways)]
-        yield from (replace(entry, options=entry.amend(w)) for w in ways or [ClipOptions()])
+        clips = rows.of_content(path, version.digest if version else "") or rows.of_source(path)
+        stored = [ClipOptions.from_text(text) for text in dict.fromkeys(r.options for r in clips)]
+        if entry.names_part or listed[path.resolve()] > 1:  # then other entries name its parts
+            same = [options for options in stored if options.part == entry.options.part]
+            stored = same or [_common(stored)]
+        yield from (replace(entry, options=entry.amend(o)) for o in stored or [ClipOptions()])
 
 
-def _common(ways: Sequence[ClipOptions]) -> ClipOptions:
-    """The options of all of a file that its known parts have in common."""
-    shared = {name: {getattr(way, name) for way in ways} for name in _OF_FILE}
-    return ClipOptions(**{name: found.pop() for name, found in shared.items() if len(found) == 1})
+def _common(parts: Sequence[ClipOptions]) -> ClipOptions:
+    """Return the options of a file that all its parts have in common."""
+    values = {name: {getattr(part, name) for part in parts} for name in _OF_FILE}
+    return ClipOptions(**{name: each.pop() for name, each in values.items() if len(each) == 1})
 
 
 def _probe(run: Extraction, entry: Entry, version: SourceVersion | None) -> ClipSource | ClipResult:
@@ -188,12 +202,11 @@ def _probe(run: Extraction, entry: Entry, version: SourceVersion | None) -> Clip
 
 
 def _rows_lock(project: StoredProject, shard: Shard | None):
-    """Shards of one project take turns with its tables; a single run holds the project's lock
-    anyway."""
+    """Lock the tables for a shard, since shards take turns; a single run already holds the lock."""
     return project.lock(wait=LOCK_WAIT) if shard else nullcontext()
 
 
-# --- run: what becomes of them ------------------------------------------------------------------
+# --- run: process the clips ---------------------------------------------------------------------
 
 
 def _run(
@@ -202,27 +215,29 @@ def _run(
     engine: Engine = "local",
     list_results: Callable[[], None] = lambda: None,
 ) -> Iterator[ClipResult]:
-    """The result of each clip, in order. Files with equal content are one clip. list_results: lists
-    the results so far, which the next ones need to know."""
+    """Yield the result of each clip, in order. Files with equal content are one clip.
+
+    list_results: writes the rows of the results so far, which later clips of a film need.
+    """
     todo: dict[Content, ClipSource] = {}
     done: dict[Content, ClipResult] = {}
     for clip in clips:
         if isinstance(clip, ClipSource) and not (clip.content in done or clip.content in todo):
-            known = run.cached(clip)
-            if known is None:
+            cached = run.cached(clip)
+            if cached is None:
                 todo[clip.content] = clip
             else:
-                done[clip.content] = known
+                done[clip.content] = cached
     sources = list(todo.values())
-    extracted = _extracted(run, sources, engine, list_results)  # begins with the first of them
-    told: set[Content] = set()
+    extracted = _extracted(run, sources, engine, list_results)
+    yielded: set[Content] = set()
     for clip in clips:
         if isinstance(clip, ClipResult):
             yield clip
-        elif clip.content in told:
+        elif clip.content in yielded:
             yield _same_film(clip, done[clip.content])
         else:
-            told.add(clip.content)
+            yielded.add(clip.content)
             if clip.content in todo:
                 done[clip.content] = next(extracted)
             yield done[clip.content]
@@ -236,17 +251,17 @@ def _extracted(
 ) -> Iterator[ClipResult]:
     frames = [source.info.frames_declared for source in sources]
     label = Path(sources[0].name).name if len(sources) == 1 else f"{len(sources)} clips"
-    run.progress.begin(label, 2 * sum(frames) if all(frames) else None)  # in two passes
+    run.progress.begin(label, 2 * sum(frames) if all(frames) else None)  # two passes
     for number, group in enumerate(_without_overlap(sources)):
         if number:
             list_results()
-        known = KnownPeople(run.project) if number else run.known
-        group = [replace(each, people=known.of(each.file, each.id)) for each in group]
+        people = KnownPeople(run.project) if number else run.known
+        group = [replace(each, people=people.of(each.file, each.id)) for each in group]
         yield from _run_on_ray(run, group) if engine == "ray" else run.run(group)
 
 
 def _without_overlap(sources: Sequence[ClipSource]) -> list[list[ClipSource]]:
-    """The sources in groups, none of which holds two that show the same seconds of a film: the
+    """Return the sources in groups, each without two that show the same seconds of a film: the
     people of the first must be known when the second is read."""
     groups: list[list[ClipSource]] = [[]]
     for source in sources:
@@ -259,7 +274,7 @@ def _without_overlap(sources: Sequence[ClipSource]) -> list[list[ClipSource]]:
 
 
 def _run_on_ray(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipResult]:
-    """The result of each source, in order, by the actors of a Ray cluster."""
+    """Yield the result of each source, in order, computed by the actors of a Ray cluster."""
     arguments = (str(run.project.root), run.config, run.device, run.overwrite)
     without = "run la2ds extract-poses --shard I/N in N jobs"
     for result in ray_map(ClipWorker, arguments, sources, run.device, without, _lost):
@@ -268,12 +283,12 @@ def _run_on_ray(run: Extraction, sources: list[ClipSource]) -> Iterator[ClipResu
 
 
 def _lost(source: ClipSource, error: UserError) -> ClipResult:
-    """The result of a clip at which every worker dies."""
+    """Return the result of a clip at which every worker dies."""
     return ClipResult(source, [error_row(source.name, error)])
 
 
 class ClipWorker:
-    """Extracts the poses of one clip after the other, with its own networks, for `ray_map`."""
+    """Extracts the poses of one clip after another, with its own networks, for `ray_map`."""
 
     def __init__(self, root: str, config: PosesConfig, device: DeviceName, overwrite: bool) -> None:
         project = StoredProject.open(Path(root))
@@ -281,16 +296,16 @@ class ClipWorker:
 
     def __call__(self, source: ClipSource) -> ClipResult:
         self._run.open_networks()
-        return replace(self._run.attempt(source), error=None)  # one that may not travel
+        return replace(self._run.attempt(source), error=None)  # an exception may not be picklable
 
 
 def _same_film(source: ClipSource, twin: ClipResult) -> ClipResult:
-    """The result of a source with the same content as an earlier one in the same run: no clip of
-    its own."""
+    """Return the result of a source with the content of an earlier one in this run, and so no clip
+    of its own."""
     item = replace(twin.items[0], path=source.name)
     if item.usable:
-        told = f"the same film as {twin.items[0].path}: both are one clip"
-        item = replace(item, status="cached", code="", message=told, hint="")
+        message = f"the same film as {twin.items[0].path}: both are one clip"
+        item = replace(item, status="cached", code="", message=message, hint="")
     return ClipResult(None, [item], error=twin.error)
 
 
@@ -298,11 +313,11 @@ def _same_film(source: ClipSource, twin: ClipResult) -> ClipResult:
 
 
 class _Record:
-    """Results of finished clips, on their way into videos.csv and to those who listen.
+    """Writes finished clips into videos.csv, then passes them to the listener.
 
     The table is written as a whole each time, which takes most of a second with 100,000 rows, so
     rows wait until that is a small share of the time. If the run is killed, their poses exist, and
-    the next run lists them. results: all so far.
+    the next run lists them. results: all results so far.
     """
 
     def __init__(
@@ -312,23 +327,23 @@ class _Record:
         shard: Shard | None = None,
         on_clip: ClipListener | None = None,
     ) -> None:
-        """clips: of the whole list, in whose order they are listed."""
+        """clips: the whole list, which gives the order of the rows."""
         self.results: list[ClipResult] = []
         self._order = [clip.id() for clip in clips if isinstance(clip, ClipSource)]
         self._run, self._shard = run, shard
         self._on_clip = on_clip or (lambda result: None)
-        self._listed = self._told = 0  # of the results
-        self._next = 0.0  # when they are written at the earliest
+        self._listed = self._told = 0  # number of results written, and passed on
+        self._next = 0.0  # earliest time of the next writing
 
     def add(self, result: ClipResult) -> None:
-        """List a clip whose poses are written, now or soon."""
+        """List a clip whose poses are written, now or a little later."""
         self.results.append(result)
         if result.items[0].usable and time.monotonic() >= self._next:
             self.write()
             self.tell()
 
     def write(self) -> None:
-        """Write the rows that wait."""
+        """Write the waiting rows."""
         start = time.monotonic()
         waiting = self.results[self._listed :]
         self._listed = len(self.results)
@@ -340,8 +355,8 @@ class _Record:
         self._next = time.monotonic() + _ROWS_PAUSE * (time.monotonic() - start)
 
     def tell(self) -> None:
-        """Announce the results whose rows are written; a failure with a clip is noted, and the
-        batch continues."""
+        """Pass the results whose rows are written to the listener; if it fails with a clip, that is
+        noted and the batch continues."""
         waiting, self._told = self.results[self._told : self._listed], self._listed
         usable = [item for result in waiting for item in result.items if item.usable]
         for item in usable:
@@ -357,16 +372,16 @@ class _Record:
 def _add_rows(
     project: StoredProject, results: Sequence[ClipResult], order: Sequence[str]
 ) -> list[str]:
-    """List clips that have poses, with where their people are and the choices that led to them.
+    """List clips that have poses, with the places of their people and the choices of subjects.
 
     Clips of people whom the new reading of their part does not keep leave the list, as by
-    StoredProject.take_out. Returns what to tell about them. order: shared ids of the whole list.
+    StoredProject.take_out. Returns notes about them. order: shared ids of the whole list.
     """
     with project.tables():
-        known = {video.id: video for video in project.videos()}
-        together: dict[str, list[Video]] = {}
-        for video in known.values():
-            together.setdefault(video.shared_id, []).append(video)
+        listed = {video.id: video for video in project.videos()}
+        readings: dict[str, list[Video]] = {}
+        for video in listed.values():
+            readings.setdefault(video.shared_id, []).append(video)
         rows: list[Video] = []
         removed: list[Video] = []
         people: list[str] = []
@@ -377,14 +392,15 @@ def _add_rows(
             kept = _rows_of(project, result)
             rows += kept
             people += [item.video for item in result.items]
-            gone = _no_longer_kept(project, kept, together.get(source.id(), []))
+            before = readings.get(source.id(), [])
+            gone = _no_longer_kept(project, kept, before)
             removed += gone
-            if note := _about_people(source, kept, gone, together.get(source.id(), [])):
+            if note := _about_people(source, kept, gone, before):
                 notes.append(note)
             if source.choice is not None:
                 choices[source.id()] = source.choice
         project.keep_people([*people, *(video.id for video in removed)])
-        changed = [row for row in rows if _differs(known.get(row.id), row)]
+        changed = [row for row in rows if _differs(listed.get(row.id), row)]
         if changed or removed:
             project.add_videos(changed, [video.id for video in removed], _placed(order, changed))
         set_subjects(project, choices)
@@ -394,8 +410,8 @@ def _add_rows(
 
 
 def _rows_of(project: StoredProject, result: ClipResult) -> list[Video]:
-    """The rows of the clips of a result, the subject first; none of imported poses, which have
-    theirs."""
+    """Return the rows of the clips of a result, the subject first; none for imported poses, which
+    already have a row."""
     rows = []
     for item in result.items:
         recipe, facts = artifact.read_header(project.pose_path(item.video))
@@ -408,7 +424,7 @@ def _rows_of(project: StoredProject, result: ClipResult) -> list[Video]:
 def _no_longer_kept(
     project: StoredProject, kept: Sequence[Video], before: Sequence[Video]
 ) -> list[Video]:
-    """The clips of a reading that the new one does not keep; imported ones stay."""
+    """Return the clips of a reading that the new one does not keep; imported clips stay."""
     gone = []
     for video in before if kept else ():
         if video.id not in [row.id for row in kept]:
@@ -420,7 +436,7 @@ def _no_longer_kept(
 
 
 def _placed(order: Sequence[str], rows: Sequence[Video]) -> list[str]:
-    """The ids of a list with those of further people of its clips, each behind its first."""
+    """Return the ids of a list, each followed by the ids of further people of that clip."""
     further: dict[str, list[str]] = {}
     for row in rows:
         if row.id != row.shared_id:
@@ -431,14 +447,14 @@ def _placed(order: Sequence[str], rows: Sequence[Video]) -> list[str]:
 def _about_people(
     source: ClipSource, kept: Sequence[Video], gone: Sequence[Video], before: Sequence[Video]
 ) -> str:
-    """What a new reading means for the people of a clip, in a sentence; empty if nothing."""
+    """Return a note about the people of a clip after a new reading; empty if nothing changed."""
     name = Path(source.name).name
     if gone:
         names = ", ".join(video.name for video in gone)
         what = "is" if len(gone) == 1 else "are"
         return (
             f"{name}: the person kept now is {kept[0].name}; {names} {what} no longer kept, but "
-            "what was set for that person stays, and counts again once the person is kept again"
+            "their labels and marks stay, and count again once they are kept again"
         )
     if source.choice is not None and len(kept) > 1 and before:
         names = ", ".join(video.name for video in kept)
@@ -447,7 +463,7 @@ def _about_people(
 
 
 def _differs(old: Video | None, new: Video) -> bool:
-    """Whether a row must be written; a split and a group that were not given are kept."""
+    """Return whether a row must be written; an empty new split or group keeps the old one."""
     if old is None:
         return True
     as_before = {name: getattr(old, name) for name in ("split", "group") if not getattr(new, name)}
@@ -455,21 +471,21 @@ def _differs(old: Video | None, new: Video) -> bool:
 
 
 def write_report(project: StoredProject, results: Sequence[ClipResult], suffix: str = "") -> None:
-    """results/extract/report.csv: every file with its outcome and its facts.
+    """Write results/extract/report.csv: every file with its outcome and its facts.
 
-    codes: every weakness of a clip, not only the first. seconds: what each file took. suffix: of
-    the file name, for several reports in one folder.
+    Column codes: every weakness of a clip, not only the first; seconds: the time a file took.
+    suffix: of the file name, for several reports in one folder.
     """
     columns = [*ItemResult("", "", "ok").to_json(), "codes", *FACTS, *_ABOUT, "seconds"]
     rows = []
     for result in results:
         for number, item in enumerate(result.items):
             facts = clip_facts(project, item.video) if item.usable else {}
-            codes = [found.code for found in verdict(facts)] or ([item.code] if item.code else [])
+            codes = [each.code for each in verdict(facts)] or ([item.code] if item.code else [])
             seconds = 0.0 if number else round(result.seconds, 2)
             row = {**facts, **item.to_json(), "codes": " ".join(codes), "seconds": seconds}
-            told = (f"{limb} {start}-{end}" for limb, start, end in row.get("doubts") or [])
-            row["doubts"] = "; ".join(told)  # right arm 1.2-2.0; left leg 3.5-4.1
+            spans = (f"{limb} {start}-{end}" for limb, start, end in row.get("doubts") or [])
+            row["doubts"] = "; ".join(spans)  # right arm 1.2-2.0; left leg 3.5-4.1
             rows.append([row.get(column) for column in columns])
     path = project.results_dir("extract") / f"report{suffix}.csv"
     artifact.write_text(path, table_text(columns, rows))
@@ -486,15 +502,29 @@ def ensure_poses(
     progress: Progress = SILENT,
     left_out: dict[str, str] | None = None,
 ) -> list[str]:
-    """Ids of clips with current poses, of which those that are missing are extracted first, side by
-    side; all names are checked before the first is extracted. Two files with the same content are
-    one clip.
+    """Return the ids of clips with current poses, which are extracted first where necessary.
 
-    names: as find_clip, `NAME#2` for the second person. A clip whose source file is gone keeps its
-    poses if these are current. left_out: receives the names that cannot be used, and why; their
-    ids are missing then. Raises UserError with the code and exit code of the problem: exit 5 if
-    poses must be extracted while another command is writing to the project; missing weights, a full
-    disk; and, without `left_out`, those of a name, such as exit 3 for one that is neither.
+    All names are checked before the first clip is extracted. Two files with the same content are
+    one clip. A clip whose source file is gone keeps its poses if these are current.
+
+    Parameters
+    ----------
+    names
+        Video files or names of clips, as for find_clip; `NAME#2` is the second person.
+    config
+        The section [poses] of the settings.
+    device
+        Where the networks run.
+    left_out
+        Receives the names that cannot be used, and why; their ids are missing from the result.
+        None = such a name is an error.
+
+    Raises
+    ------
+    UserError
+        With the code and exit code of the problem: exit 5 if poses must be extracted while another
+        command is writing to the project; missing weights; a full disk; and, without `left_out`,
+        the problem of a name, such as exit 3 if it is neither a file nor a clip.
     """
     run = Extraction(project, config, device, progress)
     ids: dict[str, str] = {}
@@ -508,7 +538,7 @@ def ensure_poses(
                 gone[name] = error
                 continue
             if left_out is None or error.exit_code in (ExitCode.ENVIRONMENT, ExitCode.STORAGE):
-                raise  # no other clip avoids it
+                raise  # it concerns all clips
             left_out[name] = error.message
             continue
         if source is not None:
@@ -522,7 +552,7 @@ def ensure_poses(
 
 
 def _all_gone(errors: Mapping[str, UserError]) -> UserError:
-    """Return the error that names all files that do not exist, of the error of each."""
+    """Return one error that names all files that do not exist, made from the error of each."""
     if len(errors) == 1:
         return next(iter(errors.values()))
     problem = missing_files(list(errors))
@@ -537,12 +567,12 @@ def ensure_pose(
     device: DeviceName = "auto",
     progress: Progress = SILENT,
 ) -> str:
-    """Id of one clip with current poses, as `ensure_poses`."""
+    """Return the id of one clip with current poses, as `ensure_poses`."""
     return ensure_poses(project, [path_or_id], config, device, progress)[0]
 
 
 def _wanted(run: Extraction, name: str) -> tuple[str, ClipSource | None]:
-    """The id of a clip, empty if it is a new one, and its source if its poses must be extracted."""
+    """Return the id of a clip, empty if it is new, and its source if poses must be extracted."""
     project, config = run.project, run.config
     video, file = find_clip(project, name)
     path, options = name, ClipOptions()
@@ -565,8 +595,8 @@ def _extract_missing(
     ids: dict[str, str],
     left_out: dict[str, str] | None,
 ) -> None:
-    """Extract and list sources by name. Those that fail move from `ids` to `left_out`, or raise
-    without it; a source with the content of another one gets its id."""
+    """Extract and list sources by name, and set their ids; a source with the content of another
+    one gets the same id. Those that fail move from `ids` to `left_out`, or raise without it."""
     record = _Record(run)
     try:
         results = _run(run, list(sources.values()), list_results=record.write)
@@ -579,7 +609,7 @@ def _extract_missing(
                 left_out[name] = result.error.message
                 del ids[name]
             elif isinstance(result.error, UserError) and item.code.startswith("V"):
-                raise result.error.about(Path(item.path).name)  # of several clips: this
+                raise result.error.about(Path(item.path).name)
             elif result.error:
                 raise result.error
             elif ids[name] not in [each.video for each in result.items]:
@@ -594,12 +624,14 @@ def _extract_missing(
 def _not_found_again(
     project: StoredProject, name: str, wanted: str, result: ClipResult
 ) -> UserError | None:
-    """The problem that a new reading of the film of a clip shows other people; it is not kept, so
-    that the clip stays. wanted: id of the clip, empty if it is new."""
-    source, found = result.source, [item.video for item in result.items if item.usable]
-    if source is None or not found or wanted in found or family(wanted)[0] != source.file:
+    """Return an error if a new reading of a clip's film lacks its person; None otherwise.
+
+    The new reading is then not kept, so that the clip stays. wanted: id of the clip, empty = new.
+    """
+    source, ids = result.source, [item.video for item in result.items if item.usable]
+    if source is None or not ids or wanted in ids or family(wanted)[0] != source.file:
         return None
-    for video in set(found) - {video.id for video in project.videos()}:
+    for video in set(ids) - {video.id for video in project.videos()}:
         project.pose_path(video).unlink(missing_ok=True)
     return Unusable(
         f"{Path(name).name}: the person of this clip was not found again, but others were",

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Extracted(NamedTuple):
-    """The outcome of every clip that was asked for.
+    """The outcome of an extraction.
 
-    items: one for each clip, in order, with `path` (as it was named), `video` (its id in the
+    items: one for each requested clip, in order, with `path` (as given), `video` (its id in the
     project), `status` (`ok`, `cached`, `degraded`, `skipped` or `failed`), `frames`, `code`
     (docs/reference/codes.md), `message` and `hint`.
     """
@@ -44,10 +44,18 @@ def extract_videos(
     options: ExtractOptions,
     progress: Progress,
 ) -> Extracted:
-    """Extract clips and keep the choice of networks in the project once they have worked.
+    """Extract clips, and store the choice of networks in the project once they have worked.
 
-    chosen: settings of the section [poses], None = as they are. The caller holds the lock of the
-    project. Raises UserError as extract_poses does.
+    The caller holds the lock of the project. Raises UserError as extract_poses does.
+
+    Parameters
+    ----------
+    paths
+        Files, folders, patterns and manifests, as for extract_poses.
+    chosen
+        Settings of the section [poses] by name, None = unchanged.
+    options
+        How clips are read and processed.
     """
     from la2ds_cli.core.project_toml import Choice
     from la2ds_cli.poses.extract import extract_poses

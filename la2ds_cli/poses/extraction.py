@@ -1,4 +1,4 @@
-"""A run of the extraction: its settings, its networks, what is current and what must be done."""
+"""A run of the extraction: its settings, its networks, and the extraction of a single clip."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ from la2ds_cli.poses.weights import report_to
 from la2ds_cli.video.source_version import SourceVersion
 
 _COMPLETE = 0.97  # share of the declared frames and seconds; containers round both
-_MEMORY = 4 * CLIP_MEMORY  # for the decoded frames of all clips in progress
+_MEMORY = 4 * CLIP_MEMORY  # bytes for the decoded frames of all clips in progress
 _NO_FACTS = (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError)
 _RUN_ENDS_WITH = (ExitCode.USAGE, ExitCode.ENVIRONMENT, ExitCode.STORAGE)
 
 
 @dataclass(frozen=True)
 class ClipResult:
-    """What became of one clip of a list.
+    """The outcome of one clip of a list.
 
-    source: None if it has no clip of its own: it cannot be read, or is the film of an earlier one.
+    source: None for a file without a clip of its own: unreadable, or the film of an earlier clip.
     items: the row of each person kept, the subject first, or that of the problem.
     seconds: the time it took.
-    error: why there are no poses, if it is known.
+    error: why there are no poses, if an error was raised.
     """
 
     source: ClipSource | None
@@ -65,7 +65,7 @@ class ClipResult:
 
 @dataclass(frozen=True)
 class Extraction:
-    """Settings of a run, and its networks, built when the first clip needs them.
+    """The settings of a run, and its networks, built when the first clip needs them.
 
     Its methods may be called from several threads, each with its own sources. stop: set when the
     run must end early. Raises UserError (exit 2) for an unknown subject, detector or pose network.
@@ -89,16 +89,15 @@ class Extraction:
 
     @cached_property
     def _made_by(self) -> list[tuple[str, str]]:
-        """Once in a run: the identity of a network is the digest of its file."""
+        """Networks of current poses; computed once, since their files are hashed."""
         return networks_of(self.config)
 
     @cached_property
     def pose_name(self) -> str:
-        """The pose network. If `auto` leaves it open, it is that of the existing clips, since clips
-        with different skeletons are compared only by the joints they share, and cannot be trained
-        on."""
-        known = _network_of(self.project) if self.config.pose == "auto" else ""
-        return known or pose_name(self.config.pose, self.device)
+        """The pose network. `auto` means that of the existing clips, since clips with different
+        skeletons are compared only by the joints they share, and cannot be trained on."""
+        existing = _network_of(self.project) if self.config.pose == "auto" else ""
+        return existing or pose_name(self.config.pose, self.device)
 
     @cached_property
     def backend(self) -> PoseBackend:
@@ -125,9 +124,12 @@ class Extraction:
                     self.progress.note_once(notice)
 
     def shares(self, sources: int) -> tuple[int, int]:
-        """How many of the sources are worked on at once, and by how many threads each: two keep a
-        GPU busy; if joints are found one frame after the other, each clip has a core; otherwise all
-        cores work on one, and the end of one and the start of the next overlap."""
+        """Return how many sources are processed at once, and by how many threads each.
+
+        Up to four clips with two threads each keep a GPU busy. If joints are found one frame after
+        another, each clip has a core. Otherwise all cores work on one clip, and its end overlaps
+        with the start of the next.
+        """
         cores = available_cores()
         if self.backend.device == "cuda":
             return min(sources, 4), 2
@@ -137,26 +139,26 @@ class Extraction:
         return min(sources, 2), cores
 
     def run(self, sources: Sequence[ClipSource]) -> Iterator[ClipResult]:
-        """The result of each source, in order; at least one source."""
+        """Yield the result of each of one or more sources, in order."""
         self.open_networks()
         clips, workers = self.shares(len(sources))
         work = partial(self.attempt, workers=workers, memory=min(CLIP_MEMORY, _MEMORY // clips))
         yield from ordered_map(work, sources, clips, self.stop)
 
     def recipe(self, networks: tuple[str, str], source: ClipSource, person: int = 1) -> Recipe:
-        """The recipe of the poses of one person of a source, by number. networks: identities of the
-        pose network and the detector."""
-        of = {"options": source.options.to_text(), "subject": source.subject, "person": person}
-        return pose_recipe(self.config, *networks, source.digest, **of)
+        """Return the recipe of the poses of one person of a source, by number. networks: identities
+        of the pose network and the detector."""
+        reading = {"options": source.options.to_text(), "subject": source.subject, "person": person}
+        return pose_recipe(self.config, *networks, source.digest, **reading)
 
     def cached(self, source: ClipSource) -> ClipResult | None:
-        """The result of a source if the poses of all its persons are current, otherwise None.
+        """Return the result of a source if the poses of all its people are current, else None.
 
-        Imported poses are the user's own and always current. Facts that are not what extraction
-        writes are none.
+        Imported poses are the user's own and always current. Facts that the extraction would not
+        write are ignored.
         """
-        known = self.known.numbers_of(source.file)
-        for number in range(1, max(known, default=0) + self.config.subjects + 1):
+        numbers = self.known.numbers_of(source.file)
+        for number in range(1, max(numbers, default=0) + self.config.subjects + 1):
             if (info := self._current(source, number)) is None:
                 continue
             with suppress(*_NO_FACTS):
@@ -168,7 +170,7 @@ class Extraction:
         return None
 
     def _current(self, source: ClipSource, number: int) -> dict[str, Any] | None:
-        """The facts of a person's poses if they are current or imported, otherwise None."""
+        """Return the facts of a person's poses if they are current or imported, else None."""
         try:
             recipe, facts = artifact.read_header(self.project.pose_path(source.id(number)))
             keys = {self.recipe(made_by, source, number).key for made_by in self._made_by}
@@ -198,23 +200,25 @@ class Extraction:
         return ClipResult(source, items, time.perf_counter() - start, error)
 
     def _extract(self, source: ClipSource, workers: int, memory: int) -> dict[int, dict[str, Any]]:
-        """Extract the poses of a source and write them to the project, the subject last; returns
-        the info of each person by number, the subject first. Raises SourceChanged if the file has
-        another content than the one that was hashed."""
+        """Extract the poses of a source and write them to the project, the subject last.
+
+        Returns the info of each person by number, the subject first. Raises SourceChanged if the
+        content of the file is no longer the one that was hashed.
+        """
         made_by, folder = self._networks, self.project.partial_poses(source.id())
         key = self.recipe(made_by, source).key
         task = ClipTask(source, self.config, folder, key, workers, memory, self.stop)
         try:
             poses, version = self._read_unchanged(task)
         except UserError as error:
-            if error.code == NO_SUCH_PERSON:  # the choice leaves nothing behind
+            if error.code == NO_SUCH_PERSON:  # no later run resumes this choice
                 shutil.rmtree(folder, ignore_errors=True)
             raise
         names = {"detector": self.detector_name, "pose": self.pose_name}
         names |= {"device": self.backend.device}
-        found = [task.places(pose.frame, pose.box) for pose in poses]
+        places = [task.places(pose.frame, pose.box) for pose in poses]
         span = int(poses[0].frame[0]), int(poses[0].frame[-1])
-        numbers = source.people.numbers(found, span)
+        numbers = source.people.numbers(places, span)
         names |= {"kept": numbers}
         people = {n: _with_facts(p, source, names) for n, p in zip(numbers, poses, strict=True)}
         for number, pose in reversed(people.items()):
@@ -224,8 +228,10 @@ class Extraction:
         return {number: dict(pose.info) for number, pose in people.items()}
 
     def _read_unchanged(self, task: ClipTask) -> tuple[list[PoseSequence], SourceVersion]:
-        """The poses of a task, and the version of its file after it was read for them. Raises
-        SourceChanged instead of what a file that changed made of them."""
+        """Return the poses of a task, and the version of its file after reading.
+
+        Raises SourceChanged if the file changed meanwhile, whatever else that caused.
+        """
         version = task.source.version.verified()
         try:
             poses = pose_clip(task, self.detector, self.backend, self.progress)
@@ -243,8 +249,8 @@ class Extraction:
 
 
 def _network_of(project: StoredProject) -> str:
-    """The pose network that made the first clip of a project, among those that `auto` can mean;
-    empty if there is none."""
+    """Return the pose network of the first clip of a project that was extracted with one of those
+    that `auto` can mean; empty if there is none."""
     for video in project.videos():
         try:
             recipe, facts = artifact.read_header(project.pose_path(video.id))
@@ -259,7 +265,7 @@ def _network_of(project: StoredProject) -> str:
 def _items(
     source: ClipSource, infos: Mapping[int, dict[str, Any]], *, cached: bool
 ) -> list[ItemResult]:
-    """A row for each person of a source, by number and the info of the poses."""
+    """Return a row for each person of a source, from the info of the poses by number."""
     return [
         item_result(source.name, source.id(number), info, cached=cached)
         for number, info in infos.items()
@@ -267,19 +273,20 @@ def _items(
 
 
 def failure(name: str, error: UserError) -> ItemResult:
-    """The result of a file without poses."""
+    """Return the result of a file without poses."""
     row = error_row(name, error)
     return row if error.exit_code == ExitCode.UNREADABLE else replace(row, status="skipped")
 
 
 def _with_facts(pose: PoseSequence, source: ClipSource, names: dict[str, Any]) -> PoseSequence:
-    """The sequence with the facts of its file and of the networks that estimated it.
+    """Return the sequence with the facts of its file and of the networks that estimated it.
 
     names: detector, pose and device; kept: numbers of the people, the subject first.
     """
     info, options = source.info, source.options
     seconds = pose.axis.duration
-    # Edit lists leave declared frames out, sound may outlast the picture: both must be short.
+    # Edit lists leave declared frames out, and sound may outlast the picture: a file is truncated
+    # only if both frames and seconds are missing.
     counted = info.frames_declared == 0 or len(pose) < _COMPLETE * info.frames_declared
     facts = {
         "frames": len(pose),

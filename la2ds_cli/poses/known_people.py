@@ -1,5 +1,4 @@
-"""Which of the people in a new reading of a film are those whom the project knows, and the numbers
-of the others."""
+"""Recognise the people of a project in a new reading of a film, and number the others."""
 
 from __future__ import annotations
 
@@ -27,42 +26,43 @@ Span = tuple[int, int]  # the first and the last frame of the file that a readin
 class KnownPerson:
     """A person of a film.
 
-    places: in each of their clips, as far as known.
-    is_free: no other clip shows them and nothing was set for them, so that their number may go to
-        another person.
+    places: where they are in each of their clips, as far as known.
+    is_free: whether their number may go to another person, since no other clip shows them and
+        nothing was set for them.
     """
 
     number: int
     places: tuple[Places, ...]
     is_free: bool = False
 
-    def agreement(self, found: Places, span: Span) -> float | None:
-        """Return how clearly a reading shows this person, as Places.agreement: in all clips."""
-        each = [places.agreement(found, *span) for places in self.places]
-        known = [value for value in each if value is not None]
-        if not known:
+    def agreement(self, seen: Places, span: Span) -> float | None:
+        """Return how clearly a reading shows this person, as the sum of Places.agreement over all
+        clips; 0 if one of them contradicts, None if none covers the reading."""
+        each = [places.agreement(seen, *span) for places in self.places]
+        values = [value for value in each if value is not None]
+        if not values:
             return None
-        return 0.0 if 0.0 in known else sum(known)
+        return 0.0 if 0.0 in values else sum(values)
 
 
 @dataclass(frozen=True)
 class FilmPeople:
     """The people of a film.
 
-    kept: numbers of those whom the last reading of this part kept, the subject first.
-    subject: the choice by which it was read: `auto`, or a rank.
+    kept: numbers of the people whom the last reading of this part kept, the subject first.
+    subject: the choice of that reading: `auto`, or a rank.
     """
 
     persons: tuple[KnownPerson, ...] = ()
     kept: tuple[int, ...] = ()
     subject: str = ""
 
-    def found_again(self, found: Sequence[Places], span: Span) -> dict[int, int]:
-        """Return the index in `found` of each known person who is among them, by number."""
+    def found_again(self, seen: Sequence[Places], span: Span) -> dict[int, int]:
+        """Return the index in `seen` of each known person whom it shows, by number."""
         agreement = {
             (person.number, i): value
             for person in self.persons
-            for i, places in enumerate(found)
+            for i, places in enumerate(seen)
             if (value := person.agreement(places, span))
         }
         again: dict[int, int] = {}
@@ -71,48 +71,48 @@ class FilmPeople:
                 again[number] = i
         return again
 
-    def followed(self, found: Sequence[Places], span: Span, subject: str) -> list[int]:
+    def followed(self, seen: Sequence[Places], span: Span, subject: str) -> list[int]:
         """Return the indices of the people whom the last reading kept, the subject first; none if
-        another choice is made now."""
+        the choice of the subject is another one now."""
         if subject != self.subject:
             return []
-        again = self.found_again(found, span)
+        again = self.found_again(seen, span)
         return [again[number] for number in self.kept if number in again]
 
-    def numbers(self, found: Sequence[Places], span: Span) -> list[int]:
-        """Return the number of each person found, best first.
+    def numbers(self, seen: Sequence[Places], span: Span) -> list[int]:
+        """Return the number of each person of a reading, best first.
 
-        A person who is known keeps their number. Others get their place in the order, or else the
-        lowest number, that belongs to nobody else as far as is known.
+        Known people keep their number. Others get their place in the order if it is free, else the
+        lowest free number.
         """
-        again = {i: number for number, i in self.found_again(found, span).items()}
-        known = {person.number: person for person in self.persons}
+        again = {i: number for number, i in self.found_again(seen, span).items()}
+        by_number = {person.number: person for person in self.persons}
         taken = set(again.values())
-        for i, places in enumerate(found):
+        for i, places in enumerate(seen):
             if i in again:
                 continue
             for number in chain([i + 1], count(1)):
-                person = known.get(number)
+                person = by_number.get(number)
                 is_open = person is None or person.is_free or person.agreement(places, span) is None
                 if is_open and number not in taken:
                     again[i] = number
                     taken.add(number)
                     break
-        return [again[i] for i in range(len(found))]
+        return [again[i] for i in range(len(seen))]
 
 
 NOBODY = FilmPeople()
 
 
 def kept_numbers(info: Mapping[str, Any]) -> list[int]:
-    """Return the numbers of the people of a reading, the subject first, by the facts of poses of
-    one of them; raises TypeError or ValueError for facts that la2ds did not write."""
+    """Return the numbers of the people of a reading, the subject first, from the info of the poses
+    of one of them. Raises TypeError or ValueError for facts that la2ds did not write."""
     older = range(1, int(info.get("persons", 1)) + 1)
     return [int(number) for number in info.get("kept") or older]
 
 
 class KnownPeople:
-    """The people of the films of a project, by its tables when they are first needed."""
+    """The people of the films of a project, from its tables, which are read when first needed."""
 
     def __init__(self, project: StoredProject) -> None:
         self._project = project
@@ -122,12 +122,14 @@ class KnownPeople:
         return sorted(self._clips.get(file, {}))
 
     def of(self, file: str, clip_id: Callable[[int], str]) -> FilmPeople:
-        """Return the people of a film as far as they are known.
+        """Return the known people of a film.
 
         Parameters
         ----------
-        file: see core.clip.family.
-        clip_id: the id of a person's clip of the part that will be read, by number.
+        file
+            The film, see core.clip.family.
+        clip_id
+            Returns the id of a person's clip of the part that will be read, by number.
         """
         persons = []
         for number, clips in sorted(self._clips.get(file, {}).items()):
@@ -139,7 +141,7 @@ class KnownPeople:
         return FilmPeople(tuple(persons), kept, subject)
 
     def _last_reading(self, clips: Iterable[str]) -> tuple[tuple[int, ...], str]:
-        """The numbers of the people whom the last reading of a part kept, and its choice."""
+        """Return the numbers of the people whom the last reading of a part kept, and its choice."""
         here = [clip for clip in clips if clip in self._listed]
         numbers, subject = [int(family(clip)[1]) for clip in here], ""
         for clip in here:
@@ -153,7 +155,7 @@ class KnownPeople:
         return tuple(numbers), rows[0].subject if rows else ""
 
     def _places(self, clip: str) -> Places | None:
-        """Where a clip's person is: by its poses, or else by people.csv."""
+        """Return the places of a clip's person, from its poses, or else from people.csv."""
         with suppress(UserError):
             return self._project.person_places(clip)[1]
         return self._table[clip].places if clip in self._table else None
@@ -180,18 +182,18 @@ class KnownPeople:
 
     @cached_property
     def _set(self) -> Collection[tuple[str, str]] | None:
-        """Films and persons for whom a person has set something; None if a table cannot be read:
-        then it may be anybody."""
-        project, found = self._project, set()
+        """Films and numbers of people for whom the user has set something; None if a table cannot
+        be read: then it may be anybody."""
+        project, people = self._project, set()
         try:
             rows = [*self._listed.values(), *read_videos(project.aside("videos.csv"))]
-            found |= {family(v.id) for v in rows if v.split or v.group or any(v.own.values())}
+            people |= {family(v.id) for v in rows if v.split or v.group or any(v.own.values())}
             listed = project.video_list()
             for name in {row.video for row in project.phase_table().rows}:
-                found.add(listed.file_of(name) or family(name))
+                people.add(listed.file_of(name) or family(name))
             for row in project.annotations():
                 moments = [moment for moment in (row.at, row.other) if moment is not None]
-                found |= {(moment.file, str(moment.person)) for moment in moments}
+                people |= {(moment.file, str(moment.person)) for moment in moments}
         except UserError:
             return None
-        return found
+        return people

@@ -1,8 +1,8 @@
 """The joints of one person while a video plays, from the frames seen so far.
 
-Extraction looks at a whole clip before it decides whom to follow, and where. Here
-`choose_subject` chooses among the people in one frame. That person is followed from box to box, and
-nobody else replaces them until they have been gone for a second.
+Extraction looks at a whole clip before it decides whom to follow. Here `choose_subject` chooses
+among the people in one frame. That person is followed from box to box, and nobody else replaces
+them until they have been gone for a second.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ from la2ds_cli.poses.weights import report_to
 from la2ds_cli.video.reader import Frame
 
 _LOST_SHARE = 0.5  # of the usual joint score, below which a frame shows nobody
-_USUAL = 90  # frames, of which the median score is usual
+_USUAL = 90  # frames whose median score is the usual score
 _SEEN = 0.3  # joints scored below this say nothing about where the person is
 
 
 @dataclass(frozen=True)
 class LiveJoints:
-    """The person in a frame. xy (K, 2) pixels, NaN = not seen; score (K,), 0 there; box (4,)."""
+    """The person in a frame: joints xy (K, 2) in pixels, NaN = not seen; score (K,), 0 = not seen;
+    box (4,) in pixels."""
 
     xy: FloatArray
     score: FloatArray
@@ -47,10 +48,10 @@ def live_poses(
     device: DeviceName,
     progress: Progress,
 ) -> LivePoses:
-    """A finder of joints, with the networks that made those of `reference` if the settings leave
-    them open.
+    """Return a joint finder that uses the networks of the settings or, if these are `auto`, those
+    that made the joints of `reference`.
 
-    Raises UserError as `extract_poses` for networks.
+    Raises UserError as `extract_poses` does for networks.
     """
     pose, detector = (str(reference.info.get(name, "")) for name in ("pose", "detector"))
     if config.pose == "auto" and pose and detector:
@@ -61,14 +62,14 @@ def live_poses(
 
 
 class LivePoses:
-    """Joints of one person; pass the frames to `joints` in order."""
+    """Finds the joints of one person; pass the frames to `joints` in order."""
 
     def __init__(self, detector: Detector, backend: PoseBackend, config: PosesConfig) -> None:
         self.detector, self.backend, self.config = detector, backend, config
         make = getattr(backend, "tracker", None)
         self._tracker = make() if make else None
         self._box: FloatArray | None = None
-        self._seen = self._looked = -np.inf  # seconds when it was detected, and looked for
+        self._seen = self._looked = -np.inf  # seconds of the last detection, and of the last try
         self._usual: deque[float] = deque(maxlen=_USUAL)
 
     @property
@@ -77,7 +78,7 @@ class LivePoses:
         return self.backend.skeleton
 
     def joints(self, frame: Frame) -> LiveJoints | None:
-        """The person in the next frame; None where nobody is seen."""
+        """Return the person in the next frame; None where nobody is seen."""
         detected = self._detected(frame)
         if self._box is None:
             return None
@@ -96,16 +97,16 @@ class LivePoses:
         return None if hidden.all() else LiveJoints(xy, score, box)
 
     def _detected(self, frame: Frame) -> bool:
-        """Whether the detector found the person, now or so recently that it need not run again;
-        sets the box."""
+        """Set the box and return whether the detector found the person, now or so recently that it
+        need not run again."""
         rate = self.config.detect_rate
         due = not rate or frame.time - self._looked >= 1 / rate - 1e-6 or self._box is None
         if not due:
             return self._seen == self._looked
         self._looked = frame.time
-        (found,) = self.detector.detect([frame.image])
+        (detected,) = self.detector.detect([frame.image])
         size = frame.image.shape[1], frame.image.shape[0]
-        box, score = boxes.clip(np.asarray(found[:, :4], np.float64), size), found[:, 4]
+        box, score = boxes.clip(np.asarray(detected[:, :4], np.float64), size), detected[:, 4]
         if self._box is None:
             sure = score >= self.config.detect_threshold
             if not sure.any():
@@ -123,7 +124,7 @@ class LivePoses:
         return True
 
     def _estimated(self, frame: Frame) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Box, joints and scores of the person in the box."""
+        """Return the box, joints and scores of the person in the box."""
         assert self._box is not None
         if self._tracker is not None:
             xy, score, _ = self._tracker.estimate([frame.image], self._box[None])
@@ -133,18 +134,18 @@ class LivePoses:
         return box[0], np.asarray(xy[0], np.float64), np.asarray(score[0], np.float64)
 
     def _followed(self, box: FloatArray, xy: FloatArray, score: FloatArray) -> FloatArray:
-        """Where to look in the next frame: a box of the same size around the joints."""
+        """Return where to look in the next frame: a box of the same size around the joints."""
         around = boxes.around_joints(xy[None], score[None], _SEEN)[0]
         if np.isnan(around).any():
             return box
         half = np.maximum(box[2:] - box[:2], around[2:] - around[:2]) / 2
-        # Half way, since the box of the joints is as uneasy as they are.
+        # Half way, since the box around the joints trembles as they do.
         middle = (boxes.centre(box) + boxes.centre(around)) / 2
         half = (half + (box[2:] - box[:2]) / 2) / 2
         return np.concatenate([middle - half, middle + half])
 
     def _lose(self, time: float) -> None:
-        """The person is not seen; after MAX_GAP seconds anybody may be followed next."""
+        """Note that the person is not seen; after MAX_GAP seconds anybody may be followed."""
         if time - self._seen > MAX_GAP:
             self._box = None
         if self._tracker is not None:

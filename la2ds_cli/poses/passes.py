@@ -1,8 +1,8 @@
-"""The two passes over the frames of a clip: where people are, then the joints of those who matter.
+"""The two passes over the frames of a clip: boxes of all people, then joints of possible subjects.
 
-The detector sees about ten frames per second; between them, boxes are interpolated when the tracks
-are filled. If the people in two such frames do not match, it also runs on the frames between. The
-same pass reads the times of the frames and finds cuts.
+The detector runs on about ten frames per second; between these, boxes are interpolated when the
+tracks are filled. If the people in two such frames do not match, it also runs on the frames
+between. The same pass reads the times of the frames and finds cuts.
 """
 
 from __future__ import annotations
@@ -23,19 +23,22 @@ from la2ds_cli.poses.cuts import CutDetector
 from la2ds_cli.poses.networks import Detector, PoseBackend, PoseTracker
 from la2ds_cli.poses.tracking import Track
 
-_SURE_IOU = 0.6  # of the boxes of two frames, below which the frames between are detected as well
-_LARGE, _CLEAR = 0.3, 0.5  # of the largest area and of the best score, from which a box counts
-_REFINE_IOU = 0.7  # a box that its joints change by more than this is estimated again
+_SURE_IOU = 0.6  # if boxes of two frames overlap less, the detector also runs between them
+_LARGE, _CLEAR = 0.3, 0.5  # least share of the largest area and of the best score of a box
+_REFINE_IOU = 0.7  # if a box and its joints overlap less, the joints are estimated again
 
-_JOINTS = ("person", "row", "box", "xy", "score", "world")  # of a chunk
+_JOINTS = ("person", "row", "box", "xy", "score", "world")  # arrays of a chunk
 PersonBoxes = tuple[IntArray, FloatArray]  # frames (M,) and boxes (M, 4) of one person
 Estimates = tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # box, xy, score, world
 
 
 @dataclass(frozen=True)
 class Detections:
-    """Boxes (n_t, 5) of each of the T frames, empty if the detector did not run; time (T,)
-    seconds; source (T,): index in decoding order; cuts: rows at which a new shot begins."""
+    """The people in the T frames of a clip.
+
+    boxes: (n_t, 5) of each frame, xyxy pixels and score; empty if the detector did not run. time:
+    (T,) seconds. source: (T,) index in decoding order. cuts: rows at which a new shot begins.
+    """
 
     boxes: list[FloatArray]
     time: FloatArray
@@ -56,10 +59,20 @@ def detect_people(
     progress: Progress,
     workers: int,
 ) -> Detections:
-    """Boxes of the people of a clip from every `every`-th frame, and from more where needed.
+    """Detect people in every `every`-th frame of a clip, and in more frames where needed.
 
-    threshold: score from which a box counts when deciding whether more frames are needed. Chunks in
-    `stage` are not processed again; new ones are added to it.
+    Parameters
+    ----------
+    frames, detector
+        The frames of the clip, and the network.
+    every
+        Step between detected frames.
+    threshold
+        Least score of a box that decides whether more frames are needed.
+    stage
+        Stored results, which are not computed again; new ones are added.
+    progress, workers
+        As for run_chunks.
     """
     cuts = CutDetector()
 
@@ -86,7 +99,7 @@ def detect_people(
 
 
 def _detect(chunk: Frames, detector: Detector, every: int, threshold: float) -> Chunk:
-    """Boxes of all people in a chunk (sum of people, 5), and their number by frame."""
+    """Return the boxes of all people in a chunk (sum of people, 5), and their number by frame."""
     images = [frame.image for frame in chunk]
     sampled = sorted({*range(0, len(images), every), len(images) - 1})
     detected = dict(zip(sampled, detector.detect([images[t] for t in sampled]), strict=True))
@@ -109,7 +122,7 @@ def _detect(chunk: Frames, detector: Detector, every: int, threshold: float) -> 
 
 
 def _alike(a: FloatArray, b: FloatArray, threshold: float) -> bool:
-    """Whether two frames show the same people in nearly the same places."""
+    """Return whether two frames show the same people in nearly the same places."""
     a, b = _foreground(a, threshold), _foreground(b, threshold)
     if len(a) != len(b):
         return False
@@ -120,8 +133,8 @@ def _alike(a: FloatArray, b: FloatArray, threshold: float) -> bool:
 
 
 def _foreground(detected: FloatArray, threshold: float) -> FloatArray:
-    """Boxes (n, 4) that may be the subject; smaller or doubtful boxes come and go from frame to
-    frame without any meaning."""
+    """Return the boxes (n, 4) that may be the subject; smaller or uncertain boxes come and go from
+    frame to frame without any meaning."""
     detected = detected[detected[:, 4] >= threshold]
     if not len(detected):
         return detected[:, :4]
@@ -138,10 +151,17 @@ def estimate_people(
     progress: Progress,
     workers: int,
 ) -> list[Track]:
-    """A track with joints for each person, on the given frames and boxes.
+    """Return a track with joints for each person, at their frames and boxes.
 
-    stage_of: from a digest of the boxes to the results of earlier runs, which are not computed
-    again. A backend that follows people from frame to frame starts from the first frame.
+    Parameters
+    ----------
+    frames, people, backend
+        The frames of the clip, the boxes of each person, and the network.
+    stage_of
+        Returns, for a digest of the boxes, the stored results, which are not computed again. Not
+        used by a backend that follows people from frame to frame.
+    progress, workers
+        As for run_chunks.
     """
     tracker = getattr(backend, "tracker", None)
     followers = [_Follower(tracker()) for _ in people] if tracker else []
@@ -149,14 +169,15 @@ def estimate_people(
     stage = None if followers else stage_of(_digest(people))
     workers = 1 if followers else workers
     results = run_chunks(work, frames.chunks(), workers=workers, progress=progress, stage=stage)
-    # Each is let go of as soon as it is joined.
+    # pop: each array is freed as soon as it is joined.
     person, row, box, xy, score, world = (
         np.concatenate([result.pop(name) for result in results]) for name in _JOINTS
     )
     tracks = []
     for number in range(len(people)):
-        of = person == number
-        tracks.append(Track(row[of], box[of], np.ones(of.sum()), xy[of], score[of], world[of]))
+        own = person == number
+        ones = np.ones(own.sum())
+        tracks.append(Track(row[own], box[own], ones, xy[own], score[own], world[own]))
     return tracks
 
 
@@ -175,8 +196,8 @@ def _estimate(
     if followers:
         parts = []
         for n, follower in enumerate(followers):
-            of = np.flatnonzero(person == n)
-            parts.append(follower.estimate(row[of], [images[i] for i in of], box[of]))
+            own = np.flatnonzero(person == n)
+            parts.append(follower.estimate(row[own], [images[i] for i in own], box[own]))
         box, xy, score, world = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     else:
         box, xy, score, world = estimate_refined(backend, images, box)
@@ -185,15 +206,15 @@ def _estimate(
 
 
 class _Follower:
-    """One person through the frames of a clip, by a backend that starts from the previous frame."""
+    """Follows one person through a clip, by a backend that starts from the previous frame."""
 
     def __init__(self, tracker: PoseTracker) -> None:
         self._tracker = tracker
         self._last = -1
 
     def estimate(self, row: IntArray, images: Sequence[np.ndarray], box: FloatArray) -> Estimates:
-        """As estimate_refined, for the next frames `row` (n,) of the person. The joints of such a
-        backend are not limited to the box, so a box that is too small only becomes wider."""
+        """Estimate as estimate_refined, for the next frames `row` (n,) of the person. The joints of
+        such a backend are not limited to the box, so a box that is too small only grows."""
         if not len(row):
             return box, *self._tracker.estimate([], box)
         breaks = np.flatnonzero(np.diff([self._last, *row]) != 1)
@@ -212,11 +233,24 @@ class _Follower:
 def estimate_refined(
     backend: PoseBackend, images: Sequence[np.ndarray], box: FloatArray
 ) -> Estimates:
-    """Box (n, 4), joints (n, K, 2), scores (n, K) and joints in metres (n, K, 3), (n, 0, 3) from a
-    network without 3D, after a second estimate if it is needed.
+    """Estimate joints in boxes, and again in a wider box where they reach outside.
 
-    Detectors cut off raised arms and bent bodies. If the joints reach outside the box, the box that
-    contains both is tried, and the joints with the better total score are used.
+    Detectors cut off raised arms and bent bodies. Of the two estimates, the one with the better
+    total score is used.
+
+    Parameters
+    ----------
+    backend
+        The pose network.
+    images
+        Frames (H, W, 3) RGB, one for each box.
+    box
+        Boxes (n, 4), xyxy pixels.
+
+    Returns
+    -------
+    Boxes (n, 4), joints (n, K, 2) in pixels, scores (n, K), and joints in metres (n, K, 3), which
+    is (n, 0, 3) from a network without 3D.
     """
     if not len(box):
         return box, *backend.estimate([], box)
@@ -235,7 +269,7 @@ def estimate_refined(
 
 
 def _wider(box: FloatArray, xy: FloatArray, score: FloatArray, image: np.ndarray) -> FloatArray:
-    """Boxes (n, 4) that contain these boxes and their joints, cut to the frame."""
+    """Return boxes (n, 4) that contain these boxes and their joints, clipped to the frame."""
     around = boxes.around_joints(xy, score, threshold=0.3)
     return boxes.clip(boxes.union(box, around), (image.shape[1], image.shape[0]))
 

@@ -1,8 +1,8 @@
-"""One clip to the pose sequences of its people, in two passes over its frames.
+"""Turn one clip into the pose sequences of its people, in two passes over its frames.
 
-First pass: boxes; the whole clip then decides who may be the subject and what the detector missed.
-Second pass: joints of those people only, on boxes made steady over time. Then the joints decide who
-the subject is, and its quality is measured.
+First pass: boxes. From the boxes of the whole clip follow the people who may be the subject, and
+the frames where the detector missed them. Second pass: the joints of these people, on boxes
+smoothed over time. The joints then decide who the subject is, and its quality is measured.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from la2ds_cli.poses.trust import with_trust
 from la2ds_cli.video.reader import read_frames
 
 _HOLD = 0.5  # seconds that a lost person is still estimated
-_STEADY = 0.5  # seconds over which boxes are made steady
+_STEADY = 0.5  # seconds over which boxes are smoothed
 _CONTENDER_SHARE = 0.35  # of the best box score: people whose joints are estimated
 _MOST_CONTENDERS = 3
 _LOST_SHARE = 0.5  # of the clip's usual joint score, below which a frame shows nobody
@@ -60,8 +60,8 @@ _LEAST_SCORE = 0.1  # of a box that may be a person
 class ClipTask:
     """One clip to process.
 
-    folder, key: where unfinished work is kept, and the key of the recipe of the finished poses.
-    workers: threads. memory: bytes of decoded frames that are kept. stop: set when the run must end
+    folder: where unfinished work is kept. key: of the recipe of the finished poses. workers: number
+    of threads. memory: bytes of decoded frames that are kept. stop: set when the run must end
     early.
     """
 
@@ -84,16 +84,16 @@ class ClipTask:
         return self.source.info.width, self.source.info.height
 
     def places(self, frame: IntArray, box: FloatArray) -> Places:
-        """Return where boxes (N, 4) in frames (N,) of the file are."""
+        """Return the places of boxes (N, 4) in frames (N,) of the file."""
         options = self.source.options
         return Places.of(frame, box, self.size, rotate=options.rotate, mirror=options.mirror)
 
     def frames(self, seconds: float) -> int:
-        """A duration as a number of frames, at least 1."""
+        """Return a duration as a number of frames, at least 1."""
         return max(1, round(seconds * self.source.info.fps))
 
     def stage(self, name: str, **before: str) -> Stage:
-        """A step of the work. before: digest of its inputs besides the clip and its settings."""
+        """Return a step of the work. before: digest of inputs besides the clip and settings."""
         inputs = {"poses": self.key, **before}
         return Stage(self.folder, name, inputs, version=self.source.version)
 
@@ -101,14 +101,29 @@ class ClipTask:
 def pose_clip(
     task: ClipTask, detector: Detector, backend: PoseBackend, progress: Progress = SILENT
 ) -> list[PoseSequence]:
-    """Joints of the subject of a clip and of the next best people, best first.
+    """Estimate the joints of the subject of a clip and of the next best people, best first.
 
-    People whom the project follows in this clip already stay before others, as long as the choice
-    of the subject is the same. At least one sequence and at most config.subjects; frames without
-    the person are NaN, as are joints scored below config.joint_threshold. info of each: people,
-    persons (sequences returned), person, margin, ambiguous, candidates, cuts, and the facts of
-    quality.assess. Raises UserError (exit 4): V002 fewer than config.min_frames frames, V020
-    nobody found, V026 fewer people than the subject's rank.
+    People whom the project already follows in this clip come before others, as long as the choice
+    of the subject is the same.
+
+    Parameters
+    ----------
+    task
+        The clip, its settings and its place for unfinished work.
+    detector, backend
+        The networks that find people and estimate their joints.
+
+    Returns
+    -------
+    One to config.subjects sequences. Frames without the person are NaN, and so are joints that
+    score below config.joint_threshold. info of each: people, persons (sequences returned), person,
+    margin, ambiguous, candidates, cuts, and the facts of quality.assess.
+
+    Raises
+    ------
+    UserError
+        Exit 4: V002 fewer than config.min_frames frames, V020 nobody found, V026 fewer people than
+        the subject's rank.
     """
     config, source = task.config, task.source
     frames = ClipFrames(
@@ -148,7 +163,7 @@ def pose_clip(
     ranked = list(dict.fromkeys([*(followed or [chosen]), *order]))
     everybody = [*(posed[i] for i in ranked), *others]
     people = ranked[: config.subjects]
-    rank = {i: number for number, i in enumerate(order, start=1)}  # by which --subject names them
+    rank = {i: number for number, i in enumerate(order, start=1)}  # the numbers of --subject
     ranks = chain((rank.get(i, 0) for i in ranked), count(len(order) + 1))
     info = {
         "people": len(everybody),
@@ -171,7 +186,7 @@ def pose_clip(
 
 
 def _check_length(task: ClipTask, length: int) -> None:
-    """Raises UserError (exit 4, V002) for a clip with fewer frames than the settings require."""
+    """Raise UserError (exit 4, V002) for a clip with fewer frames than the settings require."""
     if length >= task.config.min_frames:
         return
     longer = (
@@ -191,7 +206,7 @@ def _check_length(task: ClipTask, length: int) -> None:
 
 
 def _tracks(task: ClipTask, detections: Detections, every: int) -> list[Track]:
-    """Everybody in the clip, including on the frames between two passes of the detector.
+    """Return the tracks of everybody in the clip, also on the frames that the detector skipped.
 
     Raises UserError (exit 4, V020) if nobody was found.
     """
@@ -226,7 +241,7 @@ def _tracks(task: ClipTask, detections: Detections, every: int) -> list[Track]:
 
 
 def _interpolated(track: Track, every: int, cuts: Sequence[int]) -> Track:
-    """The track with the frames between two passes of the detector filled in."""
+    """Return the track with the frames that the detector skipped filled in."""
     shot = np.searchsorted(np.sort(np.array(cuts, int)), track.frame, side="right")
     near = (np.diff(track.frame) <= every) & (np.diff(shot) == 0)
     between = [
@@ -242,7 +257,7 @@ def _interpolated(track: Track, every: int, cuts: Sequence[int]) -> Track:
 def _candidates(
     task: ClipTask, detections: Detections, tracks: list[Track]
 ) -> tuple[list[Track], list[Track], int]:
-    """The people who may be the subject, judged by their boxes alone, best first; the other people;
+    """Return the people who may be the subject by their boxes alone, best first; the other people;
     and the number of pieces added to the subject over cuts of the film."""
     length = len(detections)
     first = next(iter(_followed(task, detections, tracks)), None)
@@ -261,11 +276,11 @@ def _candidates(
 
 
 def _followed(task: ClipTask, detections: Detections, tracks: Sequence[Track]) -> list[int]:
-    """The indices of the people whom the project follows in this clip, the subject first."""
+    """Return the indices of the people whom the project follows in this clip, the subject first."""
     source = detections.source
-    found = [task.places(source[track.frame], track.box) for track in tracks]
+    places = [task.places(source[track.frame], track.box) for track in tracks]
     span = int(source[0]), int(source[-1])
-    return task.source.people.followed(found, span, task.subject)
+    return task.source.people.followed(places, span, task.subject)
 
 
 def _sequence(
@@ -276,17 +291,17 @@ def _sequence(
     skeleton: str,
     info: dict[str, Any],
 ) -> PoseSequence:
-    """The sequence of a person: joints of the frames that show the person, and what is measured.
+    """Return the sequence of a person, with its joints, trust and quality.
 
     seen: (M,) whether the detector saw the person. Other frames show the person if the joints score
-    at least half of what is usual in the clip.
+    at least half of the clip's usual score.
     """
     mean = posed.joint_score.mean(axis=1)
     usual = float(np.median(mean[seen] if seen.any() else mean))
     shown = seen | (mean >= _LOST_SHARE * usual)
 
     def rows(value: FloatArray, absent: float) -> FloatArray:
-        """(T, ...) float32 of all frames."""
+        """Return `value` over all T frames, float32."""
         whole = np.full((len(detections), *value.shape[1:]), absent, np.float32)
         whole[posed.frame[shown]] = value[shown]
         return whole

@@ -1,5 +1,4 @@
-"""How far the joints of a clip can be trusted: facts measured only on the joints, and the verdict
-on them.
+"""The quality of a clip: facts measured only on its joints, and the verdict on them.
 
 The verdict is computed from the facts whenever it is needed, so a limit changed here also applies
 to clips extracted long ago. Missing facts (imported joints) cause no weakness.
@@ -36,12 +35,12 @@ UPRIGHT = 60.0  # degrees; bodies of clean clips lean by 21 at most, turned pict
 _FASTEST = 30.0  # frames per second at which jitter is measured; faster clips are thinned
 _NEIGHBOUR = 0.2  # seconds; frames further apart say nothing about each other
 _GAUSS = 0.6745  # median of |x| for x ~ N(0, 1)
-_LEAST_TORSO = 0.15  # of the person's height: shorter when foreshortened, as in a bow to the camera
-_BORDER = 0.01  # of the picture's longer side: this near to the border is at it
+_LEAST_TORSO = 0.15  # of the person's height; shorter torsos are foreshortened, as in a bow
+_BORDER = 0.01  # of the picture's longer side: nearer counts as at the border
 
 
 def assess(pose: PoseSequence) -> dict[str, Any]:
-    """Facts about a clip, as JSON types; None if there is too little to measure.
+    """Measure the facts about a clip, as JSON types; None if there is too little to measure.
 
     coverage: share of the frames with the subject (one seen joint or more).
     mean_score: mean score of the joints, over the frames with the subject.
@@ -53,7 +52,7 @@ def assess(pose: PoseSequence) -> dict[str, Any]:
         = head to the right in the picture.
     turned: the probability that the picture is rotated, rather than the person lying down; None if
         tilt is below UPRIGHT degrees, or the deciding joints are not seen.
-    doubts: [limb, start, end] of each limb that is not to be trusted for a while, in seconds.
+    doubts: (limb, start, end) of each limb that is unreliable for a while, in seconds.
 
     Rows at which a new shot begins are read from pose.info["cut_rows"], if given.
     """
@@ -75,14 +74,18 @@ def assess(pose: PoseSequence) -> dict[str, Any]:
         "tilt": (tilt := _tilt(pose.xy, seen, skeleton)),
         "turned": turned_probability(pose, seen, tilt),
     }
-    known = {name: value is not None and np.isfinite(value) for name, value in facts.items()}
-    rounded = {name: round(value, 4) if known[name] else None for name, value in facts.items()}
+    rounded = {
+        name: round(value, 4) if value is not None and np.isfinite(value) else None
+        for name, value in facts.items()
+    }
     return rounded | {"doubts": doubts(pose)}
 
 
 def clip_facts(project: StoredProject, video: str) -> dict[str, Any]:
-    """Facts of a clip's poses; measured here if none were stored, as for imported joints. Raises
-    UserError as StoredProject.read_pose does."""
+    """Return the facts of a clip's poses; measured now if none were stored, as for imported joints.
+
+    Raises UserError as StoredProject.read_pose does.
+    """
     _, header = project.pose_header(video)
     with readable(project.pose_path(video)):
         width, height = header["size"]
@@ -100,41 +103,42 @@ def _share(mask: np.ndarray) -> float:
 
 
 def _median(value: FloatArray) -> float | None:
-    known = value[np.isfinite(value)]
-    return float(np.median(known)) if len(known) else None
+    finite = value[np.isfinite(value)]
+    return float(np.median(finite)) if len(finite) else None
 
 
 def _boxes(pose: PoseSequence, seen: np.ndarray) -> FloatArray:
-    """(T, 4) float64: the box, or the joints' extent without one; NaN without the subject."""
+    """Return boxes (T, 4) float64, the joints' extent where there is no box; NaN without the
+    subject."""
     shown = np.where(seen[..., None], pose.xy, np.nan).astype(np.float64)
     low = np.fmin.reduce(shown, axis=1)
     high = np.fmax.reduce(shown, axis=1)
-    known = np.asarray(np.isfinite(pose.box).all(axis=1))
-    box = np.where(known[:, None], pose.box, np.concatenate([low, high], axis=1))
+    has_box = np.asarray(np.isfinite(pose.box).all(axis=1))
+    box = np.where(has_box[:, None], pose.box, np.concatenate([low, high], axis=1))
     return np.where(seen.any(axis=1, keepdims=True), box, np.nan)
 
 
 def _torso_length(
     xy: FloatArray, seen: np.ndarray, skeleton: Skeleton, height: float | None
 ) -> float | None:
-    """Median distance from the hips to the shoulders, pixels."""
+    """Return the median distance from the hips to the shoulders, pixels."""
     a, b = np.array(skeleton.torso).T
     both = (seen[:, a] & seen[:, b]).all(axis=1)
     torso = (xy[both][:, a] - xy[both][:, b]).astype(np.float64).mean(axis=1)
     length = _median(np.linalg.norm(torso, axis=1))
-    known = [value for value in (length, height and _LEAST_TORSO * height) if value]
-    return max(known) if known else None
+    lengths = [value for value in (length, height and _LEAST_TORSO * height) if value]
+    return max(lengths) if lengths else None
 
 
 def _tilt(xy: FloatArray, seen: np.ndarray, skeleton: Skeleton) -> float | None:
-    """Measured from the ankles to the shoulders, since a standing person's trunk may lean at any
-    angle."""
+    """Return the tilt, measured from the ankles to the shoulders, since the trunk of a standing
+    person may lean at any angle."""
     ends = [f"{side}_{joint}" for joint in ("shoulder", "ankle") for side in ("left", "right")]
     if not set(ends) <= set(skeleton.joints):
         return None
     at = [skeleton.joints.index(joint) for joint in ends]
-    known = xy[seen[:, at].all(axis=1)][:, at].astype(np.float64)
-    vector = known[:, :2].mean(axis=1) - known[:, 2:].mean(axis=1)
+    joints = xy[seen[:, at].all(axis=1)][:, at].astype(np.float64)
+    vector = joints[:, :2].mean(axis=1) - joints[:, 2:].mean(axis=1)
     length = np.linalg.norm(vector, axis=1)
     if not (length > 0).any():
         return None
@@ -143,7 +147,7 @@ def _tilt(xy: FloatArray, seen: np.ndarray, skeleton: Skeleton) -> float | None:
 
 
 def _longest_gap(subject: np.ndarray, pose: PoseSequence) -> float:
-    """A frame lasts until the next one begins."""
+    """Return the longest time without the subject, seconds; a frame lasts until the next begins."""
     if not len(pose):
         return 0.0
     return max((pose.axis.duration_of(*run) for run in runs_of(~subject)), default=0.0)
@@ -152,7 +156,7 @@ def _longest_gap(subject: np.ndarray, pose: PoseSequence) -> float:
 def _jitter(
     pose: PoseSequence, seen: np.ndarray, shot: np.ndarray, torso: float | None
 ) -> float | None:
-    """Noise by third differences, which are 0 for movement of constant acceleration.
+    """Measure noise by third differences, which are 0 for movement of constant acceleration.
 
     Four neighbouring samples are weighted by the third divided difference of their times, scaled to
     unit norm: white noise of deviation s then gives values of deviation s, at regular and irregular
@@ -172,8 +176,8 @@ def _jitter(
     weight /= np.linalg.norm(weight, axis=1, keepdims=True)
     noise = []
     for k in range(seen.shape[1]):
-        known = seen[quads, k].all(axis=1)
-        value = pose.xy[quads[known], k].astype(np.float64) * weight[known, :, None]
+        complete = seen[quads, k].all(axis=1)
+        value = pose.xy[quads[complete], k].astype(np.float64) * weight[complete, :, None]
         noise.append(_median(np.abs(value.sum(axis=1)).ravel()))
     measured = [value for value in noise if value is not None]
     return float(np.median(measured)) / _GAUSS / torso if measured else None
@@ -182,7 +186,7 @@ def _jitter(
 def _cut_off(
     pose: PoseSequence, finite: np.ndarray, box: FloatArray, skeleton: Skeleton
 ) -> np.ndarray:
-    """(T,) frames whose box ends at the picture's border where limbs are missing or also end."""
+    """Return (T,) whether the box ends at the picture's border, and limbs too or are missing."""
     if not all(pose.size):
         return np.zeros(len(pose), bool)
     reach = _BORDER * max(pose.size)
@@ -199,14 +203,14 @@ def _cut_off(
 
 # --- a rotated picture, or a person who lies down -----------------------------------------------
 #
-# A camera rotated by 90 degrees shows people who stand on a line, move along it, and are often seen
-# from the front. An upright camera films people who lie down from their side: shoulders and hips
-# are behind each other, arms reach across the body to the ground or up from it, and movement is up
-# and down, across the body. Scores say little: networks that rotate their crop with the body are as
-# sure of a rotated picture as of an upright one.
+# A camera rotated by 90 degrees shows people who stand straight, move along their body, and are
+# often seen from the front. An upright camera films people who lie down from their side: shoulders
+# and hips are behind each other, arms reach across the body to the ground or up from it, and
+# movement is up and down, across the body. Scores say little: networks that rotate their crop with
+# the body score a rotated picture as high as an upright one.
 
 # Log odds that the picture is turned, fitted to turned joints of eleven upright movements (Penn
-# Action, people's golf, squats and pull-ups, yoga, rendered performers) and to lying ones: people's
+# Action, people's golf, squats and pull-ups, yoga, rendered performers) and to people lying down:
 # push-ups, bench presses, and rendered performers in nine exercises on the ground. With each
 # movement left out in turn the area under the ROC curve is 0.98 (docs/results/real-footage.md).
 _TURNED = -1.9
@@ -216,18 +220,25 @@ _PER_HAND = -2.0  # torso lengths of the hands off the line of the shoulders, ac
 _PER_RISE = -1.3  # log of the shoulders' range across the body over that along it
 _MOST_DEGREES, _MOST_WIDTH, _MOST_HAND, _LEAST_RANGE = 30.0, 0.8, 1.0, 0.1
 _UPSIDE_DOWN = 135.0  # degrees; beyond, a turned picture or a handstand
-_REACH = 0.5  # torso lengths of both hands beyond the shoulders, as those that carry the body
+_REACH = 0.5  # torso lengths of both hands beyond the shoulders, as of hands that carry the body
 _DECIDING = ("shoulder", "hip", "ankle", "wrist")
 
 
 def turned_probability(pose: PoseSequence, seen: BoolArray, tilt: float | None) -> float | None:
-    """Probability that the picture is rotated, rather than the person lying down, for a clip whose
-    body is tilted `tilt` degrees from upright; None if these are less than UPRIGHT, or the deciding
-    joints are never seen.
+    """Return the probability that the picture is rotated, rather than the person lying down.
 
-    seen: (T, K). If the body is upside down, the hands decide: the picture is rotated by 180
-    degrees, unless the arms reach beyond the head in most frames, as in a handstand or a pull-up,
-    which may be either: 0.5.
+    If the body is upside down, the hands decide: the picture is rotated by 180 degrees, unless the
+    arms reach beyond the head in most frames, as in a handstand or a pull-up: then 0.5.
+
+    Parameters
+    ----------
+    pose
+        The joints of the clip.
+    seen
+        (T, K) whether a joint is seen.
+    tilt
+        Degrees from upright; below UPRIGHT, or if the deciding joints are never seen, the
+        probability is None.
     """
     skeleton = get_skeleton(pose.skeleton)
     names = [f"{side}_{joint}" for joint in _DECIDING for side in ("left", "right")]
@@ -270,15 +281,15 @@ def _spread(value: FloatArray) -> float:
 
 # The limits. "Clean" are the clips of real videos whose drawn joints look right (golf, yoga,
 # squats; a small network that scores 0.52 AP on COCO) and hand-labelled joints of Penn Action.
-_COVERAGE = 0.5  # less is more missing than there
+_COVERAGE = 0.5  # below, the person is missing in most frames
 _SCORE = 0.4  # clean clips score 0.67 to 0.84, people upside down 0.32 to 0.37
 _CROP = 0.25  # clean clips 0.01 at most, clips cut at the thighs 0.6 to 1
 _HEIGHT = 64.0  # pixels; networks look at 192 or more, so that smaller people are mostly blur
 _JITTER = 0.03  # torso lengths, 1.5 cm; clean clips 0.016 at most, hand labels 0.025
-_LOST = 1.5  # seconds without the person; a movement of interest is missing
+_LOST = 1.5  # seconds without the person; the movement of interest may be missing
 _TILTED = 45  # degrees; less is no quarter turn
 _ROTATED = 0.85  # probability; turned pictures reach it in 62 to 100 % of the clips of a movement
-_DOUBT = 0.25  # of the clip, that a limb is doubtful; less hardly changes an alignment
+_DOUBT = 0.25  # share of the clip in which a limb is unreliable; less hardly changes an alignment
 
 _STRONGER = "use a stronger network (la2ds extract-poses --pose NAME), or film brighter"
 _FILM = "cut the clip to the movement, or film with the whole body in the picture"
@@ -286,7 +297,7 @@ _FILM = "cut the clip to the movement, or film with the whole body in the pictur
 
 @dataclass(frozen=True)
 class Weakness:
-    """A reason to look at a clip: code of docs/reference/codes.md, one sentence, and what to do."""
+    """A reason to look at a clip: code (docs/reference/codes.md), a sentence, and what to do."""
 
     code: str
     message: str
@@ -294,18 +305,17 @@ class Weakness:
 
 
 def verdict(info: Mapping[str, Any]) -> tuple[Weakness, ...]:
-    """Every weakness by the facts in a PoseSequence's `info`, those of quality.assess and those of
-    the extraction (truncated, ambiguous, cuts), none if the clip is ok.
+    """Return the weaknesses of a clip, the most serious first; none if the clip is ok.
 
-    The most serious first: a wrong file or person before joints that are missing, those before
-    joints that are wrong, and those before joints that are rough. A turned picture is named before
-    what it causes.
+    info: the facts of a PoseSequence, from quality.assess and from the extraction (truncated,
+    ambiguous, cuts). A wrong file or person comes before missing joints, these before wrong joints,
+    and these before rough joints. A turned picture comes before its consequences.
     """
     return tuple(_weaknesses(info))
 
 
 def item_result(path: str, video: str, info: Mapping[str, Any], *, cached: bool) -> ItemResult:
-    """Result of a clip that has poses; `info` is that of its PoseSequence.
+    """Return the result of a clip that has poses; `info` is that of its PoseSequence.
 
     The code is that of the most serious weakness; a clip that was already done is `cached` and
     keeps its code.
@@ -324,8 +334,8 @@ def note_weakness(progress: Progress, name: str, info: Mapping[str, Any]) -> Non
 
 def _weaknesses(info: Mapping[str, Any]) -> Iterator[Weakness]:
     def fact(name: str, absent: float = math.nan) -> float:
-        """A fact, NaN if it is no number, as in a file that la2ds did not write: no limit is
-        exceeded by NaN."""
+        """Return a fact, NaN if it is no number, as in a file that la2ds did not write: NaN exceeds
+        no limit."""
         try:
             return float(info.get(name, absent))
         except (OverflowError, TypeError, ValueError):
@@ -343,9 +353,9 @@ def _weaknesses(info: Mapping[str, Any]) -> Iterator[Weakness]:
     if frames > 2 and 0 < declared * rate < 1.5:
         yield Weakness(
             "V013",
-            f"its {frames:.0f} frames all have the time of one; they count as {rate:.4g} per "
-            "second, the rate of the stream",
-            "export the clip again with the times of its frames, if that is wrong",
+            f"its {frames:.0f} frames all have the same time; the rate of the stream, {rate:.4g} "
+            "frames per second, is used",
+            "export the clip again with the times of its frames, if that rate is wrong",
         )
     if fact("turned") >= _ROTATED and _TILTED < abs(tilt := fact("tilt")) <= 180:
         # A clockwise turn by R adds R to the direction of the body; the picture is to show 0.
@@ -383,36 +393,38 @@ def _weaknesses(info: Mapping[str, Any]) -> Iterator[Weakness]:
             "film with the whole body in the picture; joints outside it are guesses",
         )
     if (height := fact("person_height")) < _HEIGHT:
-        told = f"the person is {height:.0f} pixels tall, less than {_HEIGHT:.0f}"
-        yield Weakness("V027", told, "film nearer or in a higher resolution")
+        message = f"the person is {height:.0f} pixels tall, less than {_HEIGHT:.0f}"
+        yield Weakness("V027", message, "film nearer or in a higher resolution")
     if (cuts := fact("cuts")) >= 1:
-        told = f"the film has cuts; the subject was joined from {cuts + 1:.0f} pieces"
-        yield Weakness("V023", told, "cut the clip to one view if the alignment jumps")
+        message = f"the film has cuts; the subject was joined from {cuts + 1:.0f} pieces"
+        yield Weakness("V023", message, "cut the clip to one view if the alignment jumps")
     if coverage >= _COVERAGE and gap >= _LOST:
-        yield Weakness("V022", f"{seen}, nobody is followed for {gap:.1f} s", _FILM)
+        yield Weakness("V022", f"{seen}, but lost for {gap:.1f} s", _FILM)
     lasts = seconds if seconds > 0 else frames / (fact("fps") or math.nan)
-    if told := doubtful_limbs(info.get("doubts"), lasts):
-        hint = "hollow in the overlay; if it matters, film from where it shows"
-        yield Weakness("V033", told, hint)
+    if message := doubtful_limbs(info.get("doubts"), lasts):
+        hint = "the overlay draws it hollow; if it matters, film from a side where it is visible"
+        yield Weakness("V033", message, hint)
     if (jitter := fact("jitter")) > _JITTER:
-        told = f"the joints tremble by {jitter:.1%} of the torso from frame to frame"
-        yield Weakness("V028", told, _STRONGER)
+        message = f"the joints tremble by {jitter:.1%} of the torso from frame to frame"
+        yield Weakness("V028", message, _STRONGER)
 
 
 def doubtful_limbs(doubts: Any, seconds: float) -> str:
-    """Return which limbs are doubtful for a large part of a clip, in words; empty if none is.
+    """Return which limbs are unreliable for a large part of a clip, in words; empty if none is.
 
     Parameters
     ----------
-    doubts: limbs and times, as in the facts of a clip.
-    seconds: the length of the clip.
+    doubts
+        Limbs and times, as in the facts of a clip.
+    seconds
+        Length of the clip.
     """
     spent: dict[str, float] = {}
-    with suppress(TypeError, ValueError):  # as facts that are no numbers
+    with suppress(TypeError, ValueError):  # such as facts that are no numbers
         for limb, start, end in doubts or []:
             spent[limb] = spent.get(limb, 0.0) + end - start
-    told = sorted((k for k in spent if spent[k] >= _DOUBT * seconds), key=lambda k: -spent[k])
-    if not told:
+    limbs = sorted((k for k in spent if spent[k] >= _DOUBT * seconds), key=lambda k: -spent[k])
+    if not limbs:
         return ""
-    share = min(spent[told[0]] / seconds, 1)
-    return f"{' and '.join(map(str, told))} doubtful for {share:.0%} of the clip"
+    share = min(spent[limbs[0]] / seconds, 1)
+    return f"{' and '.join(map(str, limbs))} doubtful for {share:.0%} of the clip"

@@ -1,6 +1,6 @@
-"""Clips that are ready to be compared: their current poses, extracted first where they are missing.
+"""Provide clips with current poses, which are extracted first where they are missing.
 
-Commands on existing poses import this file, and load no part of the extraction.
+Commands on existing poses import this file and load no part of the extraction.
 """
 
 from __future__ import annotations
@@ -27,12 +27,17 @@ def ensure_poses(
 
     Parameters
     ----------
-    names: video files, or names of clips of the project.
-    left_out: receives the names that cannot be used, and why; their ids are missing then.
+    names
+        Video files, or names of clips of the project.
+    config, device, progress
+        As for `poses.extract.ensure_poses`.
+    left_out
+        Receives the names that cannot be used, and why; their ids are missing from the result.
 
     Raises
     ------
-    UserError: as `poses.extract.ensure_poses`.
+    UserError
+        As `poses.extract.ensure_poses`.
     """
     ready = _ready_clips(project, names, config)
     if ready is not None:
@@ -45,8 +50,8 @@ def ensure_poses(
 def _ready_clips(
     project: StoredProject, names: Sequence[str], config: PosesConfig
 ) -> list[str] | None:
-    """Return the ids of clips that all have current poses; None if one has not, or its name means
-    no clip, of which the extraction says what is wrong."""
+    """Return the ids of clips that all have current poses; None if one of them lacks current poses,
+    or a name means no clip: the extraction then says what is wrong."""
     ids: list[str] = []
     for name in names:
         try:

@@ -1,5 +1,5 @@
-"""The user's input as a list of clips: files, folders, patterns and CSV manifests; and each clip
-after its file was probed.
+"""Read the user's input, files, folders, patterns and CSV manifests, as a list of clips; and probe
+the file of each.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from la2ds_cli.video.media_files import (
 from la2ds_cli.video.reader import VideoInfo, probe
 from la2ds_cli.video.source_version import SourceChanged, SourceVersion, read_version
 
-_LEAST_IMAGES = 2  # in a folder found on the way down; a single one is a cover or a thumbnail
+_LEAST_IMAGES = 2  # in a folder below the named one; a single image is a cover or a thumbnail
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,8 @@ class Entry:
     """A clip named by the user: a file or folder, how to read it, and its row in videos.csv.
 
     subject: whom to follow; group: performer or session; split: one of SPLITS. Empty = not given.
-    said: the names of the options that the command or its row of a manifest gives, also if that is
-    how files are read anyway (`mirror` is false). The others are those of the clip, if the project
-    has it.
+    explicit: names of the options that the command or a row of a manifest gives, even if with their
+    default value (`mirror` is false). The others are those of the clip, if the project has it.
     """
 
     name: str
@@ -61,52 +60,64 @@ class Entry:
     subject: str = ""
     group: str = ""
     split: str = ""
-    said: frozenset[str] = frozenset()
+    explicit: frozenset[str] = frozenset()
 
     @property
     def names_part(self) -> bool:
-        """Whether it says which part of the file it is; all of it is one, too."""
-        return bool({"start", "end"} & self.said)
+        """Whether the entry names a part of the file, which may be all of it."""
+        return bool({"start", "end"} & self.explicit)
 
     def amend(self, options: ClipOptions) -> ClipOptions:
-        """Return options of a clip with those that this entry gives."""
-        return options.amended({name: getattr(self.options, name) for name in self.said})
+        """Return the options of a clip, replaced by those that this entry gives."""
+        return options.amended({name: getattr(self.options, name) for name in self.explicit})
 
 
 def collect_entries(
     paths: Sequence[str],
-    given: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
     project: StoredProject | None = None,
 ) -> list[Entry]:
-    """Return files and folders of images in the order named, with the options of each clip.
+    """Return the clips that the user named, with their options, in the order named.
 
     Folders are searched recursively, links included, and patterns (`*`, `?`, `**`) expanded, both
     in natural order. A named folder with images and no video in it or below is one clip. Further
     down, a folder with two or more images is one clip if neither it nor a folder below it contains
     another clip. *.csv are manifests. A folder or pattern without a clip stays in the list under
-    its own name, so that it gets a row in the report. What la2ds keeps in a project is left out in
-    folders and patterns (core/own_files.py), and so is what it wrote elsewhere for `project`.
+    its own name, so that it gets a row in the report. A clip that is named twice with the same
+    options and subject is listed once.
 
-    given: options by name, for what a manifest does not say; fps is kept only for folders of
-    images. A clip that is named twice with the same options and subject is listed once. Raises
-    UserError for a URL or an option out of range (exit 2), for a part of a file that is to be read
-    in two ways (exit 5), and as `read_manifest` does.
+    Parameters
+    ----------
+    paths
+        Videos, folders, patterns and manifests.
+    defaults
+        Options by name that hold where a manifest says nothing; fps is kept only for folders of
+        images.
+    project
+        Files that la2ds wrote for this project are left out, as are those inside any project
+        (core/own_files.py), in folders and patterns.
+
+    Raises
+    ------
+    UserError
+        For a URL or an option out of range (exit 2), for a part of a file that is to be read in two
+        ways (exit 5), and as `read_manifest` does.
     """
-    given = given or {}
-    options = ClipOptions(**given)
+    defaults = defaults or {}
+    options = ClipOptions(**defaults)
     named: list[Entry] = []
     for path in paths:
         refuse_url(path)
         for name in _expand(path, project):
             is_table = Path(name).suffix.lower() == ".csv"
-            one = Entry(name, options, said=frozenset(given))
-            named += read_manifest(name, given) if is_table else [one]
-    entries: dict[tuple[Path, str], Entry] = {}  # the file and its part, which make the id
+            entry = Entry(name, options, explicit=frozenset(defaults))
+            named += read_manifest(name, defaults) if is_table else [entry]
+    entries: dict[tuple[Path, str], Entry] = {}  # by file and part, which make the id
     for entry in named:
         for name in _expand(entry.name, project):
             new = replace(entry, name=name, options=_without_rate(name, entry.options))
             old = entries.setdefault((Path(name).resolve(), new.options.part), new)
-            if (old.options, old.subject, old.said) != (new.options, new.subject, new.said):
+            if (old.options, old.subject, old.explicit) != (new.options, new.subject, new.explicit):
                 raise _mismatch(
                     f"{name} is listed twice, with different options or subjects", _ONE_WAY
                 )
@@ -114,14 +125,14 @@ def collect_entries(
 
 
 def _without_rate(name: str, options: ClipOptions) -> ClipOptions:
-    """Without the rate, if it has no effect: changing it must not make poses stale."""
+    """Drop the frame rate where it has no effect, so that changing it keeps poses current."""
     if options.fps and not is_image_folder(name):
         return replace(options, fps=0.0)
     return options
 
 
 def _expand(path: str, project: StoredProject | None = None) -> list[str]:
-    """Return the clips that a path or pattern refers to; itself if there are none."""
+    """Return the clips that a path or pattern refers to; the path itself if there are none."""
     try:
         path = as_on_disk(path)
         if Path(path).is_dir():
@@ -129,7 +140,7 @@ def _expand(path: str, project: StoredProject | None = None) -> list[str]:
         if not Path(path).exists() and glob.has_magic(path):
             # Path.glob takes no absolute pattern.
             matches = glob.glob(path, recursive=True)  # noqa: PTH207
-            inside = is_own(_fixed_part(path))  # somebody wants what is in there
+            inside = is_own(_fixed_part(path))  # the user asks for files of la2ds
             clips = [
                 name
                 for name in matches
@@ -138,7 +149,7 @@ def _expand(path: str, project: StoredProject | None = None) -> list[str]:
                 and not _is_output(project, Path(name))
             ]
             return natural_order(clips) or [path]
-    except OSError:  # such as a name longer than the system allows; reading it will say so
+    except OSError:  # such as a name longer than the system allows; the probe will say so
         pass
     return [path]
 
@@ -153,14 +164,14 @@ def _is_output(project: StoredProject | None, path: Path) -> bool:
 
 
 def stands_for_clips(path: str) -> bool:
-    """Whether a path, pattern or URL, as extract-poses takes them, refers to anything: a file, or a
+    """Return whether a path, pattern or URL for extract-poses refers to anything: a file, or a
     folder with a video or an image in it or below."""
     if "://" in path:
         return True
     try:
-        found = [Path(clip) for clip in _expand(path)]
-        return any(clip.is_file() or (clip.is_dir() and image_files(clip)) for clip in found)
-    except OSError:  # such as a folder that may not be read, which reading will say
+        clips = [Path(clip) for clip in _expand(path)]
+        return any(clip.is_file() or (clip.is_dir() and image_files(clip)) for clip in clips)
+    except OSError:  # such as an unreadable folder; the probe will say so
         return True
 
 
@@ -175,7 +186,7 @@ def _clips_of(folder: str, project: StoredProject | None) -> list[str]:
 
 
 def _clips_below(folder: str, seen: set[str], project: StoredProject | None) -> list[str]:
-    """Return videos and image folders in a folder and below. `seen`: folders already searched, so
+    """Return videos and image folders in a folder and below. seen: folders already searched, so
     that circular links end."""
     seen.add(os.path.realpath(folder))
     try:
@@ -221,7 +232,7 @@ def _subject(text: str) -> str:
     return text
 
 
-# Column -> what reads a cell, and what is allowed in it.
+# Column -> the function that reads a cell, and the values that it allows.
 _CELLS: dict[str, tuple[Callable[[str], Any], str]] = {
     "start": (_number, "seconds such as 1.5"),
     "end": (_number, "seconds such as 4"),
@@ -239,12 +250,12 @@ _ONE_WAY = "list it once, or give each entry its own start and end"
 _HINT = f"one row per clip, separated by commas; columns: {', '.join(_COLUMNS)}; path is required"
 
 
-def read_manifest(path: str | Path, given: Mapping[str, Any] | None = None) -> list[Entry]:
-    """Entries of a CSV table with a header, in order.
+def read_manifest(path: str | Path, defaults: Mapping[str, Any] | None = None) -> list[Entry]:
+    """Return the entries of a manifest, a CSV table with a header, in order.
 
     Columns: path (required; relative to the folder of the table), start, end, rotate, mirror,
-    slowmo, fps, subject, group, split. Empty cells and missing columns keep the options `given`, by
-    name.
+    slowmo, fps, subject, group, split. Empty cells and missing columns mean the `defaults`, options
+    by name.
 
     Raises UserError: V006 no such file (exit 3); exit 5 for an unknown column or a value that is
     not allowed, naming file, line and column.
@@ -252,15 +263,15 @@ def read_manifest(path: str | Path, given: Mapping[str, Any] | None = None) -> l
     path = Path(path)
     if not path.is_file():
         raise unreadable(f"no such file: {path}", "check the spelling of the path", "V006")
-    defaults = given or {}
-    entries = read_rows(path, lambda row: _entry(row, path.parent, defaults), _HINT)
+    options = defaults or {}
+    entries = read_rows(path, lambda row: _entry(row, path.parent, options), _HINT)
     if not entries:
         raise _mismatch(f"{path} lists no clips", _HINT)
     return entries
 
 
-def _entry(row: dict[str, str], folder: Path, given: Mapping[str, Any]) -> Entry:
-    """ValueError and KeyError say what is wrong; read_rows adds where."""
+def _entry(row: dict[str, str], folder: Path, defaults: Mapping[str, Any]) -> Entry:
+    """Return the entry of a row. Raises ValueError or KeyError; read_rows adds the line to it."""
     unknown = [column for column in row if column not in _COLUMNS]
     if unknown:
         raise ValueError(f"column '{unknown[0]}' is unknown; allowed are {', '.join(_COLUMNS)}")
@@ -275,12 +286,12 @@ def _entry(row: dict[str, str], folder: Path, given: Mapping[str, Any]) -> Entry
     values = {c: _read(c, cells[c]) for c in _CELLS if cells.get(c)}
     facts = {c: values.pop(c) for c in _FACTS if c in values}
     try:
-        options = ClipOptions(**{**given, **values})
+        options = ClipOptions(**{**defaults, **values})
     except UserError as error:
         raise ValueError(f"column {error.message.removeprefix('--')}") from error
     is_pattern = glob.has_magic(name) and not (folder / name).exists()
     path = Path(glob.escape(str(folder)) if is_pattern else folder, name)
-    return Entry(str(path), options, **facts, said=frozenset({*given, *values}))
+    return Entry(str(path), options, **facts, explicit=frozenset({*defaults, *values}))
 
 
 def _read(column: str, text: str) -> Any:
@@ -299,12 +310,11 @@ def _mismatch(message: str, hint: str) -> UserError:
 class ClipSource(Entry):
     """A clip whose file passed the probe.
 
-    subject: only for this clip, empty = that of the settings.
-    choice: what to store of it in subjects.csv with the poses; empty = nothing any more, None =
-        what is there.
-    version: the file as it was hashed.
-    listed_as: the id of the file in the project, empty = that of its name and content.
-    people: of the film, as far as the project knows them.
+    subject: whom to follow in this clip, empty = as in the settings.
+    choice: the subject to store in subjects.csv with the poses; empty = remove it, None = leave it.
+    version: the file when it was hashed.
+    listed_as: id of the file in the project, empty = the id of its name and content.
+    people: the people of the film that the project knows.
     """
 
     info: VideoInfo
@@ -315,7 +325,7 @@ class ClipSource(Entry):
 
     @property
     def file(self) -> str:
-        """The id of the first person in all of the file, see core.clip.family."""
+        """Id of the first person in the whole file, see core.clip.family."""
         return self.listed_as or video_id(self.path, self.digest)
 
     @property
@@ -329,7 +339,7 @@ class ClipSource(Entry):
         return self.version.digest
 
     def id(self, person: int = 1) -> str:
-        """Project id of a person in this clip, by number."""
+        """Return the project id of a person in this clip, by number."""
         return id_within(self.file, self.options.part, person)
 
     @property
@@ -338,7 +348,7 @@ class ClipSource(Entry):
         return self.digest, self.options.to_text(), self.subject
 
     def row(self, project: StoredProject, person: int, frames: int) -> Video:
-        """The row of videos.csv for a person in this clip."""
+        """Return the row of videos.csv for a person in this clip."""
         return Video(
             id=self.id(person),
             path=project.path_cell(self.path),
@@ -361,16 +371,28 @@ def load_source(
     max_duration: float,
     version: SourceVersion | None = None,
 ) -> ClipSource:
-    """Probe and hash a file; raises UserError with the code of the problem.
+    """Probe and hash the file of an entry, and return its clip.
 
-    version: of the file, if it has been hashed already. V032 (exit 4): the part to be read is
-    longer than `max_duration` seconds. V014 (exit 3): the file changed since it was hashed.
+    Parameters
+    ----------
+    project, entry
+        The project, and the clip as the user named it.
+    max_duration
+        Seconds of the longest part that may be read.
+    version
+        The version of the file if it has been hashed already.
+
+    Raises
+    ------
+    UserError
+        With the code of the problem, such as V032 (exit 4) for a part that is too long, or V014
+        (exit 3) for a file that changed since it was hashed.
     """
     name, options = entry.name, entry.options
     try:
         version = version or read_version(Path(name))
     except (OSError, ValueError):
-        probe(name, options)  # says what is wrong
+        probe(name, options)  # raises an error that says what is wrong
         raise
     info = probe(name, options)
     if info.duration > max_duration:
@@ -381,9 +403,9 @@ def load_source(
             "project.toml",
             code="V032",
         )
-    if Path(name).resolve() != version.path:  # a link leads elsewhere since
+    if Path(name).resolve() != version.path:  # a link now leads elsewhere
         raise SourceChanged(Path(name))
-    version = version.verified()  # the file that was probed is the one that was hashed
+    version = version.verified()  # the file that was hashed is the one that was probed
     listed = listed_as(project, version.path, version.digest)
     return ClipSource(**vars(entry), info=info, version=version, listed_as=listed)
 
@@ -391,17 +413,17 @@ def load_source(
 def load_single(
     project: StoredProject, name: str, options: ClipOptions, *, max_duration: float
 ) -> ClipSource:
-    """`load_source` for commands that take a clip without reading options: the error names the
+    """Load a clip as `load_source`, for commands without options for reading: an error names the
     extract-poses command that helps, or the clip of the project that was meant.
 
-    Raises UserError as `load_source`; V026 (exit 4) if `name` is `NAME#2` or `NAME#1.5-4` and the
-    project has no second person, or no such part, of NAME.
+    Raises UserError as `load_source`, and V026 (exit 4) if `name` is `NAME#2` or `NAME#1.5-4` and
+    the project has no second person, or no such part, of NAME.
     """
     name, key = as_on_disk(name), ClipName.parse(name)
     if key.has_keys and not os.path.lexists(name):
         film = as_on_disk(key.film)
-        known = None if os.path.lexists(film) else project.find(film)
-        path = str(project.source(known)) if known else film
+        video = None if os.path.lexists(film) else project.find(film)
+        path = str(project.source(video)) if video else film
         if os.path.lexists(path):
             raise _absent(key, path)
     try:
@@ -426,7 +448,7 @@ def load_single(
 
 
 def _absent(key: ClipName, path: str) -> UserError:
-    """The error for a part or a person of a file that the project does not have."""
+    """Return the error for a part or a person of a file that the project does not have."""
     command, lacking = f"la2ds extract-poses {shlex.quote(path)}", []
     if key.part is not None:
         start, end = (f"{second:.10g}" if isfinite(second) else "" for second in key.part)

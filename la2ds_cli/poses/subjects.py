@@ -1,5 +1,5 @@
-"""Who is the subject of a clip: one track chosen over all frames; and subjects.csv, which overrides
-the automatic choice.
+"""Choose the subject of a clip, one track over all frames; and read and write subjects.csv, which
+overrides the automatic choice.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from la2ds_cli.poses.tracking import Track, concatenate, same_person, select_row
 
 AMBIGUOUS_MARGIN = 0.25
 NO_SUCH_PERSON = "V026"
-_CLOSE_UP = 0.5  # side of the box over that of the frame from which nobody counts as larger
+_CLOSE_UP = 0.5  # side of a box over that of the frame; larger boxes count as this large
 _STILL = 0.3  # factor of a person who does not move at all
-_LIVELY = 0.05  # spread of the joints in body heights that makes 63 % of a moving person
+_LIVELY = 0.05  # spread of the joints, in body heights, that counts as 63 % of full motion
 _SEEN = 0.3  # joints scored below this are not seen
-_PERSON = 0.1  # of the best score: who is a person of the clip at all
-_COMPARABLE = 0.3  # of the usual box area: what may be the subject in another view
+_PERSON = 0.1  # least share of the best score of anybody reported
+_COMPARABLE = 0.3  # least share of the usual box area of the subject in another view
 _TOGETHER = 0.2  # share of common frames above which two tracks are side by side
 
 
 def check_subject(subject: str) -> None:
-    """Raises UserError (exit 2) unless the text is `auto` or a number."""
+    """Raise UserError (exit 2) unless the text is `auto` or a number."""
     if subject != "auto" and not _rank(subject):
         raise UserError(
             f"unknown subject '{subject}'", hint="auto, or the number of the person: 1, 2, ..."
@@ -38,18 +38,19 @@ def check_subject(subject: str) -> None:
 
 
 def _rank(subject: str) -> int:
-    """The number of the person that is named, 0 if none is."""
+    """Return the number of the person that is named, 0 if none is."""
     return int(subject) if re.fullmatch(r"[0-9]{1,9}", subject) else 0
 
 
 def subject_scores(tracks: Sequence[Track], size: tuple[int, int], length: int) -> FloatArray:
-    """(n,) how much each track of a clip of `length` frames of size (width, height) is its subject.
+    """Return scores (n,) that rate each track as the subject of a clip.
 
-    The product, taken over the whole clip, of area: side of the mean box relative to that of the
-    frame, at most 0.5, so that a close-up does not win by size; time: share of the frames;
-    centrality: 1 in the middle to 0.5 in a corner; motion: 0.3 for a person who stands still,
-    approaching 1 for one whose joints move; confidence: mean score of the joints, lower if few are
-    seen at all, or of the boxes before joints are known.
+    The clip has `length` frames of size (width, height). A score is the product, over the whole
+    clip, of area: side of the mean box relative to that of the frame, at most 0.5, so that a
+    close-up does not win by size; time: share of the frames; centrality: 1 in the middle to 0.5 in
+    a corner; motion: 0.3 for a person who stands still, approaching 1 for one whose joints move;
+    confidence: mean score of the joints, lower if few are seen at all, or of the boxes before
+    joints are estimated.
     """
     return np.array([_score(track, size, length) for track in tracks])
 
@@ -61,14 +62,29 @@ def choose_subject(
     subject: str = "auto",
     followed: int | None = None,
 ) -> tuple[int, float]:
-    """The index of the subject of a clip, at least one track, and the margin of that choice over
-    the runner-up in [0, 1]: 0 = equal, 1 = no rival.
+    """Choose the subject among the tracks of a clip.
 
-    auto: the best of `subject_scores`. Tracks that show a part of the chosen person are not
-    runners-up. "1", "2", ...: this rank in the order of `rank_people`, with margin 1, since the
-    choice is certain. followed: the index of the person whom this choice meant before, who stays
-    the subject whatever the order is now. Raises UserError (exit 4, V026) for a rank that the clip
-    does not have.
+    Parameters
+    ----------
+    tracks
+        At least one track.
+    size, length
+        Width and height of the frames in pixels, and their number.
+    subject
+        `auto`: the best of `subject_scores`. "1", "2", ...: this rank of `rank_people`.
+    followed
+        Index of the person whom this choice meant before, who stays the subject whatever the order
+        is now.
+
+    Returns
+    -------
+    The index of the subject, and the margin over the runner-up in [0, 1]: 0 = equal, 1 = no rival
+    or a choice by rank. Tracks that show a part of the chosen person are not runners-up.
+
+    Raises
+    ------
+    UserError
+        Exit 4, V026, for a rank that the clip does not have.
     """
     if _rank(subject) and followed is not None:
         return followed, 1.0
@@ -112,7 +128,7 @@ def _score(track: Track, size: tuple[int, int], length: int) -> float:
 
 
 def _motion(track: Track) -> float:
-    """Spread of the joints over time, weighted by their scores, in body heights.
+    """Return the spread of the joints over time, weighted by their scores, in body heights.
 
     The spread is a standard deviation computed from the middle 80 % of the frames, so that a few
     bad frames do not count as movement.
@@ -126,10 +142,9 @@ def _motion(track: Track) -> float:
 
 
 def rank_people(tracks: Sequence[Track], size: tuple[int, int], length: int) -> list[int]:
-    """Indices of the tracks that are distinct people worth reporting, best first.
+    """Return the indices of the tracks that are distinct people worth reporting, best first.
 
-    No two show parts of each other, and each has at least a tenth of the best score. [] without
-    tracks.
+    No two show parts of each other, and each has at least a tenth of the best score.
     """
     score = subject_scores(tracks, size, length)
     order = np.argsort(-score, kind="stable")
@@ -141,14 +156,14 @@ def rank_people(tracks: Sequence[Track], size: tuple[int, int], length: int) -> 
 
 
 def describe(track: Track) -> dict[str, Json]:
-    """JSON facts of a track: its first and last row of the clip, and its mean box, xyxy pixels."""
+    """Return the JSON facts of a track: first and last row, and mean box in xyxy pixels."""
     box = [round(float(side), 1) for side in track.box.mean(axis=0)]
     return {"first": int(track.frame[0]), "last": int(track.frame[-1]), "box": box}
 
 
 def ranks(count: int, subject: str) -> list[int]:
-    """The number by which `subject` selects each of `count` people of a clip, who are described in
-    the order that this subject gave: the chosen person first, the others in the automatic order."""
+    """Return the rank of each of `count` people of a clip, in the order of their description: the
+    person chosen by `subject` first, then the others in the automatic order."""
     chosen = min(max(_rank(subject), 1), count)
     return [*([chosen] if count else []), *(i for i in range(1, count + 1) if i != chosen)]
 
@@ -156,12 +171,20 @@ def ranks(count: int, subject: str) -> list[int]:
 def follow_cuts(
     index: int, tracks: Sequence[Track], *, least: int, cuts: Sequence[int] | None = None
 ) -> tuple[Track, int]:
-    """The track `index` continued over cuts of the film, and the number of pieces added.
+    """Return a track continued over cuts of the film, and the number of pieces added.
 
-    Where the track has no detection, another track with at least `least` free frames takes over if
-    it shows the only person of comparable size at that time: after a change of view, the same
-    person. Anybody seen together with the track is somebody else and never takes over. cuts: frames
-    where a new shot begins, if known; without a cut in between, nobody takes over.
+    Where the track has no detection, another track continues it if it shows the only person of
+    comparable size at that time: after a change of view, the same person. A track seen together
+    with it is somebody else and never continues it.
+
+    Parameters
+    ----------
+    index, tracks
+        All tracks of the clip, and the index of the one to continue.
+    least
+        Least number of frames that a piece adds.
+    cuts
+        Frames where a new shot begins, over which alone a track is continued; None = unknown.
     """
     chosen, added = tracks[index], 0
     typical = np.median(boxes.area(chosen.box))
@@ -182,7 +205,7 @@ def follow_cuts(
 
 
 def _cut_between(piece: Track, chosen: Track, cuts: Sequence[int] | None) -> bool:
-    """Whether a new shot begins at one end of the piece at least, next to the chosen track."""
+    """Return whether a new shot begins at an end of the piece, next to the chosen track."""
     if cuts is None:
         return True
     first, last = piece.frame[0], piece.frame[-1]
@@ -192,7 +215,7 @@ def _cut_between(piece: Track, chosen: Track, cuts: Sequence[int] | None) -> boo
 
 
 def _share(frame: IntArray, other: IntArray) -> float:
-    """Share of the first track's frames that the second also has."""
+    """Return the share of the first track's frames that the second also has."""
     return float(np.isin(frame, other).mean())
 
 
@@ -202,9 +225,9 @@ _HINT = "columns video,subject: the id of a clip, and auto or the number of the 
 
 
 def read_subjects(project: StoredProject) -> dict[str, str]:
-    """Whom to follow by the id that the clips of a reading share; empty without subjects.csv.
+    """Return whom to follow, by Video.shared_id; empty without subjects.csv.
 
-    A UserError (exit 5) names the line of an empty or repeated clip or an unknown subject.
+    Raises UserError (exit 5) that names the line of an empty or repeated clip or unknown subject.
     """
     subjects: dict[str, str] = {}
 
@@ -224,13 +247,15 @@ def read_subjects(project: StoredProject) -> dict[str, str]:
 
 
 def subject_of(subjects: Mapping[str, str], video: Video) -> str:
-    """The row of subjects.csv for the people of a clip; empty if the settings decide."""
+    """Return the subject of a clip by subjects.csv; empty if the settings decide."""
     return subjects.get(video.shared_id, "")
 
 
 def set_subjects(project: StoredProject, chosen: Mapping[str, str]) -> None:
-    """Store whom to follow, by Video.shared_id, for later steps; an empty one is removed. To be
-    called with the tables locked, and only for clips that were read by this choice."""
+    """Store whom to follow, by Video.shared_id; an empty subject is removed.
+
+    Call it with the tables locked, and only for clips that were read by this choice.
+    """
     before = read_subjects(project)
     rows = {video: subject for video, subject in {**before, **chosen}.items() if subject}
     if rows != before:

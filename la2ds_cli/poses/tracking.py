@@ -1,6 +1,5 @@
-"""People followed through a clip: links detections into tracks, links the pieces of one person into
-one track, says how similar two tracks are, and fills in boxes between detections. Numpy and scipy
-only.
+"""Follow people through a clip: link detections into tracks and pieces of a person into one track,
+compare tracks, and fill in boxes between detections.
 
 A frame here is a row of the clip, 0..T-1, in decoding order.
 """
@@ -21,19 +20,19 @@ from la2ds_cli.poses import boxes
 MAX_GAP = 1.0  # seconds without a detection after which a person has left
 LEAST_PIECE = 0.3  # seconds of a person seen only from one view of a film with cuts
 SPEED = 6.0  # body heights per second: a sprinter, seen from the side
-BRIEFLY = 3  # frames: a track may be seen beside itself where a detector blinks
-_MOST_REACH = 1.5  # body heights: the farthest that is still followed without a detection
+BRIEFLY = 3  # frames in which a faulty detector may show one person twice
+_MOST_REACH = 1.5  # body heights: the farthest that a person is followed without a detection
 MIN_IOU = 0.25  # below this two boxes are two people
-CONTINUE_SHARE = 0.5  # a track goes on with detections of this share of the starting threshold
+CONTINUE_SHARE = 0.5  # a track continues with detections of this share of the starting threshold
 _BASELINE = 4  # the motion of a box is measured over max_gap / _BASELINE frames, against jitter
-_MOST_GROWTH = 0.3  # in log size, that is predicted at most
-_SAME_SIZE = 1.5  # ratio of heights up to which a detection out of the predicted box may be it
+_MOST_GROWTH = 0.3  # most predicted growth, in log size
+_SAME_SIZE = 1.5  # largest ratio of heights for a detection outside the predicted box
 _JUMP_IOU = 0.1  # below this neighbouring boxes of a track may lie on two sides of a cut
 
 
 @dataclass(frozen=True)
 class Track:
-    """One person followed over M of the T frames of a clip.
+    """A person followed over M of the T frames of a clip.
 
     frame: (M,) int64, increasing rows of the clip. box: (M, 4) xyxy pixels. score: (M,) of the
     detector. xy, joint_score: (M, K, 2) pixels and (M, K) in [0, 1]; K = 0 until joints are
@@ -56,12 +55,12 @@ class Track:
 
     @property
     def posed(self) -> bool:
-        """Whether joints are known."""
+        """Whether joints are estimated."""
         return self.joint_score.size > 0
 
 
 def make_track(frame: IntArray, box: FloatArray, score: FloatArray) -> Track:
-    """A track without joints."""
+    """Return a track without joints from frames (M,), boxes (M, 4) and scores (M,)."""
     frame = np.asarray(frame, np.int64)
     return Track(
         frame=frame,
@@ -73,21 +72,21 @@ def make_track(frame: IntArray, box: FloatArray, score: FloatArray) -> Track:
 
 
 def select_rows(track: Track, keep: np.ndarray) -> Track:
-    """The rows of a track where keep (M,) is true."""
+    """Return the rows of a track where keep (M,) is true."""
     rows = np.flatnonzero(keep)
     return Track(**{name: array[rows] for name, array in vars(track).items()})
 
 
 def concatenate(a: Track, b: Track) -> Track:
-    """Both tracks as one, ordered by frame. They must not have a frame in common."""
+    """Join two tracks without a common frame into one, ordered by frame."""
     order = np.argsort(np.concatenate([a.frame, b.frame]), kind="stable")
     joined = {n: np.concatenate([array, vars(b)[n]])[order] for n, array in vars(a).items()}
     return Track(**joined)
 
 
 def reach(frames: float, second: float) -> float:
-    """How far a person can move in this many frames, in body heights; `second`: frames per
-    second."""
+    """Return how far a person can move in this many frames, in body heights. second: the frames of
+    a second."""
     return min(SPEED * frames / max(second, 1), _MOST_REACH)
 
 
@@ -120,7 +119,7 @@ class _OpenTrack:
         return make_track(np.array(self.frame), rows[:, :4], rows[:, 4])
 
     def predict(self, t: int, max_gap: int) -> tuple[float, float, float, float]:
-        """Box at frame t: constant velocity, damped over max_gap frames."""
+        """Return the box at frame t by constant velocity, damped over max_gap frames."""
         x, y, width, height = self._state[-4:]
         ahead = max_gap * (1 - math.exp(-(t - self.frame[-1]) / max_gap))
         vx, vy, *growth = self._velocity
@@ -156,7 +155,7 @@ class _Linker:
     def _extend(
         self, t: int, waiting: list[_OpenTrack], rows: list[tuple[float, ...]]
     ) -> list[tuple[float, ...]]:
-        """Give each open track its detection, if there is one; returns the remaining rows."""
+        """Give each open track its detection, if there is one, and return the remaining rows."""
         detected = np.array(rows)
         predicted = np.array([track.predict(t, self.max_gap) for track in waiting])
         overlap = boxes.pairwise_iou(predicted, detected[:, :4])
@@ -176,8 +175,9 @@ class _Linker:
     def _nearness(
         self, t: int, tracks: list[_OpenTrack], predicted: FloatArray, detected: FloatArray
     ) -> FloatArray:
-        """(n, m) in [0, 1], 0 where a person cannot have moved to: at a fast start, boxes do not
-        overlap. Half the distance is allowed if the direction is known."""
+        """Return how near detections are to tracks without overlap, as after a fast start: (n, m)
+        in [0, 1], 0 where a person cannot have moved. Half the distance is allowed if the direction
+        of a track is known."""
         distance, ratio = _distance_and_ratio(predicted[:, None], detected[None, :, :4])
         share = np.array([0.5 if len(track.frame) > 1 else 1.0 for track in tracks])
         most = np.array([reach(t - track.frame[-1], self.max_gap) for track in tracks]) * share
@@ -187,15 +187,15 @@ class _Linker:
 
 
 def _distance_and_ratio(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Distance of the centres in mean heights, and ratio of the heights, >= 1; broadcasting."""
+    """Return the distance of centres in mean heights, and the ratio >= 1 of heights; broadcasts."""
     tall = [np.maximum(box[..., 3] - box[..., 1], 1e-6) for box in (a, b)]
     distance = np.linalg.norm(boxes.centre(a) - boxes.centre(b), axis=-1)
     return distance / ((tall[0] + tall[1]) / 2), np.exp(np.abs(np.log(tall[0] / tall[1])))
 
 
 def assign(value: FloatArray) -> list[tuple[int, int]]:
-    """Pairs (row, column) of value (n, m) >= 0 with the largest total; pairs of 0 are left out."""
-    if 1 in value.shape:  # as most often; loading scipy takes half a second
+    """Return pairs (row, column) of value (n, m) >= 0 with the largest total, without values 0."""
+    if 1 in value.shape:  # the usual case; loading scipy takes half a second
         pairs = [np.unravel_index(value.argmax(), value.shape)]
     else:
         from scipy.optimize import linear_sum_assignment
@@ -212,15 +212,25 @@ def link_detections(
     size: tuple[int, int],
     cuts: Sequence[int] = (),
 ) -> list[Track]:
-    """Tracks of the detections (n_t, 5) of every frame: x1 y1 x2 y2 score, in pixels; none if the
-    detector did not run.
+    """Link the detections of a clip into tracks.
 
     Boxes are predicted with constant velocity; the pairs of open track and detection with the
     largest sum of IoU times score are joined, so that a whole body wins over a part of it. The rest
-    are joined if they are near enough for a person to have moved there. An unmatched detection with
-    a score of `threshold` or more starts a track. A track without a detection for `max_gap` frames
-    (about one second) is closed. cuts: frames where a new shot begins; tracks end there. Tracks of
-    one person who left and came back are linked at the end (`link_tracks`).
+    are joined if they are near enough for a person to have moved there. Tracks of one person who
+    left and came back are linked at the end (`link_tracks`).
+
+    Parameters
+    ----------
+    detections
+        (n_t, 5) of every frame: x1 y1 x2 y2 in pixels and score; none if the detector did not run.
+    threshold
+        Least score of a detection that starts a track.
+    max_gap
+        Frames (about one second) without a detection after which a track is closed.
+    size
+        Width and height of the frames in pixels.
+    cuts
+        Frames where a new shot begins; tracks end there.
     """
     linker = _Linker(threshold, max_gap)
     shots = set(cuts)
@@ -236,13 +246,24 @@ def link_detections(
 def fill_boxes(
     track: Track, length: int, *, max_gap: int, hold: int, window: int, cuts: Sequence[int] = ()
 ) -> tuple[IntArray, FloatArray]:
-    """Frames (M,) and boxes (M, 4) for the pose network, the gaps of the detector closed.
+    """Close the gaps between detections; return frames (M,) and boxes (M, 4) for the pose network.
 
-    Boxes are interpolated over gaps of at most `max_gap` frames (about one second), made steady
-    over `window` frames (boxes.steady), and held for `hold` frames before and after each piece of
-    the track, where the detector may have lost a person that the pose network still sees. A jump of
-    the box, farther than a person can move in that time, ends a piece, and so does one of the
-    `cuts`: nothing is interpolated or held across it.
+    A jump of the box, farther than a person can move in that time, ends a piece of the track, and
+    so does a cut: nothing is interpolated or held across it.
+
+    Parameters
+    ----------
+    track, length
+        The track, and the number of frames of the clip.
+    max_gap
+        Most frames (about one second) over which boxes are interpolated.
+    hold
+        Frames before and after each piece that keep its box, since the pose network may still see a
+        person whom the detector lost.
+    window
+        Frames over which boxes are smoothed (boxes.steady).
+    cuts
+        Frames where a new shot begins.
     """
     edges = np.array(sorted({0, length, *cuts}))
     box = np.full((length, 4), np.nan)
@@ -263,7 +284,7 @@ def fill_boxes(
 
 
 def _breaks(track: Track, max_gap: int, edges: np.ndarray) -> np.ndarray:
-    """Rows at which a new piece of the track begins."""
+    """Return the rows at which a new piece of the track begins."""
     gap = np.diff(track.frame)
     distance, _ = _distance_and_ratio(track.box[1:], track.box[:-1])
     most = np.array([reach(frames, max_gap) for frames in gap])
@@ -272,18 +293,18 @@ def _breaks(track: Track, max_gap: int, edges: np.ndarray) -> np.ndarray:
     return np.flatnonzero((gap > max_gap) | jump | (np.diff(shot) > 0)) + 1
 
 
-_RETURN_SIZE = 1.5  # ratio of heights up to which somebody who comes back may be the same
-_CLEARLY = 0.1  # difference in log height that tells two people apart
-_FEET = 0.1  # of the usual height, within which feet are in the same place
-_UNMOVED = 0.7  # IoU over a supposed cut that shows that there was none
+_RETURN_SIZE = 1.5  # largest ratio of heights before and after of a person who comes back
+_CLEARLY = 0.1  # difference in log height that distinguishes two people
+_FEET = 0.1  # of the usual height: feet nearer than this are in the same place
+_UNMOVED = 0.7  # IoU over a supposed cut from which there was no cut
 
 
 def link_tracks(
     tracks: list[Track], size: tuple[int, int], *, max_gap: int, cuts: Sequence[int] = ()
 ) -> list[Track]:
-    """Link each track to the earlier one that it continues: same size, and in the same place or
-    out and in across the border of the frame.
+    """Link each track to the earlier one that it continues. Parameters as for link_detections.
 
+    It does so with the same size, and in the same place or by leaving and entering the picture.
     Over a cut, only a person who has not moved at all is linked, since a flash looks like a cut. If
     two people who were seen together fit equally well, neither is linked.
     """
@@ -301,7 +322,7 @@ def link_tracks(
 def _predecessor(
     linked: list[Track], track: Track, size: tuple[int, int], max_gap: int, cuts: Sequence[int]
 ) -> int | None:
-    """Index of the track that `track` continues. cuts: in order."""
+    """Return the index of the track that `track` continues; None if there is none. cuts: sorted."""
     first = int(track.frame[0])
     fits = []
     for i, old in enumerate(linked):
@@ -322,7 +343,7 @@ def _predecessor(
         rival = i != best and other_kind == kind and other_off - off < _CLEARLY
         if rival and side_by_side(linked[i], linked[best]):
             return None
-    # Of pieces that fit alike and were never seen together, the latest.
+    # Of pieces that fit equally well and were never seen together, choose the latest.
     alike = [fit for fit in fits if fit[0] == kind and fit[1] - off < _CLEARLY]
     return min(alike, key=lambda fit: fit[2])[3]
 
@@ -330,8 +351,8 @@ def _predecessor(
 def _fit(
     before: list[float], after: list[float], size: tuple[int, int]
 ) -> tuple[int, float] | None:
-    """How well one box continues another: 0 in the same place, 1 across the same border, 2 across
-    the other one; and the difference in log height. None: not at all."""
+    """Return how well one box continues another: 0 in the same place, 1 across the same border, 2
+    across the other one; and the difference in log height. None = not at all."""
     tall = max(before[3] - before[1], 1e-6), max(after[3] - after[1], 1e-6)
     off = abs(math.log(tall[0] / tall[1]))
     if off >= math.log(_RETURN_SIZE):
@@ -346,8 +367,8 @@ def _fit(
 
 
 def _stood_up(old: Track, track: Track) -> tuple[int, float] | None:
-    """As _fit, for somebody lost in one posture and found in another, as in a squat: the feet are
-    in the same place, and the usual heights are alike."""
+    """Return the fit, as _fit, of a person lost in one posture and found in another, as in a squat:
+    the feet are in the same place, and the usual heights are alike."""
     before, after = old.box[-1], track.box[0]
     usual = [float(np.median(each.box[:, 3] - each.box[:, 1])) for each in (old, track)]
     off = abs(math.log(max(usual[0], 1e-6) / max(usual[1], 1e-6)))
@@ -365,21 +386,21 @@ def _borders(box: list[float], size: tuple[int, int]) -> set[str]:
 
 # --- how similar two tracks are -----------------------------------------------------------------
 
-_SIGMA = 0.07  # spread of human annotators over the joints, as a share of a person; COCO's mean
-_BODY_SHARE = 0.53  # of a person box that the person fills, on average over COCO
+_SIGMA = 0.07  # spread of human annotators as a share of a person: COCO's mean over the joints
+_BODY_SHARE = 0.53  # share of a person's box that the person fills, on average over COCO
 _SEEN = 0.2  # joints scored below this are guesses and are not compared
-_INSIDE = 0.7  # share of a box inside another's that makes it a part of the same person
-_PART_AREA = 0.2  # of the larger box: what is smaller is somebody farther away
+_INSIDE = 0.7  # a box with this share inside another is a part of the same person
+_PART_AREA = 0.2  # of the larger box: a smaller box is somebody farther away
 _BESIDE = 0.2  # share of common frames from which two tracks are two people
 _SAME_POSE = 0.5  # mean OKS from which two tracks are one person
 
 
 def pose_oks(a: Track, b: Track, i: IntArray, j: IntArray) -> FloatArray:
-    """Object keypoint similarity of the COCO evaluation, (n,) in [0, 1], of rows i (n,) of a and j
-    (n,) of b.
+    """Return the object keypoint similarity (COCO), (n,) in [0, 1], of rows i (n,) of a and j (n,)
+    of b.
 
-    Mean over the joints of exp(-d^2 / (2 area (2 sigma)^2)), d their distance, area that of the
-    person. A joint counts if it is seen in both; NaN if none is.
+    This is the mean over the joints of exp(-d^2 / (2 area (2 sigma)^2)), d their distance, area
+    that of the person. A joint counts if it is seen in both; NaN if none is.
     """
     squared = ((a.xy[i].astype(np.float64) - b.xy[j]) ** 2).sum(axis=-1)
     area = _BODY_SHARE * np.sqrt(boxes.area(a.box[i]) * boxes.area(b.box[j]))
@@ -391,11 +412,11 @@ def pose_oks(a: Track, b: Track, i: IntArray, j: IntArray) -> FloatArray:
 
 
 def same_person(a: Track, b: Track) -> bool:
-    """Whether two tracks show the same person, or one shows a part of the other's person.
+    """Return whether two tracks show the same person, or one a part of the other's person.
 
-    They share at least half of the frames of the shorter one. With joints: their mean OKS there is
+    They must share half of the frames of the shorter one. With joints, their mean OKS there must be
     at least 0.5, so that somebody in front of a larger person is not taken for a part of them.
-    Without joints: most of the smaller box is inside the larger one, and it is not a tiny part of
+    Without joints, most of the smaller box must be inside the larger one, and not be a tiny part of
     it.
     """
     _, i, j = np.intersect1d(a.frame, b.frame, return_indices=True)
@@ -411,16 +432,18 @@ def same_person(a: Track, b: Track) -> bool:
 
 
 def side_by_side(a: Track, b: Track) -> bool:
-    """Whether two tracks show two people: in at least a fifth of the shorter one, and not just for
-    an instant, both are in the picture and neither box is inside the other. A film dissolving from
-    one view into the next shows less than that of one person."""
+    """Return whether two tracks show two people: in at least a fifth of the shorter one, and not
+    just for an instant, both are in the picture and neither box is inside the other.
+
+    Where a film dissolves from one view into the next, it shows one person twice for less time.
+    """
     _, i, j = np.intersect1d(a.frame, b.frame, return_indices=True)
     apart = np.count_nonzero(_inside(a, b, i, j) <= _INSIDE)
     return bool(apart >= max(BRIEFLY, _BESIDE * min(len(a), len(b))))
 
 
 def _inside(a: Track, b: Track, i: IntArray, j: IntArray) -> FloatArray:
-    """Share (n,) of the smaller box that is inside the larger one, in rows i of a, j of b."""
+    """Return the share (n,) of the smaller box inside the larger one, in rows i of a, j of b."""
     common = boxes.intersection(a.box[i], b.box[j])
     smaller = np.minimum(boxes.area(a.box[i]), boxes.area(b.box[j]))
     return common / np.maximum(smaller, 1e-6)

@@ -1,17 +1,16 @@
-"""How far each joint can be trusted at each moment: the probability that it is where it seems to
-be.
+"""The trust in each joint at each moment: the probability that its position is right.
 
 A joint is right if it is within WRONG torso lengths of its true position. Evidence against it is
 measured only on the joints, each kind as a number that is 0 if there is none:
 
-hidden: its score is low for this clip, or that of the next joint outwards, around this moment.
-moves: it jumps or trembles, which bodies do not do, by second differences.
+hidden: its score, or that of the next joint outwards, is low for this clip around this moment.
+moves: it jumps or trembles as bodies do not, by second differences.
 long: its limb is longer than this person's limbs are in this clip. Limbs that point at the camera
 become shorter, but none becomes longer; a person who comes nearer grows in all limbs.
 exchanged: left and right change places between two frames, and change back later.
 copied: the limb lies on the other side's for a while, from the elbow or knee on, although shoulders
-or hips are apart. In a true side view these lie on each other, too, and nothing is doubted. If one
-of the two scores clearly less, only that one is doubted.
+or hips are apart. In a true side view these lie on each other, too, and there is no evidence. If
+one of the two scores clearly less, the evidence is only against that one.
 
 A logistic regression combines them into one probability. Its weights were fitted to BlazePose's
 joints of rendered performers behind obstacles and to errors put into hand-labelled joints, and
@@ -30,9 +29,9 @@ import numpy as np
 from la2ds_cli.core.skeleton import Skeleton, get_skeleton
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 
-WRONG = 0.25  # torso lengths; a joint further from where it is counts as wrong
-LEAST_TRUST = 2 / 3  # nothing is judged by a joint that is less than twice as likely right as wrong
-LASTING = 0.3  # seconds; shorter doubts are not told, and no pause shorter divides two
+WRONG = 0.25  # torso lengths; a joint further from its true position is wrong
+LEAST_TRUST = 2 / 3  # judgements use only joints that are twice as likely right as wrong
+LASTING = 0.3  # seconds; shorter doubts are not reported, and shorter pauses do not divide one
 
 # log odds that a joint is wrong = _USUAL + sum of weight * evidence
 _USUAL = -5.2
@@ -42,19 +41,20 @@ _WEIGHT = {
     "leaps": 1.1,
     "trembles": 1.5,
     "long": 5.0,  # fitted 3, at which a limb of three times its length still passes
-    "exchanged": 6.0,  # fitted 3.6, at which a limb that rests meanwhile still passes
-    "copied": 6.5,  # set by hand: real clips of the training data have none
+    "exchanged": 6.0,  # fitted 3.6, at which an exchanged limb at rest still passes
+    "copied": 6.5,  # set by hand, since real clips of the training data have no copied limbs
 }
 EVIDENCE = tuple(_WEIGHT)
 _LEAST_USUAL_SCORE = 0.5  # a clip whose joints score less is doubtful throughout
 _AROUND, _TREMBLING = 0.15, 0.2  # seconds to each side
 _TICK = 1 / 30  # seconds between the frames of a second difference, or one frame if that is longer
 _FLAGS = (0.0, 0.5, 1.0)  # scores that stand for missing, hidden and visible labels
-_STILL = 0.02  # torso lengths; what joints of good clips tremble by
-_MOST = 2.0  # torso lengths; larger leaps say no more
-_LONG = 0.25  # log of the length over the usual one; what perspective and estimates make of it
-# Torso lengths from the joint before it: of short-limbed and of long-limbed people. A clip that
-# shows a limb foreshortened throughout says less, one in which it is often wrong says more.
+_STILL = 0.02  # torso lengths by which joints of good clips tremble
+_MOST = 2.0  # torso lengths; larger leaps count as this large
+_LONG = 0.25  # log of length over usual length that perspective and estimates may cause
+# Torso lengths from the previous joint, of short-limbed and of long-limbed people. These bound the
+# usual length of a clip, which is too short if a limb is foreshortened throughout, and too long if
+# it is often wrong.
 _LIMB = {"elbow": (0.5, 0.75), "wrist": (0.42, 0.65), "knee": (0.75, 1.0), "ankle": (0.7, 1.0)}
 _LEG = 0.9  # of the torso; thighs and shins are shorter than that
 _FIT, _APART = 0.5, 0.25  # of an exchange: share of the distance, and torso lengths between sides
@@ -63,54 +63,53 @@ _SWAP, _END = 2.0, 0.7  # seconds
 # come as near as 0.09 with hips 0.24 apart.
 _ONE_PLACE, _ROOTS = 0.1, 0.3
 _NEARER = 0.25  # of the distance of shoulders or hips; elbows of folded hands are further apart
-_CLEARLY_LESS = 0.1  # score by which the copy is told from the limb
+_CLEARLY_LESS = 0.1  # difference in score that distinguishes the copy from the limb
 _SLACK = 1e-9  # seconds
 _OPEN = 0.8  # evidence at which right and wrong are about as likely
 
 
 def trust_of(pose: PoseSequence) -> FloatArray:
-    """(T, K) float32 in [0, 1]: the sequence's stored trust, or else computed from its joints; 0 if
-    a joint is not seen. A clip of 300 frames takes a few milliseconds."""
+    """Return the trust (T, K) float32 in [0, 1], as stored or else computed from the joints; 0 if a
+    joint is not seen. A clip of 300 frames takes a few milliseconds."""
     if pose.trust is not None:
         return pose.trust
     against, skeleton = evidence(pose), get_skeleton(pose.skeleton)
     odds = _USUAL + sum(weight * against[name] for name, weight in _WEIGHT.items())
     trust = 1 / (1 + np.exp(odds))
     inner = set(_before(skeleton)) | {chain[0] for chain in skeleton.chains.values()}
-    for a, b in skeleton.limbs:  # a finger is no better known than the wrist
+    for a, b in skeleton.limbs:  # trust in a finger is at most that in the wrist
         if a in inner and b not in inner:
             trust[:, b] = np.minimum(trust[:, b], trust[:, a])
     return np.where(_finite(pose), trust, 0).astype(np.float32)
 
 
 def with_trust(pose: PoseSequence) -> PoseSequence:
-    """The sequence with its trust, as pose files hold it."""
+    """Return the sequence with its trust, as pose files hold it."""
     return pose if pose.trust is not None else replace(pose, trust=trust_of(pose))
 
 
 def trusted(pose: PoseSequence) -> BoolArray:
-    """(T, K) whether a joint can be used for judgements: seen, with a trust of at least
-    LEAST_TRUST."""
+    """Return (T, K) whether a joint can be used for judgements: seen, with LEAST_TRUST or more."""
     return np.asarray(_finite(pose) & (trust_of(pose) >= LEAST_TRUST))
 
 
-# --- what speaks against a joint ---------------------------------------------------------------
+# --- evidence against a joint ------------------------------------------------------------------
 
 
 def evidence(pose: PoseSequence) -> dict[str, FloatArray]:
-    """Name of the evidence -> (T, K) float64, 0 if there is no evidence against the joint."""
+    """Return the evidence by name, (T, K) float64, 0 if there is none against the joint."""
     if not len(pose):
         return {name: np.zeros(pose.score.shape) for name in EVIDENCE}
     return _Clip(pose).evidence()
 
 
 class _Clip:
-    """The joints (T, K, 2) of a clip in torso lengths, NaN = not seen, all NaN if no torso is ever
-    seen; and what is usual in it.
+    """The joints of a clip, and how doubtful their scores are.
 
-    doubt: (T, K) in [0, 1], the share by which the score is below the usual score in the clip,
-    since scores of different networks mean different things; 1 if a joint is interpolated or not
-    seen. Halved if the scores are flags of labels, since people guess hidden joints well.
+    joints: (T, K, 2) in torso lengths, NaN = not seen, all NaN if no torso is ever seen. doubt: (T,
+    K) in [0, 1], the share by which the score is below the usual score in the clip, since scores of
+    different networks mean different things; 1 if a joint is interpolated or not seen. Halved if
+    the scores are flags of labels, since people guess hidden joints well.
     """
 
     def __init__(self, pose: PoseSequence) -> None:
@@ -146,7 +145,7 @@ class _Clip:
         }
 
     def _copied(self) -> FloatArray:
-        """(T, K) 1 where two limbs are in one place; the score is that of a moment."""
+        """Return (T, K) 1 where a limb is a copy of the other side's, moment by moment."""
         joints, doubt = self.joints, self.doubt
         copied = np.zeros(doubt.shape)
         for chain in self.skeleton.chains.values():
@@ -161,7 +160,7 @@ class _Clip:
         return copied
 
     def _mean_around(self, value: FloatArray, seconds: float) -> FloatArray:
-        """Mean of value (T, K) over `seconds` to each side within the shot."""
+        """Return the mean of value (T, K) over `seconds` to each side within the shot."""
         time = self.time
         total = np.concatenate([np.zeros((1, value.shape[1])), np.cumsum(value, axis=0)])
         low = np.maximum(np.searchsorted(time, time - seconds - _SLACK), self.first)
@@ -170,36 +169,38 @@ class _Clip:
         return (total[high] - total[low]) / (high - low)[:, None]
 
     def _leaps(self) -> FloatArray:
-        """(T, K) distance, in torso lengths, of a joint from the middle between a moment before and
-        after, minus that of most joints, as when the camera shakes; 0 at the ends of a shot and
-        next to gaps."""
+        """Return (T, K) the leaps in torso lengths; 0 at the ends of a shot and next to gaps.
+
+        A leap is the distance of a joint from the middle between a moment before and after, after
+        subtraction of the movement that most joints share, as when the camera shakes.
+        """
         joints, row = self.joints, np.arange(len(self.joints))
         before = np.maximum(row - self.reach, self.first)
         after = np.minimum(row + self.reach, self.last)
         off = (joints[before] + joints[after]) / 2 - joints
         seen = np.isfinite(off).any(axis=(1, 2))
-        shaken = np.zeros((len(joints), 1, 2))  # with all joints: by the camera
+        shaken = np.zeros((len(joints), 1, 2))  # shared by all joints
         shaken[seen, 0] = np.nanmedian(off[seen], axis=1)
         return np.nan_to_num(np.minimum(np.linalg.norm(off - shaken, axis=-1), _MOST))
 
     def _usual_limb(self, k: int) -> float | None:
-        """Usual distance from the previous joint to joint k on both sides, in torso lengths; None
-        if they are never seen."""
+        """Return the usual distance from the previous joint to joint k on both sides, in torso
+        lengths; None if they are never seen."""
         flip, ahead = self.skeleton.flip, _before(self.skeleton)[k]
         sides = [k, flip[k]]
         limb = self.joints[:, sides] - self.joints[:, [ahead, flip[ahead]]]
         length = np.linalg.norm(limb, axis=-1)
-        known = np.isfinite(length)
-        sure = length[known & (self.doubt[:, sides] < 0.3)]
-        sample = sure if len(sure) > 5 else length[known]
+        seen = np.isfinite(length)
+        sure = length[seen & (self.doubt[:, sides] < 0.3)]
+        sample = sure if len(sure) > 5 else length[seen]
         if not len(sample):
             return None
         bounds = _LIMB.get(self.skeleton.joints[k].split("_")[-1], (0.0, np.inf))
         return float(np.clip(np.percentile(sample, 75), *bounds))
 
     def _exchanged(self) -> Iterator[tuple[list[int], FloatArray]]:
-        """Joints of a limb, the shoulders or the hips, and (T,) 1 where they have the other side's
-        name, as far as this can be judged.
+        """Yield the joints of a limb, the shoulders or the hips, and (T,) 1 where they have the
+        other side's name, as far as this can be judged.
 
         The names change if left and right are well apart and the joints of a frame are nearer to
         the previous ones of the other side. Between two changes that undo each other within _SWAP
@@ -217,7 +218,7 @@ class _Clip:
                     yield [*named, *(flip[k] for k in named)], wrong
 
     def _name_changes(self, own: list[int], other: list[int]) -> IntArray:
-        """Rows at which two sides have exchanged their names since the previous row."""
+        """Return the rows at which two sides have exchanged names since the previous row."""
         limb = np.stack([self.joints[:, own], self.joints[:, other]], axis=1)
         same = _mean_distance(limb[1:], limb[:-1])  # limb (n, side, joint, xy)
         crossed = _mean_distance(limb[1:, ::-1], limb[:-1])
@@ -231,13 +232,13 @@ def _finite(pose: PoseSequence) -> BoolArray:
 
 
 def _before(skeleton: Skeleton) -> dict[int, int]:
-    """Joint -> the previous joint on its chain, nearer to the trunk."""
+    """Return, for each joint, the previous joint on its chain, nearer to the trunk."""
     pairs = (itertools.pairwise(chain) for chain in skeleton.chains.values())
     return {b: a for a, b in itertools.chain.from_iterable(pairs)}
 
 
 def shots(pose: PoseSequence) -> tuple[IntArray, IntArray]:
-    """(T,) first and last row of each row's shot."""
+    """Return (T,) first and last row of each row's shot."""
     length = len(pose)
     cuts = sorted({int(cut) for cut in pose.info.get("cut_rows") or [] if 0 < int(cut) < length})
     edges = np.array([0, *cuts, length])
@@ -246,16 +247,19 @@ def shots(pose: PoseSequence) -> tuple[IntArray, IntArray]:
 
 
 def _usual_score(score: FloatArray, skeleton: Skeleton) -> tuple[float, bool]:
-    """The median of the scores (T, K) of the seen limb joints, 1 if there are none; and whether all
-    scores are flags of labels."""
+    """Return the median of the scores (T, K) of the seen limb joints, 1 if there are none; and
+    whether all scores are flags of labels."""
     limbs = score[:, sorted({k for chain in skeleton.chains.values() for k in chain})]
-    known = limbs[limbs > 0]
-    return float(np.median(known)) if len(known) else 1.0, bool(np.isin(score, _FLAGS).all())
+    seen = limbs[limbs > 0]
+    return float(np.median(seen)) if len(seen) else 1.0, bool(np.isin(score, _FLAGS).all())
 
 
 def torso_length(pose: PoseSequence) -> float:
-    """True length of the torso in pixels. It looks shorter when it leans towards the camera; if it
-    does so throughout, as on a bench, thighs and shins are used. 0 = not known."""
+    """Return the true length of the torso in pixels, 0 if it is unknown.
+
+    A torso looks shorter when it leans towards the camera; if it does so throughout, as on a bench,
+    thighs and shins are used.
+    """
     skeleton = get_skeleton(pose.skeleton)
     ends = [(skeleton.torso, 1.0)]
     for a, b in (("hip", "knee"), ("knee", "ankle")):
@@ -269,15 +273,18 @@ def torso_length(pose: PoseSequence) -> float:
 def _usual_length(xy: FloatArray, pairs: np.ndarray) -> float:
     ends = (xy[:, pairs[:, side]].astype(np.float64) for side in (0, 1))
     length = np.linalg.norm(np.subtract(*ends), axis=-1)
-    known = length[np.isfinite(length)]
-    return float(np.percentile(known, 80)) if len(known) else 0.0
+    finite = length[np.isfinite(length)]
+    return float(np.percentile(finite, 80)) if len(finite) else 0.0
 
 
 def _too_long(
     joints: FloatArray, usual: Mapping[int, float | None], skeleton: Skeleton
 ) -> FloatArray:
-    """(n, K) log of the length from the previous joint over the usual length of both sides, minus
-    the amount by which all limbs are longer now, and minus _LONG; never negative."""
+    """Return (n, K) how much too long limbs are, at least 0.
+
+    This is the log of the length from the previous joint over the usual length of both sides, minus
+    the amount by which all limbs are longer now, and minus _LONG.
+    """
     excess = np.full(joints.shape[:2], np.nan)
     for k, before in _before(skeleton).items():
         if (expected := usual[k]) is not None:
@@ -292,11 +299,11 @@ def _too_long(
 def _between_changes(
     changes: IntArray, time: FloatArray, first: IntArray, last: IntArray
 ) -> FloatArray:
-    """(T,) 1 between two changes that undo each other, _OPEN around a change that is not undone and
-    up to a near end of its shot; changes: rows at which the names change."""
+    """Return (T,) 1 between two changes that undo each other, and _OPEN around a change that is not
+    undone and up to a near end of its shot. changes: rows at which the names change."""
     rows = np.zeros(len(time))
     left = changes
-    while len(left) > 1:  # the nearest two of one shot undo each other
+    while len(left) > 1:  # the nearest two changes of one shot undo each other
         gap = np.where(first[left[1:]] == first[left[:-1]], np.diff(time[left]), np.inf)
         at = int(gap.argmin())
         if gap[at] > _SWAP:
@@ -316,13 +323,13 @@ def _between_changes(
 
 
 def _mean_distance(a: FloatArray, b: FloatArray) -> FloatArray:
-    """(T,) of limbs (T, side, joint, xy); NaN if a joint is not seen."""
+    """Return the mean distance (T,) of limbs (T, side, joint, xy); NaN if a joint is not seen."""
     return np.linalg.norm(a - b, axis=-1).mean(axis=(1, 2))
 
 
 def _of_limb(value: FloatArray, skeleton: Skeleton) -> FloatArray:
-    """The largest value of a chain (T, K) for each of its joints but the first, which is on the
-    trunk."""
+    """Return value (T, K) with the largest value of each chain at all its joints but the first,
+    which is on the trunk."""
     largest = np.array(value)
     for chain in skeleton.chains.values():
         joints = list(chain[1:])
@@ -331,17 +338,16 @@ def _of_limb(value: FloatArray, skeleton: Skeleton) -> FloatArray:
 
 
 def _of_next(value: FloatArray, skeleton: Skeleton) -> FloatArray:
-    """The value (T, K) of the next joint outwards on the chain; for the last joint its own."""
+    """Return the value (T, K) of the next joint outwards on the chain; for the last, its own."""
     after = {a: b for b, a in _before(skeleton).items()}
     return value[:, [after.get(k, k) for k in range(value.shape[1])]]
 
 
-# --- what is told about it ---------------------------------------------------------------------
+# --- doubts in words ---------------------------------------------------------------------------
 
 
 def doubts(pose: PoseSequence) -> list[tuple[str, float, float]]:
-    """(limb, start, end) of the limbs and times, seconds, that are not to be trusted, in order of
-    time.
+    """Return (limb, start, end) of limbs that are unreliable for a time, seconds, in order of time.
 
     limb: a chain of the skeleton in words, such as `right arm`. One of the two joints after its
     first (for an arm, elbow or wrist) has a position but is not `trusted`, for `LASTING` seconds or
@@ -349,10 +355,10 @@ def doubts(pose: PoseSequence) -> list[tuple[str, float, float]]:
     """
     skeleton = get_skeleton(pose.skeleton)
     doubtful = _finite(pose) & (trust_of(pose) < LEAST_TRUST)
-    told = []
+    spans = []
     for name, chain in sorted(skeleton.chains.items()):
         low = np.asarray(doubtful[:, list(chain[1:3])].any(axis=1))
         for start, stop in pose.axis.lasting_runs(low, LASTING):
             seconds = (round(float(pose.time[row]), 2) for row in (start, stop - 1))
-            told.append((name.replace("_", " "), *seconds))
-    return sorted(told, key=lambda doubt: (doubt[1], doubt[0]))
+            spans.append((name.replace("_", " "), *seconds))
+    return sorted(spans, key=lambda doubt: (doubt[1], doubt[0]))

@@ -1,5 +1,4 @@
-"""Weight files of la2ds_models: downloaded when a network needs them or before, listed, and
-checked.
+"""Download, list and check the weight files of la2ds_models.
 
 Exceptions of la2ds_models become errors that a user can act on.
 """
@@ -38,19 +37,28 @@ def report_to(progress: Progress) -> Iterator[None]:
 
 
 def fetch_weights(name: str) -> Path:
-    """Local path of the weights of a zoo entry, as `obtain_weights`; a download is reported to
-    whom `report_to` names."""
+    """Return the local path of the weights of a zoo entry, as `obtain_weights`; `report_to` says
+    who gets the progress of a download."""
     return obtain_weights(name, _reporter)[0]
 
 
 def obtain_weights(name: str, progress: Progress, *, offline: bool = False) -> tuple[Path, str]:
-    """Local path of the weights of a zoo entry, downloaded if they are missing, and a text that
-    says where they are or came from.
+    """Return the local path of weights, downloaded if they are missing, and where they came from.
 
-    progress: told size, licence and source before a download begins, then the bytes.
+    Parameters
+    ----------
+    name
+        A zoo entry.
+    progress
+        Gets a note with size, licence and target before a download begins, then the bytes.
+    offline
+        Ask no server.
 
-    Raises UserError: exit 6 naming file, hash, sources, target path and the alternatives; exit 7 if
-    the folder is full or cannot be written.
+    Raises
+    ------
+    UserError
+        Exit 6 with file, hash, sources, target path and the alternatives; exit 7 if the folder is
+        full or cannot be written.
     """
     from la2ds_models.download import obtain
 
@@ -64,7 +72,7 @@ def obtain_weights(name: str, progress: Progress, *, offline: bool = False) -> t
 
 
 def existing_file(name: str, what: str = "model file") -> Path:
-    """The path of a file that the user named. Raises UserError (exit 3) if it does not exist."""
+    """Return the path of a file that the user named. Raises UserError (exit 3) if it is missing."""
     path = Path(name)
     if not path.is_file():
         raise Unreadable(f"no such {what}: {name}", hint="check the spelling of the path")
@@ -72,10 +80,10 @@ def existing_file(name: str, what: str = "model file") -> Path:
 
 
 def weights_identity(name: str) -> str:
-    """The name and the start of the sha256 of a zoo entry, or all of it for a bundled file.
+    """Return the name of a zoo entry with the start of its sha256, all of it for a bundled file.
 
-    Reads no large file. It uses eight digits, which every publisher states, so the identity stays
-    the same when more of a hash becomes known.
+    Reads no large file. It uses eight digits, which every publisher states, so that the identity
+    stays the same when more of a hash becomes known.
     """
     entry = weight_files.zoo()[name]
     digest = (
@@ -87,13 +95,12 @@ def weights_identity(name: str) -> str:
 
 
 def megabytes(size: int) -> str:
-    """A file size for people; `size unknown` for 0."""
+    """Return a file size for people; `size unknown` for 0."""
     return f"{size / 1e6:.1f} MB" if size else "size unknown"
 
 
 class _ByteBar:
-    """Shows a download's (bytes done, bytes in total) on a Progress; announces it at the first
-    call."""
+    """Shows a download's (bytes done, bytes in total) on a Progress, after a note at its start."""
 
     def __init__(self, name: str, progress: Progress) -> None:
         self._name = name
@@ -103,7 +110,7 @@ class _ByteBar:
     def __call__(self, done: int, total: int) -> None:
         if self._done < 0:
             self._announce(done, total)
-        if self._done < 0 or done < self._done:  # the first call, or a server that began again
+        if self._done < 0 or done < self._done:  # the first call, or the server started again
             self._progress.begin(self._name, total or None)
             self._done = 0
         self._progress.advance(done - self._done)
@@ -131,7 +138,7 @@ def _user_error(name: str, error: WeightError) -> UserError:
 
 
 def missing_hint(entry: WeightFile) -> str:
-    """Every way to continue without the file of an entry, one per line."""
+    """Return every way to continue without the file of an entry, one per line."""
     pull = f"la2ds models pull {entry.name}, here or on a machine with network access"
     first = f"{pull} (la2ds --offline asks no server); or by hand:"
     lines = [first if entry.verifiable else "by hand, if you trust the source:"]
@@ -159,18 +166,18 @@ def _labelled(label: str, values: tuple[str, ...] | list[str]) -> list[str]:
 
 
 def list_weights() -> list[tuple[WeightFile, Path | None]]:
-    """Every known weight file and its path, None if it is not on this machine; no file is read."""
+    """Return every weight file with its path, None if it is not on this machine; reads no file."""
     return [(entry, weight_files.present(entry)) for entry in weight_files.zoo().values()]
 
 
 def pull(
     names: Sequence[str], progress: Progress = SILENT, *, offline: bool = False
 ) -> list[ItemResult]:
-    """Download the weights `names`, or check that they are here; one result per name, in order, and
-    one for each further file that they need. Its message says where the file is or came from.
+    """Download the weights `names`, or check that they are here.
 
-    Raises UserError: an unknown name (exit 2, before any download), a folder that is full or cannot
-    be written (exit 7; finished files are kept).
+    Returns one result per name, in order, with the path and origin of the file as its message, and
+    one for each further file that they need. Raises UserError: an unknown name (exit 2, before any
+    download), a folder that is full or cannot be written (exit 7; finished files are kept).
     """
     needed = [name for entry in _entries(names) for name in (entry.name, *entry.needs)]
     results = []
@@ -188,7 +195,7 @@ def pull(
 
 
 def pull_exit_code(results: Sequence[ItemResult]) -> ExitCode:
-    """0 if all weights are here, 8 if some are not, 6 if none is."""
+    """Return 0 if all weights are here, 8 if some are missing, 6 if all are."""
     usable = sum(result.usable for result in results)
     if usable == len(results):
         return ExitCode.OK
@@ -196,13 +203,13 @@ def pull_exit_code(results: Sequence[ItemResult]) -> ExitCode:
 
 
 def _entries(names: Iterable[str]) -> list[WeightFile]:
-    """The entries of `names`, each once. Raises UserError (exit 2) for an unknown name."""
-    known = weight_files.zoo()
+    """Return the entries of `names`, each once. Raises UserError (exit 2) for an unknown name."""
+    entries = weight_files.zoo()
     for name in names:
-        if name not in known:
-            close = get_close_matches(name, known, n=1)
+        if name not in entries:
+            close = get_close_matches(name, entries, n=1)
             guess = f"did you mean {close[0]}? " if close else ""
             raise UserError(
-                f"no weights are called '{name}'", hint=f"{guess}known: {', '.join(known)}"
+                f"no weights are called '{name}'", hint=f"{guess}known: {', '.join(entries)}"
             )
-    return [known[name] for name in dict.fromkeys(names)]
+    return [entries[name] for name in dict.fromkeys(names)]

@@ -1,4 +1,4 @@
-"""Video files opened, decoded and written by FFmpeg, and the errors if this fails."""
+"""Open, decode and write video files by FFmpeg, with clear errors."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from la2ds_cli.video.media_files import MOST_PIXELS, is_video_file, unreadable
 if TYPE_CHECKING:
     import av
 
-# Errors of a disk or of a connection to it; no demuxer was seen to give them for a damaged file.
+# Errors of a disk or of a connection to it; no known demuxer raises them for a damaged file.
 _OF_THE_DISK = frozenset(
     {errno.EIO, errno.ENXIO, errno.ENODEV, errno.ETIMEDOUT, errno.ENOTCONN, errno.EACCES}
     | ({errno.ESTALE} if hasattr(errno, "ESTALE") else set())
 )
 _FALLBACK_FPS = 25.0  # only if neither the container nor the codec gives a rate
 _CONVERT = "ffmpeg -i {name} -c:v libx264 -pix_fmt yuv420p converted.mp4"
-# Without "file:" a colon in the name would be read as a protocol. FFmpeg's own default keeps it
-# from opening media that a QuickTime file refers to elsewhere.
+# Without "file:" a colon in the name would be read as a protocol. By FFmpeg's own default, media
+# that a QuickTime file refers to elsewhere are not opened.
 _ACCESS = {"protocol_whitelist": "file"}
 # FFmpeg's messages about files that are not videos -> clearer ones.
 _CLEARER = {
     "End of file": "it holds no frames",
     "Invalid data found when processing input": "it is not a video, or its start is damaged",
 }
-_BT709, _LIMITED = 1, 1  # FFmpeg's numbers
+_BT709, _LIMITED = 1, 1  # FFmpeg's codes
 
 
 @contextmanager
@@ -47,11 +47,8 @@ def open_container(path: str | os.PathLike[str]) -> Iterator[tuple[Any, Any]]:
     """Open a video, and yield its container and its first real video stream with the decoder ready.
 
     The bytes of the file decide which demuxer reads it (file_kind.py), and no other file is opened.
-
-    Raises
-    ------
-    UserError : V001 not readable as a video, V002 empty, V004 no video stream, V005 unsupported
-        codec, V006 no such file (all exit 3)
+    Raises UserError (exit 3): V001 not readable as a video, V002 empty, V004 no video stream, V005
+    unsupported codec, V006 no such file.
     """
     import av
     from av.error import FFmpegError
@@ -149,7 +146,7 @@ def _video_stream(container: Any, name: str) -> Any:
 
 
 def decode(container: Any, stream: Any, path: str | os.PathLike[str]) -> Iterator[av.VideoFrame]:
-    """Every frame that can be decoded; damaged packets are skipped, whatever FFmpeg calls them.
+    """Yield every frame that can be decoded; damaged packets are skipped, whatever the error.
 
     Raises UserError (exit 3): V001 if frames need more memory than is available or the file cannot
     be read, V005 for a codec that is not supported.
@@ -162,13 +159,13 @@ def decode(container: Any, stream: Any, path: str | os.PathLike[str]) -> Iterato
                 yield from packet.decode()
             except (error.DecoderNotFoundError, error.PatchWelcomeError) as cause:
                 raise _unsupported(os.fspath(path), stream.codec_context.name) from cause
-            except MemoryError as cause:  # FFmpeg's own is one, too
+            except MemoryError as cause:  # FFmpeg's own memory error is a subclass
                 raise _too_large(os.fspath(path)) from cause
             except (error.FFmpegError, OSError, ValueError):
                 continue
-    except (error.FFmpegError, OSError, ValueError) as cause:  # the container itself ends here
+    except (error.FFmpegError, OSError, ValueError) as cause:  # the container cannot be read on
         if getattr(cause, "errno", None) in _OF_THE_DISK:
-            # The file may be whole: a shorter clip must not be taken for it, now or later.
+            # The file may be complete, so a shorter clip must not be stored in its place.
             message = f"{os.fspath(path)} cannot be read: {os.strerror(cause.errno)}"  # pyright: ignore
             hint = "check the disk or the connection to it, then run the same command again"
             raise unreadable(message, hint, "V001") from cause
@@ -184,15 +181,16 @@ def _flush(stream: Any) -> Iterator[av.VideoFrame]:
         return
 
 
-USUAL = 240  # packets by which the usual rate is measured
-_FEW = 8  # packets that do not show it
-_OTHER_RATE = 0.1  # share by which the mean rate may differ from it, as rounded times do
-_NEAR = 0.5  # share by which steps differ that are of one rate
+USUAL = 240  # packets that measure the usual rate
+_FEW = 8  # fewer steps do not show it
+_OTHER_RATE = 0.1  # share by which the mean rate may differ from it, since times are rounded
+_NEAR = 0.5  # share by which steps of one rate may differ
 
 
 def usual_rate(container: Any, stream: Any) -> float:
-    """Frames per second of most frames: the `frame_rate`, unless the times of the next frames show
-    that the camera paused, or lost frames. Reads on in the container, without decoding."""
+    """Return the frames per second of most frames: the `frame_rate`, unless the times of the next
+    frames show that the camera paused or lost frames. Reads on in the container, without decoding.
+    """
     from av.error import FFmpegError
 
     times, rate = list[int](), frame_rate(stream)
@@ -212,17 +210,18 @@ def usual_rate(container: Any, stream: Any) -> float:
 
 
 def frame_rate(stream: Any) -> float:
-    """Nominal frames per second: the mean rate of the container or, if all its frames lie within
-    one, that of the stream."""
-    own = stream.codec_context.framerate or stream.guessed_rate or stream.base_rate or _FALLBACK_FPS
+    """Return the nominal frames per second: the mean rate of the container or, if all frames have
+    about one time, the rate of the stream."""
+    rate = stream.codec_context.framerate or stream.guessed_rate or stream.base_rate
+    rate = rate or _FALLBACK_FPS
     lasts = float((stream.duration or 0) * (stream.time_base or 0))
-    if stream.frames > 2 and 0 < lasts * own < 1.5:
-        return float(own)
-    return float(stream.average_rate or own)
+    if stream.frames > 2 and 0 < lasts * rate < 1.5:
+        return float(rate)
+    return float(stream.average_rate or rate)
 
 
 def stream_duration(container: Any, stream: Any) -> float:
-    """Seconds of the video stream; 0 if only the length of all streams together is known."""
+    """Return the seconds of the video stream; 0 if only the length of all streams is known."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     tag = re.fullmatch(
@@ -230,7 +229,7 @@ def stream_duration(container: Any, stream: Any) -> float:
     )  # Matroska
     if tag:
         seconds = 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3])
-        # FFmpeg stores the time of the end. mkvmerge stores the length, beside other statistics.
+        # FFmpeg stores the end time. mkvmerge stores the length, with other statistics.
         if any(name.startswith("_STATISTICS") for name in stream.metadata):
             return seconds
         return max(seconds - float((stream.start_time or 0) * (stream.time_base or 0)), 0.0)
@@ -238,7 +237,7 @@ def stream_duration(container: Any, stream: Any) -> float:
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """The reason why a file cannot be opened, for the user."""
+    """Return the reason why a file cannot be opened, for the user."""
     try:
         with path.open("rb") as handle:
             head = handle.read(12)
@@ -273,12 +272,24 @@ def write_video(
     fps: float,
     check: Callable[[Path], None] = lambda _: None,
 ) -> None:
-    """Write RGB frames (H, W, 3) as H.264, or MPEG-4 part 2 if H.264 is not built in.
+    """Write RGB frames (H, W, 3) as H.264, or as MPEG-4 part 2 if H.264 is not built in.
 
     The file is written atomically; the same frames give the same bytes. Odd sides get one black row
-    or column, which 4:2:0 colour needs. check: called with the path just before a file there is
-    replaced; it raises to keep that file.
-    Raises ValueError without frames, and UserError (exit 7) if the file cannot be written.
+    or column, which 4:2:0 colour needs.
+
+    Parameters
+    ----------
+    path, frames, fps
+        The file, its frames (H, W, 3) uint8 RGB of one size, and frames per second.
+    check
+        Called with the path just before a file there is replaced; raises to keep that file.
+
+    Raises
+    ------
+    ValueError
+        Without frames.
+    UserError
+        Exit 7 if the file cannot be written.
     """
     target = Path(path)
     try:
@@ -306,9 +317,9 @@ def _encode(name: str, frames: Iterable[NDArray[np.uint8]], fps: float) -> None:
                 stream = container.add_stream(codec, rate=rate, options=options)
                 stream.height, stream.width = padded.shape[:2]
                 stream.pix_fmt = "yuv420p"
-                # Tagged, because players guess the colours of an untagged stream by its size.
+                # Players guess the colours of an untagged stream by its size.
                 context = stream.codec_context
-                context.thread_count = 1  # with more, or other code for each CPU, the bytes vary
+                context.thread_count = 1  # with more threads, the bytes vary
                 context.colorspace = context.color_primaries = context.color_trc = _BT709
                 context.color_range = _LIMITED
             picture = av.VideoFrame.from_ndarray(padded, format="rgb24").reformat(

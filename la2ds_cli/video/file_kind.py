@@ -1,9 +1,8 @@
-"""What a file is, decided by its first bytes before FFmpeg or Pillow opens it.
+"""The kind of a file, decided by its first bytes before FFmpeg or Pillow opens it.
 
 FFmpeg guesses the format of a file and has demuxers for lists, which open the files that the list
-names: one of these could be a pipe that is waited for, or any file that the user may read. So it is
-given the demuxer for what the bytes say, and only one of those below, none of which opens a second
-file.
+names: one of these could be an endless pipe, or any file that the user may read. So the demuxer is
+chosen here by the bytes, from those below, none of which opens a second file.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ from __future__ import annotations
 import re
 from enum import Enum, auto
 
-LONGEST_HEAD = 1 << 13  # bytes that decide
+LONGEST_HEAD = 1 << 13  # bytes that are read to decide
 
 
 class Kind(Enum):
-    """What the bytes of a file are."""
+    """The kind of a file by its bytes."""
 
     VIDEO = auto()
     IMAGE = auto()
@@ -48,7 +47,7 @@ _VIDEOS = {
     rb"nut/multimedia container\x00": "nut",
     rb"\.RMF": "rm",
     rb"\x1f\x07\x00[\x3f\xbf]": "dv",
-    # A recording may begin inside a packet, and each packet of a camera has four bytes more.
+    # A recording may begin inside a packet, and packets of cameras have four extra bytes.
     rb".{0,207}?(?:\x47.{187}){4}\x47": "mpegts",
     rb".{0,207}?(?:\x47.{191}){4}\x47": "mpegts",
     rb".{0,207}?(?:\x47.{203}){4}\x47": "mpegts",
@@ -63,15 +62,13 @@ _OTHERS = {
 }
 _VIDEO_STARTS = [(re.compile(start, re.DOTALL), name) for start, name in _VIDEOS.items()]
 _OTHER_STARTS = [(re.compile(start, re.DOTALL), kind) for start, kind in _OTHERS.items()]
-_TEXT = re.compile(rb"[^\x00-\x08\x0e-\x1a\x1c-\x1f]+")  # as text has it, in any encoding of bytes
+_TEXT = re.compile(rb"[^\x00-\x08\x0e-\x1a\x1c-\x1f]+")  # bytes of text, in any encoding of bytes
 
 
 def kind_of(head: bytes) -> tuple[Kind, str]:
-    """Return what a file is, and FFmpeg's demuxer for a video (otherwise empty).
+    """Return the kind of a file, and FFmpeg's demuxer if it is a video, else an empty text.
 
-    Parameters
-    ----------
-    head : the first LONGEST_HEAD bytes of the file, or all of a shorter one
+    head: the first LONGEST_HEAD bytes of the file, or all of a shorter one.
     """
     for start, name in _VIDEO_STARTS:
         if start.match(head):

@@ -1,5 +1,5 @@
-"""Decoded frames as upright 8-bit sRGB images with square pixels: display matrices of videos, turns
-of the user, colours, HDR."""
+"""Convert decoded frames to upright 8-bit sRGB images with square pixels: display matrices, turns
+that the user asks for, colours, HDR."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 # AVColorSpace -> the number of its matrix in swscale. Others are guessed from the size.
 _MATRIX = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _BT709, _BT601 = 1, 5
-_MOST_ASPECT = 4  # of a pixel; anamorphic film has 2. What is stretched more is a damaged number
+_MOST_ASPECT = 4  # of a pixel; anamorphic film has 2, larger values are damaged
 
 
 class FrameConverter:
-    """Turns the frames of one stream into images.
+    """Converts the frames of one stream to images.
 
     All images have the size of the first, since joints are pixels of one picture: where the size
-    changes inside the stream, frames are scaled to it. The display matrix is that of the first
-    frame, because PyAV keeps every frame alive whose side data was read. aspect: width of a pixel
-    divided by its height; 1 if the file gives a value that no camera has.
+    changes inside the stream, frames are scaled. The display matrix is that of the first frame,
+    because PyAV keeps every frame alive whose side data was read. aspect: width of a pixel divided
+    by its height; a value that no camera has counts as 1.
     """
 
     def __init__(self, first: av.VideoFrame, aspect: Fraction | None) -> None:
@@ -53,7 +53,7 @@ class FrameConverter:
         self._reformatter: Any = VideoReformatter()
 
     def image(self, frame: av.VideoFrame) -> Image:
-        """Image (H, W, 3) uint8 RGB of a frame."""
+        """Return the image (H, W, 3) uint8 RGB of a frame."""
         transfer = _TRANSFER.get(frame.color_trc)
         rgb: Any = self._reformatter.reformat(
             frame,
@@ -68,12 +68,12 @@ class FrameConverter:
 
 
 def hdr_name(frame: av.VideoFrame) -> str:
-    """`PQ`, `HLG`, or empty for standard dynamic range."""
+    """Return `PQ`, `HLG`, or empty for standard dynamic range."""
     return _TRANSFER.get(frame.color_trc, "")
 
 
 def _colour_matrix(frame: av.VideoFrame) -> int | None:
-    """swscale's number of the matrix of a YUV frame.
+    """Return swscale's number of the colour matrix of a YUV frame.
 
     Untagged video is read as in players, BT.709 from HD on; swscale would always use BT.601.
     """
@@ -86,7 +86,8 @@ def _colour_matrix(frame: av.VideoFrame) -> int | None:
 
 
 def display_matrix(frame: av.VideoFrame) -> Matrix:
-    """(a, b, c, d) of x' = a x + c y, y' = b x + d y in sign; identity without a matrix."""
+    """Return (a, b, c, d) of x' = a x + c y, y' = b x + d y, of which only signs matter; identity
+    without a matrix."""
     side_data: Any = frame.side_data
     data = side_data.get("DISPLAYMATRIX")
     if data is None:
@@ -96,7 +97,7 @@ def display_matrix(frame: av.VideoFrame) -> Matrix:
 
 
 def orient(image: Image, matrix: Matrix) -> Image:
-    """image (H, W, 3) rotated and mirrored by a display matrix, to the nearest quarter turn.
+    """Rotate and mirror image (H, W, 3) by a display matrix, to the nearest quarter turn.
 
     matrix: (a, b, c, d) with x' = a x + c y and y' = b x + d y (ISO/IEC 14496-12, x right, y
     down); only signs and the larger pair matter.
@@ -117,12 +118,12 @@ def orient(image: Image, matrix: Matrix) -> Image:
 
 
 def turn(image: Image, rotate: int, mirror: bool) -> Image:
-    """image (H, W, 3) rotated clockwise by `rotate` (0, 90, 180, 270), then mirrored left-right."""
+    """Rotate image (H, W, 3) clockwise by `rotate` (0, 90, 180, 270), then mirror left-right."""
     a, b, c, d = _TURNS[rotate]
     return orient(image, (-a, b, -c, d) if mirror else (a, b, c, d))
 
 
-# --- HDR video, whose primaries are those of BT.2020, to 8-bit sRGB, in numpy and lookup tables ---
+# --- HDR video with primaries of BT.2020 to 8-bit sRGB, in numpy and lookup tables ----------------
 
 Transfer = Literal["PQ", "HLG"]
 
@@ -133,9 +134,9 @@ _FLOAT = NDArray[np.float64]
 _TOP = 65535
 # For 16 bits swscale scales limited range to 255 * 256, not to 65535.
 SIGNAL_TOP = 65280
-_ROWS = 64  # converted at once: they fit in the processor's cache
+_ROWS = 64  # converted at once, so that they fit in the processor's cache
 
-# Linear light of BT.2020 in that of BT.709 (Report ITU-R BT.2407, 2.2), and its luminance.
+# From linear light of BT.2020 to BT.709 (Report ITU-R BT.2407, 2.2), and to luminance.
 _TO_BT709 = np.array(
     [
         (1.660491002, -0.587641139, -0.072849863),
@@ -147,7 +148,7 @@ _LUMINANCE = np.array([0.262700212, 0.677998072, 0.059301716], np.float32)
 
 
 def pq_to_nits(signal: _FLOAT) -> _FLOAT:
-    """Nits of a PQ signal in [0, 1] (ST 2084, EOTF)."""
+    """Return the nits of a PQ signal in [0, 1] (ST 2084, EOTF)."""
     power = np.power(np.asarray(signal, np.float64), 1 / 78.84375)
     return 10000 * np.power(
         np.maximum(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power), 1 / 0.1593017578125
@@ -155,20 +156,20 @@ def pq_to_nits(signal: _FLOAT) -> _FLOAT:
 
 
 def nits_to_pq(nits: _FLOAT) -> _FLOAT:
-    """PQ signal of nits in [0, 10000] (ST 2084, inverse EOTF)."""
+    """Return the PQ signal of nits in [0, 10000] (ST 2084, inverse EOTF)."""
     power = np.power(np.asarray(nits, np.float64) / 10000, 0.1593017578125)
     return np.power((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power), 78.84375)
 
 
 def hlg_to_light(signal: _FLOAT) -> _FLOAT:
-    """Scene light in [0, 1] of an HLG signal in [0, 1] (BT.2100, inverse OETF)."""
+    """Return the scene light in [0, 1] of an HLG signal in [0, 1] (BT.2100, inverse OETF)."""
     signal = np.asarray(signal, np.float64)
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     return np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
 
 
 def tone_curve(nits: _FLOAT) -> _FLOAT:
-    """Nits in [0, WHITE] shown for nits in [0, PEAK]: BT.2390 EETF with black at 0.
+    """Return the nits in [0, WHITE] shown for nits in [0, PEAK]: BT.2390 EETF with black at 0.
 
     Below the knee it is the identity; above it a Hermite spline in the PQ signal leads to WHITE.
     """
@@ -186,7 +187,7 @@ def tone_curve(nits: _FLOAT) -> _FLOAT:
 
 
 def linear_to_srgb(light: _FLOAT) -> _FLOAT:
-    """sRGB signal in [0, 1] of linear light in [0, 1] (IEC 61966-2-1)."""
+    """Return the sRGB signal in [0, 1] of linear light in [0, 1] (IEC 61966-2-1)."""
     light = np.asarray(light, np.float64)
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
 
@@ -207,7 +208,7 @@ class ToneMap:
         self._gain = gain.astype(np.float32) if transfer == "HLG" else None
 
     def __call__(self, signal: NDArray[np.uint16]) -> Image:
-        """Image (H, W, 3) uint8 sRGB of signal (H, W, 3) uint16, SIGNAL_TOP = full signal."""
+        """Convert signal (H, W, 3) uint16, SIGNAL_TOP = full, to image (H, W, 3) uint8 sRGB."""
         image = np.empty(signal.shape, np.uint8)
         for top in range(0, len(signal), _ROWS):
             image[top : top + _ROWS] = self._rows(signal[top : top + _ROWS])
@@ -227,5 +228,5 @@ class ToneMap:
 
 @cache
 def get_tone_map(transfer: Transfer) -> ToneMap:
-    """The tone map of a kind of signal, computed once."""
+    """Return the tone map of a kind of signal, computed once."""
     return ToneMap(transfer)

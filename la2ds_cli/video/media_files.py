@@ -1,4 +1,4 @@
-"""Which files are videos and images, their natural order, and folders of images that are clips.
+"""Recognise videos, images and folders of images, sort them, and read images.
 
 Images are decoded by Pillow; EXIF orientation is applied. All images of a folder must have the same
 size.
@@ -20,14 +20,14 @@ from la2ds_cli.core.clip import VIDEO_SUFFIXES
 from la2ds_cli.core.errors import Unreadable, UserError
 from la2ds_cli.video.frame_conversion import Image
 
-MOST_PIXELS = 1 << 27  # of a frame: 16384 x 8192, 400 MB as RGB; four times an 8K video
-_ANIMATED = {".webp", ".png"}  # still or animated; FFmpeg decodes the latter
-_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # Pillow hands PostScript to Ghostscript
+MOST_PIXELS = 1 << 27  # per frame: 16384 x 8192, 400 MB as RGB; four times an 8K video
+_ANIMATED = {".webp", ".png"}  # still or animated; FFmpeg decodes animated ones
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")  # not PostScript, which runs Ghostscript
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
 
 def is_video_file(path: Path) -> bool:
-    """Whether a path names a video, by its suffix and, for WebP and PNG, by being animated."""
+    """Return whether a path is a video: by its suffix, or an animated WebP or PNG."""
     suffix = path.suffix.lower()
     if path.name.startswith(".") or suffix not in VIDEO_SUFFIXES | _ANIMATED:
         return False
@@ -35,7 +35,7 @@ def is_video_file(path: Path) -> bool:
 
 
 def is_image_file(path: Path) -> bool:
-    """Whether a path names a still image."""
+    """Return whether a path is a still image."""
     suffix = path.suffix.lower()
     if path.name.startswith(".") or suffix not in IMAGE_SUFFIXES:
         return False
@@ -43,8 +43,8 @@ def is_image_file(path: Path) -> bool:
 
 
 def is_animation(path: Path) -> bool:
-    """Whether a file is an animated WebP (by its flag) or PNG (by its chunk acTL before the first
-    picture), whatever its suffix."""
+    """Return whether a file is an animated WebP (by its flag) or PNG (by a chunk acTL before the
+    first picture), whatever its suffix."""
     try:
         with path.open("rb") as handle:
             head = handle.read(1 << 12)
@@ -57,13 +57,13 @@ def is_animation(path: Path) -> bool:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The images directly in a folder, in natural order."""
+    """Return the images directly in a folder, in natural order."""
     names = [entry.name for entry in folder.iterdir() if is_image_file(entry)]
     return [folder / name for name in natural_order(names)]
 
 
 def content_digest(path: Path) -> str:
-    """SHA-256 of a file, or of the names and contents of a folder of images."""
+    """Return the SHA-256 of a file, or of the names and contents of a folder of images."""
     if path.is_file():
         return artifact.file_digest(path)
     digest = hashlib.sha256()
@@ -73,7 +73,7 @@ def content_digest(path: Path) -> str:
 
 
 def is_image_folder(path: str | os.PathLike[str]) -> bool:
-    """Whether a folder directly contains images and no video."""
+    """Return whether a folder directly contains images and no video."""
     try:
         entries = list(Path(path).iterdir())
     except OSError:  # not a folder, or not readable
@@ -82,8 +82,8 @@ def is_image_folder(path: str | os.PathLike[str]) -> bool:
 
 
 def natural_order(names: Iterable[str]) -> list[str]:
-    """Sorted with numbers by value: clip2 before clip10. Names that differ only in case or zeros
-    are in the order of their letters, whatever order the file system lists them in."""
+    """Sort names with numbers by value: clip2 before clip10. Names that differ only in case or
+    zeros are sorted by their characters, so that the order is always the same."""
 
     def key(name: str) -> tuple[list[tuple[bool, int, str]], str]:
         parts = re.findall(r"\d+|\D+", name)
@@ -94,7 +94,7 @@ def natural_order(names: Iterable[str]) -> list[str]:
 
 
 def ordered(paths: Iterable[Path]) -> list[Path]:
-    """Paths in natural order."""
+    """Sort paths in natural order."""
     return [Path(name) for name in natural_order(map(str, paths))]
 
 
@@ -112,17 +112,12 @@ def refuse_url(name: str) -> None:
 
 
 def unreadable(message: str, hint: str, code: str) -> UserError:
-    """The error for an input that cannot be read (exit 3)."""
+    """Return the error for an input that cannot be read (exit 3)."""
     return Unreadable(message, hint=hint, code=code)
 
 
 def missing_files(names: Sequence[str], also: str = "") -> UserError:
-    """Return the error (exit 3) for files that do not exist, which names all of them.
-
-    Parameters
-    ----------
-    also: to be added to the hint.
-    """
+    """Return the error (exit 3) that names all files that do not exist. also: added to the hint."""
     distinct = list(dict.fromkeys(names))
     what = "no such file" if len(distinct) == 1 else "no such files"
     hint = "; ".join(filter(None, ["check the spelling of the path", also]))
@@ -130,7 +125,7 @@ def missing_files(names: Sequence[str], also: str = "") -> UserError:
 
 
 def require_fps(folder: str | os.PathLike[str], fps: float) -> float:
-    """fps, if the user gave it; raises UserError V010 (exit 2) otherwise."""
+    """Return fps if it is set. Raises UserError V010 (exit 2) for 0."""
     if not fps:
         raise UserError(
             f"{os.fspath(folder)} is a folder of images, and their rate is unknown",
@@ -143,7 +138,7 @@ def require_fps(folder: str | os.PathLike[str], fps: float) -> float:
 def read_images(
     folder: str | os.PathLike[str], fps: float, start: float = 0.0
 ) -> Iterator[tuple[float, Image | None]]:
-    """Seconds and images (H, W, 3) RGB of a folder; None instead of an image before `start`.
+    """Yield the seconds and images (H, W, 3) RGB of a folder; None for images before `start`.
 
     Ends before the first image that cannot be decoded. Raises UserError (exit 3): V012 if that is
     the first one, V011 at the first image of a different size.
@@ -172,8 +167,8 @@ def read_images(
 
 
 def read_image(path: Path) -> Image | None:
-    """Upright image (H, W, 3) uint8 RGB of a file; None if it cannot be decoded, or has more than
-    MOST_PIXELS."""
+    """Read the upright image (H, W, 3) uint8 RGB of a file; None if it cannot be decoded, or has
+    more than MOST_PIXELS."""
     from PIL import Image as PillowImage
     from PIL import ImageOps
 
@@ -182,8 +177,8 @@ def read_image(path: Path) -> Image | None:
             if math.prod(stored.size) > MOST_PIXELS:
                 return None
             image = ImageOps.exif_transpose(stored)
-            if image.mode.startswith("I;16"):  # Pillow would cut the values off
+            if image.mode.startswith("I;16"):  # Pillow would clip the values
                 image = PillowImage.fromarray((np.asarray(image) >> 8).astype(np.uint8))
             return np.array(image.convert("RGB"))
-    except Exception:  # whatever Pillow's many decoders raise for damaged files
+    except Exception:  # Pillow's decoders raise errors of every kind for damaged files
         return None

@@ -1,4 +1,4 @@
-"""A video that plays: a file in real time, or a camera. Frames that come too late are skipped."""
+"""Play a video: a file in real time, or a camera. Frames that come too late are skipped."""
 
 from __future__ import annotations
 
@@ -26,12 +26,11 @@ _SILENT = 5.0  # seconds without a picture after which a camera counts as gone
 def open_player(
     source: str, options: ClipOptions = _AS_IT_IS, *, every_frame: bool = False
 ) -> Player:
-    """A player of a video file, a folder of images, or `camera:N`. options: how a file is read.
-    every_frame: play every frame of a file, each as soon as the previous one is done, not in real
-    time.
+    """Open a player of a video file, a folder of images, or `camera:N`.
 
-    Raises UserError: exit 2 for a URL or a camera without a number, exit 3 for a camera that cannot
-    be opened, and as `probe` for files.
+    options: how a file is read. every_frame: play every frame of a file, each as soon as the
+    previous one is done, not in real time. Raises UserError: exit 2 for a URL or a camera without a
+    number, exit 3 for a camera that cannot be opened, and as `probe` for files.
     """
     if not source.startswith("camera:"):
         return FilePlayer(source, probe(source, options), every_frame, options=options)
@@ -49,7 +48,7 @@ def open_player(
 
 @dataclass
 class FilePlayer:
-    """Plays a file; clock and sleep are those of `time`, and are replaced in tests.
+    """Plays a file. clock, sleep: replaced in tests.
 
     skipped: frames that were skipped because earlier ones took too long.
     """
@@ -63,7 +62,8 @@ class FilePlayer:
     options: ClipOptions = _AS_IT_IS
 
     def frames(self) -> Generator[Frame, None, None]:
-        """A frame is skipped if the next one is already due. Raises UserError as read_frames."""
+        """Yield frames in time; a frame is skipped if the next one is already due. Raises UserError
+        as read_frames."""
         begun, first = None, 0.0
         with closing(read_ahead(read_frames(self.path, self.options), _AHEAD)) as decoded:
             for frame in decoded:
@@ -79,13 +79,13 @@ class FilePlayer:
 
 
 class CameraPlayer:
-    """Plays a camera through OpenCV: always the newest picture. Attributes as of FilePlayer."""
+    """Plays a camera through OpenCV: always the newest picture. Attributes as in FilePlayer."""
 
     def __init__(self, number: int) -> None:
-        """Raises UserError (exit 3) for a camera that cannot be opened."""
+        """Open the camera. Raises UserError (exit 3) if it cannot be opened."""
         import cv2
 
-        with suppress(AttributeError):  # it would say in lines of its own what is said below
+        with suppress(AttributeError):  # the error below replaces the lines of OpenCV
             cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         self._capture = cv2.VideoCapture(number)
         if not self._capture.isOpened():
@@ -95,8 +95,8 @@ class CameraPlayer:
         self.skipped = 0
 
     def frames(self) -> Generator[Frame, None, None]:
-        """Frames until the camera stops. Raises UserError (exit 3) if it gives no pictures at all,
-        or none for _SILENT seconds."""
+        """Yield frames until the camera stops, or gives none for _SILENT seconds. Raises UserError
+        (exit 3) if it gives no pictures at all."""
         newest: Queue[tuple[int, float, Image] | None] = Queue()
         stop = Event()
         reader = Thread(target=self._read, args=(newest, stop), name="camera", daemon=True)
@@ -118,7 +118,7 @@ class CameraPlayer:
             self._capture.release()
 
     def _read(self, newest: Queue[tuple[int, float, Image] | None], stop: Event) -> None:
-        """Put the newest picture, in place of one that nobody has taken, and None at the end."""
+        """Put the newest picture in place of an older one in the queue, and None at the end."""
         import cv2
 
         for count in itertools.count():

@@ -1,4 +1,4 @@
-"""The only decoder: facts about a clip, and its upright frames with their times.
+"""Read clips: the facts about a clip, and its upright frames with their times.
 
 A clip is a video file, an animated GIF or PNG, or a folder of images. Frames come out in
 presentation order, RGB, 8-bit sRGB (HDR tone-mapped), upright (display matrix or EXIF applied) and
@@ -50,7 +50,7 @@ from la2ds_cli.video.source_version import (
 )
 
 _DEFAULTS = ClipOptions()
-_TOLERANCE = 1e-6  # seconds; the time stamp of a frame at 1.2 s may be slightly earlier
+_TOLERANCE = 1e-6  # seconds; the time stamp of a frame at 1.2 s may be slightly smaller
 _Stamped = Iterator[tuple[float, Image | None]]
 
 
@@ -59,10 +59,10 @@ class VideoInfo:
     """Facts declared by the container, checked by decoding the first frame; options are applied.
 
     width, height: of the upright frames, in pixels. fps: nominal frames per second of the real
-    movement. frames_declared: 0 = not declared; of a cut clip, an estimate from the mean rate.
+    movement. frames_declared: 0 = not declared; for a cut clip, an estimate from the mean rate.
     duration: seconds of the real movement, 0 = unknown. codec: FFmpeg's name. hdr: `PQ`, `HLG` or
-    empty. start: time of the first frame in seconds, more than 0 in a file whose sound begins
-    before its picture.
+    empty. start: time of the first frame in seconds, more than 0 if sound begins before the
+    picture.
     """
 
     width: int
@@ -77,7 +77,7 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class Frame:
-    """One decoded frame.
+    """A decoded frame.
 
     index: number of the frame in the cut clip, from 0. time: seconds. image: (H, W, 3) RGB. source:
     number of the frame in the complete file, in presentation order, from 0.
@@ -90,7 +90,7 @@ class Frame:
 
 
 def probe(path: str | os.PathLike[str], options: ClipOptions = _DEFAULTS) -> VideoInfo:
-    """Facts about a clip. Decodes one frame, to be sure that the clip can be decoded.
+    """Return the facts about a clip, after decoding one frame to be sure that this is possible.
 
     Raises UserError: V001 not readable as a video, V002 no frame in it, V004 no video stream, V005
     unsupported codec, V006 no such file, V012 an image that cannot be read (all exit 3); V002
@@ -107,12 +107,24 @@ def read_frames(
     options: ClipOptions = _DEFAULTS,
     wanted: Collection[int] | None = None,
 ) -> Iterator[Frame]:
-    """Upright RGB frames in presentation order, one in memory at a time.
+    """Yield upright RGB frames in presentation order, one in memory at a time.
 
-    wanted: yield only these, by Frame.source. The others are not converted to images, which takes
-    about as long as to decode them. A damaged or truncated clip yields the frames that can be
-    decoded. Raises UserError as `probe`, V002 if no frame can be decoded, and V011 (exit 3) at an
-    image of another size.
+    A damaged or truncated clip yields the frames that can be decoded.
+
+    Parameters
+    ----------
+    path
+        A video file or a folder of images.
+    options
+        How the file is read.
+    wanted
+        Yield only these frames, by Frame.source; others are not converted to images, which takes
+        about as long as decoding. None = all.
+
+    Raises
+    ------
+    UserError
+        As `probe`, V002 if no frame can be decoded, and V011 (exit 3) at an image of another size.
     """
     index, source, time = 0, -1, 0.0
     last = inf if wanted is None else max(wanted, default=-1)
@@ -132,8 +144,8 @@ def read_frames(
 def _stamped(
     path: str | os.PathLike[str], options: ClipOptions, wanted: Collection[int] | None
 ) -> _Stamped:
-    """Seconds and images of all frames; None instead of an image before `options.start`, and of
-    some that are not wanted."""
+    """Yield the seconds and images of all frames; None instead of an image before `options.start`,
+    and for some unwanted frames."""
     refuse_url(os.fspath(path))
     start = options.start - _TOLERANCE
     if is_image_folder(path):
@@ -155,7 +167,7 @@ def _read_video(
 
 
 def _stamp(container: Any, frame: Any) -> float | None:
-    """Seconds of a frame from the start of the file; None without a time stamp."""
+    """Return the seconds of a frame from the start of the file; None without a time stamp."""
     offset = (container.start_time or 0) / 1e6  # in FFmpeg's AV_TIME_BASE, microseconds
     return None if frame.time is None else frame.time - offset
 
@@ -180,7 +192,7 @@ def _probe_video(path: str | os.PathLike[str]) -> VideoInfo:
 
 
 def _image(converter: FrameConverter, frame: Any, path: str | os.PathLike[str]) -> Image:
-    """The image of a frame. Raises UserError (V001) for pixels that cannot be converted."""
+    """Return the image of a frame. Raises UserError (V001) if pixels cannot be converted."""
     from av.error import FFmpegError
 
     try:
@@ -210,7 +222,7 @@ def _with_options(path: str | os.PathLike[str], info: VideoInfo, options: ClipOp
         left = min(options.end, info.start + seconds) - start
         if left <= 0:
             raise _nothing_left(path, options, info)
-        # Rounded down, because the time stamps around the cut are not known yet.
+        # Rounded down, since the time stamps around the cut are not yet known.
         frames, seconds = int(frames * left / seconds), left
     elif options.is_cut:
         frames = 0
@@ -254,11 +266,11 @@ def _nothing_left(
 class FrameClock:
     """Makes time stamps strictly increasing, one frame at a time.
 
-    A missing stamp becomes one frame after the last; a stamp that is repeated or slightly too early
+    A missing stamp becomes one frame after the last. A stamp that is repeated or slightly too early
     becomes half a frame after it, so that the next good stamp fits again, and a whole frame if it
-    is repeated once more (one stamp for all); a jump back of more than a second (joined
-    recordings), or ahead by more than a clip may last (damaged stamps), shifts all stamps that
-    follow.
+    is repeated once more (one stamp for all). A jump back of more than a second (joined
+    recordings), or ahead by more than a clip may last (damaged stamps), shifts all following
+    stamps.
     """
 
     def __init__(self, fps: float) -> None:
@@ -269,7 +281,7 @@ class FrameClock:
         self.shift = 0.0
 
     def tick(self, stamp: float | None) -> float:
-        """Seconds of the next frame, given its stamp in seconds (None = no stamp)."""
+        """Return the seconds of the next frame from its stamp in seconds (None = no stamp)."""
         self.repeated = self.repeated + 1 if stamp is not None and stamp == self.stamp else 0
         self.stamp = stamp
         if self.last is None:
@@ -285,7 +297,7 @@ class FrameClock:
         return time
 
 
-# --- the video of a clip of a project, read with the options of the clip -------------------------
+# --- the video of a clip in a project ------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -293,7 +305,7 @@ class VideoFile:
     """A video file or a folder of images, and the options of its clip.
 
     Frame.source of its frames is the `frame` of a pose sequence; Frame.index is the row, unless the
-    sequence was resampled. version: what the file held when it was found, None = not known.
+    sequence was resampled. version: of the file when it was found, None = unknown.
     """
 
     path: Path
@@ -301,19 +313,19 @@ class VideoFile:
     version: SourceVersion | None = None
 
     def frames(self, wanted: Collection[int] | None = None) -> Iterator[Frame]:
-        """Upright frames of the clip, one in memory at a time; wanted: as for read_frames."""
+        """Yield upright frames of the clip, as read_frames."""
         return read_frames(self.path, self.options, wanted)
 
     def verify(self) -> None:
-        """Check, before pictures of the file are stored, that they show what it held when it was
-        found. Raises SourceChanged."""
+        """Check that the file has not changed since it was found, before pictures of it are stored.
+        Raises SourceChanged."""
         if self.version is not None:
             self.version.verified()
 
 
 def video_file(project: StoredProject, video: Video) -> VideoFile | None:
-    """The file with a clip's frames; None if it no longer exists, has changed, or has no pictures,
-    such as the file that the poses were imported from."""
+    """Return the file with a clip's frames; None if it no longer exists, has changed, or has no
+    pictures, such as a file from which poses were imported."""
     path = project.source(video)
     if not (is_video_file(path) or is_image_folder(path)):
         return None
@@ -329,9 +341,11 @@ def video_file(project: StoredProject, video: Video) -> VideoFile | None:
 def has_changed(
     project: StoredProject, video: Video, header: tuple[Recipe, Mapping[str, Any]] | None = None
 ) -> bool:
-    """Whether a clip's video exists with another content than its poses were made from. Hashed only
-    if its stamp differs from the one in the file of poses. header: of that file, None = not read
-    yet."""
+    """Return whether a clip's video exists with other content than its poses were made from.
+
+    It is hashed only if its stamp differs from the one in the file of poses. header: of that file,
+    None = not read yet.
+    """
     try:
         recipe, facts = header or artifact.read_header(project.pose_path(video.id))
         if recipe.inputs.get("video") != video.sha256:
@@ -340,7 +354,7 @@ def has_changed(
         return not has_content(project.source(video), video.sha256, stamp)
     except SourceChanged:
         return True
-    except (OSError, UserError):  # reading it will say what is wrong
+    except (OSError, UserError):  # reading the video will say what is wrong
         return False
 
 
@@ -350,7 +364,7 @@ Item = TypeVar("Item")
 
 
 def read_ahead(frames: Iterator[Item], depth: int) -> Generator[Item, None, None]:
-    """The same frames, decoded by a thread up to `depth` frames ahead of the consumer."""
+    """Yield the same frames, decoded by a thread up to `depth` frames ahead of the consumer."""
     waiting: Queue[Item | BaseException | None] = Queue(maxsize=depth)
     stop = Event()
 
@@ -368,7 +382,7 @@ def read_ahead(frames: Iterator[Item], depth: int) -> Generator[Item, None, None
                 if stop.is_set():
                     return
             offer(None)
-        except BaseException as error:  # raised again where the frames are consumed
+        except BaseException as error:  # raised again in the consumer's thread
             offer(error)
 
     worker = Thread(target=work, name="decode", daemon=True)

@@ -1,9 +1,9 @@
-"""Which version of a source was read, so that a file that changes meanwhile is noticed.
+"""The version of a source that was read, so that a change of the file meanwhile is noticed.
 
-What is computed from a video, a folder of images or a file of poses takes time, and is stored with
+Work on a video, a folder of images or a file of poses takes time, and its results are stored with
 the digest of the source. `read_version` hashes the source before it is read, and `verified`
 compares it after reading and before anything is stored. If the stamp of the file is the same, so is
-its content; if it differs, as that of a copy does, the content is compared.
+its content; if it differs, as for a copy, the content is compared.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from pathlib import Path
 from la2ds_cli.core.errors import Unreadable
 from la2ds_cli.video.media_files import content_digest
 
-_TICK = 2 * 10**7  # ns: within a tick of the clock of a file system, two changes look like one
-_TRIES = 3  # to hash a file that does not change meanwhile
+_TICK = 2 * 10**7  # ns; two changes within a clock tick of the file system look like one
+_TRIES = 3  # to hash a file without a change meanwhile
 
 
 class SourceChanged(Unreadable):
-    """V014 (exit 3): a source is no longer what it was when its reading began."""
+    """V014 (exit 3): a source has changed since its reading began."""
 
     def __init__(self, path: Path, what: str = "changed while it was read") -> None:
         super().__init__(
@@ -39,8 +39,7 @@ class SourceChanged(Unreadable):
 class SourceVersion:
     """The content that a file or a folder of images had when it was hashed.
 
-    path: resolved. digest: as of content_digest. stamp: as of read_stamp, from before it was
-    hashed.
+    path: resolved. digest: by content_digest. stamp: by read_stamp, from before it was hashed.
     """
 
     path: Path
@@ -48,13 +47,8 @@ class SourceVersion:
     stamp: str
 
     def verified(self) -> SourceVersion:
-        """Return the version with the stamp of now, if the source still has this content.
-
-        Raises
-        ------
-        SourceChanged
-            It has another content, is gone, or cannot be read.
-        """
+        """Return the version with the current stamp, if the source still has this content. Raises
+        SourceChanged if it has other content, is gone, or cannot be read."""
         try:
             stamp = read_stamp(self.path)
             now = self if stamp == self.stamp else _version_at(self.path, stamp)
@@ -68,19 +62,10 @@ class SourceVersion:
 
 
 def read_version(path: Path) -> SourceVersion:
-    """Hash a source that nothing changes meanwhile.
+    """Hash a source, again if it changes meanwhile, and return its version.
 
-    Parameters
-    ----------
-    path
-        A file or a folder of images; links are resolved once.
-
-    Raises
-    ------
-    SourceChanged
-        It changes each time while it is hashed.
-    OSError
-        It cannot be read.
+    path: a file or a folder of images; links are resolved once. Raises SourceChanged if it changes
+    each time while it is hashed, and OSError if it cannot be read.
     """
     path = path.resolve()
     for _ in range(_TRIES):
@@ -92,8 +77,10 @@ def read_version(path: Path) -> SourceVersion:
 
 
 def has_content(path: Path, digest: str, stamp: str = "") -> bool:
-    """Return whether a source has a content. It is hashed only if its stamp differs from the one
-    that it had with this content, and once in a process.
+    """Return whether a source has the content with this digest.
+
+    It is hashed only if its stamp differs from `stamp`, which it had with this content, and once in
+    a process.
 
     Raises SourceChanged and OSError as `read_version`.
     """
@@ -109,21 +96,10 @@ def _version_at(path: Path, stamp: str) -> SourceVersion:
 def read_stamp(path: Path, *, below: bool = False) -> str:
     """Return 16 hex digits that differ whenever a file, or a file of a folder, has been changed.
 
-    They come from the number, the size and the times of each file, which other files do not share.
-    The number of the disk is left out: it changes when a disk is connected again. If a file has
-    just been changed, the call waits until a further change shows.
-
-    Parameters
-    ----------
-    path
-        A file, or a folder, of which the files directly in it count.
-    below
-        Whether the files of its subfolders count too.
-
-    Raises
-    ------
-    OSError
-        The path does not exist or cannot be read.
+    They come from the inode, the size and the times of each file. The number of the disk is left
+    out: it changes when a disk is connected again. If a file has just been changed, the call waits
+    until a further change would show. below: whether files in subfolders of a folder count, too.
+    Raises OSError if the path does not exist or cannot be read.
     """
     states = [*_states(path, below)]
     latest = max((max(state.st_mtime_ns, state.st_ctime_ns) for _, state in states), default=0)

@@ -109,9 +109,9 @@ def test_of_several_people_the_best_scored_is_taken(root: Path, project: StoredP
     ("annotation", "said"),
     [
         ([{"label": "spin", "segment": [5, 5]}], "should have a label, its first frame"),
-        ([{"label": "spin", "segment": [5]}], "has another form than in this format"),
+        ([{"label": "spin", "segment": [5]}], "does not follow the format"),
         ([{"segment": [1, 4]}], "has no 'label'"),
-        (7, "has another form than in this format"),
+        (7, "does not follow the format"),
         (
             [{"label": "spin", "segment": [0, 4]}, {"label": "pick up", "segment": [3, 6]}],
             "'spin' (0 to 4) and 'pick up' (3 to 6) overlap",
@@ -133,7 +133,7 @@ def test_a_scan_whose_segments_are_wrong_fails_alone(
     [
         ("{", "it is not JSON"),
         ('{"people": [{}]}', "has no 'pose_keypoints_2d'"),
-        ('{"people": [{"pose_keypoints_2d": ["a"]}]}', "has another form than in this format"),
+        ('{"people": [{"pose_keypoints_2d": ["a"]}]}', "does not follow the format"),
         ('{"people": [{"pose_keypoints_2d": [1, 2, 3]}]}', "different numbers of joints: [1, 17]"),
     ],
 )

@@ -115,7 +115,7 @@ def test_boxes_are_fitted_to_the_frames(tmp_path, boxes):
     ("changed", "message"),
     [
         ({"x": np.ones((4, 12))}, r"expected x, y, visibility \(frames, 13\)"),
-        ({"x": "text"}, "the file has another form"),
+        ({"x": "text"}, "the file does not follow the format"),
         ({"boxes": 9}, r"expected bbox \(4, 4\)"),
         ({"dimensions": 1j}, "'dimensions'"),
         ({"dimensions": [-480, 640, 4]}, "dimensions of"),

@@ -110,7 +110,7 @@ def test_overlapping_phases_and_other_skeletons_are_refused(tmp_path: Path) -> N
     pose = sequence(warped_phase(40, 0))
     row = next(r for r in project.phases_path.read_text().splitlines() if r.startswith("test2,0,"))
     relabel(project, row, f"{row}\ntest2,2,5,begin")
-    refusal(project, "of video test2, 'begin'")
+    refusal(project, "video test2: 'begin'")
     hand = replace(pose, xy=pose.xy[:, [0] * 21], score=pose.score[:, [0] * 21], skeleton="hand21")
     add_sequence(project, "hand", hand, "train")
     refusal(project, "hand21")

@@ -71,9 +71,9 @@ def _images(**changed: float) -> Callable[[Any], object]:
         ("coco-json", lambda d: d["annotations"][1].update(keypoints=[1, 2, 3]), "I002",
          r"different numbers of joints: \[1, 17\]"),
         ("coco-json", lambda d: d["annotations"][1]["keypoints"].__setitem__(4, "x"), "I001",
-         "annotation 1 has another form .* 'x'"),
+         "annotation 1 does not follow the format.* 'x'"),
         ("coco-json", lambda d: d["annotations"][1].update(bbox=[1, 2]), "I001",
-         "annotation 1 has another form .* unpack"),
+         "annotation 1 does not follow the format.* unpack"),
         ("coco-json", lambda d: d["annotations"][1].update(image_id=77), "I003",
          "annotation 1: its image 77 is not listed"),
         ("coco-json", lambda d: d["images"][1].update(file_name="img/0.jpg"), "I003",
@@ -99,7 +99,7 @@ def _images(**changed: float) -> Callable[[Any], object]:
         ("mmpose-json", lambda d: d[-1].update(frame_id=10**12), "I003", "is not a frame number"),
         ("wide-csv", _set(2, 0, "0"), "I003", "row 3: frame 0 comes after frame 0"),
         ("wide-csv", _set(2, 1, "0"), "I003", "times of its frames do not increase"),
-        ("wide-csv", _set(2, 3, "?"), "I001", r"row 3 has another form .* '\?'"),
+        ("wide-csv", _set(2, 3, "?"), "I001", r"row 3 does not follow the format.* '\?'"),
         ("wide-csv", lambda rows: rows[2].append("1"), "I001", "row 3: it has 54 columns"),
         ("wide-csv", lambda rows: rows.__setitem__(0, ["a"] * 53), "I002", "no columns <joint>_x"),
         ("wide-csv", lambda rows: rows.__delitem__(slice(1, None)), "I001", "no rows below"),
@@ -113,8 +113,8 @@ def _images(**changed: float) -> Callable[[Any], object]:
         ("trc", _set(2, 4, "mm"), "I001", "it is 2D in mm, not in pixels"),
         ("trc", _set(6, 4, "12"), "I001", "not 2D"),
         ("trc", _set(3, 0, "Frame"), "I001", "does not name Frame#"),
-        ("trc", lambda rows: rows.__delitem__(slice(2, None)), "I001", "the header has another"),
-        ("trc", _set(2, 0, "fast"), "I001", "the header has another form .* 'fast'"),
+        ("trc", lambda rows: rows.__delitem__(slice(2, None)), "I001", "header does not follow"),
+        ("trc", _set(2, 0, "fast"), "I001", "the header does not follow the format.* 'fast'"),
     ],
 )  # fmt: skip
 def test_a_file_fails_alone_with_its_reason(
@@ -143,10 +143,10 @@ def test_a_file_fails_alone_with_its_reason(
         (b"\xff\xfe\x00", "not a text file"),
         (b"{", "it is not JSON"),
         (b"[" * 100_000, "nested too deeply"),
-        (b'"text"', "another form"),
+        (b'"text"', "does not follow the format"),
         (b"[]", "has a person|list of results"),
         (b"{}", "the document has no 'i"),
-        (b"[1, 2]", "another form|list of results"),
+        (b"[1, 2]", "does not follow the format|list of results"),
     ],
 )
 @pytest.mark.parametrize("name", ["coco-json", "mmpose-json"])
@@ -167,10 +167,15 @@ THIRD = "clip_000000000003"
     ("file", "content", "code", "said"),
     [
         (THIRD, "{", "I001", "not JSON"),
-        (THIRD, "[]", "I001", "keypoints.json has another form"),
+        (THIRD, "[]", "I001", "keypoints.json does not follow the format"),
         (THIRD, "{}", "I001", "no 'people'"),
         (THIRD, {"people": [{"pose_keypoints_2d": [1, 2]}]}, "I001", "size 2 into"),
-        (THIRD, {"people": [{"pose_keypoints_2d": {"a": 1}}]}, "I001", "another form"),
+        (
+            THIRD,
+            {"people": [{"pose_keypoints_2d": {"a": 1}}]},
+            "I001",
+            "does not follow the format",
+        ),
         ("clip_3", openpose_frame([]), "I003", "frame 3 appears twice"),
     ],
 )

@@ -275,7 +275,7 @@ GOOD: dict[str, Any] = {
 DOUBTS = [["right arm", 1.2, 1.7], ["right arm", 2.5, 3.0]]
 WEAK: dict[str, tuple[dict[str, Any], str]] = {
     "V003": ({"truncated": True, "seconds": 3.5}, "decoded 100 frames, 3.5 s of the 4.0 s"),
-    "V013": ({"seconds_declared": 0.04}, "100 frames all have the time of one"),
+    "V013": ({"seconds_declared": 0.04}, "100 frames all have the same time"),
     "V031": ({"turned": 0.85}, "--rotate 270"),
     "V021": ({"ambiguous": True, "margin": 0.1}, "margin 0.10"),
     "V022": ({"coverage": 0.49}, "49%"),
@@ -312,9 +312,7 @@ def test_the_most_serious_comes_first_and_all_are_named() -> None:
 def test_a_person_who_is_lost_for_long_is_said() -> None:
     (weakness,) = verdict({**GOOD, "coverage": 0.69, "longest_gap": 4.5})
     assert weakness.code == "V022"
-    assert weakness.message == (
-        "the subject is seen in 69% of the frames, nobody is followed for 4.5 s"
-    )
+    assert weakness.message == ("the subject is seen in 69% of the frames, but lost for 4.5 s")
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_urls_are_refused() -> None:
 # --- folders of images ------------------------------------------------------------------
 
 
-def said(names: str) -> frozenset[str]:
+def given(names: str) -> frozenset[str]:
     return frozenset(names.split())
 
 
@@ -124,10 +124,17 @@ def test_tables_among_the_paths(folder: Path) -> None:
     found = collect_entries([ten, str(folder / "*.csv"), ten], {"rotate": 90})
     two, deep = str(folder / "clip2.MP4"), str(folder / "deep" / "er" / "clip1.mov")
     assert found == [
-        Entry(ten, ClipOptions(rotate=90), said=said("rotate")),
-        Entry(two, ClipOptions(start=1, end=2, rotate=90), "auto", said=said("start end rotate")),
-        Entry(two, ClipOptions(start=2, end=3, rotate=180), "2", said=said("start end rotate")),
-        Entry(deep, ClipOptions(rotate=90), said=said("rotate")),
+        Entry(ten, ClipOptions(rotate=90), explicit=given("rotate")),
+        Entry(
+            two,
+            ClipOptions(start=1, end=2, rotate=90),
+            "auto",
+            explicit=given("start end rotate"),
+        ),
+        Entry(
+            two, ClipOptions(start=2, end=3, rotate=180), "2", explicit=given("start end rotate")
+        ),
+        Entry(deep, ClipOptions(rotate=90), explicit=given("rotate")),
     ]
 
 
@@ -173,14 +180,14 @@ def test_every_column(tmp_path: Path) -> None:
             "3",
             "anna",
             "train",
-            said=said("start end rotate mirror slowmo"),
+            explicit=given("start end rotate mirror slowmo"),
         ),
-        Entry(str(tmp_path / "frames/мяч"), ClipOptions(fps=25), said=said("mirror fps")),
+        Entry(str(tmp_path / "frames/мяч"), ClipOptions(fps=25), explicit=given("mirror fps")),
         Entry(
             str(tmp_path / "caf\udce9.mp4"),
             ClipOptions(end=2, rotate=270, mirror=True),
             split="test",
-            said=said("end rotate mirror"),
+            explicit=given("end rotate mirror"),
         ),
     ]
 

@@ -123,7 +123,7 @@ def test_frames_that_all_have_one_time_are_taken_at_the_rate_of_the_stream(
     project = StoredProject.create(tmp_path / "project")
     (result,) = extract_poses(project, [str(path)], EVERY, ExtractOptions())
     assert (result.status, result.code) == ("degraded", "V013")
-    assert "60 frames all have the time of one; they count as 30" in result.message
+    assert "60 frames all have the same time; the rate of the stream, 30" in result.message
     pose, _ = project.read_pose(result.video)
     assert pose.fps == 30
     np.testing.assert_allclose(np.diff(pose.time)[1:], 1 / 30)

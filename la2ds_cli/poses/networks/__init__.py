@@ -1,4 +1,4 @@
-"""Networks that find people (detectors) and their joints (pose networks). A file for each package
+"""Networks that find people (detectors) and their joints (pose networks), one file for each package
 that runs them; a new file is a new plugin.
 
 A file declares `POSES` and `DETECTORS`, literal tuples of the names that it serves, or `SUFFIXES`,
@@ -13,9 +13,8 @@ unchanged (a name, `name:more` or a file):
         device is `auto`, `cpu` or `cuda`; config is a PosesConfig (batch size); pose is the pose
         network of the run, for detectors that find people through their joints
 
-Heavy imports go inside these functions. A module of your own with the same works as a dotted name.
-
-Below: what several of these files share, from batches to crops and heatmaps.
+Heavy imports go inside these functions. A module of your own with the same functions can be named
+by its dotted name. Below: code that several of these files share, from batches to heatmaps.
 """
 
 from __future__ import annotations
@@ -38,12 +37,12 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.video.reader import Image
 
-# What the setting `auto` means by the device. HRNet-W32 is the more accurate on COCO; without a GPU
-# BlazePose takes a tenth of its time: 10 against 113 ms of one core for a person of a frame.
+# The meaning of the setting `auto` by device. HRNet-W32 is more accurate on COCO; without a GPU,
+# BlazePose takes a tenth of its time: 10 against 113 ms of one core for a person in a frame.
 AUTO_POSE = {"cuda": "hrnet-w32-msra", "cpu": "blazepose"}
 AUTO_DETECTOR = {"cuda": "fasterrcnn", "cpu": "fasterrcnn-mobilenet"}  # with most pose networks
-_BLAZEPOSE = "blazepose"  # which finds people, too, on any device
-# Crops, where none is set: a CPU gains nothing from more, and a chunk has 16 frames (chunks.py).
+_BLAZEPOSE = "blazepose"  # also finds people, on any device
+# Default number of crops: a CPU gains nothing from more, and a chunk has 16 frames (chunks.py).
 BATCH_SIZE = {"cpu": 4, "cuda": 16}
 
 Item = TypeVar("Item")
@@ -51,60 +50,66 @@ Joints = tuple[FloatArray, FloatArray, FloatArray]  # xy, score, world
 
 
 class PoseBackend(Protocol):
-    """What extraction needs from a pose network.
+    """A pose network as the extraction uses it.
 
-    One that starts from the frame before also has `tracker() -> PoseTracker`, which is then asked
-    for one object for each person of a clip.
+    A network that starts from the previous frame also has `tracker() -> PoseTracker`, called once
+    for each person of a clip.
     """
 
     @property
     def skeleton(self) -> str:
-        """Name of the skeleton (la2ds_cli.core.skeleton) that orders the joints."""
+        """Name of the skeleton (core/skeleton.py) that gives the order of the joints."""
         ...
 
     @property
     def device(self) -> str:
-        """`cpu` or `cuda`: where it actually runs."""
+        """`cpu` or `cuda`, where the network runs."""
         ...
 
     def estimate(self, images: Sequence[Image], boxes: FloatArray) -> Joints:
-        """Joints of the person in boxes[i] (n, 4) xyxy of images[i], (H, W, 3) uint8 RGB.
+        """Estimate the joints of one person in each image. Called from several threads at once.
 
-        Called from several threads at once.
+        Parameters
+        ----------
+        images
+            n images (H, W, 3) uint8 RGB.
+        boxes
+            (n, 4) xyxy pixels: the person in each image.
 
-        Returns xy (n, K, 2) in pixels of the image, score (n, K) in [0, 1], and world (n, K, 3):
-        metres about the body's root as PoseSequence.world, NaN = not known; (n, 0, 3) from a
-        network without depth.
+        Returns
+        -------
+        xy (n, K, 2) in pixels of the image, score (n, K) in [0, 1], and world (n, K, 3): metres
+        about the body's root as PoseSequence.world, NaN = unknown; (n, 0, 3) without depth.
         """
         ...
 
 
 class PoseTracker(Protocol):
-    """One person in one clip, for a network that starts from the previous frame."""
+    """Follows one person in a clip, with a network that starts from the previous frame."""
 
     def reset(self) -> None:
         """Announce that the next frame does not follow the previous one."""
         ...
 
     def estimate(self, images: Sequence[Image], boxes: FloatArray) -> Joints:
-        """As PoseBackend.estimate, for consecutive frames; there may be none."""
+        """Estimate as PoseBackend.estimate, for consecutive frames; there may be none."""
         ...
 
 
 class Detector(Protocol):
-    """What extraction needs from a person detector."""
+    """A person detector as the extraction uses it."""
 
     def detect(self, images: Sequence[Image]) -> list[FloatArray]:
-        """For each image (H, W, 3) uint8 RGB the boxes (n, 5) float32 of people: x1 y1 x2 y2 in
-        pixels of the image and the score in [0, 1], low scores included.
+        """Return the people in each image (H, W, 3) uint8 RGB, as boxes (n, 5) float32.
 
-        Called from several threads at once.
+        A row is x1 y1 x2 y2 in pixels and the score in [0, 1], low scores included. Called from
+        several threads at once.
         """
         ...
 
 
 def no_joints(people: int, joints: int, *, depth: bool = False) -> Joints:
-    """The arrays of PoseBackend.estimate for nobody found: zeros, and NaN metres."""
+    """Return the arrays of PoseBackend.estimate for nobody found: zeros, and NaN metres."""
     xy, score = np.zeros((people, joints, 2), np.float32), np.zeros((people, joints), np.float32)
     return xy, score, np.full((people, joints if depth else 0, 3), np.nan, np.float32)
 
@@ -112,17 +117,16 @@ def no_joints(people: int, joints: int, *, depth: bool = False) -> Joints:
 def in_batches(
     images: Sequence[Image], detect: Callable[[Sequence[Image]], list[FloatArray]], device: str
 ) -> list[FloatArray]:
-    """What `detect` finds in all images, which it gets eight at a time on `cuda` and one by one on
-    `cpu`."""
-    together = 8 if device == "cuda" else 1
-    starts = range(0, len(images), together)
-    return [boxes for at in starts for boxes in detect(images[at : at + together])]
+    """Apply `detect` to all images, eight at a time on `cuda` and one by one on `cpu`."""
+    size = 8 if device == "cuda" else 1
+    starts = range(0, len(images), size)
+    return [boxes for start in starts for boxes in detect(images[start : start + size])]
 
 
 @contextmanager
 def gpu_memory(count: int) -> Iterator[None]:
-    """Context of a network's work on `count` pictures. Raises UserError (exit 6) if the GPU has no
-    room for them."""
+    """Context for running a network on `count` pictures. Raises UserError (exit 6) if the GPU lacks
+    memory."""
     import torch
 
     try:
@@ -135,12 +139,11 @@ def gpu_memory(count: int) -> Iterator[None]:
 
 
 class Instances(Generic[Item]):
-    """Instances of a network that handles one call at a time: as many as there are concurrent
-    calls, made when first needed. They stay when the threads that called them end.
+    """Instances of a network that handles one call at a time, one for each concurrent call.
 
-    make: an instance that uses so many threads of its own, 1 or another power of two up to
-    `most_threads`. A call that runs alone shares the cores with nobody, so it gets more of them.
-    The output must not depend on their number.
+    They are made when first needed, and stay when the calling threads end. make: returns an
+    instance that uses this number of threads, a power of two up to `most_threads`. A call that runs
+    alone gets more threads. The output must not depend on their number.
     """
 
     def __init__(self, make: Callable[[int], Item], most_threads: int = 1) -> None:
@@ -151,7 +154,7 @@ class Instances(Generic[Item]):
 
     @contextmanager
     def borrow(self) -> Iterator[Item]:
-        """An instance for exclusive use within the block; not used again if the block raises."""
+        """Lend an instance for exclusive use within the block; dropped if the block raises."""
         with self._lock:
             self._lent += 1
             share = max(1, min(self._most, available_cores() // self._lent))
@@ -168,27 +171,29 @@ class Instances(Generic[Item]):
 
 
 def pose_name(setting: str, device: DeviceName) -> str:
-    """What `auto` means on this device; any other setting is itself."""
+    """Return the pose network of a setting; `auto` depends on the device."""
     return AUTO_POSE[device_type(device)] if setting == "auto" else setting
 
 
 def detector_name(setting: str, device: DeviceName, pose: str) -> str:
-    """What `auto` means on this device, with a pose network; any other setting is itself."""
+    """Return the detector of a setting; `auto` depends on the device and the pose network."""
     if setting != "auto":
         return setting
     return _BLAZEPOSE if pose.startswith(_BLAZEPOSE) else AUTO_DETECTOR[device_type(device)]
 
 
 def pose_identities(setting: str) -> tuple[str, ...]:
-    """Cache identities that satisfy the setting: `auto` accepts poses by any network that it can
-    mean, so that a project stays current on a machine of the other kind. UserError as
-    `resolve_pose`."""
+    """Return the cache identities that satisfy a setting.
+
+    `auto` accepts poses by any network that it can mean, so that a project stays current on a
+    machine of the other kind. Raises UserError as `resolve_pose`.
+    """
     names = AUTO_POSE.values() if setting == "auto" else (setting,)
     return tuple(_plugin("POSES", name).pose_identity(name) for name in names)
 
 
 def detector_identities(setting: str) -> tuple[str, ...]:
-    """As `pose_identities`, for detectors."""
+    """Return the cache identities that satisfy a setting, as `pose_identities`."""
     names = (*AUTO_DETECTOR.values(), _BLAZEPOSE) if setting == "auto" else (setting,)
     return tuple(_plugin("DETECTORS", name).detector_identity(name) for name in names)
 
@@ -196,9 +201,9 @@ def detector_identities(setting: str) -> tuple[str, ...]:
 def resolve_pose(
     name_or_file: str, device: DeviceName = "auto", config: PosesConfig | None = None
 ) -> PoseBackend:
-    """The pose network of a name other than `auto`, of a model file, or of a dotted module.
+    """Build the pose network of a name other than `auto`, a model file, or a dotted module.
 
-    Raises UserError: unknown name (exit 2) with the known ones, missing file (exit 3), a model of
+    Raises UserError: unknown name (exit 2) with a list of names, missing file (exit 3), a model of
     another interface (exit 5), missing weights or device (exit 6).
     """
     config = config or PosesConfig()
@@ -211,7 +216,7 @@ def resolve_pose(
 def resolve_detector(
     name_or_file: str, device: DeviceName, pose: PoseBackend, config: PosesConfig | None = None
 ) -> Detector:
-    """The detector of a setting, as `resolve_pose`."""
+    """Build the detector of a setting, as `resolve_pose`."""
     plugin = _plugin("DETECTORS", name_or_file)
     return plugin.build_detector(name_or_file, device, config or PosesConfig(), pose)
 
@@ -222,18 +227,18 @@ def _plugin(kind: Literal["POSES", "DETECTORS"], setting: str) -> ModuleType:
     return load_plugin(__name__, setting=setting, what=what, hint=hint, declared=kind)
 
 
-# --- top-down pose estimation: person box to crop, any network, and heatmaps to joints ------------
+# --- top-down pose estimation: from box to crop, network, heatmaps and joints ---------------------
 #
 # Crops and cells follow the convention of the published HRNet code (Xiao et al., ECCV 2018; Sun et
 # al., CVPR 2019): the centre of a box is at (W/2, H/2) of the network input, and heatmap cell
 # (u, v) represents the input pixel (stride u, stride v).
 
 PADDING = 1.25  # crop side over box side, as in the published training code
-GREY = 114  # around a picture, as detectors see it in training
+GREY = 114  # fills the rest of the input, as in the training of detectors
 
 
 def crop_matrix(box: FloatArray, input_size: tuple[int, int]) -> FloatArray:
-    """Affine (2, 3) float64 from image pixels to input pixels for box (4,) xyxy.
+    """Return the affine (2, 3) float64 from image pixels to input pixels for box (4,) xyxy.
 
     input_size: (H, W). The box is widened to the aspect of the input, never narrowed, and grown by
     PADDING; there is no rotation.
@@ -248,7 +253,7 @@ def crop_matrix(box: FloatArray, input_size: tuple[int, int]) -> FloatArray:
 
 
 def cut_out(image: Image, matrix: FloatArray, size: tuple[int, int], border: int = 0) -> Image:
-    """The crop of size (H, W) that a `crop_matrix` makes; border: grey outside the image."""
+    """Return the crop of size (H, W) by a `crop_matrix`. border: grey value outside the image."""
     import cv2
 
     height, width = size
@@ -258,7 +263,7 @@ def cut_out(image: Image, matrix: FloatArray, size: tuple[int, int], border: int
 
 
 def to_image(xy: FloatArray, matrix: FloatArray) -> FloatArray:
-    """Input pixels xy (n, K, 2) back to image pixels by the inverses of matrix (n, 2, 3)."""
+    """Map input pixels xy (n, K, 2) to image pixels by the inverses of matrix (n, 2, 3)."""
     linear, shift = matrix[:, :, :2], matrix[:, :, 2]
     return np.einsum("nij,nkj->nki", np.linalg.inv(linear), xy - shift[:, None])
 
@@ -266,11 +271,11 @@ def to_image(xy: FloatArray, matrix: FloatArray) -> FloatArray:
 def decode_heatmaps(
     heatmap: FloatArray, input_size: tuple[int, int]
 ) -> tuple[FloatArray, FloatArray]:
-    """Joints of heatmap (n, K, H/s, W/s): xy (n, K, 2) in input pixels and score (n, K) in [0, 1].
+    """Return joints xy (n, K, 2) in input pixels and scores (n, K) from heatmap (n, K, H/s, W/s).
 
-    The highest cell, moved a quarter cell towards its higher neighbour on each axis (Newell et al.,
-    ECCV 2016). A map without a positive value shows no joint: it scores 0 and gives the cell
-    (-1, -1), as in the published decoder.
+    A joint is the highest cell, moved a quarter cell towards its higher neighbour on each axis
+    (Newell et al., ECCV 2016). A map without a positive value shows no joint: it scores 0 and gives
+    the cell (-1, -1), as in the published decoder. Scores are in [0, 1].
     """
     n, joints, height, width = heatmap.shape
     maps = heatmap.reshape(n * joints, height, width)
@@ -283,8 +288,8 @@ def decode_heatmaps(
 
 
 def _quarter_offset(maps: FloatArray, x: IntArray, y: IntArray) -> FloatArray:
-    """(m, 2) of maps (m, H, W) around (x, y). The asymmetric margins of the published decoder are
-    kept, so that both give the same joints."""
+    """Return the offsets (m, 2) in maps (m, H, W) at (x, y). The asymmetric margins of the
+    published decoder are kept, so that both give the same joints."""
     _, height, width = maps.shape
     row = np.arange(len(maps))
     left, right = np.maximum(x - 1, 0), np.minimum(x + 1, width - 1)
@@ -303,10 +308,10 @@ _STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class TopDownBackend:
-    """A pose backend around `forward`.
+    """A pose backend around a network that gives heatmaps.
 
-    forward: from (n, 3, H, W) float32, normalised RGB, to heatmaps (n, K, H/s, W/s). input_size:
-    (H, W). skeleton: name that orders the K joints. device: where it was built to run. batch_size:
+    forward: maps (n, 3, H, W) float32, normalised RGB, to heatmaps (n, K, H/s, W/s). input_size:
+    (H, W). skeleton: its name, for the order of the K joints. device: where it runs. batch_size:
     crops per forward pass.
 
     A batch is always full: it is padded with copies of its last crop. The last bits of a network's
@@ -321,7 +326,7 @@ class TopDownBackend:
     batch_size: int = 16
 
     def estimate(self, images: Sequence[Image], boxes: FloatArray) -> Joints:
-        """As PoseBackend.estimate."""
+        """Estimate as PoseBackend.estimate."""
         xy, score, world = no_joints(len(boxes), len(get_skeleton(self.skeleton).joints))
         for start in range(0, len(boxes), self.batch_size):
             part = slice(start, start + self.batch_size)
@@ -329,13 +334,13 @@ class TopDownBackend:
             crop = self._crops(images[part], matrix)
             padding = np.repeat(crop[-1:], self.batch_size - len(crop), axis=0)
             output = self.forward(np.concatenate([crop, padding]))
-            pixel, certain = decode_heatmaps(output, self.input_size)
-            xy[part] = to_image(pixel[: len(crop)], matrix)
-            score[part] = certain[: len(crop)]
+            joints, joint_score = decode_heatmaps(output, self.input_size)
+            xy[part] = to_image(joints[: len(crop)], matrix)
+            score[part] = joint_score[: len(crop)]
         return xy, score, world
 
     def _crops(self, images: Sequence[Image], matrix: FloatArray) -> FloatArray:
-        """Normalised crops (n, 3, H, W) float32; pixels outside an image are black."""
+        """Return normalised crops (n, 3, H, W) float32; pixels outside an image are black."""
         pairs = zip(images, matrix, strict=True)
         cut = np.stack([cut_out(image, m, self.input_size) for image, m in pairs])
         mean, std = np.array(_MEAN, np.float32), np.array(_STD, np.float32)
@@ -346,10 +351,11 @@ class TopDownBackend:
 def letterbox(
     image: Image, size: tuple[int, int], *, area: bool = True
 ) -> tuple[Image, FloatArray, FloatArray]:
-    """Image scaled into (H, W) with its aspect kept, on grey; the scale and the shift, (x, y) each.
+    """Scale an image into (H, W) on grey, with its aspect; return it, the scale and the shift.
 
-    The scales differ a little, since both sides are rounded to whole pixels. area: average the
-    pixels of a larger image, which hides no detail; otherwise interpolate between the nearest.
+    Scale and shift are (x, y); the two scales differ a little, since both sides are rounded to
+    whole pixels. area: average the pixels of a larger image, which loses no detail; otherwise
+    interpolate between the nearest.
     """
     import cv2
 

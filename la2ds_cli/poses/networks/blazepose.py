@@ -3,8 +3,8 @@
 that reads 33 landmarks, feet and hands among them, from a square rotated with the body, in pixels
 and in metres.
 
-Everything around the two networks works as in MediaPipe 0.10.21 on the CPU, and the landmarks equal
-its own to a fraction of a pixel; pixels are as there, x times the width of the image.
+All code around the two networks works as in MediaPipe 0.10.21 on the CPU, and the landmarks agree
+to a fraction of a pixel; as there, a pixel coordinate is x times the width of the image.
 
 `blazepose` is the full model; `blazepose-lite` and `blazepose-heavy` are the other two. As a
 detector it sees the frame at 224 x 224 pixels, so people must fill a large part of it.
@@ -32,45 +32,43 @@ from la2ds_cli.video.reader import Image
 POSES = ("blazepose", "blazepose-lite", "blazepose-heavy")
 DETECTORS = ("blazepose",)
 
-DETECTOR = "blazepose-detector"  # its entry in the list of weights
+DETECTOR = "blazepose-detector"  # entry in the list of weights
 _VERSION = 1  # raised when the same networks give other joints
-_MOST_THREADS = 4  # of a call; the output is the same with any number
-_PADDING = 1.25  # side of the square that is searched over that of the box
-_VISIBLE = 0.5  # landmarks less visible than this are guesses that may lie far off
-_BOX_MARGIN = (
-    0.05  # of a person's box, share of the longer side; hands, feet and face are landmarks
-)
-_MOST_PEOPLE = 5  # of a frame, best first; each costs a pass of the landmark network
+_MOST_THREADS = 4  # per call; the output is the same with any number
+_PADDING = 1.25  # side of the searched square over that of the box
+_VISIBLE = 0.5  # landmarks less visible than this are guesses that may be far off
+_BOX_MARGIN = 0.05  # share of the longer side; small, since hands, feet and face are landmarks
+_MOST_PEOPLE = 5  # per frame, best first; each costs a pass of the landmark network
 _SAME = 0.6  # intersection over union from which two boxes are one person
 
 LANDMARKS = 33  # in the order of the skeleton mediapipe33
 LEAST_DETECTION = 0.5  # score of a person, MediaPipe's own default
-LEAST_PRESENCE = 0.5  # probability that a person is in the crop at all, likewise
+LEAST_PRESENCE = 0.5  # probability that a person is in the crop, MediaPipe's own default
 
 _DETECTOR_SIZE, _SIZE = 224, 256  # pixels of the two inputs
 _GRIDS = ((28, 2), (14, 2), (7, 6))  # cells of a side, and anchors in each
 _OVERLAP = 0.3  # intersection over union from which two boxes are one person
-_CLIP = 100.0  # logits are cut here before the sigmoid
+_CLIP = 100.0  # logits are clipped to this before the sigmoid
 _MARGIN = 1.25  # side of the crop over the diameter of the circle around the body
 _ALL = 39  # landmarks of the network; the last four are not used
 _AXIS = slice(LANDMARKS, LANDMARKS + 2)  # mid-hip, and a point of that circle
 _AROUND = 4  # cells on each side of a landmark that refine it
-_LEAST_CELL = 0.5  # of the highest of these cells, below which the heatmap is not believed
+_LEAST_CELL = 0.5  # if the highest of these cells is lower, the heatmap is ignored
 
 
 def pose_identity(name: str) -> str:
-    """The name and the digests of the two networks."""
+    """Return the name and the digests of the two networks."""
     detector = weights_identity(DETECTOR).partition(":")[2]
     return f"{weights_identity(name)}:{detector}:{_VERSION}"
 
 
 def detector_identity(name: str) -> str:
-    """As the pose network: the boxes are those around its landmarks."""
+    """Return the identity of the pose network, since boxes are made from its landmarks."""
     return pose_identity(name)
 
 
 def build_pose(name: str, device: DeviceName, config: PosesConfig) -> BlazePoseBackend:
-    """The pose network. Raises UserError (exit 6) for missing weights or CUDA."""
+    """Build the pose network. Raises UserError (exit 6) for missing weights or CUDA."""
     if device == "cuda":
         raise Unavailable(
             "blazepose runs only on the CPU",
@@ -83,7 +81,7 @@ def build_pose(name: str, device: DeviceName, config: PosesConfig) -> BlazePoseB
 def build_detector(
     name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend
 ) -> BlazePoseDetector:
-    """The detector, with the networks of the pose network if that is BlazePose, too.
+    """Build the detector, with the networks of the pose network if that is BlazePose, too.
 
     Raises UserError (exit 6) for missing weights.
     """
@@ -92,7 +90,7 @@ def build_detector(
 
 
 def open_networks(name: str = "blazepose") -> Instances[BlazePose]:
-    """The networks of a setting for any number of threads, opened once to check them."""
+    """Return the networks of a setting for any number of threads; one is opened to check them."""
     landmarks = fetch_weights(name)
     make = partial(BlazePose, fetch_weights(DETECTOR), landmarks)
     networks = Instances(make, most_threads=_MOST_THREADS)
@@ -101,7 +99,7 @@ def open_networks(name: str = "blazepose") -> Instances[BlazePose]:
 
 
 class BlazePoseBackend:
-    """Joints of the person in a box, or with `tracker` of one person from frame to frame."""
+    """Estimates the joints of the person in a box or, with `tracker`, from frame to frame."""
 
     skeleton = "mediapipe33"
     device = "cpu"
@@ -110,20 +108,22 @@ class BlazePoseBackend:
         self.networks = networks
 
     def estimate(self, images: Sequence[Image], boxes: FloatArray) -> Joints:
-        """As PoseBackend.estimate; every image is treated as a still. score is the mean of
-        BlazePose's visibility and presence: about a half for a hidden joint, 0 outside the image
-        and if nobody is found."""
+        """Estimate as PoseBackend.estimate; every image is treated as a still.
+
+        score is the mean of BlazePose's visibility and presence: about a half for a hidden joint, 0
+        outside the image and if nobody is found.
+        """
         with self.networks.borrow() as network:
             return _estimates(images, boxes, lambda image, box: find(network, image, box))
 
     def tracker(self) -> BlazePoseTracker:
-        """An estimator of one person's joints in consecutive frames."""
+        """Return an estimator of one person's joints in consecutive frames."""
         return BlazePoseTracker(self.networks)
 
 
 class BlazePoseTracker:
-    """Looks for the person where the landmarks of the previous frame were. If these are outside the
-    box of the frame, or show nobody, it looks for the person in the box."""
+    """Looks for the person around the landmarks of the previous frame, or in the box of the frame
+    if the landmarks are outside it or show nobody."""
 
     def __init__(self, networks: Instances[BlazePose]) -> None:
         self._networks = networks
@@ -135,7 +135,7 @@ class BlazePoseTracker:
         self._steady = SteadyAxis()
 
     def estimate(self, images: Sequence[Image], boxes: FloatArray) -> Joints:
-        """As BlazePoseBackend.estimate, for consecutive frames."""
+        """Estimate as BlazePoseBackend.estimate, for consecutive frames."""
         with self._networks.borrow() as network:
             return _estimates(images, boxes, lambda image, box: self._next(network, image, box))
 
@@ -150,7 +150,7 @@ class BlazePoseTracker:
 
 
 def find(network: BlazePose, image: Image, box: FloatArray) -> Person | None:
-    """The person in a box (4,) xyxy of an image, None if there is none.
+    """Return the person in a box (4,) xyxy of an image, None if there is none.
 
     The first crop comes from the detection that fits the box best or, if there is none, is an
     upright one around the box. Its landmarks give the crop that is read.
@@ -187,14 +187,14 @@ def _estimates(
             height, width = image.shape[:2]
             inside = np.all((person.xy >= 0) & (person.xy <= (width, height)), axis=1)
             xy[i], world[i] = person.xy, person.world
-            # By visibility alone a quarter of the frames of golf lose a hidden joint to the least
-            # score, and events are transferred less well: 4.3 against 4.2 % of a clip.
+            # By visibility alone, a hidden joint is dropped in a quarter of the frames of golf, and
+            # events are transferred less well: 4.3 against 4.2 % of a clip.
             score[i] = np.where(inside, (person.visibility + person.presence) / 2, 0)
     return xy, score, world
 
 
 class BlazePoseDetector:
-    """Boxes around the visible landmarks of each person, with the score of the detection."""
+    """Finds boxes around the visible landmarks of each person, with the score of the detection."""
 
     def __init__(self, networks: Instances[BlazePose]) -> None:
         self.networks = networks
@@ -205,23 +205,23 @@ class BlazePoseDetector:
 
 
 def people_boxes(network: BlazePose, image: Image) -> FloatArray:
-    """Boxes and scores (n, 5) float32 of the people of an image (H, W, 3), best first."""
+    """Return the boxes and scores (n, 5) float32 of people in an image (H, W, 3), best first."""
     rows: list[FloatArray] = []
     bodies, scores = network.detect(image)
     for body, score in zip(bodies[:_MOST_PEOPLE], scores, strict=False):
         person = network.landmarks(image, body_region(body))
         box = person_box(person, (image.shape[1], image.shape[0]))
-        known = np.array(rows).reshape(-1, 5)[:, :4]
+        earlier = np.array(rows).reshape(-1, 5)[:, :4]
         if person.score < LEAST_PRESENCE or boxes.area(np.nan_to_num(box)) <= 1:
             continue
-        if not (boxes.iou(known, box[None]) >= _SAME).any():
+        if not (boxes.iou(earlier, box[None]) >= _SAME).any():
             rows.append(np.array([*box, score]))
     return np.array(rows, np.float32).reshape(-1, 5)
 
 
 def person_box(person: Person, size: tuple[int, int]) -> FloatArray:
-    """Box (4,) around the visible landmarks, cut to an image of (width, height); NaN if fewer than
-    three are visible."""
+    """Return the box (4,) around the visible landmarks, clipped to an image of (width, height); NaN
+    if fewer than three are visible."""
     around = boxes.around_joints(person.xy[None], person.visibility[None], _VISIBLE, _BOX_MARGIN)
     return boxes.clip(around, size)[0]
 
@@ -231,7 +231,7 @@ def person_box(person: Person, size: tuple[int, int]) -> FloatArray:
 
 @dataclass(frozen=True)
 class Person:
-    """What BlazePose sees in an image.
+    """A person as BlazePose sees them in an image.
 
     xy: (33, 2) pixels. visibility: (33,) in [0, 1], in the image and not hidden. presence: (33,) in
     [0, 1], in the image. world: (33, 3) metres about the middle of the hips, x right, y down, z
@@ -251,15 +251,16 @@ class BlazePose:
     """The two networks, from their files; one call at a time."""
 
     def __init__(self, detector: Path, landmarks: Path, threads: int = 1) -> None:
-        """threads: of a call."""
+        """threads: number per call."""
         self._detector = _Network(detector, threads)
         self._landmarks = _Network(landmarks, threads)
 
     def detect(self, image: Image, within: Region | None = None) -> tuple[FloatArray, FloatArray]:
-        """Bodies (n, 2, 2) and their scores (n,) in an image (H, W, 3) uint8 RGB, or in a square of
-        it, best first.
+        """Return bodies (n, 2, 2) and their scores (n,) in an image, or in a square of it, best
+        first.
 
-        body: mid-hip, and the end of the circle around the body above it, pixels of the image.
+        image: (H, W, 3) uint8 RGB. A body is its mid-hip, and the end of the circle around the body
+        above it, in pixels of the image.
         """
         region = within or whole(image)
         crop = region.crop(image, _DETECTOR_SIZE, black=True)
@@ -268,7 +269,7 @@ class BlazePose:
         return region.to_image(bodies, _DETECTOR_SIZE), score
 
     def landmarks(self, image: Image, region: Region) -> Person:
-        """The landmarks of the person in a region of an image (H, W, 3) uint8 RGB."""
+        """Return the landmarks of the person in a region of an image (H, W, 3) uint8 RGB."""
         crop = region.crop(image, _SIZE)
         flat, presence, _, heatmap, world = self._landmarks(crop.astype(np.float32) / 255)
         table = flat.reshape(_ALL, 5)  # x, y, z, visibility, presence
@@ -284,8 +285,8 @@ class BlazePose:
 
 
 def body_region(axis: FloatArray) -> Region:
-    """The square to crop for a body whose hips and reach are `axis` (2, 2) pixels, upright in the
-    crop."""
+    """Return the square to crop for a body whose mid-hip and reach are `axis` (2, 2) pixels; the
+    body is upright in the crop."""
     dx, dy = np.asarray(axis[1], np.float64) - axis[0]
     angle = np.pi / 2 - np.arctan2(-dy, dx)
     angle = float(angle - 2 * np.pi * np.floor((angle + np.pi) / (2 * np.pi)))  # in [-pi, pi)
@@ -294,10 +295,10 @@ def body_region(axis: FloatArray) -> Region:
 
 
 def refine(xy: FloatArray, heatmap: FloatArray) -> FloatArray:
-    """Landmarks xy (K, 2), in pixels of the crop, moved to the centre of mass of the nine by nine
-    cells around them in the logits heatmap (H, W, K).
+    """Move landmarks xy (K, 2) to the centre of mass of the nine by nine cells around them.
 
-    Those outside the crop, and those without a likely cell nearby, stay.
+    Landmarks outside the crop, and those without a likely cell nearby, stay. xy: in pixels of the
+    crop; heatmap: logits (H, W, K).
     """
     rows, columns, _ = heatmap.shape
     cell = _SIZE / columns, _SIZE / rows
@@ -318,11 +319,11 @@ def refine(xy: FloatArray, heatmap: FloatArray) -> FloatArray:
 
 
 class SteadyAxis:
-    """Hips and extent of one person over the frames, smoothed before they place the next crop.
+    """Smooths the hips and extent of one person over the frames, before they place the next crop.
 
-    The one-euro filter (Casiez et al., CHI 2012) with MediaPipe's numbers: a person who stands
-    still keeps the crop, one who moves is followed at once. Speed is counted in sizes of the body
-    per second at 30 frames per second, whatever the clip has, as MediaPipe's video mode does it.
+    This is the one-euro filter (Casiez et al., CHI 2012) with MediaPipe's numbers: the crop of a
+    person who stands still stays, that of one who moves follows at once. Speed is in body sizes per
+    second at 30 frames per second, whatever the rate of the clip, as in MediaPipe's video mode.
     """
 
     _RATE, _MIN_CUTOFF, _BETA, _SPEED_CUTOFF = 30.0, 0.01, 10.0, 1.0
@@ -331,7 +332,7 @@ class SteadyAxis:
         self._value: FloatArray | None = None
 
     def add(self, axis: FloatArray) -> FloatArray:
-        """The smoothed axis (2, 2) after one more frame."""
+        """Return the smoothed axis (2, 2) after one more frame."""
         if self._value is None:
             self._value, self._last, self._speed = axis, axis, np.zeros_like(axis)
             return axis
@@ -364,7 +365,7 @@ class Region:
     angle: float = 0.0
 
     def matrix(self, size: int) -> FloatArray:
-        """Affine (2, 3) float64 from a crop of `size` pixels to pixels of the image."""
+        """Return the affine (2, 3) float64 from a crop of `size` pixels to pixels of the image."""
         scale = self.side / size
         cos, sin = scale * np.cos(self.angle), scale * np.sin(self.angle)
         half = size / 2
@@ -373,10 +374,8 @@ class Region:
         )
 
     def crop(self, image: Image, size: int, *, black: bool = False) -> Image:
-        """The region as an image (size, size, 3) uint8.
-
-        Outside the image it repeats the border, or is black.
-        """
+        """Return the region as an image (size, size, 3) uint8, which outside the image repeats its
+        border, or is black."""
         import cv2
 
         border = cv2.BORDER_CONSTANT if black else cv2.BORDER_REPLICATE
@@ -387,12 +386,12 @@ class Region:
         )
 
     def to_image(self, xy: FloatArray, size: int) -> FloatArray:
-        """Pixels xy (..., 2) of a crop of `size` pixels in pixels of the image."""
+        """Map pixels xy (..., 2) of a crop of `size` pixels to pixels of the image."""
         matrix = self.matrix(size)
         return xy @ matrix[:, :2].T + matrix[:, 2]
 
     def turned(self, vector: FloatArray) -> FloatArray:
-        """Vectors (..., 2 or 3) of the crop, rotated into the image; a third axis is kept."""
+        """Rotate vectors (..., 2 or 3) of the crop into the image; a third axis is kept."""
         cos, sin = np.cos(self.angle), np.sin(self.angle)
         x, y = vector[..., 0], vector[..., 1]
         return np.concatenate(
@@ -401,7 +400,7 @@ class Region:
 
 
 def whole(image: Image) -> Region:
-    """The smallest upright square around an image (H, W, ...): its letterbox."""
+    """Return the smallest upright square around an image (H, W, ...)."""
     height, width = image.shape[:2]
     return Region(width / 2, height / 2, float(max(height, width)))
 
@@ -411,7 +410,7 @@ def whole(image: Image) -> Region:
 
 @cache
 def anchor_centres() -> FloatArray:
-    """Centres (A, 2) of the detector's anchors, as shares of its input.
+    """Return the centres (A, 2) of the detector's anchors, as shares of its input.
 
     The boxes are relative only to the centres, so anchors have no size.
     """
@@ -425,11 +424,10 @@ def anchor_centres() -> FloatArray:
 
 
 def decode(raw: FloatArray, logit: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Boxes of the faces (n, 4), bodies (n, 2, 2) and scores (n,) of the likely detections, in
-    pixels of the detector's input, before suppression.
+    """Return face boxes (n, 4), bodies (n, 2, 2) and scores (n,) of the likely detections.
 
-    raw: (A, 8 or more): centre, width and height, then the points, in pixels from the anchor.
-    logit: (A,).
+    They are in pixels of the detector's input, before suppression. raw: (A, 8 or more), centre,
+    width and height, then the points, in pixels from the anchor. logit: (A,).
     """
     score = sigmoid(np.clip(logit, -_CLIP, _CLIP))
     kept = np.flatnonzero(score >= LEAST_DETECTION)
@@ -440,9 +438,11 @@ def decode(raw: FloatArray, logit: FloatArray) -> tuple[FloatArray, FloatArray, 
 
 
 def suppress(box: FloatArray, body: FloatArray, score: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """One body (m, 2, 2) and score (m,) for each person, best first: bodies whose boxes overlap the
-    best one are averaged with it, weighted by their scores, and get its score (Bazarevsky et al.,
-    "BlazeFace", 2019, sec. 4)."""
+    """Return one body (m, 2, 2) and score (m,) for each person, best first.
+
+    Bodies whose boxes overlap the best one are averaged with it, weighted by their scores, and get
+    its score (Bazarevsky et al., "BlazeFace", 2019, sec. 4).
+    """
     rest = np.argsort(-score, kind="stable")
     bodies, scores = [], []
     while len(rest):
@@ -456,7 +456,7 @@ def suppress(box: FloatArray, body: FloatArray, score: FloatArray) -> tuple[Floa
 
 
 def sigmoid(value: FloatArray) -> FloatArray:
-    """1 / (1 + exp(-value)) in float64."""
+    """Return 1 / (1 + exp(-value)) in float64."""
     return 1 / (1 + np.exp(-np.asarray(value, np.float64)))
 
 
@@ -464,12 +464,13 @@ def sigmoid(value: FloatArray) -> FloatArray:
 
 
 class _Network:
-    """A TensorFlow Lite network that reads one image, run by LiteRT on the CPU; one call at a
-    time. Its file is known by its digest, so what it reads and returns is not checked."""
+    """A TensorFlow Lite network that reads one image, run by LiteRT on the CPU, one call at a time.
+
+    The digest of its file is checked, so its inputs and outputs need no check.
+    """
 
     def __init__(self, path: Path, threads: int) -> None:
-        """threads: of a call; its output is the same with any number, since they divide the work
-        and no sum."""
+        """threads: number per call; the output is the same with any, since no sum is divided."""
         with silent():
             from ai_edge_litert.interpreter import Interpreter
 
@@ -480,7 +481,7 @@ class _Network:
         self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
 
     def __call__(self, image: np.ndarray) -> list[FloatArray]:
-        """The outputs for an input (size, size, 3), without their first axis."""
+        """Return the outputs for an input (size, size, 3), without their first axis."""
         self._interpreter.set_tensor(self._entry, image[None].astype(np.float32))
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index)[0] for index in self._outputs]

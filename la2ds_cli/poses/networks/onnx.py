@@ -28,17 +28,17 @@ from la2ds_cli.video.reader import Image
 
 SUFFIXES = (".onnx",)
 
-_MOST_SIDE = 4096  # pixels of an input
+_MOST_SIDE = 4096  # pixels of an input's side
 _FREE_SIDE = 640  # pixels; the training size of most such exports
 _PERSON = 0
 _FAR = 1e6  # pixels
-_MOST_BOXES = 300  # people of a frame, the best ones: detectors return no more
+_MOST_BOXES = 300  # people of a frame, the best ones; detectors return no more
 
 
 def pose_identity(name: str) -> str:
-    """`onnx:` and the sha256 of the model, and of the file beside it in which torch stores its
-    weights, so that renaming it changes no cache key. Raises UserError (exit 3) if there is no such
-    file."""
+    """Return `onnx:` and the sha256 of the model and of the file beside it in which torch stores
+    its weights, so that renaming changes no cache key. Raises UserError (exit 3) without the file.
+    """
     path = existing_file(name)
     weights = path.with_name(f"{path.name}.data")
     files = [path, weights] if weights.is_file() else [path]
@@ -46,12 +46,12 @@ def pose_identity(name: str) -> str:
 
 
 def detector_identity(name: str) -> str:
-    """As of a pose network."""
+    """Return the identity of a detector, as `pose_identity`."""
     return pose_identity(name)
 
 
 def build_pose(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
-    """Open the file and try it on a black crop; a UserError (exit 5) says what does not fit."""
+    """Open the file and try it on a black crop. Raises UserError (exit 5) if it does not fit."""
     model = OnnxModel(name, device)
     skeleton = model.session.get_modelmeta().custom_metadata_map.get("skeleton", "coco17")
     joints, one_by_one = len(get_skeleton(skeleton).joints), fixed(model.shape[0]) == 1
@@ -61,7 +61,7 @@ def build_pose(name: str, device: DeviceName, config: PosesConfig) -> TopDownBac
         parts = np.split(crop, len(crop)) if one_by_one else [crop]
         maps = np.concatenate([model(part, (len(part), joints, 0, 0), expected) for part in parts])
         if not np.isfinite(maps).all():
-            raise unfit(name, "finite numbers", "infinite or undefined ones in its output")
+            raise unfit(name, "finite numbers", "infinite or undefined numbers in its output")
         return maps
 
     if not all(model.sides):
@@ -79,7 +79,7 @@ def build_pose(name: str, device: DeviceName, config: PosesConfig) -> TopDownBac
 def build_detector(
     name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend
 ) -> OnnxDetector:
-    """Open the file and try it on a black image; a UserError (exit 5) says what does not fit."""
+    """Open the file and try it on a black image. Raises UserError (exit 5) if it does not fit."""
     detector = OnnxDetector(OnnxModel(name, device))
     detector.detect([np.zeros((1, 1, 3), np.uint8)])
     return detector
@@ -88,57 +88,59 @@ def build_detector(
 class OnnxModel:
     """A network that reads a batch of RGB images (B, 3, H, W) float32, B 1 or free.
 
-    session: onnxruntime's. shape: of the input, with names for free sizes. sides: (H, W) of it, 0 =
-    free. device: where it runs.
+    session: of onnxruntime. shape: of the input, with names for free sizes. sides: (H, W) of the
+    input, 0 = free. device: where it runs.
     """
 
     def __init__(self, name: str, device: DeviceName) -> None:
-        """`cuda` is used or refused; `auto` uses CUDA if onnxruntime has it. Raises UserError: exit
-        3 for a file that is missing or not an ONNX model, exit 5 for another input, exit 6 if CUDA
-        is missing."""
+        """Open the file; `auto` uses CUDA if onnxruntime has it. Raises UserError: exit 3 for a
+        file that is missing or not an ONNX model, exit 5 for another input, exit 6 if `cuda` was
+        named and is missing."""
         self.name = name
         self.session = open_session(name, device)
         on_cuda = self.session.get_providers()[0] == "CUDAExecutionProvider"
         self.device = "cuda" if on_cuda else "cpu"
         if device == "cuda" and not on_cuda:
             raise _no_cuda()
-        given = self.session.get_inputs()
-        self.shape: tuple[Any, ...] = tuple(given[0].shape) if len(given) == 1 else ()
+        inputs = self.session.get_inputs()
+        self.shape: tuple[Any, ...] = tuple(inputs[0].shape) if len(inputs) == 1 else ()
         height, width = (fixed(side) for side in (*self.shape, 0, 0, 0, 0)[2:4])
         self.sides = height, width
         sizes = zip(self.shape, (1, 3), strict=False)
         fits = all(size == value or not isinstance(size, int) for size, value in sizes)
-        fits &= len(self.shape) == 4 and given[0].type == "tensor(float)"
+        fits &= len(self.shape) == 4 and inputs[0].type == "tensor(float)"
         if not fits or max(self.sides) > _MOST_SIDE:
-            kinds = ", ".join(f"{tuple(node.shape)} of {node.type[7:-1]}" for node in given)
+            kinds = ", ".join(f"{tuple(node.shape)} of {node.type[7:-1]}" for node in inputs)
             expected = f"one input (B, 3, H, W) of float, B 1 or free, H and W up to {_MOST_SIDE}"
             raise unfit(name, expected, f"input {kinds}")
 
     def __call__(self, images: FloatArray, shape: Sequence[int | None], what: str) -> FloatArray:
-        """The first output for images (n, 3, H, W) float32.
+        """Return the first output for images (n, 3, H, W) float32.
 
-        shape: of it, 0 for any length but 0 and None for any. Raises UserError (exit 5) if the
-        network cannot run on them, or returns anything but floats of that shape; what: it should
-        return, for the message.
+        Raises UserError (exit 5) if the network cannot run on them, or returns anything but floats
+        of that shape. shape: expected; 0 = any length but 0, None = any length. what: the expected
+        output in words, for the message.
         """
-        first, given = self.session.get_outputs()[0].name, self.session.get_inputs()[0].name
+        first, entry = self.session.get_outputs()[0].name, self.session.get_inputs()[0].name
         try:
-            (answer,) = self.session.run([first], {given: images})
+            (answer,) = self.session.run([first], {entry: images})
         except Exception as error:  # onnxruntime raises its own classes straight below Exception
             actual = f"no answer to an image {images.shape}: {first_line(error)}"
             raise unfit(self.name, "a network that runs", actual) from error
         if not isinstance(answer, np.ndarray) or answer.dtype != np.float32:
             raise unfit(self.name, "an output of float", "another output")
         pairs = zip(answer.shape, shape, strict=False)
-        fits = all(wanted is None or size == (wanted or max(size, 1)) for size, wanted in pairs)
+        fits = all(
+            expected is None or size == (expected or max(size, 1)) for size, expected in pairs
+        )
         if answer.ndim != len(shape) or not fits:
             raise unfit(self.name, what, f"output {answer.shape}")
         return answer
 
 
 def open_session(name: str, device: DeviceName) -> Any:
-    """An onnxruntime InferenceSession. Raises UserError: exit 3 for a file that is missing or not
-    an ONNX model, exit 6 for `cuda` if onnxruntime lacks it."""
+    """Return an onnxruntime InferenceSession. Raises UserError: exit 3 for a file that is missing
+    or not an ONNX model, exit 6 for `cuda` if onnxruntime lacks it."""
     import onnxruntime
 
     path = existing_file(name)
@@ -156,10 +158,10 @@ def open_session(name: str, device: DeviceName) -> Any:
             str(path),
             options,
             providers=providers,
-            enable_fallback=int(len(providers) > 1),  # it prints on stdout, and is for CUDA alone
+            enable_fallback=int(len(providers) > 1),  # only for CUDA, since it prints on stdout
         )
-        for known in (session.get_modelmeta, session.get_inputs, session.get_outputs):
-            known()  # raises for names that are no text
+        for read in (session.get_modelmeta, session.get_inputs, session.get_outputs):
+            read()  # raises for names that are no text
     except Exception as error:  # onnxruntime raises its own classes straight below Exception
         raise Unreadable(
             f"{name} is not a usable ONNX model: {first_line(error)}",
@@ -169,8 +171,8 @@ def open_session(name: str, device: DeviceName) -> Any:
 
 
 class OnnxDetector:
-    """Runs one image at a time: exports with a free batch size are rare, and CPUs gain nothing from
-    it."""
+    """Runs on one image at a time: exports with a free batch size are rare, and CPUs gain nothing
+    from it."""
 
     def __init__(self, model: OnnxModel) -> None:
         self.model = model
@@ -183,7 +185,7 @@ class OnnxDetector:
         canvas, scale, shift = letterbox(image, self.input_size)
         feed = np.ascontiguousarray(canvas.astype(np.float32).transpose(2, 0, 1)[None] / 255)
         rows = self.model(feed, (1, None, 6), "an output (1, N, 6)")[0]
-        # A row that is no box, and what no one could follow, counts as nothing seen.
+        # Rows that are not finite or absurdly far away are dropped.
         person = rows[(rows[:, 5] == _PERSON) & (np.abs(rows) < _FAR).all(axis=1), :5]
         best = np.sort(np.argsort(-person[:, 4], kind="stable")[:_MOST_BOXES])
         person = person[best]
@@ -192,12 +194,12 @@ class OnnxDetector:
 
 
 def fixed(length: Any) -> int:
-    """A dimension of an ONNX shape; 0 if it is symbolic."""
+    """Return a dimension of an ONNX shape; 0 if it is symbolic."""
     return length if isinstance(length, int) and length > 0 else 0
 
 
 def unfit(name: str, expected: str, actual: str) -> UserError:
-    """The error for a model whose inputs or outputs are not those that la2ds reads."""
+    """Return the error for a model whose inputs or outputs la2ds cannot use."""
     return Mismatch(
         f"{name} has {actual}, expected {expected}",
         hint="docs/how-to/extend.md describes the models that la2ds reads",

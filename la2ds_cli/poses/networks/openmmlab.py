@@ -1,4 +1,4 @@
-"""Any top-down network of MMPose and any box detector of MMDetection (Apache-2.0), as
+"""Top-down networks of MMPose and box detectors of MMDetection (Apache-2.0), as
 `--pose mmpose:CONFIG,CHECKPOINT` and `--detector mmdet:CONFIG,CHECKPOINT`; and replacements for
 compiled parts of these packages that have no wheels.
 
@@ -6,8 +6,8 @@ CONFIG is a .py file, or the name of a file inside the package, without its fold
 configuration is a Python program, as trusted as any other that the user runs; a checkpoint is data,
 and nothing in it is executed.
 
-Crops or scaling, network and decoding are those of the packages, as configured, without a flip
-test. The joints are matched to a skeleton by their names; a detector must know the class `person`.
+The packages crop or scale, run the network and decode, as configured, but without a flip test. The
+joints are matched to a skeleton by their names; a detector must have the class `person`.
 """
 
 # pyright: reportMissingImports=false
@@ -60,8 +60,8 @@ DETECTORS = ("mmdet",)
 
 Package = Literal["mmpose", "mmdet"]
 
-# MMPose declares a need of xtcocotools, which has no wheel for Python 3.12 and later and does not
-# build by itself; the stand-in below does what la2ds needs of it.
+# MMPose requires xtcocotools, which has no wheel for Python 3.12 and later and does not build by
+# itself; the stand-in below replaces the part that la2ds needs.
 INSTALL = "pip install 'la2ds[mmpose]'"
 if sys.version_info >= (3, 12):
     INSTALL += " && pip install --no-deps mmpose==1.3.2"
@@ -69,9 +69,9 @@ _PACKAGES = ("mmengine", "mmcv", "mmdet", "mmpose")  # mmpose imports all of the
 _DISTRIBUTIONS = ("mmengine", "mmcv", "mmcv-lite", "mmdet", "mmpose")
 _OPTION = {"mmpose": "la2ds extract-poses --pose", "mmdet": "la2ds extract-poses --detector"}
 _PRETRAINING = ("init_cfg", "pretrained")  # may name downloads
-_BUILD = RLock()  # the registries of MMEngine look into a scope that is global
+_BUILD = RLock()  # MMEngine's registries use a global scope
 
-# MMPose's names of joints that la2ds calls otherwise (Halpe, and the fingers of its hand sets).
+# MMPose's names of joints that differ from those of la2ds (Halpe, and the fingers of hand sets).
 _RENAMED = {
     "hip": "mid_hip",
     "forefinger": "index",
@@ -82,17 +82,17 @@ _RENAMED = {
 
 
 def pose_identity(name: str) -> str:
-    """Digests of the configuration and of the checkpoint, and the versions of the packages."""
+    """Return the digests of configuration and checkpoint, and the versions of the packages."""
     return find_source(name, "mmpose").identity()
 
 
 def detector_identity(name: str) -> str:
-    """As of a pose network."""
+    """Return the identity of a detector, as `pose_identity`."""
     return find_source(name, "mmdet").identity()
 
 
 def build_pose(name: str, device: DeviceName, config: PosesConfig) -> MmposeBackend:
-    """The network of a configuration with its weights.
+    """Build the pose network of a configuration, with its weights.
 
     Raises UserError as `find_source`, and exit 5 for a network that is not top-down, or whose
     joints fit no skeleton.
@@ -124,7 +124,7 @@ def build_pose(name: str, device: DeviceName, config: PosesConfig) -> MmposeBack
 
 
 def _dataset_facts(settings: Any) -> Mapping[str, Any]:
-    """Names and pairs of the joints, from the data set that the configuration trains on."""
+    """Return the names and pairs of the joints, from the training data set of the configuration."""
     from mmpose.apis.inference import dataset_meta_from_config
 
     for part in ("train", "val", "test"):
@@ -138,7 +138,7 @@ def _dataset_facts(settings: Any) -> Mapping[str, Any]:
 
 
 def match_skeleton(names: Sequence[str], what: str) -> tuple[str, list[int]]:
-    """The skeleton with the most joints, all of them among `names`, and the position of each.
+    """Return the skeleton with the most joints, all among `names`, and the position of each.
 
     Raises UserError (exit 5) if there is none. what: the network, for the message.
     """
@@ -159,7 +159,7 @@ def _our_name(name: str) -> str:
 
 
 class MmposeBackend:
-    """Joints by MMPose's own pipeline.
+    """Estimates joints by MMPose's own pipeline.
 
     facts: MMPose's `dataset_meta`. joints: the skeleton, and the index of each of its joints among
     the network's.
@@ -180,7 +180,7 @@ class MmposeBackend:
         self._lock = Lock()
 
     def estimate(self, images: Sequence[Image], boxes: FloatArray) -> Joints:
-        """As PoseBackend.estimate."""
+        """Estimate as PoseBackend.estimate."""
         xy, score, world = no_joints(len(boxes), len(self.order))
         for start in range(0, len(boxes), self.batch_size):
             part = slice(start, start + self.batch_size)
@@ -215,7 +215,7 @@ class MmposeBackend:
 def build_detector(
     name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend
 ) -> MmdetDetector:
-    """The network of a configuration with its weights.
+    """Build the detector of a configuration, with its weights.
 
     Raises UserError as `find_source`, and exit 5 for a network without a class `person`.
     """
@@ -242,7 +242,7 @@ def build_detector(
 
 
 def _classes(meta: Mapping[str, Any], settings: Any) -> list[str]:
-    """Names of the classes, from the checkpoint or from the data set of the configuration."""
+    """Return the names of the classes, from the checkpoint or the configuration's data set."""
     from mmdet.registry import DATASETS
 
     facts = {key.lower(): value for key, value in meta.get("dataset_meta", meta).items()}
@@ -255,7 +255,7 @@ def _classes(meta: Mapping[str, Any], settings: Any) -> list[str]:
 
 
 class MmdetDetector:
-    """One image per pass on a CPU; on CUDA the images of a call go through together."""
+    """Runs on one image per pass on a CPU; on CUDA on the images of a call together."""
 
     def __init__(self, network: Any, pipeline: Any, person: int, device: Any) -> None:
         self.network, self.pipeline = network, pipeline
@@ -263,8 +263,7 @@ class MmdetDetector:
         self._lock = Lock()
 
     def detect(self, images: Sequence[Image]) -> list[FloatArray]:
-        """Boxes (n, 5) float32 of the people in each image (H, W, 3) uint8 RGB: x1 y1 x2 y2 in
-        pixels and the score in [0, 1]."""
+        """Detect as Detector.detect."""
         return in_batches(images, self._detect, self.device.type)
 
     def _detect(self, images: Sequence[Image]) -> list[FloatArray]:
@@ -281,7 +280,7 @@ class MmdetDetector:
         for result in results:
             people = result.pred_instances
             person = people.labels == self.person
-            person &= people.bboxes.isfinite().all(dim=1)  # some heads take the exponential
+            person &= people.bboxes.isfinite().all(dim=1)  # some heads overflow in exp
             parts = [people.bboxes[person], people.scores[person, None]]
             boxes.append(torch.cat(parts, dim=1).cpu().numpy().astype(np.float32))
         return boxes
@@ -299,7 +298,7 @@ class Source:
     checkpoint: Path
 
     def read_config(self, *, imports: bool = True) -> Any:
-        """The configuration as MMEngine's Config, including its base files.
+        """Return the configuration as MMEngine's Config, including its base files.
 
         imports: also import the modules that it requires, as needed to build the network. Raises
         UserError: exit 3 for a file that is not a configuration, exit 6 for a missing module.
@@ -320,7 +319,7 @@ class Source:
             ) from error
 
     def identity(self) -> str:
-        """Digest of what the configuration says, the weights, and the versions that run them."""
+        """Return the digests of configuration and weights, and the versions that run them."""
         content = json.dumps(self.read_config(imports=False).to_dict(), sort_keys=True, default=str)
         config = hashlib.sha256(content.encode()).hexdigest()[:16]
         weights = artifact.file_digest(self.checkpoint)[:16]
@@ -328,7 +327,7 @@ class Source:
 
 
 def find_source(setting: str, package: Package) -> Source:
-    """The model named by a setting; loads no network and imports none of the packages.
+    """Return the model named by a setting; load no network and import none of the packages.
 
     Raises UserError: no or an unknown configuration (exit 2), a missing file (exit 3), a missing
     package or no checkpoint (exit 6).
@@ -359,7 +358,7 @@ def _require_packages(package: Package) -> None:
 
 
 def _config_path(config: str, package: Package) -> Path:
-    """The file of a configuration."""
+    """Return the file of a configuration."""
     if config.endswith(".py"):
         check_trusted(os.path.abspath(config), "configuration")  # noqa: PTH100 (as `trust`)
         return existing_file(config, "configuration")
@@ -395,9 +394,9 @@ def _versions() -> str:
 def building(package: Package) -> Iterator[None]:
     """Context for importing and building a model: one at a time, in the scope of its package.
 
-    Warnings of these packages concern their authors and are not shown: those of now, and in a
-    command those of later as well. Torch's random state is given back. Raises UserError (exit 6) if
-    the installed packages are incompatible.
+    Warnings of these packages concern their authors and are hidden within the block, in a command
+    also afterwards. Torch's random state is restored. Raises UserError (exit 6) if the installed
+    packages are incompatible.
     """
     import torch
 
@@ -422,8 +421,11 @@ def building(package: Package) -> Iterator[None]:
 
 
 def model_settings(settings: Any) -> Any:
-    """The model part of a configuration, without the weights that its training started from, and
-    with RoIAlign (He et al., "Mask R-CNN", ICCV 2017) by torchvision instead of compiled MMCV."""
+    """Change the model part of a configuration, and return it.
+
+    It loses the weights that its training started from, and RoIAlign (He et al., "Mask R-CNN", ICCV
+    2017) comes from torchvision instead of compiled MMCV.
+    """
     if isinstance(settings, dict):
         for key, value in settings.items():
             settings[key] = None if key in _PRETRAINING else model_settings(value)
@@ -435,7 +437,7 @@ def model_settings(settings: Any) -> Any:
 
 
 def load_weights(network: Any, source: Source) -> Mapping[str, Any]:
-    """Load the checkpoint into a network; returns its `meta`.
+    """Load the checkpoint into a network, and return its `meta`.
 
     Raises UserError: exit 5 for weights of another network, exit 6 for a file that holds more
     than data.
@@ -469,18 +471,17 @@ def _other_network(path: Path, source: Source, what: str) -> UserError:
     )
 
 
-# A stand-in for `mmcv._ext`, the compiled operators of MMCV, which have no wheel for current torch.
-# MMPose and MMDetection import them by name whether a model uses them or not. Box detectors need
-# one of them, which torchvision has as well: non-maximum suppression. And one for xtcocotools, a
-# reader of COCO's annotations, which MMPose's data sets and metrics import by name; importing them
-# is how its pipelines come into its registry.
+# Stand-ins for two packages. `mmcv._ext`, the compiled operators of MMCV, has no wheel for current
+# torch; MMPose and MMDetection import it whether a model uses it or not. Box detectors need only
+# non-maximum suppression, which torchvision has as well. xtcocotools reads annotations of COCO;
+# MMPose's data sets and metrics import it, and they must be imported to register its pipelines.
 _OPERATORS = "mmcv._ext"
 _COCO = ("xtcocotools", "xtcocotools.coco", "xtcocotools.cocoeval", "xtcocotools.mask")
 
 
 def install_stand_ins() -> None:
-    """Make MMPose and MMDetection importable without their compiled parts, where these are missing;
-    called before they are imported."""
+    """Make MMPose and MMDetection importable where their compiled parts are missing; call it before
+    they are imported."""
     try:
         importlib.import_module(_OPERATORS)
     except ImportError:
@@ -498,21 +499,21 @@ def install_stand_ins() -> None:
 
 
 class _StandIn(ModuleType):
-    """A module in which every name that it lacks is a function that raises UserError (exit 6).
+    """A module in which every missing name is a function that raises UserError (exit 6).
 
-    what: the message, with {} for the name.
+    what: message, with {} for the name.
     """
 
     def __init__(self, name: str, what: str, hint: str) -> None:
         super().__init__(name)
-        # MMEngine looks modules up through the import system, which wants a spec.
+        # MMEngine looks modules up through the import system, which needs a spec.
         self.__spec__ = ModuleSpec(name, loader=None)
-        self._said = what, hint
+        self._message = what, hint
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):
             raise AttributeError(name)
-        what, hint = self._said
+        what, hint = self._message
 
         def missing(*_: Any, **__: Any) -> Any:
             raise Unavailable(what.format(name), hint=hint)
@@ -521,7 +522,7 @@ class _StandIn(ModuleType):
 
 
 def operators() -> ModuleType:
-    """Non-maximum suppression by torchvision; the other operators say that they are missing."""
+    """Return torchvision's non-maximum suppression as a module; other operators raise an error."""
     module = _StandIn(
         _OPERATORS,
         "this model needs the operator {} of the compiled MMCV, which is missing",
@@ -533,7 +534,7 @@ def operators() -> ModuleType:
 
 
 def _nms(boxes: Any, scores: Any, iou_threshold: float = 0.5, offset: int = 0) -> Any:
-    """Indices of the boxes (n, 4) xyxy to keep, best score (n,) first.
+    """Return the indices of the boxes (n, 4) xyxy to keep, best score (n,) first.
 
     offset: added to the sides before areas are computed; 1 counts pixels including corners.
     """

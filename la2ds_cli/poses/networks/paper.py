@@ -1,8 +1,9 @@
 """The networks of the paper, on torch: HRNet (Sun et al., CVPR 2019), W32 and W48 trained on COCO,
 and Faster R-CNN (Ren et al., NeurIPS 2015) of torchvision: ResNet-50 FPN, the paper's detector, and
-MobileNetV3-Large-320, some thirty times faster on a CPU. And `full-frame`, no detector at all.
+MobileNetV3-Large-320, some thirty times faster on a CPU. Also `full-frame`, which needs no
+detector.
 
-`hrnet-demo` ships with the package and knows only rendered people; it is used only if it is named.
+`hrnet-demo` comes with the package and was trained only on rendered people; it is never a default.
 """
 
 from __future__ import annotations
@@ -46,17 +47,17 @@ _MARGIN = 0.05  # share of the longer side; the crop of the pose network adds it
 
 
 def pose_identity(name: str) -> str:
-    """The name and the digest of its weights."""
+    """Return the name and the digest of its weights."""
     return weights_identity(name)
 
 
 def detector_identity(name: str) -> str:
-    """The name and the digest of its weights; the network of `full-frame` is the pose network."""
+    """Return the name and the digest of its weights; `full-frame` has no weights of its own."""
     return _FULL_FRAME if name == "full-frame" else weights_identity(name)
 
 
 def build_pose(name: str, device: DeviceName, config: PosesConfig) -> TopDownBackend:
-    """The network with its weights, downloaded if they are missing. Raises UserError (exit 6)
+    """Build the network with its weights, downloaded if they are missing. Raises UserError (exit 6)
     offline."""
     import torch
 
@@ -80,7 +81,7 @@ def build_pose(name: str, device: DeviceName, config: PosesConfig) -> TopDownBac
 def build_detector(
     name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend
 ) -> FasterRcnnDetector | FullFrameDetector:
-    """The detector, with its weights as build_pose."""
+    """Build the detector with its weights, as build_pose."""
     if name == "full-frame":
         return FullFrameDetector(pose)
     import torch
@@ -98,7 +99,7 @@ def build_detector(
 
 
 def _load(name: str, load: Callable[[Path], object]) -> None:
-    """Load the weights of a zoo entry. Raises UserError (exit 6) for missing or damaged ones."""
+    """Load the weights of a zoo entry. Raises UserError (exit 6) if they are missing or damaged."""
     path = fetch_weights(name)
     try:
         load(path)
@@ -110,8 +111,8 @@ def _load(name: str, load: Callable[[Path], object]) -> None:
 
 
 class Forward:
-    """A torch network on arrays: (n, 3, H, W) to (n, K, h, w). Raises UserError (exit 6) if the GPU
-    has no room for a batch."""
+    """Runs a torch network on arrays, (n, 3, H, W) to (n, K, h, w). Raises UserError (exit 6) if
+    the GPU lacks memory for a batch."""
 
     def __init__(self, network: Any, device: Any) -> None:
         self.network = network
@@ -125,7 +126,7 @@ class Forward:
 
 
 def build_fasterrcnn(name: str) -> Any:
-    """The torchvision network with random weights."""
+    """Build the torchvision network, with random weights."""
     from torchvision.models import detection
 
     make = {
@@ -137,7 +138,7 @@ def build_fasterrcnn(name: str) -> Any:
 
 
 class FasterRcnnDetector:
-    """One image per pass on a CPU; on CUDA the images of a call go through together."""
+    """Runs on one image per pass on a CPU; on CUDA on the images of a call together."""
 
     def __init__(self, network: Any, device: Any) -> None:
         self.network = network
@@ -164,9 +165,12 @@ class FasterRcnnDetector:
 
 
 class FullFrameDetector:
-    """No detector: the pose network sees the whole frame, then the box around its joints. At most
-    one box per image, scored by the mean score of its joints. For one person who fills a large part
-    of the frame, as in the demo clips; it mixes up several people."""
+    """Finds one person without a detector: the pose network sees the whole frame, then the box
+    around its joints, scored by their mean score.
+
+    For one person who fills a large part of the frame, as in the demo clips; it mixes up several
+    people.
+    """
 
     def __init__(self, pose: PoseBackend) -> None:
         self.pose = pose
@@ -180,7 +184,7 @@ class FullFrameDetector:
             score = joint_score.mean(axis=1)
             around = boxes.around_joints(xy, joint_score, _JOINT_THRESHOLD, _MARGIN)
             inside = np.stack([boxes.clip(b, size) for b, size in zip(around, sizes, strict=True)])
-            # A frame without joints keeps its box and, by its low score, drops out later.
+            # A frame without joints keeps its box; its low score removes it later.
             usable = boxes.area(np.nan_to_num(inside)) > 1
             box = np.where(usable[:, None], inside, box)
         rows = np.concatenate([box, score[:, None]], axis=1).astype(np.float32)

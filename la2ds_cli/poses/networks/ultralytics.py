@@ -1,16 +1,16 @@
 """YOLO networks of the package ultralytics (AGPL-3.0): `FILE.pt`, `ultralytics:FILE.pt` or
 `ultralytics:NAME`.
 
-Pose networks find people by themselves. Here they are shown the surroundings of each box; of the
-people they find there, the one whose box overlaps the given box most counts. Joints are the 17 of
-COCO. As a detector a pose network works as well: its boxes are used.
+Pose networks find people by themselves. Here they see the surroundings of each box; of the people
+they find there, the one whose box overlaps the given box most is used. Joints are the 17 of COCO. A
+pose network also works as a detector, by its boxes.
 
-The package is imported only if a user names one of its networks, and kept from using the internet,
-installing packages, and writing outside our cache folder. A .pt file of Ultralytics is a pickle of
-the whole network object, which could start any program. It is read by torch's restricted unpickler.
-Classes of Ultralytics and torch.nn that it names are replaced by one that only keeps its state; any
-other name ends the reading. Only the tensors and the list of layers are used, and that list may
-contain only known layers.
+The package is imported only if a user names one of its networks. It may not use the internet,
+install packages, or write outside the cache folder of la2ds. A .pt file of Ultralytics is a pickle
+of the whole network object, which could start any program. It is read by torch's restricted
+unpickler. Classes of Ultralytics and torch.nn that it names are replaced by one that only keeps its
+state; any other name ends the reading. Only the tensors and the list of layers are used, and that
+list may contain only known layers.
 """
 
 from __future__ import annotations
@@ -66,35 +66,35 @@ NOTICE = (
     "Ultralytics"
 )
 INSTALL = "pip install 'la2ds[ultralytics]'"
-_POSE, _DETECTOR = "yolo11n-pose", "yolo11n"  # where none is named
+_POSE, _DETECTOR = "yolo11n-pose", "yolo11n"  # defaults
 _JOINTS = len(get_skeleton("coco17").joints)
 _ASPECT = 0.75  # width over height of a crop, as for the other networks
 _STRIDE = 32  # pixels: sides of the input are multiples of it
 _LEAST_BOX = 0.05  # boxes scored below this are not returned
 _LEAST_SCORE = 0.25  # of a person in a crop, Ultralytics' own default
-_LEAST_OVERLAP = 0.1  # IoU with the given box below which it is somebody else
+_LEAST_OVERLAP = 0.1  # IoU with the given box below which a box shows somebody else
 _OVERLAP = 0.7  # IoU above which the lower of two boxes is dropped, Ultralytics' own default
 _BATCH = 16
 
 
 def pose_identity(name: str) -> str:
-    """The digest of the weights."""
+    """Return the digest of the weights."""
     return model_identity(model_name(name, _POSE))
 
 
 def detector_identity(name: str) -> str:
-    """The digest of the weights, and how pictures are scaled."""
+    """Return the digest of the weights, and how pictures are scaled."""
     return f"{model_identity(model_name(name, _DETECTOR))},linear"
 
 
 def build_pose(name: str, device: DeviceName, config: PosesConfig) -> UltralyticsBackend:
-    """The pose network; UserError as load_model, and exit 5 for one without COCO's joints."""
-    called = model_name(name, _POSE)
-    model = load_model(called, device, config.batch_size)
+    """Build the pose network. Raises UserError as load_model, and exit 5 without COCO's joints."""
+    chosen = model_name(name, _POSE)
+    model = load_model(chosen, device, config.batch_size)
     if model.joints is None or model.joints[0] != _JOINTS:
         output = f"{model.joints[0]} joints" if model.joints else "only boxes"
         raise Mismatch(
-            f"{called} finds {output}, but la2ds needs the {_JOINTS} joints of coco17",
+            f"{chosen} finds {output}, but la2ds needs the {_JOINTS} joints of coco17",
             hint=f"use a pose network, such as la2ds extract-poses --pose ultralytics:{_POSE}",
         )
     return UltralyticsBackend(model)
@@ -103,13 +103,13 @@ def build_pose(name: str, device: DeviceName, config: PosesConfig) -> Ultralytic
 def build_detector(
     name: str, device: DeviceName, config: PosesConfig, pose: PoseBackend
 ) -> UltralyticsDetector:
-    """The detector. Raises UserError as load_model."""
+    """Build the detector. Raises UserError as load_model."""
     model = load_model(model_name(name, _DETECTOR), device, config.batch_size)
     return UltralyticsDetector(model)
 
 
 class UltralyticsBackend:
-    """least_score: of a person in a crop; below it nobody is found there."""
+    """Estimates joints in boxes. least_score: of a person in a crop; below it, nobody is found."""
 
     skeleton = "coco17"
     notice = NOTICE
@@ -122,7 +122,8 @@ class UltralyticsBackend:
         self.input_size = height, -(-round(height * _ASPECT) // _STRIDE) * _STRIDE
 
     def estimate(self, images: Sequence[Image], boxes: FloatArray) -> Joints:
-        """As PoseBackend.estimate; score is the network's visibility, 0 if nobody is found."""
+        """Estimate as PoseBackend.estimate; score is the network's visibility, 0 if nobody is
+        found."""
         xy, score, world = no_joints(len(boxes), _JOINTS)
         matrix = [crop_matrix(box, self.input_size) for box in boxes]
         crops = [
@@ -138,13 +139,13 @@ class UltralyticsBackend:
 
 
 def to_crop(box: FloatArray, matrix: FloatArray) -> FloatArray:
-    """Box (4,) xyxy from pixels of the image to pixels of the crop, by the affine matrix (2, 3)."""
+    """Map box (4,) xyxy from pixels of the image to pixels of the crop by the affine (2, 3)."""
     corners = np.asarray(box, np.float64).reshape(2, 2)
     return (corners @ matrix[:, :2].T + matrix[:, 2]).reshape(4)
 
 
 def best_match(people: FloatArray, box: FloatArray) -> int:
-    """Row of `people` (n, 5 or more) whose box overlaps the given box (4,) most; -1 for none."""
+    """Return the row of `people` (n, 5 or more) that overlaps box (4,) most; -1 for none."""
     if not len(people):
         return -1
     overlap = box_arithmetic.iou(people[:, :4], box[None])
@@ -153,7 +154,7 @@ def best_match(people: FloatArray, box: FloatArray) -> int:
 
 
 def read_joints(row: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Joints (K, 2) and scores (K,) of a person's row; the person's score if joints have none."""
+    """Return joints (K, 2) and scores (K,) of a person's row, by default the person's score."""
     values = row[5:].reshape(_JOINTS, -1)
     if values.shape[1] == 2:
         return values, np.full(_JOINTS, row[4], np.float32)
@@ -161,7 +162,7 @@ def read_joints(row: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 class UltralyticsDetector:
-    """Pictures of one size go through together."""
+    """Finds boxes of people; pictures of one size are processed together."""
 
     notice = NOTICE
 
@@ -181,7 +182,7 @@ class UltralyticsDetector:
 
 
 def input_size(shape: tuple[int, int], longest: int) -> tuple[int, int]:
-    """Sides (H, W) of the network's input for a picture (H, W): the longer one is `longest`
+    """Return sides (H, W) of the network's input for a picture (H, W): the longer one is `longest`
     pixels, the other as small as the aspect allows, both multiples of the network's stride."""
     scale = longest / max(shape)
     height, width = (-(-round(side * scale) // _STRIDE) * _STRIDE for side in shape)
@@ -192,15 +193,15 @@ def input_size(shape: tuple[int, int], longest: int) -> tuple[int, int]:
 
 
 def model_name(setting: str, default: str) -> str:
-    """The model of `FILE.pt`, `ultralytics:FILE.pt`, `ultralytics:NAME` or `ultralytics`, which is
-    the default."""
+    """Return the model of `FILE.pt`, `ultralytics:FILE.pt`, `ultralytics:NAME` or `ultralytics`,
+    which is the default."""
     name, _, model = setting.partition(":")
     return setting if name != NAME else model or default
 
 
 def model_identity(model: str) -> str:
-    """`ultralytics:` and the digest of the file, or the name and digest of a zoo entry. Raises
-    UserError: no such file (exit 3), unknown name (exit 2)."""
+    """Return `ultralytics:` with the digest of the file, or the name and digest of a zoo entry.
+    Raises UserError: no such file (exit 3), unknown name (exit 2)."""
     if _is_file(model):
         return f"{NAME}:{artifact.file_digest(existing_file(model))}"
     if model not in zoo_names():
@@ -216,12 +217,12 @@ def _is_file(model: str) -> bool:
 
 
 def zoo_names() -> list[str]:
-    """Names of the YOLO networks whose weights la2ds can download."""
+    """Return the names of the YOLO networks whose weights la2ds can download."""
     return sorted(name for name, entry in weight_files.zoo().items() if entry.code.startswith(NAME))
 
 
 def import_part(part: str) -> Any:
-    """A module of the package, e.g. `nn.tasks`. Raises UserError (exit 6) if it cannot be
+    """Import a module of the package, e.g. `nn.tasks`. Raises UserError (exit 6) if it cannot be
     imported."""
     if sys.modules.get(NAME) and (module := sys.modules.get(f"{NAME}.{part}")):
         return module
@@ -238,9 +239,9 @@ def import_part(part: str) -> Any:
 
 
 def _untouched(module: str, settings: Mapping[str, str]) -> Any:
-    """Import a module, undoing the package's changes to the whole process.
+    """Import a module, and undo the package's changes to the process.
 
-    settings: variables of the environment, which it reads when it is imported.
+    settings: environment variables that it reads when it is imported.
     """
     import cv2
     from torch import _tensor_str as printing
@@ -278,15 +279,15 @@ class YoloModel:
     def detect(
         self, pictures: Sequence[FloatArray], least_score: float = _LEAST_BOX
     ) -> list[FloatArray]:
-        """People in pictures of one size (H, W, 3) uint8 RGB, H and W multiples of 32.
+        """Detect people in pictures of one size (H, W, 3) uint8 RGB, H and W multiples of 32.
 
-        Returns for each the rows (n, 5 + joints) float32: x1 y1 x2 y2 in pixels, score, and the
-        joints' x, y (and score) one after the other.
+        Returns for each picture rows (n, 5 + joints) float32: x1 y1 x2 y2 in pixels, score, and the
+        joints' x, y (and score) one after another.
         """
         people = []
         for start in range(0, len(pictures), self.batch_size):
             part = list(pictures[start : start + self.batch_size])
-            # Last bits depend on the size of the batch: a full one gives the same every time.
+            # The last bits depend on the size of the batch; a full batch always gives the same.
             padded = part + part[-1:] * (self.batch_size - len(part))
             people += self._detect(np.stack(padded), least_score)[: len(part)]
         return people
@@ -310,7 +311,7 @@ class YoloModel:
 
 
 def load_model(model: str, device: DeviceName, batch_size: int) -> YoloModel:
-    """The network of a file or name on a device.
+    """Load the network of a file or name on a device.
 
     Raises UserError: unknown name (exit 2), missing file (exit 3), a file that is refused or
     contains something else (exit 5), missing package, weights or device (exit 6).
@@ -321,13 +322,13 @@ def load_model(model: str, device: DeviceName, batch_size: int) -> YoloModel:
     checkpoint = read_checkpoint(path)
     people = [number for number, name in checkpoint.classes.items() if name == "person"]
     if len(people) != 1:
-        known = ", ".join(list(checkpoint.classes.values())[:5]) or "nothing"
+        classes = ", ".join(list(checkpoint.classes.values())[:5]) or "nothing"
         raise Mismatch(
-            f"{path} does not detect people; its classes are {known}",
+            f"{path} does not detect people; its classes are {classes}",
             hint="use a network with the class person",
         )
     network = build_network(tasks, checkpoint, path).to(where)
-    # Its head remembers the size of the last picture, so each thread has a copy; all share weights.
+    # The head stores the size of the last picture, so each thread has a copy; all share weights.
     shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
     return YoloModel(
         networks=Instances(lambda _: copy.deepcopy(network, dict(shared))),
@@ -340,8 +341,7 @@ def load_model(model: str, device: DeviceName, batch_size: int) -> YoloModel:
 
 
 def build_network(tasks: Any, checkpoint: Checkpoint, path: Path) -> Any:
-    """The network of a checkpoint, ready to run. Raises UserError (exit 5) if its weights do not
-    fit.
+    """Build the network of a checkpoint. Raises UserError (exit 5) if its weights do not fit.
 
     tasks: the module ultralytics.nn.tasks.
     """
@@ -364,7 +364,7 @@ def build_network(tasks: Any, checkpoint: Checkpoint, path: Path) -> Any:
 
 HEADS = {"Detect": False, "v10Detect": False, "Pose": True, "Pose26": True}  # has joints?
 
-# What the networks YOLOv8 to YOLO26 are made of; none of these opens files or the network.
+# Layers of the networks YOLOv8 to YOLO26; none of these opens files or connections.
 _LAYERS = re.compile(
     "A2C2f|AConv|ADown|Bottleneck|BottleneckCSP|C1|C2|C2PSA|C2f|C2fCIB|C2fPSA|C3|C3Ghost|C3k2|C3x"
     "|CBFuse|CBLinear|Concat|Conv|DWConv|ELAN1|Focus|GhostBottleneck|GhostConv|PSA|RepC3"
@@ -377,16 +377,16 @@ _KNOWN = re.compile(
     r"|pathlib(\._local)?\.(Posix|Windows)Path|builtins\.getattr"
 )
 _IMAGE_SIZE = 640  # pixels, of the published networks
-_LOADING = Lock()  # torch keeps the classes it may make in one list for the process
+_LOADING = Lock()  # torch has one list of allowed classes for the whole process
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything needed to build the network again.
+    """The content of a checkpoint that is needed to build its network.
 
-    layers: Ultralytics' description of it. tensor: name -> torch.Tensor. classes: number -> name.
-    image_size: longer side in pixels of the pictures it was trained on. joints: (K, 2 or 3) for a
-    pose network, otherwise None.
+    layers: Ultralytics' description. tensor: name -> torch.Tensor. classes: number -> name.
+    image_size: longer side in pixels of the training pictures. joints: (K, 2 or 3) for a pose
+    network, otherwise None.
     """
 
     layers: dict[str, Any]
@@ -410,7 +410,7 @@ class _Inert:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """The network of a checkpoint file.
+    """Read the network of a checkpoint file.
 
     Raises UserError (exit 5) for a file that is not such a checkpoint or names foreign code, or for
     a network that finds neither boxes nor joints.
@@ -455,7 +455,7 @@ def _load(path: Path) -> Any:
 
 @contextmanager
 def _no_safe_globals() -> Iterator[None]:
-    """Empties torch's list of classes that a file may create, within the block."""
+    """Empty torch's list of classes that a file may create, within the block."""
     from torch import serialization
 
     before = serialization.get_safe_globals()
@@ -468,7 +468,7 @@ def _no_safe_globals() -> Iterator[None]:
 
 
 def _check_layers(path: Path, layers: Any) -> dict[str, Any]:
-    """The description of a network, after checking that everything in it is harmless."""
+    """Return the description of a network after checking that everything in it is harmless."""
     if not isinstance(layers, dict) or not _plain(layers):
         raise _unfit(path, "it does not describe its layers")
     rows = [*_rows(layers.get("backbone")), *_rows(layers.get("head"))]
@@ -498,7 +498,7 @@ def _rows(part: Any) -> list[Any]:
 
 
 def _plain(value: Any, depth: int = 0) -> bool:
-    """Whether a value consists only of numbers, text, lists and dicts."""
+    """Return whether a value consists only of numbers, text, lists and dicts."""
     if isinstance(value, dict):
         value = [*value.keys(), *value.values()]
     if isinstance(value, list | tuple):
@@ -507,7 +507,7 @@ def _plain(value: Any, depth: int = 0) -> bool:
 
 
 def _tensors(module: _Inert, prefix: str = "", above: tuple[int, ...] = ()) -> Iterator[Any]:
-    """Names and tensors of a module and its submodules, as its state dict would list them."""
+    """Yield the names and tensors of a module and its submodules, as in its state dict."""
     import torch
 
     if id(module) in above:
