@@ -49,7 +49,7 @@ def align(
 
     Needs no trained model. Video files that are new to the project are extracted first, and the
     project is created if there is none. Without --out, a picture and a JSON file are written to
-    results/align.
+    results/align, called after both files: anna-ben.png.
 
     Clips that clearly show different movements are refused. --anchor, which may be repeated,
     corrects a wrong match: --anchor 1.2=0.85 says that 1.2 s of A is 0.85 s of B.
