@@ -71,7 +71,7 @@ def test_what_has_been_set_since_is_not_replaced(project: StoredProject, clips: 
 
 
 def test_results_that_are_called_after_the_file_are_named(tmp_path: Path):
-    project = Project.create(tmp_path / "project")
+    project = StoredProject.create(tmp_path / "project")
     for name in ("anna", "ben"):
         add_sequence(project, name, sequence(np.linspace(0, 1, 20), fps=20.0))
     project.results_dir("sync").mkdir(parents=True)
