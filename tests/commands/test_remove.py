@@ -73,10 +73,11 @@ def test_what_has_been_set_since_is_not_replaced(project: StoredProject, clips: 
 def test_results_that_are_called_after_the_file_are_named(tmp_path: Path):
     project = StoredProject.create(tmp_path / "project")
     for name in ("anna", "ben"):
-        add_sequence(project, name, sequence(np.linspace(0, 1, 20), fps=20.0))
+        pose = sequence(np.linspace(0, 1, 20), fps=20.0)
+        add_sequence(project, f"gym-{name}-1a2b3c4d", pose, path=f"{name}.mp4")
     project.results_dir("sync").mkdir(parents=True)
     for name in ("anna-ben", "susanna-ben"):
         (project.results_dir("sync") / f"{name}.mp4").write_text("")
-    told = remove(project, "anna").stderr
+    told = remove(project, "anna.mp4").stderr
     assert "results/sync/anna-ben.mp4" in told
     assert "susanna" not in told
