@@ -175,6 +175,12 @@ class Alignment:
     # --- what it says -----------------------------------------------------------------------------
 
     @property
+    def titles(self) -> tuple[str, str]:
+        """What both clips are called, for reading: their ids if they have one title."""
+        a, b = self.a.title, self.b.title
+        return (self.a.id, self.b.id) if a == b else (a, b)
+
+    @property
     def method(self) -> str:
         """Name of the alignment method."""
         return self.settings.method

@@ -49,7 +49,7 @@ def align(
 
     Needs no trained model. Video files that are new to the project are extracted first, and the
     project is created if there is none. Without --out, a picture and a JSON file are written to
-    results/align.
+    results/align, called after both files: anna-ben.png.
 
     Clips that clearly show different movements are refused. --anchor, which may be repeated,
     corrects a wrong match: --anchor 1.2=0.85 says that 1.2 s of A is 0.85 s of B.
@@ -93,8 +93,9 @@ def _show(console: Console, result: Alignment) -> None:
     from la2ds_cli.alignment.request import features_name
 
     by = features_name(result.features, result.run)
-    console.line(f"A: {result.a.id}, {len(result.time_a)} frames")
-    console.line(f"B: {result.b.id}, {len(result.time_b)} frames")
+    a, b = result.titles
+    console.line(f"A: {a}, {len(result.time_a)} frames")
+    console.line(f"B: {b}, {len(result.time_b)} frames")
     seen = "" if result.view == "filmed" else f", B {IN_WORDS[result.view]}"
     console.line(f"aligned by {result.method} on {by}{seen}")
     if count := result.references:
@@ -116,8 +117,8 @@ def _show_repetitions(console: Console, result: RepetitionsResult) -> None:
 
     number, of = result.of_a
     which = f", repetition {number} of {of}" if of > 1 else ""
-    console.line(f"A: {result.a.id}{which}")
-    console.line(f"B: {result.b.id}, {count_of(len(result.repetitions))}")
+    console.line(f"A: {result.a.title}{which}")
+    console.line(f"B: {result.b.title}, {count_of(len(result.repetitions))}")
     console.line("   from s      to s   seconds  B/A time  distance  to within s")
     for each in result.repetitions:
         ratio, within = each.aligned.overall_ratio, each.aligned.usual_within

@@ -238,7 +238,7 @@ def remove(
             opened.take_out(gone)
         for video in gone:
             console.line(f"removed {video}")
-        left = sorted({file for video in gone for file in opened.exported(video)})
+        left = sorted({file for clip in clips for file in opened.exported(clip)})
         console.document("remove", {"project": opened.root, "removed": gone, "exported": left})
         if there:
             console.note(

@@ -111,7 +111,8 @@ def sync(
         )
         console.document("sync", made)
         by = features_name(made["features"], aligned.run)
-        console.line(f"{aligned.b.id} at the speed of {aligned.a.id}")
+        a, b = aligned.titles
+        console.line(f"{b} at the speed of {a}")
         console.line(f"aligned by {made['method']} on {by}" + ", B mirrored" * made["mirrored"])
         console.line(f"{made['frames']} frames at {made['fps']:.4g} per second")
         if lost := made["frames_without_counterpart"]:

@@ -100,27 +100,35 @@ def megabytes(size: int) -> str:
 
 
 class _ByteBar:
-    """Shows a download's (bytes done, bytes in total) on a Progress, after a note at its start."""
+    """Shows a download's (bytes done, bytes in total) on a Progress.
+
+    A bar begins with the first call, without a length as long as the total is unknown; the note
+    that announces the download comes before it if the size is known, else with the total.
+    """
 
     def __init__(self, name: str, progress: Progress) -> None:
-        self._name = name
+        self._entry = weight_files.zoo()[name]
         self._progress = progress
-        self._done = -1
+        self._done, self._total = -1, 0
+        self._announced = False
 
     def __call__(self, done: int, total: int) -> None:
-        if self._done < 0:
-            self._announce(done, total)
-        if self._done < 0 or done < self._done:  # the first call, or the server started again
-            self._progress.begin(self._name, total or None)
-            self._done = 0
-        self._progress.advance(done - self._done)
-        self._done = done
+        size = total or self._entry.size
+        if not self._announced and (size or done > 0):
+            self._announce(done, size)
+        again = done < self._done or (done, total) == (0, 0)  # from the start, or in another way
+        if self._done < 0 or again or total != self._total:
+            label = f"downloading {self._entry.name}" + (f", {megabytes(size)}" if size else "")
+            self._progress.begin(label, total or None, done)
+        else:
+            self._progress.advance(done - self._done)
+        self._done, self._total = done, total
 
-    def _announce(self, done: int, total: int) -> None:
-        entry = weight_files.zoo()[self._name]
+    def _announce(self, done: int, size: int) -> None:
+        entry, self._announced = self._entry, True
         begun = f", {megabytes(done)} of it already here" if done else ""
         self._progress.note(
-            f"downloading {entry.name}: {megabytes(total or entry.size)}{begun}, licence "
+            f"downloading {entry.name}: {megabytes(size)}{begun}, licence "
             f"{entry.licence}, trained on {entry.trained_on}; to {weight_files.own_path(entry)}"
         )
 

@@ -385,7 +385,7 @@ async def remove(request: Request) -> Response:
             refuse_read_differently(project, clip_of(request), known_version(request))
             project.take_out([video.id])
         studio.films.forget([video.id])
-        return project.exported(video.id)
+        return project.exported(video)
 
     left = await run_in_threadpool(work)
     # The browser deletes the pictures, too.

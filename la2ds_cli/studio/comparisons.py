@@ -15,7 +15,9 @@ from starlette.routing import Route
 from la2ds_cli.compare.compare_clips import document_sentences
 from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import ANCHOR, Between, ClipMoments, between
+from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.result_names import result_name
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.studio.clips_page import posed_clip, requested_clip
 from la2ds_cli.studio.jobs import Follow, Job
@@ -33,23 +35,49 @@ def _folder(project: StoredProject) -> Path:
 
 
 def _found(
-    project: StoredProject, name: str, parse: Callable[[Mapping[str, Any]], dict[str, Any]]
+    project: StoredProject,
+    names: Sequence[str],
+    clips: Sequence[str],
+    parse: Callable[[Mapping[str, Any]], dict[str, Any]],
 ) -> Response:
-    """Answer with what a comparison found, null if there is none.
+    """Answer with what the newest comparison of clips found, null if there is none.
 
     time: when it was made, in seconds since 1970. changed: what has changed since, in words.
 
     Parameters
     ----------
-    name: of the comparison's files.
+    names, clips: see `_newest`.
     parse: makes the answer of its document, with the ids of its `clips`, which are left out.
     """
-    path = _folder(project) / f"{name}.json"
-    if not path.is_file():
+    path = _newest(project, names, clips)
+    if path is None:
         return JSONResponse(None)
     found = read_result(path, "a comparison", _AGAIN, parse)
     changed = _changed(project, path, found.pop("clips"))
     return JSONResponse(found | {"time": path.stat().st_mtime, "changed": changed})
+
+
+def _newest(project: StoredProject, names: Sequence[str], clips: Sequence[str]) -> Path | None:
+    """Return the document of the newest comparison of clips.
+
+    Parameters
+    ----------
+    names : that its files may have: after the ids, as the studio writes them, and after the files
+        of the clips, as the command does
+    clips : ids of the reference, and of the clip that is compared with it if it is one
+    """
+    there = [path for name in names if (path := _folder(project) / f"{name}.json").is_file()]
+    fit = [path for path in there if _is_of(path, clips)]
+    return max(fit, key=lambda path: path.stat().st_mtime_ns, default=None)
+
+
+def _is_of(path: Path, clips: Sequence[str]) -> bool:
+    """Whether a document is of these clips, as far as it can be read: another file may have had the
+    name of one of them."""
+    document = artifact.read_document(path)
+    sides = [document.get(side) for side in ("reference", "other")]
+    found = [side.get("video") for side in sides if isinstance(side, dict)]
+    return found in ([], list(clips))
 
 
 # --- what a comparison was made of ----------------------------------------------------------------
@@ -125,9 +153,9 @@ def _pair_found(request: Request) -> Response:
     """Answer with the findings of a pair, see `document_sentences` and `_found`."""
     a, b, *_ = requested_pair(request)
     project: StoredProject = request.app.state.studio.project
-    return _found(
-        project, f"{a.id}--{b.id}", lambda one: document_sentences(one) | {"clips": [a.id, b.id]}
-    )
+    names = f"{a.id}--{b.id}", result_name(project.videos(), a, b)
+    clips = [a.id, b.id]
+    return _found(project, names, clips, lambda one: document_sentences(one) | {"clips": clips})
 
 
 async def _compare(request: Request) -> Response:
@@ -161,7 +189,8 @@ def _attempts_found(request: Request) -> Response:
     sentences: one for each series. attempts, left_out: lines about them.
     """
     project: StoredProject = request.app.state.studio.project
-    reference = requested_clip(request, "reference").id
+    clip = requested_clip(request, "reference")
+    reference = clip.id
     names = {clip.id: clip.title for clip in project.posed_videos()}
 
     def parse(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,7 +207,13 @@ def _attempts_found(request: Request) -> Response:
             "left_out": [f"{names.get(n, n)}: {why}" for n, why in document["left_out"].items()],
         }
 
-    return _found(project, f"{reference}{_ATTEMPTS}", parse)
+    return _found(project, _attempts_names(project, clip), [reference], parse)
+
+
+def _attempts_names(project: StoredProject, reference: Video) -> tuple[str, str]:
+    """Return the names that the files of attempts at a reference may have, see `_newest`."""
+    name = result_name(project.videos(), reference)
+    return f"{reference.id}{_ATTEMPTS}", f"{name}{_ATTEMPTS}"
 
 
 async def _compare_attempts(request: Request) -> Response:
@@ -191,12 +226,14 @@ async def _compare_attempts(request: Request) -> Response:
         raise UserError("a comparison needs at least two attempts, without the reference")
     options = [f"--attempts={','.join(clip.id for clip in clips)}"]
     options.append(f"--project={studio.project.root}")
+    name = f"{reference.id}{_ATTEMPTS}"
+    options += [f"--out={_folder(studio.project) / name}{end}" for end in (".png", ".json", ".csv")]
     arguments = ["compare", *options, "--", reference.id]
     compared = [reference.id, *(clip.id for clip in clips)]
     job = studio.jobs.add(
         f"comparing {len(clips)} attempts with {reference.title}",
         arguments,
-        **_noting_inputs(studio.project, f"{reference.id}{_ATTEMPTS}", compared),
+        **_noting_inputs(studio.project, name, compared),
     )
     return JSONResponse({"number": job.number})
 
@@ -204,11 +241,13 @@ async def _compare_attempts(request: Request) -> Response:
 def _attempts_file(request: Request) -> Response:
     reference = requested_clip(request, "reference")
     suffix = {"table": ".csv", "figure": ".png"}.get(request.path_params["kind"], "")
-    folder = _folder(request.app.state.studio.project)
-    path = folder / f"{reference.id}{_ATTEMPTS}{suffix}"
-    if not suffix or not path.is_file():
+    project: StoredProject = request.app.state.studio.project
+    names = _attempts_names(project, reference)
+    document = _newest(project, names, [reference.id])
+    path = document.with_suffix(suffix) if document and suffix else None
+    if path is None or not path.is_file():
         raise UserError("this file does not exist", hint=_AGAIN)
-    return FileResponse(path, filename=path.name)
+    return FileResponse(path, filename=names[1] + suffix)
 
 
 ROUTES = [

@@ -29,6 +29,7 @@ from la2ds_cli.core.annotations import (
 )
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.result_names import result_name
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.clip_state import read_clip_state
 from la2ds_cli.studio.clips_page import enough_clips, posed_clip
@@ -235,7 +236,8 @@ def _exported(request: Request) -> Response:
     path = _export_path(project, requested, request.path_params["kind"])
     if not path.is_file():
         raise UserError("this has not been exported yet", hint="export it on the Pair page")
-    return FileResponse(path, filename=path.name)
+    name = result_name(project.videos(), requested.a, requested.b)
+    return FileResponse(path, filename=name + EXPORTS[request.path_params["kind"]].suffix)
 
 
 async def _set(request: Request) -> Response:

@@ -19,6 +19,7 @@ from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.timeline_result import GRID, TimelineResult
 from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.result_names import result_name
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.views import alignment_figure, figure, sync
@@ -78,7 +79,7 @@ def write_alignment(
     ----------
     part: the end of their names.
     """
-    name = f"{result.a.id}--{result.b.id}{part}"
+    name = result_name(project.videos(), result.a, result.b) + part
     targets = targets or figure.default_files(project, "align", name, _KINDS)
     contents = {".csv": Alignment.csv_text}
 
@@ -97,7 +98,7 @@ def write_repetitions(
     project: StoredProject, result: RepetitionsResult, targets: Sequence[Path], progress: Progress
 ) -> RepetitionsResult:
     """As write_alignment, for the repetitions of a clip: the figure shows them on B's timeline."""
-    name = f"{result.a.id}--{result.b.id}-repetitions"
+    name = result_name(project.videos(), result.a, result.b) + "-repetitions"
     targets = targets or figure.default_files(project, "align", name, _KINDS)
     draw, contents = partial(draw_repetitions, project), {".csv": RepetitionsResult.csv_text}
     return figure.write_result(project, result, targets, draw, progress, contents)

@@ -14,6 +14,7 @@ from la2ds_cli.compare.attempts import AttemptsResult, Series, attempts_lines, s
 from la2ds_cli.compare.compare_clips import directions
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.result_names import result_name
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.views import figure
 from la2ds_cli.views.figure import (
@@ -43,7 +44,8 @@ def write(
 ) -> AttemptsResult:
     """Write files by suffix (SUFFIXES); existing ones are replaced. Without targets a figure, a
     table and JSON go to results/compare. Returns the result with its `files`."""
-    name = f"{result.attempts[0].aligned.a.id}--attempts"
+    reference = result.attempts[0].aligned.a
+    name = f"{result_name(project.videos(), reference)}--attempts"
     kinds = (".png", ".json", ".csv")
     targets = targets or figure.default_files(project, "compare", name, kinds)
     return figure.write_result(project, result, targets, draw, progress, {".csv": csv_text})

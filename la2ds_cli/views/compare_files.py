@@ -20,6 +20,7 @@ from la2ds_cli.compare.compare_clips import (
 from la2ds_cli.compare.findings import Finding, clearest_joints, in_episodes, span_at
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.result_names import result_name
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray
@@ -92,7 +93,7 @@ def write(
     ----------
     privacy: draw the joints instead of showing pictures from the videos.
     """
-    name = f"{result.aligned.a.id}--{result.aligned.b.id}"
+    name = result_name(project.videos(), result.aligned.a, result.aligned.b)
     kinds = (".png", ".html", ".json")
     targets = targets or figures.default_files(project, "compare", name, kinds)
 

@@ -16,6 +16,7 @@ from la2ds_cli.alignment.project_aligner import check_skeletons
 from la2ds_cli.alignment.request import AlignRequest, choose_features, features_name
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
+from la2ds_cli.core.result_names import result_name
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.evaluation.phase_labels import phase_names
@@ -202,8 +203,9 @@ def write(
     """Write files by suffix (A_PLOT); existing ones are replaced. Without targets a picture goes
     to results/plot-embeddings. Returns the result with its `files`."""
     if not targets:
-        first, second, *more = (clip.video for clip in result.clips)
-        name = f"{first}--{second}" + f"--and-{len(more)}-more" * bool(more) + f"-{result.method}"
+        first, second, *more = (project.clip(clip.video) for clip in result.clips)
+        name = result_name(project.videos(), first, second)
+        name += f"--and-{len(more)}-more" * bool(more) + f"-{result.method}"
         targets = default_files(project, "plot-embeddings", name, (".png",))
     return write_result(project, result, targets, draw, progress)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.result_names import result_name
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.retrieval.retrieve import Hit, Query, RetrievalResult, view_words
 from la2ds_cli.video.reader import Image, video_file
@@ -46,7 +47,8 @@ def write(
     of other projects have no picture here. Returns the result with its `files`."""
     if not targets:
         first = result.queries[0]
-        name = first.video if len(result.queries) > 1 else f"{first.video}@{first.time:.2f}"
+        name = result_name(project.videos(), project.clip(first.video))
+        name += "" if len(result.queries) > 1 else f"@{first.time:.2f}"
         kinds = (".png", ".json") if result.store is None else (".json",)
         targets = figure.default_files(project, "retrieve", name, kinds)
     return figure.write_result(project, result, targets, partial(draw, project), progress)

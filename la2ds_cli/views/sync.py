@@ -18,6 +18,7 @@ from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.output_paths import check_output, remember_output
 from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.result_names import result_name
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.core.view import FLIPPED, View
@@ -254,7 +255,8 @@ def write_sync(
     UserError: exit 2 for an alignment that runs back in B; 4 if no frame has a counterpart; and
         whatever reading the videos raises.
     """
-    out = out or project.results_dir("sync") / f"{result.a.id}--{result.b.id}.mp4"
+    name = result_name(project.videos(), result.a, result.b)
+    out = out or project.results_dir("sync") / f"{name}.mp4"
     check_output(project, out)
     fps, row_a, row_b = timeline(result)
     both = side_by_side(project, result, (row_a, row_b), height, skeleton=skeleton, privacy=privacy)

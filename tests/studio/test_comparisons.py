@@ -17,9 +17,11 @@ from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.attempts import AttemptsResult, compare_attempts
 from la2ds_cli.compare.compare_clips import compare, document_sentences
 from la2ds_cli.core.annotations import ANCHOR
+from la2ds_cli.core.progress import SILENT
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.views import compare_files
 from tests.movement import add_sequence, sequence
 from tests.studio.browsing import asked, check_refused, finished
 from tests.studio.marks import put
@@ -125,6 +127,26 @@ def test_what_is_said_is_what_the_command_says(project: StoredProject) -> None:
     assert any("Right elbow" in line and "more bent" in line for line in lines)
     first = result.findings[0]
     assert found["differs"][0]["time"] == pytest.approx(first.time, abs=1e-4)
+
+
+def test_the_newest_comparison_is_shown_whoever_made_it(project: StoredProject) -> None:
+    """The command calls its files after those of the clips; a name may be that of other clips."""
+    request = AlignRequest(project.config(), same_only=False)
+    result = compare(project, "a", "b", request)
+    written = compare_files.write(project, result, [], SILENT)
+    document = next(path for path in written.files if path.suffix == ".json")
+    assert document.name == "a-b.json"
+    with asked(project) as client:
+        said = document_sentences(result.to_json())["differs"]
+        assert client.get("/compare/found", params=PAIR).json()["differs"] == said
+        content = json.loads(document.read_text())
+        by_studio = document.with_name("a--b.json")
+        by_studio.write_text(json.dumps(content | {"notes": ["newer"]}))
+        os.utime(document, (0, 0))
+        assert client.get("/compare/found", params=PAIR).json()["notes"] == ["newer"]
+        by_studio.unlink()
+        document.write_text(json.dumps(content | {"other": {"video": "c", "path": "c.mp4"}}))
+        assert client.get("/compare/found", params=PAIR).json() is None
 
 
 def test_attempts_are_said_in_their_order(project: StoredProject) -> None:

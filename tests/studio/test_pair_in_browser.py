@@ -37,7 +37,7 @@ def test_a_coach_looks_corrects_repeats_and_hands_on(browser: Any, tmp_path: Pat
         write_notes(seen, project)
         with seen.page.expect_download() as download:
             seen.page.click("#exports button[data-kind=page]")
-        assert download.value.suggested_filename == "a--b.html"
+        assert download.value.suggested_filename == "a-b.html"
         saved = tmp_path / "page.html"
         download.value.save_as(saved)
         seen.page.goto(saved.as_uri())

@@ -99,10 +99,10 @@ def test_a_movement_lies_on_itself_and_another_tempo_on_the_same_curve(
 def test_files_and_document(project: StoredProject) -> None:
     result = plotted.write(project, plot(project, "anna", "ben"), [], Progress())
     folder = project.root / "results" / "plot-embeddings"
-    assert result.files == (folder / "anna--ben-pca.png",)
+    assert result.files == (folder / "anna-ben-pca.png",)
     again, data = project.root / "again.png", project.root / "p.json"
     result = plotted.write(project, plot(project, "anna", "ben"), [again, data], Progress())
-    assert again.read_bytes() == (folder / "anna--ben-pca.png").read_bytes()
+    assert again.read_bytes() == (folder / "anna-ben-pca.png").read_bytes()
     written = json.loads(data.read_text())
     assert written == json.loads(json.dumps(result.to_json()))
     assert (written["method"], written["run"], written["features"]) == ("pca", None, "base")
@@ -111,7 +111,7 @@ def test_files_and_document(project: StoredProject) -> None:
     assert ben["phase"][3:7] == [None, None, "down", "down"]
     assert len(ben["x"]) == len(ben["y"]) == len(ben["frame"]) == len(ben["time"]) == 61
     more = plotted.write(project, plot(project, method="tsne"), [], Progress())
-    assert more.files[0].name == "anna--ben--and-1-more-tsne.png"
+    assert more.files[0].name == "anna-ben--and-1-more-tsne.png"
 
 
 @pytest.mark.parametrize(

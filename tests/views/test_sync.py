@@ -46,7 +46,7 @@ def shown(project: StoredProject, tmp_path: Path, **how: bool) -> list[tuple[Ima
 def test_both_sides_show_the_frames_that_the_alignment_says(project: StoredProject, method: str):
     result = align_clips(project, A, B, AlignRequest(project.config(), method=method))
     made = write_sync(project, result, Progress(), skeleton=False)
-    path = project.results_dir("sync") / "anna--ben.mp4"
+    path = project.results_dir("sync") / "anna-ben.mp4"
     assert made["files"] == [str(path)]
     assert list(path.parent.iterdir()) == [path]
     found = halves(project, result, path)

@@ -14,6 +14,7 @@ from la2ds_cli.core.annotations import NOTE, ClipMoments, between
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.output_paths import write_output
 from la2ds_cli.core.progress import SILENT, Progress
+from la2ds_cli.core.result_names import result_name
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.formats.c3d import SUFFIXES, read_recorded
@@ -53,11 +54,13 @@ def write_pair(
 
     Parameters
     ----------
-    out: the file, by default results/report/<a>--<b>.html; an existing one is replaced.
+    out: the file, by default one in results/report (core/result_names.py); an existing one is
+        replaced.
     privacy: only the joints, no pictures from the videos and no notes. Returns the file.
     """
     content = pair_page(project, result, progress, privacy=privacy)
-    target = out or project.results_dir(FOLDER) / f"{result.a.id}--{result.b.id}{SUFFIX}"
+    name = result_name(project.videos(), result.a, result.b)
+    target = out or project.results_dir(FOLDER) / f"{name}{SUFFIX}"
     write_output(project, target, content)
     return target
 
