@@ -28,12 +28,13 @@ app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 
 @app.callback()
 def _group(ctx: typer.Context) -> None:
-    """Import existing poses.
+    """Import existing poses or phases.
 
     \b
       la2ds import coco-json poses/ --fps 30 --project swings
       la2ds import dlc-csv mouse.csv --video mouse.mp4 --map snout=nose
       la2ds import penn-action Penn_Action --action golf_swing --project golf
+      la2ds import labels elan anna.eaf --project swings
     """
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())

@@ -209,8 +209,8 @@ def plot_embeddings(
     """Draw clips as trajectories in the feature space.
 
     \b
-      la2ds plot-embeddings anna ben --project swings --out ab.png
-      la2ds plot-embeddings anna ben cleo --method tsne --project swings
+      la2ds lab plot-embeddings anna ben --project swings --out ab.png
+      la2ds lab plot-embeddings anna ben cleo --method tsne --project swings
 
     One colour per clip, paler at its start; frames of the same phase are close together. All clips
     are projected together. Without --out, a picture is written to results/plot-embeddings.
