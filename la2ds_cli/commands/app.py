@@ -7,10 +7,9 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
-from typer.core import TyperGroup
 
 from la2ds_cli import __version__
 from la2ds_cli.commands import (
@@ -31,6 +30,7 @@ from la2ds_cli.commands import (
 from la2ds_cli.commands.command import Command
 from la2ds_cli.commands.options import OFFLINE, forbid_network
 from la2ds_cli.commands.usage_errors import (
+    Group,
     UsageError,
     as_user_error,
     check_no_dashed_file,
@@ -138,7 +138,7 @@ def _refuse(error: Any, command: str) -> NoReturn:
     raise typer.Exit(error.exit_code) from error
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """Turns a UserError into two lines and its exit code; bugs keep their traceback."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -259,7 +259,12 @@ for _panel, _group in COMMANDS.items():
             app.command(_name, rich_help_panel=_panel)(Command(_command))
 for _name, _command in HIDDEN.items():
     app.command(_name, hidden=True)(Command(_command))
-GROUPS = {group.name: group.typer_instance for group in app.registered_groups}
+GROUPS = {
+    _name: _group
+    for _panel in COMMANDS.values()
+    for _name, _group in _panel.items()
+    if isinstance(_group, typer.Typer)
+}
 for _name, _members in MEMBERS.items():
     for _member, _command in _members.items():
         GROUPS[_name].command(_member)(Command(_command))
@@ -275,7 +280,7 @@ for _other, _name in OTHER_NAMES.items():
     _group_of, _member = _registered(_name)
     _found = next(one for one in _group_of.registered_commands if one.name == _member)
     _group_of, _member = _registered(_other)
-    _group_of.command(_member, hidden=True)(_found.callback)
+    _group_of.command(_member, hidden=True)(cast(Command, _found.callback))
 
 
 def app_for(arguments: Sequence[str]) -> typer.Typer:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from la2ds_cli.commands.completion import complete_clips
 from la2ds_cli.commands.exports import export_clips
 from la2ds_cli.commands.options import (
     METHOD,
@@ -54,7 +55,9 @@ def import_labels(
     layer: str = option(
         "NAME", "The tier, subject or attribute to read, if there are several.", ""
     ),
-    clip: str = option("NAME", "The clip, if the file does not name it.", ""),
+    clip: str = option(
+        "NAME", "The clip, if the file does not name it.", "", autocompletion=complete_clips
+    ),
     overwrite: bool = flag("--overwrite", "Replace labels that a person has set."),
     *,
     here: Here,

@@ -11,12 +11,13 @@ import typer
 from la2ds_cli.commands.command import Command
 from la2ds_cli.commands.options import Exported, Here
 from la2ds_cli.commands.projects import show_batch
+from la2ds_cli.commands.usage_errors import Group
 
 if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
 
 
-app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+app = typer.Typer(cls=Group, rich_markup_mode=None, invoke_without_command=True)
 
 
 @app.callback()

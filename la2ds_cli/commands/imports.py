@@ -17,13 +17,14 @@ import typer
 from la2ds_cli.commands.command import Command
 from la2ds_cli.commands.options import Here, argument, option
 from la2ds_cli.commands.projects import on_project, open_or_create, show_batch
+from la2ds_cli.commands.usage_errors import Group
 from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
 
 
-app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+app = typer.Typer(cls=Group, rich_markup_mode=None, invoke_without_command=True)
 
 
 @app.callback()

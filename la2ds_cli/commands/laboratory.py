@@ -24,6 +24,7 @@ from la2ds_cli.commands.options import (
     out_option,
 )
 from la2ds_cli.commands.projects import open_project, show_batch
+from la2ds_cli.commands.usage_errors import Group
 from la2ds_cli.core.table import terminal
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from la2ds_cli.experiments.comparison import Result
 
 
-app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+app = typer.Typer(cls=Group, rich_markup_mode=None, invoke_without_command=True)
 
 
 @app.callback()
