@@ -141,7 +141,7 @@ DOCUMENTS = [
 def test_the_document_of_a_command(folder: Folder, line: str, keys: dict[str, Any]):
     found = folder.document(line)
     assert {key: found[key] for key in keys} == keys
-    assert (found["schema_version"], found["command"]) == (1, line.split()[0])
+    assert (found["schema_version"], found["command"]) == (1, line.removeprefix("lab ").split()[0])
     if "--out" in line:
         assert found["files"] == [line.rpartition(" ")[2].replace("OUT", str(folder.out))]
 
