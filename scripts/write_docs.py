@@ -27,8 +27,9 @@ CLI_HEAD = """# Command line
 Written by `scripts/write_docs.py` from the commands; change it there. Results go to stdout;
 progress, notes and errors go to stderr. Exit codes: [codes](codes.md).
 
-`la2ds --install-completion` makes the Tab key complete commands, options, clips, runs, methods and formats in
-bash, zsh, fish and PowerShell. Clips and runs are those of the project that `-p` names before them.
+`la2ds --install-completion` makes the Tab key complete commands, options, clips, runs, methods and
+formats in bash, zsh, fish and PowerShell. Clips and runs are those of the project that `-p` names
+before them.
 """
 SHARED = 5  # commands from which an option stands in one table for all
 SHARED_HEAD = """These options are the same in all commands that name them."""

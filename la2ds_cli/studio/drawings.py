@@ -32,7 +32,7 @@ Item = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class DrawnClip:
+class ClipCanvas:
     """A clip that is drawn on, as it is read now."""
 
     moments: ClipMoments

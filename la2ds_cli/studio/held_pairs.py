@@ -36,7 +36,7 @@ from la2ds_cli.core.annotations import (
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.view import ViewName
 from la2ds_cli.offset.find_offsets import METHOD, align_recordings
-from la2ds_cli.studio.drawings import DrawnClip
+from la2ds_cli.studio.drawings import ClipCanvas
 from la2ds_cli.studio.pages import Notes
 from la2ds_cli.studio.saving import version
 from la2ds_cli.views.report.pair import recorded_beside
@@ -146,10 +146,10 @@ class HeldPair:
         self.project.change_annotations(gone, new)
         return found
 
-    def drawn_clip(self, side: str) -> DrawnClip:
+    def drawn_clip(self, side: str) -> ClipCanvas:
         """Return clip `a` or `b`, to be drawn on."""
         at = "ab".index(side)
-        return DrawnClip(self.moments[at], self.pair.poses[at])
+        return ClipCanvas(self.moments[at], self.pair.poses[at])
 
     def set_json(self) -> dict[str, Any]:
         """What a person has set, for the page: anchors with their seconds, notes, and the drawings

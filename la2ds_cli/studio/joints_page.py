@@ -32,7 +32,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.studio.clips_page import posed_clip, requested_clip
-from la2ds_cli.studio.drawings import SHAPE, DrawnClip
+from la2ds_cli.studio.drawings import SHAPE, ClipCanvas
 from la2ds_cli.studio.pages import page, posted
 from la2ds_cli.studio.phases import clip_data
 from la2ds_cli.studio.saving import WAIT, Saves, known_version, refuse_changed, version
@@ -65,9 +65,9 @@ Corrections = dict[tuple[int, str], tuple[Annotation, Point | None]]
 """Of a clip, by frame and joint."""
 
 
-def _drawings(project: Project, clip: Video, pose: PoseSequence) -> list[dict[str, Any]]:
+def _drawings(project: StoredProject, clip: Video, pose: PoseSequence) -> list[dict[str, Any]]:
     """What is drawn on the pictures of a clip."""
-    drawn = DrawnClip(ClipMoments.of(clip.id, clip.options, pose), pose)
+    drawn = ClipCanvas(ClipMoments.of(clip.id, clip.options, pose), pose)
     return [drawn.item(row) for row in drawn.drawn(project.annotations())]
 
 
@@ -152,14 +152,14 @@ def change(
 async def _draw(request: Request) -> Response:
     """Put drawings in the place of others: {"clip", "old": items, "new": items}, see drawings.py.
     Returns what then applies to the clip, as `_told`."""
-    project: Project = request.app.state.studio.project
+    project: StoredProject = request.app.state.studio.project
     given = await posted(request, clip=str, old=[SHAPE], new=[SHAPE])
     known = known_version(request)
 
     def work() -> dict[str, Any]:
         clip = posed_clip(project, given["clip"])
         pose, recipe = project.read_pose(clip.id, with_corrections=False)
-        drawn = DrawnClip(ClipMoments.of(clip.id, clip.options, pose), pose)
+        drawn = ClipCanvas(ClipMoments.of(clip.id, clip.options, pose), pose)
         with project.tables(wait=WAIT):
             there = _corrections(project, clip, pose, recipe)
             now_shown = _told(pose, there, _drawings(project, clip, pose))["version"]

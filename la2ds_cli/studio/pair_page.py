@@ -27,7 +27,7 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.clip_state import read_clip_state
 from la2ds_cli.studio.clips_page import enough_clips, posed_clip
-from la2ds_cli.studio.drawings import SHAPE, DrawnClip, Item
+from la2ds_cli.studio.drawings import SHAPE, ClipCanvas, Item
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs, How
 from la2ds_cli.studio.pages import one_line, page, posted, with_names
@@ -300,7 +300,7 @@ def _wanted(
     return gone, added
 
 
-def _drawn_clip(held: HeldPair, item: Item) -> DrawnClip | None:
+def _drawn_clip(held: HeldPair, item: Item) -> ClipCanvas | None:
     """The clip that an item is drawn on; None for an anchor or a note."""
     if "points" not in item:
         return None

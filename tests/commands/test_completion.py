@@ -13,7 +13,7 @@ from typer.main import get_command
 
 from la2ds_cli.commands.app import app
 from la2ds_cli.core.clip import Video
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.video_list import write_videos
 from tests.processes import invoke, run_python
 from tests.test_imports import HEAVY
@@ -27,7 +27,7 @@ ASKED = {"_LA2DS_COMPLETE": "complete_bash"}
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project `swings` with three clips, of which two have one name, and two runs."""
     monkeypatch.chdir(tmp_path)
-    project = Project.create(tmp_path / "swings")
+    project = StoredProject.create(tmp_path / "swings")
     _list(project, "anna", "ben", "x/far", "y/far")
     for run in ("default", "second"):
         (project.root / "checkpoints" / run).mkdir(parents=True)
@@ -36,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _list(project: Project, *paths: str) -> None:
+def _list(project: StoredProject, *paths: str) -> None:
     write_videos(project.root / "videos.csv", [_clip(path) for path in paths])
 
 
@@ -102,7 +102,7 @@ def test_a_damaged_list_offers_nothing_and_says_nothing(folder: Path, content: s
 
 
 def test_a_name_that_would_break_the_line_of_the_shell_is_not_offered(folder: Path):
-    _list(Project.open(folder / "swings"), "an na")
+    _list(StoredProject.open(folder / "swings"), "an na")
     assert offered("la2ds align -p swings a") == set()
     for name in ("a b.mp4", "a\nb.mp4", "a\x1b[2Jb.mp4"):
         (folder / name).touch()

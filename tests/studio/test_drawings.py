@@ -8,8 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from la2ds_cli.core.annotations import ClipMoments, Moment, lifetime_on
-from la2ds_cli.core.project import Project
-from la2ds_cli.studio.drawings import DrawnClip
+from la2ds_cli.core.stored_project import StoredProject
+from la2ds_cli.studio.drawings import ClipCanvas
 from tests.studio.browsing import asked, check_refused
 
 ITEMS: list[dict[str, Any]] = [
@@ -54,7 +54,7 @@ def kind_of_page(request: pytest.FixtureRequest) -> str:
 
 
 def test_what_is_drawn_on_one_page_is_shown_on_both_and_taken_back(
-    filmed: Project, kind_of_page: str
+    filmed: StoredProject, kind_of_page: str
 ) -> None:
     with asked(filmed) as client:
         page = Page(client, kind_of_page)
@@ -97,7 +97,7 @@ CASES = [
 
 
 def test_what_cannot_be_drawn_is_refused_and_nothing_is_kept(
-    filmed: Project, kind_of_page: str
+    filmed: StoredProject, kind_of_page: str
 ) -> None:
     with asked(filmed) as client:
         page = Page(client, kind_of_page)
@@ -111,7 +111,7 @@ def test_what_cannot_be_drawn_is_refused_and_nothing_is_kept(
 
 
 def test_a_clip_can_have_another_known_length_in_the_place_of_the_first(
-    filmed: Project, kind_of_page: str
+    filmed: StoredProject, kind_of_page: str
 ) -> None:
     with asked(filmed) as client:
         page = Page(client, kind_of_page)
@@ -119,12 +119,14 @@ def test_a_clip_can_have_another_known_length_in_the_place_of_the_first(
         assert page.change([SCALE], [SCALE | {"metres": 1.83}]) == [SCALE | {"metres": 1.83}]
 
 
-def test_a_lifetime_beyond_the_clip_is_kept_when_the_drawing_is_moved(filmed: Project) -> None:
+def test_a_lifetime_beyond_the_clip_is_kept_when_the_drawing_is_moved(
+    filmed: StoredProject,
+) -> None:
     """Another part of the film shows the drawing as before."""
     pose = filmed.read_pose("a")[0]
-    row = DrawnClip(ClipMoments.of("a", "", pose), pose).read(ITEMS[2])
+    row = ClipCanvas(ClipMoments.of("a", "", pose), pose).read(ITEMS[2])
     part = pose.cut(5, 9)
-    clip = DrawnClip(ClipMoments.of("a", "", part), part)
+    clip = ClipCanvas(ClipMoments.of("a", "", part), part)
     item = clip.item(row)
     assert item["frames"] == (5, 8)
     for more, kept in ({"points": [[51.0, 50.0], [60.0, 50.0]]}, True), ({"frames": [6, 8]}, False):
@@ -138,10 +140,10 @@ def test_a_lifetime_beyond_the_clip_is_kept_when_the_drawing_is_moved(filmed: Pr
 
 
 def test_a_clip_without_a_frame_within_the_lifetime_does_not_show_a_drawing(
-    filmed: Project,
+    filmed: StoredProject,
 ) -> None:
     pose = filmed.read_pose("a")[0]
-    row = DrawnClip(ClipMoments.of("a", "", pose), pose).read(ITEMS[2])
+    row = ClipCanvas(ClipMoments.of("a", "", pose), pose).read(ITEMS[2])
     part = pose.cut(13, 20)
-    assert DrawnClip(ClipMoments.of("a", "", part), part).drawn([row]) == []
+    assert ClipCanvas(ClipMoments.of("a", "", part), part).drawn([row]) == []
     assert row.at == Moment("a", 1, 0.15)

@@ -1,4 +1,4 @@
-"""Circles, arrows, strokes, known lengths and stopwatches, drawn in a real browser on both pages."""
+"""Circles, arrows, strokes, known lengths and stopwatches, in a browser on both pages."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 
 from la2ds_cli.core.annotations import metres_of
-from la2ds_cli.core.project import Project
+from la2ds_cli.core.stored_project import StoredProject
 from tests.studio.browsing import SAVED, Seen, browsed
 from tests.studio.marks import drawn
 from tests.studio.test_pair_in_browser import TWO_CLIPS, frame
 from tests.views.report.conftest import two_filmed
 
 
-def kinds(project: Project, clip: str = "a") -> list[str]:
+def kinds(project: StoredProject, clip: str = "a") -> list[str]:
     return [shape.kind for shape in drawn(project, clip)]
 
 
-def lifetimes(project: Project) -> list[tuple[float | None, float | None]]:
+def lifetimes(project: StoredProject) -> list[tuple[float | None, float | None]]:
     rows = project.annotations()
     return [(row.at.seconds, row.other.seconds if row.other else None) for row in rows]
 
@@ -57,7 +57,7 @@ def test_each_kind_is_drawn_and_shown_as_long_as_is_said(browser: Any, tmp_path:
         seen.check()
 
 
-def a_known_length(seen: Seen, project: Project) -> None:
+def a_known_length(seen: Seen, project: StoredProject) -> None:
     seen.press("m")
     seen.drag("stage-a", (0.1, 0.1), (0.1, 0.9))
     seen.wait_for("data.drawings.a.length === 5")
@@ -72,7 +72,7 @@ def a_known_length(seen: Seen, project: Project) -> None:
     seen.wait_for("data.drawings.a[4].metres === 1.8 && data.drawings.a.length === 5")
 
 
-def its_time(seen: Seen, project: Project) -> None:
+def its_time(seen: Seen, project: StoredProject) -> None:
     """Of the circle, which is then seen no longer."""
     seen.page.click("#drawings li:nth-child(1) button")
     seen.page.click("#show-from")
