@@ -1,4 +1,4 @@
-"""Is it faster to render heatmaps than to read them from the cache of `la2ds cache-heatmaps`?
+"""Is it faster to render heatmaps than to read them from the cache of `la2ds lab cache-heatmaps`?
 
     OMP_NUM_THREADS=1 python benchmarks/heatmaps.py [--frames 2000]
 

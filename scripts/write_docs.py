@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 from typer.main import get_command
 
-from la2ds_cli.commands.app import app
+from la2ds_cli.commands.app import OTHER_NAMES, app
 from la2ds_cli.core import config_sections
 from la2ds_cli.core.config import Config, kinds, load_config, preset_names
 
@@ -26,6 +26,10 @@ CLI_HEAD = """# Command line
 
 Written by `scripts/write_docs.py` from the commands; change it there. Results go to stdout;
 progress, notes and errors go to stderr. Exit codes: [codes](codes.md).
+
+`la2ds --install-completion` makes the Tab key complete commands, options, clips, runs, methods and
+formats in bash, zsh, fish and PowerShell. Clips and runs are those of the project that `-p` names
+before them.
 """
 SHARED = 5  # commands from which an option stands in one table for all
 SHARED_HEAD = """These options are the same in all commands that name them."""
@@ -56,11 +60,12 @@ another. *Other presets* lists the presets in which the value differs.
 
 
 def walk(command: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every command with its full name, groups before their members."""
+    """Every command with its full name, groups before their members; without further names."""
     yield path, command
     children = getattr(command, "commands", {})
     for name in command.list_commands(None) if children else ():
-        yield from walk(children[name], f"{path} {name}")
+        if f"{path} {name}".removeprefix("la2ds ") not in OTHER_NAMES:
+            yield from walk(children[name], f"{path} {name}")
 
 
 def _help(text: str) -> str:
@@ -156,7 +161,9 @@ def cli_page() -> str:
     for path, command in walk(get_command(app), "la2ds"):
         usage = f"```\n{_usage(path, command)}\n```"
         sections += [f"## {path}", usage, _help(command.help or ""), _options(command)]
-    return _page(sections)
+    rows = [f"| `la2ds {other}` | `la2ds {name}` |" for other, name in OTHER_NAMES.items()]
+    names = ["| also called by | is |", "| --- | --- |", *rows]
+    return _page([*sections, "## Other names", "\n".join(names)])
 
 
 def _page(sections: list[str]) -> str:

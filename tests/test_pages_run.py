@@ -119,7 +119,7 @@ def prepared(page: str) -> None:
             rows = f"video,start,end,phase\n{name},0,12,down\n{name},12,24,up\n"
             Path("swings/phases.csv").write_text(rows, "utf-8")
             if name == "ben":
-                run("export-labels elan ben --project swings --out .")
+                run("export labels elan ben --project swings --out .")
         written = next(Path().glob("*.eaf")).read_text("utf-8")
         Path("ben.eaf").write_text(written.replace('"phases"', '"movement"'), "utf-8")
     if "many-clips" in page or "live" in page:

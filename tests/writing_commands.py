@@ -55,7 +55,7 @@ def commands(root: Path) -> dict[str, list[str]]:
         "init": ["init", str(root / "project")],
         "import": ["import", "wide-csv", str(root / "poses"), *project],
         "extract-poses": ["extract-poses", str(root / "films"), *pose, *filmed],
-        "cache-heatmaps": ["cache-heatmaps", *project],
+        "cache-heatmaps": ["lab", "cache-heatmaps", *project],
         "train": ["train", *sets, *_CPU, *project],
         "embed": ["embed", *_CPU, *project],
         "align": [
@@ -68,7 +68,15 @@ def commands(root: Path) -> dict[str, list[str]]:
             *(*f"transfer-labels --from {a} --from {b} --to {d}".split(), *_CPU, *project)
         ],
         "evaluate": ["evaluate", *_CPU, *project],
-        "plot-embeddings": ["plot-embeddings", a, b, *_outs(root, "p.json"), *_CPU, *project],
+        "plot-embeddings": [
+            "lab",
+            "plot-embeddings",
+            a,
+            b,
+            *_outs(root, "p.json"),
+            *_CPU,
+            *project,
+        ],
         "report": ["report", a, b, *_CPU, *project],
         "export": ["export", "coco-json", *project],
         "export-folders": ["export", "openpose-json", a, b, *project],
@@ -87,8 +95,14 @@ def other_commands(root: Path) -> dict[str, tuple[list[str], ExitCode]]:
     settings += ("model.width=16", "model.heads=2", "model.temporal_layers=1")
     scored = [part for setting in settings for part in ("--set", setting)] + _CPU
     return {
-        "export-labels": (["export-labels", "elan", *project, "--out", labels], ExitCode.PARTIAL),
-        "import-labels": (["import-labels", "elan", labels, "--overwrite", *project], ExitCode.OK),
+        "export-labels": (
+            ["export", "labels", "elan", *project, "--out", labels],
+            ExitCode.PARTIAL,
+        ),
+        "import-labels": (
+            ["import", "labels", "elan", labels, "--overwrite", *project],
+            ExitCode.OK,
+        ),
         "timeline": (["timeline", *project, "--out", f"{out}/timeline.csv"], ExitCode.OK),
         "offset": (
             ["offset", *offset, "--force", *project, "--out", f"{out}/offsets.csv"],

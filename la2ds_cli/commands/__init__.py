@@ -8,7 +8,8 @@ Imports any room; no room imports commands. To add a command:
    Declare options with `option`, `out_option`, `flag` and `argument` of `options.py`, those that
    several commands share by its groups; import the step inside the function, so that
    `la2ds --help` stays quick.
-2. Add it to a panel of COMMANDS in `app.py`, at most six to each. If an option needs another, or
+2. Add it to a panel of COMMANDS in `app.py`, at most six to each, or to a group in MEMBERS. What
+   the Tab key offers for a value is in COMPLETERS of `options.py`. If an option needs another, or
    excludes it, add a row to RULES in `command.py`.
 3. Run `python scripts/write_docs.py`, and look at the difference of `tests/snapshots/commands.txt`.
    An option is for what changes from call to call; everything else is a setting of project.toml.

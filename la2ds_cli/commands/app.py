@@ -7,15 +7,15 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
-from typer.core import TyperGroup
 
 from la2ds_cli import __version__
 from la2ds_cli.commands import (
     align_command,
     exchange_commands,
+    exports,
     extract_poses,
     imports,
     laboratory,
@@ -30,6 +30,7 @@ from la2ds_cli.commands import (
 from la2ds_cli.commands.command import Command
 from la2ds_cli.commands.options import OFFLINE, forbid_network
 from la2ds_cli.commands.usage_errors import (
+    Group,
     UsageError,
     as_user_error,
     check_no_dashed_file,
@@ -64,27 +65,41 @@ COMMANDS = {
         "train": runs.train,
         "evaluate": runs.evaluate,
         "embed": runs.embed,
+        "lab": laboratory.app,
     },
     "Other tools and tidying": {
         "import": imports.app,
-        "export": exchange_commands.export_poses,
-        "import-labels": exchange_commands.import_labels,
-        "export-labels": exchange_commands.export_labels,
+        "export": exports.app,
         "remove": project_commands.remove,
     },
     "Set up": {
         "doctor": project_commands.doctor,
         "models": models.app,
     },
-    "For papers and experiments": {
-        "plot-embeddings": runs.plot_embeddings,
+}
+# What the groups of other files hold, beside what they hold there.
+MEMBERS = {
+    "import": {"labels": exchange_commands.import_labels},
+    "export": {"labels": exchange_commands.export_labels},
+    "lab": {
         "benchmark": laboratory.benchmark,
         "reproduce": laboratory.reproduce,
+        "plot-embeddings": runs.plot_embeddings,
         "cache-heatmaps": laboratory.cache_heatmaps,
     },
 }
 # Not listed: other commands make a project where there is none.
 HIDDEN = {"init": project_commands.init}
+# Further names of commands, which are not listed: by these they were first called.
+OTHER_NAMES = {
+    "import-labels": "import labels",
+    "export-labels": "export labels",
+    "benchmark": "lab benchmark",
+    "reproduce": "lab reproduce",
+    "plot-embeddings": "lab plot-embeddings",
+    "cache-heatmaps": "lab cache-heatmaps",
+    "lab embed": "embed",
+}
 
 # What a file system says of its files and the user's rights: no fault of la2ds.
 _OF_THE_SYSTEM = frozenset(
@@ -123,7 +138,7 @@ def _refuse(error: Any, command: str) -> NoReturn:
     raise typer.Exit(error.exit_code) from error
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """Turns a UserError into two lines and its exit code; bugs keep their traceback."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -244,15 +259,38 @@ for _panel, _group in COMMANDS.items():
             app.command(_name, rich_help_panel=_panel)(Command(_command))
 for _name, _command in HIDDEN.items():
     app.command(_name, hidden=True)(Command(_command))
+GROUPS = {
+    _name: _group
+    for _panel in COMMANDS.values()
+    for _name, _group in _panel.items()
+    if isinstance(_group, typer.Typer)
+}
+for _name, _members in MEMBERS.items():
+    for _member, _command in _members.items():
+        GROUPS[_name].command(_member)(Command(_command))
+
+
+def _registered(name: str) -> tuple[typer.Typer, str]:
+    """Return the app that a command belongs to, and its name in it."""
+    group, _, member = name.rpartition(" ")
+    return (GROUPS[group] if group else app), member
+
+
+for _other, _name in OTHER_NAMES.items():
+    _group_of, _member = _registered(_name)
+    _found = next(one for one in _group_of.registered_commands if one.name == _member)
+    _group_of, _member = _registered(_other)
+    _group_of.command(_member, hidden=True)(cast(Command, _found.callback))
 
 
 def app_for(arguments: Sequence[str]) -> typer.Typer:
-    """Return the app, with one command alone where the arguments name one: Typer inspects every
-    option of every command before it runs one, which takes as long as importing numpy."""
+    """Return the app, with one command or group alone where the arguments name it: Typer inspects
+    every option of every command before it runs one, which takes as long as importing numpy."""
     called = next((word for word in arguments if not word.startswith("-")), "")
-    named = [command for command in app.registered_commands if command.name == called]
-    if not named:
+    commands = [command for command in app.registered_commands if command.name == called]
+    groups = [group for group in app.registered_groups if group.name == called]
+    if not commands and not groups:
         return app
     alone = copy.copy(app)
-    alone.registered_commands, alone.registered_groups = named, []
+    alone.registered_commands, alone.registered_groups = commands, groups
     return alone

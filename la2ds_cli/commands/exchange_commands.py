@@ -1,15 +1,16 @@
-"""`la2ds export`, `export-labels`, `import-labels`: poses and phases to and from other tools.
+"""`la2ds export labels` and `la2ds import labels`: phases to and from other tools.
 `la2ds transfer-labels`: phases labelled on some clips, propagated to others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from la2ds_cli.commands.completion import complete_clips
+from la2ds_cli.commands.exports import export_clips
 from la2ds_cli.commands.options import (
     METHOD,
     Exported,
@@ -23,36 +24,8 @@ from la2ds_cli.commands.options import (
 from la2ds_cli.commands.projects import show_batch
 
 if TYPE_CHECKING:
-    from la2ds_cli.core.batch import ItemResult
     from la2ds_cli.core.console import Console
     from la2ds_cli.labels.propagated import MergeResult, PropagationResult
-
-
-def export_poses(
-    format_name: str = argument(
-        "FORMAT", "coco-json, openpose-json, wide-csv, dlc-csv, trc or heatmaps."
-    ),
-    *,
-    what: Exported,
-    here: Here,
-) -> None:
-    """Write poses, or heatmaps of them, as files of other tools.
-
-    \b
-      la2ds export coco-json --project swings --out poses/
-      la2ds export trc anna.mp4 ben.mp4 --project swings --out trc/
-
-    Writes one file per clip (for openpose-json one folder), named after its id.
-    docs/reference/file-formats.md says what each format keeps. Prints the paths written.
-    """
-    if format_name == "heatmaps":
-        from la2ds_cli.features.heatmap_cache import export_heatmaps
-
-        _export(here, what, "export", export_heatmaps)
-    else:
-        from la2ds_cli.formats.import_export import export_poses as export
-
-        _export(here, what, "export", partial(export, format_name=format_name))
 
 
 def export_labels(
@@ -65,37 +38,15 @@ def export_labels(
     """Write phases for ELAN, BORIS, Kinovea or VIA 3.
 
     \b
-      la2ds export-labels elan --project swings --out eaf/
-      la2ds export-labels boris anna.mp4 --project swings
+      la2ds export labels elan --project swings --out eaf/
+      la2ds export labels boris anna.mp4 --project swings
 
     One file per clip, named after its id, in seconds of its video. Prints the paths written.
     """
     from la2ds_cli.labels.exchange import export_labels as export
 
     export_of = partial(export, format_name=format_name, carried=carried)
-    _export(here, what, "export-labels", export_of)
-
-
-def _export(
-    here: Here,
-    what: Exported,
-    command: str,
-    export: Callable[..., list[ItemResult]],
-) -> None:
-    """Write files by an export of clips and print their paths."""
-    from la2ds_cli.core.batch import batch_exit_code
-
-    with here.console() as console:
-        opened = here.open()
-        results = export(
-            opened,
-            names=what.videos or [],
-            out=what.out,
-            overwrite=what.overwrite,
-            progress=console.progress,
-        )
-        show_batch(console, command, opened, results, paths=True)
-    raise typer.Exit(batch_exit_code(results))
+    export_clips(here, what, "export labels", export_of)
 
 
 def import_labels(
@@ -104,7 +55,9 @@ def import_labels(
     layer: str = option(
         "NAME", "The tier, subject or attribute to read, if there are several.", ""
     ),
-    clip: str = option("NAME", "The clip, if the file does not name it.", ""),
+    clip: str = option(
+        "NAME", "The clip, if the file does not name it.", "", autocompletion=complete_clips
+    ),
     overwrite: bool = flag("--overwrite", "Replace labels that a person has set."),
     *,
     here: Here,
@@ -112,8 +65,8 @@ def import_labels(
     """Import phases from ELAN, BORIS, Kinovea or VIA 3.
 
     \b
-      la2ds import-labels elan anna.eaf --project swings --layer movement
-      la2ds import-labels boris swings.boris --project swings
+      la2ds import labels elan anna.eaf --project swings --layer movement
+      la2ds import labels boris swings.boris --project swings
 
     They are assigned to the clips of the videos that the files name. Labels that a person has set
     are kept unless --overwrite is given. The old phases.csv is saved in results/phases.
@@ -132,7 +85,7 @@ def import_labels(
             overwrite=overwrite,
             progress=console.progress,
         )
-        show_batch(console, "import-labels", opened, results)
+        show_batch(console, "import labels", opened, results)
     raise typer.Exit(batch_exit_code(results))
 
 

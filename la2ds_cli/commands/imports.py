@@ -17,23 +17,25 @@ import typer
 from la2ds_cli.commands.command import Command
 from la2ds_cli.commands.options import Here, argument, option
 from la2ds_cli.commands.projects import on_project, open_or_create, show_batch
+from la2ds_cli.commands.usage_errors import Group
 from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
 
 
-app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+app = typer.Typer(cls=Group, rich_markup_mode=None, invoke_without_command=True)
 
 
 @app.callback()
 def _group(ctx: typer.Context) -> None:
-    """Import existing poses.
+    """Import existing poses or phases.
 
     \b
       la2ds import coco-json poses/ --fps 30 --project swings
       la2ds import dlc-csv mouse.csv --video mouse.mp4 --map snout=nose
       la2ds import penn-action Penn_Action --action golf_swing --project golf
+      la2ds import labels elan anna.eaf --project swings
     """
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())

@@ -1,5 +1,5 @@
-"""`la2ds benchmark`: methods trained with the same budget. `la2ds reproduce`: the tables of the
-paper. `la2ds cache-heatmaps`: from joints to stored heatmaps."""
+"""`la2ds lab`: `benchmark` trains methods with the same budget, `reproduce` makes the tables of the
+paper, and `cache-heatmaps` stores heatmaps."""
 
 from __future__ import annotations
 
@@ -24,11 +24,29 @@ from la2ds_cli.commands.options import (
     out_option,
 )
 from la2ds_cli.commands.projects import open_project, show_batch
+from la2ds_cli.commands.usage_errors import Group
 from la2ds_cli.core.table import terminal
 
 if TYPE_CHECKING:
     from la2ds_cli.core.console import Console
     from la2ds_cli.experiments.comparison import Result
+
+
+app = typer.Typer(cls=Group, rich_markup_mode=None, invoke_without_command=True)
+
+
+@app.callback()
+def _group(ctx: typer.Context) -> None:
+    """Compare methods, and make the tables of papers.
+
+    \b
+      la2ds lab benchmark --project golf --minutes 3 --seeds 0,1,2
+      la2ds lab reproduce table4 --project swings --minutes 30
+
+    For those who study the methods; nobody else needs these commands.
+    """
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
 
 
 def benchmark(
@@ -52,10 +70,10 @@ def benchmark(
     """Train and score methods with one budget.
 
     \b
-      la2ds benchmark --project golf --minutes 3 --seeds 0,1,2
-      la2ds benchmark --project golf --project squat --minutes 3 --out tables
-      la2ds benchmark --project golf --methods la2ds,tcc,mypackage.mymethod
-      la2ds benchmark --project golf --seeds 0,1,2 --engine ray
+      la2ds lab benchmark --project golf --minutes 3 --seeds 0,1,2
+      la2ds lab benchmark --project golf --project squat --minutes 3 --out tables
+      la2ds lab benchmark --project golf --methods la2ds,tcc,mypackage.mymethod
+      la2ds lab benchmark --project golf --seeds 0,1,2 --engine ray
 
     Tables 1 to 3 of the paper, event transfer and the cost of training as Markdown, and every
     figure of every run as CSV. A finished run is reused and an interrupted one is resumed, so the
@@ -122,11 +140,11 @@ def reproduce(
     """Train and evaluate the rows of a table of the paper.
 
     \b
-      la2ds reproduce table4 --project swings --minutes 30 --seeds 0,1,2
+      la2ds lab reproduce table4 --project swings --minutes 30 --seeds 0,1,2
 
     Works on any clips with poses, and shows the figures of the paper beside them. A finished run
     is reused and an interrupted one is resumed, so the same command continues a table. Tables 1
-    to 3 are la2ds benchmark on one project, by the protocol of the paper, which needs labelled
+    to 3 are la2ds lab benchmark on one project, by the protocol of the paper, which needs labelled
     training and test clips.
     """
     from dataclasses import replace
@@ -155,7 +173,7 @@ def cache_heatmaps(overwrite: bool = OVERWRITE, *, here: Here) -> None:
     """Render and store the heatmaps of all clips.
 
     \b
-      la2ds cache-heatmaps --project swings
+      la2ds lab cache-heatmaps --project swings
 
     Stores one map for every joint and every limb of every frame, which la2ds export heatmaps
     writes as .npz. Training and embedding render their own maps: reading would not be faster.

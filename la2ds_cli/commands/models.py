@@ -10,6 +10,7 @@ import typer
 
 from la2ds_cli.commands.command import Command
 from la2ds_cli.commands.options import JSON, Output, argument, flag
+from la2ds_cli.commands.usage_errors import Group
 from la2ds_cli.core.console import Console, summary
 from la2ds_models.weight_files import weights_dir
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 92  # of wrapped text: fits a window of 100 columns
 
-app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
+app = typer.Typer(cls=Group, rich_markup_mode=None, invoke_without_command=True)
 
 
 @app.callback()

@@ -11,6 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import typer
 
+from la2ds_cli.commands.completion import (
+    Completer,
+    complete_alignment_methods,
+    complete_clips,
+    complete_label_formats,
+    complete_list,
+    complete_runs,
+    complete_training_methods,
+)
 from la2ds_cli.commands.projects import open_for_clips, open_project
 from la2ds_cli.core.console import Console
 from la2ds_cli.core.device import DeviceName
@@ -28,9 +37,20 @@ PROJECT = "LA2DS_PROJECT"  # variable of the environment
 FeaturesChoice = Literal["auto", "model", "base", "pose"]  # as alignment.request.FeatureKind
 EngineName = Literal["local", "ray"]
 
+# What the Tab key offers for a value, by how the help names it.
+COMPLETERS: dict[str, Completer] = {
+    **{name: complete_clips for name in ("A", "B", "A B", "A B [C...]", "CLIP", "VIDEO")},
+    **{name: complete_clips for name in ("OTHER", "REFERENCE", "VIDEO[@SECONDS]")},
+    "VIDEO,...|PATTERN": complete_list(complete_clips),
+    "NAME,...": complete_list(complete_runs),
+    "FORMAT": complete_label_formats,
+    "A,B,C": complete_list(complete_training_methods),
+}
+
 
 def argument(metavar: str, text: str, default: Any = ..., **more: Any) -> Any:
     """Return the default of a parameter that is an argument; `...` = required."""
+    more = {"autocompletion": COMPLETERS.get(metavar)} | more
     return typer.Argument(default, metavar=metavar, help=text, **more)
 
 
@@ -42,6 +62,7 @@ def option(metavar: str, text: str, default: Any = None, *names: str, **more: An
     names: without any, that of the parameter.
     more: of typer.Option, such as limits.
     """
+    more = {"autocompletion": COMPLETERS.get(metavar)} | more
     return typer.Option(default, *names, metavar=metavar, help=text, **more)
 
 
@@ -65,8 +86,12 @@ PROTOCOL = option("la2ds|paper|casa", "Whose definitions of the metrics to use."
 DEVICE = option(
     "|".join(get_args(DeviceName)), "Where to compute; cuda fails if there is no GPU.", "auto"
 )
-RUN = option("NAME", "Name of the training run.", "default")
-METHOD = option("NAME", "dtw or linear; default the project's, usually dtw.")
+RUN = option("NAME", "Name of the training run.", "default", autocompletion=complete_runs)
+METHOD = option(
+    "NAME",
+    "dtw or linear; default the project's, usually dtw.",
+    autocompletion=complete_alignment_methods,
+)
 SETTINGS = option(
     "SECTION.KEY=VALUE", "Change a setting, such as train.steps=4000; repeatable.", None, "--set"
 )

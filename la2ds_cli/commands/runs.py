@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import typer
 
+from la2ds_cli.commands.completion import complete_training_methods
 from la2ds_cli.commands.options import (
     DEVICE,
     PROTOCOL,
@@ -37,7 +38,11 @@ if TYPE_CHECKING:
 
 def train(
     run: str = RUN,
-    method: str | None = option("NAME", "la2ds, or a competing method such as tcc."),
+    method: str | None = option(
+        "NAME",
+        "la2ds, or a competing method such as tcc.",
+        autocompletion=complete_training_methods,
+    ),
     reads: ModelInput | None = option(
         "|".join(get_args(ModelInput)),
         "What the network reads. both: joints and heatmaps; joints3d: joints in metres, "
@@ -209,8 +214,8 @@ def plot_embeddings(
     """Draw clips as trajectories in the feature space.
 
     \b
-      la2ds plot-embeddings anna ben --project swings --out ab.png
-      la2ds plot-embeddings anna ben cleo --method tsne --project swings
+      la2ds lab plot-embeddings anna ben --project swings --out ab.png
+      la2ds lab plot-embeddings anna ben cleo --method tsne --project swings
 
     One colour per clip, paler at its start; frames of the same phase are close together. All clips
     are projected together. Without --out, a picture is written to results/plot-embeddings.

@@ -10,11 +10,25 @@ from itertools import takewhile
 from typing import Any, cast
 
 import typer
+from typer.core import TyperGroup
 
 from la2ds_cli.core.errors import UserError
 
 # What Typer raises for a command line; it exports two of its subclasses only.
 UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])
+
+
+class Group(TyperGroup):
+    """A group whose usage errors know their command, so that the hint can say its usage."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            name, known = ctx.invoked_subcommand, cast(Any, error)
+            if known.ctx is None and name in self.commands:
+                known.ctx = type(ctx)(self.commands[name], info_name=name, parent=ctx)
+            raise
 
 
 def is_request_for_help(error: Any) -> bool:

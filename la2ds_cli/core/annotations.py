@@ -27,8 +27,13 @@ from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import MOST_PIXELS, IntArray, PoseSequence
 
 ANCHOR, NOTE, JOINT = "anchor", "note", "joint"
-POINTS = {"line": 2, "angle": 3}  # kind of a drawing -> number of points
-MOST_DRAWINGS = 100  # per clip
+# Kind of a drawing -> the least and the most points that it has.
+POINTS = {
+    **{"line": (2, 2), "angle": (3, 3), "circle": (2, 2), "arrow": (2, 2), "freehand": (2, 500)},
+    **{"scale": (2, 2), "watch": (1, 1)},
+}
+MOST_DRAWINGS = 100  # of a clip
+METRES = 0.001, 10_000.0  # the least and the most of a scale
 NOTE_LONGEST = 500  # letters of a note
 COLUMNS = (
     *("file", "person", "seconds", "with_file", "with_person", "with_seconds"),
@@ -61,8 +66,9 @@ class Annotation:
     """A row of the table.
 
     kind: `anchor` (`at` is the same moment as `other`), `note` (on `at` and `other`, of which one
-        may be without seconds), `joint` (corrected at `at`), `line` or `angle` (drawn on all
-        pictures of `at`).
+        may be without seconds), `joint` (corrected at `at`), or a drawing of POINTS: on all
+        pictures of `at` if it has no seconds, or else on that of `at`, or on those from `at` to
+        `other`.
     value: text of a note; the joint, see `joint_of`; points of a drawing, see `points_of`.
     reading: how the picture was turned when it was drawn on, see turning_of; for a joint see
         is_of_reading.
@@ -122,7 +128,8 @@ def _parse(cells: dict[str, str]) -> Annotation:
     at, reading = _moment(cells), cells.get("reading", "").strip()
     timed = [moment for moment in (at, other) if moment and moment.seconds is not None]
     if kind in POINTS:
-        value = drawing_value(kind, points_of(value))
+        value = drawing_value(kind, points_of(value), metres_of(value))
+        check_lifetime(kind, at, other)
     elif kind == JOINT:
         if at.seconds is None:
             raise ValueError("a corrected joint needs the seconds of its file")
@@ -148,30 +155,65 @@ def _moment(cells: dict[str, str], prefix: str = "") -> Moment:
 # --- drawings -------------------------------------------------------------------------------------
 
 
-def drawing_value(kind: str, points: Sequence[Sequence[float]]) -> str:
-    """Return the value of a drawing. Raises ValueError for one that cannot be drawn.
+def drawing_value(kind: str, points: Sequence[Sequence[float]], metres: float | None = None) -> str:
+    """Return the value of a drawing.
 
-    kind: `line`, from end to end, or `angle`: end, vertex, end. points: x, y in pixels of the
-    upright picture.
+    Parameters
+    ----------
+    kind: `line`, from end to end; `angle`: end, vertex, end; `circle`: its centre and a point of
+        its rim; `arrow`, from tail to head; `freehand`: along the stroke; `scale`: the ends of a
+        known length; `watch`: where the seconds stand that have passed since its first picture.
+    points: x, y in pixels of the upright picture.
+    metres: the known length, of a scale alone.
+
+    Raises
+    ------
+    ValueError: for one that cannot be drawn.
     """
     if kind not in POINTS:
-        raise ValueError(f"{kind[:40]!a} is neither a line nor an angle")
-    if len(points) != POINTS[kind]:
-        raise ValueError(f"its number of points must be {POINTS[kind]}, not {len(points)}")
+        raise ValueError(f"{kind[:40]!a} is none of {', '.join(POINTS)}")
+    least, most = POINTS[kind]
+    if not least <= len(points) <= most:
+        wanted = f"{least}" if least == most else f"{least} to {most}"
+        raise ValueError(f"its number of points must be {wanted}, not {len(points)}")
     if not all(abs(side) <= MOST_PIXELS for point in points for side in point):  # NaN too
         raise ValueError("a point does not lie in a picture")
+    if (metres is not None) != (kind == "scale"):
+        raise ValueError("a scale, and nothing else, has a known length")
+    if metres is not None and not METRES[0] <= metres <= METRES[1]:  # NaN too
+        raise ValueError(f"a known length is {METRES[0]:g} to {METRES[1]:g} metres")
     written = [" ".join(f"{float(side):.{_DIGITS}f}" for side in point) for point in points]
     if any(before == after for before, after in pairwise(written)):
         raise ValueError("two points that follow each other are the same")
-    return " ".join(written)
+    return " ".join(written if metres is None else [*written, f"{float(metres):.6g}m"])
 
 
 def points_of(value: str) -> list[Point]:
-    """Return the points x, y of the value of a drawing. Raises ValueError for other text."""
-    sides = [float(side) for side in value.split()]
+    """Return the points x, y of the value of a drawing; ValueError for another text."""
+    sides = [float(side) for side in value.split() if not side.endswith("m")]
     if len(sides) % 2:
         raise ValueError("x and y of a point are given together")
     return list(zip(sides[::2], sides[1::2], strict=True))
+
+
+def metres_of(value: str) -> float | None:
+    """Return the known length in the value of a scale; None in that of another drawing."""
+    _, _, last = value.strip().rpartition(" ")
+    return float(last[:-1]) if last.endswith("m") else None
+
+
+def check_lifetime(kind: str, at: Moment, other: Moment | None) -> None:
+    """Raise ValueError if a drawing of this kind cannot be shown from `at` to `other`."""
+    if kind == "scale" and at.seconds is not None:
+        raise ValueError("a scale holds for all pictures of its clip")
+    if kind == "watch" and at.seconds is None:
+        raise ValueError("a watch begins at some moment")
+    if other is None:
+        return
+    if other[:2] != at[:2] or at.seconds is None or other.seconds is None:
+        raise ValueError("a drawing is shown between two moments of one file and person")
+    if other.seconds < at.seconds:
+        raise ValueError("a drawing cannot end before it begins")
 
 
 # --- corrected joints -----------------------------------------------------------------------------
@@ -242,6 +284,19 @@ class ClipMoments:
             return moment[:2] == (self.file, self.person)
         return self.row(moment) is not None
 
+    def rows_between(self, first: Moment, last: Moment) -> tuple[int, int] | None:
+        """Return the first and the last row of the clip that lie between two moments of its file;
+        None if there is none."""
+        if first[:2] != (self.file, self.person) or first.seconds is None or last.seconds is None:
+            return None
+        if first == last:
+            row = self.row(first)
+            return None if row is None else (row, row)
+        seconds = self.axis.seconds
+        low = int(np.searchsorted(seconds, first.seconds - _ROUNDED))
+        high = int(np.searchsorted(seconds, last.seconds + _ROUNDED, "right")) - 1
+        return (low, high) if low <= high else None
+
     def frame_at(self, moment: Moment) -> int | None:
         """Return the number of the frame that shows a moment; None if there is none."""
         row = self.row(moment)
@@ -270,10 +325,21 @@ def between(rows: Iterable[Annotation], kind: str, a: ClipMoments, b: ClipMoment
 
 
 def drawings_on(rows: Iterable[Annotation], clip: ClipMoments, turned: str) -> list[Annotation]:
-    """Return the drawings that a clip shows, in table order. turned: how the clip is turned now,
-    see turning_of."""
-    mine = (row for row in rows if row.kind in POINTS and clip.shows(row.at))
+    """The drawings that a clip shows, in the order of the table. turned: as the clip is now, see
+    turning_of."""
+    mine = (row for row in rows if row.kind in POINTS and _is_drawn_on(row, clip))
     return [row for row in mine if row.reading == turned]
+
+
+def _is_drawn_on(row: Annotation, clip: ClipMoments) -> bool:
+    return clip.shows(row.at) if row.at.seconds is None else lifetime_on(row, clip) is not None
+
+
+def lifetime_on(row: Annotation, clip: ClipMoments) -> tuple[int, int] | None:
+    """Return the first and the last frame of a clip on which a drawing is shown; None: on all, or
+    on none, if it has seconds. A watch stays, with the time of its last frame."""
+    rows = clip.rows_between(row.at, row.other or row.at)
+    return None if rows is None else (int(clip.frame[rows[0]]), int(clip.frame[rows[1]]))
 
 
 # --- corrected joints in poses --------------------------------------------------------------------

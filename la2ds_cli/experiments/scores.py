@@ -121,7 +121,7 @@ TASKS = {
 }
 COST_TASK = Task("cost", "Cost of training", 0, {"steps": "steps", "seconds": "seconds"})
 METHOD_TABLES = {f"table{task.number}": task for task in TASKS.values() if task.number}
-"""Name in `la2ds reproduce` -> task."""
+"""Name in `la2ds lab reproduce` -> task."""
 
 
 def ablation_task(name: str, title: str) -> Task:

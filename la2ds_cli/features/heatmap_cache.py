@@ -163,7 +163,7 @@ def read_heatmaps(
     except (ArtifactError, zstandard.ZstdError, KeyError, TypeError, ValueError) as error:
         problem = f"the cached heatmaps of {video} are damaged: {error}"
         again, code = " --overwrite", ExitCode.UNREADABLE
-    raise UserError(problem, hint=f"run la2ds cache-heatmaps{again}", exit_code=code)
+    raise UserError(problem, hint=f"run la2ds lab cache-heatmaps{again}", exit_code=code)
 
 
 def expand_heatmaps(

@@ -189,7 +189,7 @@ def _made_of(
 
 def _heatmaps(project: StoredProject, config: Config, poses: _Poses) -> StepStatus:
     recipes = {v: heatmap_recipe(config.heatmap, key) for v, key in poses.keys.items()}
-    return _made_of("heatmaps", recipes, project.heatmap_path, "la2ds cache-heatmaps")
+    return _made_of("heatmaps", recipes, project.heatmap_path, "la2ds lab cache-heatmaps")
 
 
 def _readable(project: StoredProject, runs: Iterable[RunStatus]) -> Iterator[str]:

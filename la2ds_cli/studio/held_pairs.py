@@ -31,13 +31,12 @@ from la2ds_cli.core.annotations import (
     ClipMoments,
     between,
     changed,
-    drawings_on,
-    points_of,
     turning_of,
 )
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.view import ViewName
 from la2ds_cli.offset.find_offsets import METHOD, align_recordings
+from la2ds_cli.studio.drawings import ClipCanvas
 from la2ds_cli.studio.pages import Notes
 from la2ds_cli.studio.saving import version
 from la2ds_cli.views.report.pair import recorded_beside
@@ -147,18 +146,18 @@ class HeldPair:
         self.project.change_annotations(gone, new)
         return found
 
-    def drawn(self, side: str) -> list[Annotation]:
-        """What clip `a` or `b` shows."""
+    def drawn_clip(self, side: str) -> ClipCanvas:
+        """Return clip `a` or `b`, to be drawn on."""
         at = "ab".index(side)
-        turned = turning_of(self.pair.poses[at].info)
-        return drawings_on(self.project.annotations(), self.moments[at], turned)
+        return ClipCanvas(self.moments[at], self.pair.poses[at])
 
     def set_json(self) -> dict[str, Any]:
         """What a person has set, for the page: anchors with their seconds, notes, and the drawings
         of either clip with points in pixels of its picture; and the version of all of it and of the
         pictures, which change when a clip is read in another way."""
         anchors, written = self.anchors, between(self.project.annotations(), NOTE, *self.moments)
-        drawings = {side: self.drawn(side) for side in "ab"}
+        clips = {side: self.drawn_clip(side) for side in "ab"}
+        drawings = {side: clip.drawn(self.project.annotations()) for side, clip in clips.items()}
         pictures = [(turning_of(pose.info), pose.frame.tobytes()) for pose in self.pair.poses]
         rows = [*(one.row for one in (*anchors, *written)), *drawings["a"], *drawings["b"]]
         return {
@@ -169,8 +168,7 @@ class HeldPair:
             ],
             "written": notes_json(written),
             "drawings": {
-                side: [{"kind": one.kind, "points": points_of(one.value)} for one in drawn]
-                for side, drawn in drawings.items()
+                side: [clips[side].item(one) for one in drawn] for side, drawn in drawings.items()
             },
         }
 

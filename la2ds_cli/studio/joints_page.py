@@ -1,7 +1,7 @@
 """Manual correction of a clip's joints: dragged to their true position, or marked as not trusted.
 
 Corrections are stored in annotations.csv (core/annotations.py), separate from the joints that the
-network found, which this page shows as well.
+network found, which this page shows as well. Drawings on the picture are those of the Pair page.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.studio.clips_page import posed_clip, requested_clip
+from la2ds_cli.studio.drawings import SHAPE, ClipCanvas
 from la2ds_cli.studio.pages import page, posted
 from la2ds_cli.studio.phases import clip_data
 from la2ds_cli.studio.saving import WAIT, Saves, known_version, refuse_changed, version
@@ -56,7 +57,7 @@ def _data(request: Request) -> Response:
         | {
             "joints": list(get_skeleton(pose.skeleton).joints),
         }
-        | _told(pose, _corrections(project, clip, pose, recipe))
+        | _told(pose, _corrections(project, clip, pose, recipe), _drawings(project, clip, pose))
     )
 
 
@@ -64,16 +65,25 @@ Corrections = dict[tuple[int, str], tuple[Annotation, Point | None]]
 """Of a clip, by frame and joint."""
 
 
-def _told(pose: PoseSequence, there: Corrections) -> dict[str, Any]:
-    """The corrections of a clip: frame, joint, position (None = not trusted) and when; and the
-    version of them, and of the pictures on which they are made."""
+def _drawings(project: StoredProject, clip: Video, pose: PoseSequence) -> list[dict[str, Any]]:
+    """What is drawn on the pictures of a clip."""
+    drawn = ClipCanvas(ClipMoments.of(clip.id, clip.options, pose), pose)
+    return [drawn.item(row) for row in drawn.drawn(project.annotations())]
+
+
+def _told(
+    pose: PoseSequence, there: Corrections, drawings: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The corrections of a clip: frame, joint, position (None = not trusted) and when; the
+    drawings; and the version of both, and of the pictures on which they are made."""
     told = [
         {"frame": frame, "joint": joint, "at": at, "set": row.set}
         for (frame, joint), (row, at) in sorted(there.items(), key=lambda one: one[0])
     ]
     return {
         "corrections": told,
-        "version": version(turning_of(pose.info), pose.frame.tobytes(), told),
+        "drawings": drawings,
+        "version": version(turning_of(pose.info), pose.frame.tobytes(), told, drawings),
     }
 
 
@@ -130,10 +140,35 @@ def change(
         new[frame, joint] = None if one.get("remove") else row
     with project.tables(wait=WAIT):
         there = _corrections(project, clip, pose, recipe)
-        refuse_changed(known, _told(pose, there)["version"], f"the joints of {clip.title}")
+        drawings = _drawings(project, clip, pose)
+        refuse_changed(
+            known, _told(pose, there, drawings)["version"], f"the joints of {clip.title}"
+        )
         gone = [there[key][0] for key in new if key in there]
         project.change_annotations(gone, [row for row in new.values() if row is not None])
-        return _told(pose, _corrections(project, clip, pose, recipe))
+        return _told(pose, _corrections(project, clip, pose, recipe), drawings)
+
+
+async def _draw(request: Request) -> Response:
+    """Put drawings in the place of others: {"clip", "old": items, "new": items}, see drawings.py.
+    Returns what then applies to the clip, as `_told`."""
+    project: StoredProject = request.app.state.studio.project
+    given = await posted(request, clip=str, old=[SHAPE], new=[SHAPE])
+    known = known_version(request)
+
+    def work() -> dict[str, Any]:
+        clip = posed_clip(project, given["clip"])
+        pose, recipe = project.read_pose(clip.id, with_corrections=False)
+        drawn = ClipCanvas(ClipMoments.of(clip.id, clip.options, pose), pose)
+        with project.tables(wait=WAIT):
+            there = _corrections(project, clip, pose, recipe)
+            now_shown = _told(pose, there, _drawings(project, clip, pose))["version"]
+            refuse_changed(known, now_shown, f"the drawings on {clip.title}")
+            gone, new = drawn.wanted(project.annotations(), given["old"], given["new"])
+            project.change_annotations(gone, new)
+            return _told(pose, there, _drawings(project, clip, pose))
+
+    return JSONResponse(await run_in_threadpool(work))
 
 
 def _checked(said: Mapping[str, Any], pose: PoseSequence) -> tuple[int, str, Point | None]:
@@ -155,4 +190,5 @@ ROUTES = [
     Route("/joints", _show),
     Route("/joints/data", _data),
     Saves("/joints/save", _save),
+    Saves("/joints/draw", _draw),
 ]

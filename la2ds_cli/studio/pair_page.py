@@ -1,5 +1,5 @@
 """The Pair page: two clips played in step along their alignment, the files about them, and what a
-person sets on them: corrected matches, notes at moments, lines and angles on the pictures."""
+person sets on them: corrected matches, notes at moments, drawings on the pictures."""
 
 from __future__ import annotations
 
@@ -16,16 +16,11 @@ from starlette.routing import Route
 from la2ds_cli.alignment.alignment import Alignment, rounded
 from la2ds_cli.core.annotations import (
     ANCHOR,
-    MOST_DRAWINGS,
     NOTE,
     NOTE_LONGEST,
-    POINTS,
     Annotation,
     between,
-    drawing_value,
     now,
-    points_of,
-    turning_of,
 )
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import UserError
@@ -33,6 +28,7 @@ from la2ds_cli.core.result_names import result_name
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.clip_state import read_clip_state
 from la2ds_cli.studio.clips_page import enough_clips, posed_clip
+from la2ds_cli.studio.drawings import SHAPE, ClipCanvas, Item
 from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.held_pairs import HeldPair, HeldPairs, How
 from la2ds_cli.studio.pages import one_line, page, posted, with_names
@@ -51,9 +47,8 @@ VIEWS: dict[How, str] = {
 
 PAIR = {"a": str, "b": str, "view": (None, str), "force": (None, str)}  # in what a page sends
 _AGAIN = "load the page again"
-_AT_FRAMES = {"kind": str, "frames": [(None, int)], "text": (None, str)}
-_ON_A_PICTURE = {"kind": str, "side": str, "points": [[float]]}
-Item = Mapping[str, Any]
+_AT_FRAMES = {"kind": str, "frames": [(None, int)], "text": (None, str), "points": None}
+_ON_A_PICTURE = {"side": str, **SHAPE}
 Frames = tuple[int | None, int | None]
 
 
@@ -264,10 +259,10 @@ async def _change(request: Request) -> Response:
     been set then, and the alignment if that has changed.
 
     An item is an `anchor` or a `note`, {"kind", "frames": [of A, of B], "text"}, of which a note
-    may be at one frame alone; or a `line` or an `angle`, {"kind", "side": "a" or "b", "points"}.
+    may be at one frame alone; or a drawing, see drawings.py, with its "side", "a" or "b".
     """
     studio = request.app.state.studio
-    items = [(_AT_FRAMES, _ON_A_PICTURE)]
+    items = [(_ON_A_PICTURE, _AT_FRAMES)]
     content = await posted(request, **PAIR, old=items, new=items)
     requested, known = requested_pair(request, content), known_version(request)
 
@@ -287,31 +282,38 @@ def _wanted(
 ) -> tuple[list[Annotation], list[Annotation]]:
     """The rows that go and those that come. Raises UserError (exit 2) for an invalid item, for an
     `old` that is not there, and for a `new` that is there already."""
+    rows = held.project.annotations()
     gone: list[Annotation] = []
     for item in old:
-        same = _read(held, item)[1]
+        clip = _drawn_clip(held, item)
+        same = clip.found(rows, item) if clip else _read(held, item)[1]
         if not same:
             raise UserError("this has been changed or removed", hint=_AGAIN)
         gone += same
     added = []
     for item in new:
+        if clip := _drawn_clip(held, item):
+            added.append(clip.replaced(rows, gone, clip.read(item)))
+            continue
         row, same = _read(held, item)
         if any(one not in gone for one in same):
             raise UserError("this is already there")
-        if row.kind in POINTS and not gone and len(held.drawn(item["side"])) >= MOST_DRAWINGS:
-            raise UserError(
-                f"a clip can have at most {MOST_DRAWINGS} drawings", hint="remove one first"
-            )
         added.append(row)
     return gone, added
 
 
+def _drawn_clip(held: HeldPair, item: Item) -> ClipCanvas | None:
+    """The clip that an item is drawn on; None for an anchor or a note."""
+    if "points" not in item:
+        return None
+    if item["side"] not in ("a", "b"):
+        raise UserError("a drawing lies on clip A or B")
+    return held.drawn_clip(item["side"])
+
+
 def _read(held: HeldPair, item: Item) -> tuple[Annotation, list[Annotation]]:
-    """An item of a page, and the rows that say the same, whichever clip was A then."""
+    """An anchor or a note of a page, and the rows that say the same, whichever clip was A then."""
     kind, rows = item["kind"], held.project.annotations()
-    if "points" in item:
-        row = _drawing(held, item)
-        return row, [one for one in held.drawn(item["side"]) if one == row]
     if kind not in (ANCHOR, NOTE):
         raise UserError(f"{kind[:40]!a} is neither an anchor nor a note")
     frames = _frames(held, item["frames"], kind)
@@ -342,25 +344,6 @@ def _text(text: str) -> str:
     if len(text) > NOTE_LONGEST:
         raise UserError(f"a note can have at most {NOTE_LONGEST} characters")
     return text
-
-
-def _drawing(held: HeldPair, given: Item) -> Annotation:
-    """A line or an angle, on a clip as it is turned now."""
-    kind, side, points = given["kind"], given["side"], given["points"]
-    if side not in ("a", "b") or any(len(point) != 2 for point in points):
-        raise UserError("a drawing is points of clip A or B, each of two numbers")
-    pose = held.pair.poses["ab".index(side)]
-    turned = turning_of(pose.info)
-    try:
-        value = drawing_value(kind, points)
-    except ValueError as error:
-        raise UserError(f"this cannot be drawn: {error}") from error
-    row = Annotation(kind, held.moments["ab".index(side)].at(), None, value, turned, now())
-    for point in points_of(row.value):
-        for one, length in zip(point, pose.size, strict=True):  # pixel centres are whole numbers
-            if length and not -0.5 <= one <= length - 0.5:
-                raise UserError("a drawing must lie within the picture")
-    return row
 
 
 ROUTES = [

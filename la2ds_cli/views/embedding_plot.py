@@ -128,7 +128,7 @@ def plot_embeddings(
     if not 2 <= len(names) <= len(COLOURS):
         raise UserError(
             f"a plot shows at least two clips and at most {len(COLOURS)}",
-            hint="la2ds plot-embeddings A B",
+            hint="la2ds lab plot-embeddings A B",
         )
     choice = choose_features(project, request.run, request.features)
     ids = ensure_poses(project, names, request.config.poses, request.device, progress)

@@ -15,12 +15,19 @@ import pytest
 from typer.main import get_command
 
 from la2ds_cli import __version__
-from la2ds_cli.commands.app import COMMANDS, app
+from la2ds_cli.commands.app import COMMANDS, OTHER_NAMES, app, app_for
 from la2ds_cli.core.errors import ExitCode, UserError
 from tests.processes import invoke, run_python
 
 ROOT = Path(__file__).parents[2]
-NEEDS_PROJECT = ("status", "cache-heatmaps", "train", "embed", "retrieve", "evaluate", "align a b")
+NEEDS_PROJECT = ("status", "cache-heatmaps", "lab cache-heatmaps", "train", "embed", "retrieve")
+NEEDS_PROJECT += (
+    "evaluate",
+    "align a b",
+    "export trc",
+    "export labels elan",
+    "import labels elan x",
+)
 
 
 def test_no_arguments_show_help_with_examples():
@@ -47,13 +54,32 @@ def test_the_help_lists_every_command_once_and_in_panels_that_can_be_held():
     names = [name for panel in panels.values() for name in panel]
     hidden = {name for name in EVERY if name and " " not in name} - set(names)
     assert len(names) == len(set(names))
-    assert hidden == {"init"}
+    assert hidden == {"init"} | {name for name in OTHER_NAMES if " " not in name}
     assert max(map(len, panels.values())) <= 6
+    assert len(names) <= 24
     assert panels["Set up"] == ["doctor", "models"]
-    assert list(panels)[-1] == "For papers and experiments"
-    assert {"benchmark", "reproduce", "plot-embeddings", "cache-heatmaps"} == set(
-        panels["For papers and experiments"]
-    )
+    for name in ("extract-poses", "train", "align", "retrieve", "embed"):
+        assert name in names
+
+
+@pytest.mark.parametrize("other", OTHER_NAMES)
+def test_a_former_name_is_the_command_itself_and_not_listed(other: str):
+    name = OTHER_NAMES[other]
+    shown = [invoke(*words.split(), "--help", prog_name="la2ds").stdout for words in (other, name)]
+    usage, *said = [text.partition("\n") for text in shown]
+    assert usage[0].startswith(f"Usage: la2ds {other} [OPTIONS]")
+    assert usage[1:] == said[0][1:]
+    *group, member = other.split()
+    assert not re.search(rf"^  {member}  ", invoke(*group, "--help").stdout, re.M)
+
+
+@pytest.mark.parametrize("name", [*OTHER_NAMES, *OTHER_NAMES.values()])
+def test_a_command_line_needs_no_other_command(name: str):
+    """Typer inspects what is registered, which takes time."""
+    chosen = app_for(["--offline", *name.split(), "a"])
+    assert len(chosen.registered_commands) + len(chosen.registered_groups) == 1
+    shown = get_command(chosen).make_context("la2ds", name.split()[:1], resilient_parsing=True)
+    assert shown.command is not None
 
 
 def test_a_command_that_is_not_listed_can_be_called(tmp_path: Path):
@@ -173,7 +199,7 @@ def _every_command(command: Any, path: list[str]) -> Iterator[tuple[list[str], A
 EVERY = dict((" ".join(path), command) for path, command in _every_command(get_command(app), []))
 
 
-@pytest.mark.parametrize("path", EVERY)
+@pytest.mark.parametrize("path", [path for path in EVERY if path not in OTHER_NAMES])
 def test_every_line_of_help_fits_80_columns_and_the_first_use_comes_first(path: str):
     text = invoke(*path.split(), "-h", prog_name="la2ds", env={"COLUMNS": "200"}).stdout
     assert [line for line in text.splitlines() if len(line) > 80] == []
@@ -217,6 +243,13 @@ USAGE_ERRORS = {
     "nope": "no such command 'nope'",
     "models nope": "no such command 'nope'",
     "import nope": "no such command 'nope'",
+    "lab nope": "no such command 'nope'",
+    "lab reproduce": "missing argument 'TABLE'",
+    "reproduce": "missing argument 'TABLE'",
+    "lab benchmark --nope": "no such option: --nope",
+    "export labels": "missing argument 'FORMAT'",
+    "export trc --out": "option '--out' requires an argument",
+    "import labels elan": "missing argument 'PATH'",
     "align a b --out": "option '--out' requires an argument",
     "align a b --view sideways": "invalid value for '--view'",
     "sync a b --height 3": "invalid value for '--height'",
@@ -230,7 +263,10 @@ def test_a_usage_error_looks_like_every_other_error(line: str):
     error, hint = result.stderr.splitlines()
     assert error.startswith(f"error: {USAGE_ERRORS[line]}")
     assert not error.endswith(".")
-    called = line.split()[0] if line.split()[0] in EVERY else ""
+    words = [word for word in line.split()[:2] if word != "nope" and not word.startswith("-")]
+    called = next(
+        (path for path in (" ".join(words), words[0] if words else "") if path in EVERY), ""
+    )
     assert hint.startswith(f"hint: la2ds {called}".rstrip())
     assert "{" not in hint
     assert hint.endswith(f"{called} -h says more".lstrip())

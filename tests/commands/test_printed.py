@@ -74,7 +74,7 @@ SAID = [
      ["clip-1.mat at the speed of clip-0.mat", "aligned by dtw on base model",
       "40 frames at 20 per second", "OUT/side.mp4"], ""),
     ("sync clip-0 clip-1 --height 64", ["RESULTS/sync/clip-0--clip-1.mp4"], ""),
-    ("plot-embeddings clip-0 clip-1 --out OUT/p.png --out OUT/p.json",
+    ("lab plot-embeddings clip-0 clip-1 --out OUT/p.png --out OUT/p.json",
      ["of the variance", "OUT/p.png", "OUT/p.json"], "drawn on the base model"),
     ("retrieve --query clip-0@0.5 --k 3 --out OUT/sheet.png",
      ["distance  view  ", "clip-0@0.50  clip-", "compared by base model",
@@ -82,12 +82,12 @@ SAID = [
     ("evaluate", ["model", "raw pose", "time only", "untrained network"], "in full: RESULTS"),
     ("status", ["run default: step 4 of 4"], "nothing left to do"),
     ("doctor", ["decoder"], ""),
-    (f"benchmark --methods la2ds,tcc {QUICK} --out OUT/tables",
+    (f"lab benchmark --methods la2ds,tcc {QUICK} --out OUT/tables",
      ["Methods side by side: 2 steps for every run",
       "Event transfer on trimmed pairs, error in % of the clip: project", "LA2DS ",
       "* best row; = not significantly worse than it", "note: 1 of at least 3 seeds"],
      "in full: OUT/tables/benchmark.md, .csv, .json"),
-    (f"reproduce table5 {QUICK}",
+    (f"lab reproduce table5 {QUICK}",
      ["Heatmaps: 2 steps for every run", "limbs + joints  ",
       "note: limbs has no run: the recipe reads joints, not heatmaps"],
      "in full: RESULTS/reproduce/table5.md, .csv, .json"),
@@ -134,7 +134,7 @@ DOCUMENTS = [
     ("evaluate", {"split": "test"}),
     ("doctor", {"healthy": True}),
     ("train --run two --set train.steps=2 --max-minutes 5", {"steps": 2, "run": "two"}),
-    (f"reproduce table5 {QUICK} --seeds 0,4", {"command": "reproduce"}),
+    (f"lab reproduce table5 {QUICK} --seeds 0,4", {"command": "reproduce"}),
 ]  # fmt: skip
 
 
@@ -142,18 +142,18 @@ DOCUMENTS = [
 def test_the_document_of_a_command(folder: Folder, line: str, keys: dict[str, Any]):
     found = folder.document(line)
     assert {key: found[key] for key in keys} == keys
-    assert (found["schema_version"], found["command"]) == (1, line.split()[0])
+    assert (found["schema_version"], found["command"]) == (1, line.removeprefix("lab ").split()[0])
     if "--out" in line:
         assert found["files"] == [line.rpartition(" ")[2].replace("OUT", str(folder.out))]
 
 
 def test_steps_that_are_done_are_not_done_again(folder: Folder):
-    for line, ends in (("cache-heatmaps", ["ok", "cached"]), ("embed", ["cached", "cached"])):
+    for line, ends in (("lab cache-heatmaps", ["ok", "cached"]), ("embed", ["cached", "cached"])):
         if line == "embed":
             folder.run("embed")
         for status in ends:
             assert folder.run(line).stdout.splitlines()[-1] == f"4 {status}"
-    assert folder.run("cache-heatmaps --overwrite").stdout.splitlines()[-1] == "4 ok"
+    assert folder.run("lab cache-heatmaps --overwrite").stdout.splitlines()[-1] == "4 ok"
     assert folder.run("train").stdout.startswith("run default: already finished, 4 steps")
     refused = folder.run("train --set train.steps=2", code=ExitCode.MISMATCH)
     assert "--overwrite" in refused.stderr
@@ -235,7 +235,7 @@ def test_without_the_option_repetitions_are_pointed_at(folder: Folder, repeated:
 
 
 def test_the_document_of_a_benchmark_is_its_json_file(folder: Folder):
-    found = folder.document(f"benchmark --methods tcc {QUICK} --seeds 0,4 --minutes 9")
+    found = folder.document(f"lab benchmark --methods tcc {QUICK} --seeds 0,4 --minutes 9")
     assert found["facts"]["seeds"] == [0, 4]
     assert found["facts"]["budget"].startswith("at most 9 minutes")
     assert [run["seed"] for run in found["runs"] if run["row"] == "tcc"] == [0, 4]
@@ -263,7 +263,7 @@ def test_reproduce_compares_the_methods_of_a_table(
     # The command names no methods; all nine would take a minute.
     monkeypatch.setattr(benchmark, "shipped_methods", lambda: ["lav", "la2ds"])
     small = " ".join(f"--set {setting}" for setting in TINY)
-    found = folder.document(f"reproduce table2 {small} {QUICK}", six_clips(tmp_path / "six"))
+    found = folder.document(f"lab reproduce table2 {small} {QUICK}", six_clips(tmp_path / "six"))
     assert found["facts"]["protocol"] == "paper"
     assert {one["task"] for one in found["figures"]} == {"progression", "cost"}
     assert [run["row"] for run in found["runs"] if not run["baseline"]] == ["lav", "la2ds"]

@@ -58,7 +58,7 @@ ROWS = {
         ("clip-0 clip-1 --privacy --no-skeleton", USAGE, "cannot be combined with --no-skeleton"),
         ("clip-0 clip-1 --out text.onnx/s.mp4", STORAGE, "a part of the path is a file"),
     ],
-    "plot-embeddings": [
+    "lab plot-embeddings": [
         ("clip-0", USAGE, "at least two clips"),
         ("clip-0 clip-0", USAGE, "clip-0 is named twice"),
         ("clip-0 clip-1 --out project/poses/a.json", USAGE, "belongs to the project"),
@@ -93,13 +93,13 @@ ROWS = {
         ("--method casa --preset heatmap", USAGE, "omit --preset, and change single settings"),
         ("--method casa --from base", USAGE, "omit --preset or --from base, and change"),
     ],
-    "reproduce": [
+    "lab reproduce": [
         ("table5 --seeds '0;1'", USAGE, "--seeds 0,1,2"),
         ("table5 --minutes 0", USAGE, "more than 0 minutes"),
         ("table5 --preset paper-pen", USAGE, "paper-penn-casa"),
         ("table5 --set train.step=2", USAGE, "did you mean 'steps'?"),
     ],
-    "benchmark": [
+    "lab benchmark": [
         ("--methods tccc", USAGE, "lav"),
         ("--methods tcc,tcc", USAGE, "methods: "),
         ("--seeds '0;1'", USAGE, "--seeds 0,1,2"),
@@ -123,9 +123,9 @@ ROWS = {
         ("casa-npy nowhere --fps 30", UNREADABLE, "no such file: nowhere"),
     ],
     "export": [
-        ("csv", USAGE, "wide-csv"),
+        ("csv", USAGE, "Did you mean 'dlc-csv'?"),
         ("trc clip-9", UNREADABLE, "there is no clip 'clip-9'"),
-        ("--format coco-json", USAGE, "--format is no option: give FORMAT without a name"),
+        ("labels --format elan", USAGE, "--format is no option: give FORMAT without a name"),
     ],
     "transfer-labels": [
         ("", USAGE, "missing option '--from'"),
@@ -188,7 +188,8 @@ def test_a_line_is_refused_and_changes_nothing(
     assert contents(folder) == before
 
 
-LOCKING = ("train", "embed", "cache-heatmaps", "reproduce table5", "benchmark", "remove clip-0")
+LOCKING = ("train", "embed", "lab cache-heatmaps", "lab reproduce table5", "lab benchmark")
+LOCKING += ("remove clip-0",)
 
 
 @pytest.mark.parametrize("line", [*LOCKING, "import mmpose-json poses.json --fps 25"])

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from la2ds_cli.core.annotations import (
     ANCHOR,
@@ -17,7 +19,10 @@ from la2ds_cli.core.annotations import (
     Moment,
     between,
     changed,
+    drawing_value,
     drawings_on,
+    lifetime_on,
+    metres_of,
     points_of,
     read_annotations,
     write_annotations,
@@ -108,6 +113,53 @@ def test_two_clips_show_what_lies_in_both_in_either_order() -> None:
     assert between(rows, NOTE, a, other) == between(rows, ANCHOR, a, b) == []
 
 
+@given(
+    times=st.lists(st.integers(0, 400), min_size=2, max_size=2).map(sorted),
+    start=st.integers(0, 100),
+    count=st.integers(1, 80),
+    fps=st.sampled_from([20.0, 23.976, 60.0]),
+    slow=st.sampled_from([1, 4]),
+)
+def test_a_drawing_is_shown_on_the_frames_within_its_lifetime(
+    times: list[int], start: int, count: int, fps: float, slow: int
+) -> None:
+    """However the clip is cut, and at whatever rate it is read."""
+    shown = clip("a", start / 20, count, fps=fps, slow=slow)
+    seconds = shown.axis.seconds
+    low, high = (time / 40 for time in times)
+    at, other = Moment("a", 1, low), Moment("a", 1, high)
+    row = Annotation("circle", at, other if other != at else None, "1.00 2.00 3.00 4.00")
+    within = shown.frame[(seconds >= low - 1e-6) & (seconds <= high + 1e-6)]
+    if low == high:
+        within = [frame for frame in [shown.frame_at(at)] if frame is not None]
+    found = lifetime_on(row, shown)
+    assert found == ((within[0], within[-1]) if len(within) else None)
+    assert drawings_on([row], shown, "") == [row] * bool(len(within))
+
+
+@pytest.mark.parametrize(
+    ("kind", "points", "metres"),
+    [
+        ("circle", [(1, 2), (3.125, 4)], None),
+        ("arrow", [(1, 2), (3, 4)], None),
+        ("freehand", [(n, 2 * n) for n in range(500)], None),
+        ("scale", [(1, 2), (3, 4)], 1.83),
+        ("scale", [(1, 2), (3, 4)], 0.001),
+        ("watch", [(-0.5, 2)], None),
+    ],
+)
+def test_a_drawing_comes_back_from_its_table(
+    tmp_path: Path, kind: str, points: list[tuple[float, float]], metres: float | None
+) -> None:
+    value = drawing_value(kind, points, metres)
+    at = Moment("a", 1, 1.5 if kind == "watch" else None)
+    write_annotations(tmp_path / "t.csv", [Annotation(kind, at, None, value)])
+    (row,) = read_annotations(tmp_path / "t.csv")
+    assert (row.kind, row.at, row.value) == (kind, at, value)
+    assert metres_of(row.value) == metres
+    assert np.array(points_of(row.value)) == pytest.approx(np.array(points), abs=0.006)
+
+
 def test_a_clip_shows_its_own_that_were_drawn_as_it_is_turned() -> None:
     assert drawings_on(ROWS, clip("a", 0, 5), "") == [ROWS[2]]
     assert drawings_on(ROWS, clip("a", 0, 5), "rotate=90") == []
@@ -130,7 +182,21 @@ def test_a_clip_shows_its_own_that_were_drawn_as_it_is_turned() -> None:
         ("a,1,,b,1,,note,hi,,", "needs the seconds"),
         ("a,1,1,,,,note,hi,,", "needs the seconds"),
         ("a,1,1,b,1,,anchor,,,", "needs the seconds"),
-        ("a,1,1,,,,circle,1 2 3 4,,", "'circle' is not a kind"),
+        ("a,1,1,,,,square,1 2 3 4,,", "'square' is not a kind"),
+        ("a,1,,,,,circle,1 2 3 4 5 6,,", "points must be 2, not 3"),
+        ("a,1,,,,,freehand,1 2,,", "points must be 2 to 500, not 1"),
+        ("a,1,,,,,scale,1 2 3 4,,", "has a known length"),
+        ("a,1,,,,,line,1 2 3 4 1m,,", "has a known length"),
+        *(
+            (f"a,1,,,,,scale,1 2 3 4 {x}m,,", "a known length is")
+            for x in ("0", "-1", "nan", "1e9")
+        ),
+        ("a,1,1,,,,scale,1 2 3 4 1m,,", "for all pictures"),
+        ("a,1,,,,,watch,1 2,,", "begins at some moment"),
+        ("a,1,2,a,1,1,line,1 2 3 4,,", "end before it begins"),
+        ("a,1,1,b,1,2,line,1 2 3 4,,", "one file and person"),
+        ("a,1,,a,1,2,line,1 2 3 4,,", "between two moments"),
+        ("a,1,1,a,1,,line,1 2 3 4,,", "between two moments"),
         ("a,1,,,,,line,1 2 3 x,,", "could not convert"),
         ("a,1,,,,,line,1 2 3 nan,,", "not lie in a picture"),
         ("a,1,,,,,line,1 2 3 1e9,,", "not lie in a picture"),

@@ -101,11 +101,11 @@ def _from_poses(chain: Chain) -> None:
 
 def _measure(chain: Chain) -> None:
     chain.run("train", "--run", "second", *QUICK, *CPU)
-    chain.run("cache-heatmaps")
+    chain.run("lab cache-heatmaps")
     chain.run("embed", "--run", "second", *CPU)
     chain.run("evaluate", "--run", "default,second", "--protocol", "paper", *CPU)
-    chain.run("benchmark", "--methods", "la2ds", *QUICK, *CPU)
-    chain.run("reproduce", "table5", *QUICK, *CPU)
+    chain.run("lab benchmark", "--methods", "la2ds", *QUICK, *CPU)
+    chain.run("lab reproduce", "table5", *QUICK, *CPU)
 
 
 def _look(chain: Chain) -> None:
@@ -115,7 +115,7 @@ def _look(chain: Chain) -> None:
     attempts = ["--attempts", "clip1,clip2", *_outs(out, "attempts.csv")]
     chain.run("compare", "clip3", *attempts, *CPU)
     chain.run("sync", "clip0", "clip1", "--height", "64", *CPU)
-    chain.run("plot-embeddings", "clip0", "clip1", *_outs(out, "plot.json"), *CPU)
+    chain.run("lab plot-embeddings", "clip0", "clip1", *_outs(out, "plot.json"), *CPU)
     chain.run("report", "clip0", "clip1", *CPU)
 
 

@@ -50,7 +50,7 @@ def version_of(client: TestClient, path: str, body: Any = None) -> str:
     thing."""
     body = body if isinstance(body, dict) else {}
     _, page, *rest = path.split("/")
-    if path in ("/joints/save", "/phases/save", "/pair/change"):
+    if path in ("/joints/save", "/joints/draw", "/phases/save", "/pair/change"):
         named = {name: body[name] for name in ("clip", "a", "b", "view", "force") if body.get(name)}
         found = client.get(f"/{page}/data", params=named)
         return found.json().get("version", "none") if found.status_code == 200 else "none"

@@ -46,7 +46,7 @@ def shown(project: StoredProject, kind: str, a: str, b: str) -> list[tuple[Frame
 def drawing(clip: str, *points: tuple[float, float], turned: str = "") -> Annotation:
     """A line or an angle on a clip."""
     file, person = family(clip)
-    kind = next(kind for kind, count in POINTS.items() if count == len(points))
+    kind = next(kind for kind, (_, most) in POINTS.items() if most == len(points))
     return Annotation(kind, Moment(file, int(person)), None, drawing_value(kind, points), turned)
 
 

@@ -190,7 +190,7 @@ REFUSED = [
     *((note(frames, "x"), "of A, of B, or of both") for frames in ([None, None], [1], [1, 2, 3])),
     *((note(frames, "x"), "no such frame") for frames in ([400, 2], [2, 400], [None, -1])),
     ({"kind": "circle", "frames": [1, 2]}, "neither an anchor nor a note"),
-    (line([1, 2]) | {"kind": "circle"}, "neither a line nor an angle"),
+    (line([1, 2]) | {"kind": "square"}, "none of line, angle, circle"),
     (line([1, 2]), "points must be 2, not 1"),
     (line([1, 2], [1, 2.001]), "are the same"),
     *((line([1, 2], [319.6, 4]), "within the picture"), (line([1, -0.6], [3, 4]), "within")),

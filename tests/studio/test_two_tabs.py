@@ -36,6 +36,10 @@ def _joint(*changes: dict[str, Any], frame: int = 4) -> dict[str, Any]:
     return CLIP | {"changes": [{"frame": frame, "joint": "head"} | one for one in changes]}
 
 
+def _drawn(kind: str, *points: list[int], **more: Any) -> dict[str, Any]:
+    return CLIP | {"old": [], "new": [{"kind": kind, "points": list(points), **more}]}
+
+
 def _set(new: dict[str, Any]) -> dict[str, Any]:
     return PAIR | {"old": [], "new": [new]}
 
@@ -80,6 +84,19 @@ CHANGES = {
         [_joint({"at": [10, 20]}), _joint({"at": None}), _joint({"remove": True})],
         lambda project: put_joint(project, 9),
     ),
+    "/joints/draw": Change(
+        "POST",
+        "/joints/draw",
+        [
+            _drawn("line", [1, 2], [9, 4]),
+            _drawn("circle", [1, 2], [9, 4], frames=[2, 9]),
+            _drawn("arrow", [1, 2], [9, 4]),
+            _drawn("freehand", [1, 2], [9, 4], [3, 3]),
+            _drawn("scale", [1, 2], [9, 4], metres=1.5),
+            _drawn("watch", [1, 2], frames=[4, 20]),
+        ],
+        lambda project: put_joint(project, 9),
+    ),
     "/phases/save": Change(
         "POST", "/phases/save", [_label("down", 9), _label("up", 20), CLIP | {"rows": []}], _relabel
     ),
@@ -91,6 +108,7 @@ CHANGES = {
             _set({"kind": "anchor", "frames": [10, 8]}),
             _set({"kind": "line", "side": "a", "points": [[1, 2], [9, 4]]}),
             _set({"kind": "line", "side": "b", "points": [[1, 2], [3, 5]]}),
+            _set({"kind": "circle", "side": "b", "points": [[1, 2], [3, 5]], "frames": [3, 3]}),
         ],
         lambda project: put(project, NOTE, ("a", "b"), (1, 2), "by hand"),
     ),

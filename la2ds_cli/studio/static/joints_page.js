@@ -2,10 +2,13 @@
 // are applied on top of what the network found, as in core/annotations.py.
 
 import { get, post, Saving } from "./ask.js";
+import { Drawings } from "./drawings.js";
 import { ServedFilm } from "./served_film.js";
 import { at, button, made, trouble } from "./page.js";
 import { layStage, Player } from "./one_clip_player.js";
 import { clamp, lastUpTo, seconds, UNIT, unpacked } from "../../views/report/film.js";
+import { helping } from "../../views/report/keys.js";
+import { connectSection } from "../../views/report/player.js";
 import { Stage } from "../../views/report/stage.js";
 
 const NEAR = 16; // page pixels around a joint within which it can be grabbed
@@ -18,9 +21,11 @@ let clip = null, stage = null, names = [];
 let found = null; // what the network found: { joints, state }
 let corrections = new Map(); // "frame joint" -> [x, y] in pixels, null: not trusted
 let chosen = 0; // index of the joint in `names`
-const undo = []; // inverse changes, the latest last
+const undo = []; // inverse changes, the latest last; of drawings { old, new }
+let drawings = null; // what a person draws on the picture
 const player = new Player(show);
 const saving = new Saving(async () => { undo.length = 0; await load(); });
+let drawn = []; // as stored
 
 // --- positions -----------------------------------------------------------------------------------
 
@@ -124,9 +129,32 @@ function fill() {
   change(changes);
 }
 
-function takeBack() {
+/** Put drawings in the place of others; resolves with the answer, null: refused. */
+const draw = (old, fresh, again = () => redraw(old, fresh)) =>
+  saving.add((version) => post("/joints/draw", { clip: id, old, new: fresh }, version), again);
+
+function drew(found, old, fresh) {
+  undo.push({ old: fresh, new: old });
+  drawn = found.drawings;
+  drawings.take({ a: drawn });
+  tell();
+}
+
+async function redraw(old, fresh) {
+  const found = await draw(old, fresh);
+  if (found) drew(found, old, fresh);
+}
+
+async function takeBack() {
+  await drawings.settled();
   const back = undo.pop();
   if (!back) return;
+  if (back.old) {
+    const found = await draw(back.old, back.new, null);
+    if (found) { drawn = found.drawings; drawings.take({ a: drawn }); }
+    tell();
+    return;
+  }
   player.go(lastUpTo(clip.frame, back[back.length - 1].frame));
   change(back, true);
 }
@@ -209,6 +237,7 @@ function connectPicture() {
   const place = (event) => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
   let held = null, moved = false;
   canvas.addEventListener("pointerdown", (event) => {
+    if (event.defaultPrevented) return; // it was for a drawing
     player.play(false);
     const [x, y] = place(event);
     const near = names.map((_, joint) => joint).filter((joint) => clip.state[index(player.row, joint)])
@@ -235,8 +264,25 @@ function connectPicture() {
   canvas.addEventListener("pointercancel", () => { if (held !== null) { laid(player.row, held); held = null; tell(); } });
 }
 
+/** The keys of a drawing that is made or chosen, before those of the player. */
+function drawingKey(event) {
+  const typing = ["text", "number"].includes(event.target.type);
+  if (event.ctrlKey || event.altKey || event.metaKey || helping() || typing) return;
+  if (!drawings.key(event)) return;
+  event.preventDefault();
+  event.stopPropagation();
+}
+
 function connect() {
+  drawings = new Drawings({ a: stage }, {
+    pause: () => player.play(false), leads: () => "a", visit: (side, row) => player.to(row),
+    save: draw, saved: drew, keys: false,
+  });
+  stage.over.push(drawings.draw);
+  document.addEventListener("keydown", drawingKey, true);
+  drawings.take({ a: drawn });
   player.connect(KEYS, takeBack);
+  connectSection(player.clock, () => show(player.row));
   connectPicture();
   const actions = { untrusted, raw, fill, undo: takeBack };
   for (const [name, action] of Object.entries(actions)) at(name).addEventListener("click", action);
@@ -250,6 +296,7 @@ async function load() {
   saving.version = said.version;
   clip = unpacked(said.clip, new ServedFilm(said.clip.pictures));
   found = { joints: clip.joints.slice(), state: clip.state.slice() };
+  drawn = said.drawings;
   corrections = new Map(said.corrections.map(({ frame, joint, at: right }) => [`${frame} ${joint}`, right]));
   for (let row = 0; row < clip.count; row += 1) for (let joint = 0; joint < names.length; joint += 1) laid(row, joint);
   stage = new Stage("a", clip, said.skeleton);
@@ -260,8 +307,10 @@ async function load() {
     option.value = String(k);
     return option;
   }));
+  if (drawings) drawings.follow("a", stage);
   lay();
   player.take(clip, player.row);
+  if (drawings) drawings.take({ a: drawn });
 }
 
 load().then(() => { connect(); document.body.dataset.ready = "true"; }, trouble);

@@ -32,7 +32,7 @@ async function open() {
   openPair(content, [content.a, content.b].map(({ pictures }) => new ServedFilm(pictures)));
   saving.version = content.version;
   drawings = new Drawings(stages, {
-    pause: () => play(false), leads: () => state.leader, save: store, saved: changed,
+    pause: () => play(false), leads: () => state.leader, visit, save: store, saved: changed,
   });
   for (const stage of [stages.a, stages.b]) stage.over.push(drawings.draw);
   at("free").max = String(B.count - 1);
@@ -207,7 +207,7 @@ function actAlone(event) {
 
 function key(event) {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
-  if (event.target.type === "text") { // typing
+  if (["text", "number"].includes(event.target.type)) { // typing
     event.stopPropagation();
     if (event.key === "Escape") event.target.blur();
     return;
