@@ -282,22 +282,15 @@ class StoredProject(ProjectFolder):
                 rows[video] = PersonRow(subject, places.to_text())
         write_people(self.people_path, rows)
 
-<<<<<<< HEAD
-    def exported(self, video: str) -> list[str]:
-        """Return the files in `results` with the id of a clip in their names, relative to the
-        project."""
-        paths = (self.root / "results").rglob(f"*{escape(video)}*")
-        return sorted(path.relative_to(self.root).as_posix() for path in paths if path.is_file())
-=======
     def exported(self, clip: Video) -> list[str]:
-        """Files in `results` that show a clip, relative to the project; found by their names."""
+        """Return the files in `results` that show a clip, relative to the project, by their
+        names."""
         name = clip_name(self.videos(), clip)
         return sorted(
             path.relative_to(self.root).as_posix()
             for path in (self.root / "results").rglob("*")
             if path.is_file() and (clip.id in path.name or is_result_of(path, name))
         )
->>>>>>> f1
 
     def read_pose(
         self, video: str, *, with_corrections: bool = True
