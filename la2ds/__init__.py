@@ -11,9 +11,9 @@ These names are kept from version to version (docs/reference/python.md); `la2ds_
 implementation and may change. The functions do what the commands of the same names do, on the same
 project directories, and work may go back and forth between the two.
 
-What the user can mend is raised as `UserError`, with a message, a hint and the exit code that the
-command line would end with. Importing this package loads neither numpy nor torch, and neither that
-nor any call changes what the process has only one of: folder, environment, threads, random numbers.
+An error that the user can correct is raised as `UserError`, with a message, a hint and the exit
+code of the command line. Importing this package loads neither numpy nor torch. Neither the import
+nor a call changes the state of the process: current folder, environment, threads, random numbers.
 """
 
 from la2ds.project import Project, open

@@ -32,13 +32,19 @@ def open(
 ) -> Project:
     """Open the project directory at `path`.
 
-    create: make it where it does not exist yet, with the settings of `preset`
-    (docs/reference/settings.md). A project that exists keeps its own preset. device: where the
-    steps compute. verbose: whether they print progress and notes on stderr, as the command line
-    does.
+    Parameters
+    ----------
+    path: the directory.
+    create: make the project if it does not exist yet.
+    preset: settings of a new project (docs/reference/settings.md); an existing project keeps its
+        own.
+    device: where the steps compute.
+    verbose: print progress and notes on stderr, as the command line does.
 
-    Raises UserError (exit 2) where there is no project and `create` is false, for an unknown preset
-    or device, and for a project.toml that cannot be read.
+    Raises
+    ------
+    UserError: exit 2 if there is no project and `create` is false, for an unknown preset or device,
+        and for a project.toml that cannot be read.
     """
     from la2ds_cli.core.stored_project import StoredProject
 
@@ -51,10 +57,9 @@ def open(
 
 
 class Project:
-    """A project directory: its clips, their joints, and whatever the steps made of them.
+    """A project directory: its clips, their joints, and the results of the steps.
 
-    Made by `la2ds.open`. It holds no open file and may be kept for as long as one likes; what it
-    tells is read from the directory each time.
+    Made by `la2ds.open`. It keeps no file open, and reads from the directory at each call.
     """
 
     def __init__(
@@ -68,11 +73,11 @@ class Project:
 
     @property
     def path(self) -> Path:
-        """The absolute path of the directory."""
+        """Absolute path of the directory."""
         return self._stored.root
 
     def clips(self) -> list[Video]:
-        """The rows of videos.csv in the order of the file.
+        """Return the rows of videos.csv in the order of the file.
 
         Each has `id`, `name`, `path`, `frames`, `fps`, `width`, `height`, `split`, `group` and
         `person` (docs/reference/file-formats.md).
@@ -80,28 +85,29 @@ class Project:
         return self._stored.videos()
 
     def clip(self, name: str) -> Video:
-        """The one clip that `name` means: its id, the start of its id, its path, file name or stem.
+        """Return the clip with this id, start of an id, path, file name or file name without
+        ending.
 
-        `NAME#2` is the second person of a video. Raises UserError (exit 3) if the project has no
-        such clip, and (exit 5) if it has several.
+        `NAME#2` is the second person of a video. Raises UserError if the project has no such clip
+        (exit 3) or several (exit 5).
         """
         return self._stored.clip(name)
 
     def poses(self, name: str) -> PoseSequence:
-        """The joints of a clip over its T frames.
+        """Return the joints of a clip over its T frames.
 
-        The value has `xy` (T, K, 2) float32 in pixels of the upright video, NaN where a joint is
-        not seen; `score` (T, K) float32 in [0, 1]; `trust` (T, K) float32, the probability that a
-        joint lies where it seems to; `time` (T,) float64 in seconds; `fps`; and `skeleton`, the
-        name of the set of K joints. Raises UserError as `clip` does, and (exit 4) for a clip whose
-        poses have not been extracted.
+        The result has `xy` (T, K, 2) float32 in pixels of the upright video, NaN where a joint is
+        not seen; `score` (T, K) float32 in [0, 1]; `trust` (T, K) float32, the probability that the
+        joint is where the network placed it; `time` (T,) float64 in seconds; `fps`; and `skeleton`,
+        the name of the set of K joints. Raises UserError as `clip` does, and (exit 4) for a clip
+        whose poses have not been extracted.
         """
         from la2ds_cli.poses.trust import with_trust
 
         return with_trust(self._stored.read_pose(self.clip(name).id)[0])
 
     def to_frame(self) -> Any:
-        """The clips as a pandas.DataFrame with the columns of videos.csv, one row for each clip.
+        """Return the clips as a pandas.DataFrame, one row each, with the columns of videos.csv.
 
         Raises UserError (exit 6) if pandas is not installed.
         """
@@ -116,14 +122,15 @@ class Project:
         preset: str | None = None,
         chosen: Iterable[str] = (),
     ) -> Config:
-        """Return the settings of project.toml, or of `preset`, changed by `chosen`, as `--set`
-        takes it, and then by `settings`. Raises UserError (exit 2) for what does not fit."""
+        """Return the settings of project.toml, or of `preset`, changed by `chosen` (in the form of
+        `--set`) and then by `settings`. Raises UserError (exit 2) for unknown settings or wrong
+        values."""
         overrides = [*chosen, *override_texts(settings or {})]
         return self._stored.config(preset=preset, overrides=overrides)
 
     @contextmanager
     def _step(self, writes: bool = False) -> Iterator[Progress]:
-        """A block in which a step runs, with its progress; writes: it holds the project's lock."""
+        """Yield the progress for a step, and hold the project's lock if the step `writes`."""
         with ExitStack() as stack:
             progress = Progress()
             if self._verbose:

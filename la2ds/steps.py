@@ -1,8 +1,8 @@
 """The steps of la2ds as functions: extract, align, align_all, offset, train, embed, evaluate.
 
-Each takes a project, does what the command of its name does, and returns a value. `align_joints`
-aligns clips in memory, without a project. None of them changes what the process has only one of
-(la2ds_cli/core/host.py).
+Each takes a project, does what the command of the same name does, and returns a value.
+`align_joints` aligns clips in memory, without a project. None of them changes the state of the
+process (la2ds_cli/core/host.py).
 """
 
 from __future__ import annotations
@@ -43,29 +43,34 @@ def extract(
 ) -> Extracted:
     """Find the person and the joints in videos, as `la2ds extract-poses` does.
 
-    videos: files, folders of videos or images, patterns such as `clips/*.mp4`, and manifests; one
-    or several. Clips that are done already are left alone unless `overwrite`. A file that cannot be
-    used does not stop the others: look at `items` of the result.
+    A file that cannot be used does not stop the others: see `items` of the result. The project
+    remembers `detector`, `pose` and `subject` once a clip has been extracted with them.
 
-    detector, pose: names of networks, or model files. subject: whom to follow, `auto`, a
-    number of a person in these clips alone. All but such a number are remembered in the project
-    once a clip was extracted with them; None leaves them as they are. clip_options: which part of
-    a file is read and how, such as `la2ds.ClipOptions(start=2.0, end=6.5, rotate=90)`, times in
-    seconds.
+    Parameters
+    ----------
+    project: receives the clips.
+    videos: one or several of: files, folders of videos or images, patterns such as `clips/*.mp4`,
+        and manifests.
+    detector, pose: names of networks, or model files; None = those of the project.
+    subject: whom to follow: `auto`, or the number of a person, which holds for these clips only and
+        is not remembered; None = as in the project.
+    clip_options: which part of a file is read and how, such as
+        `la2ds.ClipOptions(start=2.0, end=6.5, rotate=90)`, times in seconds.
+    overwrite: extract clips again that are done already.
 
-    Raises UserError for what concerns all clips: an unknown network (exit 2), a missing model file
-    (exit 3), weights or a device that are not there (exit 6), a full disk (exit 7), another
-    command that writes to the project (exit 5).
+    Raises
+    ------
+    UserError: for errors that concern all clips: exit 2 for an unknown network, 3 for a missing
+        model file, 5 if another command writes to the project, 6 if weights or the device are
+        missing, 7 for a full disk.
     """
     from la2ds_cli.poses.extract import ExtractOptions
 
     paths = [videos] if isinstance(videos, str | Path) else videos
     number = subject if subject and subject.isdecimal() else ""
     chosen = {"detector": detector, "pose": pose, "subject": None if number else subject}
-    given = clip_options.to_json() if clip_options else {}
-    options = ExtractOptions(
-        clip=given, subject=number, device=project._device, overwrite=overwrite
-    )
+    part = clip_options.to_json() if clip_options else {}
+    options = ExtractOptions(clip=part, subject=number, device=project._device, overwrite=overwrite)
     with project._step(writes=True) as progress:
         return extract_videos(
             project._stored, [str(path) for path in paths], chosen, options, progress
@@ -85,20 +90,27 @@ def align(
 ) -> Alignment:
     """Find which moment of clip `b` is which moment of clip `a`, as `la2ds align` does.
 
+    Missing poses and embeddings are computed first. No result file is written; `save` does that.
+    Clips of different movements are aligned as well, but no match is sure (`same_movement`).
+
+    Parameters
+    ----------
+    project: the clips' project.
     a, b: video files, or names of clips of the project. They may differ in length and in frame
-    rate: moments are compared in seconds. Poses and embeddings that are missing are computed first.
-    No file of results is written; `save` writes them. Clips of different movements are
-    aligned as well, with nothing sure (`same_movement`).
-
+        rate: moments are compared in seconds.
+    run: the trained run whose model is used.
     features: `model` compares embeddings of `run`, `base` those of the base model, `pose` the
-    joints; `auto` takes a run that was named or is better than the base model, and otherwise the
-    base model. view: how B is compared: `filmed`, as the `mirrored` person, from the `other` side,
-    `turned` to A's camera by its joints in metres, or `auto`, whichever is nearest. settings:
-    values by `section.key` for this call, such as {"align.method": "linear"}.
+        joints; `auto` uses a run that was named or is better than the base model, otherwise the
+        base model.
+    view: how B is compared: `filmed`, as the `mirrored` person, from the `other` side, `turned` to
+        A's camera by its joints in metres, or `auto`, whichever is nearest.
+    settings: values by `section.key` for this call, such as {"align.method": "linear"}.
 
-    Raises UserError for an unknown method or setting (exit 2), a name that is neither a file nor a
-    clip (exit 3), a clip without joints or a run without a model (exit 4), and clips of different
-    skeletons (exit 5).
+    Raises
+    ------
+    UserError: exit 2 for an unknown method or setting, 3 for a name that is neither a file nor a
+        clip, 4 for a clip without joints or a run without a model, 5 for clips of different
+        skeletons.
     """
     from la2ds_cli.alignment.project_aligner import align_clips
     from la2ds_cli.alignment.request import AlignRequest
@@ -111,12 +123,19 @@ def align(
 
 @unchanged_process()
 def save(project: Project, alignment: Alignment, *files: str | Path) -> list[Path]:
-    """Write pictures (.png, .svg, .pdf), tables (.csv, .json), the film of both clips in step
-    (.mp4), and the page of both (.html) as `la2ds align --out` does.
+    """Write an alignment to files, as `la2ds align --out` does, and return their paths.
 
-    alignment: of clips of the project (`align`). files: where to; without them, a picture and a
-    JSON file go to results/align of the project. Returns the paths. Raises UserError (exit 2) for
-    another ending, for a file of the project, and for clips in memory.
+    Parameters
+    ----------
+    project: the clips' project.
+    alignment: result of `align`.
+    files: a picture (.png, .svg, .pdf), a table (.csv, .json), a film of both clips in step (.mp4)
+        or a page with both (.html); none = a picture and a JSON file in results/align of the
+        project.
+
+    Raises
+    ------
+    UserError: exit 2 for another ending, for a file of the project, and for clips in memory.
     """
     from la2ds_cli.views.results import save_alignment
 
@@ -129,40 +148,53 @@ def offset(
 ) -> dict[str, Clock]:
     """Find the lag between recordings of one performance, as `la2ds offset` does.
 
-    Returns the clock of each recording that shows the performance, by the id of its clip: `offset`,
-    seconds of the first plus this are seconds of the recording; `within`, seconds by which that may
-    be off in nine cases of ten; `drift`, seconds that it gains in a second, None if that was not
-    estimated; `sure`, whether it shows the performance, at no other lag; and `seconds(first)`, its
-    seconds at seconds of the first.
+    Parameters
+    ----------
+    project: the clips' project.
+    recordings: two or more video files, or names of clips of the project.
+    drift: whether clocks may run at different rates; None = if 30 s overlap.
+    force: return the best fit even if no two recordings show one performance.
 
-    recordings: two or more video files, or names of clips of the project. drift: whether clocks may
-    run at different rates, None = where 30 s overlap. force: return what fits best even if no two
-    show one performance.
+    Returns
+    -------
+    dict: the clock of each recording that shows the performance, by the id of its clip. `offset` is
+        added to seconds of the first recording to get seconds of this one; `within` contains its
+        error, in seconds, in nine cases of ten; `drift` is what it gains, in seconds per second,
+        None if not estimated; `sure`, whether it shows the performance, and at no other lag;
+        `seconds(first)` converts seconds of the first recording.
 
-    Raises UserError as the command does, with exit code 10 for different performances.
+    Raises
+    ------
+    UserError: as the command does; exit 10 for different performances.
     """
     from la2ds_cli.offset.find_offsets import find_offsets
 
-    names = [str(one) for one in recordings]
+    names = [str(recording) for recording in recordings]
     with project._step() as progress:
         stored, device = project._stored, project._device
         result = find_offsets(
             stored, names, drift=drift, force=force, device=device, progress=progress
         )
-    return {one.clip.id: clock for one, clock in result.placed}
+    return {recording.clip.id: clock for recording, clock in result.placed}
 
 
 @unchanged_process()
 def joints(
     xy: FloatArray, fps: float, skeleton: str = "coco17", score: FloatArray | None = None
 ) -> PoseSequence:
-    """The joints of a clip in memory.
+    """Return the joints of a clip in memory.
 
-    xy: (T, K, 2) pixels, x to the right and y down, NaN = not seen. fps: frames per second.
-    skeleton: name of the set of K joints, such as `coco17`, `mediapipe33` or `penn13`. score:
-    (T, K) in [0, 1], None = 1 where a joint is seen.
+    Parameters
+    ----------
+    xy: (T, K, 2) pixels, x to the right and y down; NaN = not seen.
+    fps: frames per second.
+    skeleton: name of the set of K joints, such as `coco17`, `mediapipe33` or `penn13`.
+    score: (T, K) in [0, 1]; None = 1 where a joint is seen.
 
-    Raises UserError (exit 2) for an unknown skeleton, and ValueError for arrays that do not fit it.
+    Raises
+    ------
+    UserError: exit 2 for an unknown skeleton.
+    ValueError: for arrays that do not fit the skeleton.
     """
     from la2ds_cli.core.joints import make_pose
 
@@ -181,8 +213,8 @@ def align_joints(
     """Find which moment of clip `b` is which moment of clip `a`, by joints in memory (`joints`, or
     `Project.poses`), without a project.
 
-    Both clips are aligned directly. features, view and settings are those of `align`.
-    `save` needs a project. Raises UserError as `align` does.
+    The clips are aligned without reference clips. `save` needs a project. `features`, `view` and
+    `settings` are those of `align`. Raises UserError as `align` does.
     """
     from la2ds_cli.alignment.project_aligner import align_poses
     from la2ds_cli.alignment.request import AlignRequest
@@ -205,15 +237,23 @@ def align_all(
 ) -> Timeline:
     """Put many clips of one movement on one timeline, as `la2ds timeline` does.
 
-    clips: video files, or names of clips of the project, of any lengths and frame rates; None = all
-    that have poses. reference: the clip whose clock the timeline is; None = the most typical. Clips
-    that clearly show another movement are left out unless `force`. The time grows with the number
-    of clips, not with their pairs. No file of results is written; `Timeline.save` writes them. The
-    other arguments are those of `align`.
+    The time grows with the number of clips, not with the number of pairs. No result file is
+    written; `Timeline.save` does that.
 
-    Raises UserError for an unknown setting (exit 2), a name that is neither a file nor a clip (exit
-    3), fewer than two clips (exit 4), clips whose skeletons share no joints (exit 5), and a
-    reference whose movement no other clip shows (exit 10).
+    Parameters
+    ----------
+    project: the clips' project.
+    clips: video files, or names of clips of the project, of any lengths and frame rates; None = all
+        that have poses.
+    reference: the clip whose clock the timeline uses; None = the most typical one.
+    run, features, settings: as for `align`.
+    force: include clips that clearly show another movement.
+
+    Raises
+    ------
+    UserError: exit 2 for an unknown setting, 3 for a name that is neither a file nor a clip, 4 for
+        fewer than two clips, 5 for clips whose skeletons share no joints, 10 if no other clip shows
+        the movement of the reference.
     """
     from la2ds_cli.alignment.request import AlignRequest
     from la2ds_cli.alignment.timeline import align_all as place_all
@@ -241,15 +281,24 @@ def train(
 ) -> Trained:
     """Train a network on the clips of the project, without labels, as `la2ds train` does.
 
-    run: the name of the run. A run that was interrupted goes on; a finished one of the same
-    settings and clips is left alone; one of other settings or clips is replaced only with
-    `overwrite`. method: `la2ds`, or a competing method (docs/reference/methods.md). preset: one to
-    use instead of the project's. settings: values by `section.key` for this run, such as
-    {"train.steps": 4000, "model.width": 384}. max_minutes: the longest training.
+    An interrupted run is continued. A finished run of the same settings and clips is left alone.
 
-    Raises UserError for an unknown name or value (exit 2), a project without usable clips (exit
-    4), a run of other settings, or another command that writes to the project (exit 5), and a
-    device that is not there (exit 6).
+    Parameters
+    ----------
+    project: the clips' project.
+    run: name of the run.
+    method: `la2ds`, or a competing method (docs/reference/methods.md).
+    preset: used instead of the project's.
+    settings: values by `section.key` for this run, such as
+        {"train.steps": 4000, "model.width": 384}.
+    max_minutes: longest training time.
+    overwrite: replace a run that has other settings or clips.
+
+    Raises
+    ------
+    UserError: exit 2 for an unknown name or value, 4 for a project without usable clips, 5 for a
+        run of other settings or if another command writes to the project, 6 if the device is
+        missing.
     """
     from la2ds_cli.training.train import TrainOptions
 
@@ -264,15 +313,21 @@ def train(
 def embed(
     project: Project, clips: Sequence[str] | None = None, *, run: str = "default"
 ) -> Embedded:
-    """One vector for every frame of clips, from a trained run, as `la2ds embed` does.
+    """Return a vector for every frame of clips by a trained run, as `la2ds embed` does.
 
-    clips: names of those to embed; None = all that have poses. Embeddings that are current are read
-    instead of computed.
+    Embeddings that are current are read instead of computed.
 
-    Raises UserError for a name that is no clip (exit 3), a run without a model or a project without
-    poses (exit 4), and another command that writes to the project (exit 5).
+    Parameters
+    ----------
+    project: the clips' project.
+    clips: names of the clips; None = all that have poses.
+    run: the trained run.
+
+    Raises
+    ------
+    UserError: exit 3 for a name that is no clip, 4 for a run without a model or a project without
+        poses, 5 if another command writes to the project.
     """
-
     chosen = None if clips is None else [project.clip(name).id for name in clips]
     with project._step(writes=True) as progress:
         return embed_clips(project._stored, run, chosen, project._device, progress)
@@ -287,18 +342,26 @@ def evaluate(
     features: Sequence[str] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Evaluated:
-    """Measure how well runs align, beside what needs no training, as `la2ds evaluate` does.
+    """Measure how well runs align, beside baselines that need no training, as `la2ds evaluate`
+    does.
 
-    runs: one name, or several, of which the mean is taken. By default the run `default`; where it
-    has no model, the baselines alone are measured. protocol: `la2ds`, `paper` or `casa`
-    (docs/explanation/metrics.md). features: which of `model`, `raw_pose`, `raw_pose_best`,
-    `time_only` and `untrained` to measure; None = all. settings: values by `section.key` for this
-    call. Measured are the clips of the split `test`, or all where there is none. The files of
-    results/evaluate are written.
+    It measures the clips of the split `test`, or all if there are none, and writes the files of
+    results/evaluate.
 
-    Raises UserError for an unknown name (exit 2), fewer than two usable clips, a run without a
-    model or labels that the protocol needs (exit 4), and a run that was trained on the test clips
-    (exit 5).
+    Parameters
+    ----------
+    project: the clips' project.
+    runs: a name, or several, whose mean is reported. By default the run `default`; if it has no
+        model, only the baselines are measured.
+    protocol: `la2ds`, `paper` or `casa` (docs/explanation/metrics.md).
+    features: which of `model`, `raw_pose`, `raw_pose_best`, `time_only` and `untrained` to measure;
+        None = all.
+    settings: values by `section.key` for this call.
+
+    Raises
+    ------
+    UserError: exit 2 for an unknown name, 4 for fewer than two usable clips, a run without a model
+        or missing labels that the protocol needs, 5 for a run that was trained on the test clips.
     """
     from la2ds_cli.evaluation.evaluate import Request
     from la2ds_cli.evaluation.evaluate import evaluate as evaluate_runs

@@ -54,8 +54,8 @@ def documented_names(entries: list[str]) -> tuple[list[str], list[str]]:
 def parameters_of(function: Function) -> list[str]:
     """Return the names of a function's parameters, without self and cls."""
     arguments = function.args
-    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-    every += [more for more in (arguments.vararg, arguments.kwarg) if more is not None]
+    vararg, kwarg = ([each] if each else [] for each in (arguments.vararg, arguments.kwarg))
+    every = [*arguments.posonlyargs, *arguments.args, *vararg, *arguments.kwonlyargs, *kwarg]
     return [each.arg for each in every if each.arg not in ("self", "cls")]
 
 

@@ -1,6 +1,6 @@
 """Align two clips: find which moment of clip B shows what each frame of clip A shows.
 
-`align` is the one function behind every alignment: of `la2ds align`, `timeline`, `compare`,
+`align` is the function behind every alignment: of `la2ds align`, `timeline`, `compare`,
 `transfer-labels` and `evaluate`, of the verdict on a run, of the studio and of Python. It takes
 poses and returns a result, knows no project and no file, and reads from top to bottom:
 
@@ -8,8 +8,8 @@ poses and returns a result, knows no project and no file, and reads from top to 
 2. B is seen in the view nearest to A (nearest_view.py);
 3. both are matched, directly by a method (methods/) or by consensus through the reference clips
    (consensus.py);
-4. every frame of A gets an interval and a confidence (confidence.py), which other matches that fit
-   as well make doubtful.
+4. every frame of A gets an interval and a confidence (confidence.py), lowered where other matches
+   fit about as well.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ def align(
     Parameters
     ----------
     a, b: joints of the clips, N and M frames, in one skeleton; parts of clips are clips, too.
-    references: candidates for reference clips, in the same form as A; those that clearly show
-        another movement than A are left out, and at most `settings.reference_clips` are used.
-    features: per-frame features by which the clips are compared; may be shared by many pairs.
+    references: candidates for reference clips, in the same form as A. Clips that clearly show
+        another movement are left out, and at most `settings.reference_clips` are used.
+    features: per-frame features used to compare the clips; many pairs may share them.
     settings: of the alignment.
     anchors: seconds of A and of B that must match.
-    view: in which B is compared; `auto` = the one nearest to A.
+    view: in which B is compared; `auto` = the nearest to A.
 
     Returns
     -------
@@ -66,8 +66,8 @@ def align(
 
     Raises
     ------
-    UserError: exit 2 for an unknown method and for anchors that are impossible; 4 for a clip in
-        which no joint is seen; 5 for a view in which the clips cannot be compared.
+    UserError: exit 2 for an unknown method and for impossible anchors; 4 for a clip in which no
+        joint is seen; 5 for a view in which the clips cannot be compared.
     """
     check_joints_seen(a, a.clip or "clip A")
     check_joints_seen(b, b.clip or "clip B")
@@ -90,7 +90,7 @@ def align(
         axes,
     )
 
-    # how sure it is, beside other matches that fit about as well
+    # how sure it is, given other matches that fit about as well
     rivals: dict[View, FloatArray] = {
         rival: match_clips(
             values[0], features(PosedClip(b, rival, a)), settings, forced, axes=axes
@@ -102,8 +102,8 @@ def align(
         moved = features.movement(clip_a), features.movement(clip_b)
         others.append(match_clips(*moved, settings, forced, axes=axes).position)
     repeated = [] if forced else matches_a_repetition_away(*values, b, settings)
-    repeated = [one for one in repeated if differs(match.position, one.position, b.axis)]
-    others += [one.position for one in repeated]
+    repeated = [other for other in repeated if differs(match.position, other.position, b.axis)]
+    others += [other.position for other in repeated]
     unclear: list[View] = [
         rival for rival, other in rivals.items() if differs(match.position, other, b.axis)
     ]
@@ -138,12 +138,12 @@ def align(
 
 
 def check_joints_seen(pose: PoseSequence, name: str) -> None:
-    """Raise UserError (exit 4) for a clip in which no joint was ever seen."""
+    """Raise UserError (exit 4) for a clip, called `name`, in which no joint is ever seen."""
     if np.isnan(pose.xy).all():
         raise Unusable(
             f"no joint was seen in {name}",
-            hint="look at it with la2ds extract-poses --overlay sheet.png; a stronger network with "
-            "--pose there, or a lower joint_threshold under [poses] in project.toml, may see more",
+            hint="la2ds extract-poses --overlay sheet.png draws what was seen; a stronger network "
+            "(--pose) or a lower joint_threshold under [poses] in project.toml may see more",
         )
 
 
@@ -156,9 +156,17 @@ def choose_references(
 ) -> tuple[list[PosedClip], int]:
     """Return the reference clips, each in the view nearest to A, and how many were left out.
 
-    A candidate that clearly shows another movement than A, in whatever view, is left out. As many
-    are examined as are used; if too few of them fit, more are. There are none if B is the same clip
-    as A, for methods other than DTW, and if fewer than FEWEST_REFERENCES fit.
+    A candidate that clearly shows another movement than A, in every view, is left out. At first
+    only as many are examined as are needed, then more if too few of them fit. There are none if B
+    is the same clip as A, for methods other than DTW, and if fewer than FEWEST_REFERENCES fit.
+
+    Parameters
+    ----------
+    a: clip A.
+    b: joints of clip B.
+    candidates: joints of possible reference clips, in the same form as A.
+    features: used to compare the clips.
+    settings: `reference_clips` of them are wanted.
     """
     wanted = settings.reference_clips
     same_clip = np.array_equal(a.pose.xy, b.xy, equal_nan=True)
@@ -167,8 +175,7 @@ def choose_references(
     views = [replace(a, view=view, towards=a.pose) for view in possible_views(a.pose, a.pose)]
 
     def may_show(clip: PoseSequence) -> bool:
-        """Whether a clip may show the movement of A; the views after the first that fits are not
-        compared."""
+        """Return whether a clip may show the movement of A, by the first view that fits."""
         judged = (features.same_movement(view, PosedClip(clip)) for view in views)
         return any(same is None or not same.refused for same in judged)
 

@@ -1,5 +1,4 @@
-"""Step: align a clip that holds several repetitions, one repetition at a time, with one repetition
-of A; and what says that clips seem to hold several.
+"""Step: align the repetitions in clip B, one at a time, with one repetition of A.
 
 B is cut into repetitions. If A holds several, its most typical one is used. Each repetition is a
 clip of its own: it is aligned without the rest, and rows count from its first frame.
@@ -31,9 +30,11 @@ BEST, ALL = "best", "all"
 
 @dataclass(frozen=True)
 class AlignedRepetition:
-    """A repetition of B. number: from 1. span: its rows in B. start, end: seconds of its first
-    frame and of the frame after its last one, even if the clip ends with it. aligned: A's
-    repetition with this one."""
+    """A repetition of B, aligned with one of A.
+
+    number: from 1. span: its rows in B. start, end: seconds of its first frame and of the frame
+    after its last, even if the clip ends there. aligned: the alignment.
+    """
 
     number: int
     span: Repetition
@@ -43,19 +44,22 @@ class AlignedRepetition:
 
     @property
     def seconds(self) -> float:
-        """Duration."""
+        """Duration of the repetition."""
         return self.end - self.start
 
     @property
     def cost(self) -> float:
-        """Mean distance of the pairs."""
+        """Mean feature distance of the matched frames."""
         return float(self.aligned.cost.mean())
 
 
 @dataclass(frozen=True)
 class RepetitionsResult:
-    """The repetitions of B that were asked for. pose_b: the entire clip. of_a: the number (from 1)
-    of the repetition of A, and how many A holds. files: written, in order."""
+    """The requested repetitions of B, aligned.
+
+    pose_b: the entire clip. of_a: the number (from 1) of the repetition of A that was used, and how
+    many A holds. files: written, in order.
+    """
 
     a: Video
     b: Video
@@ -66,16 +70,16 @@ class RepetitionsResult:
 
     @property
     def best(self) -> AlignedRepetition:
-        """The one that is nearest to A."""
+        """The repetition nearest to A."""
         return min(self.repetitions, key=lambda each: each.cost)
 
     @property
     def usual_seconds(self) -> float:
-        """Median duration."""
+        """Median duration of a repetition."""
         return float(np.median([each.seconds for each in self.repetitions]))
 
     def to_json(self) -> dict[str, Any]:
-        """Where each repetition is, and its alignment."""
+        """Return the span and the alignment of each repetition as JSON."""
         number, count = self.of_a
         return {
             "schema_version": 1,
@@ -98,7 +102,7 @@ class RepetitionsResult:
         }
 
     def csv_text(self) -> str:
-        """The paths of all repetitions, one row per pair."""
+        """Return the paths of all repetitions as CSV, one row per pair of frames."""
         lines: list[str] = []
         for each in self.repetitions:
             header, *rows = each.aligned.csv_text().splitlines()
@@ -115,11 +119,20 @@ def align_repetitions(
     wanted: str = ALL,
     progress: Progress = SILENT,
 ) -> RepetitionsResult:
-    """Align the most typical repetition of A with repetitions of B; see ProjectAligner.align_names.
+    """Align the most typical repetition of A with repetitions of B.
 
-    wanted: `2` for the second of B alone, `best` or `all` for each. A clip in which nothing repeats
-    counts as one repetition. Whether both show the same movement is judged by the aligned
-    repetition that shows it most clearly. Raises UserError (exit 2) if a repetition does not exist.
+    A clip in which nothing repeats counts as one repetition. Whether both show the same movement is
+    judged by the repetition that shows it most clearly.
+
+    Parameters
+    ----------
+    a, b: video files, or names of clips of the project.
+    request: the options of the alignment.
+    wanted: number of a repetition of B, such as `2`; `best` and `all` align all of them.
+
+    Raises
+    ------
+    UserError: exit 2 if the repetition does not exist; otherwise as ProjectAligner.align_names.
     """
     if wanted not in (BEST, ALL) and not (wanted.isdecimal() and int(wanted) > 0):
         raise UserError(
@@ -137,55 +150,62 @@ def align_repetitions(
     typical = int(np.argmax([span.score for span in spans_a]))
     if len(spans_a) > 1:
         progress.note(
-            f"{a} has {count_of(len(spans_a))}; the most typical one, number {typical + 1}, is used"
+            f"{a} has {count_of(len(spans_a))}; number {typical + 1}, the most typical, is used"
         )
     if len(spans) == 1:
-        progress.note(f"{b} does not repeat itself: it counts as one repetition")
+        progress.note(f"no repetition found in {b}: it counts as a single one")
     numbers = range(1, len(spans) + 1) if wanted in (BEST, ALL) else [int(wanted)]
     if numbers[-1] > len(spans):
         raise UserError(
-            f"{b} has {count_of(len(spans))}, so there is no number {wanted}",
+            f"there is no repetition {wanted} in {b}, which has {count_of(len(spans))}",
             hint="--repetition all shows them all",
         )
     part_a = pose_a.cut(spans_a[typical].start, spans_a[typical].stop)
     aligner.progress = SILENT  # the notes of each repetition are joined below
-    found = []
+    repetitions = []
     for number in progress.over(f"aligning {count_of(len(numbers))}", numbers):
         span = spans[number - 1]
         both = replace(pair, poses=(part_a, pose_b.cut(span.start, span.stop)))
         aligned = aligner.align_pair(both, request.anchors)
         start, end = (float(pose_b.axis.seconds_at(row)) for row in (span.start, span.stop))
-        found.append(AlignedRepetition(number, span, start, end, aligned))
-    notes = [_note(each.aligned, request.view) for each in found]
+        repetitions.append(AlignedRepetition(number, span, start, end, aligned))
+    notes = [_note(each.aligned, request.view) for each in repetitions]
     for note in dict.fromkeys(filter(None, notes)):
-        these = [str(each.number) for each, of in zip(found, notes, strict=True) if of == note]
-        progress.note(f"repetition {', '.join(these)}: {note}")
-    same = most_probable(each.aligned.same_movement for each in found)
+        alike = [
+            str(each.number) for each, own in zip(repetitions, notes, strict=True) if own == note
+        ]
+        progress.note(f"repetition {', '.join(alike)}: {note}")
+    same = most_probable(each.aligned.same_movement for each in repetitions)
     judge_movement(same, pair.names, request, progress)
     of_a = typical + 1, len(spans_a)
-    return RepetitionsResult(pair.clips[0], pair.clips[1], pose_b, of_a, tuple(found))
+    return RepetitionsResult(pair.clips[0], pair.clips[1], pose_b, of_a, tuple(repetitions))
 
 
 def _note(aligned: Alignment, asked: ViewName) -> str:
-    """In which view a repetition is compared, if not as filmed or asked for, and what is unclear
-    about it."""
+    """Return a note on the view of a repetition, unless it is as filmed or requested, and on what
+    is unclear about the match."""
     view = aligned.view
     compared = f"compared {IN_WORDS[view]}" if view != "filmed" and asked == "auto" else ""
     return "; ".join(filter(None, [compared, aligned.unclear]))
 
 
 def count_of(number: int) -> str:
-    """`1 repetition`, `2 repetitions`."""
+    """Return `1 repetition`, `2 repetitions`."""
     return f"{number} repetition" + "s" * (number != 1)
 
 
 def hint_of_repetitions(poses: tuple[PoseSequence, PoseSequence], names: tuple[str, str]) -> str:
-    """A sentence if one or both of two clips seem to hold several repetitions, otherwise an empty
-    string. names: of the clips, as the user gave them."""
+    """Return a sentence if one or both clips seem to hold several repetitions, else "".
+
+    Parameters
+    ----------
+    poses: of A and B.
+    names: of A and B, as the user gave them.
+    """
     if poses[0].clip and poses[0].clip == poses[1].clip:
         return ""
     counts = zip(names, map(len, map(cut_clip, poses)), strict=True)
     several = " and ".join(
         f"{name} seems to hold {count} repetitions" for name, count in counts if count
     )
-    return several and f"{several}: --repetition all aligns each one of B with one of A"
+    return several and f"{several}: --repetition all aligns each repetition of B with one of A"

@@ -57,24 +57,24 @@ class Alignment:
     cost: (P,) float32, distance of the features of each pair.
     confidence: (N,) float32, probability in [0, 1] that the match is right to within 5 % of B or
         0.1 s; 0 = no counterpart.
-    low, high: (N,) float64, interval in frames of B that contains the true moment in 90 % of cases;
-        NaN = no counterpart.
+    low, high: (N,) float64, ends of the interval in frames of B that contains the true moment in
+        90 % of cases; NaN = no counterpart.
     speed_ratio: (N,) float64, seconds of B for a second of A; 2 = B takes twice as long; NaN where
         unmatched.
     overall_ratio: the same between the first and the last match; NaN for one frame of A.
-    compared: (N, D) and (M, D) features by which the clips were compared.
+    compared: (N, D) and (M, D) features of the clips.
     features: `model`, `base` or `pose`.
-    run: whose model it is; empty for `pose`.
+    run: the run whose model was used; empty for `pose`.
     reason: why these features were chosen; empty if they were requested or if a run was used.
     settings: of the alignment.
     view: in which B was compared.
-    unclear_views: other views in which B may have to be compared; then no match is sure.
+    unclear_views: other views of B that may be the right one; if there are any, no match is sure.
     repeats: seconds after which B repeats itself, if the match could be a repetition earlier or
         later; else None.
     same_movement: whether both show the same movement; None = it cannot be judged.
     anchors: seconds of A and B that were forced to match.
     references: number of reference clips used.
-    references_left_out: number of clips that were not, since they show another movement than A.
+    references_left_out: number of clips not used because they show another movement.
     a, b: rows of videos.csv; IN_MEMORY for clips that belong to no project.
     files: written, in order.
     """
@@ -169,10 +169,10 @@ class Alignment:
 
         NaN before A's first frame, after its last, and where B has no counterpart.
         """
-        found = np.interp(seconds, self.time_a, self.matched_time, left=np.nan, right=np.nan)
-        return float(found)
+        matched = np.interp(seconds, self.time_a, self.matched_time, left=np.nan, right=np.nan)
+        return float(matched)
 
-    # --- what it says -----------------------------------------------------------------------------
+    # --- summary ----------------------------------------------------------------------------------
 
     @property
     def titles(self) -> tuple[str, str]:
@@ -187,12 +187,12 @@ class Alignment:
 
     @property
     def mirrored(self) -> bool:
-        """Whether B's picture is shown flipped, so that both look alike."""
+        """Whether B's picture is flipped for display, so that both look alike."""
         return self.view in FLIPPED
 
     @property
     def shown_b(self) -> PoseSequence:
-        """The joints of B as its picture is shown, flipped if that is how it was compared."""
+        """Joints of B as its picture is displayed: flipped if B was compared that way."""
         return shown(self.pose_b, self.view)
 
     @property
@@ -227,23 +227,23 @@ class Alignment:
 
     @property
     def unclear(self) -> str:
-        """A sentence if B may have to be compared in another view, or if the match may be a
-        repetition, such as a step, earlier or later; else empty."""
+        """Sentence if another view of B may be the right one, or if the match may be a repetition
+        (such as a step) earlier or later; else empty."""
         name = self.b.name
         sentences = [unclear_view_sentence(name, self.view, self.unclear_views)]
         if self.repeats is not None:
             sentences.append(
-                f"{name} repeats itself every {self.repeats:.2f} s, and the matches could "
-                "be one repetition earlier or later: la2ds align --anchor says where one belongs"
+                f"{name} repeats itself every {self.repeats:.2f} s, so the matches could be one "
+                "repetition earlier or later: la2ds align --anchor fixes one"
             )
         return "; ".join(filter(None, sentences))
 
     @property
     def sentence(self) -> str:
-        """How many frames are sure, and how far off they usually are at most.
+        """How many frames are sure, and how accurate they usually are.
 
-        `sure of 145 of 450 frames of A, usually to within 0.1 s; unsure of 305, usually to within
-        0.28 s (in 167 the person rests)`.
+        For example `sure of 145 of 450 frames of A, usually to within 0.1 s; unsure of 305, usually
+        to within 0.28 s (in 167 the person rests)`.
         """
         words, within, rests = np.array(self.certainty), self.within, resting(self.pose_a)
         parts = []
@@ -261,7 +261,7 @@ class Alignment:
             parts.append(part + (f" (in {still} the person rests)" if still else ""))
         return "; ".join(parts)
 
-    # --- as data for others -----------------------------------------------------------------------
+    # --- as tables and JSON -----------------------------------------------------------------------
 
     def to_frame(self) -> Any:
         """Return a pandas.DataFrame with a row for each frame of A.
@@ -284,7 +284,7 @@ class Alignment:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entire result as JSON; None stands for "no counterpart"."""
+        """Return the entire result as JSON; None = no counterpart."""
         sides = (self.a, self.time_a, self.matched_a), (self.b, self.time_b, self.matched_b)
         clips = {
             side: {
@@ -336,10 +336,10 @@ class Alignment:
         }
 
     def path_columns(self) -> dict[str, np.ndarray]:
-        """Return one array (P,) for each name of COLUMNS.
+        """Return an array (P,) for each name of COLUMNS.
 
-        index: row in the clip's poses; frame: in its source file; time: seconds; cost: feature
-        distance of the pair; confidence: of its frame of A.
+        index: row in the clip's poses; frame: number in its source file; time: seconds; cost:
+        feature distance of the pair; confidence: of the frame of A.
         """
         i, j = self.path.T
         values = (
@@ -349,11 +349,11 @@ class Alignment:
         return dict(zip(COLUMNS, values, strict=True))
 
     def csv_text(self) -> str:
-        """Return the path as CSV, one row for each pair.
+        """Return the path as CSV, one row for each pair of frames.
 
-        The columns are COLUMNS, then INTERVAL_COLUMNS (the 90 % interval of the counterpart in
-        seconds of B, and how far its farther end is from the match, empty if unknown), and
-        `certainty`. Seconds to the microsecond.
+        The columns are COLUMNS, INTERVAL_COLUMNS (the 90 % interval in seconds of B, and the
+        distance of its farther end from the match; empty if unknown) and `certainty`. Seconds have
+        six decimals.
         """
         columns, row = self.path_columns(), self.path[:, 0]
         bounds = self.matched_low, self.matched_high, self.within
@@ -373,10 +373,14 @@ class Alignment:
 def overall_ratio(match: Match, time_a: FloatArray, time_b: FloatArray) -> float:
     """Return the seconds of B per second of A between the first and the last pair.
 
-    NaN for one frame of A.
+    NaN for one frame of A. For a consensus, the ends are those of the direct path, seen from both
+    clips: the consensus for B's frames ends at other moments, but swapping the clips must invert
+    the ratio.
 
-    Of a consensus, these are the ends of the direct path, seen from both clips: a consensus of the
-    frames of B ends at other moments, but swapped clips must have the inverse ratio.
+    Parameters
+    ----------
+    match: of the clips.
+    time_a, time_b: (N,) and (M,) seconds of their frames.
     """
     if match.direct is not None:
         there, back = (
@@ -390,17 +394,17 @@ def overall_ratio(match: Match, time_a: FloatArray, time_b: FloatArray) -> float
 
 
 def _ratio(position: FloatArray, time: FloatArray, other: FloatArray) -> float:
-    """Seconds of the other clip per second of this one, between its first and last matched frame
-    (position: (N,) frames of the other); NaN for fewer than two."""
-    known = np.flatnonzero(~np.isnan(position))
-    if len(known) < 2:
+    """Return the seconds of the other clip per second of this one, between its first and last
+    matched frame (position: (N,) frames of the other); NaN for fewer than two."""
+    matched = np.flatnonzero(~np.isnan(position))
+    if len(matched) < 2:
         return math.nan
-    ends = known[[0, -1]]
+    ends = matched[[0, -1]]
     return float(np.diff(matched_time(position[ends], other))[0] / np.diff(time[ends])[0])
 
 
 def rounded(values: FloatArray | Sequence[float], digits: int = 6) -> list[Any]:
-    """Plain numbers for JSON; NaN becomes None."""
+    """Return plain numbers for JSON, rounded to `digits` decimals; NaN becomes None."""
     array = np.asarray(values)
     if np.issubdtype(array.dtype, np.integer):
         return array.tolist()
@@ -409,6 +413,12 @@ def rounded(values: FloatArray | Sequence[float], digits: int = 6) -> list[Any]:
 
 
 def unmatched(matched: BoolArray, time: FloatArray) -> list[list[float]]:
-    """[first, last] seconds of every span of frames without a counterpart; matched (T,)."""
+    """Return the first and last second of every span of frames without a counterpart.
+
+    Parameters
+    ----------
+    matched: (T,) whether each frame has a counterpart.
+    time: (T,) seconds.
+    """
     bounds = np.flatnonzero(np.diff(np.concatenate([[True], matched, [True]])))
     return [rounded(time[[first, stop - 1]]) for first, stop in bounds.reshape(-1, 2)]

@@ -11,9 +11,9 @@ from la2ds_cli.core.types import PoseSequence
 
 
 def parse_anchors(texts: Sequence[str] | None) -> tuple[tuple[float, float], ...]:
-    """Return the seconds of A and of B from each "A=B".
+    """Return the seconds of A and of B in each text "A=B".
 
-    Raises UserError (exit 2) for anything else.
+    Raises UserError (exit 2) for any other text.
     """
     anchors = []
     for text in texts or ():
@@ -24,7 +24,7 @@ def parse_anchors(texts: Sequence[str] | None) -> tuple[tuple[float, float], ...
         if not (math.isfinite(a) and math.isfinite(b)):
             raise UserError(
                 f"an anchor is two times in seconds, got '{text}'",
-                hint="--anchor 1.20=0.85 says that 1.20 s of A is 0.85 s of B",
+                hint="--anchor 1.20=0.85 matches 1.20 s of A with 0.85 s of B",
             )
         anchors.append((a, b))
     return tuple(anchors)
@@ -36,9 +36,17 @@ def anchored_frames(
     b: PoseSequence,
     names: tuple[str, str] = ("clip A", "clip B"),
 ) -> list[tuple[int, int]]:
-    """Return the frames of A and of B nearest to the anchored seconds, in order.
+    """Return the frames of A and B nearest to the anchored seconds, in order.
 
-    Raises UserError (exit 2) for seconds outside a clip, and for anchors that run backwards.
+    Parameters
+    ----------
+    anchors: seconds of A and of B that must match.
+    a, b: joints of the clips.
+    names: of the clips, for messages.
+
+    Raises
+    ------
+    UserError: exit 2 for seconds outside a clip, and for anchors that run backwards.
     """
     frames = [
         (_frame_at(second_a, a, names[0]), _frame_at(second_b, b, names[1]))
@@ -48,8 +56,9 @@ def anchored_frames(
     for before, after in itertools.pairwise(frames):
         if not (before[0] < after[0] and before[1] < after[1]):
             raise UserError(
-                "the anchors contradict each other: a later moment of A must meet a later one of B",
-                hint="leave one of them out",
+                "the anchors contradict each other: a later moment of A must match a later moment "
+                "of B",
+                hint="remove one of them",
             )
     return frames
 

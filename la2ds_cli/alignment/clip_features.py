@@ -1,14 +1,14 @@
 """Per-frame features used to compare clips.
 
-Three features say which moment of the movement a frame shows, each with an error of its own: a
+Three features show which moment of the movement a frame belongs to, each with its own errors: a
 run's embedding, the base model's embedding, and the movement of the joints. They are weighted and
 concatenated, so that the squared distance of two frames is the weighted sum of three squared
-distances. Which one errs least depends on the movement: on golf swings the base model, on squats a
-trained network. Weights measured without labels gained nothing on events set by people
+distances. Which is best depends on the movement: on golf swings the base model, on squats a trained
+network. Weights measured without labels gained nothing on events marked by people
 (docs/decisions/0018-measured-weights.md).
 
 `ClipFeatures` computes the features of a clip, in any view, once for all pairs that the clip is in.
-Nothing that it remembers changes a result.
+Its cache never changes a result.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PosedClip:
-    """A clip as it is compared: its joints, and the view in which they are seen.
+    """A clip's joints and the view in which they are compared.
 
     towards: the clip that it is turned to, for the view `turned`.
     """
@@ -59,7 +59,7 @@ class PosedClip:
 
     @property
     def key(self) -> tuple[int, str, int]:
-        """Identity in memory, as long as its poses are kept."""
+        """Identity in memory, valid as long as its poses are kept."""
         return id(self.pose), self.view, id(self.towards) if self.view == "turned" else 0
 
 
@@ -71,8 +71,8 @@ Embed = Callable[[PosedClip], FloatArray]
 class Embedding:
     """A network whose embeddings are part of the features.
 
-    compute: the embedding of a clip in a view. spread: root mean square distance of its embeddings
-    from the mean of their clip (`Embedder.spread`); 0 = unknown.
+    compute: returns the embedding of a clip in a view. spread: root mean square distance of its
+    embeddings from the mean of their clip (`Embedder.spread`); 0 = unknown.
     """
 
     compute: Embed
@@ -80,7 +80,7 @@ class Embedding:
 
 
 class Memo:
-    """Values by key, the least recently used of which are forgotten beyond MOST_KEPT."""
+    """Cache of at most MOST_KEPT values by key; the least recently used are dropped."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, tuple[object, Any]] = OrderedDict()
@@ -89,9 +89,13 @@ class Memo:
         return key in self._kept
 
     def once(self, key: Hashable, alive: object, compute: Callable[[], T]) -> T:
-        """Return the value of a key, computed if it is not kept.
+        """Return the value of a key, computed if it is not in the cache.
 
-        alive: what must live as long as the value, since keys hold identities in memory.
+        Parameters
+        ----------
+        key: identifies the value.
+        alive: objects kept as long as the value, since keys hold identities in memory.
+        compute: returns the value.
         """
         if key in self._kept:
             self._kept.move_to_end(key)
@@ -113,7 +117,7 @@ class ClipFeatures:
     kind: what the features are, for messages and results.
     run: name of the run, for results; empty unless kind is `model` or `base`.
     reason: sentence on why these features were chosen; empty if they were requested.
-    memo: shared by several features of the same clips, None = one of its own.
+    memo: cache shared by several features of the same clips; None = its own.
     """
 
     def __init__(
@@ -148,12 +152,12 @@ class ClipFeatures:
         )
 
     def embedding(self, network: Embedding, clip: PosedClip) -> FloatArray:
-        """Return the embedding (T, D) of a clip in a view by a network."""
+        """Return the embedding (T, D) of a clip in its view by a network."""
         key = ("embedding", id(network), clip.key)
         return self._memo.once(key, (network, clip), lambda: network.compute(clip))
 
     def same_movement(self, a: PosedClip, b: PosedClip) -> SameMovement | None:
-        """Return whether two clips show the same movement; None = it cannot be judged."""
+        """Return whether clips A and B show the same movement; None = it cannot be judged."""
         return self._memo.once(
             ("same movement", a.key, b.key),
             (a, b),
@@ -166,12 +170,12 @@ class ClipFeatures:
     def paths(
         self, clip: PosedClip, others: Sequence[PosedClip], settings: AlignConfig
     ) -> list[PairwisePath]:
-        """Return the DTW path from a clip to each of the others, by their features."""
+        """Return the DTW path between the features of a clip and of each of the others."""
         memo = self._memo
         keys = [("path", id(self), clip.key, other.key, settings) for other in others]
         new = [n for n, key in enumerate(keys) if key not in memo]
-        found = pairwise_paths(self(clip), [self(others[n]) for n in new], settings)
-        computed = dict(zip(new, found, strict=True))
+        new_paths = pairwise_paths(self(clip), [self(others[n]) for n in new], settings)
+        computed = dict(zip(new, new_paths, strict=True))
         return [
             memo.once(key, (self, clip, other), lambda n=n: computed[n])
             for n, (key, other) in enumerate(zip(keys, others, strict=True))
@@ -179,7 +183,13 @@ class ClipFeatures:
 
 
 def movement_features(reason: str = "", memo: Memo | None = None) -> ClipFeatures:
-    """Return the features of clips that are compared by the movement of their joints alone."""
+    """Return features that are the movement of the joints alone.
+
+    Parameters
+    ----------
+    reason: sentence on why these features were chosen; empty if they were requested.
+    memo: cache, see ClipFeatures.
+    """
     return ClipFeatures(lambda clip, features: features.movement(clip), reason=reason, memo=memo)
 
 
@@ -193,12 +203,19 @@ def network_features(
     reason: str = "",
     memo: Memo | None = None,
 ) -> ClipFeatures:
-    """Return features that combine the embedding of a network, that of the base model and movement.
+    """Return features that combine a network's embedding, the base model's and the movement.
 
-    The squared distance of two frames is the sum of three: that of the embedding in units of its
-    spread, `settings.base` times that of the base model's embedding in units of its own spread, and
-    `settings.movement` times that of the movement. If the spread of the network is unknown, or both
-    weights are 0, the features are the embedding itself.
+    The squared distance of two frames is a sum of three squared distances: of the embedding, of the
+    base model's embedding (times `settings.base`), both in units of their spread, and of the
+    movement (times `settings.movement`). If the spread of the network is unknown, or both weights
+    are 0, the features are the embedding itself.
+
+    Parameters
+    ----------
+    network: computes the embedding.
+    settings: weights of the base model and of the movement.
+    base: the base model; None = not part of the features.
+    kind, run, reason, memo: see ClipFeatures.
     """
     weight_base = settings.base if base is not None and base.spread and network.spread else 0.0
     weight_movement = settings.movement if network.spread else 0.0

@@ -55,8 +55,8 @@ class Certainty(NamedTuple):
     """How sure the match of each frame of A is.
 
     confidence: (N,) float32, probability that the true moment lies within the tolerance of the
-    match, 0 without a match. low, high: (N,) float64, the interval of NOMINAL in frames of
-    B, clipped to B; NaN without a match.
+    match; 0 = no match. low, high: (N,) float64, ends of the NOMINAL interval in frames of B,
+    clipped to B; NaN = no match.
     """
 
     confidence: FloatArray
@@ -89,10 +89,12 @@ def compute_certainty(
 def certainty_of_features(
     a: FloatArray, b: FloatArray, position: FloatArray, axis: TimeAxis
 ) -> Certainty:
-    """Return how sure a match is, by the distance of the features around it alone.
+    """Return how sure a match is, by the feature distances around it alone.
 
     Parameters
     ----------
+    a, b: (N, D) and (M, D) features of the clips.
+    position: (N,) the match in frames of B, NaN = no counterpart.
     axis: of B.
     """
     low, high = interval(a, b, position, axis)
@@ -104,9 +106,9 @@ def certainty_of_features(
 
 
 def tolerance_of(axis: TimeAxis) -> float:
-    """Return the seconds of clip B by which a match may be off and still be right.
+    """Return the error, in seconds of clip B, up to which a match counts as right.
 
-    The largest of NEAR of the clip, NEAR_SECONDS, and a frame of usual length.
+    It is the largest of NEAR of the clip's duration, NEAR_SECONDS, and a usual frame.
     """
     return max(NEAR * axis.duration, NEAR_SECONDS, axis.usual_step)
 
@@ -114,7 +116,14 @@ def tolerance_of(axis: TimeAxis) -> float:
 def sides_of(
     position: FloatArray, low: FloatArray, high: FloatArray, axis: TimeAxis
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the seconds of B from the begin of each interval (N,) to the match, and to its end."""
+    """Return the seconds of B from the start of each interval to the match, and on to its end.
+
+    Parameters
+    ----------
+    position, low, high: (N,) the match and the ends of its interval, in frames of B; NaN = no
+        counterpart.
+    axis: of B.
+    """
     moment = axis.seconds_at(position)
     return moment - axis.seconds_at(low), axis.seconds_at(high) - moment
 
@@ -124,8 +133,9 @@ def share_within(tolerance: float, before: FloatArray, after: FloatArray) -> Flo
 
     Parameters
     ----------
-    before, after: (N,) from the match to the ends of its interval of NOMINAL, in the unit of the
-        tolerance; NaN = no counterpart, whose probability is 0.
+    tolerance: error up to which a match counts as right.
+    before, after: (N,) distances from the match to the ends of its NOMINAL interval, in the unit of
+        the tolerance; NaN = no counterpart, with probability 0.
     """
     shares = np.zeros(len(before), np.float32)
     for n in np.flatnonzero(~np.isnan(before)):
@@ -135,7 +145,7 @@ def share_within(tolerance: float, before: FloatArray, after: FloatArray) -> Flo
 
 
 class Interval(NamedTuple):
-    """(N,) lengths from the match to the ends of its interval, and what counts as right."""
+    """(N,) distances from the match to the ends of its interval, and the tolerance."""
 
     before: FloatArray
     after: FloatArray
@@ -150,8 +160,8 @@ class Interval(NamedTuple):
 def for_other_tolerance(confidence: FloatArray, own: Interval, other: Interval) -> FloatArray:
     """Return (N,) float32, the confidence that a match is right to within another tolerance.
 
-    A confidence is a claim about one tolerance, in one unit. What made it lower than its interval
-    does, such as another match or a doubtful pair, makes the result lower by the same factor.
+    A confidence holds for one tolerance, in one unit. If another match or a doubtful pair made it
+    lower than its interval implies, the result is lower by the same factor.
 
     Parameters
     ----------
@@ -164,18 +174,23 @@ def for_other_tolerance(confidence: FloatArray, own: Interval, other: Interval) 
 
 
 def _share_within(reach: float, side: float) -> float:
-    """Share within `reach` of a normal distribution that has the share NOMINAL within `side`; 1 if
-    `side` is 0."""
+    """Return the share within `reach` of a normal distribution with the share NOMINAL within
+    `side`; 1 if `side` is 0."""
     return math.erf(reach * NORMAL / side / math.sqrt(2)) if side > 0 else 1.0
 
 
 def interval(
     a: FloatArray, b: FloatArray, position: FloatArray, axis: TimeAxis
 ) -> tuple[FloatArray, FloatArray]:
-    """First and last position in b (M, D), in frames, at which each frame of a (N, D) may lie:
-    (N,) each, NaN where `position` (N,), the match, is NaN. axis: of B.
+    """Return the first and last position (N,) in B, in frames, at which each frame of A may lie.
 
     The ends are medians over SMOOTHED frames of A. Clips longer than MAX_FRAMES are thinned.
+
+    Parameters
+    ----------
+    a, b: (N, D) and (M, D) features of the clips.
+    position: (N,) the match in frames of B; NaN = no counterpart, also in the result.
+    axis: of B.
     """
     known = np.flatnonzero(~np.isnan(position))
     row, column = thinned_rows(len(a)), thinned_rows(len(b))
@@ -204,8 +219,8 @@ def interval(
 
 
 def _alike(alike: BoolArray, middle: IntArray) -> tuple[IntArray, IntArray]:
-    """First and last column of each row of alike (N, M), on either side of `middle` (N,), before
-    RUN False columns in a row. Outside the matrix, all columns are False."""
+    """Return the last columns of each row of alike (N, M), to the left and right of `middle` (N,),
+    before RUN False columns in a row. Outside the matrix, all columns are False."""
     count = alike.shape[1]
     padded = np.pad(alike, ((0, 0), (RUN - 1, RUN - 1)))
     begins = np.arange(1 - RUN, count)  # start of every run that touches the matrix
@@ -217,7 +232,7 @@ def _alike(alike: BoolArray, middle: IntArray) -> tuple[IntArray, IntArray]:
 
 
 def _running_median(value: IntArray) -> IntArray:
-    """(N,) median of the values (N,) over SMOOTHED rows, fewer at the ends."""
+    """Return (N,) running medians of the values (N,) over SMOOTHED rows, fewer at the ends."""
     half = SMOOTHED // 2
     padded = np.pad(value, half, mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, SMOOTHED)
@@ -228,7 +243,7 @@ def _running_median(value: IntArray) -> IntArray:
 
 
 def differs(position: FloatArray, other: FloatArray, axis: TimeAxis) -> bool:
-    """Return whether another match finds other moments in the share UNCLEAR of A's matched frames.
+    """Return whether another match differs in at least the share UNCLEAR of A's matched frames.
 
     Parameters
     ----------
@@ -242,10 +257,17 @@ def differs(position: FloatArray, other: FloatArray, axis: TimeAxis) -> bool:
 def widen_to_other_matches(
     certainty: Certainty, position: FloatArray, others: Sequence[FloatArray], axis: TimeAxis
 ) -> Certainty:
-    """Return the certainty of a match beside other matches of the same clips.
+    """Return the certainty of a match, given other matches of the same clips.
 
-    Where another match lies farther away than the tolerance, in seconds of B, the interval holds
+    If another match lies farther away than the tolerance, in seconds of B, the interval contains
     both, and the match is not sure.
+
+    Parameters
+    ----------
+    certainty: of the match alone.
+    position: (N,) the match in frames of B, NaN = no counterpart.
+    others: (N,) each; other matches in the same form.
+    axis: of B.
     """
     confidence, low, high = certainty
     for other in others:
@@ -265,11 +287,17 @@ def _apart(position: FloatArray, other: FloatArray, axis: TimeAxis) -> BoolArray
 def widen_where_unseen(
     certainty: Certainty, position: FloatArray, pose_a: PoseSequence, pose_b: PoseSequence
 ) -> Certainty:
-    """Return the certainty of a match of clips in which nobody is seen for a while.
+    """Return the certainty of a match, lowered where nobody is seen.
 
-    No match is sure at moments at which no joint was seen for NEAR_SECONDS before and after, in A
-    or in B: the features there are a guess between those of other moments, between which the
-    interval lies as well.
+    No match is sure where no joint is seen for NEAR_SECONDS before and after, in A or in B: the
+    features there are interpolated, so the interval reaches to those of the frames seen on either
+    side.
+
+    Parameters
+    ----------
+    certainty: of the match.
+    position: (N,) the match in frames of B, NaN = no counterpart.
+    pose_a, pose_b: joints of the clips.
     """
     known, rows = nearest_rows(position, len(pose_b))
     doubtful = known & (_unseen(pose_a) | _unseen(pose_b)[rows])
@@ -297,8 +325,12 @@ def _unseen(pose: PoseSequence) -> BoolArray:
 def certainty_words(confidence: FloatArray, position: FloatArray) -> list[str]:
     """Return one of WORDS for each frame of A.
 
-    SURE if the confidence, the probability of being right to within the tolerance, is NOMINAL or
-    more; UNSURE if it is less; MISSING if there is no counterpart.
+    SURE for a confidence of NOMINAL or more, UNSURE for a lower one, MISSING for no counterpart.
+
+    Parameters
+    ----------
+    confidence: (N,) probability that the match is right to within the tolerance.
+    position: (N,) the match in frames of B; NaN = no counterpart.
     """
     least = np.float32(NOMINAL)
     return [

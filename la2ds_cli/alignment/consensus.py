@@ -43,9 +43,12 @@ MOST_CELLS = 1 << 28  # of a table: 256 MiB, two clips of nine minutes
 
 @dataclass(frozen=True)
 class PairwisePath:
-    """One clip (N frames) against one reference (M frames). forward: (N,) position in the reference
-    of each frame of the clip; backward: (M,) position in the clip of each frame of the reference;
-    in frames, NaN = no counterpart. cost: mean squared distance of the pairs."""
+    """The match of a clip (N frames) and a reference clip (M frames).
+
+    forward: (N,) position in the reference of each frame of the clip. backward: (M,) position in
+    the clip of each frame of the reference. Both in frames; NaN = no counterpart. cost: mean
+    squared distance of the pairs.
+    """
 
     forward: FloatArray
     backward: FloatArray
@@ -53,8 +56,8 @@ class PairwisePath:
 
     @property
     def shared(self) -> float:
-        """Share of the frames that have a counterpart, of the clip or of the reference, whichever
-        is larger."""
+        """Share of frames with a counterpart, in the clip or in the reference, whichever is
+        larger."""
         sides = self.forward, self.backward
         return max(float((~np.isnan(side)).sum()) / max(len(side), 1) for side in sides)
 
@@ -64,8 +67,8 @@ class Match(NamedTuple):
 
     path: (P, 2) whole frames.
     position: (N,) frames of B, NaN = no counterpart.
-    direct: of a consensus, by the direct path, (N,) frames of B for each frame of A and (M,) frames
-        of A for each frame of B; None = the path is the direct one.
+    direct: for a consensus, the direct path: (N,) frames of B for each frame of A, and (M,) frames
+        of A for each frame of B; None = `path` is the direct path.
     """
 
     path: IntArray
@@ -87,10 +90,11 @@ def match_clips(
     Parameters
     ----------
     a, b: (N, D) and (M, D) features.
+    settings: of the alignment.
     anchors: frames of A and of B that must match, in order.
     references: features of the reference clips.
-    paths: those from A and those from B to the references, None = not computed yet.
-    axes: when the frames of A and of B were filmed; None = evenly.
+    paths: from A to each reference, and from B to each; None = not computed yet.
+    axes: when the frames of A and of B were filmed; None = at even intervals.
     """
     if anchors:
         return _match_between(a, b, settings, anchors, references, axes)
@@ -113,7 +117,7 @@ def _match_between(
     references: Sequence[FloatArray],
     axes: Axes | None,
 ) -> Match:
-    """Return the match of which each part between the anchors is matched separately.
+    """Return a match whose parts between the anchors are matched separately.
 
     The ends of the clips stay open if the settings say so.
     """
@@ -150,9 +154,17 @@ def consensus(
     paths_b: Sequence[PairwisePath],
     config: AlignConfig,
 ) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
-    """(N,) position in b (M, D) of each frame of a (N, D): the consensus of the direct path and
-    those through the references, to which the paths of A and of B lead in the same order. And both
-    directions of the direct path, as in Match."""
+    """Return the position (N,) in B of each frame of A by consensus, and the direct path as in
+    Match.
+
+    Parameters
+    ----------
+    a: (N, D) features of A.
+    paths_a: from A to the reference clips.
+    b: (M, D) features of B.
+    paths_b: from B to the same reference clips, in the same order.
+    config: of the alignment.
+    """
     direct = pairwise_path(a, b, config)
     estimates = np.array([direct.forward, *estimates_through(paths_a, paths_b)])
     position = consensus_position(direct.forward, estimates, len(b))
@@ -160,14 +172,14 @@ def consensus(
 
 
 def pairwise_path(a: FloatArray, b: FloatArray, config: AlignConfig) -> PairwisePath:
-    """The path from a (N, D) to b (M, D) by DTW, at their `compared_rows`."""
+    """Return the DTW path from a (N, D) to b (M, D), at their `compared_rows`."""
     return pairwise_paths(a, [b], config)[0]
 
 
 def pairwise_paths(
     a: FloatArray, clips: Sequence[FloatArray], config: AlignConfig
 ) -> list[PairwisePath]:
-    """`pairwise_path` of a (N, D) and each of the clips."""
+    """Return the `pairwise_path` of a (N, D) and each of the clips (M, D)."""
     return _paths_at(compared_rows(a, clips, config), a, clips, config)
 
 
@@ -177,7 +189,7 @@ def _paths_at(
     clips: Sequence[FloatArray],
     config: AlignConfig,
 ) -> list[PairwisePath]:
-    """`pairwise_paths`, at known `compared_rows`."""
+    """Return `pairwise_paths` at given `compared_rows`."""
     together: dict[bytes, list[int]] = {}  # numbers of the clips by the rows of A
     for n, (row, _) in enumerate(rows):
         together.setdefault(row.tobytes(), []).append(n)
@@ -198,9 +210,17 @@ def _paths_at(
 def direct_match(
     a: FloatArray, b: FloatArray, config: AlignConfig, axes: Axes | None = None
 ) -> tuple[IntArray, FloatArray]:
-    """The path (P, 2) between two clips (N, D), (M, D) by the method of `config`, and the position
-    (N,) in B of each frame of A. DTW compares their `compared_rows` if these are interpolated, or
-    if there are more than MOST_CELLS pairs of frames, and otherwise all frames."""
+    """Return the path (P, 2) between two clips, and the position (N,) in B of each frame of A.
+
+    DTW compares their `compared_rows` if these are interpolated, or if there are more than
+    MOST_CELLS pairs of frames, and otherwise all frames.
+
+    Parameters
+    ----------
+    a, b: (N, D) and (M, D) features.
+    config: of the alignment, with its method.
+    axes: when the frames of A and of B were filmed; None = at even intervals.
+    """
     if config.method == "dtw":
         rows = compared_rows(a, [b], config)
         if np.issubdtype(rows[0][0].dtype, np.floating) or len(a) * len(b) > MOST_CELLS:
@@ -223,11 +243,14 @@ def _at_all_frames(position: FloatArray, row: FloatArray, column: FloatArray) ->
 def estimates_through(
     paths_a: Sequence[PairwisePath], paths_b: Sequence[PairwisePath]
 ) -> list[FloatArray]:
-    """For each of the nearer half of the references, (N,) positions in B of the frames of A.
+    """Return, for each of the nearer half of the references, (N,) positions in B of A's frames.
 
-    NaN where one of the two paths leaves a frame out. The paths of A and of B lead to the same
-    references in the same order. A reference of which one path leaves out nearly everything
-    (LEAST_SHARED) does not count: its few pairs are as near as chance makes them.
+    NaN where one of the two paths leaves a frame out. A reference that one path leaves out almost
+    entirely (LEAST_SHARED) does not count: its few pairs may be near by chance.
+
+    Parameters
+    ----------
+    paths_a, paths_b: from A and from B to the reference clips, in the same order.
     """
     pairs = [
         pair
@@ -240,17 +263,23 @@ def estimates_through(
 
 
 def compose(forward: FloatArray, backward: FloatArray) -> FloatArray:
-    """(N,) positions `forward` in a reference, mapped by `backward` (M,); NaN outside the frames
-    that `backward` matches."""
+    """Return positions `forward` (N,) in a reference, mapped to another clip by `backward` (M,).
+
+    NaN outside the frames that `backward` matches.
+    """
     known = np.flatnonzero(~np.isnan(backward))
     inside = (forward >= known[0]) & (forward <= known[-1])  # False for NaN
     return np.where(inside, np.interp(forward, known, backward[known]), np.nan)
 
 
 def consensus_position(direct: FloatArray, estimates: FloatArray, length: int) -> FloatArray:
-    """(N,) mean of the middle half of the estimates (V, N) in [0, length - 1], never decreasing.
+    """Return (N,) means of the middle half of the estimates, never decreasing.
 
-    NaN where `direct` (N,) is; NaN estimates do not count.
+    Parameters
+    ----------
+    direct: (N,) positions by the direct path; where NaN, so is the result.
+    estimates: (V, N) positions in frames of B; NaN does not count.
+    length: frames of B, to which the result is clipped.
     """
     ordered = np.sort(estimates, axis=0)  # NaN last
     count = (~np.isnan(estimates)).sum(axis=0)

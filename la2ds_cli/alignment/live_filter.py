@@ -1,8 +1,7 @@
-"""Live alignment: where in clip A a performer is at this moment, by a forward filter over A's
-frames.
+"""Live alignment: where in clip A a performer is now, by a forward filter over A's frames.
 
 The state is a position in A, the rate at which A passes there (0 while the performer rests, as
-before the beginning and after the end), and the view: whether the performer is seen as A, as its
+before the beginning and after the end), and the view: whether the performer is seen as A is, as its
 mirror image, or from the other side. The filter compares the joints in the image and relative to
 the hips, in units of A's own movement, and how far they moved within a fifth of a second. Offline,
 both clips are compared by their deviations from the middle of their range, but that range is
@@ -10,8 +9,8 @@ unknown for somebody who has only begun. So each position in A has its own estim
 performer differs from A: a Kalman filter along the paths that lead there estimates an offset and a
 gain for every coordinate. A frame is likely where this estimate explains it.
 
-Only past frames are used, and no labels. This module needs only numpy; poses/live_poses.py finds
-the joints. docs/how-to/live.md says how often the confidence holds.
+Only past frames are used, and no labels. This module needs only numpy; poses/live_poses.py
+finds the joints. docs/how-to/live.md has the accuracy of the confidence.
 """
 
 from __future__ import annotations
@@ -50,22 +49,28 @@ TORSOS = 90  # frames whose median torso length is the performer's size
 
 @dataclass(frozen=True)
 class FilterSettings:
-    """What the filter assumes; chosen on training clips (docs/results/live.md).
+    """Assumptions of the filter; chosen on training clips (docs/results/live.md).
 
+    Attributes
+    ----------
     image, hips: standard deviation of the joints in the image and relative to the hips, in units of
-    A's movement. velocity: standard deviation of how far they moved, in units of A's fast
-    velocities. tail: degrees of freedom of the distribution of distances. offset_image,
-    offset_hips, gain: variance of how performers differ. drift_image, drift_hips: what is added to
-    the variance of the offsets while A passes once. independent: seconds after which errors of the
-    joints are independent. sharpness: exponent of the likelihood. lag: seconds over which
-    velocities are measured.
-
-    rate_spread: standard deviation of a performer's mean tempo, octaves. Rates per second:
-    rate_change, of a step to the next slower or faster tempo; pause and resume, of stopping and
-    going on; stop, of stopping where A ends; lost, of a jump to any place. beginning: share of A in
-    which most performances begin. resting, anywhere: probability that a performance begins with a
-    rest, and that it begins anywhere. flipped: probability that a performer is A's mirror image,
-    and that A's is seen from the other side.
+        A's movement.
+    velocity: standard deviation of how far the joints moved, in units of A's fast velocities.
+    tail: degrees of freedom of the distribution of distances.
+    offset_image, offset_hips, gain: variance of how performers differ.
+    drift_image, drift_hips: growth of the variance of the offsets while A passes once.
+    independent: seconds after which errors of the joints are independent.
+    sharpness: exponent of the likelihood.
+    lag: seconds over which velocities are measured.
+    rate_spread: standard deviation of a performer's mean tempo, octaves.
+    rate_change: steps to the next slower or faster tempo, per second.
+    pause, resume, stop: how often a performer stops, goes on, and stops where A ends, per second.
+    lost: jumps to any place, per second.
+    beginning: share of A in which most performances begin.
+    resting, anywhere: probability that a performance begins with a rest, and that it begins
+        anywhere.
+    flipped: probability that a performer is A's mirror image, and that it is seen from the other
+        side.
     """
 
     image: float = 0.35
@@ -96,10 +101,12 @@ SETTINGS = FilterSettings()
 
 
 class LiveEstimate(NamedTuple):
-    """Where in A the performer is. time_a: seconds of A. confidence: probability of being right to
-    within NEAR of A's length. tempo: seconds of A per second. before, after: probabilities that the
-    performer rests at A's beginning and at its end. view: the most probable one, and view_share
-    its probability."""
+    """Where in A the performer is.
+
+    time_a: seconds of A. confidence: probability that it is right to within NEAR of A's length.
+    tempo: seconds of A per second. before, after: probabilities that the performer rests at A's
+    beginning and at its end. view, view_share: the most probable view and its probability.
+    """
 
     time_a: float
     confidence: float
@@ -113,13 +120,13 @@ class LiveEstimate(NamedTuple):
 class LiveReference:
     """Clip A as the filter compares it: N positions, D coordinates.
 
-    time (N,) seconds. value (N, D): joints in the image, then relative to the hips, in units of A's
-    movement. known (D,): which of them A ever shows. velocity (R, N, D): how far they move within
-    the lag at each of RATES. fast: how far they move where A is fast.
+    time: (N,) seconds. value: (N, D) joints in the image, then relative to the hips, in units of
+    A's movement. known: (D,) which coordinates A ever shows. velocity: (R, N, D) how far they move
+    within the lag at each of RATES. fast: how far they move where A is fast.
     """
 
     def __init__(self, pose: PoseSequence, settings: FilterSettings = SETTINGS) -> None:
-        """Raises ValueError for a clip of fewer than two frames."""
+        """Prepare clip A; raises ValueError for fewer than two frames."""
         if len(pose) < 2:
             raise ValueError(f"live alignment needs at least two frames of A, got {len(pose)}")
         pose = body_joints(pose) if is_body(pose.skeleton) else pose
@@ -149,7 +156,7 @@ class LiveReference:
 
     @property
     def halves(self) -> tuple[slice, slice]:
-        """The coordinates in the image, and those relative to the hips."""
+        """Slices of the coordinates in the image, and of the coordinates relative to the hips."""
         half = self.value.shape[1] // 2
         return slice(0, half), slice(half, None)
 
@@ -163,16 +170,25 @@ class LiveReference:
 class LiveFilter:
     """Follows one performer through A; pass the frames to `step` in order.
 
-    The belief p (V, N, R) is the probability of each state. fit (5, V, N, D): gain and offset of
-    every coordinate as estimated along the paths to each position, and their variances and
-    covariance.
+    p: (V, N, R) probability of each state. fit: (5, V, N, D) gain and offset of every coordinate as
+    estimated along the paths to each position, and their variances and covariance.
     """
 
     def __init__(
         self, reference: LiveReference, skeleton: str, settings: FilterSettings = SETTINGS
     ) -> None:
-        """skeleton: of the joints passed to `step`. Raises UserError (exit 5) if they cannot be
-        compared with A's."""
+        """Start before the first frame.
+
+        Parameters
+        ----------
+        reference: clip A.
+        skeleton: of the joints passed to `step`.
+        settings: assumptions of the filter.
+
+        Raises
+        ------
+        UserError: exit 5 for joints that cannot be compared with A's.
+        """
         self.reference, self.settings = reference, settings
         self._taken = _taken_joints(skeleton, reference.skeleton)
         self._rate_prior = _rate_prior(settings.rate_spread)
@@ -185,7 +201,7 @@ class LiveFilter:
         self._seen: deque[tuple[float, FloatArray]] = deque()
 
     def _first_fit(self) -> tuple[FloatArray, FloatArray]:
-        """`fit` before the first frame, and the variance (D,) of the errors of a frame."""
+        """Return `fit` before the first frame, and the variance (D,) of the errors of a frame."""
         ref, settings = self.reference, self.settings
         noise, offset = np.empty((2, ref.value.shape[1]))
         deviations = settings.image, settings.hips
@@ -200,8 +216,13 @@ class LiveFilter:
         return fit, noise
 
     def step(self, time: float, xy: FloatArray | None) -> LiveEstimate:
-        """Where the performer is at `time` (seconds, never decreasing). xy (K, 2): the joints in
-        pixels, NaN = not seen; None if nobody is seen, so that the belief only advances in time."""
+        """Return where the performer is, after one more frame.
+
+        Parameters
+        ----------
+        time: seconds, never decreasing.
+        xy: (K, 2) joints in pixels, NaN = not seen; None = nobody is seen, so only time passes.
+        """
         elapsed = 0.0 if self._time is None else time - self._time
         if elapsed < 0:
             raise ValueError(f"frames must come in order: {time} s after {self._time} s")
@@ -216,8 +237,8 @@ class LiveFilter:
     # --- a frame in the units of A ---------------------------------------------------------------
 
     def _in_units(self, xy: FloatArray) -> FloatArray | None:
-        """(V, D) the frame in the form of A's `value` in each of UNTURNED; None if too little is
-        seen."""
+        """Return the frame (V, D) in the form of A's `value`, in each of UNTURNED; None if too
+        little is seen."""
         ref, skeleton = self.reference, self.reference.skeleton
         joints = np.full((len(skeleton.joints), 2), np.nan)
         for k, source in enumerate(self._taken):
@@ -298,27 +319,28 @@ class LiveFilter:
             self._seen.popleft()
 
     def _place_likelihood(self, v: int, seen: FloatArray, share: float) -> FloatArray:
-        """Log likelihood (N,) of a frame (D,) at every place; updates the fits of the view, too."""
+        """Return the log likelihood (N,) of a frame (D,) at every place, and update the fits of the
+        view."""
         ref, tail = self.reference, self.settings.tail
-        known = ~np.isnan(seen) & ref.known
+        compared = ~np.isnan(seen) & ref.known
         gain, offset, gain_variance, covariance, offset_variance = self.fit[:, v]
         moved = ref.value - ref.middle
-        # Covariances of the frame with the gain and the offset, and its own variance.
+        # covariances of the frame with the gain and the offset, and its own variance
         with_gain = gain_variance * moved + covariance
         with_offset = covariance * moved + offset_variance
         own = with_gain * moved + with_offset
-        error = np.where(known, seen - gain * moved - offset, 0)
+        error = np.where(compared, seen - gain * moved - offset, 0)
         variance = own + self._noise
         total = np.zeros(len(moved))
         for part in ref.halves:
-            count = int(known[part].sum())
+            count = int(compared[part].sum())
             if count:
                 distance = (error[:, part] ** 2 / variance[:, part]).sum(axis=1) / count
-                spread = (np.log(variance[:, part]) * known[part]).sum(axis=1) / count
+                spread = (np.log(variance[:, part]) * compared[part]).sum(axis=1) / count
                 total -= (tail + 1) / 2 * np.log1p(distance / tail) + spread / 2
         uncertain = own + self._noise / share
-        toward_gain = np.where(known, with_gain / uncertain, 0)
-        toward_offset = np.where(known, with_offset / uncertain, 0)
+        toward_gain = np.where(compared, with_gain / uncertain, 0)
+        toward_offset = np.where(compared, with_offset / uncertain, 0)
         self.fit[GAIN, v] += toward_gain * error
         self.fit[OFFSET, v] += toward_offset * error
         self.fit[GAIN_VARIANCE, v] -= toward_gain * with_gain
@@ -327,30 +349,30 @@ class LiveFilter:
         return total
 
     def _velocity_likelihood(self, v: int, time: float, seen: FloatArray) -> FloatArray:
-        """Log likelihood (N, R) of how far the joints moved within the lag, at every place and
-        rate; 0 while too little has been seen."""
+        """Return the log likelihood (N, R) of how far the joints moved within the lag, at every
+        place and rate; 0 while too little has been seen."""
         ref, settings = self.reference, self.settings
         nothing = np.zeros(self.p.shape[1:])
         if not self._seen:
             return nothing
-        before, earlier = min(self._seen, key=lambda one: abs(time - one[0] - settings.lag))
+        before, earlier = min(self._seen, key=lambda frame: abs(time - frame[0] - settings.lag))
         span = time - before
         if span <= settings.lag / 2:
             return nothing
         came = (seen - earlier[v]) * (settings.lag / span)
-        known = ~np.isnan(came) & ref.known
-        if not known.any():
+        compared = ~np.isnan(came) & ref.known
+        if not compared.any():
             return nothing
-        velocity, came = ref.velocity[:, :, known], came[known]
+        velocity, came = ref.velocity[:, :, compared], came[compared]
         squared = (velocity**2).sum(axis=2) - 2 * velocity @ came + came @ came
-        squared = np.maximum(squared, 0) * (ref.known.sum() / known.sum())
+        squared = np.maximum(squared, 0) * (ref.known.sum() / compared.sum())
         variance = (settings.velocity * ref.fast) ** 2
         return -(settings.tail + 1) / 2 * np.log1p(squared / (settings.tail * variance)).T
 
     # --- the estimate ----------------------------------------------------------------------------
 
     def _estimate(self) -> LiveEstimate:
-        """The median place, and the probability around it."""
+        """Return the median place and the probability around it."""
         ref, count = self.reference, len(self.reference)
         by_place = self.p.sum(axis=(0, 2))
         passed = np.cumsum(by_place)
@@ -374,27 +396,27 @@ GAIN, OFFSET, GAIN_VARIANCE, COVARIANCE, OFFSET_VARIANCE = range(5)  # rows of L
 
 
 def _taken_joints(skeleton: str, wanted: Skeleton) -> list[int | None]:
-    """For each joint of the wanted skeleton, its index in `skeleton`; None if missing there."""
+    """Return, for each joint of the wanted skeleton, its index in `skeleton`; None = missing."""
     if wanted.name == BODY:
         return joint_sources(skeleton)
     if skeleton != wanted.name:
         raise Mismatch(
-            f"A has the skeleton {wanted.name}, and the joints of SOURCE are those of {skeleton}",
+            f"A has the skeleton {wanted.name}, and SOURCE has {skeleton}",
             hint="--live compares bodies; extract A with the pose network of the project",
         )
     return list(range(len(wanted.joints)))
 
 
 def _rate_prior(spread: float) -> FloatArray:
-    """Probability (R,) of each of RATES in a performance; 0 for resting."""
+    """Return the probability (R,) of each of RATES in a performance; 0 for resting."""
     octaves = np.log2(RATES[1:])
-    # A hundredth for each on top: slow motion is rare but does occur.
+    # 0.01 is added to each: slow motion is rare but does occur.
     prior = np.exp(-0.5 * (octaves / spread) ** 2) + 0.01
     return np.concatenate([[0], prior / prior.sum()])
 
 
 def _rate_changes(settings: FilterSettings, prior: FloatArray) -> FloatArray:
-    """(R, R) transition rates per second between RATES; the rows sum to 0."""
+    """Return the transition rates (R, R) per second between RATES; the rows sum to 0."""
     count = len(RATES)
     jumps = settings.rate_change * (np.eye(count, k=1) + np.eye(count, k=-1))
     jumps[0] = settings.resume * prior
@@ -404,13 +426,13 @@ def _rate_changes(settings: FilterSettings, prior: FloatArray) -> FloatArray:
 
 
 def _after(jumps: FloatArray, elapsed: float) -> FloatArray:
-    """(R, R) probability of each rate (column) `elapsed` seconds after each rate (row)."""
+    """Return the probability (R, R) of each rate (column) `elapsed` seconds after each (row)."""
     steps = max(1, int(np.ceil(elapsed * 10)))
     return np.linalg.matrix_power(np.eye(len(jumps)) + jumps * (elapsed / steps), steps)
 
 
 def _first_belief(count: int, settings: FilterSettings, rate_prior: FloatArray) -> FloatArray:
-    """The belief (N, R) before the first frame."""
+    """Return the belief (N, R) before the first frame."""
     start = np.exp(-np.arange(count) / (settings.beginning * count))
     where = (1 - settings.resting - settings.anywhere) * start / start.sum()
     belief = (where + settings.anywhere / count)[:, None] * rate_prior
@@ -419,7 +441,7 @@ def _first_belief(count: int, settings: FilterSettings, rate_prior: FloatArray) 
 
 
 def calibrated(mass: float) -> float:
-    """The confidence of an estimate with this mass of the belief around it: the share of such
+    """Return the confidence of an estimate, given the belief's mass around it: the share of such
     estimates that were right on training clips (benchmarks/live.py --fit)."""
     mass = min(max(mass, LEAST_MASS), 1 - LEAST_MASS)
     odds = INTERCEPT + SLOPE * math.log(mass / (1 - mass))

@@ -2,9 +2,9 @@
 
 DTW matches any two clips, and with the camera on the other side it matches a left step with a right
 one, half a stride too late. Every view of clip B is therefore aligned with A by the movement of the
-joints, with closed ends, and the nearest one is taken. The view as filmed has the advantage that
-another must be clearly nearer (MARGIN). A view that is about as near as the chosen one (RIVAL) is a
-rival; where rivals match other moments, nobody knows which is right.
+joints, with closed ends, and the nearest is chosen. Another view than as filmed must be clearly
+nearer (MARGIN). A view that is about as near as the chosen one (RIVAL) is a rival; where rivals
+match other moments, it is unknown which is right.
 
 The numbers were chosen on rendered performers from eight sides, walkers from 24 sides, golfers and
 their mirror images, and training clips of Penn Action; docs/results/camera.md has the errors.
@@ -40,7 +40,7 @@ IN_WORDS: Mapping[View, str] = {
 
 
 class ViewChoice(NamedTuple):
-    """view: the nearest one. rivals: views that are about as near, the nearest first."""
+    """The nearest view, and rivals that are about as near, the nearest first."""
 
     view: View = "filmed"
     rivals: tuple[View, ...] = ()
@@ -49,9 +49,18 @@ class ViewChoice(NamedTuple):
 def choose_view(
     a: PosedClip, b: PoseSequence, features: ClipFeatures, wanted: ViewName = "auto"
 ) -> ViewChoice:
-    """Return the view of B that is nearest to A, or the wanted one.
+    """Return the view of B that is nearest to A, or the wanted view.
 
-    Raises UserError (exit 5) for a wanted view in which the clips cannot be compared.
+    Parameters
+    ----------
+    a: clip A.
+    b: joints of clip B.
+    features: compute the movement of the clips.
+    wanted: a view, or `auto` = the nearest.
+
+    Raises
+    ------
+    UserError: exit 5 for a wanted view in which the clips cannot be compared.
     """
     if wanted == "auto":
         if a.pose.clip and a.pose.clip == b.clip:  # a clip, or parts of it, by one camera
@@ -62,19 +71,19 @@ def choose_view(
 
 
 def check_view(a: PoseSequence, b: PoseSequence, wanted: ViewName, name: str = "clip B") -> None:
-    """Raise UserError (exit 5) for a wanted view in which clip B, `name`, cannot be compared."""
+    """Raise UserError (exit 5) for a view in which clip B, called `name`, cannot be compared."""
     if wanted != "auto" and wanted not in possible_views(b, a):
         raise Mismatch(
             f"{name} cannot be compared {IN_WORDS[wanted]}",
-            hint="turning needs joints in metres of both clips, and by joints in metres "
-            "(align.joints) only --view filmed and mirrored differ",
+            hint="--view turned needs joints in metres in both clips; with align.joints 3d, only "
+            "--view filmed and mirrored differ",
         )
 
 
 def choose_views(
     a: PosedClip, clips: Sequence[PoseSequence], features: ClipFeatures
 ) -> list[ViewChoice]:
-    """Return the view of each of the clips that is nearest to A."""
+    """Return the view of each clip that is nearest to A."""
     movements: list[dict[View, FloatArray]] = [
         {
             view: features.movement(PosedClip(clip, view, a.pose))
@@ -86,10 +95,9 @@ def choose_views(
 
 
 def nearest_views(a: FloatArray, clips: Sequence[Mapping[View, FloatArray]]) -> list[ViewChoice]:
-    """Return the view of each clip that is nearest to A.
+    """Return the view of each clip that is nearest to A, by the movement in each view.
 
-    The ends are closed here: with open ends the mean would favour the view that leaves out more
-    frames.
+    The ends are closed: with open ends the mean would favour the view that leaves out more frames.
 
     Parameters
     ----------
@@ -98,14 +106,14 @@ def nearest_views(a: FloatArray, clips: Sequence[Mapping[View, FloatArray]]) -> 
     """
     every = [value for views in clips for value in views.values()]
     paths = align_each(a, every, _CLOSED)
-    found = iter(
+    distances = iter(
         mean_pair_squared(a, value, path) for value, path in zip(every, paths, strict=True)
     )
-    return [_nearest({view: next(found) for view in views}) for views in clips]
+    return [_nearest({view: next(distances) for view in views}) for views in clips]
 
 
 def _nearest(distance: Mapping[View, float]) -> ViewChoice:
-    """Return the choice by the mean squared distances of the views."""
+    """Return the choice of view by the mean squared distances in the views."""
     weighed: dict[View, float] = {view: value / MARGIN[view] for view, value in distance.items()}
     order = sorted(weighed.items(), key=lambda item: item[1])  # stable: the first among equals
     best, least = order[0]
@@ -113,13 +121,13 @@ def _nearest(distance: Mapping[View, float]) -> ViewChoice:
 
 
 def unclear_view_sentence(name: str, view: View, rivals: Sequence[View]) -> str:
-    """Return a sentence that says in which views a clip may have to be compared; empty if one.
+    """Return a sentence that names the possible views of a clip; empty without rivals.
 
     Parameters
     ----------
     name: of the clip.
-    view: the chosen one.
-    rivals: others that match other moments.
+    view: the chosen view.
+    rivals: views in which other moments match.
     """
     if not rivals:
         return ""

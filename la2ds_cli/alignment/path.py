@@ -1,5 +1,4 @@
-"""Arithmetic on the frames of two sequences, their distances, and on paths through them: arrays in,
-arrays out, no features and no files.
+"""Distances between the frames of two sequences, and arithmetic on paths through them.
 
 A path is (P, 2) int64, rows (i, j): frame i of clip A shows the same moment as frame j of clip B.
 """
@@ -20,7 +19,7 @@ _KERNEL = np.exp(-0.5 * (np.arange(-3, 4) / SMOOTHING) ** 2)
 
 
 def as_features(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Both sequences (N, D), (M, D) as contiguous arrays: float32 if both are, else float64.
+    """Return both sequences (N, D), (M, D) as contiguous arrays: float32 if both are, else float64.
 
     Raises ValueError for shapes that do not fit together and for empty sequences.
     """
@@ -41,10 +40,10 @@ def check_finite(square_a: FloatArray, square_b: FloatArray) -> None:
 
 
 def centred(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Both sequences (N, D) and (M, D) minus A's mean frame; dtype and errors of `as_features`.
+    """Return both sequences (N, D) and (M, D) minus A's mean frame.
 
-    This does not change distances, but |a|^2 + |b|^2 - 2ab cancels in float32 if all frames share
-    a large mean. Raises ValueError also for values that are not finite.
+    Distances stay the same, but |a|^2 + |b|^2 - 2ab would cancel in float32 if all frames shared a
+    large mean. Raises ValueError as `as_features` does, and for values that are not finite.
     """
     a, b = as_features(a, b)
     mean = a.mean(axis=0, dtype=np.float64).astype(a.dtype)
@@ -54,12 +53,12 @@ def centred(a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def square_norm(x: FloatArray) -> FloatArray:
-    """(T,) squared Euclidean norm of every row of x (T, D)."""
+    """Return (T,) squared Euclidean norms of the rows of x (T, D)."""
     return np.einsum("td,td->t", x, x)
 
 
 def squared_blocks(a: FloatArray, b: FloatArray) -> Iterator[tuple[int, FloatArray]]:
-    """(first row, squared distances (R, M)), R <= BLOCK_ROWS: the matrix, one block at a time."""
+    """Yield the squared distances (N, M) in blocks: the first row, and (R, M), R <= BLOCK_ROWS."""
     a, b = centred(a, b)
     square_b = square_norm(b)[None]
     for first in range(0, len(a), BLOCK_ROWS):
@@ -69,24 +68,30 @@ def squared_blocks(a: FloatArray, b: FloatArray) -> Iterator[tuple[int, FloatArr
 
 
 def squared_distance(a: FloatArray, b: FloatArray) -> FloatArray:
-    """(N, M) squared Euclidean distances of a (N, D) and b (M, D); dtype and errors of centred."""
+    """Return (N, M) squared Euclidean distances of a (N, D) and b (M, D).
+
+    The dtype and the errors are those of `centred`.
+    """
     return np.concatenate([block for _, block in squared_blocks(a, b)])
 
 
 def pair_distance(a: FloatArray, b: FloatArray, path: IntArray) -> FloatArray:
-    """(P,) float64 Euclidean distance of every pair of path (P, 2), from plain differences."""
+    """Return the Euclidean distances (P,) float64 of a (N, D) and b (M, D) along path (P, 2)."""
     difference = np.subtract(a[path[:, 0]], b[path[:, 1]], dtype=np.float64)
     return np.sqrt(square_norm(difference))
 
 
 def mean_pair_squared(a: FloatArray, b: FloatArray, path: IntArray) -> float:
-    """The mean squared Euclidean distance of the pairs of path (P, 2)."""
+    """Return the mean squared Euclidean distance of a (N, D) and b (M, D) along path (P, 2)."""
     return float(np.mean(pair_distance(a, b, path) ** 2))
 
 
 def mean_nearest_squared(a: FloatArray, b: FloatArray) -> float:
-    """Mean squared distance of a frame to the nearest frame of the other clip: the mean over A's
-    frames and the mean over B's, averaged. The unit of skip costs and of soft-DTW's gamma."""
+    """Return the mean squared distance of a frame to the nearest frame of the other clip.
+
+    It is the average of the means over A's frames and over B's: the unit of skip costs and of
+    soft-DTW's gamma.
+    """
     row = np.full(len(a), np.inf)
     column = np.full(len(b), np.inf)
     for first, block in squared_blocks(a, b):
@@ -96,22 +101,27 @@ def mean_nearest_squared(a: FloatArray, b: FloatArray) -> float:
 
 
 def speed_window(time_a: FloatArray) -> float:
-    """Seconds of A over which speed_ratio fits its slope: 1/50 of the clip, at least 0.4."""
+    """Return the seconds of A over which speed_ratio fits its slope: 1/50 of A, at least 0.4."""
     return max(0.4, float(time_a[-1] - time_a[0]) / 50)
 
 
 def invert(path: IntArray) -> IntArray:
-    """The path of B against A, rows (j, i) sorted by j then i."""
+    """Return the path of B against A, rows (j, i) sorted by j then i."""
     swapped = path[:, ::-1]
     return np.ascontiguousarray(swapped[np.lexsort((swapped[:, 1], swapped[:, 0]))])
 
 
 def mean_match(path: IntArray, length: int, axes: Axes | None = None) -> FloatArray:
-    """(length,) float64: for each frame of A, the mean of the B indices it is paired with.
+    """Return (length,) float64, the mean of the B indices that each frame of A is paired with.
 
-    Where frames are not evenly spaced, a frame stands for more time on one side than on the other,
-    such as before a pause. Of the moments of B that it is paired with, it then shows the one at the
-    same share of them. NaN where a frame of A has no pair. axes: of A and of B, None = evenly.
+    NaN = no pair. A frame beside a pause stands for more time on one side than on the other: it
+    then gets the moment that divides its counterparts in B in the same proportion.
+
+    Parameters
+    ----------
+    path: (P, 2).
+    length: frames of A.
+    axes: when the frames of A and of B were filmed; None = at even intervals.
     """
     count = np.bincount(path[:, 0], minlength=length)
     total = np.bincount(path[:, 0], weights=path[:, 1], minlength=length)
@@ -130,30 +140,42 @@ def mean_match(path: IntArray, length: int, axes: Axes | None = None) -> FloatAr
 
 
 def nearest_rows(position: FloatArray, length: int) -> tuple[BoolArray, IntArray]:
-    """(N,) which positions are known, and (N,) the row of B nearest to each; 0 if unknown. length:
-    number of rows of B."""
-    known = ~np.isnan(position)
-    rows = np.clip(np.rint(np.where(known, position, 0)), 0, length - 1).astype(np.int64)
-    return known, rows
+    """Return (N,) bool, which positions are not NaN, and (N,) the nearest row of B, 0 for NaN.
+
+    Parameters
+    ----------
+    position: (N,) in rows of B, NaN = no counterpart.
+    length: number of rows of B.
+    """
+    matched = ~np.isnan(position)
+    rows = np.clip(np.rint(np.where(matched, position, 0)), 0, length - 1).astype(np.int64)
+    return matched, rows
 
 
 def never_backwards(position: FloatArray) -> FloatArray:
-    """Positions (N,) of an ordered path without the steps back that rounding makes of a rest. NaN
-    stays NaN."""
-    known = ~np.isnan(position)
+    """Return positions (N,) of an ordered path without steps back, which rounding causes in rests.
+
+    NaN stays NaN.
+    """
+    matched = ~np.isnan(position)
     ordered = position.copy()
-    ordered[known] = np.maximum.accumulate(position[known])
+    ordered[matched] = np.maximum.accumulate(position[matched])
     return ordered
 
 
 def smooth_match(path: IntArray, length: int, axes: Axes | None = None) -> FloatArray:
-    """(length,) float64: the position in B of each frame of A, with a resolution below one frame.
+    """Return (length,) float64, the position in B of each frame of A, finer than whole frames.
 
     It is mean_match, smoothed over neighbouring frames of A (Gaussian, SMOOTHING frames). A path
     moves by whole frames but the movement is continuous, so the mean over several steps is more
     accurate than a single one. A path that is straight in time does not change, and on an ordered
-    path time never runs backwards. NaN where a frame of A has no pair. axes: of A and of B, None =
-    evenly sampled.
+    path time never runs backwards. NaN = no pair.
+
+    Parameters
+    ----------
+    path: (P, 2).
+    length: frames of A.
+    axes: when the frames of A and of B were filmed; None = at even intervals.
     """
     position = mean_match(path, length, axes)
     rows = np.flatnonzero(~np.isnan(position))
@@ -190,8 +212,10 @@ def smooth_match(path: IntArray, length: int, axes: Axes | None = None) -> Float
 
 
 def path_through(position: FloatArray) -> IntArray:
-    """(P, 2) int64 path of whole frames nearest to `position` (N,), with the steps of DTW: no step
-    skips a frame of either clip between the first and the last match."""
+    """Return the path (P, 2) int64 of whole frames nearest to `position` (N,), with DTW's steps.
+
+    No step skips a frame of either clip between the first and the last match.
+    """
     rows = np.flatnonzero(~np.isnan(position))
     columns = np.rint(position[rows]).astype(np.int64)
     pairs = [(rows[:1], columns[:1])]
@@ -204,37 +228,44 @@ def path_through(position: FloatArray) -> IntArray:
 
 
 def matched_time(position: FloatArray, time_b: FloatArray) -> FloatArray:
-    """(N,) float64 seconds in B of positions (N,) among B's frames; NaN stays NaN."""
+    """Return (N,) float64 seconds of positions (N,) in B, whose frames have the times time_b (M,).
+
+    NaN stays NaN.
+    """
     position = np.asarray(position, np.float64)
     seconds = np.interp(position, np.arange(len(time_b)), time_b)
     return np.where(np.isnan(position), np.nan, seconds)
 
 
 def speed_ratio(position: FloatArray, time_a: FloatArray, time_b: FloatArray) -> FloatArray:
-    """(N,) float64 seconds of B that pass per second of A, around every frame of A.
+    """Return (N,) float64 seconds of B that pass per second of A, around every frame of A.
 
-    position: (N,) position of each frame of A among B's frames (smooth_match).
-    0.5: B does this part in half the time; 2: B takes twice as long. The ratio is the slope of a
+    0.5 = B does this part in half the time; 2 = B takes twice as long. The ratio is the slope of a
     straight line fitted to the matched times within half of `speed_window` before and after (at
     least two frames on each side). NaN for unmatched frames, and everywhere if only one is matched.
+
+    Parameters
+    ----------
+    position: (N,) position in B of each frame of A (smooth_match).
+    time_a, time_b: (N,) and (M,) seconds of the frames.
     """
     time_a = np.asarray(time_a, np.float64)
     matched = matched_time(position, np.asarray(time_b, np.float64))
-    known = np.flatnonzero(~np.isnan(matched))
+    rows = np.flatnonzero(~np.isnan(matched))
     ratio = np.full(len(time_a), np.nan)
-    if len(known) < 2:
+    if len(rows) < 2:
         return ratio
     half = speed_window(time_a) / 2 + 1e-9
     # Times relative to the first keep the running sums of squares exact for late clips.
-    x = time_a[known] - time_a[known[0]]
-    y = matched[known] - matched[known[0]]
-    rank = np.arange(len(known))
+    x = time_a[rows] - time_a[rows[0]]
+    y = matched[rows] - matched[rows[0]]
+    rank = np.arange(len(rows))
     first = np.minimum(np.searchsorted(x, x - half), np.maximum(rank - 2, 0))
     last = np.searchsorted(x, x + half, side="right")
-    last = np.maximum(last, np.minimum(rank + 3, len(known)))
+    last = np.maximum(last, np.minimum(rank + 3, len(rows)))
     sums = [np.concatenate([[0.0], np.cumsum(v)]) for v in (x, y, x * x, x * y)]
     sum_x, sum_y, sum_xx, sum_xy = (s[last] - s[first] for s in sums)
     count = last - first
     spread = sum_xx - sum_x**2 / count
-    ratio[known] = (sum_xy - sum_x * sum_y / count) / spread
+    ratio[rows] = (sum_xy - sum_x * sum_y / count) / spread
     return ratio

@@ -52,10 +52,10 @@ MOST_POSES = 1024  # in memory
 
 @dataclass(frozen=True)
 class ClipPair:
-    """Two clips of a project, by the joints that both have.
+    """Two clips of a project, reduced to the joints that both have.
 
-    clips: rows of videos.csv. poses: of both, or of a part of them. names: of the clips as the user
-    gave them, for messages. choice: by which features they are compared.
+    clips: rows of videos.csv. poses: of the clips, or of parts of them. names: of the clips as the
+    user gave them, for messages. choice: features used to compare them.
     """
 
     clips: tuple[Video, Video]
@@ -65,14 +65,14 @@ class ClipPair:
 
     @property
     def ids(self) -> tuple[str, str]:
-        """Ids of both clips."""
+        """Ids of the clips."""
         return self.clips[0].id, self.clips[1].id
 
 
 def align_clips(
     project: StoredProject, a: str, b: str, request: AlignRequest, progress: Progress = SILENT
 ) -> Alignment:
-    """Align clip `b` to clip `a`; see ProjectAligner.align_names."""
+    """Align clip `b` to clip `a`, as ProjectAligner.align_names does."""
     return ProjectAligner(project, request, progress).align_names(a, b)
 
 
@@ -137,14 +137,14 @@ class ProjectAligner:
         return result
 
     def read_pair(self, a: str, b: str) -> ClipPair:
-        """Return two clips by the joints that both have; missing poses are extracted first."""
+        """Return two clips, reduced to the joints of both; missing poses are extracted first."""
         request, project, progress = self.request, self.project, self.progress
         pair = read_pair(project, a, b, request, progress)
         poses = [self._kept(pose) for pose in pair.poses]
         return replace(pair, poses=(poses[0], poses[1]))
 
     def align_pair(self, pair: ClipPair, anchors: Anchors = ()) -> Alignment:
-        """Align two clips, or parts of them; anchors: seconds of A and of B that must match."""
+        """Align two clips or parts of them; anchors are seconds of A and of B that must match."""
         settings = self.request.settings
         if pair.choice.reason:
             self.progress.note(pair.choice.reason)
@@ -164,9 +164,16 @@ class ProjectAligner:
         return replace(result, a=pair.clips[0], b=pair.clips[1])
 
     def features_of(self, poses: Sequence[PoseSequence], choice: FeatureChoice) -> list[FloatArray]:
-        """Return the features (T, E) of clips in one form, as filmed, as pairs are compared by.
+        """Return the features (T, E) of clips as filmed.
 
-        Raises UserError for the first clip that cannot be embedded.
+        Parameters
+        ----------
+        poses: of the clips, all with the same joints.
+        choice: the kind of features.
+
+        Raises
+        ------
+        UserError: for the first clip that cannot be embedded.
         """
         features, networks = self._features_for(poses[0], choice)
         for network in networks:
@@ -175,15 +182,15 @@ class ProjectAligner:
         return [features(PosedClip(self._kept(pose))) for pose in poses]
 
     def embed(self, clips: Sequence[str]) -> None:
-        """Compute and store the embeddings of many clips in one batch, by the networks of earlier
-        pairs. A clip that cannot be embedded is an error of its pairs."""
+        """Compute and store the embeddings of many clips in one batch, by the networks already in
+        use. A clip that cannot be embedded raises its error when it is aligned."""
         for network in self._networks.values():
             network.load(clips, self.progress)
 
     def _features_for(
         self, pose: PoseSequence, choice: FeatureChoice
     ) -> tuple[ClipFeatures, list[StoredEmbeddings]]:
-        """Return the features of clips in the form of a pose, and the networks that they need."""
+        """Return the features for clips with the joints of `pose`, and the networks they need."""
         request = self.request
         key = replace(choice, reads=f"{pose.skeleton} {pose.spatial}")
         if key not in self._features:
@@ -193,7 +200,7 @@ class ProjectAligner:
                 features = movement_features(choice.reason, self._memo)
             else:
                 base = None
-                readable = is_body(pose.skeleton) and not pose.spatial  # by the base model
+                readable = is_body(pose.skeleton) and not pose.spatial  # for the base model
                 wanted = request.settings.base and networks[0].spread
                 if run != BASE_RUN and readable and wanted:
                     networks.append(self._network(BASE_RUN))
@@ -218,10 +225,10 @@ class ProjectAligner:
     def _candidates(
         self, pair: ClipPair, networks: Sequence[StoredEmbeddings]
     ) -> list[PoseSequence]:
-        """Return clips that training uses, without the pair, as candidates for reference clips.
+        """Return candidates for reference clips: clips that training uses, without the pair.
 
-        They are evenly spaced among their ids, in the form of A. A clip that cannot be read,
-        compared or embedded is replaced by another.
+        They are evenly spaced by id and have the joints of A. A clip that cannot be read, compared
+        or embedded is replaced by another.
         """
         settings, pose = self.request.settings, pair.poses[0]
         if not settings.uses_references:
@@ -233,18 +240,18 @@ class ProjectAligner:
             usable = [name for name in names if name not in unusable]
             chosen = evenly_spaced(usable, EXAMINED * settings.reference_clips)
             poses = {name: self._candidate(name, pose) for name in chosen}
-            failed = {name for name, found in poses.items() if found is None}
+            failed = {name for name, candidate in poses.items() if candidate is None}
             readable = [name for name in chosen if name not in failed]
             for network in networks:
                 failed |= network.load(readable, self.progress).keys()
             if not failed:
-                return [found for found in poses.values() if found is not None]
+                return [candidate for candidate in poses.values() if candidate is not None]
             unusable |= failed
 
     def _candidate(self, clip: str, like: PoseSequence) -> PoseSequence | None:
-        """Return the joints of a clip in the form of another, None if it cannot be compared.
+        """Return the joints of a clip that `like` has, None if it cannot be compared.
 
-        Its file is read once, whatever number of pairs follows.
+        Its file is read once, for any number of pairs.
         """
         key = clip, like.skeleton, like.spatial
         if key not in self._read:
@@ -265,10 +272,10 @@ class ProjectAligner:
 
     def _kept(self, pose: PoseSequence) -> PoseSequence:
         """Return the same object for equal poses, so that their features are computed once."""
-        known = self._poses.get(key := (pose.clip, pose.skeleton, str(pose.spatial)))
-        if known is not None and _equal(known, pose):
+        earlier = self._poses.get(key := (pose.clip, pose.skeleton, str(pose.spatial)))
+        if earlier is not None and _equal(earlier, pose):
             self._poses.move_to_end(key)
-            return known
+            return earlier
         self._poses[key] = pose
         while len(self._poses) > MOST_POSES:
             self._poses.popitem(last=False)
@@ -289,12 +296,19 @@ def _equal(a: PoseSequence, b: PoseSequence) -> bool:
 def read_pair(
     project: StoredProject, a: str, b: str, request: AlignRequest, progress: Progress
 ) -> ClipPair:
-    """Return two clips by the joints that both have, and the features to compare them by.
+    """Return two clips, reduced to the joints that both have, and the features to compare them by.
 
-    Missing poses are extracted first; notes say what is weak about them. Raises UserError as
-    ProjectAligner.align_names does.
+    Missing poses are extracted first; notes name their weaknesses.
+
+    Parameters
+    ----------
+    a, b: video files, or names of clips of the project.
+    request: the options of the alignment.
+
+    Raises
+    ------
+    UserError: as ProjectAligner.align_names.
     """
-
     get_method(request.settings.method)
     choice = choose_features(project, request.run, request.features)
     ids = ensure_poses(project, (a, b), request.config.poses, request.device, progress)
@@ -316,10 +330,17 @@ def read_pair(
 def in_one_form(
     poses: Sequence[PoseSequence], names: tuple[str, str], *, deep: bool, progress: Progress
 ) -> list[PoseSequence]:
-    """Return two clips by the joints that both have; notes say what is left out.
+    """Return the poses of two clips in one form; notes say what is left out.
 
-    deep: compare the joints in metres, if both clips have them. Raises UserError (exit 5) if no
-    skeleton holds what the clips share.
+    Parameters
+    ----------
+    poses: of A and B.
+    names: of A and B, for messages.
+    deep: compare the joints in metres, if both clips have them.
+
+    Raises
+    ------
+    UserError: exit 5 if no skeleton holds the joints that the clips share.
     """
     poses = in_one_skeleton(poses, names, progress)
     if deep:
@@ -333,9 +354,10 @@ def in_one_form(
 def in_one_skeleton(
     poses: Sequence[PoseSequence], names: tuple[str, str], progress: Progress
 ) -> list[PoseSequence]:
-    """Return two clips reduced to the joints that both have; a note says if their skeletons differ.
+    """Return the poses of two clips, called `names`, reduced to the joints that both have.
 
-    Raises UserError (exit 5) if no skeleton holds what they share.
+    A note says if their skeletons differ. Raises UserError (exit 5) if no skeleton holds the joints
+    that they share.
     """
     a, b = poses
     if a.skeleton == b.skeleton:
@@ -351,7 +373,7 @@ def in_one_skeleton(
 
 
 def check_skeletons(a: PoseSequence, b: PoseSequence, names: tuple[str, str]) -> None:
-    """Raise UserError (exit 5) if two clips have different skeletons."""
+    """Raise UserError (exit 5) if two clips, called `names`, have different skeletons."""
     if a.skeleton != b.skeleton:
         raise _different_skeletons(a, b, names)
 
@@ -369,9 +391,17 @@ def _different_skeletons(a: PoseSequence, b: PoseSequence, names: tuple[str, str
 def judge_movement(
     same: SameMovement | None, names: tuple[str, str], request: AlignRequest, progress: Progress
 ) -> None:
-    """Note that it is doubtful that two clips show the same movement.
+    """Add a note if it is doubtful that two clips show the same movement.
 
-    Raises UserError (exit 10) with `same_only` for clips that clearly show different movements.
+    Parameters
+    ----------
+    same: whether they do; None = it cannot be judged.
+    names: of the clips.
+    request: with `same_only`, different movements are an error.
+
+    Raises
+    ------
+    UserError: exit 10 with `same_only` for clips that clearly show different movements.
     """
     if request.same_only:
         check_same_movement(same, names)
@@ -388,12 +418,17 @@ slow motion, half do."""
 def slow_motion_sentence(result: Alignment, names: tuple[str, str]) -> str:
     """Return the beginning of a sentence if one clip seems to be slow motion beside the other.
 
-    Empty if its options say so already. names: of A and of B.
+    Empty if the clip's options say so already.
+
+    Parameters
+    ----------
+    result: alignment of the clips.
+    names: of A and B.
     """
     ratio = result.speed_ratio
-    known = np.flatnonzero(ratio > 1e-6)  # False for NaN, and where B rests but for rounding
-    order = known[np.argsort(ratio[known])]
-    # Frames count by how far the joints move in them, because the duration of rests is arbitrary.
+    moving = np.flatnonzero(ratio > 1e-6)  # not NaN, and B does not rest (except for rounding)
+    order = moving[np.argsort(ratio[moving])]
+    # Frames are weighted by how far the joints move, because the duration of rests is arbitrary.
     passed = np.cumsum(travel(result.pose_a)[order])
     if not len(passed) or passed[-1] == 0:
         return ""

@@ -1,6 +1,6 @@
 """Other matches of two clips, a repetition earlier or later, where the movement repeats itself.
 
-In a walk, a match could be one stride off: if it costs about as little, nobody knows which match is
+In a walk, a match could be one stride off. If that match fits about as well, it is unknown which is
 right.
 """
 
@@ -26,13 +26,13 @@ MOVING = 0.25  # least share of the clip's movement that is compared
 
 
 def repetition_period(pose: PoseSequence) -> float | None:
-    """Return the seconds after which the movement of a clip begins anew, None if that is unclear.
+    """Return the seconds after which the movement of a clip repeats, None if that is unclear.
 
-    The velocities of the joints are compared with those a while later; the shortest while after
-    which they are alike is the period. Left and right are told apart, so for a walk it lasts two
-    steps. None also for clips that hold fewer than ROOM periods, and for those that do not move.
-    Right to a tenth of a second for 17 of 19 walks, in each of four views, and None for the other
-    two, for 52 golf swings, 32 ski jumps and 99 single repetitions.
+    It is the shortest lag after which the velocities of the joints are alike. Left and right are
+    distinguished, so a period of a walk has two steps. None also for clips of fewer than ROOM
+    periods, and for clips that do not move. It is right to a tenth of a second for 17 of 19 walks,
+    in each of four views, and None for the other two, for 52 golf swings, 32 ski jumps and 99
+    single repetitions.
     """
     if len(pose) < 2 or not np.isfinite(pose.xy).any():
         return None
@@ -55,9 +55,9 @@ def repetition_period(pose: PoseSequence) -> float | None:
 
 
 def self_correlation(value: FloatArray, longest: int) -> FloatArray:
-    """(L + 1,) cosine similarity of value (T, D) and the same 0..L rows later, for L = `longest`.
+    """Return the cosine similarity (L + 1,) of value (T, D) and itself, 0..L rows later.
 
-    0 where either part holds less than MOVING of the energy of the whole.
+    L is `longest`. 0 where either part has less than MOVING of the total energy.
     """
     energy = np.concatenate([[0.0], np.cumsum((value**2).sum(axis=1))])
     total = energy[-1]
@@ -93,14 +93,16 @@ class RepeatedMatch(NamedTuple):
 def matches_a_repetition_away(
     a: FloatArray, b: FloatArray, pose_b: PoseSequence, settings: AlignConfig
 ) -> list[RepeatedMatch]:
-    """Return the matches with B begun a repetition later or ended one earlier that fit as well.
+    """Return matches that fit as well if B begins a repetition later, or ends one earlier.
 
-    The cost is that of the path with open ends, including that of the frames left out.
+    The cost of a match is that of the path with open ends and of the frames left out.
 
     Parameters
     ----------
     a, b: (N, D) and (M, D) features of the clips.
-    pose_b: B as it is compared.
+    pose_b: joints of B in the view that is compared.
+    settings: of the alignment; there are no such matches for methods other than DTW, or with closed
+        ends.
     """
     period = repetition_period(pose_b)
     if period is None or settings.method != "dtw" or not settings.open_ends:
@@ -117,9 +119,9 @@ def matches_a_repetition_away(
         return float(path.cost * max(matched_a, matched_b) + unit * left_out)
 
     usual = compute_cost(pairwise_path(a, b, settings))
-    found = []
+    matches = []
     for first, stop in ((begin, len(b)), (0, len(b) - end)):
         path = pairwise_path(a, b[first:stop], settings)
         if compute_cost(path) < AS_GOOD * usual:
-            found.append(RepeatedMatch(period, path.forward + first))
-    return found
+            matches.append(RepeatedMatch(period, path.forward + first))
+    return matches

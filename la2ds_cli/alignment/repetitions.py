@@ -1,14 +1,14 @@
-"""Where a clip repeats one movement: from its joints to one span for each repetition.
+"""Find the repetitions of a movement in a clip, from its joints.
 
 The movement is compared with itself. A stretch that ends in the pose in which it began is tried as
 a pattern, at every length, and DTW finds where it occurs again, at half to twice its tempo in every
-part. The pattern that explains most of the movement outside itself is the repetition; of those that
-explain about as much, a short one, since two repetitions together explain nearly as much as one.
-The rest of the clip may hold further sets. If arms or legs alone repeat more clearly than all
-joints together, because the camera moves or the film changes sides, they decide: how far a limb is
-extended looks alike from every side.
+part. The pattern that explains most of the movement outside itself is the repetition. Of patterns
+that explain about as much, a short one is chosen, since two repetitions together explain nearly as
+much as one. The rest of the clip may hold further sets. If arms or legs alone repeat more clearly
+than all joints together, because the camera moves or the film changes sides, they decide: the
+extension of a limb looks alike from every side.
 
-A cycle can be cut at any of its moments. People cut where arms and legs are extended most.
+A cycle can be cut anywhere. People cut where arms and legs are extended most.
 """
 
 from __future__ import annotations
@@ -54,8 +54,10 @@ VELOCITY = 2.0  # root mean square of the velocities, relative to that of the mo
 
 @dataclass(frozen=True)
 class Repetition:
-    """Rows start..stop of a clip, stop exclusive. score: share of its movement that the pattern
-    explains, in (0, 1]; 1 for the pattern itself."""
+    """Rows start..stop of a clip, stop exclusive.
+
+    score: share of the movement there that the pattern explains, in (0, 1]; 1 = the pattern itself.
+    """
 
     start: int
     stop: int
@@ -63,9 +65,12 @@ class Repetition:
 
 
 class _Set(NamedTuple):
-    """Repetitions on the grid of times: first and last row (n, 2) in order, and score (n,).
-    explained: share of the path of all rows that the pattern explains outside itself, weighted
-    by the scores; covered: share of that path within repetitions. length: rows of the pattern."""
+    """Repetitions on the grid of times.
+
+    rows: (n, 2) first and last row, in order. score: (n,). explained: share of the path of all rows
+    that the pattern explains outside itself, weighted by the scores. covered: share of that path
+    within repetitions. length: rows of the pattern.
+    """
 
     rows: IntArray
     score: FloatArray
@@ -80,8 +85,11 @@ class _Set(NamedTuple):
 
 
 def cut_clip(pose: PoseSequence) -> list[Repetition]:
-    """The repetitions of a clip in order, never overlapping; none if it does not repeat itself, or
-    holds a pose: then what repeats is sway and jitter."""
+    """Return the repetitions of a clip in order, without overlap.
+
+    There are none if the clip does not repeat itself or if the person holds a pose, in which only
+    sway and jitter repeat.
+    """
     time = pose.time
     seconds = float(time[-1] - time[0])
     if seconds < 2 * SHORTEST:
@@ -89,8 +97,8 @@ def cut_clip(pose: PoseSequence) -> list[Repetition]:
     count = round(seconds * min(RATE, MOST_ROWS / seconds)) + 1
     limbs = [_on_grid(limb, time, count) for limb in limb_extension(pose)]
     moved = _main_parts(_on_grid(_movement(pose), time, count))
-    found = _repeated(moved, seconds / count, 2)
-    joints = float(found.score.mean()) if found else ALIKE - CLEARER
+    repeated = _repeated(moved, seconds / count, 2)
+    joints = float(repeated.score.mean()) if repeated else ALIKE - CLEARER
     for limb in limbs:
         alone = _repeated(limb - limb.mean(axis=0), seconds / count, 4)
         if alone is None or alone.score.mean() < joints + CLEARER:
@@ -98,20 +106,20 @@ def cut_clip(pose: PoseSequence) -> list[Repetition]:
         swing = np.median([np.ptp(limb[a : b + 1], axis=0).mean() for a, b in alone.rows])
         if swing < LEAST_REACH:
             continue
-        # In a star jump the legs bend twice, so what is shorter is only a part of the movement.
-        if found is None or (
-            alone.explained >= found.explained and STEP * alone.usual >= found.usual
+        # In a star jump the legs bend twice, so a shorter repetition is only part of the movement.
+        if repeated is None or (
+            alone.explained >= repeated.explained and STEP * alone.usual >= repeated.usual
         ):
-            found = alone
-    if found is None:
+            repeated = alone
+    if repeated is None:
         return []
-    rows = _at_extended(found, np.concatenate(limbs, axis=1)) if limbs else found.rows
+    rows = _at_extended(repeated, np.concatenate(limbs, axis=1)) if limbs else repeated.rows
     spans = _spans(rows, moved, time)
     posture = raw_pose(replace(pose, spatial=False))
     length = np.diff(rows)[:, 0]
     least = max(SHORTEST * count / seconds, np.percentile(length, 50, method="higher") / 2)
     kept = [
-        Repetition(start, stop, float(found.score[k]))
+        Repetition(start, stop, float(repeated.score[k]))
         for k, (start, stop) in enumerate(spans.tolist())
         if length[k] >= least and _reach(posture[start:stop]) >= LEAST_REACH
     ]
@@ -119,8 +127,8 @@ def cut_clip(pose: PoseSequence) -> list[Repetition]:
 
 
 def _movement(pose: PoseSequence) -> FloatArray:
-    """(T, 4K) movement of the joints, computed for each shot separately, so that a different camera
-    position does not count as movement."""
+    """Return the movement (T, 4K) of the joints, computed for each shot separately, so that a
+    change of camera does not count as movement."""
     shots = sorted({0, *(int(row) for row in pose.info.get("cut_rows") or ()), len(pose)})
     parts = []
     for start, stop in pairwise(row for row in shots if row <= len(pose)):
@@ -131,7 +139,7 @@ def _movement(pose: PoseSequence) -> FloatArray:
 
 
 def _on_grid(value: FloatArray, time: FloatArray, count: int) -> FloatArray:
-    """(G, D) value (T, D) at `count` even times, smoothed at twice that rate to avoid aliasing."""
+    """Return value (T, D) at `count` even times, smoothed at twice that rate against aliasing."""
     fine = np.linspace(time[0], time[-1], 2 * count - 1)
     return smoothed(interpolate(np.asarray(value, np.float64), time, fine), 4)[::2]
 
@@ -142,7 +150,7 @@ def _main_parts(value: FloatArray) -> FloatArray:
 
 
 def _reach(posture: FloatArray) -> float:
-    """Root mean square over the joints of how far each moves, torso lengths. posture: (T, 2K)."""
+    """Return how far the joints of posture (T, 2K) move, torso lengths (root mean square)."""
     return float(np.sqrt((value_range(posture) ** 2).sum() / (posture.shape[1] / 2)))
 
 
@@ -150,8 +158,8 @@ def _reach(posture: FloatArray) -> float:
 
 
 def _repeated(value: FloatArray, seconds: float, fewest: int) -> _Set | None:
-    """The first set of repetitions of value (G, D) and those before, between and after them; None
-    if fewer than `fewest` are found. seconds: of a row."""
+    """Return the best set of repetitions of value (G, D), with those before, between and after
+    them; None if there are fewer than `fewest`. seconds: of a row."""
     first = _best(value, seconds, fewest)
     if first is None:
         return None
@@ -169,29 +177,32 @@ def _repeated(value: FloatArray, seconds: float, fewest: int) -> _Set | None:
 
 
 def _best(value: FloatArray, seconds: float, fewest: int) -> _Set | None:
-    """The set whose pattern explains most, or one of a shorter pattern that is AS_GOOD."""
+    """Return the set whose pattern explains most, or a set with a shorter pattern that is
+    AS_GOOD."""
     sets: list[_Set] = []
     length = SHORTEST / seconds * math.sqrt(STEP)
     while length < len(value) / 2 * math.sqrt(STEP):
         sets += _of_length(value, length)
         length *= STEP
     sets = [
-        one
-        for one in sets
-        if len(one.rows) >= fewest
-        and (one.covered >= COVERED or (len(one.rows) >= 3 and one.score.mean() >= ALIKE))
+        each
+        for each in sets
+        if len(each.rows) >= fewest
+        and (each.covered >= COVERED or (len(each.rows) >= 3 and each.score.mean() >= ALIKE))
     ]
-    most = max((one.explained for one in sets), default=0.0)
-    good = [one for one in sets if one.explained >= AS_GOOD * most]
-    shortest = min((one.length for one in good), default=0)
-    short = [one for one in good if one.length <= STEP * shortest]
-    return max(short, key=lambda one: one.explained, default=None)
+    most = max((each.explained for each in sets), default=0.0)
+    good = [each for each in sets if each.explained >= AS_GOOD * most]
+    shortest = min((each.length for each in good), default=0)
+    short = [each for each in good if each.length <= STEP * shortest]
+    return max(short, key=lambda each: each.explained, default=None)
 
 
 def _of_length(value: FloatArray, length: float) -> list[_Set]:
-    """The sets of the patterns that have `length` rows, to within a factor of the square root of
-    STEP. Changes that are slower than a pattern are removed first, so that another camera, another
-    set or a step aside does no harm."""
+    """Return the sets of patterns of `length` rows, to within a factor of the square root of STEP.
+
+    Changes slower than a pattern are removed first, so that another camera, another set or a step
+    aside does no harm.
+    """
     thin = max(int(length / PATTERN_ROWS), 1)
     length /= thin
     pose = (smoothed(value, thin / 2) if thin > 1 else value)[::thin]
@@ -239,8 +250,8 @@ def _of_length(value: FloatArray, length: float) -> list[_Set]:
 def _closed(
     feature: FloatArray, squared: FloatArray, shortest: int, longest: int
 ) -> tuple[IntArray, IntArray]:
-    """First and last row (n,) of stretches of `shortest` to `longest` steps whose ends are nearer
-    to each other than those of the stretches that begin beside them; at most TRIED, evenly."""
+    """Return the first and last row (n,) of at most TRIED stretches of `shortest` to `longest`
+    steps whose ends are nearer to each other than those of the neighbouring stretches."""
     count = len(feature)
     first = np.arange(count - shortest)
     last = first[:, None] + np.arange(shortest, longest + 1)
@@ -256,7 +267,7 @@ def _closed(
 
 
 def _variance(feature: FloatArray, first: IntArray, last: IntArray) -> FloatArray:
-    """Variance of the rows first..last of feature (g, D), both arrays of one shape."""
+    """Return the variance of the rows first..last (of equal shape) of feature (g, D)."""
     total = np.concatenate([np.zeros((1, feature.shape[1])), np.cumsum(feature, axis=0)])
     square = np.concatenate([[0.0], np.cumsum((feature**2).sum(axis=1))])
     count = last + 1 - first
@@ -267,11 +278,11 @@ def _variance(feature: FloatArray, first: IntArray, last: IntArray) -> FloatArra
 def _occurrences(
     squared: FloatArray, first: IntArray, steps: IntArray
 ) -> tuple[IntArray, FloatArray]:
-    """Where patterns (n,) of some rows of a clip occur in it: for each last row (n, g), the first
-    row of the best match that ends there, -1 if there is none, and its summed squared distance.
+    """Return where patterns (n,) of a clip occur in it: for each last row (n, g), the first row of
+    the best match that ends there, -1 = none, and its summed squared distance.
 
-    squared: (g, g). Subsequence DTW with the steps (1, 1), (1, 2) and (2, 1), so that no part of a
-    match is more than twice as fast or as slow as the pattern. Each row of the pattern adds one
+    squared: (g, g). This is subsequence DTW with the steps (1, 1), (1, 2) and (2, 1), so no part of
+    a match is more than twice as fast or as slow as the pattern. Each row of the pattern adds one
     distance, or the mean of two if it matches two rows.
     """
     shape = len(first), len(squared)
@@ -297,8 +308,8 @@ def _occurrences(
 
 
 def _schedule(gain: FloatArray, begin: IntArray) -> list[list[int]]:
-    """For each pattern, the rows at which the matches of the set without overlap end that has the
-    highest summed gain. gain, begin: (n, g) of the match that ends at each row."""
+    """Return, for each pattern, the last rows of the matches without overlap that have the highest
+    summed gain. gain, begin: (n, g) of the match that ends at each row."""
     pattern = np.arange(len(gain))
     best, taken = np.zeros(gain.shape), np.zeros(gain.shape, bool)
     for e in range(1, gain.shape[1]):
@@ -319,24 +330,26 @@ def _schedule(gain: FloatArray, begin: IntArray) -> list[list[int]]:
 # --- where it is cut -------------------------------------------------------------------------
 
 
-def _at_extended(found: _Set, extension: FloatArray) -> IntArray:
-    """The repetitions' rows (n, 2), all shifted by one share of a repetition to where the limbs are
-    extended most. extension: (G, m) of all limbs; those that move most count most. A row far
-    outside the clip counts as bent three times over, so that no repetition is lost without need."""
+def _at_extended(repeated: _Set, extension: FloatArray) -> IntArray:
+    """Return the repetitions' rows (n, 2), all shifted alike to where the limbs are extended most.
+
+    extension: (G, m) of all limbs, weighted by how much they move. A row far outside the clip
+    counts as bent three times as far, so that no repetition is lost unnecessarily.
+    """
     weight = extension.var(axis=0)
     reach = extension @ (weight / max(float(weight.sum()), 1e-12))
-    half, near = round(found.usual / 2), round(found.usual / 8)
+    half, near = round(repeated.usual / 2), round(repeated.usual / 8)
     around = np.pad(reach, near, mode="edge")
     around = np.pad(around, half - near, constant_values=reach.max() - 3 * float(np.ptp(reach)))
     shifts = sorted(range(-half, half + 1), key=abs)  # the first among equals
-    best = max(shifts, key=lambda by: float(around[half + found.rows + by].mean()))
-    return np.clip(found.rows + best, 0, len(reach) - 1)
+    best = max(shifts, key=lambda by: float(around[half + repeated.rows + by].mean()))
+    return np.clip(repeated.rows + best, 0, len(reach) - 1)
 
 
 def _spans(rows: IntArray, value: FloatArray, time: FloatArray) -> IntArray:
-    """Rows (n, 2) of the clip, stop exclusive, for rows of the grid, whose movement is `value`
-    (G, P). A short rest between two repetitions is cut in its middle; of a longer pause, each gets
-    a fifth of a repetition."""
+    """Return the rows (n, 2) of the clip, stop exclusive, for rows of the grid with the movement
+    `value` (G, P). A short rest between two repetitions is cut in its middle; of a longer pause,
+    each gets a fifth of a repetition."""
     count = len(value)
     parts = [value[first : last + 1] for first, last in rows]
     moving = rows + np.array([(_onset(part), -_onset(part[::-1])) for part in parts])
@@ -359,9 +372,9 @@ def _spans(rows: IntArray, value: FloatArray, time: FloatArray) -> IntArray:
 
 
 def _onset(part: FloatArray) -> int:
-    """Row at which the movement of part (n, P) leaves its initial rest: where the curve of the
-    distance from the first pose lies deepest below the straight line to half its height, so that a
-    slow drift in the rest does no harm."""
+    """Return the row at which the movement of part (n, P) leaves its initial rest: where the curve
+    of the distance from the first pose lies deepest below the straight line to half its height. A
+    slow drift during the rest does no harm."""
     away = np.linalg.norm(part - part[0], axis=1)
     half = int(np.argmax(away >= away.max() / 2))
     return int(np.argmax(np.linspace(0, away[half], half + 1) - away[: half + 1]))

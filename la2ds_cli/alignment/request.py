@@ -1,4 +1,4 @@
-"""The options of an alignment, and the features that they mean for clips of a project."""
+"""The options of an alignment, and the choice of features for clips of a project."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ON_BASE = "aligned on the base model"
 
 
 def features_name(features: str, run: str) -> str:
-    """The features of a result for people. features: of FeatureKind."""
+    """Return the name of features (a FeatureKind) for people; `run` is the run of a model."""
     return {"model": f"model of run {run}", "base": "base model"}.get(features, "raw poses")
 
 
@@ -30,10 +30,9 @@ def features_name(features: str, run: str) -> str:
 class AlignRequest:
     """How clips are aligned: the options of `la2ds align`, for any number of pairs.
 
-    features: see choose_features. method: overrides that of config.align. anchors: seconds of A and
-    of B that must match. view: in which B is compared, `auto` = the nearest. same_only: reject
-    clips that clearly show different movements. device: where the pose network and the embedding
-    network run.
+    features: see choose_features. method: overrides config.align's. device: where the networks
+    compute. anchors: seconds of A and of B that must match. view: in which B is compared, `auto` =
+    the nearest. same_only: reject clips that clearly show different movements.
     """
 
     config: Config
@@ -47,12 +46,12 @@ class AlignRequest:
 
     def __post_init__(self) -> None:
         trust(self.method)
-        for what, given, known in (
+        for option, value, choices in (
             ("features", self.features, FeatureOption),
             ("device", self.device, DeviceName),
             ("view", self.view, ViewName),
         ):
-            check_choice(what, given, get_args(known))
+            check_choice(option, value, get_args(choices))
 
     @property
     def settings(self) -> AlignConfig:
@@ -65,10 +64,9 @@ class AlignRequest:
 class FeatureChoice:
     """The kind of per-frame features used to compare clips.
 
-    reason: a sentence for the user on why a run or the base model is not used; empty where the user
-    requested the features, or nothing stands in for others. reads: the skeleton of a run that is
-    used by default. requested: whether the user named
-    the base model.
+    reason: sentence on why a run or the base model is not used; empty if the user requested the
+    features, or if they replace no others. reads: the skeleton of a run that is used by default.
+    requested: whether the user named the base model.
     """
 
     kind: FeatureKind
@@ -77,12 +75,10 @@ class FeatureChoice:
     requested: bool = False
 
     def on(self, skeleton: str, *, spatial: bool) -> FeatureChoice:
-        """Return the choice for clips of this skeleton: the base model where the default run cannot
-        read their joints, and raw poses where the base model, unless it was requested, cannot.
+        """Return the choice for clips of this skeleton, compared in 3D if `spatial`.
 
-        Parameters
-        ----------
-        spatial: whether joints are compared in 3D.
+        The base model replaces a default run that cannot read the joints, and raw poses replace the
+        base model if it cannot, unless it was requested.
         """
         if self.reads not in ("", skeleton):
             reason = f"the run reads the joints of {self.reads}, not of {skeleton}: {ON_BASE}"
@@ -101,19 +97,20 @@ class FeatureChoice:
 def choose_features(
     project: StoredProject | None, run: str, wanted: FeatureOption
 ) -> FeatureChoice:
-    """Return the features that `wanted` means, for clips that they can read (FeatureChoice.on).
-
-    `auto` uses a run that was named, or the default run if its verdict says that it is better than
-    the base model, and otherwise the base model.
+    """Return the features to use, before it is known whether they can read the clips' joints
+    (FeatureChoice.on).
 
     Parameters
     ----------
-    project: None = clips in memory, without runs.
+    project: of the clips; None = clips in memory, without runs.
+    run: the run that `model` and `auto` mean.
+    wanted: `auto` uses a run that was named, or the default run if its verdict is better than the
+        base model, and otherwise the base model.
 
     Raises
     ------
-    UserError: exit 4 for a missing model that was requested, and for a run other than the default
-        one that does not exist.
+    UserError: exit 4 for a missing model that was requested, and for a named run that does not
+        exist.
     """
     if wanted in ("pose", "base"):
         return FeatureChoice(wanted, requested=wanted == "base")
@@ -139,8 +136,14 @@ def choose_features(
 
 
 def wants_3d(project: StoredProject | None, request: AlignRequest, kind: FeatureKind) -> bool:
-    """Whether clips are to be compared by their joints in metres, provided all have them
-    (`align.joints`). kind: of the features."""
+    """Return whether to compare clips by their joints in metres, provided all have them.
+
+    Parameters
+    ----------
+    project: of the run; None = clips in memory.
+    request: with the setting `align.joints`.
+    kind: of the features.
+    """
     wanted = request.settings.joints
     if wanted == "auto" and kind == "model" and project is not None:
         return run_header(project, request.run).input == "joints3d"

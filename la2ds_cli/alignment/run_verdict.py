@@ -1,17 +1,18 @@
-"""The verdict on a run: does it align its project's clips better than the base model? No labels.
+"""The verdict on a run: does it align its project's clips better than the base model?
 
-Pairs of clips that training held out are trimmed at random at both ends and aligned directly, once
-by the run and once by the base model, each as `la2ds align` uses it. Both results are compared with
-one reference, in which the run has no part: the mean of two alignments of the entire clips through
-all others, by the base model and by the movement of the joints. A reference by the run's own
-features would favour the run, which agrees with itself more than with people. This one rather
-favours the base model, so a gain that it shows is one. Knowing how much time has passed does not
-help, because trimmed clips start at other moments than entire ones.
+No labels are used. Pairs of clips that training held out are trimmed at random at both ends and
+aligned directly, once by the run and once by the base model, each as `la2ds align` uses it. Both
+results are compared with a reference in which the run has no part: the mean of two alignments of
+the entire clips through all others, by the base model and by the movement of the joints. A
+reference by the run's own features would favour the run, which agrees with itself more than with
+people. This reference favours the base model, if any, so a gain that it shows is real. A model that
+only counts elapsed time gains nothing, because trimmed clips start at other moments than entire
+ones.
 
-No clip counts that shows a film the run was trained on, clips of one film are compared neither with
-each other nor through each other, and the interval resamples films (core/independence.py). The gain
-counts as shown only if its interval lies above zero. What this finds beside
-labelled events is in docs/decisions/0018-measured-weights.md.
+Clips that show a film the run was trained on do not count, clips of one film are compared neither
+with each other nor through each other, and the interval resamples films (core/independence.py). A
+gain counts as shown only if its interval lies above zero. docs/decisions/0018-measured-weights.md
+compares these verdicts with labelled events.
 """
 
 from __future__ import annotations
@@ -52,12 +53,12 @@ from la2ds_cli.network.load_network import light_embedder
 from la2ds_cli.network.run_weights import RunHeader, run_header, weights_key
 
 VERSION = 6  # 6: independent clips alone
-ALIGN = ("movement", "base", "skip_cost", "open_ends")  # the others have their defaults in it
+ALIGN = ("movement", "base", "skip_cost", "open_ends")  # settings used; others have their defaults
 VERDICT = "verdict.json"  # beside the weights of the run
 FEWEST_HELD_OUT = 6
 MOST_HELD_OUT = 16
 MOST_OTHERS = 20  # training clips of the consensus
-PAIRS = 240  # trimmed ones; of few clips, a pair is trimmed several times
+PAIRS = 240  # trimmed pairs; with few clips, a pair is trimmed several times
 LARGEST_TRIM = 0.3  # largest share of the clip that is cut off each end
 SHORTEST = 8  # frames; of a shorter clip too little remains once both ends are cut off
 DRAWS = 1000
@@ -70,7 +71,7 @@ Outcome = Literal["better", "not shown", "worse"]
 
 
 class Gain(NamedTuple):
-    """By how many percent the error of a run is below that of the base model, with the ends of its
+    """How much lower the error of a run is than the base model's, in percent, with the ends of the
     95 % interval."""
 
     percent: float
@@ -86,7 +87,7 @@ class Gain(NamedTuple):
 
     @property
     def words(self) -> str:
-        """The outcome with its figures: "better than the base model by 12 % (4 to 19 %)"."""
+        """The outcome with figures: "better than the base model by 12 % (4 to 19 %)"."""
         if self.outcome == "not shown":
             return (
                 f"not shown to help (gain over the base model {round(self.percent)} %, 95 % "
@@ -101,12 +102,12 @@ class Gain(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known about a run.
+    """Whether a run is better than the base model.
 
     Attributes
     ----------
-    clips: number of clips held out of training that it rests on.
-    gain: None if it could not be measured, which `why_not` explains.
+    clips: number of held-out clips used.
+    gain: None if it could not be measured; `why_not` has the reason.
     known_performers: whether some of these clips show a performer that the run was trained on, as
         far as videos.csv names performers.
     """
@@ -118,27 +119,27 @@ class Verdict:
 
     @property
     def outcome(self) -> Outcome:
-        """A gain that was not measured is not shown."""
+        """Outcome of the gain; `not shown` if it was not measured."""
         return self.gain.outcome if self.gain else "not shown"
 
     @property
     def words(self) -> str:
-        """The outcome with its figures or the reason for their absence."""
+        """The outcome with its figures, or the reason why there are none."""
         return self.gain.words if self.gain else f"not shown to help: {self.why_not}"
 
     def sentence(self, run: str) -> str:
-        """One sentence about the run."""
+        """Return the verdict as a sentence."""
         judged = f", judged without labels by {self.clips} clips held out of training"
         if self.known_performers:
             judged += ", of performers it was trained on"
         return f"run {run} is {self.words}{judged if self.gain else ''}"
 
     def to_json(self, run: str) -> dict[str, Any]:
-        """The outcome, its figures and the sentence."""
+        """Return the stored values, the outcome and the sentence as JSON."""
         return {**self.stored(), "outcome": self.outcome, "text": self.sentence(run)}
 
     def stored(self) -> dict[str, Any]:
-        """Plain values, of which `read_verdict` makes a verdict."""
+        """Return the plain values from which `read_verdict` restores a verdict."""
         return {**vars(self), "gain": self.gain and self.gain._asdict()}
 
 
@@ -148,8 +149,10 @@ class Verdict:
 def ensure_verdict(
     project: StoredProject, run: str, device: DeviceName, progress: Progress
 ) -> Verdict | None:
-    """The verdict on a finished run, computed if it does not exist yet. None, with a
-    note, if that fails: the training still counts as successful."""
+    """Return the verdict on a finished run, computed if it does not exist yet.
+
+    None, with a note, if that fails: the training still counts as successful.
+    """
     try:
         return read_verdict(project, run) or judge_run(project, run, device, progress)
     except UserError as problem:
@@ -160,8 +163,8 @@ def ensure_verdict(
 def judge_run(
     project: StoredProject, run: str, device: DeviceName = "auto", progress: Progress = SILENT
 ) -> Verdict:
-    """Compare a run with the base model on clips of the project that its training held out, and
-    store the verdict beside the run's weights for `read_verdict`.
+    """Compare a run with the base model on its held-out clips, and store the verdict beside the
+    run's weights for `read_verdict`.
 
     Raises UserError as load_network does.
     """
@@ -172,13 +175,13 @@ def judge_run(
 
 
 def _measured_with(project: StoredProject, run: str) -> dict[str, Any]:
-    """Return what a verdict depends on: if any of it changes, it is another verdict."""
+    """Return the inputs of a verdict; if any of them changes, the stored verdict is out of date."""
     align, clips = project.config().align, {}
     for video in _chosen(run_header(project, run)):
         try:
             clips[video] = project.pose_header(video)[0].key
         except artifact.UnreadableArtifact:
-            raise  # of what it holds nothing is known, so nothing is known of the verdict
+            raise  # its content is unknown, so the verdict may be out of date
         except UserError:  # damaged, or gone
             continue
     listed = [
@@ -197,19 +200,15 @@ def _measured_with(project: StoredProject, run: str) -> dict[str, Any]:
 
 
 def read_verdict(project: StoredProject, run: str) -> Verdict | None:
-    """Return the stored verdict on the run as it would be found now, without computing one.
+    """Return the stored verdict on a run if it is current, else None, without computing one.
 
-    Returns
-    -------
-    None if there is none for the run's weights, the base model's, the poses, the project's settings
-    and the source code of now.
+    It is current if the run's weights, the base model, the poses, the project's settings and the
+    source code have not changed.
 
     Raises
     ------
-    OSError
-        It cannot be read: a disk that fails is no verdict.
-    UserError
-        As `base_key`, and (exit 3) the system refuses to read poses that it was judged by.
+    OSError: if the file cannot be read.
+    UserError: as `base_key`, and exit 3 if the system refuses to read poses used for the verdict.
     """
     try:
         stored = json.loads(regular_file.text(project.run_dir(run) / VERDICT))
@@ -228,7 +227,7 @@ def read_verdict(project: StoredProject, run: str) -> Verdict | None:
 
 
 def _judged(project: StoredProject, run: str, device: DeviceName, progress: Progress) -> Verdict:
-    """Compare a run with the base model."""
+    """Return the verdict on a run."""
     embed, header = light_embedder(project, run, device), run_header(project, run)
     if embed.config.model.input in ("rgb", "joints3d"):
         return Verdict(0, why_not="only runs that read joints in the image are compared")
@@ -258,16 +257,16 @@ def _judged(project: StoredProject, run: str, device: DeviceName, progress: Prog
     return Verdict(few, gain, why_not, clips.known_performers)
 
 
-# --- the clips: held out, and of other films than the run was trained on --------------------------
+# --- the clips: held out, and from films that training did not use --------------------------------
 
 
 @dataclass(frozen=True)
 class _HeldOutClips:
-    """Clips that a verdict rests on.
+    """The clips used for a verdict.
 
-    poses: of the clips held out. films: number of the film that each of them shows. others: poses
-    of clips that the run was trained on. seen: number of clips that are left out, since they show
-    films that it was trained on. known_performers: see Verdict.
+    poses: of the held-out clips. films: number of the film that each of them shows. others: poses
+    of clips that the run was trained on. seen: number of held-out clips left out because training
+    used their films. known_performers: see Verdict.
     """
 
     poses: Sequence[PoseSequence]
@@ -282,7 +281,7 @@ class _HeldOutClips:
 
     @property
     def too_few(self) -> str:
-        """Why there is no verdict."""
+        """Reason why there is no verdict."""
         count, films = len(self.films), self.number_of_films
         which = f"{count or 'no'} clip{'s were' if count != 1 else ' was'} held out of training"
         if self.seen:
@@ -293,18 +292,18 @@ class _HeldOutClips:
 
 
 def _chosen(header: RunHeader) -> list[str]:
-    """Return ids of the clips that are read: of those held out, and of those trained on."""
+    """Return the ids of the held-out clips and of the training clips to read."""
     sides = (header.held_out or (), MOST_HELD_OUT), (header.trained, MOST_OTHERS)
     return [video for ids, most in sides for video in evenly_spaced(sorted(ids), most)]
 
 
 def _held_out_clips(project: StoredProject, header: RunHeader) -> _HeldOutClips:
-    """Read the clips and leave out those held out that show a film the run was trained on."""
+    """Read the clips, and leave out held-out clips that show a film the run was trained on."""
     held, listed = set(header.held_out or ()), {video.id: video for video in project.videos()}
     poses = _poses(project, header.skeleton, [v for v in _chosen(header) if v in listed])
     joints = {video: joints_digest(pose) for video, pose in poses.items()}
-    known = [listed[video] for video in header.clips if video in listed]
-    groups = independent_groups(known, project.source, joints, performers=False)
+    videos = [listed[video] for video in header.clips if video in listed]
+    groups = independent_groups(videos, project.source, joints, performers=False)
     trained = [any(video.id not in held for video in group) for group in groups]
     film = {video.id: n for n, group in enumerate(groups) for video in group}
     unseen = [video for video in poses if video in held and not trained[film[video]]]
@@ -337,7 +336,7 @@ def _poses(project: StoredProject, skeleton: str, ids: Sequence[str]) -> dict[st
     return poses
 
 
-# --- the measure: clips and two features in, a gain out -------------------------------------------
+# --- measuring the gain ---------------------------------------------------------------------------
 
 
 def measure_gain(
@@ -350,23 +349,19 @@ def measure_gain(
 ) -> Gain | None:
     """Return the gain of the first of two features over the second on pairs of clips.
 
-    The errors are the mean distances of the direct alignments of trimmed clips from the reference,
-    in % of B, with frames weighted by how fast A moves there. The interval is over films: those of
-    both clips of a pair are resampled.
+    The error is the mean distance of the direct alignment of trimmed clips from the reference, in %
+    of B, with frames weighted by the speed of A. The interval resamples the films of both clips of
+    a pair. The gain is None if nothing can be compared.
 
     Parameters
     ----------
-    clips: those of the pairs.
+    clips: form the pairs.
     others: more clips of the movement, for the reference.
-    features: the two that are compared.
+    features: the two to compare.
     referees: features whose mean alignment of the entire clips is the reference.
     settings: of DTW.
-    films: number of the film that each clip shows, None = all show different ones. Clips of one
-        film are neither a pair nor a reference for each other.
-
-    Returns
-    -------
-    None if nothing can be compared.
+    films: number of the film that each clip shows, None = all different. Clips of one film are
+        neither a pair nor a reference for each other.
     """
     rng = np.random.default_rng(0)
     film = np.arange(len(clips)) if films is None else np.unique(films, return_inverse=True)[1]
@@ -387,13 +382,13 @@ def measure_gain(
         rest = [*others, *(clips[n] for n in every if film[n] not in (film[a], film[b]))]
         entire = [align(clips[a], clips[b], rest, of, through).position for of in referees]
         truth = np.mean(entire, axis=0)[trim_a] - trim_b.start
-        found = np.array([align(part_a, part_b, (), of, direct).position for of in features])
+        positions = np.array([align(part_a, part_b, (), of, direct).position for of in features])
         # False where either is NaN
-        known = (truth >= 0) & (truth <= len(part_b) - 1) & (found >= 0).all(axis=0)
+        valid = (truth >= 0) & (truth <= len(part_b) - 1) & (positions >= 0).all(axis=0)
         moved = np.gradient(movement(part_a, weight=0.0), axis=0)
-        speed = np.linalg.norm(moved, axis=1)[known]
+        speed = np.linalg.norm(moved, axis=1)[valid]
         if speed.sum() > 0:
-            apart = np.average(np.abs(found - truth)[:, known], axis=1, weights=speed)
+            apart = np.average(np.abs(positions - truth)[:, valid], axis=1, weights=speed)
             pairs.append((a, b))
             errors.append(100 * apart / len(clips[b]))
     films_of_pairs = film[np.array(pairs, dtype=np.int64).reshape(-1, 2)]
@@ -416,6 +411,6 @@ def _gain(
 
 
 def _trim(length: int, rng: np.random.Generator) -> slice:
-    """The part of a clip that remains after a random share is cut off each end."""
+    """Return the part of a clip that remains after a random share is cut off each end."""
     start, stop = (int(length * share) for share in rng.uniform(0, LARGEST_TRIM, 2))
     return slice(start, length - stop)

@@ -1,12 +1,12 @@
 """Whether two clips show the same movement, judged by their joints alone.
 
-DTW aligns anything with anything. This module weighs what distinguishes a pair that shows one
-movement from a pair that does not: how near the two clips are to each other, by their joints and to
-the base model, compared with how near strangers are to them; whether the same joints move; and
+DTW aligns anything with anything. This module weighs what distinguishes a pair of clips of one
+movement from other pairs: how near the two clips are to each other, by their joints and by the base
+model, compared with clips of other movements ("strangers"); whether the same joints move; and
 whether one clip has to stand still for the other. The strangers are rendered performers of random
 movements (scripts/write_strangers.py). The weights are a logistic regression on pairs of Penn
 Action clips, of clips of people, of walks and of real videos (benchmarks/same_movement.py);
-docs/results/real-footage.md says how often it is wrong.
+docs/results/real-footage.md has the error rates.
 """
 
 from __future__ import annotations
@@ -35,16 +35,19 @@ from la2ds_cli.network.load_network import light_base
 STRANGERS = Path(__file__).parent / "strangers.safetensors"
 MOST_FRAMES = 48  # of a clip; a few frames are enough to tell movements apart
 FEWEST_FRAMES = 8
-NEAREST = 8  # strangers; those that are nothing like a clip say little about it
+NEAREST = 8  # strangers; those very unlike a clip are uninformative
 LEAST_COST = 1e-6  # of two identical clips
 
 
 class Evidence(NamedTuple):
-    """The evidence that is weighed. movement, posture, embedding: log of the mean squared distance
-    of the two clips along their path, minus the log distance of the nearest strangers to one of the
-    clips, whichever is lower: for the movement, for the joints relative to the hips, and for the
-    base model's embeddings. joints: cosine of how far each joint moves in one clip and in the
-    other, in [0, 1]. standing: share of the path's steps in which one clip stands still."""
+    """The evidence on whether two clips show the same movement.
+
+    movement, posture, embedding: log of the mean squared distance of the two clips along their
+    path, minus the log distance of the nearest strangers to either clip, whichever is lower; for
+    the movement, the joints relative to the hips, and the base model's embeddings. joints: cosine
+    of how far each joint moves in one clip and in the other, in [0, 1]. standing: share of the
+    path's steps in which one clip stands still.
+    """
 
     movement: float
     posture: float
@@ -61,7 +64,7 @@ DOUBTED = 0.6  # probability below which a note says that they may not show the 
 
 @dataclass(frozen=True)
 class SameMovement:
-    """probability: that two clips show the same movement, if half of all pairs do."""
+    """The probability that two clips show the same movement, if half of all pairs do."""
 
     probability: float
     evidence: Evidence
@@ -77,34 +80,33 @@ class SameMovement:
         return self.probability < DOUBTED
 
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers."""
+        """Return plain numbers."""
         evidence = {name: round(value, 4) for name, value in self.evidence._asdict().items()}
         return {"probability": round(self.probability, 4), "evidence": evidence}
 
 
 def doubt_sentence(same: SameMovement | None, names: tuple[str, str]) -> str:
-    """Return a sentence with the evidence if it is doubtful that two clips show the same movement.
-
-    Empty if it is not, or if it cannot be judged. names: of both clips.
-    """
+    """Return a sentence with the evidence if two clips, called `names`, may show different
+    movements; empty if they do not, or if it cannot be judged."""
     if same is None or not same.doubted:
         return ""
-    found = same.evidence
+    evidence = same.evidence
     verb = "do not" if same.refused else "may not"
     return (
         f"{names[0]} and {names[1]} {verb} show the same movement (probability "
-        f"{same.probability:.2f}): their distance is {math.exp(found.movement):.2g} times that "
-        f"of clips of other movements, {100 * found.joints:.0f} % of their joints' movement is "
-        f"alike, and one stands still for the other along {100 * found.standing:.0f} % of the path"
+        f"{same.probability:.2f}): their distance is {math.exp(evidence.movement):.2g} times that "
+        f"of clips of other movements, {100 * evidence.joints:.0f} % of their joints' movement is "
+        f"alike, and one stands still for the other along {100 * evidence.standing:.0f} % of the "
+        "path"
     )
 
 
 def check_same_movement(same: SameMovement | None, names: tuple[str, str]) -> None:
-    """Raise UserError (exit 10) for two clips that clearly show different movements."""
+    """Raise UserError (exit 10) if two clips, called `names`, clearly show different movements."""
     if same is not None and same.refused:
         raise UserError(
             doubt_sentence(same, names),
-            hint="--rotate of extract-poses turns a film that lies on its side; --force aligns "
+            hint="if a film lies on its side, --rotate of extract-poses turns it; --force aligns "
             "them anyway",
             exit_code=ExitCode.OTHER_MOVEMENT,
         )
@@ -113,11 +115,11 @@ def check_same_movement(same: SameMovement | None, names: tuple[str, str]) -> No
 def limit_certainty(
     certainty: Certainty, same: SameMovement | None, *, view_is_clear: bool = True
 ) -> Certainty:
-    """Return the certainty of a match; no frame is sure if the pair as a whole is doubtful.
+    """Return the certainty of a match, lowered if the pair as a whole is doubtful.
 
-    If it is doubtful that both clips show the same movement, the confidence of each frame is
-    multiplied by that probability, since a match can only be right if they do. If another view of B
-    matches other moments, no confidence exceeds DOUBTFUL.
+    If the clips may show different movements, each confidence is multiplied by the probability that
+    they do not, since only then can a match be right. If another view of B matches other moments
+    (`view_is_clear` is false), no confidence exceeds DOUBTFUL.
     """
     confidence = certainty.confidence
     if not view_is_clear:
@@ -130,7 +132,7 @@ def limit_certainty(
 def compare_descriptions(
     a: ClipDescription | None, b: ClipDescription | None
 ) -> SameMovement | None:
-    """Return how sure it is that two clips show the same movement, B in the view that is compared.
+    """Return whether two clips show the same movement, B in the view that is compared.
 
     None if it cannot be judged (`describe`).
     """
@@ -148,16 +150,16 @@ def compare_descriptions(
 
 
 def most_probable(judged: Iterable[SameMovement | None]) -> SameMovement | None:
-    """Return the judgement with the highest probability; None if none is known."""
-    known = (each for each in judged if each is not None)
-    return max(known, key=lambda each: each.probability, default=None)
+    """Return the judgement with the highest probability; None if there is none."""
+    present = (each for each in judged if each is not None)
+    return max(present, key=lambda each: each.probability, default=None)
 
 
 def describe(pose: PoseSequence) -> ClipDescription | None:
-    """Return a clip as it is compared.
+    """Return the description of a clip that is compared with others.
 
     None for skeletons other than those of a body, for clips of fewer than FEWEST_FRAMES frames, and
-    for those in which no joint is seen or none moves.
+    for clips in which no joint is seen or none moves.
     """
     if not is_body(pose.skeleton) or len(pose) < FEWEST_FRAMES or np.isnan(pose.xy).all():
         return None
@@ -167,9 +169,12 @@ def describe(pose: PoseSequence) -> ClipDescription | None:
 
 @dataclass(frozen=True)
 class ClipDescription:
-    """A clip as it is compared, at MOST_FRAMES frames at most: movement (T, D), posture (T, E), and
-    embedding (T, F) of the base model, reduced to the directions in which the strangers differ; and
-    the ranges (E,) of the coordinates of its joints relative to the hips."""
+    """The features of a clip by which its movement is judged, at MOST_FRAMES frames at most.
+
+    movement: (T, D). posture: (T, E). embedding: (T, F) of the base model, reduced to the
+    directions in which the strangers differ. ranges: (E,) of the coordinates of its joints relative
+    to the hips.
+    """
 
     movement: FloatArray
     posture: FloatArray
@@ -178,8 +183,8 @@ class ClipDescription:
 
     @classmethod
     def from_pose(cls, pose: PoseSequence, projection: FloatArray | None) -> ClipDescription:
-        """The joints of a body in the image. projection: the directions (D, F) of the embeddings,
-        None = the embeddings as they are."""
+        """Describe the joints of a body in the image, with its embeddings reduced by a projection
+        (D, F), None = not reduced."""
         body = replace(body_joints(pose), spatial=False)
         posture = raw_pose(body)
         rows = thinned_rows(len(posture), MOST_FRAMES)
@@ -205,8 +210,7 @@ class ClipDescription:
 
     @cached_property
     def against_strangers(self) -> tuple[float, ...]:
-        """Mean over the NEAREST strangers of the log of the distance to them, by movement, by
-        posture and by embedding."""
+        """Mean log distance to the NEAREST strangers, by movement, posture and embedding."""
         nearest = []
         for own, others in zip(self.compared, _strangers().compared, strict=True):
             costs = [cost for cost, _ in _costs(own, others)]
@@ -215,8 +219,8 @@ class ClipDescription:
 
 
 def _costs(a: FloatArray, clips: Sequence[FloatArray]) -> list[tuple[float, float]]:
-    """For each clip (M, D), the log of the mean squared distance along its path to a (N, D) with
-    closed ends, and the share of the path's steps in which one of the two stands still."""
+    """Return, for each clip (M, D), the log of the mean squared distance along its path to a (N, D)
+    with closed ends, and the share of the path's steps in which one of the two stands still."""
     costs = []
     for b, path in zip(clips, align_each(a, clips, AlignConfig(open_ends=False)), strict=True):
         mean = mean_pair_squared(a, b, path)
@@ -226,8 +230,11 @@ def _costs(a: FloatArray, clips: Sequence[FloatArray]) -> list[tuple[float, floa
 
 
 class _Strangers(NamedTuple):
-    """compared: for movement, posture and embedding, that of each stranger; projection (D, F): to
-    the directions in which their embeddings differ."""
+    """Clips of other movements.
+
+    compared: movement, posture and embedding of each. projection: (D, F) to the directions in which
+    their embeddings differ.
+    """
 
     compared: tuple[list[FloatArray], ...]
     projection: FloatArray

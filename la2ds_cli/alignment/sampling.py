@@ -1,4 +1,4 @@
-"""At which rows two clips are compared: not too many, and alike in both.
+"""Choose the rows at which two clips are compared: not too many, and similarly spaced in both.
 
 DTW sums costs over frames. If one clip has many more frames for the same movement, because it was
 filmed at a higher rate or in slow motion, it outweighs the other: with open ends, a path that
@@ -32,8 +32,10 @@ _CLOSED = AlignConfig(open_ends=False)
 
 
 def thinned_rows(length: int, most: int | None = None) -> IntArray:
-    """Rows (n,) int64 of a clip for a DTW cost matrix: at most `most` and at most MAX_FRAMES,
-    evenly spaced, including the first and the last."""
+    """Return rows (n,) int64 of a clip of `length` frames for a DTW cost matrix.
+
+    They are evenly spaced, include the first and the last, and are at most `most` and MAX_FRAMES.
+    """
     rows = min(length, MAX_FRAMES, length if most is None else most)
     if rows == length:
         return np.arange(length)
@@ -41,12 +43,12 @@ def thinned_rows(length: int, most: int | None = None) -> IntArray:
 
 
 def frames_per_change(feature: FloatArray) -> float:
-    """In how many frames the features (T, D) change by as much as they differ from their mean; 0 if
-    they never change.
+    """Return in how many frames the features (T, D) change by as much as they differ from their
+    mean; 0 if they never change.
 
     Means are weighted by the squared change and the squared difference themselves, so rests before
-    and after the movement count little. Without any knowledge of the clip's frame rate, twice as
-    many frames for the same movement give twice the number.
+    and after the movement count little. The frame rate is not used: twice as many frames for the
+    same movement give twice the number.
     """
     moved = np.asarray(feature, np.float32)
     moved = moved - moved.mean(axis=0)
@@ -69,18 +71,18 @@ def frames_per_change(feature: FloatArray) -> float:
 
 
 def _self_weighted(values: FloatArray) -> float:
-    """Mean of values >= 0, weighted by the values themselves; 0 if all are 0."""
+    """Return the mean of values >= 0, weighted by the values themselves; 0 if all are 0."""
     total = float(values.sum())
     return float((values**2).sum()) / total if total > 0 else 0.0
 
 
 def matched_ratio(a: FloatArray, b: FloatArray) -> float:
-    """Frames of B (M, D) for a frame of A (N, D) where both move, along the path with closed ends:
-    the median over short pieces of the path, weighted by the squared change of the features of the
-    clip that changes less.
+    """Return the number of frames of B (M, D) for a frame of A (N, D), where both move.
 
-    It is nearer to 1 than the true ratio, by a quarter on average. A joint that jumps, which makes
-    a clip seem fast to `frames_per_change`, does not change it.
+    It is the median over short pieces of the path with closed ends, weighted by the squared change
+    of the features of the clip that changes less. On average it is nearer to 1 than the true ratio
+    by a quarter. A joint that jumps, which makes a clip seem fast to `frames_per_change`, does not
+    affect it.
     """
     path = align_each(a, [b], _CLOSED)[0]
     reach = max(4, len(path) // _WINDOW)
@@ -101,9 +103,9 @@ def matched_ratio(a: FloatArray, b: FloatArray) -> float:
 def compared_rows(
     a: FloatArray, clips: Sequence[FloatArray], config: AlignConfig
 ) -> list[tuple[FloatArray, FloatArray]]:
-    """Rows (n,), (m,) at which a (N, D) and each of the clips (M, D) are compared by DTW, from the
-    first to the last frame; fractions where frames are interpolated.
+    """Return the rows (n,), (m,) at which DTW compares a (N, D) and each of the clips (M, D).
 
+    They reach from the first to the last frame, and are fractions where frames are interpolated.
     With open ends, a pair of which one clip has many more frames for the same movement (UNLIKE,
     STEEP) is sampled alike. Otherwise all frames are compared, at most MAX_FRAMES.
     """
@@ -127,13 +129,13 @@ def compared_rows(
 
 
 def _evenly(length: int, steps: float) -> FloatArray:
-    """Rows from the first to the last of `length` frames, in about so many steps; at most
-    MAX_FRAMES rows."""
+    """Return at most MAX_FRAMES rows from the first to the last of `length` frames, in about
+    `steps` steps."""
     return np.linspace(0, length - 1, min(max(round(steps), 1) + 1, MAX_FRAMES))
 
 
 def at_rows(feature: FloatArray, row: FloatArray) -> FloatArray:
-    """Features (n, D) at the rows (n,) of a clip (T, D), interpolated between frames."""
+    """Return the features (n, D) of a clip (T, D) at rows (n,), interpolated between frames."""
     if np.issubdtype(row.dtype, np.integer):
         return feature if len(row) == len(feature) else feature[row]
     return at_positions(feature, row).astype(feature.dtype, copy=False)

@@ -1,8 +1,8 @@
-"""The embeddings of a project's clips, as features to compare them by.
+"""The embeddings of a project's clips, for comparing them.
 
-Embeddings of whole clips as filmed are read from the project, and stored there once computed. Those
-of other views and of parts of clips are computed from the joints. A network that reads video frames
-sees every clip as filmed.
+Embeddings of whole clips as filmed are read from the project, or computed and stored there.
+Embeddings of other views and of parts of clips are computed from the joints each time. A network
+that reads video frames sees every clip as filmed.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ class StoredEmbeddings:
         self._whole = lru_cache(16)(lambda clip: project.read_pose(clip)[0])
 
     def load(self, clips: Sequence[str], progress: Progress = SILENT) -> dict[str, UserError]:
-        """Compute, store and keep the embeddings of clips as filmed.
+        """Read or compute the embeddings of clips as filmed, and return errors by clip id.
 
-        Returns the errors of those that cannot be embedded, by id. Raises UserError (exit 5) for
-        embeddings of different weights, and what `possible_embeddings` raises.
+        Raises UserError (exit 5) for embeddings of different weights, and as `possible_embeddings`
+        does.
         """
         new = [clip for clip in clips if clip not in self._stored]
         if not new:
             return {}
-        found, failed = possible_embeddings(self._project, self._run, new, self._device, progress)
-        self._stored |= found
-        for clip in list(self._stored)[: -max(MOST_KEPT, len(found))]:
+        added, failed = possible_embeddings(self._project, self._run, new, self._device, progress)
+        self._stored |= added
+        for clip in list(self._stored)[: -max(MOST_KEPT, len(added))]:
             del self._stored[clip]
         if len({embedding.model for embedding in self._stored.values()}) > 1:
             raise trained_meanwhile(self._run)
@@ -65,11 +65,11 @@ class StoredEmbeddings:
                 for error in self.load([pose.clip]).values():
                     raise error
                 return self._stored[pose.clip].value
-            pose = self._whole(pose.clip)  # the joints given may be fewer
+            pose = self._whole(pose.clip)  # `clip` may have fewer joints
         if self._embedder is None:
             self._embedder = light_embedder(self._project, self._run, self._device)
         return self._embedder([pose if as_filmed else seen(pose, clip.view, clip.towards)])[0]
 
     def is_whole(self, pose: PoseSequence) -> bool:
-        """Return whether poses are those of all frames of a clip of the project."""
+        """Return whether `pose` has all frames of a clip of the project."""
         return bool(pose.clip) and np.array_equal(self._whole(pose.clip).frame, pose.frame)

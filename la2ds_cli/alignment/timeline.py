@@ -1,4 +1,4 @@
-"""Step: bring many clips of one movement to one timeline, in O(N) alignments.
+"""Step: put many clips of one movement on one timeline, in O(N) alignments.
 
 The timeline is the clock of one clip, the reference: position 0 is its first frame, 1 its last.
 Unless the user names it, it is the most typical clip of a sample. Each clip is then aligned with it
@@ -46,7 +46,7 @@ _CHUNK = 32  # clips that are embedded in one batch
 
 
 def clips_of(project: StoredProject, group: str | None = None) -> list[str]:
-    """Ids of the clips that have poses, in one group (column `group` of videos.csv) or in all.
+    """Return the ids of clips with poses, in one group (column `group` of videos.csv) or in all.
 
     Raises UserError (exit 2) for a group that no clip belongs to.
     """
@@ -73,19 +73,23 @@ def align_all(
 ) -> TimelineResult:
     """Put clips on one timeline; missing poses and embeddings are computed first.
 
+    Parameters
+    ----------
     names: video files, or names of clips of the project.
-    reference: the clip whose clock is used; None = the most typical of a sample.
     request: as for align, with the method dtw. With `same_only`, clips that clearly show another
-    movement are left out; a clip that cannot be read or compared is always left out.
+        movement are left out; a clip that cannot be read or compared is always left out.
+    reference: the clip whose clock is used; None = the most typical of a sample.
 
-    Raises UserError: exit 2 for a method other than dtw; 4 for fewer than two clips and for a
-    reference that cannot be compared; 5 for clips whose skeletons share no joints; 10 if only the
-    reference shows the movement, or the first error if no clip shows another and yet none can be
-    placed; and the errors of choosing the features and extracting poses.
+    Raises
+    ------
+    UserError: exit 2 for a method other than dtw; 4 for fewer than two clips and for a reference
+        that cannot be compared; 5 for clips whose skeletons share no joints; 10 if only the
+        reference shows the movement; the first error if no other clip can be placed for other
+        reasons; and the errors of choosing the features and extracting poses.
     """
     if request.settings.method != "dtw":
         raise UserError(
-            f"a timeline is made by the method dtw only, not by {request.settings.method}",
+            f"a timeline needs the method dtw, got {request.settings.method}",
             hint="--method dtw",
         )
     left_out: dict[str, str] = {}
@@ -105,7 +109,8 @@ def align_all(
     placer = _Placer(project, clock, request)
     if len(placer.itself.pose_a) < 2:
         raise Unusable(
-            f"{clock} has one frame, which is no time", hint="--reference names another clip"
+            f"{clock} has a single frame, too few for a timeline",
+            hint="--reference names another clip",
         )
     if placer.itself.reason:
         progress.note(placer.itself.reason)
@@ -145,26 +150,26 @@ def align_all(
 
 
 def _most_typical(project: StoredProject, ids: Sequence[str], request: AlignRequest) -> str:
-    """The clip of a sample with the lowest median cost to the others, which a few clips of another
-    movement do not change."""
+    """Return the clip of a sample with the lowest median cost to the others, which a few clips of
+    another movement do not change."""
     choice = choose_features(project, request.run, request.features)
-    asked = choice.kind == "model" and not choice.reads
-    read = run_header(project, request.run).skeleton if asked else ""
+    requested = choice.kind == "model" and not choice.reads
+    read = run_header(project, request.run).skeleton if requested else ""
     poses: dict[str, PoseSequence] = {}
-    for one in evenly_spaced(list(ids), MOST_SAMPLED):
-        with suppress(UserError):  # aligning such a clip says why
-            pose = project.read_pose(one)[0]
+    for clip in evenly_spaced(list(ids), MOST_SAMPLED):
+        with suppress(UserError):  # raised again when the clip is aligned
+            pose = project.read_pose(clip)[0]
             fits = len(pose) > 1 and (not read or holds(pose.skeleton, read))
             if fits and not np.isnan(pose.xy).all():
-                poses[one] = pose
+                poses[clip] = pose
     skeletons = {pose.skeleton for pose in poses.values()}
     if not skeletons:
         raise Unusable("no clip can be compared")
     shared = shared_skeleton(skeletons)
     if shared is None:
         raise Mismatch(
-            f"the clips have skeletons that share no joints: {', '.join(sorted(skeletons))}",
-            hint="name the clips of one skeleton, or extract all with the same pose network",
+            f"the clips' skeletons share no joints: {', '.join(sorted(skeletons))}",
+            hint="name clips of one skeleton, or extract all with the same pose network",
         )
     alike = [as_skeleton(pose, shared) for pose in poses.values()]
     if wants_3d(project, request, choice.kind):
@@ -185,8 +190,8 @@ def _most_typical(project: StoredProject, ids: Sequence[str], request: AlignRequ
 
 
 def costs(sample: Sequence[FloatArray], config: AlignConfig) -> FloatArray:
-    """(S, S) how unlike the clips of a sample are: the root mean squared distance along the path
-    with closed ends, so that a clip that lacks a part is far from those that have it."""
+    """Return (S, S), how different the clips of a sample are: the root mean squared distance along
+    the path with closed ends, so that a clip that lacks a part is far from complete ones."""
     closed = replace(config, open_ends=False)
     cost = np.zeros((len(sample), len(sample)))
     for a in range(len(sample)):
@@ -196,7 +201,7 @@ def costs(sample: Sequence[FloatArray], config: AlignConfig) -> FloatArray:
 
 
 def most_central(cost: FloatArray) -> int:
-    """Number of the clip with the lowest median cost to the others, by costs (S, S)."""
+    """Return the number of the clip with the lowest median cost to the others, by costs (S, S)."""
     if len(cost) == 1:
         return 0
     return int(np.nanmedian(cost + np.diag(np.full(len(cost), np.nan)), axis=1).argmin())
@@ -216,15 +221,16 @@ class _Placer:
 
     def embed(self, clips: Sequence[str]) -> None:
         """Compute and store the embeddings of clips in one batch."""
-        with suppress(UserError):  # which aligning such a clip raises again
+        with suppress(UserError):  # raised again when the clip is aligned
             self._aligner.embed(clips)
 
     def place(self, clip: str) -> PlacedClip:
-        """Place a clip on the timeline; of several repetitions the nearest, unless the reference
-        itself holds several.
+        """Place a clip on the timeline; if it repeats the movement and the reference does not, its
+        nearest repetition.
 
-        Raises UserError as ProjectAligner.align_names does, (exit 4) for a clip that has no frame
-        on the timeline, and (exit 5) for one without joints in 3D if others are compared by them.
+        Raises UserError as ProjectAligner.align_names does, for a clip that has no frame on the
+        timeline (exit 4), and for a clip without joints in 3D if others are compared by them (exit
+        5).
         """
         pair = self._aligner.read_pair(self._clock, clip)
         pose_a, pose_b = pair.poses
@@ -233,12 +239,12 @@ class _Placer:
         itself = clip == self._clock
         spans = [] if itself or self._repeats else cut_clip(pose_b)
         parts = [pose_b.cut(span.start, span.stop) for span in spans]
-        found = [
+        results = [
             self._aligner.align_pair(replace(pair, poses=(pose_a, part))) for part in parts
         ] or [self.itself if itself else self._aligner.align_pair(pair)]
-        cost = [float(one.cost.mean()) for one in found]
+        cost = [float(each.cost.mean()) for each in results]
         nearest = int(np.argmin(cost))
-        result = found[nearest]
+        result = results[nearest]
         if self._request.same_only and not itself:
             check_same_movement(result.same_movement, pair.names)
         same = result.same_movement
@@ -263,8 +269,8 @@ class _Placer:
 def measure_at_grid(
     pose: PoseSequence, row: FloatArray
 ) -> tuple[FloatArray, FloatArray, dict[str, FloatArray]]:
-    """Return `angles`, `foreshortened` and `quantities` of PlacedClip for a clip that shows the
-    positions of GRID at its fractional rows (G,), NaN = not shown."""
+    """Return `angles`, `foreshortened` and `quantities` of PlacedClip at the positions of GRID,
+    which the clip shows at its fractional rows (G,), NaN = not shown."""
     shown = ~np.isnan(row)
     place = np.where(shown, row, 0.0)
     hidden = foreshortened(pose)
@@ -282,36 +288,44 @@ def measure_at_grid(
 
 
 def placed_frames(result: Alignment, length: int, start: int = 0) -> tuple[FloatArray, FloatArray]:
-    """(length,) positions in [0, 1] on the clock of A of the frames of a clip, NaN = not on it, and
-    the confidence that each is right to within NEAR of the clock. result: the alignment of A with
-    the clip from row `start` on."""
-    known = np.flatnonzero(~np.isnan(result.position))
+    """Return the positions (length,) in [0, 1] of a clip's frames on A's clock, NaN = not on it,
+    and the confidence that each is right to within NEAR of the clock.
+
+    Parameters
+    ----------
+    result: alignment of A with the part of the clip from row `start` on.
+    length: frames of the clip.
+    start: first row of the part.
+    """
+    matched = np.flatnonzero(~np.isnan(result.position))
     position, confidence = np.full(length, np.nan), np.zeros(length)
-    if not len(known):
+    if not len(matched):
         return position, confidence
     clock = result.time_a
-    share = ((clock - clock[0]) / max(clock[-1] - clock[0], 1e-9))[known]
-    places, first, count = np.unique(result.position[known], return_index=True, return_counts=True)
+    share = ((clock - clock[0]) / max(clock[-1] - clock[0], 1e-9))[matched]
+    places, first, count = np.unique(
+        result.position[matched], return_index=True, return_counts=True
+    )
     middle = (share[first] + share[first + count - 1]) / 2
     rows = np.arange(int(np.floor(places[0])), int(np.ceil(places[-1])) + 1)
     position[start + rows] = np.interp(rows, places, middle)
 
-    # The interval of a match is one of B; on the clock, it reaches from where B is at its begin to
-    # where B is at its end, at least over all frames of A with the same match.
-    low, high = result.low[known], result.high[known]
+    # The interval of a match is in frames of B. On the clock, it reaches from the position of its
+    # first frame to that of its last, and at least over all frames of A with the same match.
+    low, high = result.low[matched], result.high[matched]
     axis, place = result.pose_b.axis, np.repeat(middle, count)
     before = place - np.minimum(_on_clock(low, places, middle), np.repeat(share[first], count))
     last = np.repeat(share[first + count - 1], count)
     after = np.maximum(_on_clock(high, places, middle), last) - place
-    own = Interval(*sides_of(result.position[known], low, high, axis), tolerance_of(axis))
-    sure = for_other_tolerance(result.confidence[known], own, Interval(before, after, NEAR))
+    own = Interval(*sides_of(result.position[matched], low, high, axis), tolerance_of(axis))
+    sure = for_other_tolerance(result.confidence[matched], own, Interval(before, after, NEAR))
     confidence[start + rows] = np.interp(rows, places, np.minimum.reduceat(sure, first))
     return position, confidence
 
 
 def _on_clock(row: FloatArray, places: FloatArray, position: FloatArray) -> FloatArray:
-    """Return the positions on the clock of rows (N,), which lie at `position` (P,) for the rows
-    `places` (P,); beyond the last of them, time passes as it does on average."""
+    """Return the positions on the clock of rows (N,), interpolated between the rows `places` (P,)
+    at `position` (P,), and extrapolated by their mean slope."""
     if len(places) < 2:
         return np.full(len(row), position[0])
     slope = (position[-1] - position[0]) / (places[-1] - places[0])

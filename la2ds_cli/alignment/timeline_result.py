@@ -1,5 +1,5 @@
-"""The result of timeline.py: the position of many clips on one timeline, as JSON and as a table,
-and the mean of their movement."""
+"""The result of timeline.py: the positions of many clips on one timeline, and their mean movement,
+as JSON and as tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from la2ds_cli.core.view import FLIPPED, View
 from la2ds_cli.features.body_quantities import UNITS
 
 GRID = np.linspace(0.0, 1.0, 101)  # positions at which joint angles are compared
-WORTH_NOTING = 0.01  # share of the moments of an angle from which it is said to be left out
+WORTH_NOTING = 0.01  # share of the moments of an angle from which a note says that it is left out
 CURVE_COLUMNS = (
     *("clip", "group", "percent", "reference_seconds", "seconds", "confidence"),
     *("quantity", "unit", "value"),
@@ -33,13 +33,20 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class PlacedClip:
-    """A clip on the timeline. frame, time: (T,) of its poses. position: (T,) in [0, 1], never
-    decreasing, NaN = not on the timeline. confidence: (T,) probability that the position is right
-    to within 0.05. view: in which it was compared. probability: that it shows the movement,
-    NaN if it cannot be judged. angles: (G, J) degrees at GRID, NaN = not seen, or foreshortened in
-    the image. foreshortened: (J,) share of the moments at which an angle is. quantities: (G,) of
-    features/body_quantities.py at GRID. repetitions: how many the clip holds if the nearest of
-    several was placed, else 1."""
+    """A clip on the timeline.
+
+    Attributes
+    ----------
+    frame, time: (T,) of its poses.
+    position: (T,) in [0, 1], never decreasing; NaN = not on the timeline.
+    confidence: (T,) probability that the position is right to within 0.05.
+    view: in which it was compared.
+    probability: that it shows the movement; NaN = it cannot be judged.
+    angles: (G, J) degrees at GRID; NaN = not seen, or foreshortened in the image.
+    foreshortened: (J,) share of the moments at which an angle is foreshortened.
+    quantities: (G,) each, of features/body_quantities.py at GRID.
+    repetitions: number of repetitions in the clip if the nearest of several was placed, else 1.
+    """
 
     video: Video
     frame: IntArray
@@ -55,11 +62,11 @@ class PlacedClip:
 
     @property
     def mirrored(self) -> bool:
-        """Whether its picture is shown flipped."""
+        """Whether its picture is flipped for display."""
         return self.view in FLIPPED
 
     def row_at(self, position: FloatArray) -> FloatArray:
-        """`row_at` of its frames."""
+        """Return `row_at` for the positions of its frames."""
         return row_at(self.position, position)
 
     @property
@@ -70,28 +77,38 @@ class PlacedClip:
     @property
     def seconds(self) -> tuple[float, float]:
         """Seconds of the first and the last frame that have a position."""
-        known = np.flatnonzero(~np.isnan(self.position))
-        return float(self.time[known[0]]), float(self.time[known[-1]])
+        placed = np.flatnonzero(~np.isnan(self.position))
+        return float(self.time[placed[0]]), float(self.time[placed[-1]])
 
 
 def row_at(own: FloatArray, position: FloatArray) -> FloatArray:
-    """(G,) fractional rows of a clip, whose frames have the positions `own` (T,), that show the
-    positions (G,); NaN where the clip does not show one. If several rows have the same position,
-    their middle."""
-    known = np.flatnonzero(~np.isnan(own))
-    if not len(known):
+    """Return the fractional rows (G,) of a clip at positions (G,); NaN = not shown.
+
+    `own` (T,) are the positions of its frames. If several rows have the same position, their middle
+    is returned.
+    """
+    placed = np.flatnonzero(~np.isnan(own))
+    if not len(placed):
         return np.full(len(position), np.nan)
-    places, first, count = np.unique(own[known], return_index=True, return_counts=True)
-    middle = (known[first] + known[first + count - 1]) / 2
+    places, first, count = np.unique(own[placed], return_index=True, return_counts=True)
+    middle = (placed[first] + placed[first + count - 1]) / 2
     return np.interp(position, places, middle, left=np.nan, right=np.nan)
 
 
 @dataclass(frozen=True)
 class TimelineResult:
-    """clips: those that were placed, in the order given. reference: number of the clip whose clock
-    is the timeline. named: whether the user chose it. left_out: name -> reason why it is not on the
-    timeline. features, run, reason: as in Alignment. joints: names of the angles. files: written,
-    in order."""
+    """Clips on one timeline.
+
+    Attributes
+    ----------
+    clips: that were placed, in the order of the request.
+    reference: number of the clip whose clock is the timeline.
+    named: whether the user chose it.
+    left_out: name -> reason why a clip is not on the timeline.
+    features, run, reason: as in Alignment.
+    joints: names of the angles.
+    files: written, in order.
+    """
 
     clips: tuple[PlacedClip, ...]
     reference: int
@@ -129,17 +146,17 @@ class TimelineResult:
         return f"left out where a limb points at the camera: {angles} of the time"
 
     def times_as_long(self, clip: PlacedClip) -> float:
-        """Seconds of the clip per second of the reference, over the part that both share; NaN if
-        that part is a single moment."""
-        known = np.flatnonzero(~np.isnan(clip.position))
-        start, stop = clip.position[known[[0, -1]]]
+        """Return the seconds of a clip per second of the reference, over the part that both share;
+        NaN if that part is a single moment."""
+        placed = np.flatnonzero(~np.isnan(clip.position))
+        start, stop = clip.position[placed[[0, -1]]]
         length = float(self.clock.time[-1] - self.clock.time[0]) * (stop - start)
         first, last = clip.seconds
         return (last - first) / length if length > 0 else float("nan")
 
     def seconds_in(self, video: str, position: float) -> float:
-        """Return the second of a clip, by its id, that lies at a position of the timeline; NaN
-        where the clip does not show it. Raises KeyError for a clip that is not on it."""
+        """Return the second of a clip (by id) at a position of the timeline; NaN if the clip does
+        not show it. Raises KeyError for a clip that is not on the timeline."""
         placed = {clip.video.id: clip for clip in self.clips}[video]
         row = placed.row_at(np.array([position]))
         return float(np.interp(row, np.arange(len(placed.time)), placed.time)[0])
@@ -163,11 +180,11 @@ class TimelineResult:
 
         Returns
         -------
-        CURVE_COLUMNS to values of one length. percent: of the reference, from its first frame to
-        its last. reference_seconds, seconds: of that position in the reference and in the clip, so
-        that timing can be told from the size of a movement. confidence: that the seconds are right
-        to within 5 % of the reference. value: in the unit beside it; angles of joints are 180
-        degrees if straight.
+        dict: values of equal length for each of CURVE_COLUMNS. percent: of the reference, from its
+        first frame to its last. reference_seconds, seconds: of that position in the reference and
+        in the clip, so that differences in timing and in the size of a movement can be separated.
+        confidence: that the seconds are right to within 5 % of the reference. value: in the unit
+        beside it; a straight joint has 180 degrees.
         """
         clock, columns = self.clock, {name: [] for name in CURVE_COLUMNS}
         own = rounded(clock.time[0] + GRID * (clock.time[-1] - clock.time[0]), 6)
@@ -197,8 +214,9 @@ class TimelineResult:
         return table_text(CURVE_COLUMNS, (["" if v is None else v for v in row] for row in rows))
 
     def bands(self) -> tuple[FloatArray, FloatArray, IntArray]:
-        """Mean and standard deviation (G, J) in degrees of the joint angles over the clips at GRID,
-        NaN where fewer than two clips show the angle, and how many clips (G, J) show it."""
+        """Return the mean and standard deviation (G, J) in degrees of the joint angles over the
+        clips at GRID, and the number of clips (G, J) that show the angle; NaN for fewer than
+        two."""
         angles = np.stack([clip.angles for clip in self.clips])
         count = (~np.isnan(angles)).sum(axis=0)
         enough = count >= 2
@@ -207,7 +225,7 @@ class TimelineResult:
         return (np.where(enough, mean, np.nan), np.where(enough, np.sqrt(squares), np.nan), count)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything except the positions of single frames, which are in the table
+        """Return everything as JSON, except the positions of single frames, which are in the table
         (docs/how-to/many-clips.md)."""
         (mean, spread, count), shares = self.bands(), self.foreshortened()
         reference = self.clock.video
@@ -255,18 +273,19 @@ class TimelineResult:
         }
 
     def csv_text(self) -> str:
-        """A row for each frame of each clip (COLUMNS): its position on the timeline, the matching
-        frame of the reference, and the confidence; cells without a counterpart are empty."""
+        """Return CSV with a row (COLUMNS) for each frame of each clip: its position on the
+        timeline, the matching frame of the reference, and the confidence; cells without a
+        counterpart are empty."""
         clock, rows = self.clock, []
         passed = (clock.time - clock.time[0]) / max(clock.time[-1] - clock.time[0], 1e-9)
         for clip in self.clips:
-            known = ~np.isnan(clip.position)
-            place = np.where(known, clip.position, 0.0)
+            placed = ~np.isnan(clip.position)
+            place = np.where(placed, clip.position, 0.0)
             seconds = np.interp(place, passed, clock.time)
             frame = clock.frame[
                 np.rint(np.interp(place, passed, np.arange(len(passed)))).astype(int)
             ]
-            columns = (clip.frame, clip.time, known, place, frame, seconds, clip.confidence)
+            columns = (clip.frame, clip.time, placed, place, frame, seconds, clip.confidence)
             for number, time, shown, *cells in zip(*(c.tolist() for c in columns), strict=True):
                 texts = (f"{cells[0]:.6f}", cells[1], f"{cells[2]:.6f}") if shown else ("", "", "")
                 rows.append((clip.video.id, number, f"{time:.6f}", *texts, f"{cells[3]:.4f}"))

@@ -64,6 +64,8 @@ def load_plugin(
 
     Parameters
     ----------
+    *packages
+        The plugin folders.
     setting
         The value of the user.
     what
@@ -72,8 +74,6 @@ def load_plugin(
         Added to the list of names in an error.
     declared
         As for plugin_names.
-    *packages
-        The plugin folders.
 
     Raises
     ------

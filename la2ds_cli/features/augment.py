@@ -1,10 +1,9 @@
 """The augmented copy S' of a skeleton sequence S, with its frame correspondences (paper sec. 3.2).
 
-Augmentation acts on joints in pixels; heatmaps are rendered afterwards. Of a clip with joints in
-metres, limbs turn about random axes, bodies and cameras vary in 3D, and a distant camera sees the
-copy again: its joints in the image are those of the augmented body, on the path of the original
-clip's root. All random numbers come from the generator that is passed in, so a training sample is a
-function of its seed alone.
+Augmentation acts on joints in pixels; heatmaps are rendered afterwards. In a clip with joints in
+metres, limbs turn about random axes, bodies and cameras vary in 3D, and the augmented body is
+projected again, as by a distant camera, along the path of the original clip's root. All random
+numbers come from the generator that is passed in, so a training sample depends on its seed alone.
 """
 
 from __future__ import annotations
@@ -19,16 +18,19 @@ from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps, turned
 from la2ds_cli.features.resample import at_positions
 
-MIN_FRAMES = 8  # an augmented copy is never shorter than this, or than a clip that is shorter
+MIN_FRAMES = 8  # a copy is never shorter than this, unless its clip is
 _WARP_KNOT = 8  # frames between the knots of the smooth speed curve
 
 
 @dataclass(frozen=True)
 class AugmentedCopy:
-    """S' of N frames. xy (N, K, 2) pixels, NaN = not seen; score (N, K); source (N,) float64:
-    the position in S of each frame, strictly increasing, fractional only if `warp` is on; flipped:
-    whether it is mirrored; frame_features (N, D): features of its video frames, None if the network
-    reads joints; world (N, K, 3): joints in metres, None if the network reads none."""
+    """S' of N frames.
+
+    xy: (N, K, 2) pixels, NaN = not seen. score: (N, K). source: (N,) float64, the position in S of
+    each frame, strictly increasing, fractional only with `warp`. flipped: whether it is mirrored.
+    frame_features: (N, D) of its video frames, None if the network reads joints. world: (N, K, 3)
+    joints in metres, None if the network reads none.
+    """
 
     xy: FloatArray
     score: FloatArray
@@ -47,12 +49,13 @@ def augment(
     rng: np.random.Generator,
     world: FloatArray | None = None,
 ) -> AugmentedCopy:
-    """Draw one augmented copy of S. xy (M, K, 2) pixels, score (M, K).
+    """Draw one augmented copy of S.
 
     Parameters
     ----------
-    cell: pixels per heatmap cell, the unit of the position noise, as (2,) if its width and height
-        differ.
+    xy, score: (M, K, 2) pixels and (M, K).
+    cell: pixels per heatmap cell, the unit of the position noise; (2,) if width and height differ.
+    config: kinds and strengths of augmentation.
     world: (M, K, 3) metres, facing the camera; then the body is also turned about the vertical, and
         the camera tilted, by angles that are constant over the clip. A joint without a position in
         metres is not seen in the copy.
@@ -96,9 +99,9 @@ def augment(
 def _about_root(
     xy: FloatArray, world: FloatArray, source: FloatArray, skeleton: Skeleton
 ) -> tuple[FloatArray, FloatArray, float]:
-    """Return at the positions `source` (N,): joints (N, K, 3) in metres relative to the root, the
-    path (N, 1, 2) of the root in pixels; and pixels per metre, by the torso, whose length in the
-    image depends little on the view."""
+    """Return, at the positions `source` (N,), joints (N, K, 3) in metres relative to the root and
+    the path (N, 1, 2) of the root in pixels; and pixels per metre, measured by the torso, whose
+    length in the image depends little on the view."""
     filled_xy, filled = fill_gaps(xy), fill_gaps(world)
     in_pixels, in_metres = (
         at_positions(of, source)[:, list(skeleton.root)].mean(axis=1, keepdims=True)
@@ -109,7 +112,7 @@ def _about_root(
 
 
 def sample_frames(length: int, config: AugmentConfig, rng: np.random.Generator) -> FloatArray:
-    """Return temporal augmentation: positions in S of the frames of S', strictly increasing.
+    """Draw the positions in S (of `length` frames) of the frames of S', strictly increasing.
 
     First the copy is trimmed: a share drawn from U(0, trim) is cut off, divided at random between
     both ends. Then, with `warp`, a smooth random speed is applied; then a share drawn from U(0,
@@ -120,7 +123,7 @@ def sample_frames(length: int, config: AugmentConfig, rng: np.random.Generator) 
     trimmed = max(round(length * (1 - rng.uniform(0, config.trim))), least)
     start = int(rng.integers(length - trimmed + 1))
     position = np.arange(start, start + trimmed, dtype=np.float64)
-    # At probability 1 nothing is drawn, so that the random sequence does not change.
+    # At probability 1 nothing is drawn: the random sequence of older runs must not change.
     if config.temporal_probability < 1 and rng.random() >= config.temporal_probability:
         return position
     if config.warp > 0 and trimmed > 2:
@@ -146,7 +149,8 @@ def noise(
 
     Parameters
     ----------
-    std: a number or, for each entry of the last axis, its own.
+    shape: (T, ...).
+    std: a number, or one for each entry of the last axis.
     smooth: frames i and j have the correlation 1 - |i - j| / 2T, the covariance of CASA that the
         paper tried (sec. 3.2) and found no better; a draw thus drifts over the entire clip.
     """
@@ -167,13 +171,15 @@ def rotate_limb(
     *,
     smooth: bool = False,
 ) -> FloatArray:
-    """Return orientation augmentation: one limb turns about one of its joints by N(0, std) radians.
+    """Turn one random limb about one of its joints (orientation augmentation).
+
+    The limb is the same for the entire clip.
 
     Parameters
     ----------
-    joints: (T, K, 2), or (T, K, 3), where it turns about one random axis. The same kinematic chain
-        is used for the entire clip. The angle is drawn independently for every frame; with
-        `smooth`, it drifts (see `noise`).
+    joints: (T, K, 2), or (T, K, 3), where the limb turns about a random axis.
+    std: standard deviation of the angle, radians.
+    smooth: the angle drifts (see `noise`) instead of being independent in every frame.
     """
     names = sorted(skeleton.chains)
     chain = skeleton.chains[names[rng.integers(len(names))]]
@@ -188,8 +194,8 @@ def rotate_limb(
 def _turn(
     joints: FloatArray, centre: FloatArray, angle: FloatArray, rng: np.random.Generator
 ) -> FloatArray:
-    """Rotate joints (T, n, 2) about centre (T, 1, 2) by angle (T,) radians, or (T, n, 3) about a
-    line through it along a random axis, by Rodrigues' formula."""
+    """Return joints (T, n, 2) rotated about centre (T, 1, 2) by angle (T,) radians, or (T, n, 3)
+    about a random axis through the centre, by Rodrigues' formula."""
     arm = joints - centre
     if joints.shape[-1] == 2:
         cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
@@ -205,14 +211,15 @@ def _turn(
 def change_limbs(
     joints: FloatArray, skeleton: Skeleton, strength: float, rng: np.random.Generator
 ) -> FloatArray:
-    """Return another body, constant over the clip (not in the paper): each chain is scaled and
-    turned about its pivot by a few per cent and degrees.
+    """Return the joints of another body, constant over the clip (not in the paper).
+
+    Each chain is scaled and turned about its pivot. In frames in which the pivot is not seen, the
+    limb is not seen either (docs/results/accuracy.md).
 
     Parameters
     ----------
-    joints: (T, K, 2) or (T, K, 3). strength 1: standard deviations of 10 % in length and 0.1 rad.
-        In frames in which the pivot is not seen, the limb is not, either (why:
-        docs/results/accuracy.md).
+    joints: (T, K, 2) or (T, K, 3).
+    strength: 1 = standard deviations of 10 % in length and 0.1 rad.
     """
     changed = joints.copy()
     for name in sorted(skeleton.chains):
@@ -228,10 +235,15 @@ def change_limbs(
 def change_geometry(
     joints: FloatArray, skeleton: Skeleton, strength: float, rng: np.random.Generator
 ) -> FloatArray:
-    """Return another body (`change_limbs`) seen by another camera, constant over the clip (not in
-    the paper). joints (T, K, 2): the entire figure is sheared, stretched and tilted; strength 1:
-    standard deviations of 10 % stretch, 0.1 shear, 0.05 rad tilt. (T, K, 3): it is stretched along
-    each axis, also in depth, which a camera shows least."""
+    """Return the joints of another body (`change_limbs`) seen by another camera, constant over the
+    clip (not in the paper).
+
+    Parameters
+    ----------
+    joints: (T, K, 2): the figure is sheared, stretched and tilted. (T, K, 3): it is stretched along
+        each axis, also in depth, which a camera shows least.
+    strength: 1 = standard deviations of 10 % stretch, 0.1 shear and 0.05 rad tilt.
+    """
     changed = change_limbs(joints, skeleton, strength, rng)
     if joints.shape[-1] == 3:
         return changed * np.exp(rng.normal(0, 0.1 * strength, 3))
@@ -248,10 +260,14 @@ def change_geometry(
 def flip(
     xy: FloatArray, score: FloatArray, skeleton: Skeleton, *, swap: bool = True
 ) -> tuple[FloatArray, FloatArray]:
-    """Flip horizontally by negating x.
+    """Return the joints with x negated, and the scores.
 
-    With `swap`, left and right joints are exchanged, so that the left arm of the mirrored person is
-    called left again (CASA does not do this). xy (T, K, 2), or (T, K, 3) in 3D.
+    Parameters
+    ----------
+    xy: (T, K, 2), or (T, K, 3) in 3D.
+    score: (T, K).
+    swap: exchange left and right joints, so that the left arm of the mirrored person is called left
+        again (CASA does not do this).
     """
     sign = np.array([-1.0, 1.0, 1.0])[: xy.shape[-1]]
     if not swap:
@@ -263,7 +279,8 @@ def flip(
 def drop_limb(
     xy: FloatArray, score: FloatArray, skeleton: Skeleton, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """Hide one chain (all but its pivot) for a random span of the clip; not in the paper."""
+    """Return xy (T, K, 2) and score (T, K) with one chain hidden (all but its pivot) for a random
+    span of the clip; not in the paper."""
     names = sorted(skeleton.chains)
     chain = skeleton.chains[names[rng.integers(len(names))]]
     span = int(rng.integers(1, len(xy) + 1))
@@ -276,8 +293,8 @@ def drop_limb(
 
 
 def tilted(joints: FloatArray, pitch: float, roll: float) -> FloatArray:
-    """joints (T, K, 3) relative to the root, as seen by a camera that is pitched about x and rolled
-    about z, in radians."""
+    """Return joints (T, K, 3) relative to the root, as seen by a camera that is pitched about x and
+    rolled about z, in radians."""
     cos, sin = np.cos(pitch), np.sin(pitch)
     about_x = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
     cos, sin = np.cos(roll), np.sin(roll)

@@ -18,8 +18,10 @@ STAND_INS = {"head": ("nose",)}  # used in this order if a skeleton lacks the jo
 
 
 def _sources(skeleton: str, target: str) -> list[int | None]:
-    """For each joint of the target, its index in a skeleton, None = it has none. The nose stands in
-    for a missing head, unless the target has a nose itself."""
+    """Return, for each joint of the target, its index in a skeleton, None = missing.
+
+    The nose replaces a missing head, unless the target has a nose itself.
+    """
     names, wanted = get_skeleton(skeleton).joints, get_skeleton(target).joints
     sources = []
     for joint in wanted:
@@ -30,19 +32,19 @@ def _sources(skeleton: str, target: str) -> list[int | None]:
 
 
 def joint_sources(skeleton: str) -> list[int | None]:
-    """For each joint of penn13, its index in a skeleton, None = it has none.
+    """Return, for each joint of penn13, its index in a skeleton, None = missing.
 
-    The nose stands in for a missing head.
+    The nose replaces a missing head.
 
     Raises
     ------
-    UserError: exit 5 for a skeleton that has fewer than 6 of the joints, such as a hand.
+    UserError: exit 5 for a skeleton with fewer than 6 of the joints, such as a hand.
     """
     sources = _sources(skeleton, BODY)
-    known = sum(source is not None for source in sources)
-    if known < FEWEST_JOINTS:
+    present = sum(source is not None for source in sources)
+    if present < FEWEST_JOINTS:
         raise Mismatch(
-            f"the base model reads bodies, and the skeleton {skeleton} has {known} of its "
+            f"the base model reads bodies, and the skeleton {skeleton} has {present} of its "
             f"{len(sources)} joints",
             hint="--features pose needs no model; la2ds train trains one for this skeleton",
         )
@@ -55,8 +57,7 @@ def is_body(skeleton: str) -> bool:
 
 
 def body_joints(pose: PoseSequence) -> PoseSequence:
-    """Return the sequence with the joints of penn13; those that its skeleton lacks are NaN, with
-    score 0.
+    """Return the sequence with the joints of penn13; missing joints are NaN, with score 0.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def holds(skeleton: str, target: str) -> bool:
 
 
 def as_skeleton(pose: PoseSequence, target: str) -> PoseSequence:
-    """Return the sequence with the joints of `target`, all of which its skeleton must have
+    """Return the sequence with the joints of `target`; its skeleton must have all of them
     (`holds`)."""
     if pose.skeleton == target:
         return pose
@@ -81,14 +82,14 @@ def as_skeleton(pose: PoseSequence, target: str) -> PoseSequence:
 
 
 def shared_skeleton(names: Collection[str]) -> str | None:
-    """Return the largest skeleton whose joints are in all the named ones, None = there is none."""
-    known = [name for name in SKELETONS if all(holds(other, name) for other in names)]
-    return max(known, key=lambda name: len(get_skeleton(name).joints), default=None)
+    """Return the largest skeleton whose joints all the named skeletons have, None = none."""
+    shared = [name for name in SKELETONS if all(holds(other, name) for other in names)]
+    return max(shared, key=lambda name: len(get_skeleton(name).joints), default=None)
 
 
 def _taken(pose: PoseSequence, sources: list[int | None], target: str) -> PoseSequence:
-    """Return the joints `sources` of a sequence as those of the target; NaN with score 0 for
-    None."""
+    """Return a sequence with the joints of the target, taken from the indices `sources`; None gives
+    NaN with score 0."""
     unknown = np.array([source is None for source in sources])
     index = np.array([source or 0 for source in sources])
 

@@ -1,10 +1,10 @@
-"""How a body stands and holds itself, beside the angles of its joints: lean of the trunk, width of
-the stance, heights of hips, hands and head.
+"""The posture of a body besides its joint angles: lean of the trunk, width of the stance, heights
+of hips, hands and head.
 
 Lengths are in torso lengths, the median distance over the clip from the middle of the hips to the
 middle of the shoulders, so that people of any size at any distance can be compared. They are
-measured in the image, where the camera has to be level and only what is parallel to the picture
-shows its true size; those of a `spatial` pose are measured in 3D.
+measured in the image, where the camera has to be level and only lengths parallel to the picture
+have their true size; those of a `spatial` pose are measured in 3D.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def body_quantities(pose: PoseSequence) -> dict[str, FloatArray]:
 
     Returns
     -------
-    Name to (T,) float64 in the unit of UNITS, in its order; NaN where a joint is missing. Empty for
-    a skeleton that is no body, such as a hand.
+    dict: name to (T,) float64 in the unit and order of UNITS; NaN where a joint is missing. Empty
+        for a skeleton that is no body, such as a hand.
     """
     if not is_body(pose.skeleton):
         return {}
@@ -47,8 +47,8 @@ def body_quantities(pose: PoseSequence) -> dict[str, FloatArray]:
     hips = (place["left_hip"] + place["right_hip"]) / 2
     trunk = (place["left_shoulder"] + place["right_shoulder"]) / 2 - hips
     length = np.linalg.norm(trunk, axis=1)
-    known = length[length > 0]
-    torso = float(np.median(known)) if len(known) else np.nan
+    lengths = length[length > 0]
+    torso = float(np.median(lengths)) if len(lengths) else np.nan
     lean = np.degrees(np.arctan2(_along_ground(trunk), -trunk[:, 1]))  # y points down
     seen = pose.spatial | (length >= _SHORT * torso)
     ankles = place["left_ankle"], place["right_ankle"]
@@ -64,5 +64,5 @@ def body_quantities(pose: PoseSequence) -> dict[str, FloatArray]:
 
 
 def _along_ground(vector: FloatArray) -> FloatArray:
-    """Return (T,) the length of vectors (T, 2) or (T, 3) without their height."""
+    """Return (T,) lengths of vectors (T, 2) or (T, 3) without their height."""
     return np.linalg.norm(np.delete(vector, 1, axis=1), axis=1)

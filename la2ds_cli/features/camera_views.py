@@ -1,10 +1,10 @@
 """A clip as it would look from another camera, or done by the mirrored person.
 
 Four views of a clip are compared with another clip. *filmed*: as it is. *mirrored*: the mirror
-image of the person, since a left-hander may do the movement; x is mirrored, left and right joints
-are exchanged. *other*: the same person seen from the other side; x is mirrored, left and right
-joints stay what they are. *turned*: the joints in metres turned about the vertical until the body
-heads as in the other clip, and seen from there; only for clips with joints in metres.
+image of the person, who may be left-handed; x is mirrored, and left and right joints are exchanged.
+*other*: the same person seen from the other side; x is mirrored, and left and right joints keep
+their names. *turned*: the joints in metres turned about the vertical until the body faces as in the
+other clip; only for clips with joints in metres.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ from la2ds_cli.features.tempo import paced_movement
 
 
 def seen(pose: PoseSequence, view: View, towards: PoseSequence | None = None) -> PoseSequence:
-    """Return a clip in a view; the clip itself as filmed.
+    """Return a clip in a view; the same object for `filmed`.
 
     Parameters
     ----------
+    pose: joints of the clip.
+    view: the view.
     towards: the clip that it is turned to, for the view `turned`.
 
     Raises
@@ -52,14 +54,14 @@ def seen(pose: PoseSequence, view: View, towards: PoseSequence | None = None) ->
 
 
 def shown(pose: PoseSequence, view: View) -> PoseSequence:
-    """Return the joints of a clip as its picture is shown in a view: flipped or not, since a
-    picture cannot be turned."""
+    """Return the joints of a clip as its picture is displayed in a view: flipped or as filmed,
+    since a picture cannot be turned."""
     return seen(pose, view) if view in FLIPPED else pose
 
 
 def possible_views(pose: PoseSequence, towards: PoseSequence) -> tuple[View, ...]:
     """Return the views of a clip that can be compared with `towards`, `filmed` first."""
-    if pose.spatial:  # joints in 3D face the camera whatever side was filmed
+    if pose.spatial:  # joints in 3D face the camera, whichever side was filmed
         return ("filmed", "mirrored")
     both = known_in_3d(pose) and known_in_3d(towards)
     return VIEWS if both and _heads(pose) and _heads(towards) else VIEWS[:3]
@@ -72,8 +74,8 @@ def movement_in_view(
 
     Parameters
     ----------
-    filmed: (T, 8K) that of the clip as filmed.
-    towards: see `seen`.
+    filmed: (T, 8K) movement of the clip as filmed.
+    pose, view, towards: see `seen`.
     """
     if view == "filmed":
         return filmed
@@ -91,8 +93,8 @@ def movements(
 
 
 def _flipped_movement(value: FloatArray, skeleton: Skeleton, *, exchanged: bool) -> FloatArray:
-    """Return the movement (T, 8K) of a flipped clip from that of the clip, with left and right
-    joints exchanged or not."""
+    """Return the movement (T, 8K) of a flipped clip, from the movement of the clip; with
+    `exchanged`, left and right joints are exchanged."""
     blocks = value.reshape(len(value), 4, len(skeleton.joints), 2)
     if exchanged:
         blocks = blocks[:, :, list(skeleton.flip)]
@@ -100,15 +102,14 @@ def _flipped_movement(value: FloatArray, skeleton: Skeleton, *, exchanged: bool)
 
 
 def _heads(pose: PoseSequence) -> bool:
-    """Return whether the joints in metres tell where the body heads: if it turns, so does its
-    heading."""
+    """Return whether the joints in metres determine a heading, which turns with the body."""
     skeleton, world = get_skeleton(pose.skeleton), known_world(pose)
     return heading(turned(world, 1.0), skeleton) != heading(world, skeleton)
 
 
 def _turned_to(pose: PoseSequence, towards: PoseSequence) -> PoseSequence:
-    """Return the joints in metres, turned and projected along parallel lines onto the picture,
-    about the place of the body there, in the size that it has there."""
+    """Return the joints in metres, turned and projected along parallel lines onto the picture, at
+    the position and in the size that the body has there."""
     skeleton, world = get_skeleton(pose.skeleton), known_world(pose)
     angle = heading(known_world(towards), get_skeleton(towards.skeleton)) - heading(world, skeleton)
     joints = fill_gaps(pose.xy, pose.time)

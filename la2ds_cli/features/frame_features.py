@@ -1,4 +1,4 @@
-"""Features of the video frames of clips (`model.input=rgb`), computed once, stored in the project.
+"""Features of the video frames of clips (`model.input=rgb`), computed once and stored.
 
 Each clip has one file, features/<id>.safetensors. It holds the features of the frames nearest to
 the times that the model samples (`train.fps`), and of their mirror images, computed by the frozen
@@ -40,8 +40,11 @@ _CACHED_CLIPS = 256  # clips whose features stay in memory
 
 
 class FrameFeatures(NamedTuple):
-    """Features of R frames of a clip. frame: (R,) int64 frames of the file; time: (R,) float64
-    seconds; value, mirrored: (R, D) float32, of the frames and of their mirror images."""
+    """Features of R frames of a clip.
+
+    frame: (R,) int64 frames of the file. time: (R,) float64 seconds. value, mirrored: (R, D)
+    float32, of the frames and of their mirror images.
+    """
 
     frame: IntArray
     time: FloatArray
@@ -50,8 +53,8 @@ class FrameFeatures(NamedTuple):
 
 
 def sampled_rows(pose: PoseSequence, fps: float) -> IntArray:
-    """Return rows (R,), without repeats, of the frames nearest to the times that the model
-    samples."""
+    """Return rows (R,), without repeats, of the frames nearest to the times that a model samples
+    at `fps`."""
     nearest = resample_pose(pose, pose.axis.grid(fps)).frame
     return np.flatnonzero(np.isin(pose.frame, nearest))
 
@@ -59,11 +62,14 @@ def sampled_rows(pose: PoseSequence, fps: float) -> IntArray:
 class FrameFeatureReader:
     """Features of the video frames of a project's clips at a run's rate.
 
-    Features that are missing or stale are computed first. weights: identity of
-    `model.rgb_weights`. Calling the reader with the id of a clip and seconds (G,) gives (G, 1024).
-    It raises a UserError that names the clip if its video is missing (exit 3), if the clip was
-    imported without a video (exit 4) or if the video differs from the one behind its poses (exit
-    5), V014 (exit 3) if the video changes while it is read, and whatever load_network raises.
+    Calling the reader with the id of a clip and seconds (G,) returns (G, 1024). Features that are
+    missing or stale are computed first. weights: identity of `model.rgb_weights`.
+
+    Raises
+    ------
+    UserError: names the clip. Exit 3 if its video is missing, or changes while it is read (V014); 4
+        if it was imported without a video; 5 if the video is not the one used for its poses; and as
+        load_network.
     """
 
     def __init__(
@@ -86,13 +92,13 @@ class FrameFeatureReader:
         return self.with_mirrored(clip, at)[0]
 
     def with_mirrored(self, clip: str, at: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return features (G, 1024) of the frames, and those of their mirror images."""
+        """Return the features (G, 1024) of a clip at seconds (G,), and of its mirror image."""
         stored = self.read(clip)
         value, mirrored = stored.value, stored.mirrored
         return interpolate(value, stored.time, at), interpolate(mirrored, stored.time, at)
 
     def key(self, clip: str) -> str:
-        """Return identity of the features of a clip, without computing them."""
+        """Return the identity of a clip's features, without computing them."""
         return self._recipe(clip, self._project.read_pose(clip)[0]).key
 
     def check(self, clips: Sequence[str]) -> None:
@@ -100,7 +106,7 @@ class FrameFeatureReader:
 
         Raises
         ------
-        UserError: of the first clip that fails.
+        UserError: for the first clip that fails.
         """
         missing = self._missing(clips)
         for clip in missing:
@@ -122,8 +128,8 @@ class FrameFeatureReader:
         return artifact.staleness(path, self._recipe(clip, pose)) is not None
 
     def _recipe(self, clip: str, pose: PoseSequence) -> Recipe:
-        """Of a clip's features: the file and how it is read, the times of its poses, the rate and
-        the identity of the weights. The detected joints do not matter."""
+        """Return the recipe of a clip's features: the file and how it is read, the times of its
+        poses, the rate and the identity of the weights. The detected joints do not matter."""
         video = self._project.clip(clip)
         moments = hashlib.sha256(pose.frame.tobytes() + pose.time.tobytes()).hexdigest()
         config = {"fps": self._fps, "options": video.options}
@@ -144,12 +150,12 @@ class FrameFeatureReader:
         return features
 
     def _file(self, clip: str) -> VideoFile:
-        """Return the file of a clip, if it is still the one behind its poses."""
+        """Return the video file of a clip, if it is still the one used for its poses."""
         video = self._project.clip(clip)
         path = self._project.source(video)
         file = video_file(self._project, video)
         if not path.exists():
-            problem, code = f"the video of {clip} is gone: {path}", ExitCode.UNREADABLE
+            problem, code = f"the video of {clip} is missing: {path}", ExitCode.UNREADABLE
             hint = "put it back, or use a method that reads joints (--input joints)"
         elif file is None and not has_changed(self._project, video):
             problem = f"{clip} has no video frames: its joints come from {path.name}"
@@ -171,13 +177,14 @@ def frame_feature_reader(
     device: DeviceName = "auto",
     progress: Progress = SILENT,
 ) -> FrameFeatureReader | None:
-    """Return the reader of frame features for a network of these settings; None if it reads no
-    frames.
+    """Return the reader of frame features for a network, None if it reads no frames.
 
     Parameters
     ----------
-    weights: identity of the ResNet weights that a run was trained with, empty = those of the
-        settings.
+    config: settings of the network.
+    weights: identity of the ResNet weights used in training; empty = those of the settings.
+    device: where the ResNet computes.
+    progress: shows missing features being computed.
     """
     if config.model.input != "rgb":
         return None
@@ -193,10 +200,8 @@ _BATCH = 8  # frames, and as many mirror images
 
 
 def identity_of(weights: str) -> str:
-    """Return identity of `model.rgb_weights`: name and hash of a zoo entry, else the digest of the
-    file.
-
-    The file of a zoo entry is not needed.
+    """Return the identity of `model.rgb_weights`: name and hash of a zoo entry (whose file is not
+    needed), else the digest of the file.
 
     Raises
     ------
@@ -207,12 +212,12 @@ def identity_of(weights: str) -> str:
         return weights_identity(weights)
     if not weights.lower().endswith(_FILES):
         raise UserError(
-            f"model.rgb_weights names no weights: '{weights}'",
+            f"unknown model.rgb_weights '{weights}'",
             hint=f"{', '.join(names)}, or a file of torchvision's ResNet-50 ({', '.join(_FILES)})",
         )
     if not Path(weights).is_file():
         raise Unavailable(
-            f"there is no file {weights}, which model.rgb_weights names",
+            f"the file of model.rgb_weights does not exist: {weights}",
             hint="put it back, or give its new path with --set model.rgb_weights=FILE",
         )
     return artifact.file_digest(Path(weights))
@@ -221,16 +226,21 @@ def identity_of(weights: str) -> str:
 def load_network(weights: str, identity: str) -> Conv4c:
     """Return the network of `model.rgb_weights`, downloaded if it is missing; never a random one.
 
+    Parameters
+    ----------
+    weights: name or file.
+    identity: of the weights with which a run was trained.
+
     Raises
     ------
-    UserError: exit 6 as fetch_weights does, and if the file does not exist or is not a ResNet-50;
-        exit 5 if the file does not match `identity`, with which a run was trained.
+    UserError: exit 5 for another identity; 6 as fetch_weights does, and if the file does not exist
+        or is not a ResNet-50.
     """
     from la2ds_models.resnet import load_resnet
 
     if identity_of(weights) != identity:
         raise Mismatch(
-            f"the weights {weights} are not those that the run was trained with",
+            f"the run was trained with other weights than {weights}",
             hint="put that file back, or train again with --overwrite",
         )
     path = Path(weights) if weights.lower().endswith(_FILES) else fetch_weights(weights)
@@ -250,11 +260,14 @@ def compute(
 
     Parameters
     ----------
+    network: computes the features; moved to the device.
+    file: the video.
     frame: (R,) increasing frame numbers, as in PoseSequence.frame.
+    device: where to compute.
 
     Raises
     ------
-    UserError: exit 5 if the file lacks one of them.
+    UserError: exit 5 if the file lacks one of the frames.
     """
     import torch
 
@@ -287,6 +300,6 @@ def _batches(file: VideoFile, frame: IntArray) -> Iterator[list[Frame]]:
             if count == len(wanted):
                 return
     raise Mismatch(
-        f"{file.path} has {count} of {len(wanted)} frames that its poses name",
-        hint="restore the file that the poses come from, or extract or import them again",
+        f"{file.path} has only {count} of the {len(wanted)} frames of its poses",
+        hint="restore the original file, or extract or import the poses again",
     )

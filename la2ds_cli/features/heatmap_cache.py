@@ -1,11 +1,10 @@
-"""Step `cache-heatmaps`: the heatmaps of every clip, compressed, and readable in part; and their
-export as .npz files.
+"""Step `cache-heatmaps`: store the compressed heatmaps of every clip, and export them as .npz.
 
-They serve people who inspect maps and programs of others. Training and embedding render theirs: at
-the rate of the model and in the crop of each window they are other maps, and to render them is
-faster than to read them (docs/decisions/0001-render-heatmaps-in-the-loop.md). Each clip has one
-file of 8-bit maps in zstd frames of 64 video frames each, so that reading a part of a long clip
-decompresses only the frames around it.
+They are for people who inspect maps, and for other programs. Training and embedding render their
+own maps, which differ in rate and crop, and rendering is faster than reading
+(docs/decisions/0001-render-heatmaps-in-the-loop.md). Each clip has one file of 8-bit maps in zstd
+frames of 64 video frames each, so that reading a part of a long clip decompresses only the frames
+around it.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ _LEVELS = 255  # 8 bits: at most 0.002 from the rendered value
 
 
 def heatmap_recipe(config: HeatmapConfig, pose_key: str) -> Recipe:
-    """Return the recipe of a clip's cached heatmaps; pose_key is that of its poses' recipe."""
+    """Return the recipe of a clip's cached heatmaps; pose_key is the key of its poses' recipe."""
     return Recipe(STEP, VERSION, asdict(config), {"poses": pose_key})
 
 
@@ -59,9 +58,17 @@ def cache_heatmaps(
 ) -> list[ItemResult]:
     """Render and store the heatmaps of all frames of every clip that has poses.
 
-    A clip whose file comes from the same poses and settings is `cached`; one without poses is
-    `skipped`; one whose poses are damaged is `failed`. Messages give the size. Raises UserError if
-    the project has no clips (exit 4) or the disk is full or read-only (exit 7).
+    The status of a clip is `cached` if its file comes from the same poses and settings, `skipped`
+    without poses, `failed` if its poses are damaged. Messages give the size.
+
+    Parameters
+    ----------
+    config: of the heatmaps.
+    overwrite: render current heatmaps again.
+
+    Raises
+    ------
+    UserError: exit 4 if the project has no clips, 7 if the disk is full or read-only.
     """
     videos = project.videos()
     if not videos:
@@ -107,11 +114,11 @@ def _stored(
 def compress_heatmaps(
     pose: PoseSequence, config: HeatmapConfig
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Return the arrays and JSON facts of one clip's file.
+    """Return the arrays and the JSON facts of a clip's file.
 
-    data: (bytes,) uint8, the zstd frames one after another. offset: (chunks + 1,) int64, where
-    each begins. facts: `frames`, `chunk`, `channels` C, `size` H = W, `skeleton`, and `box` xyxy
-    in pixels (null if no joint is ever seen).
+    data: (bytes,) uint8, the zstd frames one after another. offset: (chunks + 1,) int64, the start
+    of each. facts: `frames`, `chunk`, `channels` C, `size` H = W, `skeleton`, and `box` xyxy in
+    pixels (null if no joint is ever seen).
     """
     import zstandard
 
@@ -147,10 +154,17 @@ def compress_heatmaps(
 def read_heatmaps(
     project: StoredProject, video: str, start: int = 0, stop: int | None = None
 ) -> FloatArray:
-    """Return maps (T, C, H, W) float32 in [0, 1] of frames start..stop (exclusive, as in a slice).
+    """Return cached maps (T, C, H, W) float32 in [0, 1].
 
-    Only the chunks that hold those frames are decompressed. Raises UserError if the heatmaps are
-    not cached (exit 4) or damaged (exit 3).
+    Parameters
+    ----------
+    project: of the clip.
+    video: id of the clip.
+    start, stop: frames, as in a slice; only chunks that contain them are decompressed.
+
+    Raises
+    ------
+    UserError: exit 4 if the heatmaps are not cached, 3 if they are damaged.
     """
     import zstandard
 
@@ -172,14 +186,16 @@ def expand_heatmaps(
     start: int = 0,
     stop: int | None = None,
 ) -> FloatArray:
-    """Return maps (T, C, H, W) float32 in [0, 1] of what compress_heatmaps made of a clip."""
+    """Return maps (T, C, H, W) float32 in [0, 1] of frames start..stop, as in a slice, from the
+    arrays and facts of compress_heatmaps."""
     return np.divide(_levels(arrays, facts, start, stop), _LEVELS, dtype=np.float32)
 
 
 def _levels(
     arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], start: int, stop: int | None
 ) -> np.ndarray:
-    """Return the 8-bit maps (T, C, H, W) of frames start..stop of what compress_heatmaps made."""
+    """Return the 8-bit maps (T, C, H, W) of frames start..stop, from the arrays and facts of
+    compress_heatmaps."""
     import zstandard
 
     first, last, _ = slice(start, stop).indices(facts["frames"])
@@ -205,12 +221,21 @@ def export_heatmaps(
     overwrite: bool = False,
     progress: Progress = SILENT,
 ) -> list[ItemResult]:
-    """Write the heatmaps of the named clips, or of all, to OUT/<id>.npz; one result each.
+    """Write the heatmaps of clips to OUT/<id>.npz, and return a result for each clip.
 
     A file holds `maps` (T, C, H, W) uint8, 255 = 1; `channel` (C,) names of joints and, joined by a
-    hyphen, limbs; `frame` and `time` (T,) as of the poses; and `box` (4,) x1 y1 x2 y2 in pixels,
-    the crop. They are read from the cache where it is current, and otherwise rendered. out: default
-    results/export/heatmaps of the project. Raises UserError as export_clips.
+    hyphen, limbs; `frame` and `time` (T,) of the poses; and `box` (4,) x1 y1 x2 y2 in pixels, the
+    crop. Maps are read from the cache if it is current, and otherwise rendered.
+
+    Parameters
+    ----------
+    names: of the clips; empty = all.
+    out: folder; None = results/export/heatmaps of the project.
+    overwrite: replace existing files.
+
+    Raises
+    ------
+    UserError: as export_clips.
     """
     config = project.config().heatmap
 
@@ -237,7 +262,7 @@ def export_heatmaps(
 def _current(
     project: StoredProject, video: str, pose: PoseSequence, config: HeatmapConfig
 ) -> tuple[np.ndarray, Mapping[str, Any]]:
-    """Return the 8-bit maps and the facts of a clip, from its file if that is current and sound."""
+    """Return the 8-bit maps and the facts of a clip, from its file if it is current and valid."""
     import zstandard
 
     path = project.heatmap_path(video)
@@ -252,10 +277,10 @@ def _current(
 
 
 def _channel_names(skeleton: str, config: HeatmapConfig) -> list[str]:
-    """Return the names of the maps of a frame, in their order."""
-    known = get_skeleton(skeleton)
-    joints = list(known.joints) if "joints" in config.channels else []
-    limbs = [f"{known.joints[a]}-{known.joints[b]}" for a, b in known.limbs]
+    """Return the names of the maps of a frame, in order."""
+    names, pairs = get_skeleton(skeleton).joints, get_skeleton(skeleton).limbs
+    joints = list(names) if "joints" in config.channels else []
+    limbs = [f"{names[a]}-{names[b]}" for a, b in pairs]
     return joints + (limbs if "limbs" in config.channels else [])
 
 

@@ -16,10 +16,10 @@ _CUTOFF = 18.0
 
 @njit(inline="always")
 def _exp_minus(z):
-    """exp(-z) for z in [0, 32], relative error 2e-6 in float32.
+    """Return exp(-z) for z in [0, 32], with a relative error of 2e-6 in float32.
 
-    math.exp keeps LLVM from using vector instructions. This function does not: it evaluates the
-    Taylor series of exp(-z / 32) about 1/4 and squares the result five times.
+    math.exp keeps LLVM from using vector instructions. Here the Taylor series of exp(-z / 32) about
+    1/4 is evaluated, and the result is squared five times.
     """
     x = np.float32(0.25) - z * np.float32(1 / 32)
     y = np.float32(1 / 720)
@@ -35,9 +35,14 @@ def _exp_minus(z):
 
 @njit(cache=True, nogil=True)
 def fill_joints(xy, score, sigma, unit, maps):
-    """Write eq. 1 of xy (T, K, 2), score (T, K) into maps[:, :K] (T, C, size, size).
+    """Write the maps of joints (eq. 1) into maps[:, :K].
 
-    xy in cells; unit (2,) float32: width and height of a cell in the unit of sigma.
+    Parameters
+    ----------
+    xy, score: (T, K, 2) in cells, and (T, K).
+    sigma: standard deviation of the Gaussian.
+    unit: (2,) float32, width and height of a cell in the unit of sigma.
+    maps: (T, C, size, size) float32.
     """
     size = maps.shape[2]
     wide, high = unit[0], unit[1]
@@ -71,9 +76,15 @@ def fill_joints(xy, score, sigma, unit, maps):
 
 @njit(cache=True, nogil=True)
 def fill_limbs(xy, score, limbs, sigma, squared, unit, maps):
-    """Write eq. 2 of limbs (L, 2) into the last L maps of each frame.
+    """Write the maps of limbs (eq. 2) into the last L maps of each frame.
 
-    unit (2,) float32: width and height of a cell in the unit of sigma and of the distances.
+    Parameters
+    ----------
+    xy, score: see fill_joints.
+    limbs: (L, 2) joint indices.
+    sigma: see fill_joints.
+    squared: use the squared distance to the segment.
+    unit, maps: see fill_joints.
     """
     first = maps.shape[1] - limbs.shape[0]
     # Eq. 2 with the plain distance decays as exp(-d), far slower than a Gaussian.
@@ -95,8 +106,8 @@ def fill_limbs(xy, score, limbs, sigma, squared, unit, maps):
 
 @njit(inline="always")
 def _fill_segment(plane, segment, weight, scale, reach, squared, unit):
-    """Fill one limb, a segment from (ax, ay) along (dx, dy) in the unit of `reach`, in the rows and
-    columns that it reaches."""
+    """Fill the rows and columns that a limb reaches: a segment from (ax, ay) along (dx, dy) in the
+    unit of `reach`."""
     ax, ay, dx, dy = segment
     size = plane.shape[0]
     wide, high = unit[0], unit[1]

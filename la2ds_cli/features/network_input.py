@@ -1,6 +1,6 @@
-"""The input of the alignment network: features of the joints, or of the video frames, of a clip.
+"""The input of the alignment network: features of a clip's joints or video frames.
 
-Training and inference both build their inputs here, so that they cannot differ.
+Training and inference both build their inputs here, so they cannot differ.
 """
 
 from __future__ import annotations
@@ -27,9 +27,12 @@ FRAME_FEATURE_WIDTH = 1024
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """One clip of T frames. maps: (T, C, S, S) float32 in [0, 1], or None. joints: (T, J) float32,
-    or None: features of the joints of each frame or, with `model.input=rgb`, of its image. drawn:
-    (T, 3K + 2) float32, what the maps are drawn from; frames that agree in it have equal maps."""
+    """The input for a clip of T frames.
+
+    maps: (T, C, S, S) float32 in [0, 1], or None. joints: (T, J) float32, or None: features of the
+    joints of each frame or, with `model.input=rgb`, of its image. drawn: (T, 3K + 2) float32, the
+    values from which the maps are drawn; frames with equal values have equal maps.
+    """
 
     maps: FloatArray | None
     joints: FloatArray | None
@@ -41,13 +44,8 @@ class NetworkInput:
 
 
 def joint_blocks(kind: JointKind, *, spatial: bool = False) -> tuple[int, ...]:
-    """Layout of `joint_features` in a frame: consecutive blocks, each with this many features of
-    every joint in turn.
-
-    Parameters
-    ----------
-    spatial: in 3D.
-    """
+    """Return the layout of `joint_features` in a frame (`spatial`: in 3D): consecutive blocks, each
+    with this many features of every joint in turn."""
     coordinates = (1, 3) if spatial else (2, 2)
     position, score, movement = coordinates, (1,), coordinates
     if kind == "movement":
@@ -56,14 +54,14 @@ def joint_blocks(kind: JointKind, *, spatial: bool = False) -> tuple[int, ...]:
 
 
 def map_channels(skeleton: Skeleton, heatmap: HeatmapConfig, model: ModelConfig) -> int:
-    """Heatmap channels C that the network reads, 0 if it reads none."""
+    """Return the number C of heatmap channels that the network reads, 0 if it reads none."""
     if model.input not in ("both", "heatmap"):
         return 0
     return channel_count(skeleton, heatmap.channels)
 
 
 def joint_width(skeleton: Skeleton, model: ModelConfig) -> int:
-    """Return features J of a frame that the network reads besides heatmaps, 0 if it reads none."""
+    """Return the number J of features of a frame that the network reads besides heatmaps, or 0."""
     if model.input == "heatmap":
         return 0
     if model.input == "rgb":
@@ -80,15 +78,17 @@ def joint_features(
     kind: JointKind,
     world: FloatArray | None = None,
 ) -> FloatArray:
-    """Return (T, J) float32: coordinates in the image, coordinates relative to the body's root,
-    scores.
+    """Return the features (T, J) float32 of joints.
 
-    kind `position`: in the image scaled so that the crop is [-1, 1], and relative to the root in
-    torso lengths. `movement`: `both_movements`. `both`: position, then movement. Gaps are
-    interpolated in time; a score of 0 marks them.
+    Gaps are interpolated in time; a score of 0 marks them.
 
     Parameters
     ----------
+    xy_cells, score: (T, K, 2) in heatmap cells, and (T, K).
+    size: cells on each side of the grid.
+    kind: `position`: coordinates in the image, scaled so that the crop is [-1, 1], then relative to
+        the root in torso lengths, then scores. `movement`: scores, then `both_movements`. `both`:
+        position, then movement.
     world: (T, K, 3) joints in metres, which are then used relative to the root. In the image, only
         the height is used, in torso lengths from the root's median height, which depends little on
         the camera's side.
@@ -111,11 +111,11 @@ def joint_features(
 
 
 def impute(xy: FloatArray, score: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return joints without gaps, as if all had been seen: xy (T, K, 2) and score (T, K), float64.
+    """Return xy (T, K, 2) and score (T, K), float64, without gaps, as if all joints had been seen.
 
     Both are interpolated in time by `fill_gaps`, so that a heatmap shows a filled joint as strongly
     as before and after the gap. A joint that is never seen gets the mean position and score of the
-    others in each frame. A position with score 0 is not changed, but gets a score.
+    others in each frame. A position with score 0 keeps its place, but gets a score.
     """
     unknown = ~_seen(xy, score)
     scores = np.where(unknown, np.nan, score)[:, :, None]
@@ -123,7 +123,7 @@ def impute(xy: FloatArray, score: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _seen(xy: FloatArray, score: FloatArray) -> np.ndarray:
-    """Return (T, K) bool: joints of xy (T, K, 2) with a position and a score above 0."""
+    """Return (T, K) bool: whether a joint of xy (T, K, 2) has a position and a score above 0."""
     return np.isfinite(xy).all(axis=-1) & (score > 0)
 
 
@@ -136,15 +136,19 @@ def network_input(
     frame_features: FloatArray | None = None,
     world: FloatArray | None = None,
 ) -> NetworkInput:
-    """Crop the clip to its box (paper sec. 3.1) and render what `model.input` asks for.
+    """Crop the clip to its box (paper sec. 3.1) and compute the input that `model.input` names.
 
-    xy (T, K, 2) pixels, NaN = not seen; score (T, K) in [0, 1]. frame_features (T, 1024): features
-    of the video frames, the only input of `rgb`. world (T, K, 3): joints in metres, facing the
-    camera (facing_joints), for `joints3d`; a joint that is NaN there counts as not seen.
+    `model.missing` is for joints that are not seen. `imputed`: `impute` fills them first. `zero`:
+    all their features are 0, and their heatmap channels and those of their limbs are empty.
+    `mixed`: interpolated in time with score 0 in the joint features, empty in the heatmaps.
 
-    `model.missing` says what happens to joints that are not seen. `imputed`: `impute` fills them
-    first. `zero`: all their features are 0, and their heatmap channels and those of their limbs are
-    empty. `mixed`: interpolated in time with score 0 in the joint features, empty in the heatmaps.
+    Parameters
+    ----------
+    xy, score: (T, K, 2) pixels, NaN = not seen, and (T, K) in [0, 1].
+    heatmap, model: settings.
+    frame_features: (T, 1024) of the video frames, the only input of `rgb`.
+    world: (T, K, 3) joints in metres, facing the camera (facing_joints), for `joints3d`; a joint
+        that is NaN there counts as not seen.
 
     Raises
     ------
@@ -152,12 +156,12 @@ def network_input(
     """
     if model.input == "rgb":
         if frame_features is None:
-            raise ValueError("model.input is rgb, and the features of video frames are missing")
+            raise ValueError("model.input is rgb, but the features of video frames are missing")
         return NetworkInput(None, frame_features.astype(np.float32, copy=False))
     spatial = model.input == "joints3d"
     if spatial:
         if world is None:
-            raise ValueError("model.input is joints3d, and the joints in metres are missing")
+            raise ValueError("model.input is joints3d, but the joints in metres are missing")
         score = np.where(np.isfinite(world).all(axis=-1), score, 0)
     if model.missing == "imputed":
         xy, score = impute(xy, score)
@@ -176,6 +180,6 @@ def network_input(
             # The features of the other joints do not change: the root, the torso and the unit of
             # movement still come from the filled joints.
             counts, seen = joint_blocks(model.joints, spatial=spatial), _seen(xy, score)
-            known = np.concatenate([np.repeat(seen, n, axis=1) for n in counts], axis=1)
-            joints = np.where(known, joints, np.float32(0))
+            valid = np.concatenate([np.repeat(seen, n, axis=1) for n in counts], axis=1)
+            joints = np.where(valid, joints, np.float32(0))
     return NetworkInput(maps, joints, drawn)

@@ -1,5 +1,5 @@
-"""Features computed from joints alone: the raw-pose baselines, the fallback without a model, and
-angles, as the camera sees them or in 3D, with their differences between two aligned clips."""
+"""Features of the joints alone: the raw-pose baselines, the fallback without a model, and joint
+angles in the image or in 3D, with their differences between two aligned clips."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from la2ds_cli.features.resample import at_positions
 RANGE = (1, 99)  # percentiles, so that single wrong joints do not count
 EXTENDED = 90  # percentile over the clip of the length of a limb segment
 LEAST_MOVEMENT = 0.1  # torso lengths, root of the summed squares of all joints
-# Angle -> the joint before it, the joint itself, the joint after it; {side} is left or right.
 _FORESHORTENED = 0.5  # of the usual length in the image; an angle is then off by 30 degrees or more
+# Angle -> the joint before it, the joint itself, the joint after it; {side} is left or right.
 _BODY = {
     "{side}_elbow": ("{side}_shoulder", "{side}_elbow", "{side}_wrist"),
     "{side}_shoulder": ("{side}_elbow", "{side}_shoulder", "{side}_hip"),
@@ -27,14 +27,15 @@ _BODY = {
 
 
 def fill_gaps(xy: FloatArray, time: FloatArray | None = None) -> FloatArray:
-    """Fill NaN joints of xy (T, K, C) by linear interpolation in time, holding the ends.
+    """Fill NaN joints by linear interpolation in time, holding the ends.
 
-    C: 2 for positions; scores are passed as (T, K, 1).
+    A joint that is never seen gets the mean of the other joints, after filling, in each frame (0 if
+    none is seen).
 
     Parameters
     ----------
-    time: (T,) seconds, increasing; None = the frames are evenly spaced. A joint that is never seen
-        gets the mean of the other joints, after filling, in each frame (0 if none is seen).
+    xy: (T, K, C) positions, or scores as (T, K, 1).
+    time: (T,) seconds, increasing; None = the frames are evenly spaced.
     """
     filled = np.array(xy, dtype=np.float64)
     clock = np.arange(len(xy)) if time is None else time
@@ -52,11 +53,15 @@ def fill_gaps(xy: FloatArray, time: FloatArray | None = None) -> FloatArray:
 
 
 def centre_and_scale(xy: FloatArray, skeleton: Skeleton) -> tuple[FloatArray, float]:
-    """Root-centred joints (T, K, 2) in torso lengths, and the torso length in the units of xy.
+    """Return root-centred joints in torso lengths, and the torso length in the units of xy.
 
-    xy (T, K, 2), or (T, K, 3), without gaps. The root (mean of the skeleton's root joints) is
-    subtracted per frame. The scale is one number per clip, the median torso length, so that
-    crouching does not change it; 1 if no torso has any length.
+    The root (mean of the skeleton's root joints) is subtracted per frame. The scale is one number
+    per clip, the median torso length, so that crouching does not change it; 1 if no torso has any
+    length.
+
+    Parameters
+    ----------
+    xy: (T, K, 2), or (T, K, 3), without gaps.
     """
     centred = xy - xy[:, list(skeleton.root)].mean(axis=1, keepdims=True)
     ends = np.array(skeleton.torso)
@@ -67,28 +72,30 @@ def centre_and_scale(xy: FloatArray, skeleton: Skeleton) -> tuple[FloatArray, fl
 
 
 def body_frame(pose: PoseSequence) -> tuple[FloatArray, float]:
-    """`centre_and_scale` of a sequence whose gaps are filled; the torso length is in pixels."""
+    """Return `centre_and_scale` of a sequence with its gaps filled; the torso length is in
+    pixels."""
     return centre_and_scale(fill_gaps(pose.xy, pose.time), get_skeleton(pose.skeleton))
 
 
 def value_range(value: FloatArray) -> FloatArray:
-    """Return (D,) range of each column of value (T, D) between the percentiles RANGE."""
+    """Return the range (D,) of each column of value (T, D) between the percentiles RANGE."""
     low, high = np.percentile(value, RANGE, axis=0)
     return high - low
 
 
 def amplitude(span: FloatArray) -> float:
-    """Root mean square of sine waves with the ranges `span` (D,), all columns together."""
+    """Return the root mean square of sine waves with the ranges `span` (D,), all columns
+    together."""
     return float(np.sqrt((span**2).sum() / 8))
 
 
 def movement_of(joints: FloatArray) -> FloatArray:
-    """Return (T, 2K) deviation of joints (T, K, 2) from the middle of each coordinate's range over
-    the clip, in units of the movement of all joints together.
+    """Return the deviation (T, 2K) of joints (T, K, 2), in torso lengths, from the middle of each
+    coordinate's range over the clip, in units of the movement of all joints together.
 
     Subtracting the middle removes body shape, clothes and most of the camera's effect; the unit
     removes how far a performer moves. Unlike means, ranges do not depend on how long a pose is
-    held. joints are in torso lengths; movement below LEAST_MOVEMENT is not amplified.
+    held. Movement below LEAST_MOVEMENT is not amplified.
     """
     flat = joints.reshape(len(joints), -1)
     low, high = np.percentile(flat, RANGE, axis=0)
@@ -98,9 +105,8 @@ def movement_of(joints: FloatArray) -> FloatArray:
 def joints_for_features(
     pose: PoseSequence, smooth: Callable[[FloatArray], FloatArray] = np.asarray
 ) -> tuple[FloatArray, FloatArray, float]:
-    """Return the basis of joint features: joints (T, K, 2) in the image, joints (T, K, 2) relative
-    to the root in torso lengths, and the torso length in pixels. Gaps are filled; then `smooth` is
-    applied.
+    """Return joints (T, K, 2) in the image, joints (T, K, 2) relative to the root in torso lengths,
+    and the torso length in pixels; gaps are filled, then `smooth` is applied.
 
     For a `spatial` pose: only the height of the joints in the image, (T, K, 1), which looks alike
     from every side, and joints (T, K, 3) relative to the root, facing the camera.
@@ -120,54 +126,61 @@ def raw_pose(pose: PoseSequence) -> FloatArray:
 
 
 def raw_pose_velocity(pose: PoseSequence, weight: float = 1.5, reach: int = 2) -> FloatArray:
-    """Return (T, 4K) float64, (T, 6K) for a `spatial` pose: raw_pose and `weight` times its central
-    difference over +-reach frames."""
+    """Return raw_pose and `weight` times its central difference over +-reach frames, (T, 4K)
+    float64, or (T, 6K) for a `spatial` pose."""
     return with_velocity(raw_pose(pose), weight, reach)
 
 
 def movement(pose: PoseSequence, weight: float = 1.0, reach: int = 2) -> FloatArray:
     """Return (T, 8K) float64: `movement_of` the joints in the image and relative to the root, and
-    `weight` times its central difference over +-reach frames. The best features without a model.
+    `weight` times its central difference over +-reach frames.
 
-    The joints in the image show the body rising or sinking, which is most of a squat or a pull-up;
-    the joints relative to the root do not depend on a moving camera.
+    These are the best features without a model. The joints in the image show the body rising or
+    sinking, which is most of a squat or a pull-up; the joints relative to the root do not depend on
+    a moving camera.
     """
     return with_velocity(movement_without_velocity(pose), weight, reach)
 
 
 def movement_without_velocity(pose: PoseSequence) -> FloatArray:
-    """Return (T, 4K) float64: `both_movements` of a sequence whose gaps are filled."""
+    """Return (T, 4K) float64: `both_movements` of a sequence with its gaps filled."""
     return both_movements(*joints_for_features(pose))
 
 
 def both_movements(joints: FloatArray, about_root: FloatArray, torso: float) -> FloatArray:
-    """Return (T, 4K) `movement_of` joints (T, K, 2) in the image, and of the same joints relative
-    to the root (`centre_and_scale`); also for (T, K, 1) and (T, K, 3)."""
+    """Return `movement_of` joints in the image, and of the same joints relative to the root.
+
+    Parameters
+    ----------
+    joints: (T, K, 2) in the image; also (T, K, 1).
+    about_root: (T, K, 2) relative to the root, in torso lengths; also (T, K, 3).
+    torso: torso length in the unit of `joints`.
+    """
     return np.concatenate([movement_of(joints / torso), movement_of(about_root)], axis=1)
 
 
 def with_velocity(position: FloatArray, weight: float, reach: int) -> FloatArray:
-    """Return (T, 2D): position (T, D), and `weight` times its difference from `reach` frames before
-    to `reach` frames after; the ends are padded with their own values."""
+    """Return (T, 2D): position (T, D), and `weight` times its difference between `reach` frames
+    before and after; the ends are padded with their own values."""
     padded = np.pad(position, ((reach, reach), (0, 0)), mode="edge")
     velocity = padded[2 * reach :] - padded[: len(position)]
     return np.concatenate([position, weight * velocity], axis=1)
 
 
 def time_only(pose: PoseSequence) -> FloatArray:
-    """Return (T, 1) float64: normalised time in [0, 1], the baseline that every method must
-    beat."""
+    """Return normalised time (T, 1) float64 in [0, 1], the baseline that every method must beat."""
     span = pose.time[-1] - pose.time[0]
     return ((pose.time - pose.time[0]) / (span if span > 0 else 1.0))[:, None]
 
 
 def limb_extension(pose: PoseSequence) -> list[FloatArray]:
-    """Return how far limbs are extended: for each kind of limb (arms, legs, fingers of one name) an
-    array (T, n) of the distance between a limb's ends as a share of its length, about 1 if the limb
-    is straight and in the image plane. It hardly depends on where the camera stands.
+    """Return how far limbs are extended, (T, n) for each kind of limb (arms, legs, fingers of one
+    name).
 
-    The length is the sum of the segments at their longest (percentile EXTENDED), since projection
-    only shortens them. Gaps are filled; a limb without any length gives 0.
+    It is the distance between a limb's ends as a share of its length, about 1 if the limb is
+    straight and in the image plane, and hardly depends on where the camera stands. The length is
+    the sum of the segments at their longest (percentile EXTENDED), since projection only shortens
+    them. Gaps are filled; a limb without any length gives 0.
     """
     joints = fill_gaps(pose.xy, pose.time)
     kinds: dict[str, list[FloatArray]] = {}
@@ -191,9 +204,9 @@ def flipped(pose: PoseSequence, joints: IntArray) -> PoseSequence:
 
     Parameters
     ----------
-    joints: (K,) which joint each becomes: in their order if left and right keep their names. x is
-        mirrored about the frame's vertical centre line, or about 0 if the size is unknown; in 3D
-        about 0.
+    pose: the sequence. x is mirrored about the frame's vertical centre line, or about 0 if the size
+        is unknown; in 3D about 0.
+    joints: (K,) the joint that each becomes; 0..K-1 if left and right keep their names.
     """
     width = float(pose.size[0] - 1) if pose.size[0] else 0.0
     xy = pose.xy[:, joints].copy()
@@ -222,8 +235,8 @@ _ACROSS = (
 
 
 def turned(joints: FloatArray, angle: FloatArray | float) -> FloatArray:
-    """joints (T, K, 3) turned by angle, radians, a number or (T,), about the vertical (y): from x
-    towards z for a positive angle."""
+    """Return joints (T, K, 3) turned about the vertical (y) by an angle in radians, a number or
+    (T,), positive from x towards z."""
     cos, sin = (np.asarray(part(angle)).reshape(-1, 1) for part in (np.cos, np.sin))
     x, y, z = np.moveaxis(joints, -1, 0)
     return np.stack([cos * x - sin * z, y, sin * x + cos * z], axis=-1)
@@ -232,9 +245,13 @@ def turned(joints: FloatArray, angle: FloatArray | float) -> FloatArray:
 def heading(world: FloatArray, skeleton: Skeleton) -> float:
     """Return the angle in radians by which the body is `turned` away from the camera.
 
-    world (T, K, 3), NaN = not known. The angle is the direction from the right to the left of the
-    body in the horizontal plane, averaged over the clip, so that turns within the clip are kept; 0
-    if none of the joints that define it is known.
+    It is the direction from the right to the left of the body in the horizontal plane, averaged
+    over the clip, so that turns within the clip are kept; 0 if none of the joints that define it is
+    known.
+
+    Parameters
+    ----------
+    world: (T, K, 3) metres, NaN = unknown.
     """
     for pairs in _ACROSS:
         across = [
@@ -249,7 +266,8 @@ def heading(world: FloatArray, skeleton: Skeleton) -> float:
 
 
 def facing(world: FloatArray, skeleton: Skeleton) -> FloatArray:
-    """world (T, K, 3) turned about the vertical so that the body faces the camera on average."""
+    """Return world (T, K, 3) turned about the vertical so that on average the body faces the
+    camera."""
     return turned(world, -heading(world, skeleton))
 
 
@@ -259,18 +277,18 @@ def known_in_3d(pose: PoseSequence) -> bool:
 
 
 def in_3d(poses: Sequence[PoseSequence]) -> list[PoseSequence]:
-    """Return the clips marked as `spatial`, so that features use 3D, if all of them have 3D joints;
+    """Return the clips marked as `spatial` (features then use 3D) if all of them have 3D joints,
     otherwise unchanged."""
     spatial = all(known_in_3d(pose) for pose in poses)
     return [replace(pose, spatial=True) for pose in poses] if spatial else list(poses)
 
 
 def need_3d(poses: Iterable[tuple[str, PoseSequence]]) -> None:
-    """Raises UserError (exit 5) if a clip, given with its name, has no joints in metres."""
+    """Raise UserError (exit 5) for the first of (name, clip) without joints in metres."""
     for name, pose in poses:
         if not known_in_3d(pose):
             raise Mismatch(
-                f"{name} has no joints in 3D, which model.input=joints3d reads",
+                f"{name} has no joints in 3D, which model.input=joints3d needs",
                 hint="extract or import the clips with a source of 3D joints "
                 "(docs/how-to/poses.md), or train with --input joints",
             )
@@ -282,19 +300,14 @@ def facing_joints(pose: PoseSequence) -> FloatArray:
 
 
 def known_world(pose: PoseSequence) -> FloatArray:
-    """Return joints (T, K, 3) in metres.
-
-    Raises
-    ------
-    ValueError: for a clip that has none.
-    """
+    """Return joints (T, K, 3) in metres; raises ValueError for a clip that has none."""
     if pose.world is None:
         raise ValueError("the clip has no joints in metres")
     return pose.world
 
 
 def angle_triples(skeleton: Skeleton) -> dict[str, tuple[int, int, int]]:
-    """Return angle -> indices of the joint before, at and after it.
+    """Return, for each angle, the indices of the joint before, at and after it.
 
     For bodies: elbow, shoulder, hip and knee on both sides. For other skeletons (hands): every
     joint in which exactly two limbs meet, under the joint's name.
@@ -318,8 +331,8 @@ def joint_angles(pose: PoseSequence) -> tuple[tuple[str, ...], FloatArray]:
     """Return names (J,) and angles (T, J) float64 in degrees, 0 = folded to 180 = stretched.
 
     Angles are measured in the image plane, where a limb that points at the camera makes them look
-    smaller or larger than they are. Those of a `spatial` pose are measured in 3D. NaN where a joint
-    is missing or two of the joints coincide.
+    smaller or larger; those of a `spatial` pose are measured in 3D. NaN where a joint is missing or
+    two of the joints coincide.
     """
     triples = angle_triples(get_skeleton(pose.skeleton))
     joints = compared_joints(pose)
@@ -336,38 +349,37 @@ def joint_angles(pose: PoseSequence) -> tuple[tuple[str, ...], FloatArray]:
 
 
 def foreshortened(pose: PoseSequence) -> BoolArray:
-    """Return the angles (T, J) of `joint_angles` that the image cannot show, because a limb of them
-    points at the camera: it is shorter than half of its usual length there.
+    """Return which angles (T, J) of `joint_angles` the image cannot show, because a limb points at
+    the camera: it is shorter than half of its usual length there.
 
-    The usual length is the median over the clip, of that side on which it is larger, since one may
-    point at the camera all along. No angle in 3D is foreshortened.
+    The usual length is the median over the clip on the side where it is larger, since the other
+    limb may point at the camera all along. No angle in 3D is foreshortened.
     """
     skeleton = get_skeleton(pose.skeleton)
     triples = angle_triples(skeleton)
-    found = np.zeros((len(pose), len(triples)), bool)
+    hidden = np.zeros((len(pose), len(triples)), bool)
     if pose.spatial:
-        return found
+        return hidden
     joints, mirror = compared_joints(pose), skeleton.flip
     for j, (before, at, after) in enumerate(triples.values()):
         for end in (before, after):
             length = np.linalg.norm(joints[:, end] - joints[:, at], axis=1)
             other = np.linalg.norm(joints[:, mirror[end]] - joints[:, mirror[at]], axis=1)
-            known = [side[~np.isnan(side)] for side in (length, other)]
-            usual = max((float(np.median(side)) for side in known if len(side)), default=0.0)
-            found[:, j] |= length < _FORESHORTENED * usual
-    return found
+            lengths = [side[~np.isnan(side)] for side in (length, other)]
+            usual = max((float(np.median(side)) for side in lengths if len(side)), default=0.0)
+            hidden[:, j] |= length < _FORESHORTENED * usual
+    return hidden
 
 
 def compared_joints(pose: PoseSequence) -> FloatArray:
-    """Return joints (T, K, 2) in the image, or (T, K, 3) in metres for a `spatial` pose,
-    float64."""
+    """Return joints (T, K, 2) float64 in the image, or (T, K, 3) in metres for a `spatial` pose."""
     joints = pose.world if pose.spatial and pose.world is not None else pose.xy
     return np.asarray(joints, np.float64)
 
 
 def in_plane(first: FloatArray, second: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return two limbs (T, 2) unchanged, or (T, 3) mapped to the plane (T, 2) that they span, with
-    the first along x and the angle between them preserved."""
+    """Return two limbs (T, 2) unchanged, or two limbs (T, 3) in the plane (T, 2) that they span,
+    with the first along x."""
     if first.shape[1] == 2:
         return first, second
     length = np.linalg.norm(first, axis=1)
@@ -384,7 +396,8 @@ def angle_difference(
 
     Parameters
     ----------
-    b: in the view that is compared, so that left is compared with left.
+    a: joints of A.
+    b: joints of B in the view that is compared, so that left is compared with left.
     position: (N,) position of each frame of A among B's frames; angles of B are interpolated. NaN
         if there is no counterpart or a joint is missing.
     """

@@ -21,9 +21,9 @@ def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
 
 
 def interpolate(value: FloatArray, time: FloatArray, at: FloatArray) -> FloatArray:
-    """Linear interpolation of value (T, ...) at seconds `at` (G,), clamped at the ends.
+    """Interpolate linearly value (T, ...), sampled at `time` (T,), at seconds `at` (G,).
 
-    A point is NaN only if a neighbour with weight > 0 is NaN.
+    The ends are held. A point is NaN only if a neighbour with a weight above zero is NaN.
     """
     if len(time) < 2:
         return np.repeat(value, len(at), axis=0)
@@ -33,14 +33,14 @@ def interpolate(value: FloatArray, time: FloatArray, at: FloatArray) -> FloatArr
     weight = weight.reshape(-1, *([1] * (value.ndim - 1)))
     low, high = value[left], value[right]
     mixed = low * (1 - weight) + high * weight
-    # 0 * NaN is NaN: a neighbour of weight zero must not spread its gap.
+    # 0 * NaN is NaN, so a neighbour of weight zero is left out.
     return np.where(weight == 0, low, np.where(weight == 1, high, mixed)).astype(value.dtype)
 
 
 def at_positions(value: FloatArray, position: FloatArray) -> FloatArray:
-    """Linear interpolation of value (M, ...) at fractional positions (N,).
+    """Interpolate linearly value (M, ...) at fractional positions (N,).
 
-    The result is NaN where a neighbour with a weight above zero is NaN.
+    A point is NaN only if a neighbour with a weight above zero is NaN.
     """
     low = np.floor(position).astype(np.int64)
     weight = position - low
@@ -53,10 +53,12 @@ def at_positions(value: FloatArray, position: FloatArray) -> FloatArray:
 
 
 def smoothed(value: FloatArray, deviation: float) -> FloatArray:
-    """value (T, ...) smoothed along the first axis by a Gaussian with a standard deviation of
-    `deviation` frames > 0, the ends padded with their own values, float64. For few frames: the
-    result of scipy.ndimage.gaussian_filter1d, whose import takes longer than smoothing hundreds of
-    clips."""
+    """Return value (T, ...) float64 smoothed along the first axis by a Gaussian with a standard
+    deviation of `deviation` frames > 0; the ends are padded with their own values.
+
+    The result is that of scipy.ndimage.gaussian_filter1d, whose import takes longer than smoothing
+    hundreds of clips.
+    """
     reach = int(4 * deviation + 0.5)
     weight = np.exp(-0.5 * (np.arange(reach + 1) / deviation) ** 2)
     weight /= weight[0] + 2 * weight[1:].sum()
@@ -71,8 +73,17 @@ def smoothed(value: FloatArray, deviation: float) -> FloatArray:
 
 
 def smoothed_in_time(value: FloatArray, axis: TimeAxis, seconds: float, least: float) -> FloatArray:
-    """Return value (T, ...) `smoothed` by a Gaussian with a standard deviation of so many seconds,
-    at least `least` frames; what is not evenly sampled is interpolated at even steps for it."""
+    """Return value (T, ...) `smoothed` by a Gaussian of a duration.
+
+    Values that are not evenly sampled are interpolated at even steps first.
+
+    Parameters
+    ----------
+    value: (T, ...).
+    axis: times of the T samples.
+    seconds: standard deviation of the Gaussian.
+    least: its least standard deviation, frames.
+    """
     if axis.is_even:
         return smoothed(value, max(seconds / axis.usual_step, least))
     grid = axis.fine_grid()
@@ -88,8 +99,7 @@ def evenly_sampled(pose: PoseSequence) -> PoseSequence:
 
 def at_rate(pose: PoseSequence, fps: float) -> PoseSequence:
     """Return the sequence at regular times, `fps` frames per second (`TimeAxis.grid`); unchanged if
-    it runs at that rate already. A clip whose rate varies may have as many frames as the regular
-    one, at other times."""
+    it has these times already."""
     grid = pose.axis.grid(fps)
     return pose if np.array_equal(grid, pose.time) else resample_pose(pose, grid)
 

@@ -1,7 +1,7 @@
 """The tempo of a clip: how fast it moves, relative to its own movement.
 
-Slow motion shows in many frames what real speed shows in few. A network that samples both at the
-same rate sees two different movements; sampled by their tempo, they look alike.
+Slow motion has many frames where real speed has few. A network that samples both at the same rate
+sees two different movements; sampled by their tempo, they look alike.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from la2ds_cli.features.pose_features import (
 from la2ds_cli.features.resample import at_rate, interpolate, smoothed
 
 SMOOTHING = 1.5  # frames, standard deviation: jitter of estimated joints is not movement
-FAST = 95  # percentile of the speeds that is the clip's tempo; rests say nothing about it
+FAST = 95  # percentile of the speeds that is the clip's tempo, so that rests do not count
 LEAST_FRAMES = 24  # a clip is not thinned below this number of frames
 LOWEST_RATE = 2.0  # frames per second
 # Frames per second at which speeds are measured, at most: jitter grows with the rate, and at 240
@@ -34,15 +34,15 @@ SPEED_RATE = 60.0
 
 
 def speed(pose: PoseSequence) -> FloatArray:
-    """Return (T,) how fast the clip moves, in units of its own movement per second; 0 for one
-    frame."""
+    """Return the speed (T,) of a clip, in units of its own movement per second; 0 for one frame."""
     return travel(pose) / np.gradient(pose.time) if len(pose) > 1 else np.zeros(len(pose))
 
 
 def travel(pose: PoseSequence) -> FloatArray:
-    """Return (T,) how far the clip moves per frame, in units of its own movement
-    (`both_movements`), whose jitter is smoothed over SMOOTHING frames, at most at SPEED_RATE; 0 for
-    a clip of one frame."""
+    """Return (T,) how far a clip moves per frame, in units of its own movement (`both_movements`).
+
+    Jitter is smoothed over SMOOTHING frames, at a rate of at most SPEED_RATE. 0 for one frame.
+    """
     if len(pose) < 2:
         return np.zeros(len(pose))
     fast = 1 / pose.axis.usual_step > SPEED_RATE
@@ -59,16 +59,18 @@ REST = 0.1  # of the tempo; slower is a rest
 
 
 def resting(pose: PoseSequence) -> BoolArray:
-    """Return (T,) bool: whether a joint is seen and the clip moves slower than the share REST of
-    its tempo."""
+    """Return (T,) bool: whether a joint is seen and moves slower than the share REST of the clip's
+    tempo."""
     fast = speed(pose)
     return np.asarray(pose.somebody & (fast < REST * np.percentile(fast, FAST)))
 
 
 def sampling_rate(pose: PoseSequence, train: TrainConfig) -> float:
-    """Return frames per second at which a network sees the clip: `train.fps`, or with
-    `train.tempo`, fewer for a clip that moves by less than that share of its movement from one such
-    frame to the next."""
+    """Return the frames per second at which a network samples the clip.
+
+    It is `train.fps` or, with `train.tempo`, less for a clip that moves by less than that share of
+    its movement from one such frame to the next.
+    """
     if not train.tempo or len(pose) < 2:
         return train.fps
     duration = float(pose.time[-1] - pose.time[0])
@@ -86,13 +88,12 @@ HIGHEST_RATE = 30.0  # frames per second; higher rates show no additional moveme
 
 
 def paced_movement(pose: PoseSequence) -> FloatArray:
-    """Return (T, 8K) float64: `both_movements` and their velocity, independent of the tempo: the
-    velocity is in units of the clip's own velocities, whereas `pose_features.movement` has it per
-    frame.
+    """Return (T, 8K) float64: `both_movements` and their velocity, independent of the tempo.
 
-    Joints are smoothed over a frame. The farther the body travels across the image beyond TRAVEL,
-    the less its movement in the image counts, since it is then mostly that of the camera. Gaps are
-    interpolated.
+    The velocity is in units of the clip's own velocities; in `pose_features.movement` it is per
+    frame. Joints are smoothed over a frame, and gaps are interpolated. The farther the body travels
+    across the image beyond TRAVEL, the less its movement in the image counts, since it is then
+    mostly the camera's.
     """
     rate = 1 / pose.axis.usual_step
     sampled = at_rate(pose, min(rate, HIGHEST_RATE))

@@ -1,7 +1,7 @@
-"""Phases of a project to label files of other tools, and back.
+"""Convert phases of a project to label files of other tools, and back.
 
 Files refer to videos, in seconds as a player shows them; clips refer to frames of a part of a
-video. `labels/import_plan.py` decides which labels of several files a project takes.
+video. `labels/import_plan.py` decides which labels of several files are imported.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from la2ds_cli.labels.files import (
 
 
 def file_edges(pose: PoseSequence, video: Video) -> FloatArray:
-    """(T + 1,) seconds of the video file at which the frames of a clip begin, and the last one
-    ends."""
+    """Return the seconds (T + 1,) of the video file at which the frames of a clip begin, and the
+    last frame ends."""
     slowmo = ClipOptions.from_text(video.options).slowmo
     return pose.axis.bounds * slowmo
 
 
 def frame_edges(pose: PoseSequence) -> np.ndarray:
-    """(T + 1,) frames of the video file at which the rows of a clip begin, and the last one
-    ends."""
+    """Return the frames (T + 1,) of the video file at which the rows of a clip begin, and the last
+    row ends."""
     return np.append(pose.frame, pose.frame[-1] + 1)
 
 
@@ -61,13 +61,16 @@ def export_labels(
 
     Parameters
     ----------
+    format_name: of the files.
     names: of the clips; none = all.
-    carried: whether to write propagated phases, too.
+    out: folder; None = results/export of the project.
+    carried: write propagated phases, too.
+    overwrite: replace existing files.
 
     Returns
     -------
-    One result for each clip. E002 means that it has no poses, which say when its frames are shown;
-    E004 (skipped) that it has no phases; E005 (failed) that the format cannot hold them.
+    list: a result for each clip. E002: it has no poses, which have the times of its frames. E004
+        (skipped): it has no phases. E005 (failed): the format cannot hold its phases.
 
     Raises
     ------
@@ -95,11 +98,9 @@ def checked_text(
     pose: PoseSequence,
     phases: Sequence[Phase],
 ) -> str:
-    """Return the text of a label file that is read as the same phases.
+    """Return the text of a label file from which the same phases are read.
 
-    Raises
-    ------
-    UserError: E005 if the format cannot hold them.
+    Raises UserError (E005) if the format cannot hold them.
     """
     shown = shown_phases(pose, phases)
     text = writer(format_name)[0](timed_labels(project, video, pose, shown), video.id)
@@ -110,18 +111,20 @@ def checked_text(
         same = error
     if same == shown:
         return text
-    lost = next((one for one in shown if isinstance(same, LabelError) or one not in same), shown[0])
+    lost = next(
+        (phase for phase in shown if isinstance(same, LabelError) or phase not in same), shown[0]
+    )
     other = "via3" if format_name != "via3" else "boris"
     raise Mismatch(
-        f"{tool_module(format_name).TOOL} cannot hold the label {lost.name[:40]!a} of the frames "
-        f"{lost.start} to {lost.end} of {video.name} as it is",
+        f"{tool_module(format_name).TOOL} cannot represent the label {lost.name[:40]!a} of frames "
+        f"{lost.start} to {lost.end} of {video.name}",
         hint=f"change its name or its frames, or try the format {other}",
         code="E005",
     )
 
 
 def shown_phases(pose: PoseSequence, phases: Sequence[Phase]) -> list[Phase]:
-    """Those parts of phases that a clip shows, in time order, between borders of its frames."""
+    """Return the parts of phases that a clip shows, in time order, at borders of its frames."""
     edges, shown = frame_edges(pose), []
     for phase in sorted(phases, key=lambda phase: phase.start):
         first, last = np.searchsorted(pose.frame, [phase.start, phase.end])
@@ -134,7 +137,7 @@ def shown_phases(pose: PoseSequence, phases: Sequence[Phase]) -> list[Phase]:
 def timed_labels(
     project: StoredProject, video: Video, pose: PoseSequence, shown: Sequence[Phase]
 ) -> LabelFile:
-    """The `shown_phases` of a clip in seconds of its file."""
+    """Return the `shown_phases` of a clip as labels in seconds of its file."""
     edges, frames = file_edges(pose, video), frame_edges(pose)
     timed = []
     for phase in shown:
@@ -153,32 +156,35 @@ def timed_labels(
 def phases_in(
     labels: LabelFile, pose: PoseSequence, video: Video
 ) -> tuple[list[Phase], list[TimedPhase]]:
-    """Return labels as frames of a clip, and those labels that are too short for it.
+    """Return labels as phases in frames of a clip, and the labels that are too short.
 
-    Each end goes to the nearest border of two frames. What lies outside the clip is cut off; labels
-    shorter than half a frame are too short. Phases are in time order.
+    Each end is rounded to the nearest border of two frames, and parts outside the clip are cut off;
+    labels shorter than half a frame are too short. Phases are in time order.
     """
     edges, frames = file_edges(pose, video), frame_edges(pose)
     phases, short = [], []
-    for one in sorted(labels.phases, key=lambda one: one.start):
-        start, end = max(one.start, edges[0]), min(one.end, edges[-1])  # may be infinite
+    for label in sorted(labels.phases, key=lambda label: label.start):
+        start, end = max(label.start, edges[0]), min(label.end, edges[-1])  # may be infinite
         if start >= end:  # outside
             continue
         first, last = (int(np.abs(edges - seconds).argmin()) for seconds in (start, end))
         if first < last:
-            phases.append(Phase(int(frames[first]), int(frames[last]), one.name, one.origins))
-        elif one.start >= edges[0] and one.end <= edges[-1]:
-            short.append(one)
+            phases.append(Phase(int(frames[first]), int(frames[last]), label.name, label.origins))
+        elif label.start >= edges[0] and label.end <= edges[-1]:
+            short.append(label)
     return phases, short
 
 
 def clips_of(project: StoredProject, labels: LabelFile, stem: str) -> list[Video]:
-    """Return the clips that labels are of: of a file of la2ds the clip with its key, or else all
-    clips of that film and person; of another file all clips of the first person in its video.
+    """Return the clips that a label file is for.
+
+    For a file written by la2ds, these are the clip with its key, or else all clips of that film and
+    person; for another file, all clips of the first person in its video.
 
     Parameters
     ----------
-    stem: of the label file, which names the video if the labels do not.
+    labels: content of the file.
+    stem: name of the file without ending, which names the video if the labels do not.
 
     Raises
     ------
@@ -186,9 +192,9 @@ def clips_of(project: StoredProject, labels: LabelFile, stem: str) -> list[Video
     """
     listed = project.video_list()
     if labels.key is not None:
-        found = _clips_with_key(listed.videos, labels.key, labels.name)
-        if found:
-            return found
+        clips = _clips_with_key(listed.videos, labels.key, labels.name)
+        if clips:
+            return clips
     key_name = labels.key.name if labels.key else ""
     names = [key_name] if key_name else [labels.path, labels.name, stem]
     for name in filter(None, names):
@@ -197,8 +203,8 @@ def clips_of(project: StoredProject, labels: LabelFile, stem: str) -> list[Video
         except UserError as error:
             error.code, error.hint = "I005", f"{error.hint}; --clip takes such a name"
             raise
-        if file is not None and (found := listed.of_file(file)):
-            return found
+        if file is not None and (clips := listed.of_file(file)):
+            return clips
     raise UserError(
         f"the project has no clip of {key_name or labels.name or stem}",
         hint="extract its poses first, or name the clip with --clip",
@@ -207,19 +213,19 @@ def clips_of(project: StoredProject, labels: LabelFile, stem: str) -> list[Video
 
 
 def _clips_with_key(videos: Sequence[Video], key: ClipKey, file_name: str) -> list[Video]:
-    """The clip of this film, part and person, or else all of this film and person. Of several
-    copies of the film, that of the same file name."""
-    found = [video for video in videos if (video.sha256, video.person) == (key.sha256, key.person)]
-    parts = [v for v in found if ClipOptions.from_text(v.options).part == key.part]
-    found = parts or found
-    if len({video.path for video in found}) > 1:
-        named = [v for v in found if nfc(Path(v.path).name) == nfc(file_name)]
-        found = named or found
-    if len({video.path for video in found}) > 1:
-        paths = ", ".join(sorted({video.path for video in found})[:3])
+    """Return the clip of this film, part and person, or else all clips of this film and person; of
+    several copies of the film, the copy with this file name."""
+    clips = [video for video in videos if (video.sha256, video.person) == (key.sha256, key.person)]
+    parts = [v for v in clips if ClipOptions.from_text(v.options).part == key.part]
+    clips = parts or clips
+    if len({video.path for video in clips}) > 1:
+        named = [v for v in clips if nfc(Path(v.path).name) == nfc(file_name)]
+        clips = named or clips
+    if len({video.path for video in clips}) > 1:
+        paths = ", ".join(sorted({video.path for video in clips})[:3])
         raise UserError(
-            f"the project has copies of this film: {paths}",
+            f"the project has several copies of this film: {paths}",
             hint="name the clip with --clip",
             code="I005",
         )
-    return found
+    return clips

@@ -1,6 +1,8 @@
-"""Step: labels of other tools into phases.csv. All files are read and judged before anything is
-written; then phases.csv is written once, so an import that was interrupted has written everything
-or nothing, and finds its own labels as they are when it is run again."""
+"""Step: import labels of other tools into phases.csv.
+
+All files are read and checked before phases.csv is written, once, so an interrupted import has
+written everything or nothing, and can be run again.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,11 @@ from la2ds_cli.poses.current import clip_named
 
 @dataclass
 class Proposal:
-    """New labels of a clip. path: of the label file; title: of the labels in it, for messages.
-    problem: of labels that are taken all the same, empty if there is none."""
+    """New labels of a clip.
+
+    path: of the label file. title: of the labels in it, for messages. problem: a defect of labels
+    that are imported nevertheless, empty if there is none.
+    """
 
     path: str
     title: str
@@ -37,7 +42,7 @@ class Proposal:
 
 @dataclass
 class _Plan:
-    """What an import is going to do: a result, or a proposal that becomes one."""
+    """The plan of an import: results, and proposals that become results."""
 
     items: list[ItemResult | Proposal] = field(default_factory=list)
 
@@ -46,12 +51,12 @@ class _Plan:
         return [item for item in self.items if isinstance(item, Proposal)]
 
     def settle(self, proposal: Proposal, item: ItemResult) -> None:
-        """Put the result of a proposal in its place."""
-        at = next(n for n, one in enumerate(self.items) if one is proposal)
+        """Replace a proposal by its result."""
+        at = next(n for n, other in enumerate(self.items) if other is proposal)
         self.items[at] = item
 
     def refuse(self, proposal: Proposal, status: str, code: str, message: str, hint: str) -> None:
-        """Do not take a proposal."""
+        """Replace a proposal by a result that says why it is not imported."""
         path, video = proposal.path, proposal.video.id
         assert status in ("failed", "skipped")
         self.settle(proposal, ItemResult(path, video, status, 0, code, message, hint))
@@ -71,23 +76,25 @@ def import_labels(
 
     Parameters
     ----------
+    format_name: of the files.
+    paths: files and folders.
     layer: the tier, subject or attribute to read.
-    clip: the clip that all the labels are of; empty = those that the files name.
-    overwrite: whether to replace labels that a person has placed. The old phases.csv is saved.
+    clip: the clip that all labels are for; empty = the clips that the files name.
+    overwrite: replace labels that a person has placed. The old phases.csv is saved.
 
     Returns
     -------
-    One result for each clip that labels are of, and for each file or observation that gives none;
-    `frames` is the number of phases. `cached`: the clip has these labels already. I001 (failed) the
-    file is not what it should be; I003 its phases overlap, lie outside the clip or belong to a
-    longer film (failed), or were cut or left out (degraded); I005 (failed) no clip, or several
-    films, fit; I006 (skipped) a person has labelled the clip; I008 (failed) labels contradict
-    others of this import; E002 (failed) the clip has no poses.
+    list: a result for each clip with labels, and for each file or observation without any; `frames`
+        is the number of phases. `cached`: the clip has these labels already. I001 (failed): the
+        file is not in the format. I003: its phases overlap, lie outside the clip or belong to a
+        longer film (failed), or were cut or left out (degraded). I005 (failed): no clip, or several
+        films, fit. I006 (skipped): a person has labelled the clip. I008 (failed): labels contradict
+        others of this import. E002 (failed): the clip has no poses.
 
     Raises
     ------
-    UserError: exit 2 for an unknown format or no file, exit 3 or 5 for `clip`, exit 5 if phases.csv
-    cannot be read, exit 7 if it cannot be written. Nothing is written then.
+    UserError: before anything is written: exit 2 for an unknown format or no file, 3 or 5 for
+        `clip`, 5 if phases.csv cannot be read, 7 if it cannot be written.
     """
     read, suffixes = reader(format_name)
     target = clip_named(project, clip) if clip else None
@@ -102,7 +109,8 @@ def import_labels(
 
 
 def _files(paths: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
-    """The files of the paths, each once. Raises UserError (exit 2) if there is none."""
+    """Return the files of the paths, without repeats; raises UserError (exit 2) if there are
+    none."""
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
@@ -117,19 +125,19 @@ def _files(paths: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
     return list(dict.fromkeys(files))
 
 
-# --- reading and judging each file ----------------------------------------------------------------
+# --- reading and checking each file ---------------------------------------------------------------
 
 
 def _add_file(
     plan: _Plan, project: StoredProject, path: Path, read: Read, layer: str, target: Video | None
 ) -> None:
-    """Add what a file proposes. target: the clip that it is for, None = that which it names."""
+    """Add the proposals of a file. target: the clip that it is for, None = the clip it names."""
     hint = "write the file again, or name the right format"
     try:
-        found = read(path, layer)
-        if not any(isinstance(labels, LabelError) or labels.phases for labels in found):
-            found = [LabelError(f"{path.name} has no labels with a beginning and an end")]
-        for labels in found:
+        contents = read(path, layer)
+        if not any(isinstance(labels, LabelError) or labels.phases for labels in contents):
+            contents = [LabelError(f"{path.name} has no labels with a start and an end")]
+        for labels in contents:
             if isinstance(labels, LabelError):
                 row = ItemResult(str(path), "", "failed", 0, "I001", str(labels), hint)
                 plan.items.append(row)
@@ -150,7 +158,7 @@ def _add_file(
 def _proposals(
     project: StoredProject, path: Path, labels: LabelFile, target: Video | None
 ) -> list[ItemResult | Proposal]:
-    """What the labels of one video propose for each clip that shows some of them."""
+    """Return what the labels of a video mean for each clip that shows some of them."""
     title = labels.title or path.name
     try:
         videos = [target] if target is not None else clips_of(project, labels, path.stem)
@@ -165,7 +173,7 @@ def _proposals(
             items.append(item)
     if not items:
         message = f"{title} has no labels within the frames of {videos[0].name}"
-        hint = "is it the right film? --clip names another clip"
+        hint = "if they are for another film, --clip names its clip"
         items = [ItemResult(str(path), "", "failed", 0, "I003", message, hint)]
     return items
 
@@ -173,7 +181,7 @@ def _proposals(
 def _judge(
     project: StoredProject, path: Path, labels: LabelFile, video: Video
 ) -> ItemResult | Proposal | None:
-    """What the labels of a video propose for a clip; None if it shows nothing of them."""
+    """Return what the labels of a video mean for a clip; None if it shows none of them."""
     try:
         pose, _ = project.read_pose(video.id)
     except UserError as error:
@@ -182,13 +190,13 @@ def _judge(
     problem = ""
     if not is_part(video):
         stop = float(file_edges(pose, video)[-1])
-        beyond = [one for one in labels.phases if one.start >= stop]
+        beyond = [label for label in labels.phases if label.start >= stop]
         if beyond:
             message = f"{beyond[-1].name} begins at {beyond[-1].start:.2f} s and ends at "
             message += f"{beyond[-1].end:.2f} s, but {video.name} ends at {stop:.2f} s"
             hint = "these are labels of a longer film; --clip names the right clip"
             return ItemResult(str(path), video.id, "failed", 0, "I003", message, hint)
-        last = max((one for one in labels.phases), key=lambda one: one.end)
+        last = max(labels.phases, key=lambda label: label.end)
         if stop + 1 / pose.fps < last.end < float("inf"):
             problem = f"{last.name} ends at {last.end:.2f} s and was cut at the end, {stop:.2f} s"
     if not phases and not short:
@@ -196,7 +204,7 @@ def _judge(
     for before, after in pairwise(phases):
         if after.start < before.end:
             message = f"{before.name} and {after.name} overlap at frame {after.start}"
-            hint = "a frame has one phase; read one tier or subject of the file with --layer"
+            hint = "a frame has one phase; --layer reads one tier or subject of the file"
             return ItemResult(str(path), video.id, "failed", 0, "I003", message, hint)
     if short:
         problem = f"{short[0].name} at {short[0].start:.3f} s is shorter than half a frame"
@@ -208,11 +216,11 @@ def _judge(
     return Proposal(str(path), labels.title or path.name, video, phases, problem)
 
 
-# --- deciding what the project takes --------------------------------------------------------------
+# --- deciding what is imported --------------------------------------------------------------------
 
 
 def _decide(plan: _Plan, old: ClipPhases, overwrite: bool) -> PhaseTable | None:
-    """Give every proposal its result. Returns the new table, None if nothing changes."""
+    """Replace every proposal by its result, and return the new table, None if nothing changes."""
     _refuse_rivals(plan)
     new: dict[str, list[PhaseRow]] = {}
     unchanged: list[Proposal] = []
@@ -222,12 +230,14 @@ def _decide(plan: _Plan, old: ClipPhases, overwrite: bool) -> PhaseTable | None:
         if [row.phase for row in rows] == proposal.phases:
             unchanged.append(proposal)
         elif any(row.phase.is_placed for row in rows) and not overwrite:
-            message = f"{video.name} has labels that a person has set"
+            message = f"{video.name} has labels set by a person"
             hint = "--overwrite replaces them; the old phases.csv is saved"
             plan.refuse(proposal, "skipped", "I006", message, hint)
         else:
             kept = {row.phase: row for row in rows}
-            new[video.id] = [kept.get(one, PhaseRow(video.id, one)) for one in proposal.phases]
+            new[video.id] = [
+                kept.get(phase, PhaseRow(video.id, phase)) for phase in proposal.phases
+            ]
     table = _table_without_conflicts(plan, old, new)
     for proposal in plan.proposals:
         status = "cached" if proposal in unchanged else "ok"
@@ -241,21 +251,24 @@ def _decide(plan: _Plan, old: ClipPhases, overwrite: bool) -> PhaseTable | None:
 
 
 def _refuse_rivals(plan: _Plan) -> None:
-    """Refuse labels for a clip that others of the import contradict."""
+    """Refuse proposals for the same clip that contradict each other."""
     by_clip: dict[str, list[Proposal]] = {}
     for proposal in plan.proposals:
         by_clip.setdefault(proposal.video.id, []).append(proposal)
     for rivals in by_clip.values():
         if any(rival.phases != rivals[0].phases for rival in rivals):
             for rival in rivals:
-                _refuse_contradiction(plan, rival, [one for one in rivals if one is not rival])
+                _refuse_contradiction(plan, rival, [each for each in rivals if each is not rival])
 
 
 def _table_without_conflicts(
     plan: _Plan, old: ClipPhases, new: dict[str, list[PhaseRow]]
 ) -> PhaseTable:
-    """The table with new rows. Where clips of one film would not show what their files say, since
-    those of a part and of the film differ, none of that film is taken."""
+    """Return the table with new rows.
+
+    If the labels of a film and of a part of it differ, so that a clip would not show the labels of
+    its file, no labels of that film are imported.
+    """
     table = old.replaced(new)
     shown = old.of_table(table).by_clip
     wrong = {
@@ -265,15 +278,16 @@ def _table_without_conflicts(
         != _counted(proposal.phases)
     }
     for file in wrong:
-        rivals = [one for one in plan.proposals if family(one.video.id) == file]
+        rivals = [each for each in plan.proposals if family(each.video.id) == file]
         for rival in rivals:
             new.pop(rival.video.id, None)
-            _refuse_contradiction(plan, rival, [one for one in rivals if one is not rival])
+            _refuse_contradiction(plan, rival, [each for each in rivals if each is not rival])
     return old.replaced(new) if wrong else table
 
 
 def _counted(phases: Iterable[Phase]) -> list[tuple[int, int, str, bool]]:
-    """What must be shown of phases; the origin of an end that a part cuts off may differ."""
+    """Return the parts of phases that must agree; the origin of an end that is cut off may
+    differ."""
     return [(phase.start, phase.end, phase.name, phase.is_truth) for phase in phases]
 
 

@@ -1,7 +1,7 @@
-"""Step: phases labelled on some clips, propagated to others along their alignments.
+"""Step: propagate phases labelled on some clips to others, along their alignments.
 
-Every labelled clip is aligned with every other clip, as `align` does it, and maps its phases onto
-that (vote.py). Several vote, if they do not clearly show another movement.
+Every labelled clip is aligned with every other clip, as `align` does, and maps its phases onto it
+(vote.py). Labelled clips vote unless they clearly show another movement.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from la2ds_cli.poses.current import clip_named, find_clip
 from la2ds_cli.poses.ready import ensure_poses
 
 ALL, LABELLED = "all", "labelled"
-"""Names for several clips: all others in videos.csv, and those labelled by people."""
+"""Names for several clips: all others in videos.csv, and all labelled by people."""
 LEAST_CONFIDENCE = 0.2
 """Mean confidence of a clip's boundaries below which its labels are withheld from phases.csv.
 
 Measured on Penn Action, one and three labelled clips, raw poses: phases of golf swings and squats
-propagated to clips of the same action (36 labellings, 0.21 to 0.68) and to clips of the other (36,
-0.06 to 0.30). None of the former is below it, and 86 % of the latter.
+propagated to clips of the same action (36 labellings, 0.21 to 0.68; none below) and of the other
+action (36, 0.06 to 0.30; 86 % below).
 """
 
 
@@ -42,9 +42,9 @@ propagated to clips of the same action (36 labellings, 0.21 to 0.68) and to clip
 class _Evidence:
     """The alignments of labelled clips with one other clip, by id of the labelled clip.
 
-    judged: how probably both show one movement, None = it cannot be judged.
+    judged: whether both show the same movement, None = it cannot be judged.
     boundaries: of the labelled clips that may vote.
-    problem: why the clip cannot be aligned with one of them.
+    problem: why the clip cannot be aligned with one of the labelled clips.
     """
 
     judged: dict[str, SameMovement | None] = field(default_factory=dict)
@@ -61,12 +61,19 @@ def propagate_labels(
 ) -> PropagationResult:
     """Propagate the phases of `sources` to `targets`; no clip votes on its own labels.
 
-    sources, targets: see choose_sources and choose_targets; a source is a target only if it is
-    named as one, not as part of a group. A clip that cannot be used is an item of the result.
+    A clip that cannot be used is an item of the result.
 
-    Raises UserError if there is no labelled clip (exit 4), for a source without labels or with
-    overlapping ones (exit 5), for an unknown one (exit 3), and if no source can be used, with the
-    exit code of what ProjectAligner.align_names raises for the first one.
+    Parameters
+    ----------
+    sources: see choose_sources.
+    targets: see choose_targets; a source is a target only if it is named itself, not in a group.
+    request: the options of the alignments.
+
+    Raises
+    ------
+    UserError: exit 3 for an unknown source, 4 if there is no labelled clip, 5 for a source without
+        labels or with overlapping labels; if no source can be used, as ProjectAligner.align_names
+        for the first.
     """
     phases = choose_sources(project, sources)
     evidence: dict[str, _Evidence] = {}
@@ -123,7 +130,7 @@ def _add_evidence(
     evidence: Mapping[str, _Evidence],
 ) -> None:
     """Align a labelled clip with each of the others, and add its boundaries to their evidence."""
-    with suppress(UserError):  # which aligning such a clip raises again
+    with suppress(UserError):  # raised again when the clip is aligned
         aligner.embed(list(evidence))
     for clip, own in evidence.items():
         if clip == source:
@@ -141,16 +148,17 @@ def _add_evidence(
 def _labels_of(
     project: StoredProject, clip: str, own: _Evidence, ranges: Mapping[str, Sequence[PhaseRange]]
 ) -> ClipLabels | None:
-    """The labels of a clip; None if no labelled clip may vote. ranges: of the labelled clips."""
+    """Return the labels of a clip, None if no labelled clip may vote. ranges: of labelled clips."""
     if not own.boundaries:
         return None
     pose, same = project.read_pose(clip)[0], most_probable(own.judged.values())
     boundaries = vote(list(own.boundaries.values()), len(pose))
     present = [phase.name for phase, _ in with_ends(pose, boundaries)]
-    orders = [[one.phase for one in ranges[source]] for source in own.boundaries]
+    orders = [[each.phase for each in ranges[source]] for source in own.boundaries]
     names = dict.fromkeys(name for order in orders for name in order)
     left_out = tuple(name for name in names if name not in present)
-    sure = [one.confidence for one in boundaries if (one.before or one.after) and not one.cut]
+    inner = [each for each in boundaries if (each.before or each.after) and not each.cut]
+    sure = [each.confidence for each in inner]
     reasons = []
     if same is not None and same.doubted:
         doubt = "it may not show the movement of the labelled clips"
@@ -170,8 +178,10 @@ def _labels_of(
 
 
 def _is_between(name: str, present: Collection[str], order: Sequence[str]) -> bool:
-    """Whether phases before and after one of a labelled clip are present. A clip that begins later
-    or ends earlier lacks phases at its ends; the others are right."""
+    """Return whether phases before and after `name` in a labelled clip's order are present.
+
+    A clip that begins later or ends earlier lacks phases at its ends, and the others are right.
+    """
     if name not in order:
         return False
     at = order.index(name)
@@ -181,19 +191,20 @@ def _is_between(name: str, present: Collection[str], order: Sequence[str]) -> bo
 def _item(
     project: StoredProject, clip: str, labels: ClipLabels | None, same: SameMovement | None
 ) -> ItemResult:
-    """The result for a clip. labels: None if no labelled clip may vote. same: of the likeliest."""
+    """Return the result for a clip. labels: None if no labelled clip may vote. same: the most
+    probable judgement."""
     if labels is None and same is None:
         message = "it is the only labelled clip, and clips do not vote on their own labels"
         status, code, hint = "failed", "L002", "label another clip"
     elif labels is None:
         message = f"it does not show the movement of the labelled clips{_probability(same)}"
-        hint = "label it by hand, or name labelled clips of its movement with --from"
+        hint = "label it by hand, or name labelled clips of the same movement with --from"
         status, code = "failed", "L005"
     elif not labels.phases:
         hint = "check with la2ds align that it shows the same movement"
         status, code, message = "failed", "L002", "no phase has a counterpart in it"
     elif labels.withheld:
-        hint = "look at it with la2ds align, and label it by hand"
+        hint = "check it with la2ds align, and label it by hand"
         status, code, message = "skipped", "L004", f"not for phases.csv: {labels.withheld}"
     elif labels.left_out:
         message = f"left out {', '.join(labels.left_out)}"
@@ -209,22 +220,22 @@ def _probability(same: SameMovement | None) -> str:
 
 
 def _refused(project: StoredProject, name: str, problem: UserError) -> ItemResult:
-    """The item of a clip, or of a file that did not become one, that cannot be used."""
+    """Return the item of a clip that cannot be used, or of a file that did not become a clip."""
     clip = None
-    with suppress(UserError):  # which is the problem
+    with suppress(UserError):  # `problem` already reports it
         clip, _ = find_clip(project, name)
     path, video = (clip.path, clip.id) if clip else (name, "")
     return error_row(path, problem, video, "L003")
 
 
-# --- which clips `transfer-labels` reads labels from, and which it labels ----------------------
+# --- choosing the clips of `transfer-labels` ---------------------------------------------------
 
 
 def choose_sources(project: StoredProject, names: Sequence[str]) -> dict[str, list[Phase]]:
-    """The phases that people set, by clip, of the labelled clips `names`, or of all (LABELLED).
+    """Return the phases set by people, by clip, of the clips `names`, or of all (LABELLED).
 
-    Raises UserError: exit 4 if phases.csv has none, 3 for a name that is not a clip, 5 for a clip
-    without labels or with overlapping ones.
+    Raises UserError if phases.csv has none (exit 4), for a name that is not a clip (exit 3), and
+    for a clip without labels or with overlapping labels (exit 5).
     """
     phases = project.phases()
     if not phases:
@@ -255,8 +266,8 @@ def choose_sources(project: StoredProject, names: Sequence[str]) -> dict[str, li
 def choose_targets(
     project: StoredProject, names: Sequence[str], without: Collection[str]
 ) -> list[str]:
-    """Clips to label: ids, or unchanged names if they are not (yet) in the project. ALL: all but
-    those of `without`."""
+    """Return the clips to label: ids, or the names of clips that are not (yet) in the project; for
+    ALL, all clips except those of `without`."""
     targets: list[str] = []
     for name in names:
         if name == ALL:

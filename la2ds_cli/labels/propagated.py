@@ -37,11 +37,11 @@ Rows = dict[str, list[PhaseRow]]
 
 @dataclass(frozen=True)
 class ClipLabels:
-    """The propagated phases of one clip.
+    """The propagated phases of a clip.
 
     boundaries: see vote.vote.
     voters: ids of the labelled clips that voted.
-    left_out: phases of theirs that it does not have.
+    left_out: phases of the voters that the clip does not have.
     withheld: why the labels are not fit for phases.csv, empty if they are.
     """
 
@@ -54,12 +54,12 @@ class ClipLabels:
 
     @property
     def phases(self) -> list[Phase]:
-        """In source frames, marked as propagated."""
+        """Phases in source frames, marked as propagated."""
         return [phase for phase, _ in with_ends(self.pose, self.boundaries)]
 
     def table_rows(self, time: str) -> list[PhaseRow]:
-        """Rows of phases.csv with their origin: the labelled clips that voted, a time, and the
-        confidences of both ends."""
+        """Return rows of phases.csv with their origin: the labelled clips that voted, a time, and
+        the confidences of both ends."""
         origin = {ORIGIN_CLIPS: " ".join(self.voters), ORIGIN_TIME: time}
         return [
             PhaseRow(
@@ -71,38 +71,40 @@ class ClipLabels:
         ]
 
     def boundary_rows(self) -> list[dict[str, Any]]:
-        """The boundaries of phases by the names of BOUNDARY_COLUMNS; times in seconds."""
+        """Return the boundaries of phases by the names of BOUNDARY_COLUMNS; times in seconds."""
         frame, seconds_at = _edges(self.pose), self.pose.axis.seconds_at
         return [
             {
                 "video": self.video,
-                "before": one.before or "",
-                "after": one.after or "",
-                "frame": int(frame[round(one.row)]),
-                "time": round(float(seconds_at(one.row)), 6),
-                "time_low": round(float(seconds_at(one.low)), 6),
-                "time_high": round(float(seconds_at(one.high)), 6),
-                "confidence": round(one.confidence, 4),
-                "votes": one.votes,
+                "before": each.before or "",
+                "after": each.after or "",
+                "frame": int(frame[round(each.row)]),
+                "time": round(float(seconds_at(each.row)), 6),
+                "time_low": round(float(seconds_at(each.low)), 6),
+                "time_high": round(float(seconds_at(each.high)), 6),
+                "confidence": round(each.confidence, 4),
+                "votes": each.votes,
                 "labelled_clips": len(self.voters),
-                "cut": one.cut,
+                "cut": each.cut,
             }
-            for one in self.boundaries
-            if one.before or one.after
+            for each in self.boundaries
+            if each.before or each.after
         ]
 
 
 def _edges(pose: PoseSequence) -> np.ndarray:
-    """(T + 1,) source frames at which the rows of a clip begin, and the last one ends."""
+    """Return the source frames (T + 1,) at which the rows of a clip begin, and the last ends."""
     return np.append(pose.frame, pose.frame[-1] + 1)
 
 
 def with_ends(
     pose: PoseSequence, boundaries: Sequence[Boundary]
 ) -> list[tuple[Phase, tuple[Boundary, Boundary]]]:
-    """The phases between boundaries, each with those at its ends; an end at the first or behind the
-    last frame is that of the clip."""
-    frame, found = _edges(pose), []
+    """Return the phases between boundaries, each with the boundaries at its ends.
+
+    An end at the first or behind the last frame is the end of the clip.
+    """
+    frame, phases = _edges(pose), []
     for start, end in pairwise(boundaries):
         first, last = int(frame[round(start.row)]), int(frame[round(end.row)])
         if start.after and first < last:
@@ -110,15 +112,18 @@ def with_ends(
                 CLIP_EDGE if first == frame[0] else PROPAGATED,
                 CLIP_EDGE if last == frame[-1] else PROPAGATED,
             )
-            found.append((Phase(first, last, start.after, origins), (start, end)))
-    return found
+            phases.append((Phase(first, last, start.after, origins), (start, end)))
+    return phases
 
 
 @dataclass(frozen=True)
 class PropagationResult:
-    """sources: ids of the labelled clips that were used. items: result for each clip, in order;
-    labelled clips only if they could not be used. clips: their new labels, by id. features, run,
-    reason: as of an alignment."""
+    """Phases propagated to clips.
+
+    sources: ids of the labelled clips that were used. items: result for each clip, in order;
+    labelled clips only if they could not be used. clips: new labels by id. features, run, reason:
+    as in Alignment.
+    """
 
     sources: tuple[str, ...]
     items: tuple[ItemResult, ...]
@@ -128,12 +133,12 @@ class PropagationResult:
     reason: str
 
     def rows(self) -> Rows:
-        """The new rows of phases.csv, made now."""
+        """Return the new rows of phases.csv, with the current time."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return {clip: labels.table_rows(now) for clip, labels in self.clips.items()}
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the frames, as JSON."""
+        """Return everything except the frames as JSON."""
         return {
             "sources": list(self.sources),
             "features": self.features,
@@ -160,8 +165,11 @@ class PropagationResult:
 
 
 def checked_folder(project: StoredProject, folder: Path) -> Path:
-    """Check the folder of the tables, and return it. Raises UserError (exit 2) if it is a project,
-    or labels there were set by people, and as `check_derived`."""
+    """Check the folder of the tables, and return it.
+
+    Raises UserError (exit 2) if it is a project or has labels set by people, and as `check_derived`
+    does.
+    """
     phases, _ = paths = _tables(folder)
     if (folder / PROJECT_FILE).exists():
         raise UserError(
@@ -185,8 +193,11 @@ def _tables(folder: Path) -> tuple[Path, Path]:
 
 
 def write_tables(project: StoredProject, result: PropagationResult, folder: Path) -> list[Path]:
-    """Write phases.csv and boundaries.csv; if no clip got a phase, as by a mistyped name, those of
-    another time stay. Raises UserError as `checked_folder`."""
+    """Write phases.csv and boundaries.csv to a folder, and return their paths.
+
+    If no clip got a phase, as after a mistyped name, older files stay. Raises UserError as
+    `checked_folder` does.
+    """
     if not result.clips:
         return []
     table = PhaseTable(tuple(row for rows in result.rows().values() for row in rows))
@@ -202,11 +213,11 @@ def write_tables(project: StoredProject, result: PropagationResult, folder: Path
 
 @dataclass(frozen=True)
 class MergeResult:
-    """What happened to the phases of clips, by id.
+    """The outcome for the phases of clips, by id.
 
-    written: the propagated ones are now in phases.csv.
-    kept: they were set by a person, or propagated before.
-    withheld: the propagated ones are degenerate.
+    written: propagated phases are now in phases.csv.
+    kept: phases were set by a person, or propagated before.
+    withheld: propagated phases are not fit for phases.csv.
     backup: the old phases.csv, None if it did not change or is new.
     """
 
@@ -226,7 +237,7 @@ def merge_into_project(
 
     The labels of a clip are kept if a person has placed an end of one of them; earlier propagated
     labels are kept unless `overwrite`. A copy of the old file is saved. Raises UserError (exit 5)
-    if another command keeps writing a table, or phases.csv cannot be read.
+    if another command is writing a table for long, or if phases.csv cannot be read.
     """
     with project.tables():
         old = project.clip_phases()

@@ -1,13 +1,13 @@
-"""From labelled clips to the phases of another clip B: each maps its own phases along an alignment,
-then they vote on every frame.
+"""Vote on the phases of a clip B: labelled clips map their phases along alignments, then vote on
+every frame.
 
 A row is the number of a frame in the poses of its clip, and may be between two frames.
 
-* A frame of B has the phase that most labelled clips give it. Of two with as many votes, that of
-  the surer alignments has it; but a phase goes before none, and before a moment that a labelled
-  clip does not show.
-* A boundary is the median of those of the labelled clips that pass from the same phase to the same
-  phase, so that one alignment gone astray moves it little. Weights gained nothing.
+* A frame of B gets the phase with most votes of labelled clips. If two have equally many, the surer
+  alignments decide; but any phase wins over no phase, and over a moment that a labelled clip does
+  not show.
+* A boundary is the median of the boundaries of labelled clips between the same two phases, so that
+  a single wrong alignment moves it little. Weights gained nothing.
 """
 
 from __future__ import annotations
@@ -23,19 +23,21 @@ from la2ds_cli.core.phase_table import in_time_order
 from la2ds_cli.core.types import IntArray, Phase
 
 REST = 2.0
-"""Seconds of B that a phase may go on for, beyond what both clips show, for each second that it
-does so in the labelled clip: B may take twice as long."""
+"""Seconds that a phase may go on in B beyond what both clips show, for each second that it does so
+in the labelled clip: B may take twice as long."""
 LEAST = 0.51  # rows of half a phase
 NONE = ""  # the name of no phase
-AGAIN = "\0"  # behind the name of a phase that follows one of its name at once, until the vote
+AGAIN = "\0"  # marks, until the vote, a phase that follows another of the same name at once
 NOT_SHOWN = None  # of moments of B that a labelled clip does not show
 Name = str | None
 
 
 @dataclass(frozen=True)
 class PhaseRange:
-    """A labelled phase in rows of its clip; `end` is exclusive. name: of its kind, AGAIN behind it
-    for each phase of the same kind right before it."""
+    """A labelled phase in rows of its clip; `end` is exclusive.
+
+    name: followed by AGAIN for each phase of the same name right before it.
+    """
 
     name: str
     start: float
@@ -48,12 +50,11 @@ class PhaseRange:
 
 @dataclass(frozen=True)
 class Boundary:
-    """Where one phase of B ends and another begins; NONE, NOT_SHOWN: what is before or after it
-    instead of a phase.
+    """Where a phase of B ends and another begins.
 
-    row: may be between two frames; low, high: bounds of its 90 % interval. confidence: in [0, 1],
-    mean over the labelled clips, with 0 for those without it within NEAR of B's length. votes: the
-    clips that have it.
+    before, after: names of the phases, or NONE or NOT_SHOWN. row: may be between two frames. low,
+    high: bounds of its 90 % interval. confidence: in [0, 1], mean over the labelled clips, 0 for
+    clips without the boundary within NEAR of B's length. votes: number of clips that have it.
     """
 
     before: Name
@@ -66,14 +67,15 @@ class Boundary:
 
     @property
     def cut(self) -> bool:
-        """Whether a phase may go on beyond it."""
+        """Whether a phase may go on beyond the boundary."""
         return self.before is NOT_SHOWN or self.after is NOT_SHOWN
 
 
 def labelled_ranges(frame: IntArray, phases: Sequence[Phase]) -> list[PhaseRange]:
-    """Phases (source frame numbers) in rows of a clip with the frames `frame` (T,), in time order.
+    """Return phases (source frame numbers) in rows of a clip with the frames `frame` (T,).
 
-    Phases outside these frames are left out. Raises ValueError if two phases overlap.
+    They are in time order, without phases outside these frames. Raises ValueError if two phases
+    overlap.
     """
     rows = np.arange(len(frame))
     ranges = []
@@ -90,41 +92,47 @@ def labelled_ranges(frame: IntArray, phases: Sequence[Phase]) -> list[PhaseRange
 
 
 def boundaries_along(ranges: Sequence[PhaseRange], along: Alignment) -> list[Boundary]:
-    """The boundaries of a labelled clip in B, in time order: the first one lies where B begins to
-    show what it shows, the last one where B no longer does. Empty if nothing matches.
+    """Return the boundaries of a labelled clip in B, in time order; empty if nothing matches.
 
-    along: of the labelled clip, as A, with B.
+    The first and the last boundary enclose what both clips show.
+
+    Parameters
+    ----------
+    ranges: phases of the labelled clip.
+    along: alignment of the labelled clip, as A, with B.
     """
     matched = np.flatnonzero(~np.isnan(along.position))
     if not len(matched):
         return []
     first, last, length = int(matched[0]), int(matched[-1]), len(along.time_b)
     names: dict[float, str] = {}
-    for one in ranges:
-        names[one.start] = one.name
-        names.setdefault(one.end, NONE)
+    for phase in ranges:
+        names[phase.start] = phase.name
+        names.setdefault(phase.end, NONE)
     name = next((names[row] for row in sorted(names, reverse=True) if row <= first), NONE)
-    found = [_at(along, matched, first, NOT_SHOWN, name)]
+    boundaries = [_at(along, matched, first, NOT_SHOWN, name)]
     for row in sorted(names):
         if first < row <= last:
-            found.append(_at(along, matched, row, name, names[row]))
+            boundaries.append(_at(along, matched, row, name, names[row]))
             name = names[row]
-    step = along.pose_a.axis.usual_step / along.pose_b.axis.usual_step  # frames of B in one
-    found.append(_behind(along, last, max(step, 1.0), name))
-    for one in ranges:  # a phase that goes on in A may do so in B, to an end of the clip
-        start, end = found[0], found[-1]
-        before, behind = (REST * step * n for n in (first - one.start, one.end - last - 1))
-        if one.start <= first < one.end and min(start.low, start.row - before) < 0.5:
-            found[0] = replace(start, row=0.0, low=0.0)
-        if one.start <= last < one.end and max(end.high, end.row + behind) > length - 0.5:
-            found[-1] = replace(end, row=float(length), high=float(length))
-    return found
+    step = along.pose_a.axis.usual_step / along.pose_b.axis.usual_step  # frames of B per frame of A
+    boundaries.append(_behind(along, last, max(step, 1.0), name))
+    for phase in ranges:  # a phase that goes on in A may do so in B, to an end of the clip
+        start, end = boundaries[0], boundaries[-1]
+        before, behind = (REST * step * n for n in (first - phase.start, phase.end - last - 1))
+        if phase.start <= first < phase.end and min(start.low, start.row - before) < 0.5:
+            boundaries[0] = replace(start, row=0.0, low=0.0)
+        if phase.start <= last < phase.end and max(end.high, end.row + behind) > length - 0.5:
+            boundaries[-1] = replace(end, row=float(length), high=float(length))
+    return boundaries
 
 
 def _at(along: Alignment, matched: IntArray, row: float, before: Name, after: Name) -> Boundary:
-    """The boundary at a row of A between the first and the last row with a counterpart. Between two
-    of them, the wider bounds and the lower confidence are used; inside a gap the confidence is
-    0."""
+    """Return the boundary at a row of A between the first and the last row with a counterpart.
+
+    Between two such rows, the wider bounds and the lower confidence are used; inside a gap the
+    confidence is 0.
+    """
     left = matched[np.searchsorted(matched, row, side="right") - 1]
     right = matched[np.searchsorted(matched, row)]
     return Boundary(
@@ -138,8 +146,8 @@ def _at(along: Alignment, matched: IntArray, row: float, before: Name, after: Na
 
 
 def _behind(along: Alignment, last: int, shown: float, name: str) -> Boundary:
-    """After the last row with a counterpart, all that is known is that the phase lasts through that
-    frame of A, `shown` frames of B, and through the frame of B that matches it."""
+    """Return the boundary after the last row of A with a counterpart: the phase lasts at least
+    through this frame, `shown` frames of B, and through the frame of B that matches it."""
     row, low, high = (
         min(float(bound[last]) + shown, float(len(along.time_b)))
         for bound in (along.position, along.low, along.high)
@@ -152,37 +160,42 @@ def _behind(along: Alignment, last: int, shown: float, name: str) -> Boundary:
 
 
 def vote(voters: Sequence[Sequence[Boundary]], length: int) -> list[Boundary]:
-    """The boundaries of clip B in time order, the first one at its first frame, the last one behind
-    its last, from those of each labelled clip along its alignment with B. length: frames of B."""
+    """Return the boundaries of clip B in time order, from its first frame to behind its last.
+
+    Parameters
+    ----------
+    voters: for each labelled clip, its boundaries in B (boundaries_along).
+    length: frames of B.
+    """
     names: list[Name] = [NOT_SHOWN, NONE]
-    names += dict.fromkeys(one.after for own in voters for one in own if one.after)
+    names += dict.fromkeys(each.after for own in voters for each in own if each.after)
     tally = np.zeros((len(names), length))
     tally[2:] += 0.5
     for boundaries in voters:
         code = np.zeros(length, int)
         for boundary in boundaries:
             code[round(boundary.row) :] = names.index(boundary.after)
-        sure = sum(one.confidence for one in boundaries) / max(len(boundaries), 1)
+        sure = sum(each.confidence for each in boundaries) / max(len(boundaries), 1)
         tally[code, np.arange(length)] += 1 + sure / (4 * len(voters))
     best = [int(tally[:, 0].argmax())]
     for votes in tally.T[1:]:
         most, last = int(votes.argmax()), best[-1]
         best.append(most if votes[most] > votes[last] else last)
     changes = (np.flatnonzero(np.diff(best)) + 1).tolist()
-    found = [Boundary(NOT_SHOWN, names[best[0]], 0.0, 0.0, 0.0, 1.0, len(voters))]
+    agreed = [Boundary(NOT_SHOWN, names[best[0]], 0.0, 0.0, 0.0, 1.0, len(voters))]
     for last, row, following in zip([0, *changes], changes, [*changes[1:], length], strict=False):
         between = (last + row) / 2 + LEAST, (row + following) / 2 - LEAST
         change = Boundary(names[best[row - 1]], names[best[row]], float(row), row, row, 0.0, 0)
-        found.append(_agreed(voters, change, between, NEAR * length))
+        agreed.append(_agreed(voters, change, between, NEAR * length))
     end = float(length)
-    found.append(Boundary(names[best[-1]], NOT_SHOWN, end, end, end, 1.0, len(voters)))
+    agreed.append(Boundary(names[best[-1]], NOT_SHOWN, end, end, end, 1.0, len(voters)))
     return [
         replace(
-            one,
-            before=one.before and one.before.rstrip(AGAIN),
-            after=one.after and one.after.rstrip(AGAIN),
+            each,
+            before=each.before and each.before.rstrip(AGAIN),
+            after=each.after and each.after.rstrip(AGAIN),
         )
-        for one in found
+        for each in agreed
     ]
 
 
@@ -192,18 +205,19 @@ def _agreed(
     between: tuple[float, float],
     near: float,
 ) -> Boundary:
-    """A boundary of the vote, at the median of those of the labelled clips, but not beyond the
-    middle of a phase beside it (`between`)."""
+    """Return a boundary of the vote at the median of the labelled clips' boundaries, but not beyond
+    the middle of a phase beside it (`between`)."""
     phases = change.before, change.after
-    own = [[one for one in each if (one.before, one.after) == phases] for each in voters]
-    mine = [min(each, key=lambda one: abs(one.row - change.row)) for each in own if each]
-    if not mine:
+    same = [[each for each in own if (each.before, each.after) == phases] for own in voters]
+    nearest = [min(own, key=lambda each: abs(each.row - change.row)) for own in same if own]
+    if not nearest:
         return change
     at, low, high = (
-        float(np.median([getattr(one, name) for one in mine])) for name in ("row", "low", "high")
+        float(np.median([getattr(each, name) for each in nearest]))
+        for name in ("row", "low", "high")
     )
     at = float(np.clip(at, *between))
-    sure = sum(one.confidence for one in mine if abs(one.row - at) <= near) / len(voters)
+    sure = sum(each.confidence for each in nearest if abs(each.row - at) <= near) / len(voters)
     return replace(
-        change, row=at, low=min(low, at), high=max(high, at), confidence=sure, votes=len(mine)
+        change, row=at, low=min(low, at), high=max(high, at), confidence=sure, votes=len(nearest)
     )

@@ -13,15 +13,15 @@ WEIGHTS = "base"  # name in zoo.toml
 
 
 def base_path() -> Path:
-    """Return path of the weight file, which every installed package contains."""
+    """Return the path of the weight file, which every installed package contains."""
     return weight_files.bundled_path(weight_files.zoo()[WEIGHTS])
 
 
 @lru_cache(maxsize=1)
 def base_key() -> str:
-    """sha256 of the weights, which identifies them in recipes.
+    """Return the sha256 of the weights, which identifies them in recipes.
 
-    Raises UserError (exit 3) if the file is missing or is not the one that zoo.toml lists.
+    Raises UserError (exit 3) if the file is missing or differs from the entry in zoo.toml.
     """
     path = base_path()
     digest = artifact.file_digest(path) if path.exists() else ""

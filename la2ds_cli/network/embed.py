@@ -1,6 +1,6 @@
 """Step: per-frame embeddings of clips (u of the paper, sec. 3; config model.embed_at).
 
-A clip is embedded alone, so its embedding never depends on what else is in the project.
+Each clip is embedded alone, so its embedding never depends on the other clips of the project.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from la2ds_cli.network.embedder import VERSION, Embedder, FrameFeatureSource
 from la2ds_cli.network.load_network import light_embedder, load_embedder, run_frames
 from la2ds_cli.network.run_weights import weights_key
 
-MOST_NAMED = 2  # clips that progress names; of more, it shows how many are done
+MOST_NAMED = 2  # clips that progress names; for more, it counts
 
 
 def embedding_recipe(
     model_key: str, pose_key: str, clip: str = "", frame_features: FrameFeatureSource | None = None
 ) -> artifact.Recipe:
-    """Return recipe of the embedding of a clip.
+    """Return the recipe of the embedding of a clip.
 
-    It depends on the weights, the poses and, if the model reads them, the features of the video
-    frames.
+    It depends on the keys of the weights and the poses and, if the model reads video frames, on
+    the `frame_features` of the clip.
     """
     inputs = {"model": model_key, "poses": pose_key}
     if frame_features is not None:
@@ -51,10 +51,18 @@ def embed(
 ) -> list[ItemResult]:
     """Embed every clip of the project that has poses; current embeddings are left unchanged.
 
-    videos: ids of the clips to embed, None = all. A clip that fails does not stop the others.
-    engine: `ray` embeds in the actors of a Ray cluster that shares the project's folder. Raises
-    UserError (exit 4) if none of them has poses, if the disk fails or something is not installed,
-    and as load_embedder does.
+    A clip that fails does not stop the others.
+
+    Parameters
+    ----------
+    run: whose network is used.
+    videos: ids of the clips to embed, None = all.
+    engine: `ray` embeds in the actors of a Ray cluster that shares the project's folder.
+
+    Raises
+    ------
+    UserError: exit 4 if no clip has poses; if the disk fails or a package is missing; and as
+        load_embedder does.
     """
     wanted = None if videos is None else set(videos)
     posed = [v for v in project.posed_videos() if wanted is None or v.id in wanted]
@@ -68,11 +76,11 @@ def embed(
     arguments = (str(project.root), run, device)
     progress.begin("embedding", len(posed))
     if engine == "ray":
-        found = ray_map(EmbedWorker, arguments, posed, device, lost=_failed)
+        embedded = ray_map(EmbedWorker, arguments, posed, device, lost=_failed)
     else:
-        found = map(EmbedWorker(*arguments), posed)
+        embedded = map(EmbedWorker(*arguments), posed)
     results = []
-    for result in found:
+    for result in embedded:
         results.append(result)
         progress.advance()
     progress.end()
@@ -87,10 +95,10 @@ class EmbedWorker:
         self._embedder = load_embedder(self._project, run, device)
 
     def __call__(self, video: Video) -> ItemResult:
-        found = _embedded(self._project, self._run, video.id, self._embedder)
-        if isinstance(found, UserError):
-            return _failed(video, found)
-        sequence, current = found
+        outcome = _embedded(self._project, self._run, video.id, self._embedder)
+        if isinstance(outcome, UserError):
+            return _failed(video, outcome)
+        sequence, current = outcome
         return ItemResult(video.path, video.id, "cached" if current else "ok", len(sequence))
 
 
@@ -105,18 +113,18 @@ def ensure_embeddings(
     device: DeviceName = "auto",
     progress: Progress = SILENT,
 ) -> list[EmbeddingSequence]:
-    """Return the embeddings of project videos, computed first if they are missing or stale; only
+    """Return the embeddings of clips by a run; missing or stale ones are computed first, and only
     then is the network loaded.
 
     Raises
     ------
-    UserError: for the first clip that cannot be embedded, when all others are, and as load_embedder
-        does.
+    UserError: for the first clip that cannot be embedded, after all others have been, and as
+        load_embedder does.
     """
-    found, failed = possible_embeddings(project, run, videos, device, progress)
+    embeddings, failed = possible_embeddings(project, run, videos, device, progress)
     for error in failed.values():
         raise error
-    return [found[video] for video in videos]
+    return [embeddings[video] for video in videos]
 
 
 def possible_embeddings(
@@ -126,18 +134,19 @@ def possible_embeddings(
     device: DeviceName = "auto",
     progress: Progress = SILENT,
 ) -> tuple[dict[str, EmbeddingSequence], dict[str, UserError]]:
-    """`ensure_embeddings` of the clips that can be embedded, by clip, and the errors of the others.
+    """Return `ensure_embeddings` of the clips that can be embedded, by id, and the errors of the
+    others.
 
     Raises
     ------
-    UserError: if the disk fails, if something is not installed, or (exit 5) if the run was trained
-        again meanwhile, and as load_embedder does.
+    UserError: if the disk fails, if a package is missing, or (exit 5) if the run was trained again
+        meanwhile; and as load_embedder does.
     """
-    found = _current_embeddings(project, run, videos)
+    embeddings = _current_embeddings(project, run, videos)
     failed: dict[str, UserError] = {}
-    missing = [video for video in videos if video not in found]
+    missing = [video for video in videos if video not in embeddings]
     if not missing:
-        return found, failed
+        return embeddings, failed
     if len(missing) > MOST_NAMED:
         progress.begin("embedding", len(missing))
     else:
@@ -146,16 +155,16 @@ def possible_embeddings(
     for video in missing:
         if len(missing) > MOST_NAMED:
             progress.advance()
-        one = _embedded(project, run, video, embedder)
-        if isinstance(one, UserError):
-            failed[video] = one
+        outcome = _embedded(project, run, video, embedder)
+        if isinstance(outcome, UserError):
+            failed[video] = outcome
         else:
-            found[video] = one[0]
+            embeddings[video] = outcome[0]
     if len(missing) > MOST_NAMED:
         progress.end()
-    if len({embedding.model for embedding in found.values()}) > 1:
+    if len({embedding.model for embedding in embeddings.values()}) > 1:
         raise trained_meanwhile(run)
-    return found, failed
+    return embeddings, failed
 
 
 def trained_meanwhile(run: str) -> UserError:
@@ -170,28 +179,31 @@ def _current_embeddings(
     project: StoredProject, run: str, videos: Sequence[str]
 ) -> dict[str, EmbeddingSequence]:
     """Return the stored embeddings that match the run's weights and the clips' poses, by clip.
-    Files that cannot be read are left out; computing their embeddings again reports the cause."""
-    found: dict[str, EmbeddingSequence] = {}
+
+    Unreadable files are left out; computing their embeddings again reports the cause.
+    """
+    current: dict[str, EmbeddingSequence] = {}
     try:
         key, frames = weights_key(project, run), run_frames(project, run)
     except (OSError, artifact.ArtifactError):
-        return found
+        return current
     for video in videos:
         with suppress(UserError, OSError):
             pose_key = project.pose_header(video)[0].key
             expected = embedding_recipe(key, pose_key, video, frames)
             embedding, recipe = project.read_embedding(run, video)
             if recipe.key == expected.key:
-                found[video] = embedding
-    return found
+                current[video] = embedding
+    return current
 
 
 def _embedded(
     project: StoredProject, run: str, video: str, embedder: Embedder
 ) -> tuple[EmbeddingSequence, bool] | UserError:
-    """Return the embedding of one clip, and whether the stored one was current, or why there is
-    none. Raises UserError for what would fail for all others, too: the disk, or what is not
-    installed."""
+    """Return the embedding of a clip and whether the stored one was current, or the error.
+
+    Raises UserError for errors that concern all clips: the disk, or a missing package.
+    """
     try:
         pose, pose_recipe = project.read_pose(video)
         expected = embedding_recipe(embedder.key, pose_recipe.key, video, embedder.frame_features)

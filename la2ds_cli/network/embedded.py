@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Embedded(NamedTuple):
     """The embeddings of clips by one run.
 
-    run: its name. clips: id -> embedding, with `value` (T, D) float32, one row for each frame,
-    `frame` (T,) int64 and `time` (T,) float64 in seconds. items: the outcome of every clip, as in
+    run: its name. clips: id -> embedding, with `value` (T, D) float32, a row for each frame,
+    `frame` (T,) int64 and `time` (T,) float64 in seconds. items: the outcome for every clip, as in
     Extracted; a clip that failed is not in `clips`.
     """
 
@@ -52,13 +52,9 @@ def embed_clips(
     device: DeviceName,
     progress: Progress,
 ) -> Embedded:
-    """Embed clips, by their ids, and return their embeddings; None = all that have poses.
+    """Embed clips (ids, None = all that have poses) by a run, and return their embeddings.
 
-    The caller holds the lock of the project.
-
-    Raises
-    ------
-    UserError: as `embed` does.
+    The caller holds the project's lock. Raises UserError as `embed` does.
     """
     from la2ds_cli.network.embed import embed
 

@@ -1,4 +1,4 @@
-"""From poses to embeddings by any network: sampling by time, windows, motion; arrays only.
+"""Compute embeddings of poses by any network: sampling by time, windows, motion.
 
 The engine (torch, numpy) is a function of one clip; everything else is the same for both.
 """
@@ -23,11 +23,11 @@ from la2ds_cli.features.tempo import sampling_rate
 
 VERSION = 2  # 2: a learned position table is stretched over windows longer than in training
 Forward = Callable[[NetworkInput], FloatArray]
-"""One clip of T frames, at the rate of the model -> (T, D) float32."""
+"""Returns the embedding (T, D) float32 of a clip of T frames at the rate of the model."""
 
 
 class FrameFeatureSource(Protocol):
-    """Id of a clip and seconds (G,) -> features (G, 1024) of its video frames.
+    """Returns the features (G, 1024) of a clip's video frames, by its id and seconds (G,).
 
     key: identity of the features of a clip.
     """
@@ -38,7 +38,7 @@ class FrameFeatureSource(Protocol):
 
 
 def window_frames(config: Config) -> int:
-    """Return frames of the longest window that a network embeds at once."""
+    """Return the number of frames of the longest window that a network embeds at once."""
     return 2 * config.train.frames
 
 
@@ -46,11 +46,10 @@ def window_frames(config: Config) -> int:
 class EmbeddingStatistics:
     """The mean and spread of a network's embeddings, as measured during training.
 
-    centre: (D,) float64, the mean of all frames, or 0 if that is unknown. It is subtracted. This
-    does not change distances, but by far the largest part of an embedding is often a constant,
-    which spoils whatever depends on the origin or on the variance of all values together, such as
-    the default width of an RBF kernel. spread: root mean square distance of a frame from the mean
-    of its clip; 0 if that is unknown.
+    centre: (D,) float64, the mean of all frames, 0 = unknown. It is subtracted from embeddings.
+    Distances stay the same, but most of an embedding is often a constant, which spoils results that
+    depend on the origin or on the variance of all values together, such as the default width of an
+    RBF kernel. spread: root mean square distance of a frame from the mean of its clip; 0 = unknown.
     """
 
     centre: FloatArray | float = 0.0
@@ -58,12 +57,10 @@ class EmbeddingStatistics:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any], width: int) -> EmbeddingStatistics:
-        """Read the statistics from the facts of a checkpoint of a network of this width. Versions
-        before 0.2 store no centre, and the first ones no spread.
+        """Read the statistics from the facts of a checkpoint of a network of this width.
 
-        Raises
-        ------
-        ValueError: for invalid values.
+        Versions before 0.2 stored no centre, and the first ones no spread. Raises ValueError for
+        invalid values.
         """
         spread, centre = facts.get("spread", 0.0), facts.get("centre", [0.0] * width)
         try:
@@ -79,12 +76,13 @@ UNKNOWN = EmbeddingStatistics()
 
 
 class Embedder:
-    """Embeds poses with a network: `embedder(poses)` gives one (T, D) float32 per sequence, with a
-    row for every source frame.
+    """Embeds poses with a network: `embedder(poses)` returns (T, D) float32 for each sequence, with
+    a row for every source frame.
 
     key: identity of the weights. frame_features: for a network that reads video frames
-    (`model.input=rgb`); its poses must be those of clips of a project, or parts of them. of_bodies:
-    it embeds poses of any body skeleton, as the base model does (docs/explanation/alignment.md).
+    (`model.input=rgb`); the poses must then be of clips of a project, or of parts of them.
+    of_bodies: whether it embeds any body skeleton, as the base model does
+    (docs/explanation/alignment.md).
     """
 
     of_bodies = False
@@ -107,28 +105,30 @@ class Embedder:
 
     @property
     def spread(self) -> float:
-        """The spread of its embeddings: their unit if combined with other features."""
+        """Spread of its embeddings: their unit if combined with other features."""
         return self.statistics.spread
 
     def __call__(self, poses: Sequence[PoseSequence]) -> list[FloatArray]:
         return [self._embed(pose) for pose in poses]
 
     def _embed(self, pose: PoseSequence) -> FloatArray:
-        """Resample to the model's rate, embed, and interpolate back to every frame. A skeleton with
-        additional joints is reduced to the model's skeleton."""
+        """Resample a sequence to the model's rate, embed it, and interpolate back to every frame.
+
+        A skeleton with additional joints is reduced to the model's skeleton.
+        """
         pose = body_joints(pose) if self.of_bodies else pose
         if holds(pose.skeleton, self.skeleton):
             pose = as_skeleton(pose, self.skeleton)
         else:
             raise Mismatch(
                 f"the model reads the skeleton {self.skeleton}, the poses have {pose.skeleton}",
-                hint="extract the poses with the pose model the training clips were made with",
+                hint="extract the poses with the pose model that the training clips have",
             )
         grid = pose.axis.grid(sampling_rate(pose, self.config.train))
         sampled = resample_pose(pose, grid)
         if self.config.model.input == "joints3d":
             need_3d([(pose.clip or "the clip", pose)])
-            # For the entire clip, since otherwise each window would be turned to face the camera.
+            # for the entire clip, or each window would be turned to face the camera by itself
             sampled = replace(sampled, world=facing_joints(sampled))
         features = self._frame_features(pose, grid)
         window = window_frames(self.config)
@@ -144,13 +144,13 @@ class Embedder:
         return interpolate(embedding.astype(np.float32), grid, pose.time)
 
     def _frame_features(self, pose: PoseSequence, grid: FloatArray) -> FloatArray | None:
-        """Return features of the video frames at the seconds `grid`, None if the network reads
+        """Return the features of the video frames at the seconds `grid`, None if the network reads
         joints."""
         if self.config.model.input != "rgb":
             return None
         if self.frame_features is None or not pose.clip:
             raise Mismatch(
-                "the model reads video frames (model.input=rgb), and only joints are available",
+                "the model reads video frames (model.input=rgb), but only joints are available",
                 hint="embed clips of a project as they were filmed, or use a run that reads joints",
             )
         return self.frame_features(pose.clip, grid)
@@ -164,7 +164,7 @@ class Embedder:
 
 
 def with_motion(value: FloatArray, weight: float) -> FloatArray:
-    """Return (T, 2D): features (T, D), and `weight` times their change per frame; unchanged for
+    """Return (T, 2D), features (T, D) and `weight` times their change per frame; unchanged for
     weight 0.
 
     The change is the central difference, or half the one-sided difference at the two ends. It
@@ -178,7 +178,7 @@ def with_motion(value: FloatArray, weight: float) -> FloatArray:
 
 
 def window_starts(length: int, window: int) -> list[int]:
-    """Starts of half-overlapping windows that cover `length` frames.
+    """Return the starts of half-overlapping windows of `window` frames that cover `length` frames.
 
     The last window ends with the clip; a clip that fits into one window has only one.
     """
@@ -189,5 +189,6 @@ def window_starts(length: int, window: int) -> list[int]:
 
 
 def triangle(length: int) -> FloatArray:
-    """Blending weights (length,) > 0, highest in the middle, so that windows join smoothly."""
+    """Return blending weights (length,) > 0, highest in the middle, so that windows join
+    smoothly."""
     return 1 - np.abs(np.linspace(-1, 1, length + 2)[1:-1])

@@ -1,8 +1,4 @@
-"""The trained network of a run, and embedders that run it.
-
-From top to bottom: the network with its weights, and the embedders of a trained and of an untrained
-network.
-"""
+"""Load the trained network of a run, and make embedders of trained and untrained networks."""
 
 from __future__ import annotations
 
@@ -33,13 +29,12 @@ if TYPE_CHECKING:
 
 
 def load_network(project: StoredProject, run: str) -> tuple[SequenceNetwork, StoredWeights]:
-    """Return the trained network of a run, on the CPU, and the file it is from.
+    """Return the trained network of a run, on the CPU, and its stored weights.
 
     Raises
     ------
-    UserError: if the run has no weights (exit 4), if they are damaged (exit 3), or if the file is
-        not a checkpoint, does not fit the network, or the user's encoder has changed since (exit
-        5).
+    UserError: exit 3 if the weights are damaged; 4 if the run has none; 5 if the file is not a
+        checkpoint or does not fit the network, or if the user's encoder has changed since.
     """
     import torch
 
@@ -53,18 +48,20 @@ def load_network(project: StoredProject, run: str) -> tuple[SequenceNetwork, Sto
     _check_code(path, config.model.encoder, stored.header.code)
     try:
         planned = weights
-        # On this device arrays take no memory, of which such settings might ask for more than there
+        # On the device `meta` arrays take no memory: damaged settings may ask for more than there
         # is. An encoder that cannot be built on it is not checked.
         with suppress(NotImplementedError), torch.device("meta"):
             planned = build_network(*settings).state_dict()
-        shapes, found = ({n: v.shape for n, v in one.items()} for one in (planned, weights))
-        if shapes != found:
+        expected, stored_shapes = (
+            {name: value.shape for name, value in state.items()} for state in (planned, weights)
+        )
+        if expected != stored_shapes:
             raise RuntimeError("other weights")
         network = build_network(*settings)
         network.load_state_dict(weights)
     except (RuntimeError, TypeError) as error:
         raise Mismatch(
-            f"{path} does not fit the network its settings describe",
+            f"{path} does not fit the network that its settings describe",
             hint="train again with --overwrite, or restore the file",
         ) from error
     _keep_shown(network, stored.header.shown or config.train.frames)
@@ -72,7 +69,7 @@ def load_network(project: StoredProject, run: str) -> tuple[SequenceNetwork, Sto
 
 
 def _keep_shown(network: SequenceNetwork, frames: int) -> None:
-    """Cut learned codes of moments to those that training used."""
+    """Cut learned position codes to the frames that training used."""
     from la2ds_models.vivit import TemporalPosition
 
     for part in network.modules():
@@ -80,10 +77,10 @@ def _keep_shown(network: SequenceNetwork, frames: int) -> None:
             part.keep_shown(frames)
 
 
-def _check_code(path: Path, encoder: str, known: Mapping[str, str]) -> None:
-    """Raise UserError (exit 5) if an encoder of the user's is not the file that was trained: the
-    same weights would give other embeddings."""
-    if known.get(encoder, "") != code_digests(encoder).get(encoder, "") and "." in encoder:
+def _check_code(path: Path, encoder: str, trained: Mapping[str, str]) -> None:
+    """Raise UserError (exit 5) if the user's encoder has changed since training, when its digest
+    was in `trained`: the same weights would give other embeddings."""
+    if trained.get(encoder, "") != code_digests(encoder).get(encoder, "") and "." in encoder:
         raise Mismatch(
             f"the encoder {encoder} has changed since {path} was trained",
             hint="train again with --overwrite or another --run, or restore its file",
@@ -102,12 +99,22 @@ def torch_embedder(
     frame_features: FrameFeatureSource | None = None,
     statistics: EmbeddingStatistics = UNKNOWN,
 ) -> Embedder:
-    """Return an embedder in torch on `device`; nothing else may use the network afterwards."""
+    """Return an embedder in torch on `device`; nothing else may use the network afterwards.
+
+    Parameters
+    ----------
+    network: with its weights.
+    config: settings of the run.
+    skeleton: that the network reads.
+    key: identity of the weights.
+    frame_features: for a network that reads video frames.
+    statistics: of its embeddings.
+    """
     import torch
 
     from la2ds_cli.network.torch_network import embed_input
 
-    # Clips are embedded one by one; threads that wait for a busy core cost far more than they save.
+    # Threads that wait for a busy core cost far more than they save: clips are embedded one by one.
     threads = min(torch.get_num_threads(), free_cores()) if device.type == "cpu" else 1
     network = network.to(device).eval()
     _keep_shown(network, config.train.frames)
@@ -122,12 +129,7 @@ def torch_embedder(
 def load_embedder(
     project: StoredProject, run: str = DEFAULT_RUN, device: DeviceName = "auto"
 ) -> Embedder:
-    """Return the trained embedder of a run, in torch.
-
-    Raises
-    ------
-    UserError: as load_network does.
-    """
+    """Return the trained embedder of a run, in torch; raises UserError as load_network does."""
     network, stored = load_network(project, run)
     header, chosen = stored.header, resolve_device(device)
     frames = frame_feature_reader(project, header.config, header.frames, device)
@@ -141,8 +143,8 @@ def load_embedder(
 def light_embedder(
     project: StoredProject, run: str = DEFAULT_RUN, device: DeviceName = "auto"
 ) -> Embedder:
-    """Like load_embedder, for commands that embed a few clips: without torch and on the CPU if
-    numpy_network supports the network."""
+    """Return the trained embedder of a run for a few clips: without torch, on the CPU, if
+    numpy_network supports the network; otherwise as load_embedder."""
     if device != "cuda":
         path = existing_weights(project, run)
         if light := light_base() if run == BASE_RUN else _light(path):
@@ -151,7 +153,7 @@ def light_embedder(
 
 
 def _light(path: Path) -> Embedder | None:
-    """Return the numpy embedder of a file of weights; None if its network is not supported, or if
+    """Return the numpy embedder of a file of weights; None if the network is not supported, or if
     the weights do not fit, which load_embedder reports."""
     stored = StoredWeights.of(path)
     config, skeleton = stored.header.config, get_skeleton(stored.header.skeleton)
@@ -163,7 +165,7 @@ def _light(path: Path) -> Embedder | None:
 
 @cache
 def light_base() -> Embedder:
-    """Return the embedder of the base model without torch, which its network allows."""
+    """Return the embedder of the base model, in numpy."""
     base_key()
     light = _light(base_path())
     if light is None:
@@ -173,8 +175,7 @@ def light_base() -> Embedder:
 
 
 def run_frames(project: StoredProject, run: str) -> FrameFeatureSource | None:
-    """Return the reader of frame features for a run; None if the run reads joints, or has no
-    weights."""
+    """Return the reader of frame features for a run; None if it reads joints or has no weights."""
     header = run_header(project, run)
     if header.input != "rgb":
         return None
@@ -190,11 +191,14 @@ def untrained_embedder(
     device: DeviceName = "auto",
     frame_features: FrameFeatureSource | None = None,
 ) -> Embedder:
-    """Return the same architecture with random weights: the baseline `untrained`.
+    """Return an embedder with random weights from `seed`: the baseline `untrained`.
 
     Parameters
     ----------
-    frame_features: for a network that reads video frames. Its statistics are unknown.
+    config: settings, with the architecture.
+    skeleton: that the network reads.
+    seed: of the weights.
+    frame_features: for a network that reads video frames.
     """
     from la2ds_cli.network.torch_network import build_network
 

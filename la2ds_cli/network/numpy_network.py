@@ -28,14 +28,11 @@ _ERF_SCALE = 0.3275911
 
 
 def numpy_forward(model: ModelConfig, joint_width: int, weights: Weights) -> Forward | None:
-    """Return the network with these settings and weights; None if it needs torch, because it has
-    other parts or its weights do not match the settings.
+    """Return the network with these settings and weights, for `joint_width` features per frame.
 
-    Parameters
-    ----------
-    joint_width: features per frame.
+    None if it needs torch, because it has other parts or its weights do not match the settings.
     """
-    known = (
+    supported = (
         model.encoder == "vivit"
         and model.input in ("joints", "joints3d")
         and model.temporal_position in ("rotary", "none")
@@ -43,7 +40,7 @@ def numpy_forward(model: ModelConfig, joint_width: int, weights: Weights) -> For
         and not model.cross_layers
     )
     head_width = model.width // model.heads
-    if not known or model.width % model.heads or head_width % 2:
+    if not supported or model.width % model.heads or head_width % 2:
         return None
     single = {name: np.asarray(value, np.float32) for name, value in weights.items()}
     shapes = {name: value.shape for name, value in single.items()}
@@ -53,7 +50,7 @@ def numpy_forward(model: ModelConfig, joint_width: int, weights: Weights) -> For
 
     def forward(item: NetworkInput) -> FloatArray:
         if item.joints is None:
-            raise ValueError("this network reads joint features, but none were given")
+            raise ValueError("this network needs joint features, got none")
         with one_blas_thread():
             return layers(item.joints)
 
@@ -76,7 +73,7 @@ def numpy_forward(model: ModelConfig, joint_width: int, weights: Weights) -> For
 
 
 def _shapes(model: ModelConfig, joint_width: int) -> dict[str, tuple[int, ...]]:
-    """Return names and shapes of the weights for settings that are supported here."""
+    """Return the names and shapes of the weights for supported settings."""
     width, wide = model.width, model.mlp_ratio * model.width
     linear = {"frame.joints.0": (width, joint_width)}
     linear |= {f"frame.joints.{n}": (width, width) for n in (2, 4)}
@@ -99,7 +96,8 @@ def _shapes(model: ModelConfig, joint_width: int) -> dict[str, tuple[int, ...]]:
 
 
 def gelu(x: FloatArray) -> FloatArray:
-    """GELU of x (T, D) float32: x times the standard normal distribution function at x."""
+    """Return the GELU of x (T, D) float32: x times the standard normal distribution function at
+    x."""
     size = np.abs(x) * np.float32(math.sqrt(0.5))
     t = 1 / (1 + np.float32(_ERF_SCALE) * size)
     total = np.zeros_like(t)
@@ -123,7 +121,8 @@ def _norm(x: FloatArray, weights: Weights, name: str) -> FloatArray:
 def _attention(
     x: FloatArray, weights: Weights, name: str, heads: int, angle: FloatArray | None
 ) -> FloatArray:
-    """Multi-head self-attention of x (T, D); angle: (T, d / 2) of the rotary position code."""
+    """Return the multi-head self-attention of x (T, D); angle: (T, d / 2) of the rotary position
+    code."""
 
     def of_heads(value: FloatArray) -> FloatArray:  # (H, T, d)
         return value.reshape(len(x), heads, -1).swapaxes(0, 1)

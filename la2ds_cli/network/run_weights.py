@@ -1,7 +1,4 @@
-"""The weights of a run: where they lie, what their header says, and the arrays.
-
-From top to bottom: the runs of a project, the header of their weights, and the whole file.
-"""
+"""The weights of a run: their path, their header, and the arrays."""
 
 from __future__ import annotations
 
@@ -28,16 +25,15 @@ CODE = "code of "  # recipe input, with a dotted name: the user's own method or 
 
 
 def checkpoint_path(project: StoredProject | None, run: str) -> Path:
-    """Return the weights that compute the embeddings of a run; BASE_RUN is the base model, the only
-    one without a project."""
+    """Return the path of a run's weights; BASE_RUN is the base model, which needs no project."""
     if run == BASE_RUN or project is None:
         return base_path()
     return project.run_dir(run) / "best.safetensors"
 
 
 def weights_key(project: StoredProject, run: str) -> str:
-    """SHA-256 of the weights of a run (`checkpoint_path`), which identifies them in recipes. Raises
-    OSError if the file is missing."""
+    """Return the SHA-256 of a run's weights, which identifies them in recipes; raises OSError if
+    the file is missing."""
     return artifact.once(artifact.file_digest, checkpoint_path(project, run))
 
 
@@ -47,7 +43,7 @@ def has_model(project: StoredProject, run: str = DEFAULT_RUN) -> bool:
 
 
 def trained_runs(project: StoredProject) -> list[str]:
-    """Return names of the runs that have weights, sorted."""
+    """Return the names of the runs that have weights, sorted."""
     folder = project.root / "checkpoints"
     return [run for run in project.runs() if (folder / run / "best.safetensors").exists()]
 
@@ -56,7 +52,7 @@ def trained_runs(project: StoredProject) -> list[str]:
 
 
 def settings_of(recipe: Recipe) -> dict[str, dict[str, Any]]:
-    """Return nested settings of a recipe, as config.load_config takes them."""
+    """Return the settings of a recipe in sections, as config.load_config takes them."""
     nested: dict[str, dict[str, Any]] = {}
     for name, value in recipe.config.items():
         section, _, key = name.partition(".")
@@ -66,18 +62,19 @@ def settings_of(recipe: Recipe) -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True)
 class RunHeader:
-    """What the header of a run's weights says about it.
+    """The header of a run's weights.
 
-    settings: of the run, None if its weights are missing or damaged.
-    skeleton: that it reads, empty if that is unknown.
-    spread: `Embedder.spread`, 0 if that is unknown.
-    clips: ids of those that its training knew.
-    held_out: ids of those among them that it was not trained on, None if that is unknown.
-    films: digests of the films and joints of its clips (`film_digests`), None if unknown.
-    frames: identity of the ResNet weights behind the frame features that it was trained on, empty
-    if it reads joints.
+    Attributes
+    ----------
+    settings: of the run; None if its weights are missing or damaged.
+    skeleton: that it reads; empty if unknown.
+    spread: `Embedder.spread`; 0 if unknown.
+    clips: ids of its clips, trained on or held out.
+    held_out: ids of the clips among them that were held out; None if unknown.
+    films: digests of the films and joints of its clips (`film_digests`); None if unknown.
+    frames: identity of the ResNet weights of its frame features; empty if it reads joints.
     code: digests of the user's modules, by dotted name.
-    shown: frames of the longest clip that it was trained on, 0 if that is unknown.
+    shown: frames of the longest clip that it was trained on; 0 if unknown.
     """
 
     settings: Mapping[str, Any] | None = None
@@ -92,7 +89,7 @@ class RunHeader:
 
     @classmethod
     def of(cls, recipe: Recipe, facts: Mapping[str, Any]) -> RunHeader:
-        """Return what the header of the file of the weights says."""
+        """Return the header of a weight file, from its recipe and facts."""
         spread, shown, mark = facts.get("spread", 0.0), facts.get("frames_shown", 0), CODE
         held_out, films = _texts(facts, "held_out"), _texts(facts, "films")
         return cls(
@@ -109,12 +106,12 @@ class RunHeader:
 
     @cached_property
     def config(self) -> Config:
-        """The settings. Raises UserError (exit 2) for unknown ones."""
+        """The settings; raises UserError (exit 2) for unknown ones."""
         return load_config(dict(self.settings or {}))
 
     @property
     def input(self) -> str:
-        """What the network reads (`model.input`); empty if the weights are missing or damaged."""
+        """Input of the network (`model.input`); empty if the weights are missing or damaged."""
         return "" if self.settings is None else self.config.model.input
 
     @property
@@ -126,17 +123,17 @@ class RunHeader:
 
 def _texts(facts: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
     """Return a list of texts of a header, None if it is missing."""
-    found = facts.get(name)
-    return tuple(map(str, found)) if isinstance(found, list) else None
+    texts = facts.get(name)
+    return tuple(map(str, texts)) if isinstance(texts, list) else None
 
 
 def run_header(project: StoredProject | None, run: str) -> RunHeader:
-    """Return the header of a run's weights; an empty one if they are missing or damaged."""
+    """Return the header of a run's weights, empty if they are missing or damaged."""
     return run_header_at(checkpoint_path(project, run))
 
 
 def run_header_at(path: Path) -> RunHeader:
-    """Return the header of a file of weights; an empty one if it is missing or damaged."""
+    """Return the header of a weight file, empty if it is missing or damaged."""
     with suppress(FileNotFoundError, artifact.ArtifactError):
         return artifact.once(_read_header, path)
     return RunHeader()
@@ -150,11 +147,9 @@ def _read_header(path: Path) -> RunHeader:
 
 
 def read_weights(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, Any]]:
-    """Arrays by name, recipe and facts of a checkpoint.
+    """Return the arrays (by name), the recipe and the facts of a checkpoint.
 
-    Raises
-    ------
-    UserError: if the file is damaged (exit 3) or is not a la2ds checkpoint (exit 5).
+    Raises UserError if the file is damaged (exit 3) or is not a la2ds checkpoint (exit 5).
     """
     try:
         arrays, recipe, facts = artifact.read_arrays(path)
@@ -169,7 +164,7 @@ def read_weights(path: Path) -> tuple[dict[str, np.ndarray], Recipe, dict[str, A
 
 
 class StoredWeights(NamedTuple):
-    """What the file of a run's weights holds. key: its digest, the identity of the weights."""
+    """The content of a weight file; key: its digest, the identity of the weights."""
 
     weights: Mapping[str, np.ndarray]
     header: RunHeader
@@ -178,7 +173,7 @@ class StoredWeights(NamedTuple):
 
     @classmethod
     def of(cls, path: Path) -> StoredWeights:
-        """Raises UserError as load_network does."""
+        """Read a weight file; raises UserError as load_network does."""
         weights, recipe, facts = read_weights(path)
         header = RunHeader.of(recipe, facts)
         if header.skeleton not in SKELETONS:
@@ -191,8 +186,8 @@ class StoredWeights(NamedTuple):
 
 
 def existing_weights(project: StoredProject, run: str) -> Path:
-    """Return the weights of a run; UserError (exit 4) if it has none, and (exit 3) if those of the
-    base model are damaged."""
+    """Return the path of a run's weights; raises UserError if it has none (exit 4), or if those of
+    the base model are damaged (exit 3)."""
     path = checkpoint_path(project, run)
     if run == BASE_RUN:
         base_key()

@@ -24,18 +24,18 @@ ENCODERS = {
     "stgcn": "la2ds_models.stgcn",
     "vivit": "la2ds_models.alignment_network",
 }
-"""model.encoder -> module. Its function `build` gets the NetworkSettings and returns a
-SequenceNetwork, both of la2ds_models.sequence_network. A module that cannot read every
-`model.input` lists the ones it reads, as INPUTS = ("joints",)."""
+"""model.encoder -> module. Its function `build` takes NetworkSettings and returns a
+SequenceNetwork, both of la2ds_models.sequence_network. A module that does not read every
+`model.input` lists its inputs, as INPUTS = ("joints",)."""
 
 
 @dataclass(frozen=True)
 class ClipBatch:
     """Clips of different lengths, without padded frames in the large arrays.
 
-    maps (F, ...), as SequenceNetwork.read returns them, and joints (F, J): the real frames of all
-    clips, concatenated, or None. joints holds features of each frame's joints or image.
-    mask (B, T): True = real frame; F = mask.sum().
+    maps: (F, ...), as SequenceNetwork.read returns them, of the real frames of all clips,
+    concatenated, or None. joints: (F, J) features of the joints or the image of each such frame, or
+    None. mask: (B, T), True = real frame; F = mask.sum().
     """
 
     maps: torch.Tensor | None
@@ -48,11 +48,8 @@ def build_network(
 ) -> SequenceNetwork:
     """Build the network of these settings, with random weights from `seed`.
 
-    Leaves torch's global random state unchanged.
-
-    Raises
-    ------
-    UserError: exit 2 if the encoder is unknown or cannot be built with the settings.
+    Torch's global random state is left unchanged. Raises UserError (exit 2) if the encoder is
+    unknown or cannot be built with the settings.
     """
     module = _encoder(model.encoder)
     inputs = getattr(module, "INPUTS", (model.input,))
@@ -101,10 +98,10 @@ def _encoder(name: str) -> ModuleType:
     except (ModuleNotFoundError, ValueError):
         spec = None
     if spec is None:
-        found = f"{NOT_FOUND}; " if "." in name else ""
+        missing = f"{NOT_FOUND}; " if "." in name else ""
         raise UserError(
             f"unknown encoder '{name}'",
-            hint=f"{found}known: {', '.join(ENCODERS)}; or the dotted path of a module with "
+            hint=f"{missing}known: {', '.join(ENCODERS)}; or the dotted path of a module with "
             "build(...)",
         )
     return importlib.import_module(path)
@@ -120,7 +117,7 @@ def collate(inputs: Sequence[NetworkInput], device: torch.device) -> ClipBatch:
 
 
 def embed_input(network: SequenceNetwork, item: NetworkInput, device: torch.device) -> FloatArray:
-    """Return embedding (T, D) float32 of one clip by a network in eval mode."""
+    """Return the embedding (T, D) float32 of a clip by a network in eval mode."""
     batch = collate([item], device)
     maps = None if item.maps is None else torch.from_numpy(item.maps).to(device)
     with torch.inference_mode():

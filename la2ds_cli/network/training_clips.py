@@ -1,4 +1,4 @@
-"""Which clips of a project a run learns from, and which of them it holds out."""
+"""Choose the clips of a project to train on, and the clips to hold out."""
 
 from __future__ import annotations
 
@@ -11,19 +11,18 @@ from la2ds_cli.core.independence import Source, independent_groups
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.features.resample import evenly_spaced
 
-FEWEST_DIVIDED = 7  # of fewer clips none is held out
+FEWEST_DIVIDED = 7  # with fewer clips, none is held out
 
 
 def training_videos(project: StoredProject) -> list[Video]:
-    """Return videos with poses to train on: those of the split `train` or, if there are none, all
-    that are not in `test`."""
+    """Return the clips with poses of the split `train` or, if there are none, all not in `test`."""
     return _to_train_on(project.posed_videos())
 
 
 def some_training_videos(project: StoredProject, most: int) -> list[Video]:
     """Return at most `most` of `training_videos`, evenly spaced by id if there are more.
 
-    If all chosen clips have poses, the others are not examined, of which there may be 100,000.
+    If all chosen clips have poses, the others (there may be 100,000) are not examined.
     """
     chosen = _some(_to_train_on(project.videos()), most)
     if len(chosen) == most and all(project.pose_path(video.id).exists() for video in chosen):
@@ -44,13 +43,13 @@ def _to_train_on(videos: list[Video]) -> list[Video]:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """How training divides its clips.
+    """The division of clips for training.
 
     Attributes
     ----------
     held_out: ids of the clips that training never sees, for its validation.
     trained: ids of all others.
-    new_performers: whether no performer of a held-out clip is in a trained one, as far as
+    new_performers: whether no performer of a held-out clip is in a trained clip, as far as
         videos.csv names performers.
     """
 
@@ -65,16 +64,16 @@ def hold_out(
     """Divide training clips so that no film is on both sides, and no performer if possible.
 
     Whole independent groups are held out in the order of a hash of their ids, up to
-    round(share * n) clips, and passed over if they are too large. Performers who cannot be held out
-    with all their clips within this share, such as the only one of a project, are ignored; then
-    films alone are kept apart. At least one clip is left to train on, and nothing is held out of
-    fewer than FEWEST_DIVIDED clips.
+    round(share * n) clips; too large groups are passed over. If no performer can be held out with
+    all clips within this share, as in a project with a single performer, only films are kept apart.
+    At least one clip is left to train on, and nothing is held out of fewer than FEWEST_DIVIDED
+    clips.
 
     Parameters
     ----------
     videos: the clips.
-    share: of the clips to be held out.
-    source, joints: as of `independent_groups`.
+    share: of the clips to hold out.
+    source, joints: as for `independent_groups`.
     """
     most = min(round(share * len(videos)), len(videos) - 1)
     if len(videos) < FEWEST_DIVIDED or most < 1:
@@ -91,7 +90,7 @@ def hold_out(
 
 
 def _whole_groups(groups: Sequence[Sequence[Video]], most: int) -> list[str]:
-    """Return the ids of groups of at most `most` clips together, in the order of a hash."""
+    """Return the ids of whole groups with at most `most` clips in total, in the order of a hash."""
     hashed = [sorted((video.id for video in group), key=_hash) for group in groups]
     held: list[str] = []
     for group in sorted(hashed, key=lambda group: _hash(group[0])):

@@ -1,8 +1,8 @@
-"""Step: the clocks of two or more recordings of one performance.
+"""Step: find the clocks of two or more recordings of one performance.
 
-Every pair is compared. The clocks are those that fit the lags of all pairs best, so that two
-recordings that show nothing in common are placed by a third; a lag that contradicts the others
-leaves its recordings unsure. Two recordings are also an alignment, to be shown in step.
+Every pair is compared. The clocks fit the lags of all pairs as well as possible, so a third
+recording can place two that show nothing in common; a lag that contradicts the others leaves its
+recordings unsure. Two recordings can also be returned as an alignment, to be shown in step.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from la2ds_cli.poses.quality import clip_facts, doubtful_limbs
 from la2ds_cli.poses.ready import ensure_poses
 
 POSSIBLE = 0.0  # evidence; less is refused
-CONTRADICTS = 2.0  # times its interval, and a frame: a lag that differs by more is contradicted
+CONTRADICTS = 2.0  # times its interval, plus a frame: a lag that differs by more is not sure
 METHOD = "offset"
 
 
@@ -51,24 +51,28 @@ def find_offsets(
     device: DeviceName = "auto",
     progress: Progress = SILENT,
 ) -> OffsetResult:
-    """The clocks of recordings by that of the first one; missing poses are extracted first.
+    """Return the clocks of recordings relative to the first; missing poses are extracted first.
 
-    names: two or more video files, or clips of the project.
-    drift: whether clocks may run at different rates, None = where 30 s overlap.
-    force: return what fits best even if it is not one performance.
+    Parameters
+    ----------
+    names: two or more video files, or names of clips of the project.
+    drift: whether clocks may run at different rates; None = if 30 s overlap.
+    force: return the best fit even if it is not one performance.
+    device: where the pose network computes.
 
-    Raises UserError (exit 2) for fewer than two recordings or one named twice, (exit 4) for one
-    that is too short, (exit 5) for one without joints in common with the others, (exit 10) if no
-    other recording shows the performance of the first, unless forced, and as the extraction of
-    poses does.
+    Raises
+    ------
+    UserError: exit 2 for fewer than two recordings or a duplicate; 4 for a recording that is too
+        short; 5 for a recording without joints in common with the others; 10 if no other recording
+        shows the performance of the first, unless forced; and as the extraction of poses.
     """
     ids = ensure_poses(project, names, project.config().poses, device, progress)
     if len(ids) < 2 or len(set(ids)) < len(ids):
         raise UserError(
-            "an offset needs two recordings or more, each named once",
+            "an offset needs two or more recordings, each named once",
             hint="la2ds offset a.mp4 b.mp4",
         )
-    clips = [project.clip(one) for one in ids]
+    clips = [project.clip(clip) for clip in ids]
     poses = [project.read_pose(clip)[0] for clip in ids]
     pairs, refused = list[PairOffset](), dict[int, UserError]()
     for i, j in combinations(range(len(ids)), 2):
@@ -82,8 +86,8 @@ def find_offsets(
     clocks = solved(poses, pairs, force)
     facts = [clip_facts(project, clip.id) for clip in clips]
     doubtful = [
-        doubtful_limbs(known.get("doubts"), float(pose.time[-1] - pose.time[0]))
-        for known, pose in zip(facts, poses, strict=True)
+        doubtful_limbs(own.get("doubts"), float(pose.time[-1] - pose.time[0]))
+        for own, pose in zip(facts, poses, strict=True)
     ]
     if sum(clock is not None for clock in clocks) == 1:
         best = max((pair for pair in pairs if pair.a == 0), key=lambda pair: pair.best.evidence)
@@ -92,8 +96,8 @@ def find_offsets(
         if limbs:
             advice = "look at the joints with la2ds extract-poses --overlay sheet.png"
         raise UserError(
-            f"{no_performance(names[best.b], names[0], limbs)}; at no lag do all joints agree all "
-            f"along (probability {best.best.probability:.2f})",
+            f"{no_performance(names[best.b], names[0], limbs)}; at no lag do all joints agree "
+            f"throughout (probability {best.best.probability:.2f})",
             hint=f"{advice}; --force gives the lag that fits best",
             exit_code=ExitCode.OTHER_MOVEMENT,
         )
@@ -107,31 +111,37 @@ def find_offsets(
 def solved(
     poses: Sequence[PoseSequence], pairs: Sequence[PairOffset], force: bool = False
 ) -> tuple[Clock | None, ...]:
-    """The clock of each recording; None for one that no chain of pairs connects to the first.
+    """Return the clock of each recording, None if no chain of pairs connects it to the first.
 
-    Sure pairs count, and where they connect nothing, the likeliest of the others, whose recordings
-    are not sure. Nor are those of a pair that contradicts the rest. The offset of a recording is
-    the one where it was measured: in the middle of what it and the first recording both show.
+    Sure pairs are used first, then the most probable of the others, whose recordings are not sure;
+    nor are the recordings of a pair that contradicts the rest. The offset of a recording is given
+    where it was measured: in the middle of its overlap with the first recording.
+
+    Parameters
+    ----------
+    poses: of the recordings.
+    pairs: the lag of every pair that could be compared.
+    force: use pairs that are improbable, too.
     """
     used: list[PairOffset] = []
-    for pair in sorted(pairs, key=lambda one: (not one.sure, -one.best.evidence)):
+    for pair in sorted(pairs, key=lambda pair: (not pair.sure, -pair.best.evidence)):
         allowed = pair.best.evidence >= POSSIBLE or force
         if pair.sure or (allowed and pair.b not in _reached(used, pair.a)):
             used.append(pair)
-    known = sorted(_reached(used, 0))
-    used = [pair for pair in used if pair.a in known]
+    reached = sorted(_reached(used, 0))
+    used = [pair for pair in used if pair.a in reached]
     middle = float(poses[0].time[0] + poses[0].time[-1]) / 2
     measured = {pair.b: pair.best.middle for pair in used if pair.a == 0}
     drifting = [pair for pair in used if pair.best.drift is not None]
     drifts = [pair.best.drift or 0.0 for pair in drifting]
     drift_within = [max(pair.best.drift_within, 1e-9) for pair in drifting]
     drift, drift_variance = _solved(len(poses), drifting, drifts, drift_within)
-    told = _reached(drifting, 0) if drifting else set()
+    drifted = _reached(drifting, 0) if drifting else set()
     sure = _agreeing(poses, used, _lags_at(middle, len(poses), used, drift))
     drifts_known = all(pair.best.no_drift for pair in used)
     clocks: list[Clock | None] = []
     for n in range(len(poses)):
-        if n not in known:
+        if n not in reached:
             clocks.append(None)
             continue
         at = measured.get(n, middle)
@@ -140,8 +150,8 @@ def solved(
             Clock(
                 float(lags.offset[n]),
                 float(np.sqrt(lags.variance[n])),
-                float(drift[n]) if n in told else None,
-                float(np.sqrt(drift_variance[n])) if n in told else None,
+                float(drift[n]) if n in drifted else None,
+                float(np.sqrt(drift_variance[n])) if n in drifted else None,
                 at,
                 n in _reached(sure, 0),
                 0.0 if n == 0 or drifts_known else CLOCKS,
@@ -151,8 +161,11 @@ def solved(
 
 
 class _Lags(NamedTuple):
-    """At a moment of the first recording. offset, variance: (N,) of each recording, and the squared
-    interval. lags, within: of each pair, and how far it may be off."""
+    """Offsets and lags at a moment of the first recording.
+
+    offset, variance: (N,) of each recording, and its squared interval. lags, within: of each pair,
+    and the interval.
+    """
 
     offset: FloatArray
     variance: FloatArray
@@ -161,10 +174,10 @@ class _Lags(NamedTuple):
 
 
 def _lags_at(at: float, count: int, used: Sequence[PairOffset], drift: FloatArray) -> _Lags:
-    """Return the offsets at `at` seconds of the first recording, by what was measured elsewhere."""
+    """Return the offsets at `at` seconds of the first recording, from the lags of `used` pairs."""
     offset, variance = np.zeros(count), np.zeros(count)
     lags, within = list[float](), list[float]()
-    for _ in range(2):  # the lag of a pair depends on when, which the first round tells
+    for _ in range(2):  # the lag of a pair depends on the moment, which the first round gives
         moments = [at + float(offset[pair.a]) for pair in used]
         of_moments = list(zip(used, moments, strict=True))
         lags = [p.best.lag_at(when, drift[p.b] - drift[p.a]) for p, when in of_moments]
@@ -187,7 +200,7 @@ def _agreeing(
 
 
 def _reached(pairs: Sequence[PairOffset], start: int) -> set[int]:
-    """Recordings that a chain of these pairs connects to one."""
+    """Return the recordings that a chain of pairs connects to recording `start`."""
     reached, grown = {start}, True
     while grown:
         more = {n for p in pairs if {p.a, p.b} & reached for n in (p.a, p.b)}
@@ -199,26 +212,33 @@ def _reached(pairs: Sequence[PairOffset], start: int) -> set[int]:
 def _solved(
     count: int, pairs: Sequence[PairOffset], values: Sequence[float], within: Sequence[float]
 ) -> tuple[FloatArray, FloatArray]:
-    """Values (N,) whose differences b - a fit those of the pairs best, 0 for the first recording,
-    and their squared intervals (N,)."""
+    """Return values (N,), 0 for the first recording, whose differences b - a fit the values of the
+    pairs best, and their squared intervals (N,)."""
     row = np.zeros((len(pairs), count))
     for n, (pair, half) in enumerate(zip(pairs, within, strict=True)):
         row[n, [pair.a, pair.b]] = -1 / half, 1 / half
     scaled = np.asarray(values) / np.asarray(within) if pairs else np.zeros(0)
     inverse = np.linalg.pinv(row[:, 1:].T @ row[:, 1:], hermitian=True)
-    found = inverse @ row[:, 1:].T @ scaled
-    return np.append(0.0, found), np.append(0.0, np.diag(inverse))
+    solution = inverse @ row[:, 1:].T @ scaled
+    return np.append(0.0, solution), np.append(0.0, np.diag(inverse))
 
 
 def align_recordings(
     project: StoredProject, a: str, b: str, request: AlignRequest, progress: Progress
 ) -> Alignment:
-    """Align recording `b` to `a` by the clocks of both; notes say the lag, and what is not sure.
+    """Align recording `b` to `a` by their clocks; notes give the lag and its doubts.
 
-    The match has heights of the joints as features, which cameras on all sides see alike. Of the
-    request, `config`, `device` and `same_only` count: without `same_only`, the lag that fits best
-    is taken even if it is not one performance. Raises UserError as find_offsets does, and (exit 5)
-    if no skeleton holds what both recordings show.
+    The features are the heights of the joints, which look alike from all sides.
+
+    Parameters
+    ----------
+    a, b: video files, or names of clips of the project.
+    request: only `config`, `device` and `same_only` count; without `same_only`, the lag that fits
+        best is used even if it is not one performance.
+
+    Raises
+    ------
+    UserError: as find_offsets, and exit 5 if no skeleton holds the joints that both show.
     """
     pair = read_pair(project, a, b, request, progress)
     offsets = find_offsets(
@@ -227,13 +247,13 @@ def align_recordings(
     doubts = offsets.doubts()
     for sentence in (*offsets.lags(), *doubts):
         progress.note(sentence)
-    (_, clock), (offset,) = offsets.placed[1], offsets.pairs  # one without a clock is refused
+    (_, clock), (offset,) = offsets.placed[1], offsets.pairs  # find_offsets requires a clock
     reason = (
         f"as recordings of one performance: seconds of A plus {clock.offset:.4f} are seconds of B, "
         "and angles in the picture differ as the cameras do"
     )
     recorded = offsets.recordings[0].pose, offsets.recordings[1].pose
-    heights_a, heights_b = (one.value[..., 1] for one in signals(*recorded, (a, b)))
+    heights_a, heights_b = (signal.value[..., 1] for signal in signals(*recorded, (a, b)))
     match, certainty = match_by_clock(recorded, clock, offset)
     pose_a, pose_b = pair.poses
     return Alignment(
@@ -260,16 +280,20 @@ def align_recordings(
 def match_by_clock(
     poses: tuple[PoseSequence, PoseSequence], clock: Clock, pair: PairOffset
 ) -> tuple[Match, Certainty]:
-    """The match of A and B, and its certainty; the intervals hold the rivals of the lag, too.
+    """Return the match of A and B and its certainty; the intervals include the rival lags.
 
-    clock: of B. pair: the lag and its rivals.
+    Parameters
+    ----------
+    poses: of A and B.
+    clock: of B.
+    pair: the lag and its rivals.
     """
     time_a, time_b = poses[0].time, poses[1].time
     seconds = np.array([clock.seconds(moment) for moment in time_a.tolist()])
     within = np.array([clock.within_at(moment) for moment in time_a.tolist()])
     edges = poses[1].axis.edges
     shown = (seconds >= edges[0]) & (seconds < edges[-1])
-    lags = [0.0, *(one.lag - pair.best.lag for one in pair.rivals)]
+    lags = [0.0, *(rival.lag - pair.best.lag for rival in pair.rivals)]
     position, low, high = (
         np.where(shown, np.interp(seconds + away, time_b, np.arange(len(time_b))), np.nan)
         for away in (0.0, min(lags) - within, max(lags) + within)

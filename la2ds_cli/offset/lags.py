@@ -1,11 +1,11 @@
-"""Recordings as signals of the joints that both show, whatever their skeletons and frame rates; and
-how well two fit at every lag, whatever the angle between their cameras.
+"""Turn recordings into signals of the joints that both show, for any skeletons and frame rates; and
+measure how well two signals fit at every lag, for any angle between the cameras.
 
-Two cameras that keep their direction see the joints of one performance in space. From afar, the
-image of either is nearly a linear function of the same coordinates, so that at the right lag a
-combination of the coordinates in one image equals one of those in the other (the affine epipolar
-constraint): one from two sides, such as the height, and all of them from the same or the opposite
-side, or beside joints in space. At a wrong lag there is none.
+Two cameras that keep their direction see the joints of one performance in space. From afar, each
+image is nearly a linear function of the same coordinates, so that at the right lag a combination of
+the coordinates in one image equals a combination of those in the other (the affine epipolar
+constraint): one combination from two sides, such as the height, and all of them from the same or
+the opposite side, or if one recording has joints in space. At a wrong lag there is none.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ LONGEST_GAP = 0.25  # seconds; joints are not interpolated over longer ones
 FEWEST_JOINTS = 4
 SEEN = 0.1  # share of the frames in which a joint must be known
 RATE = 30.0  # samples per second
-PRIOR = 0.1  # seconds of unrelated movement that are added: a short overlap proves little
+PRIOR = 0.1  # seconds of unrelated movement that are added, since a short overlap proves little
 LEAST = 0.3  # seconds of overlap
-APART = 0.1  # seconds between two lags that are told apart
+APART = 0.1  # seconds between two lags that count as different
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Signal:
 
     value: (T, K, D) about their mean, smoothed, in units of the person's height; D = 2 in the
         image, 3 with the depth.
-    seen: (T, K) whether that is known.
+    seen: (T, K) whether the value is known.
     axis: when its frames were filmed.
     """
 
@@ -54,17 +54,17 @@ class Signal:
 
     @property
     def period(self) -> float:
-        """Usual seconds from one frame to the next."""
+        """Usual time from one frame to the next, seconds."""
         return self.axis.usual_step
 
     @property
     def shown(self) -> FloatArray:
-        """(T,) seconds that each frame shows; a pause of the camera shows nothing."""
+        """(T,) seconds that each frame stands for; pauses of the camera are left out."""
         return np.minimum(self.axis.steps, max(LONGEST_GAP, self.period))
 
     def at(self, time: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Values (G, K, D) and weights (G, K), 0 or 1, at seconds (G,); 0 outside the recording
-        and in its pauses."""
+        """Return values (G, K, D) and weights (G, K), 0 or 1, at seconds (G,); the weight is 0
+        outside the recording and in its pauses."""
         inside = (time >= self.time[0]) & (time <= self.time[-1])
         following = np.clip(np.searchsorted(self.time, time), 1, len(self.time) - 1)
         gap = self.time[following] - self.time[following - 1]
@@ -75,7 +75,8 @@ class Signal:
 
 
 def signals(a: PoseSequence, b: PoseSequence, names: tuple[str, str]) -> tuple[Signal, Signal]:
-    """Both recordings by the joints that they share. Raises UserError (exit 5) for too few."""
+    """Return the signals of recordings A and B, called `names`, for the joints that they share;
+    raises UserError (exit 5) for too few."""
     shown_a, shown_b = (
         dict(zip(get_skeleton(pose.skeleton).joints, seen.mean(axis=0) > SEEN, strict=True))
         for pose, seen in ((pose, ~np.isnan(pose.xy[..., 0])) for pose in (a, b))
@@ -83,7 +84,7 @@ def signals(a: PoseSequence, b: PoseSequence, names: tuple[str, str]) -> tuple[S
     shared = [name for name, shown in shown_a.items() if shown and shown_b.get(name)]
     if len(shared) < FEWEST_JOINTS:
         raise Mismatch(
-            f"{names[0]} and {names[1]} show {len(shared)} joints in common, and "
+            f"{names[0]} and {names[1]} have {len(shared)} joints in common, but "
             f"{FEWEST_JOINTS} are needed",
             hint="extract or import both with skeletons that name the same joints",
         )
@@ -103,15 +104,15 @@ def _signal(pose: PoseSequence, joints: list[str]) -> Signal:
 
 
 def _height(y: FloatArray, axis: TimeAxis) -> FloatArray:
-    """(T,) how far joints y (T, K) lie above and below their mean, over about a second: the same
-    from every side, larger when the person comes closer."""
+    """Return (T,) how far joints y (T, K) lie above and below their mean, over about a second: the
+    same from every side, larger when the person comes closer."""
     spread = np.sqrt((y**2).mean(axis=1))
     usual = float(np.median(spread)) or 1.0
     return np.maximum(smoothed_in_time(spread, axis, STEADY, 1.0), usual / 4)
 
 
 def _pixels_per_metre(pose: PoseSequence) -> float:
-    """About as many as make depth count as much as the place in the image."""
+    """Return a scale by which depth counts about as much as the position in the image."""
     assert pose.world is not None
     across, along = (
         float(np.nanstd(of - np.nanmean(of, axis=(0, 1)))) for of in (pose.xy, pose.world)
@@ -120,7 +121,7 @@ def _pixels_per_metre(pose: PoseSequence) -> float:
 
 
 def _known(seen: BoolArray, time: FloatArray) -> BoolArray:
-    """Where joints (T, K) are seen, or lie in a gap of at most LONGEST_GAP."""
+    """Return (T, K) whether joints are seen, or lie in a gap of at most LONGEST_GAP."""
     known = seen.copy()
     for k in range(seen.shape[1]):
         rows = np.flatnonzero(seen[:, k])
@@ -131,8 +132,8 @@ def _known(seen: BoolArray, time: FloatArray) -> BoolArray:
 
 
 def fit_at_lags(a: Signal, b: Signal) -> tuple[FloatArray, FloatArray]:
-    """Lags (L,) in seconds, which seconds of A plus are seconds of B, and the information (L,) in
-    nats that a joint of A then gives about the one of B; -inf without an overlap."""
+    """Return lags (L,) in seconds, of B minus A, and the information (L,) in nats that a joint of A
+    then gives about the same joint of B; -inf without an overlap."""
     (va, wa), (vb, wb) = (of.at(np.arange(of.time[0], of.time[-1] + 1e-9, 1 / RATE))
                           for of in (a, b))  # fmt: skip
     da, dims = va.shape[2], va.shape[2] + vb.shape[2]
@@ -157,13 +158,13 @@ def fit_at_lags(a: Signal, b: Signal) -> tuple[FloatArray, FloatArray]:
 def _covariance_at_lags(
     a: tuple[FloatArray, FloatArray], b: tuple[FloatArray, FloatArray], lag: IntArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Frames (L,) in which both values (T, D) have weight at each lag, and the summed products
-    (L, D, D) of the coordinates of A and of B about their means over these frames."""
+    """Return the number of frames (L,) in which both values (T, D) have weight at each lag, and the
+    summed products (L, D, D) of the coordinates of A and B about their means over these frames."""
     size = 1 << (len(a[0]) + len(b[0]) - 1).bit_length()
     (one_a, by_a, two_a), (one_b, by_b, two_b) = _terms(*a), _terms(*b)
 
     def sums(of_a: FloatArray, of_b: FloatArray) -> FloatArray:
-        """(L, ...) of terms (T, ...) of A times those of B."""
+        """Return the sums (L, ...) of terms (T, ...) of A times terms of B."""
         both = np.conj(np.fft.rfft(of_a, size, axis=0)) * np.fft.rfft(of_b, size, axis=0)
         return np.fft.irfft(both, size, axis=0)[lag]
 
@@ -177,25 +178,26 @@ def _covariance_at_lags(
 
 
 def _terms(value: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Weight (T,), weighted values (T, D) about their mean, and the weighted products (T, D, D) of
-    two of these."""
+    """Return the weight (T,), the weighted values (T, D) about their mean, and their weighted
+    products (T, D, D)."""
     value = value - weight @ value / max(weight.sum(), 1)
     by = weight[:, None] * value
     return weight, by, by[:, :, None] * value[:, None]
 
 
 def _spread(value: FloatArray, weight: FloatArray) -> FloatArray:
-    """(D, D) covariance over the whole recording."""
+    """Return the covariance (D, D) over the whole recording."""
     about = (value - weight @ value / max(weight.sum(), 1)) * weight[:, None]
     return about.T @ about / max(weight.sum(), 1)
 
 
 def peaks(lag: FloatArray, value: FloatArray, most: int) -> FloatArray:
-    """At most `most` lags at which the value (L,) has a maximum, the highest first."""
+    """Return at most `most` of the lags (L,) at which the value (L,) has a maximum, the highest
+    first."""
     padded = np.concatenate([[-np.inf], value, [-np.inf]])
     high = np.flatnonzero(np.isfinite(value) & (value >= padded[:-2]) & (value > padded[2:]))
-    found: list[float] = []
+    chosen: list[float] = []
     for at in lag[high[np.argsort(-value[high], kind="stable")]].tolist():
-        if len(found) < most and all(abs(at - other) >= APART for other in found):
-            found.append(at)
-    return np.array(found)
+        if len(chosen) < most and all(abs(at - other) >= APART for other in chosen):
+            chosen.append(at)
+    return np.array(chosen)

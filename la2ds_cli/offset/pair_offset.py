@@ -1,14 +1,14 @@
 """The lag of two recordings, how sure it is, and the other lags that fit.
 
 Every lag at which two recordings fit well is a candidate (lags.py). There, the combinations of the
-coordinates of both recordings that agree best are known: y of A and z of B. Where B is late by d,
-y - z is d times their slope in every joint and frame. Least squares gives d, and repeated, the lag
-at which nothing is left to explain, and where the overlap is long, the drift of the clocks.
+coordinates that agree best are known: y of A and z of B. Where B is late by d, y - z is d times
+their slope in every joint and frame. Repeated least squares gives d until nothing is left to
+explain and, if the overlap is long, the drift of the clocks.
 
-The lag of one performance agrees to the noise of the joints, and it is the same all along the
-overlap; another take, or the next step of a walk, agrees less, and somewhere it is early and
-elsewhere late. The weights of this evidence were fitted on motion capture of walks, rendered
-performers and golfers, with the errors of pose networks (docs/results/offset.md).
+At the lag of one performance the recordings agree to the noise of the joints, throughout the
+overlap. Another take, or the next step of a walk, agrees less, and is early here and late there.
+The weights of this evidence were fitted on motion capture of walks, rendered performers and
+golfers, with the errors of pose networks (docs/results/offset.md).
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.offset.lags import APART, Signal, fit_at_lags, peaks, signals
 
 CANDIDATES = 6
-LEAST_OVERLAP = 1.0  # seconds; what is shorter fits by chance
-SURE = 2.2  # evidence from which it is one performance: of other takes, 1 in 100 has as much
+LEAST_OVERLAP = 1.0  # seconds; a shorter overlap fits by chance
+SURE = 2.2  # evidence from which it is one performance; 1 in 100 other takes has as much
 RIVAL = 3.0  # a lag with this much less evidence may be the right one
 WEIGHTS = (-19.81, -2.13, -2.6, 2.45)  # of 1, unlike, spread and overlap in `evidence`
 DRIFT_FROM = 30.0  # seconds of overlap from which the drift is estimated
-NORMAL = 1.5, 4.0  # half a 90 % interval in standard deviations, and more of it for a short overlap
+NORMAL = 1.5, 4.0  # half a 90 % interval in standard deviations, and more for a short overlap
 STEPS = 8
 LONGEST_STEP = 0.1  # seconds
 AGREES = 0.3  # least correlation of a combination that counts
 HUBER = 2.0  # standard deviations from which a joint counts less
-BLOCK = 0.5  # seconds within which errors go together
-CLOCKS = 1e-4  # by which the drift of two cameras may differ from 0, in nine of ten pairs
-OF_A_FRAME = 0.03  # standard deviation of what interpolation between frames errs
+BLOCK = 0.5  # seconds within which errors are correlated
+CLOCKS = 1e-4  # largest drift of two cameras in nine of ten pairs
+OF_A_FRAME = 0.03  # standard deviation of the error of interpolation, frames
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class Fit:
 
     lag: seconds of B minus those of A, at `middle` seconds of A.
     drift: seconds that B's clock gains in a second of A, None = not estimated.
-    deviation, drift_deviation: standard deviations of both, that of the lag at `middle`.
-    no_drift: whether the user says that there is no drift.
+    deviation, drift_deviation: standard deviations of the lag at `middle` and of the drift.
     overlap: seconds that both show.
     correlation: of the combination of coordinates that agrees best.
-    spread: standard deviation of the lag of BLOCKs of the overlap, in seconds.
+    spread: standard deviation of the lag over BLOCKs of the overlap, seconds.
+    no_drift: whether the user says that there is no drift.
     """
 
     lag: float
@@ -63,7 +63,7 @@ class Fit:
     no_drift: bool = False
 
     def lag_at(self, seconds: float, otherwise: float = 0.0) -> float:
-        """The lag at seconds of A. otherwise: the drift, if none was estimated."""
+        """Return the lag at seconds of A. otherwise: the drift, if none was estimated."""
         drift = otherwise if self.drift is None else self.drift
         return self.lag + drift * (seconds - self.middle)
 
@@ -82,12 +82,12 @@ class Fit:
 
     @property
     def within(self) -> float:
-        """Seconds by which the lag at `middle` may be off in nine cases of ten."""
+        """Seconds that contain the error of the lag at `middle` in nine cases of ten."""
         return self._deviations * self.deviation
 
     def within_at(self, seconds: float) -> float:
-        """Seconds by which `lag_at` seconds of A may be off in nine cases of ten: the farther from
-        where it was measured, the more the drift counts."""
+        """Return the seconds that contain the error of `lag_at` in nine cases of ten; it grows with
+        the distance from `middle` by the drift."""
         return math.hypot(self.within, self.drift_within * (seconds - self.middle))
 
     @property
@@ -104,8 +104,11 @@ class Fit:
 
 @dataclass(frozen=True)
 class PairOffset:
-    """Recordings a and b: their numbers. best: the lag. rivals: other lags that fit as well, of a
-    movement that repeats."""
+    """The lag of two recordings.
+
+    a, b: their numbers. best: the lag. rivals: other lags that fit as well, if the movement
+    repeats.
+    """
 
     a: int
     b: int
@@ -123,31 +126,38 @@ def pair_offset(
     names: tuple[str, str],
     drift: bool | None = None,
 ) -> PairOffset:
-    """The lag of two recordings.
+    """Return the lag of two recordings.
 
-    drift: whether the clocks may run at different rates, None = if the overlap is long.
+    Parameters
+    ----------
+    poses: of both.
+    numbers: of both, for the result.
+    names: of both, for messages.
+    drift: whether the clocks may run at different rates; None = if the overlap is long.
 
-    Raises UserError (exit 5) for recordings without joints in common, and (exit 4) for one that is
-    too short or does not move.
+    Raises
+    ------
+    UserError: exit 4 for a recording that is too short or does not move, 5 for recordings without
+        joints in common.
     """
     a, b = signals(*poses, names)
-    for name, one in zip(names, (a, b), strict=True):
-        if one.time[-1] - one.time[0] < LEAST_OVERLAP:
+    for name, signal in zip(names, (a, b), strict=True):
+        if signal.time[-1] - signal.time[0] < LEAST_OVERLAP:
             raise Unusable(
                 f"{name} lasts less than {LEAST_OVERLAP:g} s, too short to find its place",
                 hint="use more of the recording",
             )
-    found = [fit(a, b, float(lag), drift) for lag in peaks(*fit_at_lags(a, b), CANDIDATES)]
-    if not found:
+    fits = [fit(a, b, float(lag), drift) for lag in peaks(*fit_at_lags(a, b), CANDIDATES)]
+    if not fits:
         raise Unusable(
             f"{names[0]} and {names[1]} have no lag at which they agree",
             hint="look at the joints with la2ds extract-poses --overlay sheet.png",
         )
-    best, *others = sorted(found, key=lambda one: -one.evidence)
+    best, *others = sorted(fits, key=lambda each: -each.evidence)
     rivals = (
-        one
-        for one in others
-        if one.evidence > best.evidence - RIVAL and abs(one.lag - best.lag) >= APART
+        other
+        for other in others
+        if other.evidence > best.evidence - RIVAL and abs(other.lag - best.lag) >= APART
     )
     return PairOffset(*numbers, best, tuple(rivals))
 
@@ -156,10 +166,12 @@ def pair_offset(
 
 
 class _Residual(NamedTuple):
-    """What a change of the lag explains. time: (T,) seconds of A. shown: (T,) seconds that each of
-    these frames shows. pull, weight: (T, K) of the
-    squared error its gradient and its curvature. seen: (T, K). trust: (T, K) weights of the joints
-    by how far they are off, which the next step uses. correlation: the largest."""
+    """The part of the error that a change of the lag explains.
+
+    time: (T,) seconds of A. shown: (T,) seconds that each frame stands for. pull, weight: (T, K)
+    gradient and curvature of the squared error. seen: (T, K). trust: (T, K) weights of the joints
+    by their error, for the next step. correlation: the largest.
+    """
 
     time: FloatArray
     shown: FloatArray
@@ -171,7 +183,10 @@ class _Residual(NamedTuple):
 
 
 def fit(a: Signal, b: Signal, lag: float, drift: bool | None = None) -> Fit:
-    """Start from a lag that is right to about a tenth of a second. drift: see pair_offset."""
+    """Return the fit of signals A and B, from a lag that is right to about 0.1 s.
+
+    drift: see pair_offset.
+    """
     shared = min(a.time[-1], b.time[-1] - lag) - max(a.time[0], b.time[0] - lag)
     no_drift = drift is False
     drift = bool(shared >= DRIFT_FROM) if drift is None else drift
@@ -200,7 +215,7 @@ def fit(a: Signal, b: Signal, lag: float, drift: bool | None = None) -> Fit:
     off = of_block - weight @ of_block / max(weight.sum(), 1e-12)
     seen = left.seen.max(axis=1)
     overlap = float(seen @ left.shown)
-    # Frames of the part that both show, which may be longer or shorter than usual.
+    # the frames in the overlap, which may be longer or shorter than usual
     steps = [np.interp(left.time + by, of.time, of.shown) for of, by in ((a, 0.0), (b, lag))]
     period = max(float(seen @ (left.shown * step)) / max(overlap, 1e-9) for step in steps)
     return Fit(
@@ -217,14 +232,15 @@ def fit(a: Signal, b: Signal, lag: float, drift: bool | None = None) -> Fit:
 
 
 def _summed(value: FloatArray, block: FloatArray) -> FloatArray:
-    """Value (N, T, K) summed over joints and the frames of each block, (N, blocks)."""
+    """Return value (N, T, K) summed over joints and the frames of each block, (N, blocks)."""
     return np.stack([np.bincount(block, of.sum(axis=1)) for of in value])
 
 
 def _residual(
     a: Signal, b: Signal, lag: float, rate: float, middle: float, robust: FloatArray | None = None
 ) -> _Residual:
-    """At the frames of the slower recording, between which the faster one is interpolated."""
+    """Return the residual at the frames of the recording with the lower rate; the other is
+    interpolated."""
     if a.period >= b.period:
         time, shown = a.time, a.shown
         time_b = time + lag + rate * (time - middle)
@@ -249,13 +265,13 @@ def _residual(
 def _combined(
     va: FloatArray, vb: FloatArray, weight: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Combinations y and z (T, K, D) of the coordinates of both, of variance 1 about the mean of
-    each joint, and their correlations (D,): the canonical ones."""
+    """Return the canonical combinations y and z (T, K, D) of the coordinates of A and B, with
+    variance 1 about the mean of each joint, and their correlations (D,)."""
     count = np.maximum(weight.sum(axis=0), 1e-9)[:, None]
     va, vb = (v - (weight[..., None] * v).sum(axis=0) / count for v in (va, vb))
     of_a, of_b, both = (
-        np.einsum("tk,tki,tkj->ij", weight, one, other) / max(weight.sum(), 1e-9)
-        for one, other in ((va, va), (vb, vb), (va, vb))
+        np.einsum("tk,tki,tkj->ij", weight, left, right) / max(weight.sum(), 1e-9)
+        for left, right in ((va, va), (vb, vb), (va, vb))
     )
     white_a, white_b = _whitening(of_a), _whitening(of_b)
     left, correlation, right = np.linalg.svd(white_a.T @ both @ white_b, full_matrices=False)

@@ -1,5 +1,5 @@
-"""The features of a project's clips by which frames are compared, a row for each frame: embeddings
-of a run, or the movement of the joints."""
+"""Per-frame features of a project's clips for retrieval: embeddings of a run, or the movement of
+the joints."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from la2ds_cli.network.load_network import light_embedder, run_frames
 from la2ds_cli.network.run_weights import weights_key
 
 SEARCHED = UNTURNED
-"""Views in which a query is compared; it would have to be turned to each clip anew."""
+"""Views in which a query is compared; turning it to each clip would take too long."""
 _AT_ONCE = 1000  # clips whose embeddings are read at once
 
 
@@ -44,7 +44,15 @@ class ClipRows:
     def of(
         cls, value: FloatArray, frame: IntArray, time: FloatArray, phases: Sequence[Phase] = ()
     ) -> ClipRows:
-        """With the label of each frame; where two phases overlap, that of the first."""
+        """Return rows with the label of each frame; where two phases overlap, the first's.
+
+        Parameters
+        ----------
+        value: (T, D) features.
+        frame: (T,) numbers in the source file.
+        time: (T,) seconds.
+        phases: labelled spans of frames.
+        """
         label = np.full(len(frame), None, dtype=object)
         for phase in reversed(phases):
             label[(frame >= phase.start) & (frame < phase.end)] = phase.name
@@ -58,11 +66,11 @@ class SearchFeatures:
     kind: `model` or `pose`.
     skeleton: of the clips that have features.
     model: digest of the weights, empty for raw poses.
-    keys: for each clip, the key of the poses or the embedding behind its rows.
+    keys: for each clip, the key of the poses or the embedding used for its rows.
     views: in which a query can be compared.
-    left_out: clips without features, with the reason; `rows` adds those it finds.
-    rows: the clips that have features, each with its rows, in order.
-    seen: the features (T, D) of poses in a view.
+    left_out: clips without features, with the reason; `rows` adds to it.
+    rows: yields those of the named clips that have features, each with its rows, in order.
+    seen: returns the features (T, D) of poses in a view.
     """
 
     kind: str
@@ -75,17 +83,18 @@ class SearchFeatures:
     seen: Callable[[PoseSequence, View], FloatArray]
 
     def in_view(self, view: View) -> SearchFeatures:
-        """These, with a query in this view alone. Raises UserError (exit 5) if it cannot be."""
+        """Return these features for a query in this view alone; raises UserError (exit 5) if it
+        cannot be compared so."""
         if view not in self.views:
             raise Mismatch(
-                f"a run that sees video frames compares no clip with the view '{view}'",
+                f"--view {view} is impossible for a run that reads video frames",
                 hint="--features base or pose compares joints, which can be flipped",
             )
         return replace(self, views=(view,))
 
 
 def pose_features(project: StoredProject, skeleton: str) -> SearchFeatures:
-    """The movement of the joints (`paced_movement`) of all clips of a skeleton."""
+    """Return the movement of the joints (`paced_movement`) of all clips with a skeleton."""
     (keys, left_out), phases = _posed(project, skeleton, "the query"), project.phases()
 
     def read(clips: Iterable[str]) -> Iterator[tuple[str, ClipRows]]:
@@ -106,11 +115,17 @@ def pose_features(project: StoredProject, skeleton: str) -> SearchFeatures:
 def model_features(
     project: StoredProject, run: str, skeleton: str, device: DeviceName, progress: Progress
 ) -> SearchFeatures:
-    """The embeddings of a run; those that are missing are computed first.
+    """Return the embeddings by a run; missing ones are computed first.
 
-    skeleton: of the query; used for the base model alone, which embeds clips of several skeletons.
+    Parameters
+    ----------
+    run: whose network is used.
+    skeleton: of the query; needed for the base model, which embeds clips of several skeletons.
+    device: where the network computes.
 
-    Raises UserError as possible_embeddings does.
+    Raises
+    ------
+    UserError: as possible_embeddings.
     """
     if run != BASE_RUN:
         skeleton = light_embedder(project, run, device).skeleton
@@ -121,15 +136,15 @@ def model_features(
     def read(clips: Iterable[str]) -> Iterator[tuple[str, ClipRows]]:
         wanted = iter(clips)
         while part := list(islice(wanted, _AT_ONCE)):
-            found, failed = possible_embeddings(project, run, part, device, progress)
+            embeddings, failed = possible_embeddings(project, run, part, device, progress)
             for clip in part:
                 if clip in failed:
                     left_out[clip] = failed[clip].message
                     continue
-                one = found[clip]
-                if one.model != model:
+                own, labels = embeddings[clip], phases.get(clip, ())
+                if own.model != model:
                     raise trained_meanwhile(run)
-                yield clip, ClipRows.of(one.value, one.frame, one.time, phases.get(clip, ()))
+                yield clip, ClipRows.of(own.value, own.frame, own.time, labels)
 
     def in_view(pose: PoseSequence, view: View) -> FloatArray:
         return light_embedder(project, run, device)([seen(pose, view)])[0]
@@ -141,8 +156,8 @@ def model_features(
 def _posed(
     project: StoredProject, skeleton: str, owner: str
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Key of the poses of every clip with this skeleton, in the order of videos.csv; and the other
-    clips with poses, with the reason."""
+    """Return the key of the poses of every clip with this skeleton, in the order of videos.csv; and
+    the other clips with poses, each with a reason that names the `owner` of the skeleton."""
     keys, left_out = {}, {}
     for video in project.videos():
         try:
@@ -155,5 +170,5 @@ def _posed(
         if facts["skeleton"] == skeleton:
             keys[video.id] = recipe.key
         else:
-            left_out[video.id] = f"has the skeleton {facts['skeleton']}, {owner} {skeleton}"
+            left_out[video.id] = f"has the skeleton {facts['skeleton']}, {owner} has {skeleton}"
     return keys, left_out

@@ -1,9 +1,9 @@
-"""The frames nearest to those of a query, each clip in the view that is nearest to the query's clip
-(features/camera_views.py), under the limits of a retrieval: arrays in, rows out.
+"""Find the frames nearest to those of a query, within the limits of a retrieval.
 
-`OtherClips` are those of a project in memory, compared exactly; frame_table has those of a store.
-Views are chosen as in an alignment (alignment/nearest_view.py), for clips among the nearest only:
-by the movement of the joints, or in a store, which holds no joints, by its features.
+Each clip is compared in the view nearest to the query's clip (features/camera_views.py).
+`OtherClips` are the clips of a project in memory, compared exactly; frame_table has those of a
+store. Views are chosen as in an alignment (alignment/nearest_view.py), only for clips among the
+nearest: by the movement of the joints or, in a store, which holds no joints, by its features.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from la2ds_cli.core.view import View
 from la2ds_cli.retrieval.clip_rows import ClipRows
 
 CANDIDATES = 8  # times k: number of frames that are first compared exactly
-MOST = 200  # frames of a clip by which views are ranked
+MOST = 200  # frames of a clip used to rank views
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,11 @@ class Limits:
     min_gap: float | None = None
 
     def gaps(self, duration: FloatArray) -> FloatArray:
-        """Least seconds between two hits of clips that last `duration` seconds: a tenth, so that
-        slow motion and held poses do not fill the list with one moment, within bounds."""
+        """Return the least seconds between two hits in clips that last `duration` seconds.
+
+        It is a tenth, within bounds, so that slow motion and held poses do not fill the list with
+        one moment.
+        """
         if self.min_gap is not None:
             return np.full(np.shape(duration), self.min_gap)
         return np.clip(GAP_SHARE * duration, LEAST_GAP, MOST_GAP)
@@ -53,8 +56,8 @@ ROUNDING = 5e-7
 class Found(NamedTuple):
     """Frames near a query, nearest first, (C,) each.
 
-    distance: float64. clip: number of the clip. row: in its poses. time, lasts: seconds of the
-    frame, and from the first to the last frame of its clip. phase: its label, None without one.
+    distance: float64. clip: number of the clip. row: in its poses. time: seconds of the frame.
+    lasts: seconds from the first to the last frame of its clip. phase: its label, None without one.
     """
 
     distance: FloatArray
@@ -76,8 +79,8 @@ _NOTHING = Found(_SECONDS, _ROWS, _ROWS, _SECONDS, _SECONDS, np.zeros(0, object)
 class ClipSample(NamedTuple):
     """At most MOST frames of a clip, evenly spaced.
 
-    compared: (S, E) by which views are ranked.
-    value: (S, D) features by which frames are searched.
+    compared: (S, E) features used to rank views.
+    value: (S, D) features used to search frames.
     time: (S,) seconds.
     """
 
@@ -87,7 +90,7 @@ class ClipSample(NamedTuple):
 
     @classmethod
     def of(cls, compared: FloatArray, value: FloatArray, time: FloatArray) -> ClipSample:
-        """Return a sample of all rows of a clip."""
+        """Return a sample of the rows of a clip."""
         return cls(_thinned(compared), _thinned(value), _thinned(time))
 
 
@@ -96,29 +99,31 @@ def _thinned(value: FloatArray) -> FloatArray:
 
 
 class Searched(Protocol):
-    """Clips in which a query is searched, by numbers. query: (Q, D) features of the query frames in
-    each view."""
+    """Numbered clips in which a query is searched.
+
+    query: (Q, D) features of the query frames in each view.
+    """
 
     query: Mapping[View, FloatArray]
 
     def named(self, clip: int) -> tuple[str | None, str]:
-        """The project of a clip, None if only one is searched; and its id."""
+        """Return the project of a clip, None if only one is searched, and its id."""
         ...
 
     def nearest(self, view: View, query: int, count: int) -> Found:
-        """The `count` frames nearest to a query frame in a view, fewer if there are no more."""
+        """Return the `count` frames nearest to a query frame in a view, or fewer."""
         ...
 
     def samples(self, clips: Sequence[int]) -> Iterable[tuple[int, ClipSample]]:
-        """Samples of those clips that can be read."""
+        """Yield a sample of each clip that can be read."""
         ...
 
 
 class Search:
-    """A query searched in clips.
+    """The search for a query in clips.
 
-    compared: (T, E) of the query's clip in each view, as `ClipSample.compared`; not needed for one
-    view.
+    compared: (T, E) of the query's clip in each view, as `ClipSample.compared`; not needed for a
+    single view.
     """
 
     def __init__(self, clips: Searched, compared: Mapping[View, FloatArray]) -> None:
@@ -127,7 +132,7 @@ class Search:
         self._known: dict[int, tuple[ClipSample, ViewChoice]] = {}
 
     def nearest(self, query: int, limits: Limits) -> Found:
-        """The k nearest frames of a query frame, each clip in its view.
+        """Return the k frames nearest to a query frame, each clip in its view.
 
         A frame is skipped if `per_video` frames of its clip are nearer, or if a nearer one is less
         than the clip's gap away in time. There are fewer than k only if no further frame is
@@ -149,8 +154,7 @@ class Search:
             count *= 4
 
     def _in_its_view(self, lists: Mapping[View, Found]) -> Found:
-        """Of the frames found in each view, those whose clip is compared in that view, nearest
-        first."""
+        """Return the frames whose clip is compared in the view of their list, nearest first."""
         every = Found(*map(np.concatenate, zip(*lists.values(), strict=True)))
         new = set(every.clip.tolist()) - self._known.keys() if len(self._value) > 1 else ()
         for clip, sample in self.clips.samples(sorted(new)) if new else ():
@@ -161,13 +165,14 @@ class Search:
         return every.only(order[kept[order]])
 
     def choice(self, clip: int) -> ViewChoice:
-        """The view for a clip that was found, and its rivals; as filmed if it cannot be read."""
+        """Return the view for a clip and its rivals; as filmed if it cannot be read."""
         if len(self._value) == 1:
             return ViewChoice(next(iter(self._value)))
         return self._known[clip][1] if clip in self._known else ViewChoice()
 
     def unsure(self, clip: int, query: int) -> bool:
-        """Whether another view of a clip, about as near, finds another moment of a query frame."""
+        """Return whether another view of a clip, about as near, gives another moment for a query
+        frame."""
         choice = self.choice(clip)
         if not choice.rivals:
             return False
@@ -181,8 +186,8 @@ class Search:
 
 
 def apply_limits(found: Found, limits: Limits) -> IntArray:
-    """The first k of frames sorted by distance, without those that the limits forbid; ascending
-    indices."""
+    """Return the ascending indices of the first k frames that the limits allow; `found` is sorted
+    by distance."""
     most = limits.k if limits.per_video is None else limits.per_video
     taken: dict[int, list[float]] = {}
     chosen = []
@@ -201,21 +206,21 @@ def apply_limits(found: Found, limits: Limits) -> IntArray:
 # --- in memory ----------------------------------------------------------------------------------
 
 SAMPLE = 128  # frames of other clips whose nearest distances are measured
-USUAL = 0.99  # share of them that must be nearer to another clip than a query that is like none
+USUAL = 0.99  # share of them that are nearer to another clip than a query that is like none
 FEWEST_CLIPS = 3  # besides the query's; with fewer, little is known about what is usual
-_AT_ONCE = 8  # of those frames compared with all at once
+_AT_ONCE = 8  # sampled frames compared with all frames in one product
 
 
 class OtherClips:
-    """The clips of a project but the query's and its copies, compared with every frame.
+    """All clips of a project except the query's and its copies, searched exactly.
 
     Parameters
     ----------
     rows: of all clips, by id.
     video: the clip of the query.
-    movement: (T, E) of a clip by its id, by which views are ranked.
+    movement: returns the movement (T, E) of a clip by its id, to rank views.
     copies: for a clip, ids of the clips that show the same person of the same film at the same time
-        (`core.independence.same_footage`); they are neighbours of each other without being alike.
+        (`core.independence.same_footage`), which says nothing about what else is alike.
     """
 
     def __init__(
@@ -234,7 +239,7 @@ class OtherClips:
         self._square = np.einsum("nd,nd->n", self._value, self._value)
         self._time = np.concatenate([clip.time for clip in clips])
         self._phase = np.concatenate([clip.phase for clip in clips])
-        # The row at which each clip begins, then the number of all rows.
+        # the first row of each clip, then the number of all rows
         self._start = np.cumsum([0, *(len(clip.value) for clip in clips)], dtype=np.int64)
         number = {clip: n for n, clip in enumerate(self.clips)}
         copied = copies or {}
@@ -261,14 +266,14 @@ class OtherClips:
         return None, self.clips[clip]
 
     def nearest(self, view: View, query: int, count: int) -> Found:
-        """Distances are Euclidean; ties go by row."""
+        """Return the nearest frames by Euclidean distance; equal distances are sorted by row."""
         about = self._about[view][query]
         count = min(count, len(self._value) - len(self._own))
         if not count:
             return _NOTHING
         row = np.sort(np.argpartition(about, count - 1)[:count])
-        # From plain differences: rounding in a matrix product would be as large as the distance
-        # between near frames.
+        # Plain differences: the rounding of a matrix product would be as large as the distance of
+        # near frames.
         gap = self._value[row] - self.query[view][query]
         distance = np.sqrt(np.einsum("nd,nd->n", gap, gap, dtype=np.float64))
         order = np.argsort(distance, kind="stable")
@@ -284,12 +289,12 @@ class OtherClips:
             yield clip, ClipSample.of(moving, self._value[own], self._time[own])
 
     def usual_distance(self) -> float:
-        """Return the distance to the nearest frame of another clip that USUAL of the frames keep.
+        """Return the distance within which USUAL of the frames have a frame of another clip.
 
-        A query whose nearest frame is farther away is like nothing in these clips. As a query is
-        searched in clips that show neither itself nor a copy of it, so are these frames, and the
-        query's clip is not among the clips in which they are searched: they show what is usual
-        without it. NaN with fewer than FEWEST_CLIPS clips besides the query's and its copies.
+        A query whose nearest frame is farther away is like nothing in these clips. Like a query,
+        these frames are searched in clips other than their own and its copies. The query's clip is
+        left out as well, so that the distance does not depend on it. NaN with fewer than
+        FEWEST_CLIPS clips besides the query's and its copies.
         """
         others = np.delete(np.arange(len(self._value)), self._own)
         if len(np.unique(self._clip_of(others))) < FEWEST_CLIPS:

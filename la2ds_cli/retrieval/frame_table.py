@@ -1,8 +1,6 @@
 """The frames of all projects in a table of a store, which may be larger than memory.
 
-Each project writes its own clips, and a query searches the clips of all projects. From top to
-bottom: the table (the clips of a project, its index), the name of a project, a search in the table,
-and rows in Arrow.
+Each project writes its own clips, and a query searches the clips of all projects.
 """
 
 from __future__ import annotations
@@ -53,12 +51,11 @@ class FrameTable:
     def update(
         self, project: StoredProject, features: SearchFeatures, progress: Progress
     ) -> dict[str, int]:
-        """Write the clips of a project that are new or have changed, and remove those that it no
-        longer has; numbers of those `kept`, `added` and `dropped`. What an interrupted call has
-        written stays, and the next call writes the rest.
+        """Write new and changed clips of a project, remove those that it no longer has, and return
+        the numbers of clips `kept`, `added` and `dropped`.
 
-        Raises UserError: exit 5 if another command is writing to the project, 7 if the store
-        cannot be written.
+        If a call is interrupted, the next call writes the rest. Raises UserError if another command
+        writes to the project (exit 5) or the store cannot be written (exit 7).
         """
         phases = project.phases()
         wanted = {clip: _digest(key, phases.get(clip, ())) for clip, key in features.keys.items()}
@@ -82,8 +79,8 @@ class FrameTable:
         return {"kept": len(wanted) - len(missing), "added": added, "dropped": dropped}
 
     def _held(self, project: str) -> dict[str, str]:
-        """Digest of each clip of a project in the table; empty if two simultaneous calls have
-        written the clip twice."""
+        """Return the digest of each clip of a project in the table; empty if two simultaneous calls
+        have written the clip twice."""
         rows = self.select(f"project = {quoted(project)} AND row = 0", ["clip", "digest"])
         clips = rows["clip"].to_pylist()
         times = Counter(clips)
@@ -105,22 +102,24 @@ class FrameTable:
             self.table.add(pa.Table.from_batches(batches))
 
     def size(self) -> tuple[int, int, int]:
-        """Numbers of all frames, clips and projects."""
+        """Return the numbers of all frames, clips and projects."""
         with reported(self.uri, self.table.name):
             frames = self.table.count_rows()
         projects = self.select("row = 0", ["project"])["project"]
         return frames, len(projects), len(projects.unique())
 
     def select(self, condition: str, columns: list[str]) -> Any:
-        """The rows that satisfy a condition in SQL, in Arrow."""
+        """Return columns of the rows that satisfy an SQL condition, in Arrow."""
         with reported(self.uri, self.table.name):
             return self.table.search().where(condition).select(columns).to_arrow()
 
     # --- the index ---------------------------------------------------------------------------
 
     def ensure_index(self, progress: Progress) -> bool:
-        """Whether the table has an index, which is built where many frames are outside it. Frames
-        outside are compared one by one, so that no search misses them."""
+        """Return whether the table has an index, built first if many frames are outside it.
+
+        Frames outside are compared one by one, so that no search misses them.
+        """
         from lancedb.index import IvfPq
 
         with reported(self.uri, self.table.name):
@@ -141,8 +140,8 @@ class FrameTable:
 
 
 def project_name(project: StoredProject) -> str:
-    """The unique name of a project in stores: the name of its folder at the first call, and eight
-    random digits. It does not change if the folder is moved."""
+    """Return the unique name of a project in stores, which does not change if its folder is moved:
+    the name of the folder at the first call, and eight random digits."""
     path = project.store_name_path
     if not path.exists():
         with project.lock():
@@ -155,16 +154,16 @@ def project_name(project: StoredProject) -> str:
         name = ""
     if not re.fullmatch(r".{0,255}-[0-9a-f]{8}", name):
         raise Unreadable(
-            f"{path} is not the name of a project in a store",
+            f"{path} does not contain the name of a project in a store",
             hint="delete it; every store will then treat the project as a new one",
         )
     return name
 
 
 class StoredClips:
-    """The clips of a table but the query's, searched exactly or by its index.
+    """All clips of a table except the query's, searched exactly or by the index.
 
-    query: (Q, D) in each view. own: the clip of the query, of this project, and its copies.
+    query: (Q, D) in each view. own: the query's clip, of this project, and its copies.
     """
 
     def __init__(
@@ -209,7 +208,7 @@ class StoredClips:
         return found.only(np.argsort(distance, kind="stable"))
 
     def samples(self, clips: Sequence[int]) -> Iterator[tuple[int, ClipSample]]:
-        """By the features, which also rank the views of a query."""
+        """Yield samples of clips; their features also rank the views of a query."""
         table, names = self._table, list(self._number)
         condition = " OR ".join(_clip_condition(*names[clip]) for clip in clips)
         rows = table.select(condition, ["project", "clip", "row", "time", "vector"])
@@ -232,18 +231,19 @@ class StoredClips:
 
 
 def _clip_condition(project: str, clip: str) -> str:
-    """The SQL condition that a frame belongs to this clip."""
+    """Return the SQL condition for the frames of a clip."""
     return f"project = {quoted(project)} AND clip = {quoted(clip)}"
 
 
 def _digest(key: str, phases: Sequence[Phase]) -> str:
-    """A digest that changes whenever a row of the clip does. key: of its poses or its embedding."""
+    """Return a digest that changes whenever a row of the clip does. key: of its poses or its
+    embedding."""
     labels = [(phase.start, phase.end, phase.name) for phase in phases]
     return hashlib.sha256(json.dumps([key, labels]).encode()).hexdigest()[:32]
 
 
 def _parts(rows: Iterator[tuple[str, ClipRows]]) -> Iterator[dict[str, ClipRows]]:
-    """Clips that are written at once: features of _WRITTEN bytes or a little more."""
+    """Yield clips to write at once, with features of _WRITTEN bytes or a little more."""
     part: dict[str, ClipRows] = {}
     for clip, value in rows:
         part[clip] = value
@@ -255,7 +255,7 @@ def _parts(rows: Iterator[tuple[str, ClipRows]]) -> Iterator[dict[str, ClipRows]
 
 
 def _columns(rows: ClipRows, named: Mapping[str, str]) -> dict[str, Any]:
-    """The columns of a clip. named: those with the same text in all rows."""
+    """Return the columns of a clip. named: columns with the same text in all rows."""
     import pyarrow as pa
 
     count, width = rows.value.shape
@@ -272,5 +272,6 @@ def _columns(rows: ClipRows, named: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _is_sound(column: np.ndarray) -> bool:
-    """Whether all numbers are there and finite; lancedb reads flipped bytes without an error."""
+    """Return whether all numbers are present and finite; lancedb reads flipped bytes without an
+    error."""
     return column.dtype != object and bool(np.isfinite(column).all())

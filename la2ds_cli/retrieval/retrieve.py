@@ -1,5 +1,4 @@
-"""Step: the frames of other clips that are most similar to query frames (paper sec. 4.1.3), and its
-result: query frames, their neighbours and the phases of both."""
+"""Step: find the frames of other clips that are most similar to query frames (paper sec. 4.1.3)."""
 
 from __future__ import annotations
 
@@ -33,11 +32,11 @@ _IN_WORDS: Mapping[View, str] = {
     "mirrored": "mirrored",
     "other": "from the other side",
 }
-QUERY_FRAMES = 5  # of a clip that is named without a time
+QUERY_FRAMES = 5  # for a clip that is named without a time
 
 
 def view_words(view: View, unsure: bool) -> str:
-    """How a hit was compared, in words; empty for surely as filmed."""
+    """Return the view of a hit in words; empty for as filmed, without doubt."""
     if unsure:
         return f"{_IN_WORDS[view]}, unsure"
     return "" if view == "filmed" else _IN_WORDS[view]
@@ -71,8 +70,11 @@ class Hit:
 
 @dataclass(frozen=True)
 class Query:
-    """A query frame and its hits, nearest first. alike: whether the nearest of them is as near as
-    is usual between clips (search.usual_distance), None if that was not measured."""
+    """A query frame and its hits, nearest first.
+
+    alike: whether the nearest hit is as near as is usual between clips
+    (`OtherClips.usual_distance`), None if that was not measured.
+    """
 
     video: str
     index: int
@@ -107,10 +109,10 @@ class RetrievalResult:
     """Result of `retrieve`.
 
     queries: one per query frame.
-    frames, clips: numbers of those that were searched.
+    frames, clips: numbers of frames and clips that were searched.
     features: `model`, `base` or `pose`.
-    reason: why those are used, empty if they were requested or a trained run is used.
-    left_out: video id -> why it was not searched.
+    reason: why these features are used, empty if they were requested or a trained run is used.
+    left_out: id of a clip -> why it was not searched.
     store: None unless several projects were searched.
     files: written, in order.
     """
@@ -128,13 +130,12 @@ class RetrievalResult:
 
     @property
     def agreement(self) -> float | None:
-        """Share of the labelled hits that have the same phase as their query; None without
-        labels."""
+        """Share of the labelled hits that have the same phase as their query; None without any."""
         labelled = [h.same_phase for q in self.queries for h in q.hits if h.same_phase is not None]
         return float(np.mean(labelled)) if labelled else None
 
     def to_json(self) -> dict[str, Any]:
-        """The result as plain JSON types."""
+        """Return the result as plain JSON types."""
         return {
             "schema_version": 1,
             "features": self.features,
@@ -177,13 +178,13 @@ class RetrievalRequest:
 def retrieve(
     project: StoredProject, request: RetrievalRequest, progress: Progress = SILENT
 ) -> RetrievalResult:
-    """Return the nearest frames, in the feature space, of all clips except the query's.
+    """Return the nearest frames of all clips except the query's.
 
     Clips that show the same moments of the query's person (`same_footage`) are left out like the
     query's own. views.retrieval_sheet writes the result.
 
-    Raises UserError if a time lies outside the query's clip (exit 2), if there is no other clip or
-    the query has no features (exit 4), and as the extraction of poses, embedding and Store do.
+    Raises UserError for a time outside the query's clip (exit 2), if there is no other clip or the
+    query has no features (exit 4), and as the extraction of poses, embedding and Store do.
     """
     store = Store.open(request.store) if request.store else None
     choice = choose_features(project, request.run, request.features)
@@ -243,7 +244,8 @@ def retrieve(
 
 
 def parse_query(query: str) -> tuple[str, float | None]:
-    """(name, seconds or None) of `VIDEO[@SECONDS]`; a name may itself contain an @."""
+    """Return the name and seconds (or None) of `VIDEO[@SECONDS]`; a name may itself contain an
+    @."""
     name, at, time = query.rpartition("@")
     try:
         return (name, float(time)) if at and name else (query, None)
@@ -254,7 +256,7 @@ def parse_query(query: str) -> tuple[str, float | None]:
 def _parse(
     project: StoredProject, query: str | None, device: DeviceName, progress: Progress
 ) -> tuple[str, float | None]:
-    """Video id and seconds of the query. Its poses are extracted if they are missing."""
+    """Return the clip id and seconds of the query; missing poses are extracted first."""
     if query is None:
         video = next(iter(project.posed_videos()), None)
         if video is None:
@@ -272,7 +274,7 @@ def _parse(
 
 
 def query_rows(pose: PoseSequence, seconds: float | None) -> list[int]:
-    """Rows of the query frames: the one nearest to `seconds`, or for None, evenly spaced ones.
+    """Return the rows of the query frames: the nearest to `seconds`, or evenly spaced for None.
 
     Raises UserError (exit 2) if the time lies outside the clip.
     """
@@ -293,8 +295,10 @@ def query_rows(pose: PoseSequence, seconds: float | None) -> list[int]:
 def _queries(
     search: Search, clip: ClipRows, video: str, rows: Sequence[int], limits: Limits, usual: float
 ) -> tuple[Query, ...]:
-    """Each query frame with its hits. usual: distance of what is alike, NaN = not measured. Raises
-    UserError (exit 4) if there is no other clip."""
+    """Return each query frame with its hits; raises UserError (exit 4) if there is no other clip.
+
+    usual: largest usual distance between clips, NaN = not measured.
+    """
     queries = []
     for n, row in enumerate(rows):
         phase, hits = clip.phase[row], []
@@ -318,20 +322,19 @@ def _queries(
 
 
 def _note_hits(queries: Sequence[Query], k: int, progress: Progress) -> None:
-    """Say of which query frames nothing alike was found, how many hits may have to be looked for in
-    another view, and whether there are fewer than asked for."""
+    """Add notes on query frames without similar frames, on hits that depend on the view, and on
+    fewer than k hits."""
     strange = [f"{query.time:.2f} s" for query in queries if query.alike is False]
     if strange:
         progress.note(
-            f"nothing like {queries[0].video} at {', '.join(strange)} was found: the nearest frame "
-            f"is farther away than for {USUAL:.0%} of the frames of the other clips"
+            f"nothing similar to {queries[0].video} at {', '.join(strange)} was found: the nearest "
+            f"frame is farther away than for {USUAL:.0%} of the frames of the other clips"
         )
     unsure = [hit.unsure for query in queries for hit in query.hits]
     if any(unsure):
         progress.note(
-            f"{sum(unsure)} of {len(unsure)} hits are unsure: seen from another side, or mirrored, "
-            "the query is about as near to another moment of their clip; --view filmed, --view "
-            "mirrored or --view other says which"
+            f"{sum(unsure)} of {len(unsure)} hits are unsure: in another view, the query is about "
+            "as near to another moment of their clip; --view filmed, mirrored or other decides"
         )
     if min(len(query.hits) for query in queries) < k:
         progress.note(f"fewer than {k} frames found: the clips are few or short, or limits apply")

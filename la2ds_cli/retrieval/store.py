@@ -2,7 +2,6 @@
 
 Each kind of features has its own table, so that vectors of two networks are never mixed. A store
 may be untrusted: a table is used only if it has the columns, types and metadata that la2ds writes.
-From top to bottom: the store, and its errors.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ VERSION = 3  # of the tables; also increased when paced_movement returns other v
 
 
 def quoted(text: str) -> str:
-    """A text as an SQL literal."""
+    """Return a text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -45,7 +44,7 @@ class Store:
 
     @classmethod
     def open(cls, uri: str) -> Store:
-        """Connect to the store. Raises UserError (exit 6) without lancedb, or if the store needs
+        """Connect to the store; raises UserError (exit 6) without lancedb, or if the store needs
         the network and la2ds is offline."""
         if "://" in uri and (reason := offline_reason()):
             raise Unavailable(f"{uri} cannot be used: {reason}")
@@ -62,9 +61,11 @@ class Store:
             return cls(uri, lancedb.connect(uri))
 
     def table(self, features: SearchFeatures, width: int) -> Any:
-        """The table for features of this kind and width, which is created if it does not exist.
-        Raises UserError: exit 3 for a table that la2ds did not create, 7 if it cannot be
-        written."""
+        """Return the table for features of this kind and width, created if it does not exist.
+
+        Raises UserError for a table that la2ds did not create (exit 3), and if it cannot be written
+        (exit 7).
+        """
         parts = features.kind, features.skeleton, features.model[:16], f"v{VERSION}"
         name = "-".join(filter(None, parts))
         schema = _schema(width, features.model)
@@ -79,8 +80,8 @@ class Store:
         return table
 
     def _in_folder(self, name: str, schema: Any) -> Any:
-        """The table in a folder. A lock lets only one process at a time create it, and others wait
-        until it is there: in lancedb, the second would replace the first."""
+        """Return the table in a folder, created under a lock: in lancedb, a second process would
+        replace the table of the first."""
         folder, lock = Path(self.uri) / f"{name}.lance", Path(self.uri) / ".la2ds.lock"
         for path in (lock, folder, *(folder.iterdir() if folder.is_dir() else ())):
             if path.is_symlink():  # a write would follow it
@@ -95,7 +96,7 @@ class Store:
 
 
 def _schema(width: int, model: str) -> Any:
-    """The columns of a table. model: digest of the weights, which applies to all rows."""
+    """Return the columns of a table. model: digest of the weights, the same for all rows."""
     import pyarrow as pa
 
     text, seconds = pa.string(), pa.float64()
@@ -123,7 +124,7 @@ def _delete(uri: str, name: str) -> str:
 
 
 def foreign(uri: str, name: str) -> UserError:
-    """The error for a table with contents that la2ds cannot have written."""
+    """Return the error for a table with contents that la2ds cannot have written."""
     return Unreadable(
         f"the table {name} of the store {uri} is damaged or was not written by la2ds",
         hint=_delete(uri, name),
@@ -144,11 +145,11 @@ def reported(
         panic = type(error).__name__ == "PanicException"  # its Rust code panics on damaged files
         if not isinstance(error, Exception) and not panic:
             raise
-        # without the lines of its source, such as /root/.cargo/registry/src/lance/dataset.rs:805:32
-        said = re.sub(r"[,:]?\s*\S+\.rs:\d+(:\d+)?", "", first_line(error))
+        # without places in its source, such as /root/.cargo/registry/src/lance/dataset.rs:805:32
+        reason = re.sub(r"[,:]?\s*\S+\.rs:\d+(:\d+)?", "", first_line(error))
         written = exit_code == ExitCode.STORAGE
         raise UserError(
-            f"the store {uri} cannot be {'written' if written else 'read'}: {said}",
+            f"the store {uri} cannot be {'written' if written else 'read'}: {reason}",
             hint="clips already written are kept: run the same command again"
             if written
             else f"check its name and your permission; if it is damaged, {_delete(uri, table)}",

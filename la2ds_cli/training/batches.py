@@ -12,8 +12,8 @@ from la2ds_cli.features.network_input import NetworkInput
 from la2ds_cli.network.torch_network import ClipBatch
 from la2ds_models.sequence_network import SequenceNetwork
 
-# Frames whose maps are read together. On a CPU the layers of more frames need arrays so large that
-# the system hands them out anew each time, and clearing them takes a quarter of a step.
+# Frames whose maps are read together. On a CPU, more frames need arrays so large that the system
+# allocates them anew each time, and clearing them takes a quarter of a step.
 PART_ON_CPU, PART_ELSEWHERE = 256, 4096
 
 
@@ -21,9 +21,10 @@ PART_ON_CPU, PART_ELSEWHERE = 256, 4096
 class PairBatch:
     """Original sequences S, augmented copies S' and, for each frame of S', its index in S.
 
-    For methods that compare clips (la2ds_cli.training.losses): copies of two clips and, for each
-    frame of the second, the share of its clip that has passed. maps (U, C, S, S), in parts: the
-    different frames of both sides; rows: that of each frame of the first, then of the second side.
+    For methods that compare clips (la2ds_cli.training.losses), these are copies of two clips and,
+    for each frame of the second, the share of its clip that has passed. maps: (U, C, S, S), in
+    parts, of the different frames of both sides. rows: the map of each frame of the first, then of
+    the second side.
     """
 
     original: ClipBatch
@@ -37,8 +38,7 @@ class PairBatch:
     rows: torch.Tensor | None = None
 
     def read_by(self, network: SequenceNetwork) -> PairBatch:
-        """Return the batch with both sides' maps as the network reads them, each different frame
-        once."""
+        """Return the batch with the maps as the network reads them; equal frames are read once."""
         if self.rows is None:
             return self
         read = torch.cat([network.read(part) for part in self.maps])
@@ -53,8 +53,8 @@ class PairBatch:
 def different_maps(
     inputs: Sequence[NetworkInput], device: torch.device
 ) -> tuple[list[torch.Tensor], torch.Tensor | None]:
-    """Maps of the different frames of all clips on `device`, in parts, and the row of each frame in
-    them (F,); none for inputs without maps."""
+    """Return the maps of the different frames of all clips on `device`, in parts, and the row (F,)
+    of each frame in them; none for inputs without maps."""
     row_of: dict[bytes, int] = {}
     rows, maps = [], []
     for item in inputs:

@@ -1,9 +1,8 @@
 """Files and state of one training run.
 
 checkpoints/<run>/ config.toml · metrics.jsonl · loss.jsonl · last.safetensors · best.safetensors ·
-resume.pt · finished.json. Weights carry the recipe and the settings in their header, so one file is
-enough to embed clips. From top to bottom: the recipe, the weights, the counters of the loop
-(LoopState), everything that a run writes while it trains (Records).
+resume.pt · finished.json. Weights have the recipe and the settings in their header, so a single
+file is enough to embed clips.
 """
 
 from __future__ import annotations
@@ -47,12 +46,14 @@ def training_recipe(
     start: str = "",
     code: Mapping[str, str] | None = None,
 ) -> Recipe:
-    """Return recipe of a run: every setting that affects the weights, and the digest of its clips.
+    """Return the recipe of a run: every setting that affects the weights, and its inputs.
 
     Parameters
     ----------
-    frames: identity of the weights that read video frames, empty if the run reads none.
-    start: identity of the weights that the run starts from, empty for random ones.
+    config: settings of the run.
+    digest: of its clips.
+    frames: identity of the weights that read video frames; empty if the run reads none.
+    start: identity of the weights that the run starts from; empty for random weights.
     code: digests of the user's own modules that the run uses, by name (plugins.code_digests).
     """
     settings = {
@@ -73,8 +74,10 @@ def training_recipe(
 def save_weights(
     path: Path, network: SequenceNetwork, recipe: Recipe, facts: Mapping[str, Any]
 ) -> None:
-    """Write the weights (float32) atomically, without the head of the method, which embedding does
-    not need."""
+    """Write the weights of a network (float32) atomically, with a recipe and facts in the header.
+
+    The head of the method, which embedding does not need, is left out.
+    """
     arrays = {
         name: tensor.detach().cpu().float().numpy()
         for name, tensor in network.state_dict().items()
@@ -99,8 +102,8 @@ def load_resume(path: Path) -> dict[str, Any] | None:
 
 
 def _is_stored(stream: BinaryIO) -> bool:
-    """Return whether the members of a zip file are as large as in it, as torch.save writes them:
-    packed ones, or several in one place, could fill the memory. Raises BadZipFile."""
+    """Return whether a zip file has uncompressed members, as torch.save writes them; compressed or
+    overlapping members could fill the memory. Raises BadZipFile."""
     size = stream.seek(0, 2)
     with zipfile.ZipFile(stream) as file:
         members = file.infolist()
@@ -118,9 +121,9 @@ class LoopState:
 
     best_error, raw_pose_error: % of the clip length (training.validate). idle: consecutive
     validations without improvement. collapse: how the embedding has collapsed, empty if it has not.
-    threads: of torch, so that a resumed run computes identically; 0 before the first step.
-    loss_sum, losses: since the last validation; line_sum, line_losses: since the last line of
-    loss.jsonl. The field names are the keys in resume.pt.
+    threads: of torch, so that a resumed run computes the same; 0 before the first step. loss_sum,
+    losses: since the last validation. line_sum, line_losses: since the last line of loss.jsonl. The
+    field names are the keys in resume.pt.
     """
 
     step: int = 0
@@ -139,7 +142,7 @@ class LoopState:
     line_losses: int = 0
 
     def record(self, result: Validation) -> bool:
-        """Record a validation; returns True if it is the best so far."""
+        """Record a validation, and return whether it is the best so far."""
         self.rank, self.collapse = result.rank, result.collapse
         if not result.error < self.best_error:
             self.idle += 1
@@ -150,18 +153,19 @@ class LoopState:
 
 def run_warnings(run_dir: Path) -> list[str]:
     """Return the warnings about a finished run; none if it has not finished."""
-    found = artifact.read_document(run_dir / FINISHED).get("warnings", [])
-    return [str(text) for text in found] if isinstance(found, list) else []
+    warnings = artifact.read_document(run_dir / FINISHED).get("warnings", [])
+    return [str(text) for text in warnings] if isinstance(warnings, list) else []
 
 
 def early_end(step: int, steps: int, idle: int, patience: int) -> str:
-    """Return what ended a finished run before its planned steps, in words; empty if it took all of
-    them.
+    """Return why a finished run ended before its planned steps, as a phrase; empty if it did not.
 
     Parameters
     ----------
+    step: steps done.
+    steps: planned steps.
     idle: consecutive validations without improvement.
-    patience: that of the run, 0 = none.
+    patience: most such validations, 0 = no limit.
     """
     if step >= steps:
         return ""
@@ -174,11 +178,11 @@ def early_end(step: int, steps: int, idle: int, patience: int) -> str:
 
 
 class Records:
-    """Weights, metrics and resume state of one run in its folder.
+    """Weights, metrics and resume state of a run in its folder.
 
-    seen: stored with the weights: `videos`, ids of the clips that the run has seen, including the
-    validation clips, so that nobody scores the network on them later; `frames_shown`, frames of the
-    longest clip that it was trained on.
+    seen: facts stored with the weights, such as `videos`, ids of all clips of the run, including
+    the validation clips, so that the network is not scored on them later; and `frames_shown`,
+    frames of the longest clip that it was trained on.
     """
 
     def __init__(
@@ -195,7 +199,7 @@ class Records:
         self._saved = time.monotonic()
 
     def resume(self) -> LoopState:
-        """Load the last saved state, or start at step 0, and drop the metrics of later steps and a
+        """Load the last saved state, or start at step 0; drop metrics of later steps and a
         half-written last line."""
         saved = load_resume(self._run_dir / "resume.pt")
         state = LoopState()
@@ -235,8 +239,8 @@ class Records:
     def save_validation(
         self, state: LoopState, result: Validation, rate: float, best: bool
     ) -> None:
-        """Write the weights first and the resume state last, so that a run killed in between only
-        repeats work."""
+        """Write the results of a validation: weights, metrics at the learning `rate`, and the
+        resume state last, so that a run killed in between only repeats work."""
         facts = {
             "skeleton": self._skeleton,
             "step": state.step,
@@ -267,7 +271,7 @@ class Records:
             self.save(state)
 
     def save(self, state: LoopState) -> None:
-        """Write the resume state: everything that a resumed run needs to compute the same."""
+        """Write the resume state, from which a resumed run computes the same."""
         import torch
 
         content = {

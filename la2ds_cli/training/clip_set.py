@@ -1,4 +1,4 @@
-"""Whether clips are enough to learn from, and their identity as a set."""
+"""Judge whether clips are enough for training, and identify a set of clips."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from typing import Literal
 from la2ds_cli.core.errors import Mismatch, Unusable
 
 FEW_CLIPS = 10  # with fewer clips the user is warned
-SMALL_SET = 20  # up to this many nobody can say beforehand whether training helps
+SMALL_SET = 20  # up to this many clips, training may or may not help
 
 Outlook = Literal["impossible", "unlikely", "possible", "likely"]
 
 
 def training_skeleton(skeletons: Sequence[str]) -> str:
-    """The skeleton of all training clips. skeletons: that of each clip.
+    """Return the skeleton of all training clips, from the skeleton of each.
 
     Raises UserError for fewer than 2 clips (exit 4) and for different skeletons (exit 5).
     """
     if len(skeletons) < 2:
         raise Unusable(
             f"training needs at least 2 clips with poses, found {len(skeletons)}",
-            hint="la2ds extract-poses FOLDER; two clips align on raw poses without any training",
+            hint="la2ds extract-poses FOLDER; la2ds align needs no training",
         )
     names = sorted(set(skeletons))
     if len(names) > 1:
         raise Mismatch(
             f"the training clips mix the skeletons {', '.join(names)}",
-            hint="use one pose model, or one data set, per project",
+            hint="use one pose model or one data set per project",
         )
     return names[0]
 
 
 def outlook(clips: int) -> tuple[Outlook, str]:
-    """Whether training on this many clips is likely to help, and a sentence that says so."""
+    """Return whether training on this many clips is likely to help, and a sentence."""
     if clips < 2:
         return "impossible", "training needs at least 2 clips with joints"
     if clips < FEW_CLIPS:
-        said = f"only {clips} clips to learn from: training is unlikely to help"
-        return "unlikely", f"{said}, and the clips can be aligned without it"
+        opening = f"only {clips} clips to learn from: training is unlikely to help"
+        return "unlikely", f"{opening}, and the clips can be aligned without it"
     if clips <= SMALL_SET:
-        said = f"only {clips} clips to learn from: training may or may not help"
-        return "possible", f"{said}; the verdict of the run says which, an evaluation measures it"
-    said = f"{clips} clips are enough to learn from"
-    return "likely", f"{said}; the verdict of the run says whether it is better than the base model"
+        opening = f"only {clips} clips to learn from: training may or may not help"
+        return "possible", f"{opening}; the run's verdict says which, an evaluation measures it"
+    opening = f"{clips} clips are enough to learn from"
+    return "likely", f"{opening}; the run's verdict says whether it is better than the base model"
 
 
 def clips_digest(keys: Mapping[str, str]) -> str:
-    """Identity of a set of training clips. keys: key of each clip's pose recipe, by video id."""
+    """Return the identity of a set of clips, from the key of each clip's pose recipe, by id."""
     pairs = sorted(f"{video}:{key}" for video, key in keys.items())
     return hashlib.sha256("\n".join(pairs).encode()).hexdigest()

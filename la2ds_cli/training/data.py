@@ -1,8 +1,7 @@
 """Training clips, and the pairs drawn from them.
 
-A pair depends only on (seed, step, index in the batch), so a resumed run draws exactly the pairs of
-an uninterrupted one. From top to bottom: the clips of a project, one pair, one batch, and the order
-in which batches go through the clips.
+A pair depends only on (seed, step, index in the batch), so a resumed run draws the same pairs as an
+uninterrupted run.
 """
 
 from __future__ import annotations
@@ -32,17 +31,21 @@ from la2ds_cli.training.batches import PairBatch, different_maps
 from la2ds_cli.training.clip_set import clips_digest, training_skeleton
 from la2ds_cli.training.losses import get_method
 
-MAX_SPEED_UP = 2  # a clip longer than `train.frames` is never shown faster than this
+MAX_SPEED_UP = 2  # a clip longer than `train.frames` is thinned by at most this factor
 MAX_PAIRS = 8  # of one clip in a batch, so that few clips make small batches
 
 MirroredFeatures = Callable[[str, FloatArray], tuple[FloatArray, FloatArray]]
-"""Id of a clip and seconds (G,) -> features (G, D) of its frames and of their mirror images."""
+"""Returns features (G, D) of a clip's frames and of their mirror images, by its id and seconds
+(G,)."""
 
 
 @dataclass(frozen=True)
 class Twin:
-    """The same movement by another performer, where that is known: xy (M, K, 2) pixels, score
-    (M, K), and source (M,): the clip frame that each frame of the twin matches, increasing."""
+    """The same movement by another performer, where the correspondence is known.
+
+    xy: (M, K, 2) pixels. score: (M, K). source: (M,) the clip's frame that each frame of the twin
+    matches, increasing.
+    """
 
     xy: FloatArray
     score: FloatArray
@@ -61,11 +64,12 @@ class Twin:
 
 @dataclass(frozen=True)
 class Clip:
-    """One training clip at the model's rate: xy (T, K, 2) pixels, score (T, K).
+    """A training clip at the model's rate.
 
-    frame_features, mirrored: features (T, D) of its video frames and of their mirror images, None
-    if the network reads joints. twin: if there is one, copies are made of it instead of the clip.
-    world: joints (T, K, 3) in metres, turned to face the camera, None if unknown.
+    xy: (T, K, 2) pixels. score: (T, K). frame_features, mirrored: (T, D) features of its video
+    frames and of their mirror images, None if the network reads joints. twin: if there is one, it
+    is copied instead of the clip. world: (T, K, 3) joints in metres, turned to face the camera,
+    None if unknown.
     """
 
     video: str
@@ -95,11 +99,11 @@ class Clip:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What a run is trained on.
+    """The clips of a run.
 
-    train: clips to train on. validation: clips for the validation without labels, which are those
-    of `train` if none is held out. digest: of the set of clips. films: digests by which their films
-    are recognised (`film_digests`).
+    train: clips to train on. validation: clips for the validation without labels; the clips of
+    `train` if none is held out. digest: of the set of clips. films: digests that identify their
+    films (`film_digests`).
     """
 
     train: list[Clip]
@@ -117,16 +121,10 @@ class TrainingSet:
 def load_training_set(
     project: StoredProject, config: Config, frame_features: MirroredFeatures | None = None
 ) -> TrainingSet:
-    """Read, check and split the training clips.
+    """Read, check and split the training clips; `frame_features` are for `model.input=rgb`.
 
-    Parameters
-    ----------
-    frame_features: for `model.input=rgb`.
-
-    Raises
-    ------
-    UserError: if there are fewer than 2 clips (exit 4), if skeletons are mixed (exit 5) or if the
-        network reads 3D joints and a clip has none (exit 5), and whatever `frame_features` raises.
+    Raises UserError for fewer than 2 clips (exit 4), for mixed skeletons, and for clips without
+    joints in 3D if the network reads them (exit 5); and as `frame_features` does.
     """
     videos = training_videos(project)
     poses, keys = {}, {}
@@ -143,7 +141,7 @@ def load_training_set(
     by_id = {clip.video: clip for clip in clips}
     joints = {video: joints_digest(pose) for video, pose in poses.items()}
     split = hold_out(videos, config.train.validation_share, project.source, joints)
-    # With none held out, all clips are for both, in their own order.
+    # if none is held out, all clips serve both purposes, in their own order
     train = [by_id[v] for v in split.trained] if split.held_out else clips
     validation = [by_id[v] for v in split.held_out] or clips
     films = film_digests(videos, joints)
@@ -153,7 +151,7 @@ def load_training_set(
 def to_clip(
     video: str, pose: PoseSequence, fps: float, frame_features: MirroredFeatures | None = None
 ) -> Clip:
-    """Return the clip at `fps` frames per second."""
+    """Return a clip (id `video`) at `fps` frames per second."""
     grid = pose.axis.grid(fps)
     sampled = resample_pose(pose, grid)
     shown, mirrored = (None, None) if frame_features is None else frame_features(video, grid)
@@ -165,7 +163,7 @@ def to_clip(
 
 
 def limit_frames(clip: Clip, frames: int, rng: np.random.Generator) -> Clip:
-    """Return the clip, or a random `window` of it thinned evenly to `frames` frames."""
+    """Return the clip or, if it is longer, a random `window` of it thinned to `frames` frames."""
     if len(clip.xy) <= frames:
         return clip
     start, length = window(len(clip.xy), frames, rng)
@@ -176,11 +174,11 @@ def limit_frames(clip: Clip, frames: int, rng: np.random.Generator) -> Clip:
 def draw_copy(
     clip: Clip, skeleton: Skeleton, config: Config, rng: np.random.Generator
 ) -> tuple[Clip, AugmentedCopy]:
-    """S and its augmented copy S' as joints (paper sec. 3.2).
+    """Return S and its augmented copy S' as joints (paper sec. 3.2).
 
     If S has a twin with at least MIN_FRAMES frames of the same part, S' is a copy of the twin.
-    Frame features follow the temporal augmentation of the copy, and are those of the mirror images
-    if it is flipped. No other augmentation changes them.
+    Frame features follow the temporal augmentation of the copy, and belong to the mirror images if
+    it is flipped. No other augmentation changes them.
     """
     clip = limit_frames(clip, config.train.frames, rng)
     twin = clip.twin if clip.twin is not None and len(clip.twin.xy) >= MIN_FRAMES else None
@@ -213,7 +211,7 @@ def to_input(clip: Clip | AugmentedCopy, skeleton: Skeleton, config: Config) -> 
 def draw_pair(
     clip: Clip, skeleton: Skeleton, config: Config, rng: np.random.Generator
 ) -> tuple[NetworkInput, NetworkInput, FloatArray]:
-    """Network inputs of S and S', and the index in S of each frame of S'.
+    """Return the network inputs of S and S', and the index in S of each frame of S'.
 
     S' is cropped to its own box, as a clip of the same frames would be.
     """
@@ -224,14 +222,12 @@ def draw_pair(
 def draw_clip_pair(
     clips: Sequence[Clip], clip: Clip, skeleton: Skeleton, config: Config, rng: np.random.Generator
 ) -> tuple[NetworkInput, NetworkInput, FloatArray]:
-    """Network inputs of augmented copies of `clip` and of another clip of `clips`.
-
-    The third value is the share of the other clip that has passed at each frame of its copy.
-    """
+    """Return the network inputs of augmented copies of `clip` and of another clip of `clips`, and
+    the share of the other clip that has passed at each frame of its copy."""
     others = [other for other in clips if other.video != clip.video] or [clip]
     pair = []
-    for one in (clip, others[int(rng.integers(len(others)))]):
-        original, copy = draw_copy(one, skeleton, config, rng)
+    for member in (clip, others[int(rng.integers(len(others)))]):
+        original, copy = draw_copy(member, skeleton, config, rng)
         item = to_input(copy, skeleton, config)
         pair.append((item, copy.source / max(len(original.xy) - 1, 1)))
     return pair[0][0], pair[1][0], pair[1][1]
@@ -243,7 +239,7 @@ def draw_clip_pair(
 def draw_batch(
     clips: Sequence[Clip], skeleton: Skeleton, config: Config, step: int, device: torch.device
 ) -> PairBatch:
-    """Return the batch of one step."""
+    """Return the batch of a step on `device`."""
     lengths = tuple(len(clip.xy) for clip in clips)
     positions = batch_positions(lengths, config.train, config.augment, step)
     return draw_pairs_at(clips, skeleton, config, positions, device)
@@ -256,7 +252,7 @@ def draw_pairs_at(
     positions: Sequence[int],
     device: torch.device,
 ) -> PairBatch:
-    """Return the batch of the pairs at these positions in the stream of clips."""
+    """Return the batch of the pairs at given positions in the stream of clips, on `device`."""
     seed, size = config.train.seed, batch_size(config.train, len(clips))
     shown = [clips[clip_at(seed, len(clips), position)] for position in positions]
     draw = draw_pair
@@ -288,12 +284,12 @@ def draw_pairs_at(
 
 
 def batch_size(config: TrainConfig, clips: int) -> int:
-    """Pairs in a batch: `train.batch_size`, but at most 8 of each clip."""
+    """Return the pairs in a batch: `train.batch_size`, but at most MAX_PAIRS of each clip."""
     return min(config.batch_size, MAX_PAIRS * clips)
 
 
 def clip_at(seed: int, clips: int, position: int) -> int:
-    """Return index of the clip at a position in the stream."""
+    """Return the index of the clip at a position in the shuffled stream of so many `clips`."""
     epoch, offset = divmod(position, clips)
     return _shuffled_clips(seed, clips, epoch)[offset]
 
@@ -304,12 +300,13 @@ def _shuffled_clips(seed: int, clips: int, epoch: int) -> tuple[int, ...]:
 
 
 def pair_rng(seed: int, size: int, position: int) -> np.random.Generator:
-    """Random generator of the pair at a position, for batches of `size` pairs."""
+    """Return the random generator of the pair at a position, for batches of `size` pairs."""
     return np.random.default_rng([seed, 2, *divmod(position, size)])
 
 
 def window(length: int, frames: int, rng: np.random.Generator) -> tuple[int, int]:
-    """(start, length) of the part of a clip that a pair shows, before it is thinned to `frames`."""
+    """Return the start and length of the part of a clip that a pair shows, before it is thinned to
+    `frames`."""
     if length <= frames:
         return 0, length
     part = int(rng.integers(frames, min(length, MAX_SPEED_UP * frames) + 1))
@@ -319,12 +316,7 @@ def window(length: int, frames: int, rng: np.random.Generator) -> tuple[int, int
 def batch_positions(
     lengths: tuple[int, ...], config: TrainConfig, augment: AugmentConfig, step: int
 ) -> list[int]:
-    """Return positions of a step's pairs in the stream.
-
-    Parameters
-    ----------
-    lengths: frames of each clip.
-    """
+    """Return the positions of a step's pairs in the stream. lengths: frames of each clip."""
     size = batch_size(config, len(lengths))
     if not config.bucket:
         return list(range(step * size, (step + 1) * size))
@@ -350,7 +342,7 @@ def _buckets(
 def _frames(
     lengths: tuple[int, ...], config: TrainConfig, augment: AugmentConfig, position: int, size: int
 ) -> int:
-    """Return frames of S and S' together, from the random draws that each pair makes first."""
+    """Return the frames of S and S' in total, from the random draws that each pair makes first."""
     rng = pair_rng(config.seed, size, position)
     length = lengths[clip_at(config.seed, len(lengths), position)]
     first = min(window(length, config.frames, rng)[1], config.frames)

@@ -24,7 +24,7 @@ UNKNOWN_JOINTS = 0.1  # factor on the random first-layer weights of joints that 
 
 
 def load_base() -> tuple[dict[str, torch.Tensor], Config]:
-    """float32 tensors by name, and the settings they were trained with.
+    """Return the base model's float32 tensors by name, and its settings.
 
     Raises UserError (exit 3) as base_key does.
     """
@@ -39,13 +39,9 @@ def load_base() -> tuple[dict[str, torch.Tensor], Config]:
 def start_from_base(network: SequenceNetwork, config: Config, skeleton: Skeleton) -> None:
     """Load the weights of the base model into the network.
 
-    For a skeleton other than the base's, the first layer keeps the base's weights of the joints
-    that both have; the other joints start with small random weights.
-
-    Raises
-    ------
-    UserError: exit 5 if the settings describe another network, or if the skeleton is not that of
-        a body.
+    For another skeleton, the first layer keeps the base's weights of the joints that both have; the
+    other joints start with small random weights. Raises UserError (exit 5) if the settings describe
+    another network, or if the skeleton is not a body's.
     """
     weights, base = load_base()
     _check_model(config.model, base.model)
@@ -53,12 +49,12 @@ def start_from_base(network: SequenceNetwork, config: Config, skeleton: Skeleton
         weights[FIRST_LAYER] = _for_skeleton(
             weights[FIRST_LAYER], network.state_dict()[FIRST_LAYER], skeleton, base.model
         )
-    network.load_state_dict(weights, strict=False)  # without the head of another method
+    network.load_state_dict(weights, strict=False)  # the head of another method is missing
 
 
 def _check_model(model: ModelConfig, base: ModelConfig) -> None:
     wanted, present = asdict(base), asdict(model)
-    # What is read of joints that are not seen does not change the network.
+    # `model.missing`, which is for joints that are not seen, does not change the network.
     differ = [name for name in wanted if wanted[name] != present[name] and name != "missing"]
     if differ:
         listed = ", ".join(f"model.{name}={present[name]}, not {wanted[name]}" for name in differ)
@@ -71,7 +67,7 @@ def _check_model(model: ModelConfig, base: ModelConfig) -> None:
 def _for_skeleton(
     base: torch.Tensor, random: torch.Tensor, skeleton: Skeleton, model: ModelConfig
 ) -> torch.Tensor:
-    """First layer (width, J) for a skeleton, from the base's (width, J of penn13)."""
+    """Return the first layer (width, J) for a skeleton, from the base's (width, J of penn13)."""
     layer = random * UNKNOWN_JOINTS
     sources = joint_sources(skeleton.name)
     before = len(get_skeleton(BODY).joints)

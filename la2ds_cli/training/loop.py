@@ -1,9 +1,4 @@
-"""The optimisation loop of one run.
-
-From top to bottom: `run_loop`, which prepares or resumes a run; the steps and validations; the
-learning rate, random numbers and precision of one step; and the thread that draws the next batch
-while the network computes.
-"""
+"""The optimisation loop of a run, with a thread that draws the next batch meanwhile."""
 
 from __future__ import annotations
 
@@ -57,8 +52,17 @@ def run_loop(
     """Train until `train.steps`, the time limit or `train.patience`, resuming from
     run_dir/resume.pt.
 
-    With a time limit the schedule follows the larger of the two shares done (steps, time), so that
-    the cosine schedule still reaches a learning rate of zero.
+    With a time limit the schedule follows the larger share done, of steps or of time, so that the
+    cosine schedule still reaches a learning rate of zero.
+
+    Parameters
+    ----------
+    network: trained in place.
+    data: clips for training and validation.
+    config: settings of the run.
+    run_dir: its folder.
+    recipe: stored with the weights.
+    options: device, time limit and progress.
     """
     train = config.train
     # Adam with L2 decay, as in CASA and the paper
@@ -75,11 +79,11 @@ def run_loop(
     state = records.resume()
     if state.finished:
         return state
-    # Sums of several threads are rounded otherwise; a resumed run keeps its number.
+    # The number of threads changes how sums are rounded, so a resumed run keeps it.
     if not 0 < state.threads <= available_cores():
         state.threads = train.threads
     run = _Run(network, data, config, run_dir, options, state)
-    # A network that draws random numbers draws the same ones in a resumed run.
+    # a network that draws random numbers must draw the same numbers in a resumed run
     cuda = [options.device] if options.device.type == "cuda" else []
     with (
         torch_threads(state.threads),
@@ -103,13 +107,13 @@ class _Run:
 
     @property
     def share_done(self) -> float:
-        """The share of the run that is done, in [0, 1], by steps or by time."""
+        """Share of the run that is done, in [0, 1], by steps or by time."""
         minutes = self.options.max_minutes
         limit = math.inf if minutes is None else minutes * 60
         return max(self.state.step / self.config.train.steps, self.state.seconds / limit)
 
     def prefetch(self) -> Prefetch[PairBatch]:
-        """The batches, drawn one step ahead."""
+        """Return the batches, drawn one step ahead."""
         data, config, device = self.data, self.config, self.options.device
 
         def draw(step: int) -> PairBatch:
@@ -119,7 +123,7 @@ class _Run:
         return Prefetch(draw)
 
     def loss(self, batch: PairBatch) -> torch.Tensor:
-        """Loss of the batch of the present step."""
+        """Return the loss of a batch at the present step."""
         train, device = self.config.train, self.options.device
         batch = replace(batch, done=self.share_done)
         generator = step_generator(train, self.state.step)
@@ -139,7 +143,7 @@ def _optimise(
     started = clock() - state.seconds
     share = run.share_done
     progress.begin("training", 1.0, share)
-    # A resumed run whose time is up takes one more step, so that it ends with weights.
+    # A resumed run whose time is up takes another step, so that it ends with weights.
     while not state.finished:
         rate = learning_rate(train, state.step, share)
         for group in optimiser.param_groups:
@@ -187,8 +191,8 @@ def _validate(run: _Run, pairs: WarpedPairs, records: Records, rate: float, *, l
 
 
 def _diverged(run: _Run, batch: PairBatch) -> UserError:
-    """The error that names the clips whose loss is not finite or, if there are none, all clips of
-    the batch."""
+    """Return the error that names the clips whose loss is not finite or, if there are none, all
+    clips of the batch."""
     data, device = run.data, run.options.device
     videos = []
     with torch.no_grad():
@@ -200,8 +204,8 @@ def _diverged(run: _Run, batch: PairBatch) -> UserError:
     quantity = "loss" if videos else "gradient"
     return Unusable(
         f"the {quantity} is not finite at step {run.state.step}, on the clips {clips}",
-        hint=f"check these clips, or lower train.learning_rate; {run.run_dir} holds the last saved "
-        "state",
+        hint=f"check these clips, or lower train.learning_rate; the last saved state is in "
+        f"{run.run_dir}",
     )
 
 
@@ -209,11 +213,11 @@ def _diverged(run: _Run, batch: PairBatch) -> UserError:
 
 
 def learning_rate(config: TrainConfig, step: int, done: float) -> float:
-    """Learning rate at a step; `done` in [0, 1] is the share of the run that is done.
+    """Return the learning rate at a step; `done` in [0, 1] is the share of the run that is done.
 
-    cosine: decays to zero; milestones: halved at 15, 20, 25, ... 50 % of the run, the epochs
-    30, 40, ... 100 of 200 that CASA uses; halving: halved after each of 24 equal parts of the run,
-    as the paper prints (sec. 4); constant. All begin with a linear warm-up.
+    Schedules: cosine decays to zero; milestones halves it at 15, 20, 25, ... 50 % of the run, the
+    epochs 30, 40, ... 100 of 200 that CASA uses; halving halves it after each of 24 equal parts of
+    the run, as the paper prints (sec. 4); constant. All begin with a linear warm-up.
     """
     warm = min(1.0, (step + 1) / max(config.warmup, 1))
     factor = 1.0
@@ -227,18 +231,20 @@ def learning_rate(config: TrainConfig, step: int, done: float) -> float:
 
 
 def step_seed(config: TrainConfig, step: int) -> int:
-    """Seed of a step, so that a resumed run draws the random numbers of an uninterrupted one."""
+    """Return the seed of a step, so that a resumed run draws the same random numbers."""
     return config.seed * 1_000_003 + step
 
 
 def step_generator(config: TrainConfig, step: int) -> torch.Generator:
-    """Generator of the random numbers that a step's loss draws."""
+    """Return the generator of the random numbers of a step's loss."""
     return torch.Generator().manual_seed(step_seed(config, step))
 
 
 def seed_generators(seed: int, device: torch.device) -> None:
-    """Seed torch's global generators of the CPU and of a device. torch.manual_seed would seed those
-    of all devices, of which fork_rng gives only these back."""
+    """Seed torch's global generators of the CPU and of a device.
+
+    torch.manual_seed would seed those of all devices, but fork_rng restores only these.
+    """
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         with torch.cuda.device(device):
@@ -246,7 +252,8 @@ def seed_generators(seed: int, device: torch.device) -> None:
 
 
 def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
-    """Whether the network computes in bfloat16; `auto` uses it if the hardware supports it."""
+    """Return whether the network computes in bfloat16; `auto` uses it if the hardware supports
+    it."""
     if config.precision != "auto":
         return config.precision == "bf16"
     if device.type == "cuda":
@@ -262,10 +269,10 @@ T = TypeVar("T")
 
 
 class Prefetch(Generic[T]):
-    """Calls `draw(step)` one step ahead; at most two results exist at a time.
+    """Calls `draw(step)` one step ahead, in a thread; at most two results exist at a time.
 
     Rendering heatmaps releases the GIL, so with a second core the network does not wait for
-    batches. `draw` must depend on the step alone; `take` raises the exception of its step.
+    batches. `draw` must depend on the step alone; `take` raises its exception.
     """
 
     def __init__(self, draw: Callable[[int], T]) -> None:
@@ -274,7 +281,7 @@ class Prefetch(Generic[T]):
         self._ahead: tuple[int, Future[T]] | None = None
 
     def take(self, step: int, last: bool = False) -> T:
-        """The result of a step; unless it is the last, the thread starts step + 1."""
+        """Return the result of a step, and start drawing step + 1 unless this is the last."""
         if self._ahead is None or self._ahead[0] != step:
             self._ahead = (step, self._pool.submit(self._draw, step))
         result = self._ahead[1].result()

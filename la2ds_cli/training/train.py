@@ -33,7 +33,7 @@ BEST = "best.safetensors"
 HAS_COLLAPSED = "the embedding has collapsed: "
 COLLAPSED = 20.0  # % synthetic warp error; chance is about 33
 SAME_FRAMES = (
-    "with --input rgb the copies show exactly the frames of their clip, or mirror images of them, "
+    "with --input rgb the copies show exactly the frames of their clip, or their mirror images, "
     "so the validation error says little about other people; la2ds evaluate measures that"
 )
 
@@ -61,13 +61,13 @@ class TrainResult:
     warnings: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dict for `--json`."""
+        """Return plain values for `--json`."""
         return asdict(self) | {"checkpoint": str(self.checkpoint)}
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How a run is trained, besides its settings.
+    """The options of a run besides its settings.
 
     max_minutes: time limit over all resumed parts, None = no limit.
     overwrite: replace a run with other settings or clips.
@@ -90,24 +90,30 @@ def train(
     options: TrainOptions = TrainOptions(),
     progress: Progress = SILENT,
 ) -> TrainResult:
-    """Train run `run`, or resume it if it was interrupted.
+    """Train a run, or resume it if it was interrupted.
 
-    A finished run with the same settings and clips is left unchanged, also if its resume state is
+    A finished run with the same settings and clips is left unchanged, even if its resume state is
     lost or only its weights were copied.
+
+    Parameters
+    ----------
+    run: its name.
+    config: its settings.
+    options: what else the user chose.
 
     Raises
     ------
-    UserError: exit 5 if the run has other settings or clips, unless `overwrite`; exit 2, before
-        anything is written, if `max_minutes` is not more than 0 or the settings fit no network.
+    UserError: exit 2, before anything is written, if `max_minutes` is not above 0 or the settings
+        fit no network; 5 if the run has other settings or clips, unless `overwrite`.
     """
     if run == BASE_RUN:
-        raise UserError(f"'{run}' stands for the base model", hint="choose another name with --run")
+        raise UserError(f"'{run}' is the base model", hint="choose another name with --run")
     device, limit = resolve_device(options.device), options.max_minutes
     check_input(config)
     check_limit(limit)
     run_dir = project.run_dir(run)
     data = load_training_set(project, config)
-    # Built before the folder is touched: settings that fit no network leave and replace no run.
+    # built before the folder is touched: settings that fit no network must not change a run
     network = build_network(config.model, config.heatmap, data.skeleton, config.train.seed)
     add_head(network, config)
     if options.from_base:
@@ -163,17 +169,22 @@ def train_seeds(
     engine: Literal["local", "ray"] = "local",
     progress: Progress = SILENT,
 ) -> Iterator[TrainResult]:
-    """Train one run for each seed, named RUN-sSEED, and yield each as soon as it and those before
-    it are finished.
+    """Train a run for each seed, named RUN-sSEED, and yield the results in order, each as soon as
+    it is known.
 
     Parameters
     ----------
-    engine: `ray` trains them in the actors of a Ray cluster that shares the project's folder, one
-        core or GPU for each. If a worker dies, another one continues its run.
+    seeds: different whole numbers from 0 up.
+    run: beginning of the names of the runs.
+    config: settings of all runs.
+    options: of all runs.
+    engine: `ray` trains in the actors of a Ray cluster that shares the project's folder, with a
+        core or GPU each. If a worker dies, another continues its run.
+    progress: shows the training, without Ray.
 
     Raises
     ------
-    UserError: exit 2 unless the seeds are different whole numbers from 0 up, and as `train` does.
+    UserError: exit 2 for other seeds, and as `train`.
     """
     check_seeds(seeds)
     arguments = (str(project.root), run, config, options)
@@ -190,13 +201,13 @@ def check_limit(minutes: float | None) -> None:
 
 
 def check_seeds(seeds: Sequence[int], settings: Sequence[str] = ()) -> None:
-    """Raise UserError (exit 2) for no seed, a negative one, or a duplicate, and for a setting of
-    all runs that each run's own seed would replace."""
+    """Raise UserError (exit 2) for no seed, a negative seed or a duplicate, and for `settings` that
+    set train.seed, which each run's own seed would replace."""
     for setting in settings:
         name, _, value = (part.strip() for part in setting.partition("="))
         if name == "train.seed":
             raise UserError(
-                "train.seed would have no effect: each run has a seed of its own",
+                "train.seed would have no effect: each run has its own seed",
                 hint=f"--seeds {value}",
             )
     if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
@@ -207,7 +218,7 @@ def check_seeds(seeds: Sequence[int], settings: Sequence[str] = ()) -> None:
 
 
 class TrainWorker:
-    """Trains the run of one seed after another."""
+    """Trains the run of one seed after another; the callable of a Ray actor."""
 
     def __init__(
         self,
@@ -233,10 +244,10 @@ class TrainWorker:
 def _prepare_folder(
     run_dir: Path, config: Config, recipe: artifact.Recipe, overwrite: bool
 ) -> bool:
-    """Write the settings and the recipe of the run; with `overwrite`, remove the old run first.
+    """Write the settings and the recipe of the run, and return whether the folder has the weights
+    of a finished run; with `overwrite`, the old run is removed first.
 
-    Returns whether the folder holds the weights of a finished run. Raises UserError (exit 5) if it
-    holds a run with another recipe, whose weights and metrics would mix with those of this run.
+    Raises UserError (exit 5) for a run with another recipe, whose files would mix with this run's.
     """
     import tomli_w
 
@@ -244,7 +255,7 @@ def _prepare_folder(
     if overwrite:
         for name in ("resume.pt", "recipe.json", FINISHED, "last.safetensors", BEST):
             (run_dir / name).unlink(missing_ok=True)
-    # Training writes recipe.json first: without it, the weights are a copy of a finished run's.
+    # Training writes recipe.json first: without it, the weights were copied from a finished run.
     finished = weights.exists() and not (path.exists() and not (run_dir / FINISHED).exists())
     if path.exists() or finished:
         try:
@@ -268,20 +279,20 @@ def _prepare_folder(
 def _check_held_out(run_dir: Path, data: TrainingSet) -> None:
     """Raise UserError (exit 5) if an interrupted run held out other clips than it would now.
 
-    Which ones depends on the films and performers in videos.csv; those that it has been trained on
-    would count as never seen.
+    The choice depends on the films and performers in videos.csv; clips that it was trained on would
+    count as held out.
     """
     held_out = run_header_at(run_dir / "last.safetensors").held_out
     if held_out is not None and list(held_out) != data.held_out:
         raise Mismatch(
-            f"run '{run_dir.name}' held out other clips: videos.csv has other films or groups",
+            f"run '{run_dir.name}' held out other clips: videos.csv has other films or groups now",
             hint="undo the change, or train from the beginning with --overwrite",
         )
 
 
 def _as_it_stands(run_dir: Path, clips: int) -> TrainResult:
     """Return the result of a finished run without its resume state, from the header of its weights
-    and FINISHED, which is written with what the header tells if only the weights were copied."""
+    and FINISHED, which is written from the header if only the weights were copied."""
     header = artifact.read_header(run_dir / BEST)[1]
     stored = artifact.read_document(run_dir / FINISHED)
     facts = {"steps": header["step"], "seconds": 0.0, "clips": clips, "ended": "", "warnings": []}
@@ -313,7 +324,7 @@ def _note_small_batches(trained: int, config: Config, progress: Progress) -> Non
 
 
 def _warnings(count: int, state: LoopState) -> list[str]:
-    """Return what the user must know before trusting the model, as sentences."""
+    """Return warnings about a trained model, as sentences."""
     warnings = []
     if count < FEW_CLIPS:
         warnings.append(f"only {count} clips to learn from")

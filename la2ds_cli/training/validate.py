@@ -1,9 +1,9 @@
-"""Label-free validation: how well does the embedding recover synthetic warps of held-out clips?
+"""Validation without labels: how well does the embedding recover synthetic warps of held-out clips?
 
-Each held-out clip is paired with strongly warped copies of itself whose true correspondence is
+Each held-out clip is paired with strongly warped copies of itself, whose true correspondence is
 known. Both are embedded like any clip, and every frame of the copy is matched to the nearest frame
-of the original. The error does not say how well different performers align. It detects failure,
-collapse and over-fitting without labels.
+of the original. The error does not measure how well different performers align, but it detects
+failure, collapse and over-fitting.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from la2ds_cli.training.data import Clip, draw_copy, to_input
 
 MAX_CLIPS = 16
 COPIES = 2
-FLAT = 1e-5  # relative variance below this is rounding, not movement
+FLAT = 1e-5  # relative variance; less is rounding, not movement
 FEW_ANSWERS = 0.05  # share of distinct nearest frames; an untrained network has more
 
 
@@ -31,13 +31,17 @@ FEW_ANSWERS = 0.05  # share of distinct nearest frames; an untrained network has
 class Validation:
     """Outcome of one validation.
 
-    error: mean nearest-frame error in % of the clip length; chance gives about 33. rank: effective
-    number of embedding dimensions in use (participation ratio); 0 = constant. Between 1 and 2 is
-    normal: one movement is a curve, and most of its spread lies along it. variance: mean squared
-    distance from the mean embedding as a share of the mean squared length, 0 to 1. answers:
-    distinct nearest frames as a share of the matched frames; 1 / frames = all have the same one.
+    Attributes
+    ----------
+    error: mean nearest-frame error in % of the clip length; chance gives about 33.
+    rank: effective number of embedding dimensions in use (participation ratio); 0 = constant.
+        Between 1 and 2 is normal: a movement is a curve, and most of its spread lies along it.
+    variance: mean squared distance from the mean embedding as a share of the mean squared length, 0
+        to 1.
+    answers: distinct nearest frames as a share of the matched frames; 1 / frames = always the same.
     spread: root mean square distance of an embedding from the mean of its clip, the unit in which
-    embeddings are combined with other features. centre: (D,) float64, mean embedding of all frames.
+        embeddings are combined with other features.
+    centre: (D,) float64, mean embedding of all frames.
     """
 
     error: float
@@ -60,8 +64,10 @@ class Validation:
 
 
 class WarpedPairs:
-    """Pairs of held-out clips and their warped copies. Iterating renders them one at a time, as
-    (S, S', index in S of each frame of S')."""
+    """Pairs of held-out clips and their warped copies.
+
+    Iterating renders them one at a time, as (S, S', index in S of each frame of S').
+    """
 
     def __init__(
         self, pairs: Sequence[tuple[Clip, AugmentedCopy]], skeleton: Skeleton, config: Config
@@ -77,7 +83,7 @@ class WarpedPairs:
             yield first, second, copy.source
 
     def raw_pose_error(self) -> float:
-        """Return the same error for root-centred joints, without training."""
+        """Return the validation error of root-centred joints, without training."""
         errors = [
             nearest_frame_error(self._raw_pose(clip), self._raw_pose(copy), copy.source)
             for clip, copy in self._pairs
@@ -91,8 +97,10 @@ class WarpedPairs:
 
 
 def validation_pairs(clips: Sequence[Clip], skeleton: Skeleton, config: Config) -> WarpedPairs:
-    """Seeded pairs, the same for every call with the same clips and settings. Every copy is warped,
-    whatever `augment.temporal_probability` is."""
+    """Return validation pairs, the same for each call with the same clips and settings.
+
+    Every copy is warped, whatever `augment.temporal_probability` is.
+    """
     strong = replace(config.augment, warp=0.5, trim=0.5, drop=0.5, temporal_probability=1.0)
     warped = replace(config, augment=strong)
     drawn = [
@@ -107,7 +115,7 @@ def synthetic_warp_error(
     embed: Callable[[NetworkInput], FloatArray],
     pairs: Iterable[tuple[NetworkInput, NetworkInput, FloatArray]],
 ) -> Validation:
-    """Validate `embed`, a function of one clip that returns (T, D), on validation pairs."""
+    """Return the validation of `embed`, which returns (T, D) for a clip, on validation pairs."""
     errors, answers, originals = [], [], []
     for original, copy, source in pairs:
         first, second = embed(original), embed(copy)
@@ -127,27 +135,33 @@ def synthetic_warp_error(
 
 
 def nearest_frame(first: FloatArray, second: FloatArray) -> FloatArray:
-    """Return index (M,) in `first` (N, D) of the frame nearest to each frame of `second` (M, D)."""
+    """Return indices (M,) in `first` (N, D) of the frames nearest to those of `second` (M, D)."""
     square = (first**2).sum(axis=1)[:, None] - 2 * first.astype(np.float64) @ second.T
     return square.argmin(axis=0)
 
 
 def nearest_frame_error(first: FloatArray, second: FloatArray, source: FloatArray) -> float:
-    """Return mean |nearest frame of `second` in `first` - truth| in % of the length of `first`."""
+    """Return the mean error of the nearest frames in % of the length of `first`.
+
+    Parameters
+    ----------
+    first, second: (N, D) and (M, D) embeddings.
+    source: (M,) true positions in `first`.
+    """
     return float(100 * np.abs(nearest_frame(first, second) - source).mean() / len(first))
 
 
 def relative_variance(value: FloatArray) -> float:
-    """Return mean squared distance of the rows of value (T, D) from their mean, as a share of their
-    mean squared length; 0 if all are 0."""
+    """Return the mean squared distance of the rows of value (T, D) from their mean, as a share of
+    their mean squared length; 0 if all are 0."""
     exact = value.astype(np.float64)
     length = float((exact**2).sum(axis=1).mean())
     return float(exact.var(axis=0).sum()) / length if length > 0 else 0.0
 
 
 def effective_rank(value: FloatArray) -> float:
-    """Return participation ratio of an embedding (T, D): (sum of eigenvalues)^2 / sum of squared
-    eigenvalues of the covariance; 0 for a constant embedding."""
+    """Return the participation ratio of an embedding (T, D): (sum of eigenvalues)^2 / sum of
+    squared eigenvalues of the covariance; 0 for a constant embedding."""
     centred = value - value.mean(axis=0)
     eigenvalue = np.linalg.svd(centred, compute_uv=False).astype(np.float64) ** 2
     total = eigenvalue.sum()

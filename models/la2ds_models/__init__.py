@@ -1,1 +1,1 @@
-"""Networks of la2ds, and how its processes start. Needs torch only; never imports la2ds_cli."""
+"""Networks of la2ds, and the start of its processes. Needs torch only; never imports la2ds_cli."""

@@ -27,7 +27,7 @@ from la2ds_models.vivit import (
 
 
 class FrameEncoder(nn.Module):
-    """Frame tokens (F, D) from those of heatmaps, joint features, or the sum of both."""
+    """Returns frame tokens (F, D) from tokens of heatmaps, from joint features, or their sum."""
 
     def __init__(
         self, spatial: SpatialTransformer | FlatMap | None, joint_width: int, width: int
@@ -52,19 +52,22 @@ class FrameEncoder(nn.Module):
         tokens = []
         if self.spatial is not None:
             if of_maps is None:
-                raise ValueError("this network reads heatmaps, and none were given")
+                raise ValueError("this network needs heatmaps, got none")
             tokens.append(of_maps)
         if self.joints is not None:
             if joints is None:
-                raise ValueError("this network reads joint features, and none were given")
+                raise ValueError("this network needs joint features, got none")
             tokens.append(self.joints(joints))
         return tokens[0] if len(tokens) == 1 else tokens[0] + tokens[1]
 
 
 class EarlierFrame(nn.Module):
-    """Joins each frame token (B, T, D) with that of the frame `context` frames earlier, or of the
-    first frame. This is how methods that embed single frames tell a movement from its reverse (TCC
-    stacks two frames, 15 frames apart)."""
+    """Joins each frame token (B, T, D) with the token `context` frames earlier, or of the first
+    frame.
+
+    With it, methods that embed single frames distinguish a movement from its reverse (TCC stacks
+    two frames, 15 frames apart).
+    """
 
     def __init__(self, context: int, width: int) -> None:
         super().__init__()
@@ -82,13 +85,16 @@ class AlignmentNetwork(SequenceNetwork):
 
     `read` runs the spatial transformer, `encode` everything within one clip (up to the temporal
     transformer), `cross` adds the context of a second clip, and `project` is the head that only the
-    loss uses. `embed` returns the features that later steps use. It pairs a clip with itself in the
-    cross-attention, so the embedding of a clip never depends on another clip.
+    loss uses. `embed` returns the features that later steps use; it pairs a clip with itself in the
+    cross-attention, so an embedding never depends on another clip.
     """
 
     def __init__(self, settings: NetworkSettings) -> None:
-        """Without spatial layers the frame token is one linear layer on the flattened map. Without
-        cross layers the MLP and the position code before them are left out as well."""
+        """Build the network.
+
+        Without spatial layers, the frame token is a linear layer on the flattened map. Without
+        cross layers, the MLP and the position code before them are left out as well.
+        """
         super().__init__()
         width, heads, ratio = settings.width, settings.heads, settings.mlp_ratio
         spatial: SpatialTransformer | FlatMap | None = None
@@ -116,7 +122,7 @@ class AlignmentNetwork(SequenceNetwork):
         self.head = two_layers(width, settings.projection_head)
 
     def read(self, maps: Tensor) -> Tensor:
-        """Tokens (F, D) of the maps (F, C, S, S)."""
+        """Return tokens (F, D) of the maps (F, C, S, S)."""
         return maps if self.frame.spatial is None else self.frame.spatial(maps)
 
     def encode(
@@ -126,10 +132,10 @@ class AlignmentNetwork(SequenceNetwork):
         mask: Tensor,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Features (B, T, D) after the temporal transformer.
+        """Return features (B, T, D) after the temporal transformer.
 
-        maps (F, D), tokens of `read`, and joints (F, J) hold the real frames of all clips,
-        concatenated in the order of mask (B, T); F = mask.sum(). Padding costs no computation here.
+        maps (F, D), tokens of `read`, and joints (F, J) are the real frames of all clips,
+        concatenated in the order of mask (B, T); F = mask.sum(). Padding is not computed here.
         """
         frames = self.frame(maps, joints)  # (F, D)
         tokens = self.earlier(frames_of(frames, mask))  # (B, T, D)
@@ -148,7 +154,7 @@ class AlignmentNetwork(SequenceNetwork):
         second_mask: Tensor,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Features (B, N, D) and (B, M, D) with the context of the other clip.
+        """Return features (B, N, D) and (B, M, D) with the context of the other clip.
 
         Both sides are updated simultaneously, so swapping the clips swaps the outputs.
         """
@@ -165,14 +171,14 @@ class AlignmentNetwork(SequenceNetwork):
         return first, second
 
     def embed(self, maps: Tensor | None, joints: Tensor | None, mask: Tensor) -> Tensor:
-        """Embeddings (B, T, D): u of the paper, or the temporal features (config embed_at)."""
+        """Return embeddings (B, T, D): u of the paper, or the temporal features (embed_at)."""
         features = super().embed(maps, joints, mask)
         if self.embed_at == "temporal":
             return features
         return self.cross(features, features, mask, mask)[0]
 
     def project(self, features: Tensor) -> Tensor:
-        """Latent features z of the paper, used by the matching loss only."""
+        """Return the latent features z of the paper, used by the matching loss only."""
         return self.head(features)
 
     def _rotary(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor] | None:
@@ -192,10 +198,15 @@ def build(settings: NetworkSettings) -> AlignmentNetwork:
 def match_probability(
     first: Tensor, second: Tensor, first_mask: Tensor, temperature: float, scaling: str
 ) -> Tensor:
-    """Matching probability w (B, N, M) of eq. 3: softmax over the N frames of `first`.
+    """Return the matching probability w (B, N, M) of eq. 3: softmax over the N frames of `first`.
 
-    first (B, N, D), second (B, M, D): latent features. scaling `plain` divides the Euclidean
-    distance by the temperature (as printed), `casa` by temperature * D**1.5 (as in CASA's code).
+    Parameters
+    ----------
+    first, second: (B, N, D) and (B, M, D) latent features.
+    first_mask: (B, N) real frames.
+    temperature: of the softmax.
+    scaling: `plain` divides the Euclidean distance by the temperature (as printed), `casa` by
+        temperature * D**1.5 (as in CASA's code).
     """
     distance = torch.cdist(first.float(), second.float())  # (B, N, M)
     divisor = temperature * (first.shape[-1] ** 1.5 if scaling == "casa" else 1.0)
@@ -204,8 +215,11 @@ def match_probability(
 
 
 def expected_index(probability: Tensor) -> Tensor:
-    """Predicted frame index (B, M) float32 of eq. 4, 0-based. Under autocast it is computed in
-    float32 as well: bfloat16 has 8 bits for a frame number, a quarter of a frame from 32 on."""
+    """Return the predicted frame index (B, M) float32 of eq. 4, 0-based.
+
+    It is computed in float32 even under autocast: bfloat16 has 8 bits for a frame number, a quarter
+    of a frame from 32 on.
+    """
     index = torch.arange(probability.shape[1], device=probability.device, dtype=torch.float32)
     with torch.autocast(probability.device.type, enabled=False):
         return torch.einsum("bnm,n->bm", probability.float(), index)
@@ -220,11 +234,15 @@ def contrastive_regression(
     scaling: str,
     normalised: bool,
 ) -> Tensor:
-    """Loss (eq. 5): mean squared error of the predicted frame index over all real frames.
+    """Return the loss (eq. 5): mean squared error of the predicted index over all real frames.
 
-    pair: latent features `first` (B, N, D) and `second` (B, M, D), with their masks.
-    truth: (B, M) float, true index in `first` of each frame of `second`. normalised: divide the
-    indices by the length of `first` instead of using raw frame numbers.
+    Parameters
+    ----------
+    pair: latent features `first` (B, N, D) and `second` (B, M, D).
+    masks: (B, N) and (B, M), real frames.
+    truth: (B, M) float, true index in `first` of each frame of `second`.
+    temperature, scaling: see match_probability.
+    normalised: divide the indices by the length of `first` instead of using raw frame numbers.
     """
     (first, second), (first_mask, second_mask) = pair, masks
     predicted = expected_index(match_probability(first, second, first_mask, temperature, scaling))

@@ -15,8 +15,8 @@ Deviations, with reasons:
   the network also reads each joint's position in the crop and its score, as elsewhere in la2ds.
 * Padding is masked in every attention and in the matching. The released code pads with zeros to
   the longest clip of the data set and attends to them, so its embeddings depend on the padding.
-* Both clips of a pair are updated simultaneously. In the released code the second attends to the
-  updated first, so the order of the pair matters, and a clip paired with itself has two embeddings.
+* Both clips of a pair are updated simultaneously. In the released code the second clip attends to
+  the updated first one, so their order matters, and a clip paired with itself has two embeddings.
 * The width is free; CASA's is three times the number of joints.
 
 Shape legend: B clips, T (or N and M) frames, F real frames of a batch, J joint features, D width,
@@ -38,17 +38,18 @@ EPS = 1e-6  # avoids division by zero if all features of a query vanish
 
 
 def feature_map(x: Tensor) -> Tensor:
-    """phi(x) = elu(x) + 1, positive everywhere."""
+    """Return phi(x) = elu(x) + 1, positive everywhere."""
     return F.elu(x) + 1
 
 
 def linear_attention(
     query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor | None = None
 ) -> Tensor:
-    """query (B, H, N, d), key and value (B, H, M, d) -> (B, H, N, d) float32.
+    """Return (B, H, N, d) float32: row n is the mean of the values weighted by phi(query n) .
+    phi(key m).
 
-    Row n is the mean of the values weighted by phi(query n) . phi(key m). key_mask (B, M). Sums are
-    those of float32, because they run over whole clips.
+    query: (B, H, N, d). key, value: (B, H, M, d). key_mask: (B, M). Sums run over whole clips, so
+    they are computed in float32.
     """
     with torch.autocast(query.device.type, enabled=False):
         query, key, value = feature_map(query.float()), feature_map(key.float()), value.float()
@@ -60,14 +61,15 @@ def linear_attention(
 
 
 class LinearAttentionLayer(nn.Module):
-    """x plus what it reads from a source: itself in self-attention, the other clip in cross.
+    """Adds to x what it reads from a source: x itself, or the other clip in cross-attention.
 
     The attention message is normalised, concatenated with x, passed through two linear layers and
     normalised again before it is added. Only the norms have biases.
     """
 
     def __init__(self, width: int, heads: int, mlp_ratio: int) -> None:
-        """mlp_ratio: hidden features of the two linear layers / width; 2 in LoFTR and CASA."""
+        """Build a layer; mlp_ratio: hidden features of the two linear layers / width, 2 in LoFTR
+        and CASA."""
         super().__init__()
         if width % heads:
             raise ValueError(f"width {width} must be a multiple of heads {heads}")
@@ -85,7 +87,7 @@ class LinearAttentionLayer(nn.Module):
         self.norm_change = nn.LayerNorm(width)
 
     def forward(self, x: Tensor, source: Tensor, source_mask: Tensor | None = None) -> Tensor:
-        """x (B, N, D), source (B, M, D), source_mask (B, M) -> (B, N, D)."""
+        """Return (B, N, D) for x (B, N, D), source (B, M, D) and source_mask (B, M)."""
         mixed = linear_attention(
             self._split_heads(self.to_query(x)),
             self._split_heads(self.to_key(source)),
@@ -100,7 +102,7 @@ class LinearAttentionLayer(nn.Module):
 
 
 class FrameEmbedding(nn.Module):
-    """Tokens (B, T, D) from joint features, independently for each frame."""
+    """Returns tokens (B, T, D) of joint features, independently for each frame."""
 
     def __init__(self, joint_width: int, width: int) -> None:
         super().__init__()
@@ -109,7 +111,7 @@ class FrameEmbedding(nn.Module):
         )
 
     def forward(self, joints: Tensor, mask: Tensor) -> Tensor:
-        """joints (F, J): the real frames of all clips in the order of mask (B, T)."""
+        """Return tokens of joints (F, J), the real frames of clips in the order of mask (B, T)."""
         return frames_of(self.layers(joints), mask)
 
 
@@ -122,11 +124,10 @@ class CasaNetwork(SequenceNetwork):
     """
 
     def __init__(self, embedding: nn.Module, settings: NetworkSettings) -> None:
-        """embedding: joints (F, J), mask (B, T) -> tokens (B, T, D).
+        """Build the network; embedding: joints (F, J), mask (B, T) -> tokens (B, T, D).
 
-        The temporal layers are self-attention. Self and cross layers alternate, self first; the
-        remaining layers of the larger number follow. Raises ValueError for a position code not in
-        POSITIONS.
+        Self-attention (the temporal layers) and cross layers alternate, self first; the remaining
+        layers of the larger number follow. Raises ValueError for a position code not in POSITIONS.
         """
         super().__init__()
         position, width = settings.temporal_position, settings.width
@@ -159,9 +160,9 @@ class CasaNetwork(SequenceNetwork):
         mask: Tensor,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Tokens (B, T, D) with their position code."""
+        """Return tokens (B, T, D) with their position code."""
         if joints is None:
-            raise ValueError("this network reads joint features, and none were given")
+            raise ValueError("this network needs joint features, got none")
         return self.position(self.embedding(joints, mask), mask, generator)
 
     def cross(
@@ -172,7 +173,7 @@ class CasaNetwork(SequenceNetwork):
         second_mask: Tensor,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Features (B, N, D), (B, M, D) after all layers; swapping the clips swaps the features."""
+        """Return features (B, N, D), (B, M, D) after all layers; swapping the clips swaps them."""
         for kind, layer in zip(self.kinds, self.layers, strict=True):
             if kind == "self":
                 first, second = layer(first, first, first_mask), layer(second, second, second_mask)
@@ -181,11 +182,12 @@ class CasaNetwork(SequenceNetwork):
         return first, second
 
     def project(self, features: Tensor) -> Tensor:
-        """Latent features, used by the matching loss only."""
+        """Return latent features, used by the matching loss only."""
         return self.head(features)
 
     def embed(self, maps: Tensor | None, joints: Tensor | None, mask: Tensor) -> Tensor:
-        """Embeddings (B, T, D): the clip paired with itself, for which cross is self-attention."""
+        """Return embeddings (B, T, D) of clips paired with themselves, so cross layers are
+        self-attention."""
         features = self.encode(maps, joints, mask)
         for layer in self.layers:
             features = layer(features, features, mask)
@@ -193,7 +195,7 @@ class CasaNetwork(SequenceNetwork):
 
 
 def need_joints_alone(settings: NetworkSettings) -> None:
-    """Raises ValueError if the network would read heatmaps, or no joints."""
+    """Raise ValueError if the network would read heatmaps, or no joints."""
     if settings.channels or not settings.joint_width:
         raise ValueError(
             "this network reads joint coordinates only: model.input must be joints or joints3d"
@@ -201,6 +203,6 @@ def need_joints_alone(settings: NetworkSettings) -> None:
 
 
 def build(settings: NetworkSettings) -> CasaNetwork:
-    """Build the network of these settings; those of heatmaps and embed_at are ignored."""
+    """Build the network of these settings; settings of heatmaps and embed_at are ignored."""
     need_joints_alone(settings)
     return CasaNetwork(FrameEmbedding(settings.joint_width, settings.width), settings)

@@ -7,11 +7,10 @@ from torch import Tensor
 
 
 def squared_distance(first: Tensor, second: Tensor) -> Tensor:
-    """(B, N, M) squared Euclidean distances of first (B, N, D) and second (B, M, D), at least 0.
+    """Return the squared Euclidean distances (B, N, M) of first (B, N, D) and second (B, M, D).
 
-    float64 stays float64; any other type is computed in float32, also under autocast, because the
-    products cancel to values that bfloat16 cannot tell from 0. Without a square root, the gradient
-    at 0 is 0.
+    float64 stays float64; any other type is computed in float32, even under autocast, because the
+    products cancel to values too small for bfloat16. Without a square root, the gradient at 0 is 0.
     """
     with torch.autocast(first.device.type, enabled=False):
         if first.dtype != torch.float64:

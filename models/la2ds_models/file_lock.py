@@ -1,4 +1,4 @@
-"""The one way in which a file is locked."""
+"""Locks on files."""
 
 from __future__ import annotations
 
@@ -9,24 +9,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-# Errors of a file system without locks.
+# errors of a file system without locks
 NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP})
 
 
 def system_lock(path: Path, timeout: float = -1) -> BaseFileLock:
     """Return the lock of a file, which ends with its process.
 
-    Without locks of the system it is refused: a file that stands for a lock stays after a kill, and
-    travels with a copy of its folder.
-
-    Parameters
-    ----------
-    timeout : seconds to wait for it, below 0 = for ever
-
-    Raises
-    ------
-    OSError : when it is taken; its `errno` is one of NO_LOCKS without locks of the system
-    filelock.Timeout : when it is taken, after `timeout`
+    It is always a lock of the system: a file that represents a lock would stay after a kill, and be
+    copied with its folder. Acquiring it raises OSError (with an `errno` of NO_LOCKS if the file
+    system has no locks) and, after `timeout` seconds (below 0 = wait for ever), filelock.Timeout.
     """
     from filelock import FileLock
 

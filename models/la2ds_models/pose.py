@@ -25,11 +25,11 @@ DEMO_WEIGHTS = Path(__file__).parent / "weights" / "demo_pose.safetensors"
 
 @dataclass(frozen=True)
 class PoseVariant:
-    """What a caller must know to feed a pose network and to read its heatmaps.
+    """The form of a pose network's input and heatmaps.
 
-    ``architecture`` is a name of timm's HRNet configurations or ``demo``, ``input_size`` is (H, W)
-    in pixels, ``stride`` input pixels per heatmap pixel and ``sigma`` the standard deviation of
-    the Gaussian targets in heatmap pixels.
+    architecture: a name of timm's HRNet configurations, or `demo`. input_size: (H, W) in pixels.
+    sigma: standard deviation of the Gaussian targets in heatmap pixels. stride: input pixels per
+    heatmap pixel.
     """
 
     architecture: str
@@ -41,7 +41,7 @@ class PoseVariant:
 
 _SMALL, _LARGE = (256, 192), (384, 288)
 
-# Names without a suffix are OpenMMLab's 1.x weights, -v0 their 0.x ones, -msra the authors' own.
+# Names without a suffix are OpenMMLab's 1.x weights, -v0 its 0.x weights, -msra the authors' own.
 POSE_VARIANTS: dict[str, PoseVariant] = {
     "hrnet-w32": PoseVariant("hrnet_w32", _SMALL),
     "hrnet-w48": PoseVariant("hrnet_w48", _SMALL),
@@ -63,8 +63,8 @@ class PoseNetwork(nn.Module):
         self.backbone = HighResolutionNetFeatures(
             architecture, feature_location="", out_indices=(1,)
         )
-        # Pose uses only the stride-4 branch, so the last fusion into the coarser branches is not
-        # needed; the published pose checkpoints lack it too.
+        # Only the stride-4 branch is used, so the last fusion into the coarser branches is left
+        # out, as in the published pose checkpoints.
         last: Any = self.backbone.stage4[-1]
         last.fuse_layers = last.fuse_layers[:1]
         width = architecture["stage4"]["num_channels"][0]
@@ -73,7 +73,8 @@ class PoseNetwork(nn.Module):
         self.final_layer.bias = nn.Parameter(torch.zeros(joints))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Heatmaps (B, K, H/4, W/4) of ``image`` (B, 3, H, W), float32 RGB, ImageNet-normalised.
+        """Return heatmaps (B, K, H/4, W/4) of an image (B, 3, H, W), float32 RGB, normalised as for
+        ImageNet.
 
         H and W must be multiples of 32.
         """
@@ -82,10 +83,8 @@ class PoseNetwork(nn.Module):
 
 
 def build_pose_network(variant: str, joints: int = 17) -> nn.Module:
-    """A pose network with random weights; ``variant`` is a key of ``POSE_VARIANTS``.
-
-    Raises ValueError for an unknown variant.
-    """
+    """Return a pose network with random weights; raises ValueError for a variant that is not in
+    POSE_VARIANTS."""
     if variant not in POSE_VARIANTS:
         raise ValueError(f"unknown pose network {variant!r}; known: {', '.join(POSE_VARIANTS)}")
     architecture = POSE_VARIANTS[variant].architecture
@@ -115,14 +114,12 @@ def _demo_architecture(width: int) -> dict[str, Any]:
 
 
 def load_pose_weights(network: nn.Module, path: str | Path) -> None:
-    """Load a checkpoint into ``network`` in place; parameters become float32.
+    """Load a checkpoint into a network in place; parameters become float32.
 
-    Reads this package's safetensors, OpenMMLab checkpoints (``backbone.*`` and
-    ``head.final_layer.*`` or ``keypoint_head.final_layer.*``, bare or under ``state_dict``) and
-    the official ``pose_hrnet_*.pth`` naming (no prefix). Remains of a classifier are ignored.
-    Nothing in the file is executed.
-
-    Raises ValueError, naming keys, if the weights do not fit this network.
+    It reads this package's safetensors, OpenMMLab checkpoints (`backbone.*` and
+    `head.final_layer.*` or `keypoint_head.final_layer.*`, bare or under `state_dict`) and the
+    official `pose_hrnet_*.pth` naming (no prefix). Parts of a classifier are ignored. Nothing in
+    the file is executed. Raises ValueError, which names keys, if the weights do not fit.
     """
     path = Path(path)
     expected = network.state_dict()
@@ -136,18 +133,18 @@ def load_pose_weights(network: nn.Module, path: str | Path) -> None:
 
 
 def load_all(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Load ``tensors`` into ``network`` in place; parameters keep their dtype.
+    """Load tensors, by name, into a network in place; parameters keep their dtype.
 
-    Raises ValueError, naming keys, if one is missing, unknown or of another shape.
+    Raises ValueError, which names keys of `source`, if one is missing, unknown or of another shape.
     """
     wanted = network.state_dict()
     # Old checkpoints predate the step counter, which has no influence on the output.
     state = {name: v for name, v in wanted.items() if name.endswith("num_batches_tracked")}
     state |= tensors
-    shapes, given = ({n: tuple(v.shape) for n, v in one.items()} for one in (wanted, state))
-    wrong = sorted(n for n in shapes.keys() | given.keys() if shapes.get(n) != given.get(n))
+    shapes, stored = ({n: tuple(v.shape) for n, v in each.items()} for each in (wanted, state))
+    wrong = sorted(n for n in shapes.keys() | stored.keys() if shapes.get(n) != stored.get(n))
     if wrong:
-        listed = [f"{n}: file {given.get(n)}, network {shapes.get(n)}" for n in wrong[:3]]
+        listed = [f"{n}: file {stored.get(n)}, network {shapes.get(n)}" for n in wrong[:3]]
         more = ["..."] if len(wrong) > 3 else []
         raise ValueError(
             f"{source} does not fit this network: {len(wrong)} of its tensors are missing, unknown "
@@ -157,11 +154,11 @@ def load_all(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> 
 
 
 def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
-    """The tensors of a checkpoint by name, and the ``meta`` that OpenMMLab stores with them.
+    """Return the tensors of a checkpoint by name, and the `meta` that OpenMMLab stores with them.
 
-    Reads safetensors and torch files, bare or under ``state_dict`` or ``model``. Nothing in the
-    file is executed: raises ``pickle.UnpicklingError`` if it would run code, and ValueError if it
-    is damaged or contains no named tensors.
+    It reads safetensors and torch files, bare or under `state_dict` or `model`. Nothing in the file
+    is executed: raises `pickle.UnpicklingError` if it would run code, and ValueError if it is
+    damaged or contains no named tensors.
     """
     path = Path(path)
     try:
@@ -172,20 +169,20 @@ def read_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Mapping[str, A
     except (FileNotFoundError, UnpicklingError):
         raise
     except Exception as error:  # torch raises errors of every kind for damaged files
-        said = str(error).strip().partition("\n")[0]
-        raise ValueError(f"{path.name} is damaged: {said or type(error).__name__}") from error
+        reason = str(error).strip().partition("\n")[0]
+        raise ValueError(f"{path.name} is damaged: {reason or type(error).__name__}") from error
     meta: Any = {}
     for key in ("state_dict", "model"):  # of OpenMMLab, and of other training codes
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             meta, content = content.get("meta"), content[key]
     if not isinstance(content, Mapping):
-        raise ValueError(f"{path.name} holds no state dict but a {type(content).__name__}")
+        raise ValueError(f"{path.name} contains a {type(content).__name__}, not a state dict")
     tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
     return tensors, meta if isinstance(meta, Mapping) else {}
 
 
 def _harmless_globals() -> list[Any]:
-    """numpy's array constructors, which OpenMMLab checkpoints need for their meta data.
+    """Return numpy's array constructors, which OpenMMLab checkpoints need for their metadata.
 
     They only build arrays and numbers, so allowing them is safe.
     """
@@ -214,7 +211,7 @@ _CLASSIFICATION = re.compile(
 
 
 def _network_name(key: str) -> str:
-    """The name of a checkpoint's ``key`` in ``PoseNetwork``."""
+    """Return the name of a checkpoint's key in PoseNetwork."""
     name = key.removeprefix("module.")
     name = name.removeprefix("keypoint_head.").removeprefix("head.").removeprefix("backbone.")
     return name if name.startswith("final_layer.") else f"backbone.{name}"

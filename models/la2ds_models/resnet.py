@@ -10,8 +10,8 @@ Differs from these papers:
 * the base network is not trained. They fine-tune it (the released code of TCC only its batch
   normalisation, `only_bn`), which needs a GPU; with fixed weights the features of a clip are
   computed once, and training runs on a CPU;
-* the mean over the 14 x 14 cells is taken here. They pass the entire maps of a frame and of earlier
-  frames to two 3D convolutions and then take the maximum over cells. The mean keeps what is in the
+* the mean over the 14 x 14 cells is used here. They pass the entire maps of a frame and of earlier
+  frames to two 3D convolutions and then use the maximum over cells. The mean keeps what is in the
   image but little of where it is;
 * the network is torchvision's (stride in the 3 x 3 convolutions), with its weights of 2021
   (IMAGENET1K_V2). The released code of TCC uses Keras's ResNet50V2, which normalises before each
@@ -55,7 +55,7 @@ class Conv4c(nn.Module):
 
 
 def prepare(frames: Sequence[np.ndarray], device: torch.device) -> Tensor:
-    """Frames (H, W, 3) uint8 RGB -> (B, 3, 224, 224) float32, with ImageNet normalisation.
+    """Return frames (H, W, 3) uint8 RGB as (B, 3, 224, 224) float32, normalised as for ImageNet.
 
     Frames of any shape are resized to the square, as in TCC: bilinear, antialiased when shrunk.
     """
@@ -75,16 +75,15 @@ def prepare(frames: Sequence[np.ndarray], device: torch.device) -> Tensor:
 
 
 def load_resnet(path: Path) -> Conv4c:
-    """The network with weights from a file of torchvision's ResNet-50.
+    """Return the network with weights from a file of torchvision's ResNet-50.
 
-    path: .pth or .safetensors. Nothing in it is executed; layers above Conv4c are ignored.
-
-    Raises ValueError, naming keys, if the file is not such a ResNet-50, and
-    `pickle.UnpicklingError` if it would run code.
+    path: .pth or .safetensors. Nothing in it is executed; layers above Conv4c are ignored. Raises
+    ValueError, which names keys, if the file is not such a ResNet-50, and `pickle.UnpicklingError`
+    if it would run code.
     """
     network = Conv4c()
-    known = network.state_dict().keys()
-    tensors = {key: value for key, value in read_checkpoint(path)[0].items() if key in known}
+    names = network.state_dict().keys()
+    tensors = {key: value for key, value in read_checkpoint(path)[0].items() if key in names}
     load_all(network, tensors, path.name)
     network.eval().requires_grad_(False)
     for parameter in network.parameters():

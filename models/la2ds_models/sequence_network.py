@@ -1,4 +1,4 @@
-"""The base class of all networks: what a network must provide to be trained and to embed.
+"""The base class of all networks, for training and for embedding.
 
 Shape legend: B clips, T frames, C channels, S heatmap cells per side, J joint features, D width.
 Masks are boolean (B, T), True = a real frame; padded frames never influence real ones.
@@ -15,15 +15,16 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkSettings:
-    """What a network reads, and how it is built; a network ignores what it does not know.
+    """The input and the architecture of a network; a network ignores unknown settings.
 
     channels: C of the heatmaps, 0 = it reads none. size: S.
     joint_width: J, 0 = it reads no joints.
-    joint_count, joint_blocks: joints, and the numbers that each has in each block of J.
+    joint_count, joint_blocks: number of joints, and of the features that each has in each block of
+        J.
     limbs: pairs of joints.
     width: D. A component with 0 layers, "none" or False is left out.
     max_frames: rows of a learned position code.
-    context: frames to the earlier frame that is joined to each, 0 = none.
+    context: each frame is joined with the frame so many frames earlier, 0 = with none.
     """
 
     width: int
@@ -51,13 +52,13 @@ class NetworkSettings:
 class SequenceNetwork(nn.Module):
     """Heatmaps and/or joints of clips -> per-frame features.
 
-    A network implements `encode`. `read` may do what concerns single heatmaps, `cross` may add the
-    context of a second clip, and `project` a head that only the loss uses.
+    A network implements `encode`. `read` may process single heatmaps, `cross` may add the context
+    of a second clip, and `project` a head that only the loss uses.
     """
 
     def read(self, maps: Tensor) -> Tensor:
-        """What the network makes of the maps (F, C, S, S) of single frames before it knows their
-        clips; unchanged here. In training, equal frames of a batch are read once."""
+        """Return maps (F, C, S, S) of single frames in the form that `encode` takes; unchanged
+        here. In training, equal frames of a batch are read once."""
         return maps
 
     def encode(
@@ -67,11 +68,15 @@ class SequenceNetwork(nn.Module):
         mask: Tensor,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Features (B, T, D) within each clip.
+        """Return features (B, T, D) within each clip.
 
-        maps (F, ...), as `read` returns them, and joints (F, J), features of each frame's joints or
-        image, hold the real frames of all clips, concatenated in the order of mask (B, T);
-        F = mask.sum().
+        Parameters
+        ----------
+        maps: (F, ...), as `read` returns them, of the real frames of all clips, concatenated in the
+            order of the mask; F = mask.sum(). None = none are read.
+        joints: (F, J) features of the joints or the image of the same frames, or None.
+        mask: (B, T), True = a real frame.
+        generator: of random numbers in training.
         """
         raise NotImplementedError
 
@@ -83,36 +88,37 @@ class SequenceNetwork(nn.Module):
         second_mask: Tensor,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Features (B, N, D), (B, M, D) with the context of the other clip; unchanged here."""
+        """Return features (B, N, D), (B, M, D) with the context of the other clip; unchanged
+        here."""
         return first, second
 
     def project(self, features: Tensor) -> Tensor:
-        """The features that the loss compares; unchanged here."""
+        """Return the features that the loss compares; unchanged here."""
         return features
 
     def embed(self, maps: Tensor | None, joints: Tensor | None, mask: Tensor) -> Tensor:
-        """Embeddings (B, T, D) for alignment, retrieval and evaluation; maps (F, C, S, S)."""
+        """Return embeddings (B, T, D) for alignment, retrieval and so on; maps (F, C, S, S)."""
         return self.encode(None if maps is None else self.read(maps), joints, mask)
 
 
 def is_padded(frames: Tensor, mask: Tensor) -> bool:
-    """Whether a batch of packed frames (F, ...) has padding: more entries in `mask` than frames.
+    """Return whether a batch of packed frames (F, ...) has padding: more entries in mask than F.
 
-    Decided from the shapes, so that no value is fetched from the device.
+    Only shapes are compared, so no value is fetched from the device.
     """
     return frames.shape[0] != mask.numel()
 
 
 def two_layers(width: int, wanted: bool | int) -> nn.Module:
-    """Two linear layers with a ReLU between them, as in the projection head; the identity if not
-    `wanted`."""
+    """Return two linear layers with a ReLU between them, as in the projection head; the identity if
+    not `wanted`."""
     if not wanted:
         return nn.Identity()
     return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
 
 
 def frames_of(frames: Tensor, mask: Tensor) -> Tensor:
-    """Packed frames (F, J) unpacked to (B, T, J), zero at padding."""
+    """Return packed frames (F, J) as (B, T, J), zero at padding."""
     if not is_padded(frames, mask):
         return frames.reshape(*mask.shape, frames.shape[-1])
     laid = frames.new_zeros(*mask.shape, frames.shape[-1])

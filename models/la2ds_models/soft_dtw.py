@@ -22,13 +22,17 @@ from torch.autograd.function import once_differentiable
 def soft_dtw(
     cost: Tensor, first_length: Tensor, second_length: Tensor, gamma: float = 1.0
 ) -> Tensor:
-    """Soft minimum (B,) of the summed cost of all monotone paths through each pair.
+    """Return the soft minimum (B,) of the summed cost of all monotone paths through each pair.
 
-    cost: (B, N, M), finite between real frames; padding may hold any value. first_length,
-    second_length: (B,) integers in [1, N] and [1, M]. A path runs from the first frames to the last
-    real ones in steps (1, 1), (1, 0) and (0, 1). gamma > 0, in the unit of cost. The value is the
-    minimum, over distributions of paths, of the mean cost minus gamma times the entropy, so it may
-    be negative. float64 stays float64; any other type is computed in float32.
+    A path runs from the first frames to the last real frames in steps (1, 1), (1, 0) and (0, 1).
+    The value is the minimum, over distributions of paths, of the mean cost minus gamma times the
+    entropy, so it may be negative. float64 stays float64; any other type is computed in float32.
+
+    Parameters
+    ----------
+    cost: (B, N, M), finite between real frames; padding may have any value.
+    first_length, second_length: (B,) integers in [1, N] and [1, M].
+    gamma: > 0, in the unit of cost.
     """
     length = torch.stack([first_length, second_length]).to(cost.device)  # (2, B)
     if cost.dtype != torch.float64:
@@ -40,8 +44,11 @@ def soft_dtw(
 
 
 class _SoftDTW(torch.autograd.Function):
-    """Soft-DTW with gamma = 1. Arrays are stored by anti-diagonal, [d, b, i] for the cell
-    (i, d - i), so that a step reads and writes whole rows."""
+    """Soft-DTW with gamma = 1.
+
+    Arrays are stored by anti-diagonal, [d, b, i] for the cell (i, d - i), so that a step reads and
+    writes whole rows.
+    """
 
     @staticmethod
     def forward(ctx: Any, cost: Tensor, last: Tensor) -> Tensor:
@@ -91,12 +98,12 @@ class _SoftDTW(torch.autograd.Function):
 
 
 def _rows(diagonal: int, rows: int, columns: int) -> tuple[int, int]:
-    """First row, and the row after the last, of the cells on an anti-diagonal."""
+    """Return the first row and the row after the last of the cells on an anti-diagonal."""
     return max(0, diagonal - columns + 1), min(diagonal + 1, rows)
 
 
 def _skew(matrix: Tensor) -> Tensor:
-    """(B, N, M) -> (N + M - 1, B, N): [d, b, i] is [b, i, d - i], 0 outside."""
+    """Return a matrix (B, N, M) as (N + M - 1, B, N): [d, b, i] is [b, i, d - i], 0 outside."""
     pairs, rows, columns = matrix.shape
     wide = matrix.new_zeros(pairs, rows, rows + columns)
     wide[:, :, :columns] = matrix
@@ -106,7 +113,7 @@ def _skew(matrix: Tensor) -> Tensor:
 
 
 def _unskew(skewed: Tensor, columns: int) -> Tensor:
-    """(N + M - 1, B, N) -> (B, N, M), the inverse of _skew."""
+    """Return (N + M - 1, B, N) as (B, N, M), the inverse of _skew."""
     diagonals, pairs, rows = skewed.shape
     flat = skewed.new_zeros(pairs, rows * (diagonals + 1))
     flat[:, : rows * diagonals] = skewed.permute(1, 2, 0).reshape(pairs, -1)

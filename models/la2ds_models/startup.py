@@ -1,21 +1,21 @@
-"""How a process that la2ds has for itself starts, and what tells it from the process of a host.
+"""Start a process that la2ds owns, unlike the process of a program that imports it.
 
 A command, a job of the studio and a worker of Ray call `own_process`. From then on nothing is
-loaded, run or obeyed because it lies in the current folder, which is a folder of clips and may come
-from a stranger. Packages look there more often than one thinks: a library whose search path has an
-empty part (one of those that PyTorch needs for CUDA) loads any `libcuda.so.1`, numba obeys
+loaded, run or used as settings because it lies in the current folder, which is a folder of clips
+and may come from a stranger. Many packages look there: a library whose search path has an empty
+part (such as one that PyTorch needs for CUDA) loads any `libcuda.so.1`, numba reads
 `.numba_config.yaml`, matplotlib `matplotlibrc`, and `python -m` and `python -c` import from there.
-So
+Therefore
 
-* the packages of GUARDED are imported while the process is in FOLDER, which has nothing of the
-  kind, and is then back where it was;
-* settings of others for figures are ignored, by children as well;
-* a child runs in FOLDER and imports nothing from there (`python`, `own_folder`).
+* the packages of GUARDED are imported while the process is in FOLDER, which has no such files, and
+  then returns to its folder;
+* other settings for figures are ignored, also by child processes;
+* a child process runs in FOLDER and imports nothing from there (`python`, `own_folder`).
 
-The folder is one of the whole process: while a package is imported, other threads are in FOLDER,
-too, so threads need absolute paths. That is why a program that imports la2ds as a library is left
-alone: there `own_folder` does nothing, and no import is guarded. An entry of sys.path that is the
-current folder, as that of an interactive interpreter, is the user's own, and so is what was
+The current folder belongs to the whole process: while a package is imported, other threads are in
+FOLDER, too, so threads need absolute paths. That is why a program that imports la2ds as a library
+is left alone: there `own_folder` does nothing, and no import is guarded. An entry of sys.path that
+is the current folder, as in an interactive interpreter, is the user's choice, and so is everything
 imported before `own_process`.
 """
 
@@ -54,20 +54,22 @@ _FOLDERS = ("LA2DS_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "TORCH_HOME", "XDG_
 
 
 def is_own_process() -> bool:
-    """Whether la2ds has this process for itself, and may change what it has only one of."""
+    """Return whether la2ds owns this process, and may change its folder and environment."""
     return _own
 
 
 def own_process() -> None:
-    """Set up a process that la2ds has for itself, and the environment that its children inherit.
-    Call it before the first large import; the second call does nothing."""
+    """Set up a process that la2ds owns, and the environment that its children inherit.
+
+    Call it before the first large import; a second call does nothing.
+    """
     global _own
     if _own:
         return
     _own = True
     _open_standard_streams()
-    # OpenMP threads spin while they wait for each other. Where other programs want the cores, too,
-    # that made pose extraction 18 times slower than sleeping; read when torch is first imported.
+    # OpenMP threads spin while they wait for each other. If other programs use the cores, too, that
+    # made pose extraction 18 times slower than sleeping. Read when torch is first imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["PYTHONSAFEPATH"] = "1"  # as -P, for the children of other packages as well
     os.environ["MATPLOTLIBRC"] = str(FIGURES)
@@ -82,8 +84,8 @@ def own_process() -> None:
 
 
 def _open_standard_streams() -> None:
-    """Where a process was started without one of them (`2>&-`), what is written goes nowhere;
-    otherwise the next file that is opened would take its place, and messages would go into it."""
+    """Open missing standard streams (`2>&-`) on the null device; otherwise the next file that is
+    opened would replace them, and messages would be written into it."""
     while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(handle, True)
     os.close(handle)
@@ -93,15 +95,15 @@ def _open_standard_streams() -> None:
 
 
 def python(*arguments: str) -> Sequence[str]:
-    """The command of a child that is this Python, with nothing from its current folder in sys.path.
-    Start it in FOLDER."""
+    """Return the command of a child process of this Python, without its current folder in
+    sys.path; start it in FOLDER."""
     return (sys.executable, "-P", *arguments)
 
 
 @contextmanager
 def own_folder() -> Iterator[None]:
-    """FOLDER as the current folder of the process, and then the one before; can be nested, and
-    entered by several threads. Nothing in a process that is not la2ds's own."""
+    """Make FOLDER the current folder of the process meanwhile; can be nested, and entered by
+    several threads. Does nothing in a process that la2ds does not own."""
     global _users, _before
     if not _own:
         yield
@@ -132,15 +134,15 @@ _before: int | str | None = None
 
 
 def _leave() -> int | str | None:
-    """Enter FOLDER; the folder before, open or by name, None if it can no longer be entered."""
+    """Enter FOLDER, and return the folder before, open or by name, None if it no longer exists."""
     for relative in (part for part in sys.path if part and not Path(part).is_absolute()):
         import pkgutil
 
-        # Python remembers what such an entry leads to when it first looks, which must not be here.
+        # Python remembers the target of such an entry at the first look, which must not be here.
         pkgutil.get_importer(relative)
     before: int | str | None = None
     try:
-        if hasattr(os, "fchdir"):  # by name, it may have been moved or deleted meanwhile
+        if hasattr(os, "fchdir"):  # open: a name may be moved or deleted meanwhile
             before = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))
         else:
             before = os.getcwd()  # noqa: PTH109
@@ -178,15 +180,15 @@ class _Guard:
 
 
 def _in_own_folder(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def run(given: Any) -> Any:
+    def run(argument: Any) -> Any:
         with own_folder():
-            return step(given)
+            return step(argument)
 
     return run
 
 
 def _own_library_paths() -> None:
-    # OpenCV puts its own folder before the library path of children, and leaves an empty part.
+    # OpenCV adds its own folder to the library path of child processes, and leaves an empty part.
     for name in ("DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH"):
         if (text := os.environ.get(name)) is not None:
             parts = [part for part in text.split(os.pathsep) if part]
@@ -196,6 +198,6 @@ def _own_library_paths() -> None:
 
 
 def _own_numba_settings() -> None:
-    # numba reads its settings again whenever it compiles, in whatever folder the process is then.
+    # numba reads its settings again whenever it compiles, from the current folder at that time.
     if config := sys.modules.get("numba.core.config"):
         config._config_fname = str(FOLDER / "numba.yaml")  # pyright: ignore[reportAttributeAccessIssue]

@@ -12,7 +12,7 @@ and gives no details; position code, attention, head and loss here are those of 
 Deviations:
 
 * Layer norm over the channels of each joint instead of batch norm. It does not depend on padding or
-  on other clips of the batch, so a clip always has one embedding, also in training and after
+  on other clips of the batch, so a clip always has the same embedding, also in training and after
   resuming. The input is not normalised, because it is already in body units.
 * No stride in time: every frame has an embedding. Joints are averaged, frames are not.
 * No dropout, as in the other networks here.
@@ -41,7 +41,7 @@ SUBSETS = 3  # as near to the middle, nearer, farther
 
 
 def edge_counts(joint_count: int, limbs: Sequence[tuple[int, int]]) -> Tensor:
-    """Fewest edges (K, K) between joints, infinite if they are not connected."""
+    """Return the fewest edges (K, K) between joints, infinite if they are not connected."""
     distance = torch.full((joint_count, joint_count), torch.inf)
     distance.fill_diagonal_(0)
     for a, b in limbs:
@@ -52,10 +52,10 @@ def edge_counts(joint_count: int, limbs: Sequence[tuple[int, int]]) -> Tensor:
 
 
 def from_the_middle(joint_count: int, limbs: Sequence[tuple[int, int]]) -> Tensor:
-    """Edges (K,) from each joint to the middle of its part of the skeleton.
+    """Return the edges (K,) from each joint to the middle of its part of the skeleton.
 
-    The middle is the joint with the smallest sum of edges to all joints of the part. Joints that
-    tie all belong to it, so that a mirrored skeleton has the mirrored middle.
+    The middle is the joint with the smallest sum of edges to all joints of the part, or all such
+    joints, so that a mirrored skeleton has the mirrored middle.
     """
     distance = edge_counts(joint_count, limbs)
     together = distance.isfinite()
@@ -66,7 +66,7 @@ def from_the_middle(joint_count: int, limbs: Sequence[tuple[int, int]]) -> Tenso
 
 
 def subset_means(joint_count: int, limbs: Sequence[tuple[int, int]]) -> Tensor:
-    """(P, K, K): entry [p, i, j] is 1 / Z if j is in subset p of the neighbours of i, else 0."""
+    """Return (P, K, K): [p, i, j] is 1 / Z if j is in subset p of the neighbours of i, else 0."""
     near = edge_counts(joint_count, limbs) <= 1
     depth = from_the_middle(joint_count, limbs)
     change = depth[None] - depth[:, None]  # [i, j]: how much farther out j is than i
@@ -80,7 +80,7 @@ class GraphConvolution(nn.Module):
     mean: Tensor
 
     def __init__(self, mean: Tensor, channels: int, width: int) -> None:
-        """mean (P, K, K): `subset_means`."""
+        """Build the layer; mean: (P, K, K) `subset_means`."""
         super().__init__()
         self.register_buffer("mean", mean, persistent=False)
         self.importance = nn.Parameter(torch.ones_like(mean))
@@ -107,8 +107,8 @@ class GraphBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """x (B, T, K, C) -> (B, T, K, C'); frames outside the mask (B, T) count as zeros, like the
-        padding before the first frame."""
+        """Return (B, T, K, C') for x (B, T, K, C); frames outside the mask (B, T) count as zeros,
+        like the padding before the first frame."""
         mixed = self.norm_graph(self.graph(x)).relu() * mask[:, :, None, None]
         lines = mixed.permute(0, 2, 3, 1).flatten(0, 1)  # (B K, C', T)
         moved = self.time(lines).unflatten(0, (x.shape[0], x.shape[2])).permute(0, 3, 1, 2)
@@ -116,9 +116,10 @@ class GraphBlock(nn.Module):
 
 
 class StGcn(nn.Module):
-    """Tokens (B, T, D) from joint features: blocks over the skeleton, then the mean of the joints.
+    """Returns tokens (B, T, D) of joint features: blocks over the skeleton, then the mean of the
+    joints.
 
-    joint_blocks: layout of a frame's features, as consecutive blocks; a block of n holds n features
+    joint_blocks: layout of a frame's features, as consecutive blocks; a block of n has n features
     of the first joint, then of the second, and so on.
     """
 
@@ -145,21 +146,21 @@ class StGcn(nn.Module):
         )
 
     def forward(self, joints: Tensor, mask: Tensor) -> Tensor:
-        """joints (F, J): the real frames of all clips in the order of mask (B, T)."""
+        """Return tokens of joints (F, J), the real frames of clips in the order of mask (B, T)."""
         x = frames_of(self.by_joint(joints).flatten(1), mask).unflatten(-1, (self.joint_count, -1))
         for block in self.blocks:
             x = block(x, mask)
         return x.mean(dim=2)
 
     def by_joint(self, joints: Tensor) -> Tensor:
-        """Features (F, K, C) of each joint from those of the frame (F, J)."""
+        """Return the features (F, K, C) of each joint from the features (F, J) of the frame."""
         parts = joints.split([n * self.joint_count for n in self.joint_blocks], dim=-1)
         return torch.cat([part.unflatten(-1, (self.joint_count, -1)) for part in parts], dim=-1)
 
 
 def build(settings: NetworkSettings) -> CasaNetwork:
-    """Build the network of these settings: spatial_layers blocks, followed by CASA's attention
-    layers, if there are any."""
+    """Build the network of these settings: `spatial_layers` blocks, then CASA's attention layers,
+    if there are any."""
     need_joints_alone(settings)
     graph = StGcn(
         settings.joint_count,

@@ -1,8 +1,8 @@
 """Optimal transport between the frames of clips, by appearance and by the relations between frames.
 
 Entropic transport in the log domain: Cuturi, "Sinkhorn Distances", NeurIPS 2013, with a prior
-instead of the uniform plan: the plan that minimises the cost plus epsilon times its divergence from
-the prior.
+instead of the uniform plan. The plan minimises the cost plus epsilon times its divergence from the
+prior.
 
 Fused Gromov-Wasserstein: Vayer et al., "Optimal Transport for structured data with application on
 graphs", ICML 2019, with the product as the loss of two structures, as in Xu and Gould, "Temporally
@@ -31,15 +31,20 @@ def sinkhorn(
     iterations: int,
     log_prior: Tensor | None = None,
 ) -> Tensor:
-    """Plans (B, N, M) float32, the minimum of <plan, cost> + epsilon KL(plan || prior) among those
-    with the given marginals.
+    """Return the plans (B, N, M) that minimise <plan, cost> + epsilon KL(plan || prior), given the
+    marginals.
 
-    cost: (B, N, M). first_weight (B, N), second_weight (B, M): the marginals, with equal sums;
-    weight 0 marks padding, which has mass 0 and whose cost and prior are ignored. log_prior:
-    (B, N, M), up to a constant for each pair; None = uniform. Gradients flow through all
-    iterations. The result satisfies the second marginal exactly and the first one up to
-    convergence; a smaller epsilon needs more iterations. float64 stays float64; any other type is
-    computed in float32.
+    The result satisfies the second marginal exactly and the first one up to convergence. Gradients
+    flow through all iterations. float64 stays float64; any other type is computed in float32.
+
+    Parameters
+    ----------
+    cost: (B, N, M).
+    first_weight, second_weight: (B, N) and (B, M) marginals, with equal sums; 0 marks padding,
+        which has mass 0 and whose cost and prior are ignored.
+    epsilon: weight of the divergence; a smaller one needs more iterations.
+    iterations: of Sinkhorn's algorithm.
+    log_prior: (B, N, M), up to a constant for each pair; None = uniform.
     """
     with torch.autocast(cost.device.type, enabled=False):
         if cost.dtype != torch.float64:
@@ -63,18 +68,21 @@ def sinkhorn(
 
 
 def uniform_weight(mask: Tensor) -> Tensor:
-    """Marginal (B, T) float32 that weights all real frames of a clip equally and sums to 1."""
+    """Return the marginal (B, T) float32 that weights all real frames of a clip equally, sum 1."""
     return mask.float() / mask.sum(dim=1, keepdim=True)
 
 
 def _log(weight: Tensor) -> Tensor:
-    """Logarithm of weights, 0 where they are 0."""
+    """Return the logarithm of weights, 0 where they are 0."""
     return weight.masked_fill(weight == 0, 1).log()
 
 
 class Space(NamedTuple):
-    """The frames of clips. structure: (B, N, N), symmetric relations. weight: (B, N); 0 marks
-    padding, which has mass 0 and may hold any finite number."""
+    """The frames of clips.
+
+    structure: (B, N, N), symmetric relations. weight: (B, N); 0 marks padding, which has mass 0 and
+    may have any finite value.
+    """
 
     structure: Tensor
     weight: Tensor
@@ -90,26 +98,32 @@ def fused_gromov_wasserstein(
     iterations: int,
     inner_iterations: int,
 ) -> Tensor:
-    """Plans T (B, N, M) float32 with the given marginals, a stationary point of
+    """Return plans T (B, N, M) with the weights as marginals, a stationary point of
 
     (1 - alpha) <T, cost> + alpha / 2 * sum_ijkl first_ik second_jl T_ij T_kl + epsilon KL(T),
 
     which need not be its minimum, because the second term is not convex. The search starts at the
-    product of the marginals; KL is the divergence from it.
+    product of the marginals; KL is the divergence from it. The cost of mapping frames i and k to
+    frames j and l is the product of the entries of the structures. float64 stays float64; any other
+    type is computed in float32.
 
-    cost: (B, N, M). The cost of mapping frames i and k to frames j and l is the product of the
-    entries of the structures. The weights are the marginals, with equal sums. iterations: gradient
-    steps; inner_iterations: iterations of `sinkhorn` in each. float64 stays float64; any other type
-    is computed in float32.
+    Parameters
+    ----------
+    cost: (B, N, M).
+    first, second: frames of both clips; their weights have equal sums.
+    alpha: share of the structures.
+    epsilon: weight of the divergence.
+    iterations: gradient steps.
+    inner_iterations: iterations of `sinkhorn` in each step.
     """
     with torch.autocast(cost.device.type, enabled=False):
         kind = torch.float64 if cost.dtype == torch.float64 else torch.float32
-        cost, one, two, p, q = (
+        cost, structure_a, structure_b, p, q = (
             value.to(kind)
             for value in (cost, first.structure, second.structure, first.weight, second.weight)
         )
         plan = p[:, :, None] * q[:, None, :] / p.sum(dim=1)[:, None, None]
         for _ in range(iterations):
-            gradient = (1 - alpha) * cost + alpha * (one @ plan @ two)
+            gradient = (1 - alpha) * cost + alpha * (structure_a @ plan @ structure_b)
             plan = sinkhorn(gradient, p, q, epsilon=epsilon, iterations=inner_iterations)
         return plan

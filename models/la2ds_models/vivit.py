@@ -3,9 +3,9 @@
 Shape legend: B clips, T frames, F frames of a whole batch flattened, P patches, C channels,
 D width, H heads. Masks are boolean, True = a real frame, False = padding.
 
-The architecture follows the factorised encoder of ViViT (Arnab et al. 2021) as LA2DS uses it
-(paper sec. 3.3): a spatial transformer within each frame, average pooling, a temporal
-transformer over the frame tokens. Pre-norm, GELU, no dropout.
+The architecture follows the factorised encoder of ViViT (Arnab et al. 2021) as LA2DS uses it (paper
+sec. 3.3): a spatial transformer within each frame, average pooling, and a temporal transformer over
+the frame tokens. Pre-norm, GELU, no dropout.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ ROTARY_BASE = 100.0  # clips have tens to hundreds of frames, far fewer than tex
 
 
 def rotary_code(length: int, head_width: int, device: torch.device) -> Tensor:
-    """Cosines and sines (2, T, head_width / 2) of the angles of the rotary position code (Su et al.
-    2021)."""
+    """Return cosines and sines (2, T, head_width / 2) of the angles of the rotary position code (Su
+    et al. 2021)."""
     pair = torch.arange(0, head_width, 2, device=device, dtype=torch.float32)
     frequency = ROTARY_BASE ** (-pair / head_width)
     angle = torch.arange(length, device=device, dtype=torch.float32)[:, None] * frequency
@@ -30,7 +30,7 @@ def rotary_code(length: int, head_width: int, device: torch.device) -> Tensor:
 
 
 def rotate(x: Tensor, code: Tensor) -> Tensor:
-    """Rotate the feature pairs of x (..., T, head_width) by the angles of a rotary_code."""
+    """Return the feature pairs of x (..., T, head_width) rotated by the angles of a rotary_code."""
     first, second = x.float().chunk(2, dim=-1)
     cos, sin = code
     rotated = torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
@@ -78,7 +78,7 @@ class Attention(nn.Module):
 
 
 def mix(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-    """Attention of query (B, H, N, d) to key and value (B, H, M, d); mask (B, 1, 1, M).
+    """Return the attention of query (B, H, N, d) to key and value (B, H, M, d); mask (B, 1, 1, M).
 
     Few tokens are mixed by plain products: on a CPU the fused kernel takes 6 times as long for 9
     tokens in bfloat16, 2.6 times for 64 and 1.1 to 1.4 for 256 (in float32 0.7 to 1.0 times).
@@ -118,7 +118,7 @@ class TransformerBlock(nn.Module):
 
 
 class PatchEmbedding(nn.Module):
-    """Cut maps (F, C, H, W) into P non-overlapping patches, each projected to D features."""
+    """Cuts maps (F, C, H, W) into P non-overlapping patches, each projected to D features."""
 
     def __init__(self, channels: int, patch: int, width: int) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class PatchEmbedding(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         frames, channels, height, width = maps.shape
         side = self.patch
-        if torch.is_autocast_enabled(maps.device.type):  # as the product; moves half the memory
+        if torch.is_autocast_enabled(maps.device.type):  # as the product does; half the memory
             maps = maps.to(torch.get_autocast_dtype(maps.device.type))
         cut = maps.view(frames, channels, height // side, side, width // side, side)
         cut = cut.permute(0, 2, 4, 1, 3, 5).reshape(
@@ -138,8 +138,8 @@ class PatchEmbedding(nn.Module):
 
 
 class FlatMap(nn.Module):
-    """One token per frame from its heatmaps without attention: a linear layer on all cells (the
-    ablation without the spatial transformer, paper Table 4)."""
+    """Returns a token per frame from its heatmaps without attention: a linear layer on all cells
+    (the ablation without the spatial transformer, paper Table 4)."""
 
     def __init__(self, channels: int, size: int, width: int) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ class FlatMap(nn.Module):
 
 
 class SpatialTransformer(nn.Module):
-    """One token per frame from its heatmaps: patches -> self-attention -> pooling.
+    """Returns a token per frame from its heatmaps: patches -> self-attention -> pooling.
 
     pooling `mean` averages the patch tokens (paper sec. 3.3); `cls` reads a learned class token
     that takes part in the attention, as in ViViT.
@@ -190,8 +190,8 @@ class SpatialTransformer(nn.Module):
 
 
 def sinusoid(length: int, width: int, device: torch.device) -> Tensor:
-    """Fixed position code (T, D), D even: alternating sine and cosine of the frame index at D / 2
-    frequencies (Vaswani et al. 2017)."""
+    """Return the fixed position code (T, D), D even: alternating sine and cosine of the frame index
+    at D / 2 frequencies (Vaswani et al. 2017)."""
     pair = torch.arange(0, width, 2, device=device, dtype=torch.float32)
     index = torch.arange(length, device=device, dtype=torch.float32)
     angle = index[:, None] * 10000.0 ** (-pair / width)
@@ -218,7 +218,7 @@ class TemporalPosition(nn.Module):
         """Cut a learned table to the `frames` positions that training used.
 
         The others still have their random initial values. A longer clip stretches the table, just
-        as training thins a longer part of a clip to `frames`.
+        as training thins a longer clip to `frames`.
         """
         if self.kind == "learned" and self.table is not None:
             self.table = nn.Parameter(self.table.detach()[:frames])
@@ -226,12 +226,14 @@ class TemporalPosition(nn.Module):
     def forward(
         self, tokens: Tensor, mask: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
-        """tokens (B, T, D) of clips with mask (B, T), plus the code. A clip has the code that it
-        has alone, whatever the length of the others; only the random start, which `generator`
-        draws in training, is common to all."""
+        """Return tokens (B, T, D) of clips with mask (B, T), plus the code.
+
+        The code of a clip does not depend on the other clips; only the random start, which
+        `generator` draws in training, is common to all.
+        """
         if self.kind == "sinusoid":
             width = tokens.shape[-1]
-            even = width + width % 2  # an odd width has the code of the next, less one cosine
+            even = width + width % 2  # an odd width has the next width's code without a cosine
             code = sinusoid(tokens.shape[1], even, tokens.device)[:, :width]
             return tokens * even**0.5 + code
         if self.table is None:
@@ -247,8 +249,7 @@ class TemporalPosition(nn.Module):
         return tokens + self._rows(mask)
 
     def _rows(self, mask: Tensor) -> Tensor:
-        """The inference code (B, T, D) as one formula for clips shorter or longer than the
-        table."""
+        """Return the code (B, T, D) for inference, for clips shorter or longer than the table."""
         assert self.table is not None
         index = torch.arange(mask.shape[1], device=mask.device)
         last, end = mask.sum(dim=1, keepdim=True) - 1, len(self.table) - 1  # (B, 1) and a number

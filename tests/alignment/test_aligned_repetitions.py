@@ -114,10 +114,12 @@ def test_a_clip_that_does_not_repeat_itself_is_one(project: StoredProject) -> No
     result = run(project, b="again", progress=progress)
     ((start, stop),) = [(each.span.start, each.span.stop) for each in result.repetitions]
     assert (start, stop) == (0, 50)
-    assert "again does not repeat itself: it counts as one repetition" in progress.lines
+    assert "no repetition found in again: it counts as a single one" in progress.lines
     plain = align(project, "one", "again", config=CONFIG, out=[project.root / "p.csv"])
     np.testing.assert_array_equal(result.repetitions[0].aligned.path, plain.path)
-    with pytest.raises(UserError, match="again has 1 repetition, so there is no number 2"):
+    with pytest.raises(
+        UserError, match="there is no repetition 2 in again, which has 1 repetition"
+    ):
         run(project, b="again", repetition="2")
 
 
@@ -126,7 +128,7 @@ def test_of_a_that_repeats_itself_one_is_taken(project: StoredProject) -> None:
     result = run(project, "many", "one", repetition="1", progress=progress)
     number, of = result.of_a
     assert of == 3
-    told = f"many has 3 repetitions; the most typical one, number {number}, is used"
+    told = f"many has 3 repetitions; number {number}, the most typical, is used"
     assert any(told in line for line in progress.lines)
     found = result.repetitions[0].aligned
     assert abs(int(found.frame_a[0]) - EDGES[number - 1]) <= 3
@@ -195,5 +197,5 @@ def test_align_hints_at_repetitions(
     notes = Notes()
     out = [project.root / "p.csv"]
     align(project, *pair, config=CONFIG, features="pose", out=out, progress=notes)
-    told = f"{several}: --repetition all aligns each one of B with one of A"
+    told = f"{several}: --repetition all aligns each repetition of B with one of A"
     assert notes.lines == ([told] if several else [])

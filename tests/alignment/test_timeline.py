@@ -295,11 +295,11 @@ def test_too_few_clips_and_other_methods_are_refused(project: StoredProject, tmp
             put(alone, reference="one")
         assert ("--force" in caught.value.hint) == (name == "other")
     add_sequence(alone, "frame", sequence(phases(0)[:1]))
-    with refused(ExitCode.UNUSABLE, "frame has one frame"):
+    with refused(ExitCode.UNUSABLE, "frame has a single frame"):
         put(alone, reference="frame")
     request = AlignRequest(alone.config(), features="pose")
     assert align_all(alone, ["frame", "one"], request).clock.video.id == "one"
-    with pytest.raises(UserError, match="by the method dtw"):
+    with pytest.raises(UserError, match="needs the method dtw"):
         align_all(project, ["clip0", "clip1"], AlignRequest(project.config(), method="linear"))
     with pytest.raises(UserError, match="no clip belongs to the group 'x'"):
         clips_of(project, "x")

@@ -35,8 +35,12 @@ ROWS = {
         ("clip-0 clip-1 clip-2", USAGE, "unexpected extra argument"),
         ("clip-0 clip-1 --out project/phases.csv", USAGE, "would be lost"),
         ("one many --repetition all --out project/videos.csv", USAGE, "would be lost"),
-        ("clip-0 clip-1 --view turned", MISMATCH, "turning needs joints in metres"),
-        ("one many --repetition 5", USAGE, "many has 3 repetitions, so there is no number 5"),
+        ("clip-0 clip-1 --view turned", MISMATCH, "--view turned needs joints in metres"),
+        (
+            "one many --repetition 5",
+            USAGE,
+            "there is no repetition 5 in many, which has 3 repetitions",
+        ),
         ("one many --repetition every", USAGE, "'every' does not name a repetition"),
         ("one many --repetition 0", USAGE, "'0' does not name a repetition"),
         ("one many --repetition all --out ab.docx", USAGE, "unknown file type"),
@@ -140,7 +144,7 @@ ROWS = {
         ("--run default", UNUSABLE, "la2ds train --run default"),
         ("--protocol papr", USAGE, "did you mean 'paper'"),
     ],
-    "offset": [("one", USAGE, "two recordings or more"), ("one one", USAGE, "each named once")],
+    "offset": [("one", USAGE, "two or more recordings"), ("one one", USAGE, "each named once")],
     "remove": [
         ("nobody", UNREADABLE, "there is no clip 'nobody' in the project"),
         ("clip", MISMATCH, "'clip' fits 4 videos"),

@@ -146,7 +146,7 @@ def test_clips_without_pictures_are_named_with_the_remedy(
     for name in ("gone", "lost", "kept"):
         (project.root / "films" / f"{name}.mp4").unlink()
     reader(project, settings).check(["kept"])  # its features are there
-    with refused(ExitCode.UNREADABLE, "^the video of gone is gone") as caught:
+    with refused(ExitCode.UNREADABLE, "^the video of gone is missing") as caught:
         reader(project, settings).check(["kept", "gone", "lost"])
     assert "--input joints" in caught.value.hint
 
@@ -181,7 +181,7 @@ def test_a_film_that_changes_while_it_is_read_stores_nothing(
 def test_frames_that_the_file_does_not_have(project: StoredProject) -> None:
     film(project, "clip", grey_steps(12))
     file = VideoFile(project.root / "films" / "clip.mp4")
-    with refused(ExitCode.MISMATCH, "2 of 3 frames"):
+    with refused(ExitCode.MISMATCH, "2 of the 3 frames"):
         compute(Thumbnail(), file, np.array([3, 11, 12]), "cpu")  # type: ignore[arg-type]
 
 
@@ -202,7 +202,7 @@ def saved(content: object) -> bytes:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "there is no file"),
+        (None, "does not exist"),
         (b"no weights", "does not hold the weights of a ResNet-50"),
         (saved({"conv1.weight": Hostile()}), "does not hold the weights of a ResNet-50: .*exec"),
     ],
@@ -220,11 +220,11 @@ def test_files_that_are_no_weights(tmp_path: Path, content: bytes | None, said: 
 def test_other_weights_than_those_of_the_training(tmp_path: Path) -> None:
     path = tmp_path / "net.pth"
     path.write_bytes(b"new")
-    with refused(ExitCode.MISMATCH, "not those that the run was trained with"):
+    with refused(ExitCode.MISMATCH, "the run was trained with other weights"):
         load_network(str(path), "digest of the old file")
 
 
 def test_an_unknown_name_is_a_wrong_setting() -> None:
-    with refused(ExitCode.USAGE, "names no weights: 'resnet51'") as caught:
+    with refused(ExitCode.USAGE, "unknown model.rgb_weights 'resnet51'") as caught:
         identity_of("resnet51")
     assert "resnet50-imagenet" in caught.value.hint

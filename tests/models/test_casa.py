@@ -79,7 +79,7 @@ def test_settings_that_fit_no_network_are_refused(method: str, setting: str, mes
 
 
 def test_heatmaps_alone_are_no_input() -> None:
-    with pytest.raises(ValueError, match="none were given"):
+    with pytest.raises(ValueError, match="got none"):
         small_network("casa").embed(
             torch.zeros(3, 1, 6, 6), None, torch.ones(1, 3, dtype=torch.bool)
         )

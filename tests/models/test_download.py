@@ -440,8 +440,8 @@ def test_the_wheel_stands_in_for_an_address_that_fails(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"models/net.pth": CONTENT[::-1]}, "contains a different file of that name"),
-        ({}, "contains a different file of that name"),
+        ({"models/net.pth": CONTENT[::-1]}, "contains another version of the file"),
+        ({}, "contains another version of the file"),
         (NoWheel("pip cannot be run: no such file"), "pip cannot be run"),
     ],
 )

@@ -112,7 +112,7 @@ def test_what_does_not_fit_is_named(tmp_path):
 
 def test_a_file_that_is_no_state_dict_is_refused(tmp_path):
     torch.save([1, 2], tmp_path / "list.pth")
-    with pytest.raises(ValueError, match="holds no state dict but a list"):
+    with pytest.raises(ValueError, match="contains a list, not a state dict"):
         load_pose_weights(build_pose_network("hrnet-demo"), tmp_path / "list.pth")
 
 

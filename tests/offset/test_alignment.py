@@ -109,4 +109,6 @@ def test_the_commands(project: StoredProject, tmp_path: Path, command: str) -> N
     refused = run(project, command, "front", "take", code=ExitCode.OTHER_MOVEMENT)
     assert "take does not show the performance of front" in refused.stderr
     forced = run(project, command, "front", "take", "--force", "--out", out)
-    assert "unsure whether that is the lag of take.mat, or one performance" in forced.stderr
+    assert (
+        "the lag of take.mat is not sure, nor that it shows the same performance" in forced.stderr
+    )

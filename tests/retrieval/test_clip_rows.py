@@ -109,5 +109,5 @@ def test_a_query_whose_skeleton_the_model_does_not_read(trained: StoredProject) 
     pose = sequence(warped_phase(20, 1))
     xy, score = np.zeros((20, 17, 2)), np.ones((20, 17))
     add_sequence(trained, "coco", replace(pose, xy=xy, score=score, skeleton="coco17"))
-    with refused(ExitCode.UNUSABLE, "has the skeleton coco17, the model penn13"):
+    with refused(ExitCode.UNUSABLE, "has the skeleton coco17, the model has penn13"):
         retrieve(trained, RetrievalRequest("coco", features="model"))

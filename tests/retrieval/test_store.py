@@ -271,7 +271,7 @@ def test_two_projects_write_at_once(project: StoredProject, other: StoredProject
 @pytest.mark.parametrize("name", [b"", b"root:x:0:0\n", b"a\nb-01234567\n", b"\xff-01234567"])
 def test_another_file_is_no_name(project: StoredProject, uri: str, name: bytes) -> None:
     project.store_name_path.write_bytes(name)
-    with refused(ExitCode.UNREADABLE, "is not the name of a project"):
+    with refused(ExitCode.UNREADABLE, "does not contain the name of a project"):
         ask(project, uri)
     assert project.store_name_path.read_bytes() == name
 

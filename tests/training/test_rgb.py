@@ -96,7 +96,7 @@ def test_a_clip_without_a_film_is_named_before_anything_is_made(
 ) -> None:
     project = filmed(tmp_path / "project", 3, 12)
     (project.root / "films" / "clip1.mp4").unlink()
-    with pytest.raises(UserError, match="the video of clip1 is gone"):
+    with pytest.raises(UserError, match="the video of clip1 is missing"):
         train(project, config=project.config(overrides=settings), options=TrainOptions("cpu"))
     assert not (project.root / "checkpoints").exists()
     assert not (project.root / "features").exists()
@@ -213,7 +213,7 @@ def test_joints_alone_are_not_enough(tmp_path: Path, settings: list[str]) -> Non
     project.features_path("clip1").unlink()
     one, two = embed(project, device="cpu")
     assert (one.status, two.status) == ("ok", "failed")
-    assert two.message.startswith("the video of clip1 is gone")
+    assert two.message.startswith("the video of clip1 is missing")
 
 
 def test_other_weights_make_another_run(tmp_path: Path, settings: list[str]) -> None:

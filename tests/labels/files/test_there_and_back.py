@@ -125,6 +125,6 @@ def test_frames_closer_than_the_times_of_a_format_are_refused(project: StoredPro
     if name == "kinovea":  # its stamps are finer than any frame
         checked_text(project, name, video, pose, phases)
         return
-    with pytest.raises(UserError, match="cannot hold the label") as caught:
+    with pytest.raises(UserError, match="cannot represent the label") as caught:
         checked_text(project, name, video, pose, phases)
     assert caught.value.code == "E005"
