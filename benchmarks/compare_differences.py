@@ -9,10 +9,11 @@ pair is a correct and an incorrect repetition by one person (with --correct, two
 filmed from the same side by two cameras that stand some degrees apart, and aligned alone by the
 base model.
 
-The truth are the angles of noise-free joints, both filmed by the camera of A, at correspondences
-found in the noise-free joints in space. An angle clearly differs if it does so by CLEAR degrees in
+The truth are the angles of noise-free joints in the same two films, at correspondences found in the
+noise-free joints in space. An angle clearly differs if it does so by CLEAR degrees in
 one direction for LASTS seconds; where a limb points at the camera, the picture does not show it. A
-claim is false if the truth at its moment differs by less than FALSE degrees. Beside `compare`, the
+claim is false if the truth at its moment differs by less than FALSE degrees; how many more would be if A's camera
+had filmed both clips is counted apart. Beside `compare`, the
 plainest rule: angles of joints that are smoothed over five frames, at the matches of `align`, that
 differ by 22 degrees in one direction for 0.2 s.
 """
@@ -67,13 +68,16 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True)
 class Pair:
-    """truth: (N, J) degrees, B minus A; shown: (N, J) whether the picture shows the angle."""
+    """match: (N,) true position of each frame of A in B. truth: (N, J) degrees, B minus A, as each camera shows it;
+    one_camera: if A's camera had filmed both. shown: (N, J) whether the picture shows the angle."""
 
     movement: str
     person: str
     azimuth: int
     aligned: Alignment
+    match: FloatArray
     truth: FloatArray
+    one_camera: FloatArray
     shown: np.ndarray
 
     @property
@@ -179,11 +183,17 @@ def pairs(mocap: Path, given: argparse.Namespace) -> Iterator[Pair]:
                 rng = np.random.default_rng(seed)
                 cameras.append(Camera.random(azimuth, rng))
                 films.append(filmed(shaken(cameras[k].project(world), given.jitter, rng), rate))
-            clean = [filmed(cameras[0].project(w), r) for w, r in zip(joints, rates, strict=True)]
-            _, truth = angle_difference(*clean, match)
+            clean = [
+                filmed(camera.project(world), rate)
+                for camera, world, rate in zip(
+                    (*cameras, cameras[0]), (*joints, joints[1]), (*rates, rates[1]), strict=True
+                )
+            ]
+            _, truth = angle_difference(*clean[:2], match)
+            _, one_camera = angle_difference(clean[0], clean[2], match)
             hidden = foreshortened(clean[0]) | foreshortened(clean[1])[np.rint(match).astype(int)]
             aligned = align(*films, (), features, settings)
-            yield Pair(movement, person, azimuth, aligned, truth, ~hidden)
+            yield Pair(movement, person, azimuth, aligned, match, truth, one_camera, ~hidden)
 
 
 def true_position(a: FloatArray, b: FloatArray, rates: Sequence[float]) -> FloatArray:
@@ -253,7 +263,7 @@ class Score(NamedTuple):
     """clear, found: clear differences, and those with a claim of the same angle and direction that
     overlaps. claims, false: as above. differing, largest: pairs with a clear difference, and those
     whose largest is found. first_false: pairs whose first claim is false; of so many pairs that
-    have claims."""
+    have claims. by_camera: claims that only the other camera makes true."""
 
     clear: int = 0
     found: int = 0
@@ -263,6 +273,7 @@ class Score(NamedTuple):
     largest: int = 0
     claiming: int = 0
     first_false: int = 0
+    by_camera: int = 0
 
     def __add__(self, other: Score) -> Score:  # type: ignore[override]
         return Score(*(x + y for x, y in zip(self, other, strict=True)))
@@ -273,18 +284,23 @@ class Score(NamedTuple):
             f"{self.false} of {self.claims} ({self.false / max(self.claims, 1):.1%})",
             f"{self.largest} of {self.differing} ({self.largest / max(self.differing, 1):.1%})",
             f"{self.first_false} of {self.claiming}",
+            f"{self.by_camera}",
         ]
 
 
 def score(pair: Pair, claims: list[Claim]) -> Score:
     clear = pair.clear
     found = [any(matches(one, claim) for claim in claims) for one in clear]
-    false = [not claim.sign * pair.truth[claim.row, claim.joint] >= FALSE for claim in claims]
+    false, by_camera = (
+        [not claim.sign * truth[claim.row, claim.joint] >= FALSE for claim in claims]
+        for truth in (pair.truth, pair.one_camera)
+    )
     largest = max(range(len(clear)), key=lambda n: clear[n].size, default=None)
     return Score(
         *(len(clear), sum(found), len(claims), sum(false)),
         *(int(largest is not None), int(largest is not None and found[largest])),
         *(int(bool(claims)), int(bool(false) and false[0])),
+        sum(c and not f for c, f in zip(by_camera, false, strict=True)),
     )
 
 
@@ -315,7 +331,15 @@ def main() -> None:
                 total[group, name] += result
     print(f"{count} pairs, people {given.people}")
     groups = sorted({group for group, _ in total})
-    head = ["pairs", "rule", "found", "false", "largest found", "first claim false"]
+    head = [
+        "pairs",
+        "rule",
+        "found",
+        "false",
+        "largest found",
+        "first claim false",
+        "more by camera",
+    ]
     print(page_table(head, [[g, n, *total[g, n].cells()] for g in groups for n in rules]))
 
 
