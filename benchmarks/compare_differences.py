@@ -10,7 +10,7 @@ filmed from the same side by two cameras that stand some degrees apart, and alig
 base model.
 
 The truth are the angles of noise-free joints in the same two films, at correspondences found in the
-noise-free joints in space. An angle clearly differs if it does so by CLEAR degrees in
+noise-free joints in space and the moments of clips.csv. An angle clearly differs if it does so by CLEAR degrees in
 one direction for LASTS seconds; where a limb points at the camera, the picture does not show it. A
 claim is false if the truth at its moment differs by less than FALSE degrees; how many more would be if A's camera
 had filmed both clips is counted apart. Beside `compare`, the
@@ -33,7 +33,7 @@ from people import page_table
 
 from la2ds_cli.alignment.align import align
 from la2ds_cli.alignment.alignment import Alignment
-from la2ds_cli.alignment.clip_features import network_features
+from la2ds_cli.alignment.clip_features import Embedding, network_features
 from la2ds_cli.alignment.consensus import match_clips
 from la2ds_cli.compare.differences import differences
 from la2ds_cli.compare.findings import find_differences
@@ -45,12 +45,14 @@ from la2ds_cli.features.pose_features import (
     angle_difference,
     foreshortened,
     joint_angles,
-    with_velocity,
 )
+from la2ds_cli.network.load_network import light_base
 
 RECORDED = 50.0  # frames a second
 CLEAR, LASTS = 25.0, 0.17  # degrees, seconds
 FALSE = 10.0  # degrees
+EVENTS = ("half_out", "turn", "half_back")
+PHASE = 4.0  # torso lengths for which the share of the movement that has passed counts
 PLAIN, PLAIN_LASTS, PLAIN_FRAMES = 22.0, 0.2, 5
 SHOULDERS, HIPS = slice(1, 3), slice(7, 9)
 
@@ -146,36 +148,39 @@ def shaken(xy: FloatArray, jitter: float, rng: np.random.Generator) -> FloatArra
 # --- pairs ---------------------------------------------------------------------------------------
 
 
-def chosen(mocap: Path, given: argparse.Namespace) -> Iterator[tuple[str, str, str, str]]:
-    """Movement, person, and the clips of a pair."""
-    clips: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+def chosen(
+    mocap: Path, given: argparse.Namespace
+) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    """Rows of clips.csv of the two clips of a pair."""
+    clips: dict[tuple[str, str, str], list[dict[str, str]]] = defaultdict(list)
     with (mocap / "clips.csv").open(newline="") as table:
         for row in csv.DictReader(table):
-            clips[row["movement"], row["person"], row["correct"]].append(row["clip"])
+            clips[row["movement"], row["person"], row["correct"]].append(row)
     for (movement, person, correct), own in sorted(clips.items()):
         others = clips.get((movement, person, "1" if given.correct else "0"), [])
         if correct != "1" or person not in given.people.split(","):
             continue
         for n in range(given.repetitions):
-            a, b = own[(3 + n) % len(own)], others[(5 + n) % len(others)]
-            yield movement, person, a, b
+            yield own[(3 + n) % len(own)], others[(5 + n) % len(others)]
 
 
 def pairs(mocap: Path, given: argparse.Namespace) -> Iterator[Pair]:
     settings = replace(load_config().align, reference_clips=0)
-    from la2ds_cli.alignment.clip_features import Embedding
-    from la2ds_cli.network.load_network import light_base
-
     base = light_base()
     network = Embedding(lambda clip: base([clip.seen()])[0], base.spread)
     features = network_features(network, settings, kind="base")
     rates = [float(rate) for rate in given.rates.split(",")]
-    for movement, person, *names in chosen(mocap, given):
+    for clips in chosen(mocap, given):
+        names = [clip["clip"] for clip in clips]
         joints = [
             at_rate(upright(np.load(mocap / f"{name[:3]}.npz")[name].astype(float)), rate)
             for name, rate in zip(names, rates, strict=True)
         ]
-        match = true_position(*joints, rates)
+        phases = [
+            phase_of(clip, len(world), rate)
+            for clip, world, rate in zip(clips, joints, rates, strict=True)
+        ]
+        match = true_position(*joints, phases)
         for azimuth in map(int, given.azimuth.split(",")):
             cameras, films = [], []
             for k, (name, world, rate) in enumerate(zip(names, joints, rates, strict=True)):
@@ -193,20 +198,39 @@ def pairs(mocap: Path, given: argparse.Namespace) -> Iterator[Pair]:
             _, one_camera = angle_difference(clean[0], clean[2], match)
             hidden = foreshortened(clean[0]) | foreshortened(clean[1])[np.rint(match).astype(int)]
             aligned = align(*films, (), features, settings)
-            yield Pair(movement, person, azimuth, aligned, match, truth, one_camera, ~hidden)
+            yield Pair(
+                clips[0]["movement"],
+                clips[0]["person"],
+                azimuth,
+                aligned,
+                match,
+                truth,
+                one_camera,
+                ~hidden,
+            )
 
 
-def true_position(a: FloatArray, b: FloatArray, rates: Sequence[float]) -> FloatArray:
-    """Position of each frame of A in B, by joints in space relative to the hips, and velocities."""
-    settings = load_config().align
+def true_position(a: FloatArray, b: FloatArray, phases: Sequence[FloatArray]) -> FloatArray:
+    """Position of each frame of A in B, by joints in space relative to the hips, and by how far the
+    movement has come."""
     flat = [
-        with_velocity((x - x[:, HIPS].mean(1, keepdims=True)).reshape(len(x), -1), 2.0, 2)
-        for x in (a, b)
+        np.column_stack(
+            [(x - x[:, HIPS].mean(1, keepdims=True)).reshape(len(x), -1), PHASE * phase]
+        )
+        for x, phase in zip((a, b), phases, strict=True)
     ]
-    axes = [filmed(np.zeros((len(x), 13, 2)), r).axis for x, r in zip((a, b), rates, strict=True)]
-    position = match_clips(*flat, settings, axes=(axes[0], axes[1])).position
+    position = match_clips(*flat, load_config().align).position
     known = np.flatnonzero(~np.isnan(position))
     return np.interp(np.arange(len(a)), known, position[known])
+
+
+def phase_of(clip: dict[str, str], length: int, fps: float) -> FloatArray:
+    """(T,) 0 to 1, by the moments of clips.csv; by time alone if it has none."""
+    end = int(clip["frames"]) - 1
+    moments = [int(clip[name]) for name in EVENTS if clip[name]]
+    share = [(n + 1) / 4 for n, name in enumerate(EVENTS) if clip[name]]
+    time = np.arange(length) * RECORDED / fps
+    return np.interp(time, [0, *moments, end], [0.0, *share, 1.0])
 
 
 # --- rules ---------------------------------------------------------------------------------------
