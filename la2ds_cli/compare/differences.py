@@ -3,11 +3,13 @@ noise of the joints, the camera, an uncertain alignment or unreliable joints can
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.confidence import tolerance_of
 from la2ds_cli.alignment.path import nearest_rows
 from la2ds_cli.compare.viewpoint import ViewDifference
 from la2ds_cli.core.skeleton import get_skeleton
@@ -23,7 +25,7 @@ from la2ds_cli.features.pose_features import (
 from la2ds_cli.features.resample import at_positions
 from la2ds_cli.poses.trust import LEAST_TRUST, trust_of
 
-SMOOTHING = 1 / 6  # seconds over which joints are averaged, at least 3 frames
+SMOOTHING = 1 / 6  # seconds over which medians of joints are taken, at least 3 frames
 LEAST = 16.0  # degrees: smaller differences are no faults, however well they are measured
 SLIGHT = 10.0  # degrees by which an angle differs at least for as long as a difference lasts
 DEVIATIONS = 2.0  # standard deviations of both clips' noise
@@ -35,7 +37,8 @@ LEAST_SURE = 0.3
 LIKELY = 0.5  # share of the 90 % interval, on both sides, in which most true moments lie
 SAME_VIEW = 15.0  # degrees; estimates of the same view scatter that far
 OTHER_VIEW = 30.0  # degrees; beyond, angles say nothing about the movement
-_HELD = 0.1  # seconds for which a clip may match the end of the other
+MORE_ALIKE = 0.6  # of the difference in all angles: a moment that is much more alike
+LONG_HELD = 0.1  # seconds; a clip that matches an end of the other for longer has no counterpart
 _OTHER_NOW = 40.0  # the same limit at a single moment, where the estimate is less certain
 _REACH = 1.0  # frames of B: no moment is known more exactly
 # Standard deviation per coordinate of the best joints after smoothing, torso lengths; 5 mm on an
@@ -62,10 +65,11 @@ class Differences:
     """Angles over the reference's N frames and J joints; degrees, NaN = not known.
 
     names: (J,) of joint_angles. reference, other: (N, J) angles of the two, the other's at the
-    matched moment, of joints that are averaged over SMOOTHING; NaN where a limb points at the
+    matched moment, of joints that are medians over SMOOTHING; NaN where a limb points at the
     camera. floor: (N, J) the difference that noise and camera can explain, at least LEAST.
     direction: (N, J) 1 or -1 where the other angle is larger or smaller by more than SLIGHT at
-    every moment of the other clip in the LIKELY part of the alignment's interval, else 0. doubt:
+    every moment of the other clip in the LIKELY part of the alignment's interval, and by the floor
+    at a nearby moment that is much more alike; else 0. doubt:
     (N,) index of DOUBTS, 0 = the moment can be judged. trust_reference, trust_other: (N, J) in
     [0, 1], trust of the least trusted joint of the angle.
     """
@@ -149,6 +153,9 @@ def differences(
         + DEVIATIONS**2 * (noise[0] ** 2 + noise[1][row] ** 2)
         + (np.fmax(turned[0], turned[1][row]) * turn) ** 2
     )
+    elsewhere = _difference_elsewhere(*(joint_angles(pose)[1] for pose in even), alignment)
+    with np.errstate(invalid="ignore"):
+        direction[direction * elsewhere < floor] = 0
     return Differences(
         names,
         a.axis,
@@ -176,6 +183,35 @@ def _likely(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
     return position - LIKELY * (position - low), position + LIKELY * (high - position)
 
 
+def _difference_elsewhere(
+    angle_a: FloatArray, angle_b: FloatArray, alignment: Alignment
+) -> FloatArray:
+    """Return (N, J) degrees by which B differs from A at the nearby moment of B that is most like A
+    in all angles; NaN where none is much more alike than the match.
+
+    Where there is such a moment, the match may be wrong by as much, or B does the same earlier or
+    later. Nearby: within the alignment's interval, and within what counts as right.
+    """
+    axis = alignment.pose_b.axis
+    found, reach = np.full(angle_a.shape, np.nan), tolerance_of(axis)
+    low, high = interval(alignment)
+    moment = axis.seconds_at(alignment.position)
+    low = np.fmin(low, axis.rows_at(moment - reach))
+    high = np.fmax(high, axis.rows_at(moment + reach))
+    for n in np.flatnonzero(~np.isnan(alignment.position)):
+        first = max(int(np.floor(low[n])), 0)
+        off = angle_b[first : int(np.ceil(high[n])) + 1] - angle_a[n]
+        here = int(np.clip(np.rint(alignment.position[n]) - first, 0, len(off) - 1))
+        known = ~np.isnan(off).any(axis=0)
+        if not known.any():
+            continue
+        total = np.sqrt(np.square(off[:, known]).mean(axis=1))
+        best = int(total.argmin())
+        if total[best] < MORE_ALIKE * total[here]:
+            found[n] = off[best]
+    return found
+
+
 def _doubt(a: PoseSequence, length_b: int, alignment: Alignment, view: ViewDifference) -> IntArray:
     position = alignment.position
     with np.errstate(invalid="ignore"):
@@ -198,7 +234,7 @@ def interval(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
 
 def held_ends(position: FloatArray, length: int, time: FloatArray) -> BoolArray:
     """Return (N,) frames of A that match the first or the last frame of B for longer than
-    _HELD.
+    LONG_HELD.
 
     With closed ends, B begins later or ends earlier than A there: it does not show those moments.
 
@@ -212,7 +248,7 @@ def held_ends(position: FloatArray, length: int, time: FloatArray) -> BoolArray:
         at_ends = position < 0.5, position > length - 1.5
     for at_end in at_ends:
         rows = np.flatnonzero(at_end)
-        if len(rows) and time[rows[-1]] - time[rows[0]] > _HELD:
+        if len(rows) and time[rows[-1]] - time[rows[0]] > LONG_HELD:
             held[rows] = True
     return held
 
@@ -233,10 +269,26 @@ def angle_range(
 
 
 def smoothed(pose: PoseSequence) -> PoseSequence:
-    """Return a clip whose joints are averaged over SMOOTHING; gaps stay."""
+    """Return a clip whose joints are medians over SMOOTHING, which errors of single frames do not
+    move; gaps stay."""
     half = pose.axis.rows_within(SMOOTHING / 2)
-    world = None if pose.world is None else _running_mean(pose.world, half)
-    return replace(pose, xy=_running_mean(pose.xy, half), world=world, trust=trust_of(pose))
+    world = None if pose.world is None else running_median(pose.world, half)
+    return replace(pose, xy=running_median(pose.xy, half), world=world, trust=trust_of(pose))
+
+
+def running_median(value: FloatArray, half: IntArray) -> FloatArray:
+    """Return the median of the known values of value (N, ...) over `half` (N,) rows before and
+    after each row; NaN where the row itself is NaN."""
+    middle = np.full(value.shape, np.nan)
+    for reach in np.unique(half):
+        around = [(reach, reach)] + [(0, 0)] * (value.ndim - 1)
+        padded = np.pad(value.astype(np.float64), around, constant_values=np.nan)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
+        rows = half == reach
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # windows without any value
+            middle[rows] = np.nanmedian(windows[rows], axis=-1)
+    return np.where(np.isnan(value), np.nan, middle)
 
 
 def _running_mean(value: FloatArray, half: IntArray) -> FloatArray:

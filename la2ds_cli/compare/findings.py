@@ -24,6 +24,7 @@ LEAST_CHANGE = 1.1  # a ratio nearer to 1 is no difference of tempo
 _VAGUE = 1.5  # an interval that reaches further from 1 does not show that a tempo is the same
 _ALIKE = 10.0  # degrees; sizes no further apart are about the same
 _ARMS = ("elbow", "shoulder", "wrist")
+SLOW_MOTION = 3.0  # nobody moves that many times as slowly; such a clip is played slowly
 _AT_END = 1.0  # frames from the first or last of the other clip; no moment is known more exactly
 
 
@@ -235,7 +236,9 @@ def find_unjudged(angles: Differences) -> list[Unjudged]:
             )
         }
         worse = max(low, key=lambda clip: low[clip])
-        reason = f"not seen well enough in the {worse}" if low[worse] else "its angle is not known"
+        reason = (
+            f"not seen well enough in the {worse}" if low[worse] else "a limb points at the camera"
+        )
         joints.append(_unjudged(angles, joint, reason, unjudged))
     joints.sort(key=lambda row: -row.seconds)
     return [row for row in (*rows, *joints) if row.seconds]
@@ -311,6 +314,7 @@ def tempo(
         if span.name in labelled:
             reference, other = labelled[span.name]
             cut = "one of the clips begins or ends in it" if np.isnan(reference + other) else ""
+            cut = "one of the clips is in slow motion" if slow_clip(alignment) else cut
             wide, sure = 0.0, True
         else:
             cut = _cut(alignment, span)
@@ -336,11 +340,21 @@ def _verdict(ratio: float, low: float, high: float) -> str:
     return "same" if near and low > 1 / _VAGUE and high < _VAGUE else "unclear"
 
 
+def slow_clip(alignment: Alignment) -> str:
+    """Return which clip is in slow motion, `reference` or `other`; empty if neither is."""
+    ratio = alignment.overall_ratio
+    if ratio > SLOW_MOTION:
+        return "other"
+    return "reference" if ratio < 1 / SLOW_MOTION else ""
+
+
 def _cut(alignment: Alignment, span: Span) -> str:
     """Return why the time between the ends of a span is not its duration; empty if it is.
 
     A moment that the alignment matches with the first or last frame of a clip may lie outside it.
     """
+    if slow_clip(alignment):
+        return "one of the clips is in slow motion"
     if span.first == 0:
         return "the reference begins in it"
     if span.stop >= len(alignment.time_a):
