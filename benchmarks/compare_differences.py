@@ -10,10 +10,10 @@ filmed from the same side by two cameras that stand some degrees apart, and alig
 base model.
 
 The truth are the angles of noise-free joints in the same two films, at correspondences found in the
-noise-free joints in space and the moments of clips.csv. An angle clearly differs if it does so by CLEAR degrees in
-one direction for LASTS seconds; where a limb points at the camera, the picture does not show it. A
-claim is false if the truth at its moment differs by less than FALSE degrees; how many more would be if A's camera
-had filmed both clips is counted apart. Beside `compare`, the
+noise-free joints in space and the moments of clips.csv. An angle clearly differs if it does so by
+CLEAR degrees in one direction for LASTS seconds; where a limb points at the camera, the picture
+does not show it. A claim is false if the truth at its moment differs by less than FALSE degrees;
+how many more would be if A's camera had filmed both clips is counted apart. Beside `compare`, the
 plainest rule: angles of joints that are smoothed over five frames, at the matches of `align`, that
 differ by 22 degrees in one direction for 0.2 s.
 """
@@ -70,8 +70,8 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True)
 class Pair:
-    """match: (N,) true position of each frame of A in B. truth: (N, J) degrees, B minus A, as each camera shows it;
-    one_camera: if A's camera had filmed both. shown: (N, J) whether the picture shows the angle."""
+    """match: (N,) true position of each frame of A in B. truth: (N, J) degrees, B minus A, as each
+    camera shows it; one_camera: if A's camera had filmed both. shown: (N, J) whether the picture shows the angle."""
 
     movement: str
     person: str

@@ -153,7 +153,8 @@ def differences(
         + DEVIATIONS**2 * (noise[0] ** 2 + noise[1][row] ** 2)
         + (np.fmax(turned[0], turned[1][row]) * turn) ** 2
     )
-    elsewhere = _difference_elsewhere(*(joint_angles(pose)[1] for pose in even), alignment)
+    whole_a, whole_b = (joint_angles(pose)[1] for pose in even)
+    elsewhere = _difference_elsewhere(whole_a, whole_b, alignment)
     with np.errstate(invalid="ignore"):
         direction[direction * elsewhere < floor] = 0
     return Differences(
