@@ -71,7 +71,8 @@ class Claim(NamedTuple):
 @dataclass(frozen=True)
 class Pair:
     """match: (N,) true position of each frame of A in B. truth: (N, J) degrees, B minus A, as each
-    camera shows it; one_camera: if A's camera had filmed both. shown: (N, J) whether the picture shows the angle."""
+    camera shows it; one_camera: if A's camera had filmed both. shown: (N, J) whether the
+    picture shows the angle."""
 
     movement: str
     person: str
