@@ -181,7 +181,7 @@ def pairs(mocap: Path, given: argparse.Namespace) -> Iterator[Pair]:
             phase_of(clip, len(world), rate)
             for clip, world, rate in zip(clips, joints, rates, strict=True)
         ]
-        match = true_position(*joints, phases)
+        match = true_position(joints[0], joints[1], phases)
         for azimuth in map(int, given.azimuth.split(",")):
             cameras, films = [], []
             for k, (name, world, rate) in enumerate(zip(names, joints, rates, strict=True)):
@@ -195,10 +195,10 @@ def pairs(mocap: Path, given: argparse.Namespace) -> Iterator[Pair]:
                     (*cameras, cameras[0]), (*joints, joints[1]), (*rates, rates[1]), strict=True
                 )
             ]
-            _, truth = angle_difference(*clean[:2], match)
+            _, truth = angle_difference(clean[0], clean[1], match)
             _, one_camera = angle_difference(clean[0], clean[2], match)
             hidden = foreshortened(clean[0]) | foreshortened(clean[1])[np.rint(match).astype(int)]
-            aligned = align(*films, (), features, settings)
+            aligned = align(films[0], films[1], (), features, settings)
             yield Pair(
                 clips[0]["movement"],
                 clips[0]["person"],
@@ -220,7 +220,7 @@ def true_position(a: FloatArray, b: FloatArray, phases: Sequence[FloatArray]) ->
         )
         for x, phase in zip((a, b), phases, strict=True)
     ]
-    position = match_clips(*flat, load_config().align).position
+    position = match_clips(flat[0], flat[1], load_config().align).position
     known = np.flatnonzero(~np.isnan(position))
     return np.interp(np.arange(len(a)), known, position[known])
 
