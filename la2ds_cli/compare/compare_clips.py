@@ -23,6 +23,7 @@ from la2ds_cli.compare.findings import (
     find_differences,
     find_unjudged,
     labelled_seconds,
+    slow_clip,
     spans_of,
     tempo,
 )
@@ -34,7 +35,7 @@ from la2ds_cli.core.types import FloatArray
 HOW_TO_READ = (
     "Angles are measured in the picture, so both clips must be filmed from the same side. A "
     "difference is stated if it exceeds what noise of the joints, a small turn of the camera and "
-    "the alignment can explain, for at least 0.1 s and three frames, and if all of its joints can "
+    "the alignment can explain, for at least 0.16 s and three frames, and if all of its joints can "
     "be trusted in both clips. Times are those of the reference."
 )
 MOST = 8  # joints, each in one direction, whose differences are listed
@@ -179,6 +180,14 @@ def _notes(aligned: Alignment, view: ViewDifference, angles: Differences) -> lis
         notes.append(f"The side from which {skeleton} is filmed is not measured: check it.")
     if not (aligned.pose_a.spatial or view.side_known) and 20 < abs(view.reference) < 160:
         notes.append("It is unclear whether both clips show the same side, left or right.")
+    if slow := slow_clip(aligned):
+        clip, ratio = {
+            "reference": ("The reference", 1 / aligned.overall_ratio),
+            "other": ("The other clip", aligned.overall_ratio),
+        }[slow]
+        notes.append(
+            f"{clip} takes {ratio:.1f} times as long: slow motion, so tempo is not judged."
+        )
     if aligned.view == "mirrored":
         notes.append(
             "The other clip fits better mirrored: its left is compared with the reference's right."
@@ -272,7 +281,7 @@ def document_sentences(document: Mapping[str, Any], most: int = MOST) -> dict[st
     no_tempo = (
         "No part of the movement is clearly slower or faster."
         if "same" in verdicts
-        else "No part of the movement has a tempo, as none is whole in both clips."
+        else "No part has a tempo: none is whole in both clips, or one is in slow motion."
         if verdicts == {"cut"}
         else "Whether a part is slower or faster was not judged: the alignment is not sure there."
     )

@@ -9,35 +9,45 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.confidence import tolerance_of
 from la2ds_cli.alignment.path import nearest_rows
 from la2ds_cli.compare.viewpoint import ViewDifference
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.pose_features import (
-    angle_difference,
     angle_triples,
     compared_joints,
+    foreshortened,
     in_plane,
     joint_angles,
 )
-from la2ds_cli.poses.quality import assess
+from la2ds_cli.features.resample import at_positions
 from la2ds_cli.poses.trust import LEAST_TRUST, trust_of
 
-SMOOTHING = 0.1  # seconds over which the median of a difference is taken, at least 3 frames
-LEAST = 8.0  # degrees: smaller differences are no faults, however well they are measured
+SMOOTHING = 1 / 6  # seconds over which medians of joints are taken, at least 3 frames
+LEAST = 16.0  # degrees: smaller differences are no faults, however well they are measured
+SLIGHT = 10.0  # degrees by which an angle differs at least for as long as a difference lasts
 DEVIATIONS = 2.0  # standard deviations of both clips' noise
 LEAST_TURN = 5.0  # degrees; two cameras set up by hand agree no better than this
-SURE = 0.5  # least confidence of the alignment
+SURE = 0.5  # least confidence of the alignment for its times
+# Least confidence for its angles: what the match does not know of its moment is in its interval, in
+# which the difference must hold.
+LEAST_SURE = 0.3
+LIKELY = 0.5  # share of the 90 % interval, on both sides, in which most true moments lie
 SAME_VIEW = 15.0  # degrees; estimates of the same view scatter that far
 OTHER_VIEW = 30.0  # degrees; beyond, angles say nothing about the movement
+MORE_ALIKE = 0.6  # of the difference in all angles: a moment that is much more alike
+LONG_HELD = 0.1  # seconds; a clip that matches an end of the other for longer has no counterpart
 _OTHER_NOW = 40.0  # the same limit at a single moment, where the estimate is less certain
 _REACH = 1.0  # frames of B: no moment is known more exactly
-# Standard deviation per coordinate of the best joints, torso lengths; 1 cm on an adult.
-LEAST_ERROR = 0.02
-# Errors of a pose network last for several frames, so they are larger than the jitter: 1.8 times as
-# large on the rendered clips, whose true joints are known.
-_PER_JITTER = 1.8
+# Standard deviation per coordinate of the best joints after smoothing, torso lengths; 5 mm on an
+# adult.
+LEAST_ERROR = 0.01
+# Of the deviation from the smoothed joint, which the smoothed joint itself has: white noise has
+# 1 / sqrt(5) over five frames, errors of a pose network last longer.
+_REMAINS = 0.5
+_AROUND = 0.25  # seconds before and after over which this deviation is taken
 
 # Why nothing is said about a moment; Differences.doubt holds indices of these.
 DOUBTS = (
@@ -55,11 +65,13 @@ class Differences:
     """Angles over the reference's N frames and J joints; degrees, NaN = not known.
 
     names: (J,) of joint_angles. reference, other: (N, J) angles of the two, the other's at the
-    matched moment; each the median over SMOOTHING. floor: (N, J) the difference that noise and
-    camera can explain. beyond: (N, J) signed, how far the difference exceeds the floor at every
-    moment of the other clip within the alignment's interval; 0 if it does not. doubt: (N,) index of
-    DOUBTS, 0 = the moment can be judged. trust_reference, trust_other: (N, J) in [0, 1], trust of
-    the least trusted joint of the angle.
+    matched moment, of joints that are medians over SMOOTHING; NaN where a limb points at the
+    camera. floor: (N, J) the difference that noise and camera can explain, at least LEAST.
+    direction: (N, J) 1 or -1 where the other angle is larger or smaller by more than SLIGHT at
+    every moment of the other clip in the LIKELY part of the alignment's interval, and by the floor
+    at a nearby moment that is much more alike; else 0. doubt:
+    (N,) index of DOUBTS, 0 = the moment can be judged. trust_reference, trust_other: (N, J) in
+    [0, 1], trust of the least trusted joint of the angle.
     """
 
     names: tuple[str, ...]
@@ -67,7 +79,7 @@ class Differences:
     reference: FloatArray
     other: FloatArray
     floor: FloatArray
-    beyond: FloatArray
+    direction: IntArray
     doubt: IntArray
     trust_reference: FloatArray
     trust_other: FloatArray
@@ -81,6 +93,19 @@ class Differences:
     def difference(self) -> FloatArray:
         """(N, J) degrees, other minus reference."""
         return self.other - self.reference
+
+    @property
+    def beyond(self) -> FloatArray:
+        """(N, J) degrees, signed, by which the difference exceeds the floor; 0 if it does not, or
+        if the match is too uncertain."""
+        excess = np.maximum(self.direction * self.difference - self.floor, 0.0)
+        return self.direction * excess
+
+    @property
+    def evidence(self) -> FloatArray:
+        """(N, J) the difference in units of its floor, signed; 0 where its direction is unclear or
+        it cannot be judged."""
+        return np.where(self.judged & (self.direction != 0), self.difference / self.floor, 0.0)
 
     @property
     def sure(self) -> BoolArray:
@@ -97,7 +122,7 @@ class Differences:
     def judged(self) -> BoolArray:
         """(N, J) whether a joint can be judged at a moment: the moment can, the angle is known in
         both clips, and all of its joints can be trusted there."""
-        known = ~np.isnan(self.difference) & ~np.isnan(self.beyond)
+        known = ~np.isnan(self.difference) & ~np.isnan(self.floor)
         return np.asarray(self.sure[:, None] & known & (self.trust >= LEAST_TRUST))
 
 
@@ -106,32 +131,86 @@ def differences(
 ) -> Differences:
     """Return differences of B, as it is shown, from the reference A along their alignment. Raises
     ValueError for clips of different skeletons."""
-    position = alignment.position
-    names, raw = angle_difference(a, b, position)
-    _, angle_a = joint_angles(a)
-    _, angle_b = joint_angles(b)
-    half = a.axis.rows_within(SMOOTHING / 2)
-    reference, other = (running_median(value, half) for value in (angle_a, raw + angle_a))
-    low, high = angle_range(angle_b, *interval(alignment))
-    least, most = (running_median(end - angle_a, half) for end in (low, high))
-    difference = other - reference
-    # Where angles are missing, these medians and the difference come from different rows.
+    position, even = alignment.position, (smoothed(a), smoothed(b))
+    (names, angle_a), (_, angle_b) = (seen_angles(pose) for pose in even)
+    matched, row = nearest_rows(position, len(b))
+    other = at_positions(angle_b, np.where(matched, position, 0))
+    other[~matched] = np.nan
+    difference = other - angle_a
+    least, most = (end - angle_a for end in angle_range(angle_b, *_likely(alignment)))
     least, most = np.fmin(least, difference), np.fmax(most, difference)
-    floor = _floor(a, b, position, view)
-    beyond = np.where(least > floor, least - floor, np.where(most < -floor, most + floor, 0.0))
-    beyond = np.where(np.isnan(difference) | np.isnan(floor), np.nan, beyond)
-    _, row = nearest_rows(position, len(b))
+    with np.errstate(invalid="ignore"):
+        direction = (least > SLIGHT).astype(np.int64) - (most < -SLIGHT)
+    noise = [
+        angle_noise(pose, joint_error(raw, pose)) for raw, pose in zip((a, b), even, strict=True)
+    ]
+    turned = [turn_sensitivity(pose) for pose in even]
+    around = np.fmax(view.by_frame, view.turn)
+    turn = np.where(around > SAME_VIEW, around, LEAST_TURN)[:, None]  # NaN: as if the same
+    # A limb may be foreshortened in one clip only, which makes its angle uncertain.
+    floor = np.sqrt(
+        LEAST**2
+        + DEVIATIONS**2 * (noise[0] ** 2 + noise[1][row] ** 2)
+        + (np.fmax(turned[0], turned[1][row]) * turn) ** 2
+    )
+    whole_a, whole_b = (joint_angles(pose)[1] for pose in even)
+    elsewhere = _difference_elsewhere(whole_a, whole_b, alignment)
+    with np.errstate(invalid="ignore"):
+        direction[direction * elsewhere < floor] = 0
     return Differences(
         names,
         a.axis,
-        reference,
+        angle_a,
         other,
-        floor,
-        beyond,
+        np.where(matched[:, None], floor, np.nan),
+        direction,
         _doubt(a, len(b), alignment, view),
-        running_median(angle_trust(a), half),
-        running_median(angle_trust(b)[row], half),
+        angle_trust(a),
+        angle_trust(b)[row],
     )
+
+
+def seen_angles(pose: PoseSequence) -> tuple[tuple[str, ...], FloatArray]:
+    """Return names (J,) and angles (T, J) of `joint_angles` that the image shows; NaN where a limb
+    points at the camera."""
+    names, angle = joint_angles(pose)
+    return names, np.where(foreshortened(pose), np.nan, angle)
+
+
+def _likely(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
+    """Return (N,) and (N,) the ends of the LIKELY part of each interval."""
+    position = alignment.position
+    low, high = interval(alignment)
+    return position - LIKELY * (position - low), position + LIKELY * (high - position)
+
+
+def _difference_elsewhere(
+    angle_a: FloatArray, angle_b: FloatArray, alignment: Alignment
+) -> FloatArray:
+    """Return (N, J) degrees by which B differs from A at the nearby moment of B that is most like A
+    in all angles; NaN where none is much more alike than the match.
+
+    Where there is such a moment, the match may be wrong by as much, or B does the same earlier or
+    later. Nearby: within the alignment's interval, and within what counts as right.
+    """
+    axis = alignment.pose_b.axis
+    found, reach = np.full(angle_a.shape, np.nan), tolerance_of(axis)
+    low, high = interval(alignment)
+    moment = axis.seconds_at(alignment.position)
+    low = np.fmin(low, axis.rows_at(moment - reach))
+    high = np.fmax(high, axis.rows_at(moment + reach))
+    for n in np.flatnonzero(~np.isnan(alignment.position)):
+        first = max(int(np.floor(low[n])), 0)
+        off = angle_b[first : int(np.ceil(high[n])) + 1] - angle_a[n]
+        here = int(np.clip(np.rint(alignment.position[n]) - first, 0, len(off) - 1))
+        known = ~np.isnan(off).any(axis=0)
+        if not known.any():
+            continue
+        total = np.sqrt(np.square(off[:, known]).mean(axis=1))
+        best = int(total.argmin())
+        if total[best] < MORE_ALIKE * total[here]:
+            found[n] = off[best]
+    return found
 
 
 def _doubt(a: PoseSequence, length_b: int, alignment: Alignment, view: ViewDifference) -> IntArray:
@@ -141,7 +220,7 @@ def _doubt(a: PoseSequence, length_b: int, alignment: Alignment, view: ViewDiffe
     reasons = {
         _UNMATCHED: np.isnan(position),
         _HELD: held_ends(position, length_b, a.time),
-        _UNSURE: alignment.confidence < SURE,
+        _UNSURE: alignment.confidence < LEAST_SURE,
         _TURNED: turned,
     }
     return np.select(list(reasons.values()), list(reasons), _MATCHED)
@@ -156,7 +235,7 @@ def interval(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
 
 def held_ends(position: FloatArray, length: int, time: FloatArray) -> BoolArray:
     """Return (N,) frames of A that match the first or the last frame of B for longer than
-    SMOOTHING.
+    LONG_HELD.
 
     With closed ends, B begins later or ends earlier than A there: it does not show those moments.
 
@@ -170,7 +249,7 @@ def held_ends(position: FloatArray, length: int, time: FloatArray) -> BoolArray:
         at_ends = position < 0.5, position > length - 1.5
     for at_end in at_ends:
         rows = np.flatnonzero(at_end)
-        if len(rows) and time[rows[-1]] - time[rows[0]] > SMOOTHING:
+        if len(rows) and time[rows[-1]] - time[rows[0]] > LONG_HELD:
             held[rows] = True
     return held
 
@@ -190,12 +269,21 @@ def angle_range(
     return least, most
 
 
+def smoothed(pose: PoseSequence) -> PoseSequence:
+    """Return a clip whose joints are medians over SMOOTHING, which errors of single frames do not
+    move; gaps stay."""
+    half = pose.axis.rows_within(SMOOTHING / 2)
+    world = None if pose.world is None else running_median(pose.world, half)
+    return replace(pose, xy=running_median(pose.xy, half), world=world, trust=trust_of(pose))
+
+
 def running_median(value: FloatArray, half: IntArray) -> FloatArray:
-    """Return the median of the known values of value (N, J) over `half` (N,) rows before and after
-    each row; NaN where the row itself is NaN."""
+    """Return the median of the known values of value (N, ...) over `half` (N,) rows before and
+    after each row; NaN where the row itself is NaN."""
     middle = np.full(value.shape, np.nan)
     for reach in np.unique(half):
-        padded = np.pad(value, ((reach, reach), (0, 0)), constant_values=np.nan)
+        around = [(reach, reach)] + [(0, 0)] * (value.ndim - 1)
+        padded = np.pad(value.astype(np.float64), around, constant_values=np.nan)
         windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
         rows = half == reach
         with warnings.catch_warnings():
@@ -204,19 +292,18 @@ def running_median(value: FloatArray, half: IntArray) -> FloatArray:
     return np.where(np.isnan(value), np.nan, middle)
 
 
-def _floor(
-    a: PoseSequence, b: PoseSequence, position: FloatArray, view: ViewDifference
-) -> FloatArray:
-    """Return (N, J) degrees: the effect of both clips' noise and of the turn between the cameras,
-    at least LEAST. Angles in 3D do not change with the camera."""
-    around = np.fmax(view.by_frame, view.turn)
-    turn = np.where(around > SAME_VIEW, around, LEAST_TURN)[:, None]  # NaN: as if the same
-    matched, row = nearest_rows(position, len(b))
-    noise = np.hypot(angle_noise(a), angle_noise(b)[row])
-    # A limb may be foreshortened in one clip only, which makes its angle uncertain.
-    turned = np.fmax(turn_sensitivity(a), turn_sensitivity(b)[row]) * turn
-    floor = np.maximum(np.hypot(DEVIATIONS * noise, turned), LEAST)
-    return np.where(matched[:, None], floor, np.nan)
+def _running_mean(value: FloatArray, half: IntArray) -> FloatArray:
+    """Return the mean of the known values of value (N, ...) over `half` (N,) rows before and after
+    each row; NaN where the row itself is NaN."""
+    known = ~np.isnan(value)
+    rows = np.arange(len(value))
+    first, stop = np.maximum(rows - half, 0), np.minimum(rows + half + 1, len(value))
+    total, count = (
+        np.concatenate([np.zeros((1, *value.shape[1:])), np.cumsum(each, axis=0, dtype=np.float64)])
+        for each in (np.where(known, value, 0), known)
+    )
+    mean = (total[stop] - total[first]) / np.maximum(count[stop] - count[first], 1)
+    return np.where(known, mean, np.nan)
 
 
 # --- how far an angle in the picture can be trusted ------------------------------------------
@@ -228,22 +315,43 @@ def angle_trust(pose: PoseSequence) -> FloatArray:
     return np.asarray(trust_of(pose), np.float64)[:, _triples(pose)].min(axis=2)
 
 
-def angle_noise(pose: PoseSequence) -> FloatArray:
+def angle_noise(pose: PoseSequence, error: FloatArray | float) -> FloatArray:
     """Return (T, J) standard deviation in degrees of the angles of `joint_angles`; NaN where those
     are.
 
     An error of s torso lengths in every direction turns a limb of length l by s / l: short limbs,
-    such as those that point at the camera, have uncertain angles. s is estimated from the jitter of
-    the clip, and is at least LEAST_ERROR.
+    such as those that point at the camera, have uncertain angles.
+
+    Parameters
+    ----------
+    error: (T, K) s of each joint at each moment.
     """
     joints = _in_torsos(pose)
+    squared = np.broadcast_to(np.square(error), joints.shape[:2])
     variance = np.empty((len(pose), len(_triples(pose))))
     for j, (before, at, after) in enumerate(_triples(pose)):
         limbs = joints[:, before] - joints[:, at], joints[:, after] - joints[:, at]
         # The angle is the difference between the directions of the two limbs.
         first, second = (_turned_by(limb) for limb in in_plane(*limbs))
-        variance[:, j] = (first**2 + second**2 + (first - second) ** 2).sum(axis=1)
-    return np.degrees(max(LEAST_ERROR, _PER_JITTER * _jitter(pose)) * np.sqrt(variance))
+        parts = (first, before), (second, after), (first - second, at)
+        variance[:, j] = sum((turn**2).sum(axis=1) * squared[:, joint] for turn, joint in parts)
+    return np.degrees(np.sqrt(variance))
+
+
+def joint_error(pose: PoseSequence, even: PoseSequence) -> FloatArray:
+    """Return (T, K) standard deviation per coordinate of smoothed joints, torso lengths, at least
+    LEAST_ERROR: by how far the joints lie from the smoothed ones around each moment, and by their
+    trust.
+
+    Parameters
+    ----------
+    even: the clip, `smoothed`.
+    """
+    off = compared_joints(pose) - compared_joints(even)
+    half = pose.axis.rows_within(_AROUND)
+    deviation = np.sqrt(_running_mean((off**2).mean(axis=-1), half)) / _torso(even)
+    trust = np.maximum(trust_of(pose), LEAST_TRUST)
+    return np.fmax(_REMAINS * deviation, LEAST_ERROR) / trust
 
 
 def turn_sensitivity(pose: PoseSequence) -> FloatArray:
@@ -262,14 +370,6 @@ def turn_sensitivity(pose: PoseSequence) -> FloatArray:
     return sensitivity
 
 
-def _jitter(pose: PoseSequence) -> float:
-    """Jitter of the joints that are compared, torso lengths; in 3D that of the plane along the
-    view, which is known less well than the picture's."""
-    if pose.spatial and pose.world is not None:
-        pose = replace(pose, xy=pose.world[..., [2, 1]], world=None, spatial=False)
-    return assess(pose)["jitter"] or 0.0
-
-
 def _triples(pose: PoseSequence) -> IntArray:
     """Return (J, 3) joints before, at and after each angle."""
     triples = list(angle_triples(get_skeleton(pose.skeleton)).values())
@@ -277,19 +377,24 @@ def _triples(pose: PoseSequence) -> IntArray:
 
 
 def _in_torsos(pose: PoseSequence) -> FloatArray:
-    """Return joints (T, K, 2), or (T, K, 3) of a `spatial` pose, in units of the torso's largest
-    length; if no torso is ever seen, in units of the longest limb, which is little less. Gaps stay
+    """Return joints (T, K, 2), or (T, K, 3) of a `spatial` pose, in units of `_torso`. Gaps stay
     NaN."""
-    xy = compared_joints(pose)
+    return compared_joints(pose) / _torso(pose)
+
+
+def _torso(pose: PoseSequence) -> float:
+    """Return the torso's largest length; if no torso is ever seen, that of the longest limb, which
+    is little less; 1 without any."""
+    joints = compared_joints(pose)
     skeleton = get_skeleton(pose.skeleton)
     for ends in (np.array(skeleton.torso), np.array(skeleton.limbs)):
         # Both sides together: labels of a side view may leave out the far one.
-        length = np.linalg.norm(xy[:, ends[:, 0]] - xy[:, ends[:, 1]], axis=-1)
+        length = np.linalg.norm(joints[:, ends[:, 0]] - joints[:, ends[:, 1]], axis=-1)
         known = length[~np.isnan(length)]
         unit = float(np.percentile(known, 90)) if len(known) else 0.0
         if unit > 0:
-            return xy / unit
-    return xy
+            return unit
+    return 1.0
 
 
 def _turned_by(limb: FloatArray) -> FloatArray:

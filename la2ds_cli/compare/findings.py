@@ -18,10 +18,13 @@ from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.poses.trust import LEAST_TRUST
 
 THIRDS = ("beginning", "middle", "end")
-LASTING = 0.1  # seconds: shorter episodes are errors of single frames
+LASTING = 0.16  # seconds: shorter episodes are errors of single frames; five at 30 a second
 LEAST_FRAMES = 3  # of the reference, for the same reason at low frame rates
 LEAST_CHANGE = 1.1  # a ratio nearer to 1 is no difference of tempo
 _VAGUE = 1.5  # an interval that reaches further from 1 does not show that a tempo is the same
+_ALIKE = 10.0  # degrees; sizes no further apart are about the same
+_ARMS = ("elbow", "shoulder", "wrist")
+SLOW_MOTION = 3.0  # nobody moves that many times as slowly; such a clip is played slowly
 _AT_END = 1.0  # frames from the first or last of the other clip; no moment is known more exactly
 
 
@@ -120,13 +123,12 @@ def _thirds(time: FloatArray, matched: BoolArray) -> list[Span]:
 class Finding:
     """An episode in which one joint differs.
 
-    row: the moment, among the reference's rows, at which the difference exceeds most what can be
-    explained. span: part of the movement that contains this moment. time, other_time: its seconds
-    in the two clips. start, end: seconds
-    of the episode in the reference. reference, other: the angles then, in whole degrees;
-    difference: other minus reference. beyond: how far the difference exceeds what noise, camera and
-    alignment can explain. trust: of the least trusted joint, mean over the episode. Findings are
-    ranked by beyond times trust.
+    row: the middle of the LASTING seconds, among the reference's rows, over which the difference
+    exceeds most what can be explained. span: part of the movement that contains this moment. time,
+    other_time: its seconds in the two clips. start, end: seconds of the episode in the reference.
+    reference, other: the angles then, in whole degrees; difference: other minus reference. beyond:
+    how far the difference exceeds what noise and camera can explain. trust: of the least trusted
+    joint, mean over the episode. Findings are ranked by `_rank`.
     """
 
     joint: str
@@ -156,13 +158,11 @@ class Unjudged(NamedTuple):
 def find_differences(
     angles: Differences, alignment: Alignment, spans: Sequence[Span]
 ) -> list[Finding]:
-    """Return all episodes, the clearest first."""
+    """Return all episodes, the largest first."""
     other_time = matched_time(alignment.position, alignment.time_b)
     findings = []
     for j, joint in enumerate(angles.names):
-        for first, stop in _episodes(angles, j):
-            beyond = np.where(angles.judged[first:stop, j], angles.beyond[first:stop, j], 0.0)
-            row = first + int(np.abs(beyond).argmax())
+        for first, stop, row in _episodes(angles, j):
             # In whole degrees, so that the difference is the one that a reader computes.
             reference, other = (
                 float(np.round(angle[row, j])) for angle in (angles.reference, angles.other)
@@ -184,7 +184,14 @@ def find_differences(
                     float(alignment.confidence[row]),
                 )
             )
-    return sorted(findings, key=lambda finding: -abs(finding.beyond) * finding.trust)
+    return sorted(findings, key=_rank)
+
+
+def _rank(finding: Finding) -> tuple[float, bool, float]:
+    """Return what orders findings: the largest first; of about the same size, legs and trunk before
+    arms, whose joints are known less well."""
+    size = abs(finding.difference)
+    return -round(size / _ALIKE), finding.joint.endswith(_ARMS), -size
 
 
 def in_episodes(angles: Differences) -> BoolArray:
@@ -192,8 +199,8 @@ def in_episodes(angles: Differences) -> BoolArray:
     enough to be reported."""
     reported = np.zeros(angles.beyond.shape, bool)
     for j in range(len(angles.names)):
-        for first, stop in _episodes(angles, j):
-            reported[first:stop, j] = angles.beyond[first:stop, j] != 0
+        for first, stop, _ in _episodes(angles, j):
+            reported[first:stop, j] = angles.direction[first:stop, j] != 0
     return reported & angles.judged
 
 
@@ -229,7 +236,9 @@ def find_unjudged(angles: Differences) -> list[Unjudged]:
             )
         }
         worse = max(low, key=lambda clip: low[clip])
-        reason = f"not seen well enough in the {worse}" if low[worse] else "its angle is not known"
+        reason = (
+            f"not seen well enough in the {worse}" if low[worse] else "a limb points at the camera"
+        )
         joints.append(_unjudged(angles, joint, reason, unjudged))
     joints.sort(key=lambda row: -row.seconds)
     return [row for row in (*rows, *joints) if row.seconds]
@@ -240,18 +249,26 @@ def _unjudged(angles: Differences, joint: str, reason: str, rows: BoolArray) -> 
     return Unjudged(joint, reason, sum(angles.axis.duration_of(*run) for run in lasting))
 
 
-def _episodes(angles: Differences, j: int) -> list[tuple[int, int]]:
-    """First and stop rows of the episodes of one joint and one sign that last at least LASTING
-    seconds and LEAST_FRAMES frames. The frames of the other clip need not be counted: `beyond`
-    holds for all of its frames around each moment."""
-    with np.errstate(invalid="ignore"):
-        signs = [angles.judged[:, j] & (sign * angles.beyond[:, j] > 0) for sign in (1, -1)]
-    return [
-        (first, stop)
-        for beyond in signs
-        for first, stop in angles.axis.lasting_runs(beyond, LASTING)
-        if stop - first >= LEAST_FRAMES
-    ]
+def _episodes(angles: Differences, j: int) -> list[tuple[int, int, int]]:
+    """First and stop rows of the episodes of one joint and one sign, and the row at which each is
+    clearest. An episode lasts at least LASTING seconds and LEAST_FRAMES frames, and the difference
+    exceeds its floor on average over that long."""
+    half = angles.axis.rows_within(LASTING / 2)
+    found = []
+    for sign in (1, -1):
+        mask = angles.judged[:, j] & (angles.direction[:, j] == sign)
+        evidence = np.where(mask, sign * angles.evidence[:, j], 0.0)
+        total = np.concatenate([[0.0], np.cumsum(evidence)])
+        for first, stop in angles.axis.lasting_runs(mask, LASTING):
+            rows = np.arange(first, stop)
+            rows = rows[(rows - half[rows] >= first) & (rows + half[rows] < stop) & mask[rows]]
+            if stop - first < LEAST_FRAMES or not len(rows):
+                continue
+            reach = half[rows]
+            mean = (total[rows + reach + 1] - total[rows - reach]) / (2 * reach + 1)
+            if mean.max() >= 1:
+                found.append((first, stop, int(rows[mean.argmax()])))
+    return found
 
 
 # --- tempo --------------------------------------------------------------------------------------
@@ -297,6 +314,7 @@ def tempo(
         if span.name in labelled:
             reference, other = labelled[span.name]
             cut = "one of the clips begins or ends in it" if np.isnan(reference + other) else ""
+            cut = "one of the clips is in slow motion" if slow_clip(alignment) else cut
             wide, sure = 0.0, True
         else:
             cut = _cut(alignment, span)
@@ -322,11 +340,21 @@ def _verdict(ratio: float, low: float, high: float) -> str:
     return "same" if near and low > 1 / _VAGUE and high < _VAGUE else "unclear"
 
 
+def slow_clip(alignment: Alignment) -> str:
+    """Return which clip is in slow motion, `reference` or `other`; empty if neither is."""
+    ratio = alignment.overall_ratio
+    if ratio > SLOW_MOTION:
+        return "other"
+    return "reference" if ratio < 1 / SLOW_MOTION else ""
+
+
 def _cut(alignment: Alignment, span: Span) -> str:
     """Return why the time between the ends of a span is not its duration; empty if it is.
 
     A moment that the alignment matches with the first or last frame of a clip may lie outside it.
     """
+    if slow_clip(alignment):
+        return "one of the clips is in slow motion"
     if span.first == 0:
         return "the reference begins in it"
     if span.stop >= len(alignment.time_a):

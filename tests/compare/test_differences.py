@@ -7,7 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from la2ds_cli.compare.differences import LEAST_ERROR, angle_noise, turn_sensitivity
+from la2ds_cli.compare.differences import (
+    LEAST_ERROR,
+    angle_noise,
+    joint_error,
+    seen_angles,
+    smoothed,
+    turn_sensitivity,
+)
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import joint_angles
@@ -37,7 +44,7 @@ def test_a_straight_knee_of_two_equal_bones_by_hand() -> None:
     """Ends and middle off by s across a line of two bones of 0.8 torsos: the ends turn it by
     s / 0.8 each, the knee by twice that: s / 0.8 * sqrt(1 + 1 + 4)."""
     expected = np.degrees(LEAST_ERROR / 0.8 * np.sqrt(6))
-    np.testing.assert_allclose(angle_noise(still())[:, KNEE], expected, rtol=1e-3)
+    np.testing.assert_allclose(angle_noise(still(), LEAST_ERROR)[:, KNEE], expected, rtol=1e-3)
 
 
 def test_the_noise_is_what_random_errors_make() -> None:
@@ -52,14 +59,14 @@ def test_the_noise_is_what_random_errors_make() -> None:
         time=np.arange(4000) / 30,
     )
     measured = joint_angles(shaken)[1][:, KNEE].std()
-    assert angle_noise(clip)[0, KNEE] == pytest.approx(measured, rel=0.06)
+    assert angle_noise(clip, LEAST_ERROR)[0, KNEE] == pytest.approx(measured, rel=0.06)
 
 
 def test_a_clip_without_torso_is_measured_by_its_limbs() -> None:
     clip = still()
     skeleton = get_skeleton("coco17")
     shoulders = [skeleton.index("left_shoulder"), skeleton.index("right_shoulder")]
-    noise = angle_noise(without(clip, joints=shoulders))
+    noise = angle_noise(without(clip, joints=shoulders), LEAST_ERROR)
     assert np.isfinite(noise[:, KNEE]).all()
     assert np.isnan(noise[:, NAMES.index("left_elbow")]).all()
 
@@ -85,3 +92,24 @@ def test_what_is_told_is_of_the_size_of_what_a_turn_of_the_camera_does(azimuth: 
     assert (change <= told + 0.1).mean() > 0.75
     assert 1 < told.mean() / change.mean() < 4
     assert np.corrcoef(told.ravel(), change.ravel())[0, 1] > 0.3
+
+
+def test_the_error_is_that_of_the_joint_and_the_moment() -> None:
+    """One ankle trembles by a twentieth of the torso in the second half; nothing else does."""
+    clip, ankle = performance(steady(120), fps=60.0), get_skeleton("coco17").index("left_ankle")
+    clip = replace(clip, xy=clip.xy[:1].repeat(120, axis=0))
+    torso = 100 / 2  # at least as long as the one filmed
+    clip.xy[60:, ankle] += np.random.default_rng(1).normal(0, torso, (60, 2))
+    error = joint_error(clip, smoothed(clip))
+    assert error[80:, ankle].min() > 5 * error[:40, ankle].max()
+    others = np.delete(error, ankle, axis=1)
+    assert others.max() < 1.2 * error[:40].max()
+
+
+def test_a_limb_that_points_at_the_camera_has_no_angle() -> None:
+    clip = still()
+    clip.xy[10:, get_skeleton("coco17").index("left_ankle")] = (30, 190)  # 10 pixels, not 80
+    _, angle = seen_angles(clip)
+    assert np.isfinite(angle[:10, KNEE]).all()
+    assert np.isnan(angle[10:, KNEE]).all()
+    assert np.isfinite(angle[10:, NAMES.index("right_knee")]).all()

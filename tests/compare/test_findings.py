@@ -16,6 +16,7 @@ from la2ds_cli.compare.findings import (
     find_unjudged,
     in_episodes,
     labelled_seconds,
+    slow_clip,
     span_at,
     spans_of,
     tempo,
@@ -165,12 +166,12 @@ def measured(count: int, joints: int, **known: Any) -> Differences:
     `known`."""
     value = np.full((count, joints), 100.0)
     plain = Differences(
-        names=("left_knee", "right_knee")[:joints],
+        names=("left_knee", "right_knee", "left_hip")[:joints],
         axis=TimeAxis.even(count, 30),
         reference=value,
         other=value + 23.0,
         floor=np.full((count, joints), 8.0),
-        beyond=np.zeros((count, joints)),
+        direction=np.zeros((count, joints), np.int64),
         doubt=np.zeros(count, np.int64),
         trust_reference=np.ones((count, joints)),
         trust_other=np.ones((count, joints)),
@@ -179,33 +180,67 @@ def measured(count: int, joints: int, **known: Any) -> Differences:
 
 
 @pytest.mark.parametrize(
-    ("fps", "frames", "stated"), [(60, 8, 8), (120, 8, 0), (10, 3, 3), (10, 2, 0)]
+    ("fps", "frames", "stated"), [(60, 11, 11), (60, 9, 0), (120, 12, 0), (10, 3, 3), (10, 2, 0)]
 )
-def test_episodes_last_three_frames_and_a_tenth_of_a_second(
+def test_episodes_last_three_frames_and_a_sixth_of_a_second(
     fps: int, frames: int, stated: int
 ) -> None:
-    beyond = np.zeros((60, 1))
-    beyond[20 : 20 + frames] = 15.0
-    angles = measured(60, 1, beyond=beyond, axis=TimeAxis.even(60, fps))
+    direction = np.zeros((60, 1), np.int64)
+    direction[20 : 20 + frames] = 1
+    angles = measured(60, 1, direction=direction, axis=TimeAxis.even(60, fps))
     assert in_episodes(angles).sum() == stated
 
 
-def test_findings_are_ranked_by_what_is_unexplained_times_the_trust() -> None:
-    beyond, trust = np.zeros((60, 2)), np.ones((60, 2))
-    beyond[20:30] = [20.0, 16.0]
-    trust[:, 0] = 0.7
-    angles = measured(60, 2, beyond=beyond, trust_reference=trust)
+def shown(*differences: tuple[str, float], floor: float = 8.0) -> list[str]:
+    """Joints of the findings where each joint differs by so much for a third of a second."""
+    names, size = zip(*differences, strict=True)
+    other, direction = np.full((60, len(names)), 100.0), np.zeros((60, len(names)), np.int64)
+    other[20:30] += size
+    direction[20:30] = np.sign(size)
+    angles = measured(60, len(names), other=other, direction=direction)
+    angles = replace(angles, names=names, floor=np.full(other.shape, floor))
+    return [f.joint for f in find_differences(angles, aligned(np.arange(60.0)), [])]
+
+
+def test_the_largest_comes_first_and_legs_before_arms_of_about_the_same_size() -> None:
+    alike = ("left_elbow", 33.0), ("left_hip", -28.0), ("right_knee", 60.0)
+    assert shown(*alike) == ["right_knee", "left_hip", "left_elbow"]
+    assert shown(("left_elbow", 60.0), ("left_hip", -28.0)) == ["left_elbow", "left_hip"]
+
+
+def test_a_difference_must_exceed_its_floor_on_average_over_its_clearest_sixth() -> None:
+    assert shown(("left_knee", 21.0), floor=20.0) == ["left_knee"]
+    assert shown(("left_knee", 19.0), floor=20.0) == []
+    peak = np.full((60, 1), 100.0)
+    peak[20:40] += 15.0
+    peak[30] += 25.0  # a single frame of 40 degrees: (4 * 15 + 40) / 5 = 20 on average
+    direction = (peak > 100).astype(np.int64)
+    for floor, count in ((19.9, 1), (20.1, 0)):
+        angles = measured(60, 1, other=peak, direction=direction, floor=np.full((60, 1), floor))
+        assert len(find_differences(angles, aligned(np.arange(60.0)), [])) == count
+
+
+def test_opposite_directions_are_two_findings() -> None:
+    other, direction = np.full((60, 1), 100.0), np.zeros((60, 1), np.int64)
+    for rows, sign in ((slice(10, 20), 1), (slice(20, 30), -1)):
+        other[rows], direction[rows] = 100 + sign * 30, sign
+    angles = measured(60, 1, other=other, direction=direction)
     found = find_differences(angles, aligned(np.arange(60.0)), [])
-    assert [(f.joint, f.trust) for f in found] == [
-        ("right_knee", 1.0),
-        ("left_knee", pytest.approx(0.7)),
-    ]
+    assert sorted(f.difference for f in found) == [-30, 30]
+
+
+def test_slow_motion_has_no_tempo() -> None:
+    """B takes four times as long."""
+    slow = replace(aligned(ROWS), overall_ratio=4.0)
+    assert slow_clip(slow) == "other"
+    assert {row.cut for row in tempo(slow, SPANS, {})} == {"one of the clips is in slow motion"}
+    assert slow_clip(aligned(ROWS)) == ""
 
 
 def test_what_cannot_be_judged_is_listed_with_its_seconds() -> None:
     trust, doubt = np.ones((50, 2)), np.zeros(50, np.int64)
     trust[10:20, 0] = 0.2
-    trust[30:31, 1] = 0.0  # shorter than a tenth of a second
+    trust[30:31, 1] = 0.0  # shorter than a sixth of a second
     doubt[40:] = 1
     angles = measured(50, 2, doubt=doubt, trust_other=trust, axis=TimeAxis.even(50, 25))
     body, knee = find_unjudged(angles)

@@ -15,8 +15,8 @@ from la2ds_cli.core.time_axis import TimeAxis
 from tests.movement import SLOWER, filmed
 
 
-def test_a_median_is_one_over_a_tenth_of_a_second_at_any_rate() -> None:
-    """At 10 frames a second three frames, at 60 seven: a step of 2 frames stays at 10 a second,
+def test_a_median_is_one_over_a_sixth_of_a_second_at_any_rate() -> None:
+    """At 10 frames a second three frames, at 60 eleven: a step of 2 frames stays at 10 a second,
     and is removed at 60."""
     axis = TimeAxis(SLOWER, 60.0)
     value = np.zeros((len(axis), 1))

@@ -70,7 +70,7 @@ def test_no_text_leaves_the_page_or_lies_over_another(
     from matplotlib.cbook import is_math_text
     from matplotlib.text import Text
 
-    assert "Right knee: 39° straighter" in " ".join(texts(sheet.draw(project, faulty)))
+    assert "Right knee: 38° straighter" in " ".join(texts(sheet.draw(project, faulty)))
     twin = compared(project, "twin")
     aside = compared(project, "aside")
     aside = replace(aside, notes=("A long note. " * 30,) * 5)
