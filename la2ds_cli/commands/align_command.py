@@ -1,4 +1,4 @@
-"""`la2ds align`: which frame of one clip is which frame of another. `la2ds timeline`: of many."""
+"""`la2ds align`: which frames of two clips match. `la2ds timeline`: the same for many clips."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ def align(
       la2ds align anna ben --project swings --out ab.png --out ab.mp4
       la2ds align squat.mp4 five_squats.mp4 --repetition all
 
-    Needs no trained model. Video files that are new to the project are extracted first, and the
-    project is created if there is none. Without --out, a picture and a JSON file are written to
-    results/align, called after both files: anna-ben.png.
+    Needs no trained model. Joints of new videos are extracted first, and the project is created if
+    there is none. Without --out, a picture and a JSON file are written to results/align, named
+    after both files: anna-ben.png.
 
-    Clips that clearly show different movements are refused. --anchor, which may be repeated,
-    corrects a wrong match: --anchor 1.2=0.85 says that 1.2 s of A is 0.85 s of B.
+    Clips that clearly show different movements are refused. --anchor corrects a wrong match and may
+    be repeated: --anchor 1.2=0.85 means that 1.2 s of A is 0.85 s of B.
 
     --repetition splits a clip with several repetitions. With `all`, the picture shows them on the
-    timeline of B; a number or `best` aligns one as if it were a clip.
+    timeline of B; a number or `best` aligns one repetition like a clip.
 
     la2ds timeline aligns any number of clips; la2ds live follows a performer through A.
     """
@@ -72,13 +72,14 @@ def align(
         kinds = alignment_files.REPETITIONS if every else alignment_files.AN_ALIGNMENT
         targets = checked_outputs(opened, out or [], *kinds, (a, b))
         if repetition is not None:
-            found = align_repetitions(opened, a, b, request, repetition, progress)
+            repetitions = align_repetitions(opened, a, b, request, repetition, progress)
             if every:
-                found = alignment_files.write_repetitions(opened, found, targets, progress)
-                console.document("align", found.to_json())
-                _show_repetitions(console, found)
+                written = alignment_files.write_repetitions(opened, repetitions, targets, progress)
+                console.document("align", written.to_json())
+                _show_repetitions(console, written)
                 return
-            part, name = found.best.aligned, f"-repetition-{found.best.number}"
+            best = repetitions.best
+            part, name = best.aligned, f"-repetition-{best.number}"
         else:
             part, name = align_clips(opened, a, b, request, progress), ""
             if hint := hint_of_repetitions((part.pose_a, part.pose_b), (a, b)):
@@ -130,10 +131,10 @@ def _show_repetitions(console: Console, result: RepetitionsResult) -> None:
 
 def timeline(
     clips: list[str] | None = argument(
-        "CLIP", "Video files, or clips of the project; default all that have poses.", None
+        "CLIP", "Video files, or clips of the project; default all with poses.", None
     ),
-    group: str | None = option("NAME", "The clips of one group, instead of CLIP."),
-    reference: str | None = option("CLIP", "Whose time to use; default the most typical."),
+    group: str | None = option("NAME", "Use all clips of a group, instead of CLIP."),
+    reference: str | None = option("CLIP", "The reference; default the most typical clip."),
     out: list[Path] | None = out_option(
         "FILE", "Write .png, .svg, .pdf, .csv, .curves.csv (angles over time) or .json; repeatable."
     ),
@@ -148,9 +149,9 @@ def timeline(
       la2ds timeline a.mp4 b.mp4 c.mp4 --reference b.mp4 --project swings
       la2ds timeline --project swings --out mean.png
 
-    Needs no trained model. Each clip is aligned with the reference, whose time is the timeline. A
-    clip that clearly shows another movement is left out, and named. Without --out, a figure, a
-    table of frames, one of curves and a JSON file are written to results/timeline.
+    Needs no trained model. Each clip is aligned with the reference, whose time is the timeline.
+    Clips that clearly show another movement are left out and listed. Without --out, a figure, a
+    table of frames, a table of curves and a JSON file are written to results/timeline.
     """
     from la2ds_cli.alignment.timeline import align_all, clips_of
     from la2ds_cli.compare.attempts import attempt_names
@@ -193,20 +194,20 @@ def _show_timeline(console: Console, result: TimelineResult) -> None:
     for name, why in list(result.left_out.items())[:_LISTED]:
         console.line(f"left out: {name}: {why}", "yellow")
     if len(result.left_out) > _LISTED:
-        console.line(f"left out: {len(result.left_out)} in all (--json lists them)", "yellow")
+        console.line(f"left out in all: {len(result.left_out)} (--json lists them)", "yellow")
     if note := result.angle_note():
         console.line(f"angles are {note}", "yellow")
-    _say(console, "may not show the same movement", [c.video.id for c in result.doubtful])
-    _say(
+    _note_clips(console, "may not show the same movement", [c.video.id for c in result.doubtful])
+    _note_clips(
         console,
-        "has several repetitions; the one nearest to the reference is placed",
+        "has several repetitions; the one most like the reference is used",
         [clip.video.id for clip in result.clips if clip.repetitions > 1],
     )
     console.files(result.files)
 
 
-def _say(console: Console, what: str, clips: Sequence[str]) -> None:
+def _note_clips(console: Console, note: str, clips: Sequence[str]) -> None:
     for name in clips[:_LISTED]:
-        console.line(f"{name} {what}", "yellow")
+        console.line(f"{name} {note}", "yellow")
     if len(clips) > _LISTED:
         console.line(f"... and {len(clips) - _LISTED} more", "yellow")

@@ -1,4 +1,4 @@
-"""The `la2ds` command: what each sub-command is called, and how errors become exit codes."""
+"""The `la2ds` command: the names of its sub-commands, and how errors become exit codes."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ MEMBERS = {
         "cache-heatmaps": laboratory.cache_heatmaps,
     },
 }
-# Not listed: other commands make a project where there is none.
+# Not listed, since other commands create projects.
 HIDDEN = {"init": project_commands.init}
 # Further names of commands, which are not listed: by these they were first called.
 OTHER_NAMES = {
@@ -101,7 +101,7 @@ OTHER_NAMES = {
     "lab embed": "embed",
 }
 
-# What a file system says of its files and the user's rights: no fault of la2ds.
+# Errors of file systems and permissions, which are no bugs of la2ds.
 _OF_THE_SYSTEM = frozenset(
     getattr(errno, name)
     for name in (
@@ -113,25 +113,24 @@ _OF_THE_SYSTEM = frozenset(
 
 
 def _lack_of_the_machine(error: MemoryError | ImportError) -> UserError | None:
-    """Return the memory or the system library that an import did not find; None for anything
-    else."""
-    said = str(error)
-    if isinstance(error, MemoryError) or "failed to map" in said:
+    """Return an error for missing memory or a missing system library, None for other problems."""
+    message = str(error)
+    if isinstance(error, MemoryError) or "failed to map" in message:
         return Unavailable(
             "there is not enough memory",
             hint="close other programs, or raise the limit (ulimit -v); PyTorch alone needs "
-            "some gigabytes of address space. Finished items are kept",
+            "a few gigabytes of address space. Finished items are kept",
         )
-    if "cannot open shared object file" in said:
+    if "cannot open shared object file" in message:
         return Unavailable(
-            f"a library of the system is missing: {said.partition(':')[0]}",
+            f"a system library is missing: {message.partition(':')[0]}",
             hint="install it; for OpenCV on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0",
         )
     return None
 
 
 def _refuse(error: Any, command: str) -> NoReturn:
-    """Print a usage error of Typer for a command, and end with its exit code."""
+    """Print a usage error of Typer, and end with its exit code."""
     if is_request_for_help(error):
         raise error
     console.error(as_user_error(error, command))
@@ -156,22 +155,22 @@ class Commands(Group):
         except (MemoryError, ImportError) as error:
             problem = _lack_of_the_machine(error)
             if problem is None:
-                raise  # a package that is broken
+                raise  # a broken package
             console.error(problem)
             raise typer.Exit(problem.exit_code) from error
         except BrokenPipeError as error:
-            # The reader (`| head`) has seen enough; nothing more may be flushed at exit.
+            # The reader (`| head`) has closed the pipe; nothing more may be flushed at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(ExitCode.OK) from error
         except OSError as error:
             if error.errno not in _OF_THE_SYSTEM:
                 raise
-            said = f"the system says: {error.strerror}"  # of a file that was open already
-            hint = "look at the disk and its file system, then run the same command again"
+            message = f"system error: {error.strerror}"  # for a file that was already open
+            hint = "check the disk and its file system, then run the same command again"
             if error.filename is not None:
-                said = f"{os.fsdecode(error.filename)}: {error.strerror}"
-                hint = "check that it is a file or folder as expected, and that you may use it"
-            problem = UserError(said, hint=hint, exit_code=ExitCode.STORAGE)
+                message = f"{os.fsdecode(error.filename)}: {error.strerror}"
+                hint = "check the path, and your permissions for it"
+            problem = UserError(message, hint=hint, exit_code=ExitCode.STORAGE)
             console.error(problem)
             raise typer.Exit(problem.exit_code) from error
         except UsageError as error:
@@ -188,13 +187,13 @@ class Commands(Group):
             _refuse(error, str(info_name))
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """In the order of COMMANDS; Typer itself puts groups last."""
+        """Return the commands in the order of COMMANDS; Typer itself puts groups last."""
         groups = (*COMMANDS.values(), HIDDEN)
         return [name for group in groups for name in group if name in self.commands]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """A section for each group of COMMANDS; Typer itself makes them with rich alone, whose
-        import takes longer than the rest of the help."""
+        """Write a section for each group of COMMANDS; Typer does so only with rich, whose import
+        takes longer than the rest of the help."""
         width = max(map(len, self.commands))
         for title, group in COMMANDS.items():
             rows = [
@@ -284,8 +283,8 @@ for _other, _name in OTHER_NAMES.items():
 
 
 def app_for(arguments: Sequence[str]) -> typer.Typer:
-    """Return the app, with one command or group alone where the arguments name it: Typer inspects
-    every option of every command before it runs one, which takes as long as importing numpy."""
+    """Return the app with only the command or group that the arguments name, if any: Typer inspects
+    the options of all commands before it runs one, which takes as long as importing numpy."""
     called = next((word for word in arguments if not word.startswith("-")), "")
     commands = [command for command in app.registered_commands if command.name == called]
     groups = [group for group in app.registered_groups if group.name == called]

@@ -1,4 +1,4 @@
-"""A function as a command: groups of options taken apart for Typer, and contradictions refused."""
+"""Turn a function into a command: split groups of options for Typer, and refuse contradictions."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from la2ds_cli.core.errors import UserError
 
 
 class Command:
-    """What Typer runs for a function: a parameter whose type is a dataclass stands for the options
-    that its fields declare, and every command takes --offline. Nothing is inspected before the
-    command is needed, since that takes longer than its import."""
+    """A function as Typer runs it: a parameter whose type is a dataclass stands for the options of
+    its fields, and every command takes --offline. Nothing is inspected before the command is
+    needed, since that takes longer than its import."""
 
     def __init__(self, function: Callable[..., None]) -> None:
         self.function = function
         self.__name__, self.__doc__ = function.__name__, function.__doc__
-        self.__annotations__ = {}  # Typer reads those of the signature
+        self.__annotations__ = {}  # Typer reads the signature instead
 
     @cached_property
     def __signature__(self) -> Signature:
-        options = [one for _, group in self._groups for one in group]
+        options = [option for _, group in self._groups for option in group]
         if not self._own_offline:
             options.append(
                 Parameter("offline", Parameter.KEYWORD_ONLY, default=OFFLINE, annotation=bool)
@@ -36,33 +36,33 @@ class Command:
 
     @cached_property
     def _own_offline(self) -> bool:
-        """Whether the function has a meaning of its own for --offline."""
+        """Return whether the function declares --offline itself."""
         return "offline" in inspect.signature(self.function).parameters
 
     @cached_property
     def _groups(self) -> list[tuple[Parameter, list[Parameter]]]:
-        """Each parameter of the function, with those that Typer reads for it."""
+        """Return each parameter of the function, with the parameters that Typer reads for it."""
         hints = get_type_hints(self.function)
         return [
-            (given.replace(annotation=hints[name]), list(_options(given, hints[name])))
-            for name, given in inspect.signature(self.function).parameters.items()
+            (parameter.replace(annotation=hints[name]), list(_options(parameter, hints[name])))
+            for name, parameter in inspect.signature(self.function).parameters.items()
         ]
 
-    def __call__(self, **given: Any) -> None:
+    def __call__(self, **values: Any) -> None:
         command = self.__name__.replace("_", "-")
-        refuse_contradictions(command, self.__signature__.parameters.values(), given)
-        if not self._own_offline and given.pop("offline"):
+        refuse_contradictions(command, self.__signature__.parameters.values(), values)
+        if not self._own_offline and values.pop("offline"):
             forbid_network()
         for group, options in self._groups:
             if is_dataclass(group.annotation):
-                values = {one.name: given.pop(one.name) for one in options}
-                given[group.name] = group.annotation(**values)  # pyright: ignore
-        self.function(**given)
+                fields_of_group = {option.name: values.pop(option.name) for option in options}
+                values[group.name] = group.annotation(**fields_of_group)  # pyright: ignore
+        self.function(**values)
 
 
-def _options(given: Parameter, kind: Any) -> Iterator[Parameter]:
+def _options(parameter: Parameter, kind: Any) -> Iterator[Parameter]:
     if not is_dataclass(kind):
-        yield given.replace(annotation=kind, kind=Parameter.KEYWORD_ONLY)
+        yield parameter.replace(annotation=kind, kind=Parameter.KEYWORD_ONLY)
         return
     hints = get_type_hints(kind)
     for field in fields(kind):
@@ -77,8 +77,11 @@ NEEDS, EXCLUDES, OR = "needs", "cannot be combined with", "or"
 
 
 class Rule(NamedTuple):
-    """first, other: `--option`, `--option=value`, ARGUMENT or ARGUMENT=value. `OR`: one of the two
-    has to be given, and not both. command: the name of its function, with - for _."""
+    """A rule for two options of a command.
+
+    command: the name of its function, with - for _. first, other: `--option`, `--option=value`,
+    ARGUMENT or ARGUMENT=value. rule: with `OR`, exactly one of the two must be given.
+    """
 
     command: str
     first: str
@@ -87,22 +90,22 @@ class Rule(NamedTuple):
     hint: str
 
 
-_OWN_PRESETS = "leave --preset out: each method has its own; --set changes a setting of all"
-_OWN_FACTS = "leave it out: the video has its own frame rate and size"
+_OWN_PRESETS = "omit --preset: each method has its own; --set changes a setting for all of them"
+_OWN_FACTS = "omit it: frame rate and size are read from the video"
 _ATTEMPTS = "la2ds compare REFERENCE OTHER, or la2ds compare REFERENCE --attempts 'me-*.mp4'"
-_ONE_CLOCK = "leave it out: recordings of one performance are matched by their clocks alone"
+_ONE_CLOCK = "omit it: recordings of one performance are matched only by their clocks"
 
 RULES = (
-    Rule("align", "--anchor", EXCLUDES, "--repetition", "align the two clips without it"),
+    Rule("align", "--anchor", EXCLUDES, "--repetition", "omit one of them"),
     *(
         Rule(command, other, EXCLUDES, "--same-performance", _ONE_CLOCK)
         for command in ("report", "sync")
         for other in ("--anchor", "--method", "--view", "--features", "--run")
     ),
-    Rule("sync", "--privacy", EXCLUDES, "--no-skeleton", "leave one of them out: nothing is left"),
-    Rule("timeline", "--group", EXCLUDES, "CLIP", "leave out the clips or --group"),
+    Rule("sync", "--privacy", EXCLUDES, "--no-skeleton", "omit one, or nothing would be shown"),
+    Rule("timeline", "--group", EXCLUDES, "CLIP", "omit the clips or --group"),
     Rule("compare", "OTHER", OR, "--attempts", _ATTEMPTS),
-    Rule("compare", "--anchor", EXCLUDES, "--attempts", "compare the two clips without the others"),
+    Rule("compare", "--anchor", EXCLUDES, "--attempts", "anchors need exactly two clips"),
     Rule("retrieve", "--index=approximate", NEEDS, "--store", "--store FOLDER"),
     Rule("transfer-labels", "--overwrite", NEEDS, "--write", "add --write"),
     Rule("train", "--engine=ray", NEEDS, "--seeds", "--seeds 0,1,2"),
@@ -118,11 +121,9 @@ RULES = (
 def refuse_contradictions(
     command: str, declared: Iterable[Parameter], values: Mapping[str, Any]
 ) -> None:
-    """Check the parameters of a command, which count as given if they differ from their defaults.
+    """Raise UserError (exit 2) if the values of a command's parameters break one of its rules.
 
-    Raises
-    ------
-    UserError: exit 2 if the values of a command's parameters break one of its rules.
+    A parameter counts as given if it differs from its default.
     """
     rules = [rule for rule in RULES if rule.command == command]
     if not rules:
@@ -138,7 +139,7 @@ def refuse_contradictions(
 
 
 def _given(declared: Iterable[Parameter], values: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    """Yield the parameters that are given, by the names that a user sees."""
+    """Yield the given parameters, under all names that a user sees."""
     for parameter in declared:
         info, value = parameter.default, values[parameter.name]
         if value not in (info.default, None, []):

@@ -1,5 +1,5 @@
 """`la2ds export labels` and `la2ds import labels`: phases to and from other tools.
-`la2ds transfer-labels`: phases labelled on some clips, propagated to others."""
+`la2ds transfer-labels`: propagate phases from labelled clips to others."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def export_labels(
       la2ds export labels elan --project swings --out eaf/
       la2ds export labels boris anna.mp4 --project swings
 
-    One file per clip, named after its id, in seconds of its video. Prints the paths written.
+    Writes one file per clip, named after its id, in seconds of its video, and prints the paths.
     """
     from la2ds_cli.labels.exchange import export_labels as export
 
@@ -58,7 +58,7 @@ def import_labels(
     clip: str = option(
         "NAME", "The clip, if the file does not name it.", "", autocompletion=complete_clips
     ),
-    overwrite: bool = flag("--overwrite", "Replace labels that a person has set."),
+    overwrite: bool = flag("--overwrite", "Replace labels set by people."),
     *,
     here: Here,
 ) -> None:
@@ -68,8 +68,8 @@ def import_labels(
       la2ds import labels elan anna.eaf --project swings --layer movement
       la2ds import labels boris swings.boris --project swings
 
-    They are assigned to the clips of the videos that the files name. Labels that a person has set
-    are kept unless --overwrite is given. The old phases.csv is saved in results/phases.
+    Labels are assigned to the clips of the videos that the files name. Labels set by people are
+    kept unless --overwrite is given. The old phases.csv is saved in results/phases.
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.labels.import_plan import import_labels as run_import
@@ -92,12 +92,12 @@ def import_labels(
 def transfer_labels(
     sources: list[str] = option(
         "VIDEO",
-        "A labelled clip, which votes, or: labelled (all of them); repeatable.",
+        "A labelled clip, or: labelled (all labelled clips); repeatable.",
         ...,
         "--from",
     ),
     targets: list[str] | None = option(
-        "VIDEO", "A clip to label, or: all (others); repeatable. [default: all]", None, "--to"
+        "VIDEO", "A clip to label, or: all (other clips); repeatable. [default: all]", None, "--to"
     ),
     method: str | None = METHOD,
     write: bool = flag("--write", "Also add them to the project's phases.csv, marked."),
@@ -115,10 +115,10 @@ def transfer_labels(
       la2ds transfer-labels --from anna --project swings
       la2ds transfer-labels --from labelled --to all --write --project swings
 
-    Each labelled clip is aligned with each other clip, which maps its phases onto it; several vote
-    on every boundary. Writes phases.csv and boundaries.csv (time, interval, confidence, votes) to
-    results/transfer. Propagated labels are marked, and never used as ground truth.
-    --write keeps labels set by people, withholds degenerate ones, and backs up phases.csv.
+    Each labelled clip is aligned with each other clip, which maps its phases onto it; several
+    labelled clips vote on every boundary. Writes phases.csv and boundaries.csv (time, interval,
+    confidence, votes) to results/transfer. Propagated labels are marked, and never used as ground
+    truth. --write keeps labels set by people, omits degenerate ones, and backs up phases.csv.
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.labels.propagate import propagate_labels
@@ -152,7 +152,7 @@ def _show(console: Console, result: PropagationResult) -> None:
     if rows:
         rows.sort(key=lambda row: row["confidence"])
         console.line()
-        console.line(f"{len(rows)} boundaries; look at these first:")
+        console.line(f"{len(rows)} boundaries; check these first:")
         console.table(
             ("confidence", "clip", "boundary", "seconds", "from", "to", "votes"),
             [
@@ -174,14 +174,14 @@ def _show(console: Console, result: PropagationResult) -> None:
 
 
 def _show_merged(console: Console, merged: MergeResult) -> None:
-    """How phases.csv changed."""
-    console.line(f"phases.csv: added propagated phases of {len(merged.written)} clips, marked")
+    """Print how phases.csv has changed."""
+    console.line(f"added propagated phases of {len(merged.written)} clips to phases.csv")
     if merged.kept:
         console.line(
             f"clips that kept their labels: {', '.join(merged.kept)} (--overwrite replaces "
             "propagated labels, never those set by people)"
         )
     if merged.withheld:
-        console.line(f"not written, see above: {', '.join(merged.withheld)}", "yellow")
+        console.line(f"not added, see above: {', '.join(merged.withheld)}", "yellow")
     if merged.backup:
         console.line(f"backup of phases.csv: {merged.backup}")

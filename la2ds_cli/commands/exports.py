@@ -22,7 +22,7 @@ app = typer.Typer(cls=Group, rich_markup_mode=None, invoke_without_command=True)
 
 @app.callback()
 def _group(ctx: typer.Context) -> None:
-    """Write poses or phases as files of other tools.
+    """Write poses or phases as files for other tools.
 
     \b
       la2ds export coco-json --project swings --out poses/
@@ -68,7 +68,7 @@ def heatmaps(*, what: Exported, here: Here) -> None:
     \b
       la2ds export heatmaps --project swings --out maps/
 
-    Needs those that la2ds lab cache-heatmaps has stored. Prints the paths written.
+    Needs the heatmaps that la2ds lab cache-heatmaps stores. Prints the paths written.
     """
     from la2ds_cli.features.heatmap_cache import export_heatmaps
 
@@ -78,7 +78,7 @@ def heatmaps(*, what: Exported, here: Here) -> None:
 def export_clips(
     here: Here, what: Exported, command: str, export: Callable[..., list[ItemResult]]
 ) -> None:
-    """Write files by an export of clips, and print their paths.
+    """Export clips, and print the paths of the files.
 
     Parameters
     ----------

@@ -30,21 +30,21 @@ def extract_poses(
         "NAME|FILE", "Pose network, such as blazepose or FILE.onnx; default the project's."
     ),
     subject: str | None = option(
-        "auto|N", "Whom to follow: the best person, or the N-th best for these clips only."
+        "auto|N", "Person to follow: the best one, or the N-th best for these clips only."
     ),
     subjects: int | None = option("N", "Keep N people in each clip. [default: 1]", min=1),
-    time_range: str | None = option("START:END", "Only these seconds: 2:6.5, 2.5:, :8; 0: is all."),
-    rotate: int | None = option("DEGREES", "Rotate clockwise by 90, 180 or 270 degrees; 0: not."),
+    time_range: str | None = option("START:END", "Only these seconds: 2:6.5, 2.5:, :8; 0: = all."),
+    rotate: int | None = option("DEGREES", "Rotate clockwise by 0, 90, 180 or 270 degrees."),
     mirror: bool | None = flag(
         "--mirror/--no-mirror", "Flip left and right (selfie camera).", None
     ),
     slowmo: float | None = option(
-        "FACTOR", "The video plays this many times slower than life; 1: not."
+        "FACTOR", "The video plays this many times slower than real time; 1 = real time."
     ),
     fps: float | None = option("N", "Images per second, for folders of images."),
     overlay: Path | None = option("FILE.png", "Also write a sheet for checking the poses."),
     overlay_videos: bool = flag(
-        "--overlay-videos", "Also write the clips with the joints drawn in."
+        "--overlay-videos", "Also write the clips with their joints drawn in."
     ),
     shard: str | None = option("I/N", "Process only the I-th of N parts of the list."),
     engine: Literal["local", "ray"] = option(
@@ -64,10 +64,10 @@ def extract_poses(
       la2ds extract-poses a.mp4 --detector person.onnx --pose pose.onnx
 
     Creates the project if there is none. Finished clips are skipped, and a bad file does not stop
-    the others. An option that is not given stays as it was when the clip was read before. The
-    detector, the pose network and the subject given here are stored in project.toml, the number of
-    a person in subjects.csv, from which auto removes it, once a clip was read with them. A person
-    who has a clip keeps it, whatever number chooses them.
+    the others. Options of a clip that are not given stay as they were when it was last read.
+    Detector, pose network and subject are stored in project.toml once a clip has been read with
+    them; the number of a person is stored in subjects.csv, and auto removes it. A person who has a
+    clip keeps it, whichever number selects them.
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.core.project_toml import Choice
@@ -88,21 +88,21 @@ def extract_poses(
         choice = Choice(opened, "poses", chosen)
         draw = partial(refresh_overlay, opened) if overlay_videos else None
 
-        def keep() -> None:  # shards of one list take turns at project.toml
+        def keep() -> None:  # parallel shards must not write project.toml at once
             with opened.lock(wait=extract.LOCK_WAIT) if part else nullcontext():
                 choice.keep()
 
         def on_clip(result: ItemResult) -> None:
-            if result.status != "cached":  # the networks worked
+            if result.status != "cached":  # the chosen networks work
                 keep()
             console.item(result)
             if draw is not None:
                 try:
                     draw(result)
-                except UserError as error:  # the poses are there, and the next clips want theirs
+                except UserError as error:  # the poses are done, so go on with the next clip
                     if error.exit_code == ExitCode.STORAGE:
                         raise
-                    console.note(f"no overlay of {result.video}: {error.message}")
+                    console.note(f"no overlay was written for {result.video}: {error.message}")
 
         with opened.shard_lock(*part) if part else opened.lock():
             if overlay is not None:
@@ -135,20 +135,20 @@ def extract_poses(
             console.note(f"overlays: {opened.results_dir('overlay')}")
         if any(result.usable for result in results):
             console.next(on_project(an_alignment(opened), here.project))
-    if part and not results:  # more jobs than clips, and none for this one
+    if part and not results:  # more shards than clips
         return
     raise typer.Exit(batch_exit_code(results))
 
 
 def _clip_options(time_range: str | None, **given: float | None) -> dict[str, Any]:
-    """Options by name, without those that are not given."""
+    """Return the given options by name."""
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if time_range is not None:
         match = re.fullmatch(r"(\d+(?:\.\d+)?)?:(\d+(?:\.\d+)?)?", time_range.strip())
         if not match or time_range.strip() == ":":
             raise UserError(
                 f"--time-range takes START:END in seconds, not '{time_range}'",
-                hint="for example --time-range 2.5:8, or 2.5: for everything from there",
+                hint="for example --time-range 2.5:8, or 2.5: for everything after 2.5 s",
             )
         start, end = match.groups()
         values |= {"start": float(start)} if start else {}
@@ -163,6 +163,6 @@ def _shard(text: str | None) -> tuple[int, int] | None:
     if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise UserError(
             f"--shard takes I/N with I from 1 to N, not '{text}'",
-            hint="for example --shard 3/8 in the third of eight jobs",
+            hint="for example --shard 3/8 for the third of eight jobs",
         )
     return int(match[1]), int(match[2])

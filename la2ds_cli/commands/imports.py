@@ -1,7 +1,7 @@
 """`la2ds import`: existing poses, one sub-command per source format.
 
-Pose files of other tools work alike and are described in POSE_FILES; data sets bring their splits
-and labels, and have a function each.
+Pose files of other tools share a function and are described in POSE_FILES; data sets, which have
+splits and labels, have a function each.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _group(ctx: typer.Context) -> None:
         typer.echo(ctx.get_help())
 
 
-# Format -> what it is, more on it, and an example: the help of the sub-command.
+# Format -> what it is, details, and an example, for the help of the sub-command.
 POSE_FILES = {
     "coco-json": (
         "COCO keypoint JSON of a data set.",
@@ -54,7 +54,7 @@ POSE_FILES = {
         "json/ --fps 30 --size 1920x1080 --project swings",
     ),
     "mmpose-json": (
-        "Predictions that MMPoseInferencer saves for videos.",
+        "Predictions for videos, as saved by MMPoseInferencer.",
         "",
         "found/ --fps 25 --skeleton halpe26 --project swings",
     ),
@@ -85,9 +85,9 @@ POSE_FILES = {
     ),
     "casa-npy": (
         "Joints of CASA, and its labels as phases.",
-        "The file is pickled; a safe reader accepts only numbers, text and numpy arrays, and runs "
-        "nothing. Records of SMPL and MANO parameters, such as those of Penn Action and H2O, hold "
-        "no joints and are refused.",
+        "The file is pickled; a safe reader accepts only numbers, text and numpy arrays, and never "
+        "runs code. Records of SMPL and MANO parameters, such as those of Penn Action and H2O, "
+        "contain no joints and are refused.",
         "kallax_train.npy --fps 30 --project kallax",
     ),
 }
@@ -102,12 +102,12 @@ def pose_file_command(format_name: str) -> Callable[..., None]:
             "N", "Frames per second, if PATH has no times.", min=0.001, max=1e6
         ),
         size: str | None = option("WxH", "Frame size in pixels, such as 1920x1080."),
-        skeleton: str | None = option("NAME", "The skeleton to fill, or the order of the joints."),
+        skeleton: str | None = option("NAME", "The skeleton, which defines the order of joints."),
         video: Path | None = option(
-            "FILE|DIR", "The video of the poses; or a folder of one for each clip."
+            "FILE|DIR", "The video of the poses, or a folder with a video for each clip."
         ),
         joint_map: list[str] | None = option(
-            "THEIRS=OURS", "Their name of a joint, and ours; repeatable.", None, "--map"
+            "THEIRS=OURS", "Name of a joint in the file, and in la2ds; repeatable.", None, "--map"
         ),
         *,
         here: Here,
@@ -142,7 +142,7 @@ def _size(text: str | None) -> tuple[int, int] | None:
 def _pair(text: str) -> tuple[str, str]:
     theirs, sign, ours = (part.strip() for part in text.partition("="))
     if not (theirs and sign and ours):
-        raise UserError(f"--map {text} is not of the form THEIRS=OURS", hint="--map snout=nose")
+        raise UserError(f"--map takes THEIRS=OURS, not '{text}'", hint="--map snout=nose")
     return theirs, ours
 
 
@@ -158,6 +158,7 @@ def import_into(here: Here, name: str, importer: Callable[..., list[ItemResult]]
     Parameters
     ----------
     name: of the sub-command.
+    importer: takes the project and `progress`.
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.health.status import an_alignment
@@ -172,13 +173,13 @@ def import_into(here: Here, name: str, importer: Callable[..., list[ItemResult]]
 
 
 def penn_action(
-    root: Path = argument("ROOT", "Folder that holds labels/*.mat."),
+    root: Path = argument("ROOT", "Folder with labels/*.mat."),
     action: str | None = option("NAME", "Only clips of this action."),
     carl_labels: Path | None = option("DIR", "Phases: CARL's {train,val}/ACTION/ID*.npy."),
     *,
     here: Here,
 ) -> None:
-    """The 13 hand-labelled joints of Penn Action, and its split.
+    """Import the labelled joints of Penn Action, and its split.
 
     \b
       la2ds import penn-action Penn_Action --action golf_swing --project golf
@@ -192,12 +193,12 @@ def penn_action(
 
 
 def ikea_asm(
-    root: Path = argument("ROOT", "Folder that holds Kallax_Shelf_Drawer and others."),
+    root: Path = argument("ROOT", "Folder with Kallax_Shelf_Drawer and others."),
     furniture: str | None = option("NAME", "Only scans of this furniture."),
     *,
     here: Here,
 ) -> None:
-    """2D poses of IKEA ASM, with its split and its actions.
+    """Import the 2D poses of IKEA ASM, its split and its actions.
 
     \b
       la2ds import ikea-asm ikea_asm --furniture kallax_shelf_drawer
@@ -211,12 +212,12 @@ def ikea_asm(
 
 
 def h2o(
-    root: Path = argument("ROOT", "Folder that holds subject1, subject2, ..."),
-    action: str | None = option("NAME", "Only recordings with this action, in full."),
+    root: Path = argument("ROOT", "Folder with subject1, subject2, ..."),
+    action: str | None = option("NAME", "Only recordings with this action, at full length."),
     *,
     here: Here,
 ) -> None:
-    """Both hands of H2O in 2D, with its split and its actions.
+    """Import both hands of H2O in 2D, its split and its actions.
 
     \b
       la2ds import h2o h2o --action "pour milk" --project milk

@@ -1,5 +1,5 @@
 """`la2ds lab`: `benchmark` trains methods with the same budget, `reproduce` makes the tables of the
-paper, and `cache-heatmaps` stores heatmaps."""
+paper, and `cache-heatmaps` renders and stores heatmaps."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def benchmark(
         envvar=PROJECT,
     ),
     methods: str | None = option(
-        "A,B,C", "Shipped ones, presets or dotted paths; default all shipped."
+        "A,B,C", "Built-in methods, presets or dotted paths; default all built-in methods."
     ),
     protocol: str = PROTOCOL,
     out: Path | None = out_option("DIR", "Folder; default results/benchmark of the first project."),
@@ -67,7 +67,7 @@ def benchmark(
     training: Runs,
     output: Output,
 ) -> None:
-    """Train and score methods with one budget.
+    """Train and score methods with the same budget.
 
     \b
       la2ds lab benchmark --project golf --minutes 3 --seeds 0,1,2
@@ -75,8 +75,8 @@ def benchmark(
       la2ds lab benchmark --project golf --methods la2ds,tcc,mypackage.mymethod
       la2ds lab benchmark --project golf --seeds 0,1,2 --engine ray
 
-    Tables 1 to 3 of the paper, event transfer and the cost of training as Markdown, and every
-    figure of every run as CSV. A finished run is reused and an interrupted one is resumed, so the
+    Writes Tables 1 to 3 of the paper, event transfer and the cost of training as Markdown, and
+    every figure of every run as CSV. Finished runs are reused and interrupted ones resumed, so the
     same command continues a benchmark. The protocols paper and casa need labelled training and
     test clips.
     """
@@ -103,23 +103,23 @@ def print_result(console: Console, command: str, result: Result, folder: Path) -
     """Print the JSON document, or the tables with their notes and the paths of the files."""
     from la2ds_cli.experiments.tables import all_notes, document, figures, tables
 
-    found = figures(result)
-    console.document(command, {"folder": folder.resolve(), **document(result, found)})
+    values = figures(result)
+    console.document(command, {"folder": folder.resolve(), **document(result, values)})
     console.line(f"{result.title}: {result.facts['budget']}")
-    for title, table in tables(result, found):
+    for title, table in tables(result, values):
         console.line("")
         console.line(title)
         console.rendered(terminal(table))
     console.line("")
-    console.line("* best row; = not significantly worse than it, or not tested")
-    for text in all_notes(result, found):
+    console.line("* best row; = not significantly worse than the best row, or not tested")
+    for text in all_notes(result, values):
         console.line(f"note: {text}", "yellow")
-    console.note(f"in full: {folder / result.name}.md, .csv, .json")
+    console.note(f"full results: {folder / result.name}.md, .csv, .json")
 
 
-# As scores.METHOD_TABLES and reproduce.TableName of experiments
+# As scores.METHOD_TABLES and reproduce.TableName in experiments.
 Table = Literal["table1", "table2", "table3", "table4", "table5", "table6", "table7", "table8"]
-METHODS = ("table1", "table2", "table3")  # compare methods, not parts of one
+METHODS = ("table1", "table2", "table3")  # tables that compare methods, not parts of a method
 
 
 def reproduce(
@@ -131,7 +131,7 @@ def reproduce(
     ),
     preset: str | None = option(
         "NAME",
-        "The recipe whose parts are varied; default paper-penn-casa. Not for table1 to table3.",
+        "The preset whose parts are varied; default paper-penn-casa. Not for table1 to table3.",
     ),
     *,
     training: Runs,
@@ -142,10 +142,10 @@ def reproduce(
     \b
       la2ds lab reproduce table4 --project swings --minutes 30 --seeds 0,1,2
 
-    Works on any clips with poses, and shows the figures of the paper beside them. A finished run
-    is reused and an interrupted one is resumed, so the same command continues a table. Tables 1
-    to 3 are la2ds lab benchmark on one project, by the protocol of the paper, which needs labelled
-    training and test clips.
+    Works on any clips with poses, and shows the figures of the paper for comparison. Finished runs
+    are reused and interrupted ones resumed, so the same command continues a table. Tables 1 to 3
+    are la2ds lab benchmark on one project with the paper's protocol, which needs labelled training
+    and test clips.
     """
     from dataclasses import replace
 
@@ -175,8 +175,8 @@ def cache_heatmaps(overwrite: bool = OVERWRITE, *, here: Here) -> None:
     \b
       la2ds lab cache-heatmaps --project swings
 
-    Stores one map for every joint and every limb of every frame, which la2ds export heatmaps
-    writes as .npz. Training and embedding render their own maps: reading would not be faster.
+    Stores a map for every joint and limb of every frame, which la2ds export heatmaps writes as
+    .npz. Training and embedding render maps themselves, since reading would not be faster.
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.features import heatmap_cache

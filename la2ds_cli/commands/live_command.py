@@ -1,4 +1,4 @@
-"""`la2ds live`: where in A a live performer is."""
+"""`la2ds live`: follow a live performer through a clip."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from la2ds_cli.video.playing import Player
     from la2ds_cli.video.reader import Frame
 
-RESTING = 0.5  # probability from which it is said that the performer rests before or after A
+RESTING = 0.5  # probability from which the performer is reported as resting before or after A
 
 
 def live(
     a: str = CLIP_A,
     source: str = argument("SOURCE", "A video, a clip of the project, or camera:0."),
-    every_frame: bool = flag("--every-frame", "Use every frame of a file, not in real time."),
+    every_frame: bool = flag("--every-frame", "Use all frames of a file, even if slower than it."),
     device: DeviceName = DEVICE,
     *,
     here: Here,
@@ -38,8 +38,8 @@ def live(
       la2ds live anna.mp4 camera:0 --project swings
       la2ds live anna.mp4 ben.mp4 --every-frame --json
 
-    Reports, for each frame of SOURCE as it plays, where in A the performer is and how sure that
-    is. --json prints a line of JSON for each frame, and a summary at the end. Ctrl-C ends it.
+    Reports, for each frame of SOURCE as it plays, where in A the performer is, with a confidence.
+    --json prints a line of JSON for each frame, and a summary at the end. Press Ctrl-C to stop.
     """
     from la2ds_cli.alignment.live_filter import LiveFilter, LiveReference
     from la2ds_cli.poses.live_poses import live_poses
@@ -70,11 +70,11 @@ def live(
         summary = {"a": a, "source": source, "skipped": player.skipped, "interrupted": interrupted}
         summary |= facts(rows, busy)
         console.record({"schema_version": 1, "command": "live", "summary": summary})
-        for line in _told(summary):
+        for line in _summary_lines(summary):
             console.line(line)
         if summary["without_person"] == len(rows) and not interrupted:
             raise Unusable(
-                f"nobody was seen in the {len(rows)} frames of {source}",
+                f"no person was detected in the {len(rows)} frames of {source}",
                 hint="check the picture, or set detect_threshold = 0.2 under [poses] in "
                 "project.toml",
                 code="V020",
@@ -82,8 +82,10 @@ def live(
 
 
 def _played(project: StoredProject, source: str) -> tuple[str, ClipOptions]:
-    """Return the file of SOURCE, and how it is read: as the clip of the project that it names, or
-    else as it is. Raises UserError (exit 2) for a further person of a video."""
+    """Return the file or camera of SOURCE and its options, if SOURCE is a clip of the project.
+
+    Raises UserError (exit 2) for the clip of a second person in a video.
+    """
     from la2ds_cli.poses.current import find_clip
 
     if source.startswith("camera:"):
@@ -98,7 +100,7 @@ def _played(project: StoredProject, source: str) -> tuple[str, ClipOptions]:
     if clip.person > 1:
         raise UserError(
             f"live cannot follow person {clip.person} of a video",
-            hint="cut or crop the video to that person, and name the new file",
+            hint="crop the video to that person, and use the new file",
         )
     return str(project.source(clip)), ClipOptions.from_text(clip.options)
 
@@ -106,42 +108,51 @@ def _played(project: StoredProject, source: str) -> tuple[str, ClipOptions]:
 def _rows(
     player: Player, poses: LivePoses, live: LiveFilter
 ) -> Iterator[tuple[dict[str, Any], float]]:
-    """Yield where in A each frame is, see live_row, and the seconds that this took."""
-    ever = False
+    """Yield the row of each frame (see live_row), and the seconds it took."""
+    ever_seen = False
     with closing(player.frames()) as frames:
         for frame in frames:
             begun = time.perf_counter()
             joints = poses.joints(frame)
             estimate = live.step(frame.time, None if joints is None else joints.xy)
-            ever = ever or joints is not None
-            row = live_row(frame, estimate, seen=joints is not None, ever=ever)
+            ever_seen = ever_seen or joints is not None
+            row = live_row(frame, estimate, seen=joints is not None, ever_seen=ever_seen)
             yield row, time.perf_counter() - begun
 
 
-def live_row(frame: Frame, estimate: LiveEstimate, *, seen: bool, ever: bool) -> dict[str, Any]:
-    """Return a frame as JSON. time_a is null until somebody is seen; `at` is `before`, `within` or
-    `after`: whether the performer rests at A's beginning or at its end."""
+def live_row(
+    frame: Frame, estimate: LiveEstimate, *, seen: bool, ever_seen: bool
+) -> dict[str, Any]:
+    """Return a frame as JSON.
+
+    `at` is `before` or `after` if the performer rests at A's beginning or end, else `within`.
+
+    Parameters
+    ----------
+    seen: whether a person is detected in this frame.
+    ever_seen: whether a person has been detected so far; time_a is null before.
+    """
     at = "before" if estimate.before >= RESTING else "within"
     at = "after" if estimate.after >= RESTING else at
     return {
         "frame": frame.source,
         "time": round(frame.time, 4),
-        "time_a": round(estimate.time_a, 4) if ever else None,
-        "confidence": round(estimate.confidence, 4) if ever else 0.0,
-        "tempo": round(estimate.tempo, 3) if ever else None,
-        "at": at if ever else None,
+        "time_a": round(estimate.time_a, 4) if ever_seen else None,
+        "confidence": round(estimate.confidence, 4) if ever_seen else 0.0,
+        "tempo": round(estimate.tempo, 3) if ever_seen else None,
+        "at": at if ever_seen else None,
         "seen": seen,
     }
 
 
 def status_line(row: dict[str, Any]) -> str:
-    """Return a frame in one line for people."""
+    """Return a line of text for a frame."""
     if row["time_a"] is None:
-        return f"{row['time']:7.2f} s   nobody seen so far"
+        return f"{row['time']:7.2f} s   no person detected yet"
     text = f"{row['time']:7.2f} s   A {row['time_a']:6.2f} s   confidence {row['confidence']:.2f}"
     where = {"before": "   rests before A", "after": "   at the end of A"}.get(row["at"], "")
     text += where or f"   tempo {row['tempo']:.2g}"
-    return text + "   nobody in sight" * (not row["seen"])
+    return text + "   no person detected" * (not row["seen"])
 
 
 def facts(rows: Sequence[dict[str, Any]], busy: Sequence[float]) -> dict[str, Any]:
@@ -153,7 +164,7 @@ def facts(rows: Sequence[dict[str, Any]], busy: Sequence[float]) -> dict[str, An
     """
     from statistics import fmean, median
 
-    placed = [row for row in rows if row["time_a"] is not None]  # from the first with a person on
+    placed = [row for row in rows if row["time_a"] is not None]  # since a person was first detected
     places = [row["time_a"] for row in placed]
     return {
         "frames": len(rows),
@@ -165,14 +176,14 @@ def facts(rows: Sequence[dict[str, Any]], busy: Sequence[float]) -> dict[str, An
     }
 
 
-def _told(summary: dict[str, Any]) -> Iterator[str]:
-    """Yield the summary for people."""
-    told = f"{summary['source']}: {summary['frames']} frames in {summary['seconds']:.1f} s"
-    told += f", {summary['skipped']} skipped to keep up" * bool(summary["skipped"])
-    told += f", {summary['without_person']} without a person" * bool(summary["without_person"])
-    yield told + ", stopped by Ctrl-C" * summary["interrupted"]
+def _summary_lines(summary: dict[str, Any]) -> Iterator[str]:
+    """Yield the summary as lines of text."""
+    text = f"{summary['source']}: {summary['frames']} frames in {summary['seconds']:.1f} s"
+    text += f", {summary['skipped']} skipped to keep up" * bool(summary["skipped"])
+    text += f", {summary['without_person']} without a person" * bool(summary["without_person"])
+    yield text + ", stopped by Ctrl-C" * summary["interrupted"]
     if summary["time_a"]:
         first, last = summary["time_a"]
         mean = f"mean confidence {summary['mean_confidence']:.2f}"
         yield f"{summary['a']}: from {first:.2f} s to {last:.2f} s, {mean}"
-        yield f"{summary['milliseconds']:.0f} ms a frame"
+        yield f"{summary['milliseconds']:.0f} ms per frame"

@@ -17,7 +17,7 @@ from la2ds_models.weight_files import weights_dir
 if TYPE_CHECKING:
     from la2ds_models.weight_files import WeightFile
 
-_WIDTH = 92  # of wrapped text: fits a window of 100 columns
+_WIDTH = 92  # characters of wrapped text, for a window of 100 columns
 
 app = typer.Typer(cls=Group, rich_markup_mode=None, invoke_without_command=True)
 
@@ -44,8 +44,8 @@ def ls(as_json: bool = JSON) -> None:
     \b
       la2ds models ls
 
-    Size, accuracy, licence and training data of each. AP is the average precision on COCO val2017
-    as published: of joints for pose networks, of boxes for detectors.
+    Shows size, accuracy, licence and training data. AP is the published average precision on COCO
+    val2017: of joints for pose networks, of boxes for detectors.
     """
     from la2ds_cli.poses import weights
 
@@ -61,7 +61,7 @@ def ls(as_json: bool = JSON) -> None:
 def pull(
     names: list[str] | None = argument("NAME", "Names, as in `la2ds models ls`.", None),
     everything: bool = flag("--all", "All weights that are not installed."),
-    offline: bool = flag("--offline", "Use no network: only check what is installed."),
+    offline: bool = flag("--offline", "Only check installed weights, without network."),
     *,
     output: Output,
 ) -> None:
@@ -70,8 +70,8 @@ def pull(
     \b
       la2ds models pull hrnet-w32-msra fasterrcnn-mobilenet
 
-    Files that are here are compared with their published hash; a damaged one is downloaded again.
-    An interrupted download is resumed. Size and licence are shown first. For a machine without
+    Installed files are checked against their published hash; damaged ones are downloaded again.
+    Interrupted downloads are resumed. Size and licence are shown first. For a machine without
     network access, pull weights on another one and copy the folder that `la2ds models ls` names.
     """
     from la2ds_cli.poses import weights
@@ -92,38 +92,41 @@ def pull(
 
 
 def _facts(entry: WeightFile, path: Path | None) -> dict[str, Any]:
-    """Return one entry of the list. size: bytes, 0 = unknown. ap: COCO average precision as
-    published, 0 = none. sha256: the digest or the start of it. path: None = not on this machine."""
+    """Return an entry of the list.
+
+    size: bytes, 0 = unknown. ap: published COCO average precision, 0 = none. sha256: the digest or
+    its beginning. path: None = not installed.
+    """
     names = ("name", "kind", "ap", "licence", "code", "trained_on", "sha256", "urls")
     size = path.stat().st_size if path else entry.size
-    known = {name: getattr(entry, name) for name in names}
-    return {**known, "file": Path(entry.file).name, "size": size, "path": path}
+    published = {name: getattr(entry, name) for name in names}
+    return {**published, "file": Path(entry.file).name, "size": size, "path": path}
 
 
 def _show_models(console: Console, models: Sequence[Mapping[str, Any]], folder: Path) -> None:
-    """models: of `_facts`."""
+    """Print the list of weights; models: see `_facts`."""
     import textwrap
 
     from la2ds_cli.poses.weights import megabytes
 
     table = []
-    for one in models:
-        size, ap = one["size"], f"{one['ap']:.3f}" if one["ap"] else "-"
-        row = one["name"], one["kind"], megabytes(size) if size else "not stated"
-        table.append((*row, ap, one["licence"], "yes" if one["path"] else "no"))
-    console.table(("name", "kind", "size", "AP", "licence", "here"), table)
+    for model in models:
+        size, ap = model["size"], f"{model['ap']:.3f}" if model["ap"] else "-"
+        row = model["name"], model["kind"], megabytes(size) if size else "unknown"
+        table.append((*row, ap, model["licence"], "yes" if model["path"] else "no"))
+    console.table(("name", "kind", "size", "AP", "licence", "installed"), table)
     console.line()
-    console.line(f"files, in {folder} unless another path is given")
-    width = max(len(one["name"]) for one in models)
-    for one in models:
-        elsewhere = one["path"] and one["path"].parent != folder
-        console.line(f"{one['name']:<{width}}  {one['path'] if elsewhere else one['file']}")
+    console.line(f"files (in {folder} unless another path is given)")
+    width = max(len(model["name"]) for model in models)
+    for model in models:
+        elsewhere = model["path"] and model["path"].parent != folder
+        console.line(f"{model['name']:<{width}}  {model['path'] if elsewhere else model['file']}")
     for title, field in (("run by", "code"), ("trained on", "trained_on")):
         console.line()
         console.line(title)
         groups: dict[str, list[str]] = {}
-        for one in models:
-            groups.setdefault(one[field], []).append(one["name"])
+        for model in models:
+            groups.setdefault(model[field], []).append(model["name"])
         for text, names in groups.items():
             console.line(f"  {text}:")
             shown = ", ".join(names)

@@ -1,5 +1,5 @@
-"""Options of commands: how one is declared, those that several commands share, and the groups of
-options that travel together (`command.Command` turns a group into its options)."""
+"""Options of commands: how to declare them, options that several commands share, and groups of
+options (`command.Command` turns a group into its options)."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def option(metavar: str, text: str, default: Any = None, *names: str, **more: An
 
     Parameters
     ----------
-    names: without any, that of the parameter.
-    more: of typer.Option, such as limits.
+    names: such as `--out`; by default the name of the parameter.
+    more: for typer.Option, such as limits.
     """
     more = {"autocompletion": COMPLETERS.get(metavar)} | more
     return typer.Option(default, *names, metavar=metavar, help=text, **more)
@@ -79,12 +79,12 @@ def out_option(metavar: str, text: str) -> Any:
 
 PROJECT_NAMES = "--project", "-p"
 PROJECT_OPTION = option("DIR", "Project directory.", HERE, *PROJECT_NAMES, envvar=PROJECT)
-OFFLINE = flag("--offline", "Use no network; weights must be installed.")  # of every command
+OFFLINE = flag("--offline", "Use no network; weights must be installed.")  # for every command
 JSON = flag("--json", "Print one JSON document on stdout and nothing else.")
-ENGINE = option("local|ray", "Where the runs are computed: here, or on a Ray cluster.", "local")
-PROTOCOL = option("la2ds|paper|casa", "Whose definitions of the metrics to use.", "la2ds")
+ENGINE = option("local|ray", "Where to compute the runs: here, or on a Ray cluster.", "local")
+PROTOCOL = option("la2ds|paper|casa", "Definitions of the metrics to use.", "la2ds")
 DEVICE = option(
-    "|".join(get_args(DeviceName)), "Where to compute; cuda fails if there is no GPU.", "auto"
+    "|".join(get_args(DeviceName)), "Where to compute; cuda fails without a GPU.", "auto"
 )
 RUN = option("NAME", "Name of the training run.", "default", autocompletion=complete_runs)
 METHOD = option(
@@ -95,7 +95,7 @@ METHOD = option(
 SETTINGS = option(
     "SECTION.KEY=VALUE", "Change a setting, such as train.steps=4000; repeatable.", None, "--set"
 )
-OVERWRITE = flag("--overwrite", "Redo everything, even what is up to date.")
+OVERWRITE = flag("--overwrite", "Redo everything, even if it is up to date.")
 CLIP_A = argument("A", "A video file, or a clip of the project.")
 
 
@@ -107,7 +107,7 @@ class Output:
     quiet: bool = flag("--quiet -q", "No progress and no notes; errors are still shown.")
 
     def console(self) -> Console:
-        """Return where it prints, for a `with` block."""
+        """Return the console, for a `with` block."""
         return Console(as_json=self.as_json, quiet=self.quiet)
 
 
@@ -118,43 +118,37 @@ class Here(Output):
     project: Path = PROJECT_OPTION
 
     def open(self) -> StoredProject:
-        """Return the project. Raises UserError (exit 2) if there is none."""
+        """Return the project; raise UserError (exit 2) if there is none."""
         return open_project(self.project)
 
     def clips(self, names: Sequence[str], console: Console) -> StoredProject:
-        """Return the project, created if there is none and all clips are files; see
-        open_for_clips."""
+        """Return the project, see open_for_clips."""
         return open_for_clips(self.project, names, console)
 
 
 @dataclass(frozen=True)
 class Features:
-    """By what clips are compared, and where it is computed."""
+    """Features used to compare clips, and where to compute them."""
 
     run: str = RUN
     features: FeaturesChoice = option(
         "auto|model|base|pose",
-        "auto: the run's model, else the base model, or raw poses of what it does not read.",
+        "auto: the run's model, else the base model, else raw poses.",
         "auto",
     )
     device: DeviceName = DEVICE
 
     def request(self, project: StoredProject, **more: Any) -> AlignRequest:
-        """These options, and those of the groups below, as a request.
-
-        Parameters
-        ----------
-        more: further fields.
-        """
+        """Return the options of this group as a request; more: further fields."""
         from la2ds_cli.alignment.anchors import parse_anchors
         from la2ds_cli.alignment.request import AlignRequest
 
-        given = vars(self) | more
-        if "force" in given:
-            given["same_only"] = not given.pop("force")
-        if "anchor" in given:
-            given["anchors"] = parse_anchors(given.pop("anchor"))
-        return AlignRequest(project.config(), **given)
+        options = vars(self) | more
+        if "force" in options:
+            options["same_only"] = not options.pop("force")
+        if "anchor" in options:
+            options["anchors"] = parse_anchors(options.pop("anchor"))
+        return AlignRequest(project.config(), **options)
 
 
 @dataclass(frozen=True)
@@ -171,15 +165,15 @@ class PairAlignment(AlignmentOptions):
     method: str | None = METHOD
     view: ViewName = option(
         "VIEW",
-        "How B is compared: as filmed, mirrored (a left-hander), from the other side, or turned "
-        "(by joints in metres); auto takes the nearest of auto|filmed|mirrored|other|turned.",
+        "How to compare B: auto|filmed|mirrored|other|turned. mirrored: for a left-hander; other: "
+        "from the other side; turned: in 3D; auto: the best match of these.",
         "auto",
     )
 
 
 @dataclass(frozen=True)
 class AnchoredAlignment(PairAlignment):
-    """How two clips are aligned that a person may pin together."""
+    """How two clips are aligned, with matches set by a person."""
 
     anchor: list[str] | None = option(
         "A=B", "Seconds of A and of B that show the same moment; repeatable."
@@ -188,16 +182,16 @@ class AnchoredAlignment(PairAlignment):
 
 @dataclass(frozen=True)
 class Recordings:
-    """Whether two clips are shown in step as recordings of one performance."""
+    """Whether two clips are recordings of the same performance."""
 
     same_performance: bool = flag(
-        "--same-performance", "Both filmed one performance: only find the lag (la2ds offset)."
+        "--same-performance", "Both show the same performance: only find the lag (la2ds offset)."
     )
 
     def find(
         self, project: StoredProject, a: str, b: str, request: AlignRequest, progress: Progress
     ) -> Alignment:
-        """Align clip `b` to clip `a`; raises as align_clips or find_offsets."""
+        """Align clip `b` with clip `a`; raise as align_clips or find_offsets."""
         from la2ds_cli.alignment.project_aligner import align_clips
         from la2ds_cli.offset.find_offsets import align_recordings
 
@@ -211,17 +205,17 @@ class Runs:
 
     settings: list[str] | None = SETTINGS
     minutes: float | None = option("M", "Longest training of each run, in minutes.", min=0.0)
-    seeds: str = option("N,N,...", "Seeds; every row is run once for each.", "0")
+    seeds: str = option("N,N,...", "Seeds; every row is trained once for each.", "0")
     device: DeviceName = DEVICE
 
     def arguments(self) -> dict[str, Any]:
-        """Return what the steps take."""
+        """Return the fields of a Plan."""
         return vars(self) | {"settings": self.settings or [], "seeds": seed_numbers(self.seeds)}
 
 
 @dataclass(frozen=True)
 class Exported:
-    """Which clips are exported, and to where."""
+    """Which clips to export, and where."""
 
     videos: list[str] | None = argument("VIDEO", "Clips by file or id; default all.", None)
     out: Path | None = out_option("DIR", "Folder; default results/export of the project.")
@@ -229,12 +223,12 @@ class Exported:
 
 
 def forbid_network() -> None:
-    """Do as --offline says, in this process and in those that it starts."""
+    """Forbid network access (--offline) in this process and its children."""
     os.environ["LA2DS_OFFLINE"] = "1"  # read by la2ds_models.weight_files when a file is missing
 
 
 def seed_numbers(text: str) -> list[int]:
-    """Return the seeds of a list such as `0,1,2`; UserError (exit 2) for anything else."""
+    """Return the seeds of a list such as `0,1,2`; raise UserError (exit 2) for anything else."""
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:

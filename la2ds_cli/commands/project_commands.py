@@ -1,5 +1,5 @@
-"""`la2ds init`, `status` and `remove`: a project as a whole. `la2ds demo`: one to begin with.
-`la2ds doctor`: this machine."""
+"""`la2ds init`, `status` and `remove`: manage a project. `la2ds demo`: an example project. `la2ds
+doctor`: check this machine."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ def demo(
       la2ds demo
       la2ds demo --train
 
-    Renders sixteen clips, finds the joints, aligns two performers, and writes both in step as a
-    film, as a page for a browser and as a picture. Takes about a minute on a CPU and downloads
-    nothing. The clips are rendered, so the true alignment is known and the result is checked
-    against it. Running it again continues from what is done.
+    Renders sixteen clips, finds the joints, aligns two performers, and shows them in step in a
+    film, a page for a browser and a picture. Takes about a minute on a CPU and downloads nothing.
+    The true alignment of rendered clips is known, so the result is checked against it. Run it
+    again to continue an interrupted demo.
 
-    --train also trains a network on the clips and compares it with what needs no training: two
-    tables.
+    --train also trains a network on the clips and compares it, in two tables, with methods that
+    need no training.
     """
     from la2ds_cli.demo.run import MINUTES, run_demo
 
     if minutes is not None and not train:
-        raise UserError("--minutes limits the training", hint="add --train, or leave it out")
+        raise UserError("--minutes limits the training, so it needs --train", hint="add --train")
     with output.console() as console:
         result = run_demo(
             folder,
@@ -89,7 +89,7 @@ def _show_demo(console: Console, result: dict[str, Any]) -> None:
     console.line(f"A {a} and B {b}, two of {result['clips']} rendered performers")
     console.line(
         f"sure of {truth['sure']} of {truth['frames_of_a']} frames of A; median error "
-        f"{truth['median_error']:.1f} frames of B against the rendered truth "
+        f"{truth['median_error']:.1f} frames of B against the true alignment "
         f"(constant speed: {truth['clock_median_error']:.1f})"
     )
     console.line()
@@ -98,7 +98,7 @@ def _show_demo(console: Console, result: dict[str, Any]) -> None:
 
 
 def init(
-    folder: Path = argument("DIR", "Where to create it.", Path(), envvar=PROJECT),
+    folder: Path = argument("DIR", "Where to create the project.", Path(), envvar=PROJECT),
     preset: str | None = option(
         "NAME", "Settings to start from, such as heatmap. [default: default]"
     ),
@@ -110,7 +110,7 @@ def init(
     \b
       la2ds init swings
 
-    It holds project.toml and everything that la2ds makes. An existing project is left as it is.
+    It contains project.toml and everything that la2ds computes. An existing project is unchanged.
     """
     from la2ds_cli.core.stored_project import PROJECT_FILE, StoredProject
 
@@ -122,7 +122,7 @@ def init(
         actual = project.settings.get("preset", "default")
         if preset not in (None, actual):
             raise UserError(
-                f"{project.root} is already a project, with preset {actual}",
+                f"{project.root} is already a project with preset {actual}",
                 hint=f'write preset = "{preset}" in {project.root / PROJECT_FILE}',
             )
         console.document(
@@ -136,7 +136,7 @@ _NAMED = 5  # clips or files
 
 
 def status(project: Path = PROJECT_OPTION, as_json: bool = JSON) -> None:
-    """Show what is done, what is out of date and why.
+    """Show what is done, and what is out of date and why.
 
     \b
       la2ds status --project swings
@@ -152,7 +152,7 @@ def status(project: Path = PROJECT_OPTION, as_json: bool = JSON) -> None:
             console.next(on_project(state.next, project))
         else:
             example = on_project(step.an_alignment(opened), project)
-            console.note(f"nothing left to do; look at two clips: {example}")
+            console.note(f"everything is up to date; to align two clips: {example}")
 
 
 def _show(console: Console, state: ProjectStatus) -> None:
@@ -171,15 +171,15 @@ def _show(console: Console, state: ProjectStatus) -> None:
     if state.gone:
         names = ", ".join(state.gone[:_NAMED]) + ", ..." * (len(state.gone) > _NAMED)
         console.line(
-            f"{len(state.gone)} without their video: {names}; put the files back, or run la2ds "
-            "extract-poses on them where they are now",
+            f"clips whose video is missing ({len(state.gone)}): {names}; put the files back, or "
+            "run la2ds extract-poses on them at their new place",
             "yellow",
         )
     if state.changed:
         names = ", ".join(state.changed[:_NAMED]) + ", ..." * (len(state.changed) > _NAMED)
         console.line(
-            f"{len(state.changed)} whose video was replaced: {names}; put the files back, or run "
-            "la2ds extract-poses on the new ones and la2ds remove on these",
+            f"clips whose video was replaced ({len(state.changed)}): {names}; put the files back, "
+            "or run la2ds extract-poses on the new files and la2ds remove on these clips",
             "yellow",
         )
     if state.split_problem:
@@ -190,7 +190,7 @@ def _show(console: Console, state: ProjectStatus) -> None:
         error = "" if run.validation_error is None else f", error {run.validation_error:.2f} %"
         console.line(f"run {run.run}: step {run.step} of {run.steps}{error}")
         if run.stale:
-            console.line(f"run {run.run} is stale: {run.stale}", "yellow")
+            console.line(f"run {run.run} is out of date: {run.stale}", "yellow")
         if run.settings:
             console.line(f"run {run.run} has its own settings: {run.settings}")
 
@@ -201,9 +201,8 @@ def doctor(as_json: bool = JSON) -> None:
     \b
       la2ds doctor
 
-    Versions, devices, weights, and a test of the video decoder.
+    Shows versions, devices and weights, and tests the video decoder.
     """
-
     with Console(as_json=as_json) as console:
         checks = diagnosis.examine()
         console.table(
@@ -218,14 +217,14 @@ def doctor(as_json: bool = JSON) -> None:
 def remove(
     videos: list[str] = argument("CLIP", "Clips by file or id; NAME#2: one person."), *, here: Here
 ) -> None:
-    """Take clips out of the project.
+    """Remove clips from the project.
 
     \b
       la2ds remove swings-anna-1a2b3c4d --project swings
 
-    Deletes their joints and whatever else was computed for them. The videos stay. So does what
-    people have set for the clips, such as phases, groups and corrected joints: it counts again if
-    the same video is extracted again from the same place.
+    Deletes their joints and everything else that was computed for them. The videos stay. Phases,
+    groups, corrected joints and whatever else people have set are kept, and used again if the same
+    video is extracted again from the same place.
     """
     from la2ds_cli.poses.current import clip_named
 
@@ -234,16 +233,14 @@ def remove(
         with opened.lock():
             clips = [clip_named(opened, name) for name in videos]  # before any is removed
             gone = list(dict.fromkeys(clip.id for clip in clips))
-            there = any(opened.source(clip).exists() for clip in clips)
+            video_exists = any(opened.source(clip).exists() for clip in clips)
             opened.take_out(gone)
         for video in gone:
             console.line(f"removed {video}")
         left = sorted({file for clip in clips for file in opened.exported(clip)})
         console.document("remove", {"project": opened.root, "removed": gone, "exported": left})
-        if there:
-            console.note(
-                "extract-poses brings a clip back if its video is in a folder that it is given"
-            )
+        if video_exists:
+            console.note("extract-poses will add a clip again if it finds its video in a folder")
         if left:
             named = ", ".join(left[:_NAMED]) + ", ..." * (len(left) > _NAMED)
-            console.note(f"files that you made of it stay: {named}")
+            console.note(f"exported files were kept: {named}")

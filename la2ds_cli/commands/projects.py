@@ -1,4 +1,4 @@
-"""How commands find or create the project, and what they print of it."""
+"""How commands find or create the project, and how they show a batch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def on_project(command: str, root: Path) -> str:
-    """Return a command on the project at `root`, to be typed as it is."""
+    """Return a command for the project at `root`, ready to be typed."""
     return f"{command} --project {shlex.quote(str(root))}"
 
 
@@ -36,9 +36,11 @@ def open_project(root: Path) -> StoredProject:
 
 
 def open_or_create(root: Path, console: Console) -> StoredProject:
-    """Return the project at `root`; created there, with a note, if there is none. A new project is
-    removed if the command ends without having put anything into it, such as one that fails on its
-    other arguments, so that a mistyped folder does not become an empty project."""
+    """Return the stored_project at `root`, created with a note if there is none.
+
+    A new stored_project is removed if the command ends without putting anything into it, so that a
+    mistyped folder does not become an empty stored_project.
+    """
     from la2ds_cli.core.stored_project import PROJECT_FILE, StoredProject
 
     if (root / PROJECT_FILE).exists():
@@ -49,17 +51,16 @@ def open_or_create(root: Path, console: Console) -> StoredProject:
 
     def end() -> None:
         if _take_back(project.root, PROJECT_FILE, before):
-            console.note("the new project was removed, since nothing was added to it")
+            console.note("the new project was removed again, since it is empty")
 
     console.at_end(end)
     return project
 
 
 def _take_back(root: Path, project_file: str, before: set[str] | None) -> bool:
-    """Remove what StoredProject.create and its locks wrote, unless something else was made or
-    another command uses it; whether that was done. before: what was in the folder, None if it
-    is new."""
-    with suppress(OSError):  # a lock that another command holds is one, too
+    """Remove a new project unless it contains anything or another command uses it; return whether
+    it was removed. before: names in the folder before, None if the folder is new."""
+    with suppress(OSError):  # also raised by a lock that another command holds
         made = {path.name for path in root.iterdir()} - (before or set())
         locks = list((root / "logs").iterdir()) if "logs" in made else []
         if not made <= {project_file, "logs"} or any("lock" not in path.name for path in locks):
@@ -77,7 +78,7 @@ def _take_back(root: Path, project_file: str, before: set[str] | None) -> bool:
 
 
 def open_or_create_for(root: Path, names: Sequence[str], console: Console) -> StoredProject:
-    """open_or_create, but a new project needs at least one name that refers to something.
+    """Return the project at `root`, created if there is none and at least one name exists.
 
     Parameters
     ----------
@@ -85,8 +86,7 @@ def open_or_create_for(root: Path, names: Sequence[str], console: Console) -> St
 
     Raises
     ------
-    UserError: exit 3 if there is no project and none of them exists, so that a mistyped folder
-        does not become an empty project.
+    UserError: exit 3 if there is no project and none of the names exists.
     """
     from la2ds_cli.core.stored_project import PROJECT_FILE
 
@@ -99,7 +99,7 @@ def open_or_create_for(root: Path, names: Sequence[str], console: Console) -> St
             if gone:
                 raise missing_files(gone, "no project was created")
             raise unreadable(
-                f"no video and no images in the folder {names[0]}",
+                f"the folder {names[0]} contains no videos or images",
                 "check the spelling of the path; no project was created",
                 "V006",
             )
@@ -111,8 +111,8 @@ def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Stored
 
     Raises
     ------
-    UserError: exit 3 if there is none and a clip does not exist that was probably meant to be a
-        file: another is one, or a name ends as those of videos do.
+    UserError: exit 3 if there is no project and a clip does not exist that was probably meant as a
+        file: another name is a file, or a name ends like a video; exit 2 otherwise.
     """
     from la2ds_cli.core.stored_project import PROJECT_FILE
     from la2ds_cli.video.media_files import missing_files
@@ -128,10 +128,9 @@ def open_for_clips(root: Path, names: Sequence[str], console: Console) -> Stored
 
 
 def _is(test: Callable[[Path], bool], name: str) -> bool:
-
     try:
         return test(Path(as_on_disk(name)))
-    except OSError:  # a name longer than the system allows; reading it will say so
+    except OSError:  # a name longer than the system allows; reading it will report that
         return False
 
 
@@ -144,11 +143,11 @@ def show_batch(
     paths: bool = False,
     **also: object,
 ) -> bool:
-    """Print the outcome of a batch; whether anything is usable.
+    """Print the outcome of a batch, and return whether anything is usable.
 
     Parameters
     ----------
-    paths: also print those written.
+    paths: also print the paths of written files.
     also: further keys of the JSON document.
     """
     console.items(results)

@@ -1,4 +1,4 @@
-"""`la2ds retrieve`: the frames of other clips that look most like a given one."""
+"""`la2ds retrieve`: the frames of other clips that are most like a given frame."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 def retrieve(
     query: str | None = option(
         "VIDEO[@SECONDS]",
-        "A frame, or several spread over a clip; default the middle of the first clip.",
+        "A frame, or a clip for several frames; default the middle of the first clip.",
     ),
     k: int = option("N", "Frames per query.", 7, min=1, max=100_000),
     per_video: int | None = option("N", "At most this many from one clip; default all.", min=1),
     min_gap: float | None = option(
         "SECONDS",
-        "Between two from one clip; default a tenth of the clip, 0.25 to 1 s.",
+        "Least time between frames of one clip; default a tenth of the clip, 0.25 to 1 s.",
         min=0,
         max=1e6,
     ),
     index: Literal["exact", "approximate"] = option(
         "exact|approximate",
-        "approximate, with --store: search near lists only, for millions of frames.",
+        "approximate: faster for millions of frames; needs --store.",
         "exact",
     ),
     store: str | None = option(
-        "FOLDER|URI", "Write the clips to this LanceDB and search those of all projects in it."
+        "FOLDER|URI", "Add the clips to this LanceDB, and search all projects in it."
     ),
     view: Literal["auto", "filmed", "mirrored", "other"] = option(
         "VIEW",
-        "How the query is compared: as filmed, mirrored (a left-hander) or from the other side; "
-        "auto takes, for each clip, the nearest of auto|filmed|mirrored|other.",
+        "How to compare the query: auto|filmed|mirrored|other. mirrored: for a left-hander; "
+        "other: from the other side; auto: for each clip, the best match of these.",
         "auto",
     ),
     out: Path | None = out_option("FILE", "Write .png, .svg, .pdf or .json."),
@@ -45,25 +45,25 @@ def retrieve(
     how: Features,
     here: Here,
 ) -> None:
-    """Find the frames of other clips that are most alike.
+    """Find the most similar frames in other clips.
 
     \b
       la2ds retrieve --query anna@1.2 --project swings
       la2ds retrieve --query anna@1.2 --per-video 1 --out sheet.png
       la2ds retrieve --query anna@1.2 --store s3://bucket/frames
 
-    Draws a sheet with the query on the left and its nearest frames beside it. With a phases.csv,
+    Draws a sheet with the query on the left and the nearest frames beside it. With a phases.csv,
     frames of another phase have a red border. Without --out, a picture and a JSON file are written
-    to results/retrieve. With --store, the clips are written to a table that several projects share,
-    all of which are searched; the result is then JSON alone.
+    to results/retrieve. With --store, the clips are added to a table that several projects share,
+    all projects in it are searched, and the result is only JSON.
     """
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.retrieval import retrieve as retrieval
     from la2ds_cli.retrieval.frame_search import Limits
     from la2ds_cli.views import retrieval_sheet
 
-    if store == "":  # of an empty variable of the shell: the project alone is not what was meant
-        raise UserError("--store names no folder", hint="--store FOLDER")
+    if store == "":  # an empty shell variable; searching only the project was not meant
+        raise UserError("--store needs a folder or URI", hint="--store FOLDER")
     with here.console() as console:
         opened = here.open()
         named = [out] if out else []
@@ -121,5 +121,5 @@ def _show(console: Console, result: RetrievalResult) -> None:
     if result.agreement is not None:
         console.line(f"{result.agreement:.0%} of the labelled frames have the phase of their query")
     for video, reason in result.left_out.items():
-        console.line(f"left out {video}: {reason}", "yellow")
+        console.line(f"left out: {video}: {reason}", "yellow")
     console.files(result.files)

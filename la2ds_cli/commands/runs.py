@@ -1,5 +1,5 @@
-"""A run: `la2ds train` learns an embedding from clips, `evaluate` measures it, `embed` applies it,
-and `plot-embeddings` draws it."""
+"""Training runs: `la2ds train` learns an embedding from clips, `evaluate` measures it, `embed`
+applies it, and `plot-embeddings` draws it."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def train(
     ),
     reads: ModelInput | None = option(
         "|".join(get_args(ModelInput)),
-        "What the network reads. both: joints and heatmaps; joints3d: joints in metres, "
-        "if the clips have them; rgb: video frames, for gtcc, lav, sal, tcc, tcn, vaot, vava.",
+        "Input of the network. both: joints and heatmaps; joints3d: joints in metres, if the "
+        "clips have them; rgb: video frames, for gtcc, lav, sal, tcc, tcn, vaot, vava.",
         None,
         "--input",
     ),
@@ -63,9 +63,9 @@ def train(
     max_minutes: float | None = option(
         "M", "Longest training, in minutes; default no limit.", min=0.0
     ),
-    seeds: str = option("N,N,...", "Train one run for each seed, called RUN-s0 and so on.", ""),
-    engine: EngineName = option("local|ray", "Where the runs of --seeds train.", "local"),
-    overwrite: bool = flag("--overwrite", "Train the run from the start again."),
+    seeds: str = option("N,N,...", "Train a run for each seed, named RUN-s0 and so on.", ""),
+    engine: EngineName = option("local|ray", "Where to train the runs of --seeds.", "local"),
+    overwrite: bool = flag("--overwrite", "Discard an existing run of this name, and start anew."),
     device: DeviceName = DEVICE,
     *,
     here: Here,
@@ -80,10 +80,10 @@ def train(
       la2ds train --seeds 0,1,2 --engine ray
       la2ds train --run frames --method tcc --input rgb
 
-    Needs no labels. An interrupted run resumes where it stopped. A run whose settings changed is
-    refused: choose another --run, or --overwrite. Ends with a verdict: whether the run is better
-    than the base model, not shown to help, or worse, judged without labels by clips held out of
-    training. Other commands use a run that is better.
+    Needs no labels. An interrupted run resumes where it stopped; after a change of settings, choose
+    another --run or use --overwrite. Ends with a verdict, judged without labels by clips held out
+    of training: whether the run is better than the base model, not shown to help, or worse. Other
+    commands use the run only if it is better.
     """
     from la2ds_cli.training import train as step
 
@@ -105,14 +105,14 @@ def train(
                 results = list(step.train_seeds(opened, numbers, engine=engine, **shared))
             else:
                 results = [step.train(opened, **shared)]
-        documents = [_tell(opened, result, device, console) for result in results]
+        documents = [_show_run(opened, result, device, console) for result in results]
         document = {"runs": documents} if seeds else documents[0]
         console.document("train", {"project": opened.root, **document})
         trained = ",".join(result.run for result in results)
         console.next(f"{on_project('la2ds evaluate', here.project)} --run {trained}")
 
 
-def _tell(
+def _show_run(
     project: StoredProject, result: TrainResult, device: DeviceName, console: Console
 ) -> dict[str, Any]:
     """Print the result of a run, and return it as JSON values."""
@@ -128,7 +128,7 @@ def _tell(
         f"validation error {result.validation_error:.2f} %"
     )
     if math.isfinite(result.raw_pose_error):
-        console.line(f"raw poses, without training: {result.raw_pose_error:.2f} %")
+        console.line(f"validation error of raw poses: {result.raw_pose_error:.2f} %")
     for warning in result.warnings:
         console.line(f"warning: {warning}", "yellow")
     console.line(f"checkpoint: {result.checkpoint}")
@@ -139,23 +139,23 @@ def _tell(
 
 def evaluate(
     run: list[str] | None = option(
-        "NAME,...", "Training runs; of several, mean and spread; repeatable. [default: default]"
+        "NAME,...", "Training runs; several give mean and spread; repeatable. [default: default]"
     ),
     protocol: str = PROTOCOL,
     device: DeviceName = DEVICE,
     *,
     here: Here,
 ) -> None:
-    """Measure alignment, compared with baselines.
+    """Measure how well clips are aligned, compared with baselines.
 
     \b
       la2ds evaluate --project swings
       la2ds evaluate --project swings --protocol paper --run seed0,seed1,seed2
 
-    Measures event transfer on trimmed pairs and Kendall's tau. If phases.csv labels training and
-    test clips, also measures phase classification, phase progression and frame retrieval. The
+    Measures event transfer on trimmed pairs and Kendall's tau; with labels in phases.csv for
+    training and test clips, also phase classification, phase progression and frame retrieval. The
     baselines are raw poses, the base model, a clock and the untrained network. Scores the clips
-    that videos.csv marks split=test, or all clips; classifiers are fitted on the others.
+    with split=test in videos.csv, or else all clips; classifiers are fitted on the others.
     """
     from la2ds_cli.evaluation import evaluate as step
     from la2ds_cli.evaluation.evaluation_table import evaluation_table
@@ -168,13 +168,13 @@ def evaluate(
         result = evaluated.document
         console.document("evaluate", {"project": opened.root, **result})
         console.rendered(evaluation_table(result))
-        console.note(f"in full: {opened.results_dir('evaluate') / request.name}.json")
+        console.note(f"full results: {opened.results_dir('evaluate') / request.name}.json")
 
 
 def embed(
     run: str = RUN,
     engine: EngineName = option(
-        "local|ray", "Where the clips are embedded: here, or on a Ray cluster.", "local"
+        "local|ray", "Where to embed the clips: here, or on a Ray cluster.", "local"
     ),
     device: DeviceName = DEVICE,
     *,
@@ -186,7 +186,7 @@ def embed(
       la2ds embed --project swings
       la2ds embed --project swings --engine ray
 
-    Needs a trained run. align, retrieve and evaluate embed clips themselves when they need it.
+    Needs a trained run. align, retrieve and evaluate embed clips by themselves when needed.
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.network import embed as embedding
@@ -217,8 +217,9 @@ def plot_embeddings(
       la2ds lab plot-embeddings anna ben --project swings --out ab.png
       la2ds lab plot-embeddings anna ben cleo --method tsne --project swings
 
-    One colour per clip, paler at its start; frames of the same phase are close together. All clips
-    are projected together. Without --out, a picture is written to results/plot-embeddings.
+    Each clip has its own colour, paler at its start. All clips are projected together. Where
+    frames of the same phase lie close together, the features suit alignment. Without --out, a
+    picture is written to results/plot-embeddings.
     """
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views import embedding_plot as step

@@ -39,15 +39,15 @@ def report(
     shown_as: Recordings,
     here: Here,
 ) -> None:
-    """Write a page of two clips in step.
+    """Write a page that shows two clips in step.
 
     \b
       la2ds report anna.mp4 ben.mp4 --project swings
       la2ds report anna.mp4 ben.mp4 --project swings --privacy --out swings.html
 
-    One file that opens in any browser, offline: both clips played in step, distance matrix, tempo,
-    differences of the joints, confidence, phases and weaknesses of the joints.
-    Without --out, it is written to results/report. la2ds align --out ab.html makes the same page.
+    Writes one file that opens in any browser, offline: both clips played in step, distance matrix,
+    tempo, differences of joint angles, confidence, phases and problems with the joints. Without
+    --out, it is written to results/report. la2ds align --out ab.html makes the same page.
     """
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views.report.pair import PAGE, write_pair
@@ -73,22 +73,22 @@ def report(
 def sync(
     a: str = argument("A", "A video file, or a clip of the project."),
     b: str = argument("B", "The clip to show at the speed of A."),
-    out: Path | None = out_option("FILE", "Video of both side by side, .mp4."),
+    out: Path | None = out_option("FILE", "The video, .mp4, .mov or .mkv."),
     height: int = option("PIXELS", "Height of the pictures.", 480, min=64, max=2160),
-    no_skeleton: bool = flag("--no-skeleton", "Leave the joints out."),
+    no_skeleton: bool = flag("--no-skeleton", "Do not draw the joints."),
     privacy: bool = flag("--privacy", "Show the joints on a plain background, without pictures."),
     *,
     how: AnchoredAlignment,
     shown_as: Recordings,
     here: Here,
 ) -> None:
-    """Show two clips side by side, moment by moment.
+    """Write a video of two clips side by side, in step.
 
     \b
       la2ds sync anna.mp4 ben.mp4 --project swings --out side.mp4
       la2ds sync front.mp4 side.mp4 --project walks --same-performance
 
-    Aligns B to A as `la2ds align` does. A plays at its own speed. B speeds up and slows down to
+    Aligns B with A as `la2ds align` does. A plays at its own speed; B speeds up and slows down to
     follow it, and is grey where a moment of A has no counterpart. Without --out, the video is
     written to results/sync. la2ds align --out ab.mp4 makes the same video.
     """
@@ -100,7 +100,7 @@ def sync(
         opened = here.clips((a, b), console)
         checked_outputs(opened, [out] if out else [], "a video", SUFFIXES, (a, b))
         aligned = shown_as.find(opened, a, b, how.request(opened), console.progress)
-        made = write_sync(
+        document = write_sync(
             opened,
             aligned,
             console.progress,
@@ -109,40 +109,42 @@ def sync(
             skeleton=not no_skeleton,
             privacy=privacy,
         )
-        console.document("sync", made)
-        by = features_name(made["features"], aligned.run)
+        console.document("sync", document)
+        by = features_name(document["features"], aligned.run)
+        mirrored = ", B mirrored" * document["mirrored"]
         a, b = aligned.titles
         console.line(f"{b} at the speed of {a}")
-        console.line(f"aligned by {made['method']} on {by}" + ", B mirrored" * made["mirrored"])
-        console.line(f"{made['frames']} frames at {made['fps']:.4g} per second")
-        if lost := made["frames_without_counterpart"]:
-            console.line(f"{lost} of them have no counterpart in B")
-        console.line(made["files"][0])
+        console.line(f"aligned by {document['method']} on {by}{mirrored}")
+        console.line(f"{document['frames']} frames at {document['fps']:.4g} per second")
+        if unmatched := document["frames_without_counterpart"]:
+            console.line(f"frames without a counterpart in B: {unmatched}")
+        console.line(document["files"][0])
 
 
 def offset(
     recordings: list[str] = argument("A B [C...]", "Video files, or clips of the project."),
     drift: bool | None = flag(
         "--drift/--no-drift",
-        "Let clocks run at different rates, or not; default where 30 s overlap.",
+        "Whether clocks may run at different rates; default yes if 30 s or more overlap.",
         None,
     ),
-    force: bool = flag("--force", "Give the best lag even if it is not one performance."),
+    force: bool = flag("--force", "Return the best lag even if the performances seem to differ."),
     out: list[Path] | None = out_option("FILE", "Write .csv or .json; repeatable."),
     device: DeviceName = DEVICE,
     *,
     here: Here,
 ) -> None:
-    """Find the lag between recordings of one performance.
+    """Find the lag between recordings of the same performance.
 
     \b
       la2ds offset front.mp4 side.mp4 --project walks
       la2ds offset front.mp4 side.mp4 capture --project walks --out offsets.csv
 
-    Two phones, or a phone and motion capture, that show the same person at the same time, from any
-    side, at any frame rates. Seconds of A plus the offset are seconds of B; it holds to a fraction
-    of a frame, with an interval of 90 %. Recordings of two performances are refused: la2ds align
-    matches these. Prints commands for ffmpeg that cut the videos to what all show.
+    For two phones, or a phone and motion capture, that record the same person at the same time,
+    from any side and at any frame rates. Seconds of A plus the offset are seconds of B; the offset
+    is exact to a fraction of a frame, and has a 90 % interval. Recordings of different performances
+    are refused; use la2ds align for them. Prints ffmpeg commands that cut the videos to their
+    common part.
     """
     from la2ds_cli.core import artifact
     from la2ds_cli.core.output_paths import checked_outputs, write_output
@@ -192,13 +194,13 @@ def compare(
       la2ds compare coach.mp4 me.mp4 --project swings --out me.png --out me.html
       la2ds compare coach.mp4 --attempts 'me-*.mp4' --project swings
 
-    Aligns the two, then compares the angles at the joints and the time each phase takes. A
-    difference is not reported if noise, another camera or an uncertain alignment can explain it.
-    Angles are those of the picture: film both from the same side. Without --out, a figure, a page
-    and a JSON file are written to results/compare.
+    Aligns both clips, then compares joint angles and the time each phase takes. A difference is not
+    reported if noise, another camera or an uncertain alignment can explain it. Angles are measured
+    in the picture, so film both from the same side. Without --out, a figure, a page and a JSON file
+    are written to results/compare.
 
-    --attempts compares each of several clips with REFERENCE, and says what all of them do. It
-    writes a figure, a table and a JSON file.
+    --attempts compares each of several clips with REFERENCE, and reports what they have in common
+    in a figure, a table and a JSON file.
     """
     from la2ds_cli.compare import compare_clips as step
     from la2ds_cli.compare.attempts import attempt_names, compare_attempts
@@ -211,12 +213,12 @@ def compare(
             names = attempt_names(opened, attempts)
             inputs = [reference, *names]
             targets = checked_outputs(opened, out or [], *attempts_files.ATTEMPTS, inputs)
-            found = compare_attempts(
+            compared = compare_attempts(
                 opened, reference, names, how.request(opened), console.progress
             )
-            found = attempts_files.write(opened, found, targets, console.progress)
-            console.document("compare", found.to_json())
-            _show_attempts(console, found)
+            compared = attempts_files.write(opened, compared, targets, console.progress)
+            console.document("compare", compared.to_json())
+            _show_attempts(console, compared)
             return
         assert other is not None
         opened = here.clips((reference, other), console)
@@ -249,7 +251,7 @@ def _show_differences(console: Console, result: CompareResult) -> None:
     console.line(f"other:     {result.aligned.b.name}")
     for note in sentences["notes"]:
         console.line(note, "yellow")
-    for line in [*(one["text"] for one in sentences["differs"]), *sentences["tempo"]]:
+    for line in [*(item["text"] for item in sentences["differs"]), *sentences["tempo"]]:
         console.line(line)
     for line in sentences["unjudged"]:
         console.line(line, "yellow")

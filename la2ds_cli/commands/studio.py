@@ -1,4 +1,4 @@
-"""`la2ds studio`: a local page over a project."""
+"""`la2ds studio`: local web pages for a project."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from la2ds_cli.core.errors import UserError
 def studio(
     project: Path = PROJECT_OPTION,
     port: int = option(
-        "N", "Port to listen on, 1024 or higher; 0: any free one.", 0, min=0, max=65535
+        "N", "Port to listen on, 1024 or higher; 0 = any free port.", 0, min=0, max=65535
     ),
-    browser: bool = flag("--browser/--no-browser", "Open the page in your browser, or not.", True),
+    browser: bool = flag("--browser/--no-browser", "Open the studio in your browser.", True),
     host: str = option(
         "ADDRESS", "Address to listen on, for other machines; needs --i-know.", "127.0.0.1"
     ),
     i_know: bool = flag(
-        "--i-know", "With --host: accept that whoever has the link can do anything here."
+        "--i-know", "With --host: accept that anyone with the link has full access."
     ),
 ) -> None:
-    """Open the page to work in: look, label, train, share.
+    """Open the studio to view, label, train and export in a browser.
 
     \b
       la2ds studio --project swings
@@ -38,12 +38,12 @@ def studio(
         if host in ANY:
             raise UserError(
                 f"browsers cannot open the studio at '{host}'",
-                hint="give the address or the name by which other machines reach this one",
+                hint="give the address or name by which other machines reach this one",
             )
         if host not in LOCAL:
             danger = (
-                "whoever has the link can see and change the project from another machine, and "
-                "what they send is not encrypted"
+                "anyone with the link can see and change the project from another machine, without "
+                "encryption"
             )
             if not i_know:
                 raise UserError(

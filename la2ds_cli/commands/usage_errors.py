@@ -1,5 +1,4 @@
-"""A command line that is not understood, as a UserError: Typer itself prints such errors in a form
-of its own, which no program can read."""
+"""Usage errors of Typer as UserError, since programs cannot parse the way Typer prints them."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from typer.core import TyperGroup
 
 from la2ds_cli.core.errors import UserError
 
-# What Typer raises for a command line; it exports two of its subclasses only.
+# The base of Typer's usage errors, of which it exports only two subclasses.
 UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])
 
 
@@ -37,40 +36,40 @@ def is_request_for_help(error: Any) -> bool:
 
 
 def check_no_dashed_file(words: Sequence[str]) -> None:
-    """Raise UserError (exit 2) if a word of the command line, before `--`, is a file `-photo.mp4`,
-    which would be read as `-p hoto.mp4`: another project."""
+    """Raise UserError (exit 2) if a word before `--` is a file such as `-photo.mp4`, which would be
+    read as `-p hoto.mp4`: another project."""
     for word in takewhile(lambda word: word != "--", words):
         if len(word) > 2 and word.startswith("-") and os.path.lexists(word):
-            raise UserError(f"a file whose name begins with a dash is given as ./{word}")
+            raise UserError(f"write ./{word} for a file whose name begins with a dash")
 
 
 def as_user_error(error: Any, command: str) -> UserError:
-    """Return a usage error of Typer as one sentence, with the usage of its command as the hint.
+    """Return a usage error of Typer as one sentence, with the command's usage as the hint.
 
     Parameters
     ----------
-    command: with all its words; an error knows the usage of its own if it has a context.
+    command: the full command, used if the error has no context.
     """
     message = _place_of_argument(error) or _plain(error.format_message())
     if error.ctx is None:
-        return UserError(message, hint=f"{command} -h says more")
+        return UserError(message, hint=f"{command} -h explains the options")
     usage = " ".join(error.ctx.get_usage().split()).removeprefix("Usage: ")
-    usage = re.sub(r"{(.+?)}", r"\1", usage)  # Typer's mark of an argument that is needed
-    return UserError(message, hint=f"{usage}; {error.ctx.command_path} -h says more")
+    usage = re.sub(r"{(.+?)}", r"\1", usage)  # Typer marks required arguments like this
+    return UserError(message, hint=f"{usage}; see {error.ctx.command_path} -h")
 
 
 def _plain(text: str) -> str:
-    """Return Typer's sentence as the other errors are written."""
+    """Return Typer's sentence in the style of other errors."""
     sentence = " ".join(text.split()).removesuffix(".")
     return sentence[:1].lower() + sentence[1:]
 
 
 def _place_of_argument(error: Any) -> str:
-    """Return what is wrong with `export --format coco-json`: FORMAT is given without a name; the
-    option that is spelled most alike is another one. Empty for other errors."""
+    """Return a message for `export --format coco-json`, where FORMAT is an argument and not an
+    option; empty for other errors."""
     name = getattr(error, "option_name", "")
-    for given in error.ctx.command.params if name and error.ctx else ():
-        place = given.metavar if given.param_type_name == "argument" else None
-        if place == name.lstrip("-").upper():
-            return f"{name} is no option: give {place} without a name"
+    for parameter in error.ctx.command.params if name and error.ctx else ():
+        metavar = parameter.metavar if parameter.param_type_name == "argument" else None
+        if metavar == name.lstrip("-").upper():
+            return f"{name} is not an option; write only the value of {metavar}"
     return ""

@@ -46,13 +46,19 @@ def import_h2o(
 
     Skeleton hands42, 30 fps, size of cam_intrinsics.txt. Joints are projected with u = fx X/Z + cx,
     v = fy Y/Z + cy, without distortion; hands with flag 0 and joints behind the camera are NaN. The
-    joints in metres, along the axes of the camera, are also kept. action: import only recordings
-    that contain this action, uncut.
+    joints in metres, along the axes of the camera, are also kept.
 
-    action_{train,val,test}.txt (in `root`, action_labels/ or label_split/) give the split, which is
-    empty for val, and the phases, which the test list lacks. The group is the subject. Raises
-    UserError if the folder does not exist (exit 3), for an unknown action (exit 2), and if a list
-    cannot be read (exit 3 or 5).
+    The lists action_{train,val,test}.txt (in `root`, action_labels/ or label_split/) give the
+    split, which is empty for val, and the phases, except for test clips. The group is the subject.
+
+    Parameters
+    ----------
+    action: import only recordings that contain this action, at full length.
+
+    Raises
+    ------
+    UserError: exit 2 for an unknown action, 3 if the folder does not exist, 3 or 5 if a list cannot
+        be read.
     """
     if action is not None:
         check_choice("action", action, ACTIONS[1:])
@@ -60,7 +66,7 @@ def import_h2o(
     recordings = read_lists(root)
     if not recordings:
         lists = ", ".join(f"action_{name}.txt" for name in LISTS)
-        progress.note(f"there is none of {lists}: no clip gets a split")
+        progress.note(f"none of {lists} was found, so no clip gets a split")
     if action is not None:
         names = _with_action(names, recordings, action, progress)
 
@@ -79,7 +85,7 @@ def _camera_folders(root: Path) -> dict[Path, str]:
     if not folders:
         raise Unreadable(
             f"there is no subject*/h1/0/{CAMERA}/hand_pose in {root}",
-            hint="name the folder that holds subject1, subject2, ... of H2O",
+            hint="name the folder of H2O that contains subject1, subject2, ...",
         )
     return {folder: folder.parent.relative_to(root).as_posix() for folder in ordered(folders)}
 
@@ -91,12 +97,13 @@ def _with_action(
     labels = {name: {p.name for p in recordings.get(name, ("", []))[1]} for name in names.values()}
     if unlabelled := sum(not actions for actions in labels.values()):
         progress.note(
-            f"recordings without labels, left out: {unlabelled}; import them without --action"
+            f"recordings left out because they have no labels: {unlabelled}; to import them, omit "
+            "--action"
         )
     if chosen := {folder: name for folder, name in names.items() if wanted in labels[name]}:
         return chosen
-    listed = f"actions found: {', '.join(sorted(set().union(*labels.values()))) or 'none'}"
-    raise UserError(f"no recording is labelled with '{wanted}'", hint=listed)
+    listed = f"labelled actions: {', '.join(sorted(set().union(*labels.values()))) or 'none'}"
+    raise UserError(f"no recording is labelled '{wanted}'", hint=listed)
 
 
 def _read_recording(name: str, folder: Path) -> FileClip:
@@ -176,7 +183,7 @@ ACTIONS = (
 )
 # val has no split: la2ds takes its own validation clips from the training clips.
 LISTS = {"train": "train", "val": "", "test": "test"}
-_FOLDERS = ("action_labels", "label_split", ".")  # in which the lists may be
+_FOLDERS = ("action_labels", "label_split", ".")  # that may contain the lists
 _COLUMNS = ("path", "start_act", "end_act")
 
 
@@ -219,8 +226,8 @@ def _read_list(path: Path, listed: str, recordings: Recordings) -> None:
         try:
             if values:
                 if len(values) != len(header):
-                    said = f"{len(values)} values where line 1 has {len(header)} columns"
-                    raise FramesError(said)
+                    problem = f"{len(values)} values where line 1 has {len(header)} columns"
+                    raise FramesError(problem)
                 _add_row(dict(zip(header, values, strict=True)), listed, recordings)
         except PoseFileError as error:
             message = f"{path} line {line}: {error}"

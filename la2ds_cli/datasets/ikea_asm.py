@@ -49,12 +49,17 @@ def import_ikea_asm(
     """Import the scans `root`/furniture/scan as seen by dev3, without pictures.
 
     The poses are those of the network that the paper uses. Of several people in a frame, the one
-    with the highest mean score is taken, as by the data set's code. furniture: import only scans of
-    it, in any spelling.
+    with the highest mean score is taken, as in the data set's code. The split is the subset in
+    gt_segments.json; the phases are its actions except `NA`.
 
-    The split is the subset in gt_segments.json; the phases are its actions except `NA`. Raises
-    UserError if the folder does not exist (exit 3), for unknown furniture (exit 2), and
-    if gt_segments.json cannot be read (exit 3).
+    Parameters
+    ----------
+    furniture: import only scans of this furniture, in any spelling.
+
+    Raises
+    ------
+    UserError: exit 2 for unknown furniture, 3 if the folder does not exist or gt_segments.json
+        cannot be read.
     """
     folders = _scan_folders(root)
     if furniture is not None:
@@ -87,12 +92,12 @@ def import_ikea_asm(
 
 
 def _scan_folders(root: Path) -> dict[str, Path]:
-    """`furniture/scan` -> folder of its poses, in natural order."""
+    """Return `furniture/scan` -> folder of its poses, in natural order."""
     folders = [path for path in root.glob(f"*/*/{_POSES}") if path.is_dir()]
     if not folders:
         raise Unreadable(
             f"there is no <furniture>/<scan>/{_POSES} in {root}",
-            hint="name the folder that holds Kallax_Shelf_Drawer and the other furniture",
+            hint="name the folder that contains Kallax_Shelf_Drawer and the other furniture",
         )
     return {"/".join(folder.relative_to(root).parts[:2]): folder for folder in ordered(folders)}
 
@@ -110,7 +115,7 @@ def _predictions(folder: Path) -> dict[int, list[FramePerson]]:
     people: dict[int, list[FramePerson]] = {}
     for paths in clips_of(folder).values():
         for frame, path in paths.items():
-            # In a frame without a person all numbers are 0.
+            # All numbers are 0 in a frame without a person.
             seen = [person for person in read_people(path) if np.isfinite(person.xy).any()]
             people[frame] = sorted(seen, key=lambda p: -np.nan_to_num(p.score).mean())[:1]
     if not people:
@@ -122,11 +127,11 @@ def _predictions(folder: Path) -> dict[int, list[FramePerson]]:
 
 
 def _labels(root: Path, progress: Progress) -> dict[str, Any]:
-    """Unchecked entries of gt_segments.json by `furniture/scan`, empty without the file. Raises
-    UserError (exit 3) if it is not such a list."""
+    """Return the unchecked entries of gt_segments.json by `furniture/scan`, empty without the file;
+    raise UserError (exit 3) if it is not such a list."""
     path = next((path for f in _FOLDERS if (path := root / f / SEGMENTS).is_file()), None)
     if path is None:
-        progress.note(f"there is no {SEGMENTS}: no clip gets a split or phases")
+        progress.note(f"no {SEGMENTS} was found, so no clip gets a split or phases")
         return {}
     try:
         with reading("the document"):
@@ -142,7 +147,7 @@ def _labelled(scan: str, database: Mapping[str, Any]) -> tuple[str, tuple[Phase,
         return "", ()
     with reading(f"{SEGMENTS}, {scan}"):
         item = database[scan]
-        phases = [_phase(one) for one in item["annotation"] if one["label"] != BACKGROUND]
+        phases = [_phase(part) for part in item["annotation"] if part["label"] != BACKGROUND]
         return _SUBSETS.get(item.get("subset"), ""), tuple(phases)
 
 

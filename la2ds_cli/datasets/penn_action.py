@@ -1,10 +1,9 @@
 """Penn Action (Zhang et al., ICCV 2013): `labels/NNNN.mat`, 13 joints per frame, one action each.
 
-Contents, counted over the data set: a joint that was never annotated has visibility 0 and is at
-pixel (1, 1) of the frame before scaling to its final size, so anywhere from (0, 0) to (1.6, 1.6);
-no annotated joint is near. Other joints with visibility 0 have the annotator's estimate. Small
-coordinates are stored in small unsigned types. Coordinates are 1-based. There may be one box fewer
-than frames.
+As counted over the data set: a joint that was never annotated has visibility 0 and is at pixel (1,
+1) of the frame before scaling to its final size, so anywhere from (0, 0) to (1.6, 1.6); no
+annotated joint is near. Other joints with visibility 0 have the annotator's estimate. Coordinates
+are 1-based, and small ones are stored in small unsigned types. There may be a box less than frames.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ from la2ds_cli.formats.file_people import Frames, JointOrder
 from la2ds_cli.formats.files import ImportOptions, PoseFileError, reading
 from la2ds_cli.formats.import_export import import_files, phases_of_labels
 
-FPS = 20.0  # frame rate used for this data set (TCC, Table 7); the files do not hold one
+FPS = 20.0  # frame rate used for this data set (TCC, Table 7); the files do not have one
 HIDDEN_SCORE = 0.5  # of an estimated joint: usable, but less certain than a visible one
-_UNSET = 2.0  # pixels: joints without visibility up to here on both axes were never annotated
+_UNSET = 2.0  # pixels; invisible joints with smaller x and y were never annotated
 _MOST_FRAMES = 100_000  # of a clip; the longest of the data set has 663
 _MOST_BYTES = 64 << 20  # of a file, unpacked: 31 numbers of 8 bytes for each of those frames, twice
 _BOX_SLACK = 2  # frames by which the box count may differ
@@ -45,20 +44,27 @@ def import_penn_action(
     progress: Progress = SILENT,
     carl_labels: Path | None = None,
 ) -> list[ItemResult]:
-    """Import the clips of one action (None = all) from `root`/labels/NNNN.mat, without frames.
+    """Import clips from `root`/labels/NNNN.mat, without pictures.
 
     Skeleton penn13, 20 fps. Visible joints get score 1, estimated ones keep their position with
-    score 0.5, joints that were never annotated become NaN. The train flag becomes the split, the
-    id is NNNN and 8 hex digits of the file's sha256. carl_labels: CARL's folder of label arrays,
-    called `phase N`. An unreadable file of a clip or of its labels becomes a failed item. Raises
-    UserError if a folder does not exist (exit 3) and for an unknown action (exit 2).
+    score 0.5, joints that were never annotated become NaN. The train flag becomes the split, the id
+    is NNNN and 8 hex digits of the file's sha256. An unreadable file becomes a failed item.
+
+    Parameters
+    ----------
+    action: import only clips of this action, None = all.
+    carl_labels: CARL's folder of label arrays, whose phases are named `phase N`.
+
+    Raises
+    ------
+    UserError: exit 2 for an unknown action, 3 if a folder does not exist.
     """
     files = label_files(carl_labels) if carl_labels is not None else {}
     paths = sorted((root / "labels").glob("*.mat"))
     if not paths:
         raise Unreadable(
             f"there are no Penn Action label files in {root / 'labels'}",
-            hint="name the folder that holds labels/0001.mat",
+            hint="name the folder that contains labels/0001.mat",
         )
     actions: list[str] = []  # of all clips
     unlabelled: list[str] = []
@@ -84,19 +90,19 @@ def import_penn_action(
 
 
 def read_clip(path: Path) -> FileClip:
-    """Return one label file, with its action and view as facts; raises PoseFileError."""
+    """Read a label file, with its action and view as facts; raise PoseFileError if it is bad."""
     hint = "copy the file again from the data set"
     try:
         fields = read_mat(path, _MOST_BYTES)
     except (OSError, ValueError) as error:
-        problem = f"it is not a MATLAB file that can be read ({error})"
+        problem = f"it is not a readable MATLAB file ({error})"
         raise PoseFileError(problem, hint) from error
     with reading("the file"):
         return _clip(path, fields)
 
 
 def _clip(path: Path, fields: Mapping[str, Any]) -> FileClip:
-    """Raises PoseFileError, or another error for a field that is missing or of another type."""
+    """Return the clip; raise PoseFileError, or another error for a missing or mistyped field."""
     x, y, visible = (fields[name] for name in ("x", "y", "visibility"))
     if x.ndim != 2 or x.shape[1] != 13 or not x.shape == y.shape == visible.shape:
         raise PoseFileError(
@@ -150,11 +156,11 @@ _CARL_SPLITS = ("train", "val")  # folders
 
 
 def label_files(root: Path) -> dict[str, Path]:
-    """Clip `0168` -> its file of labels.
+    """Return the label file of each clip, by names such as `0168`.
 
     Raises
     ------
-    UserError: if there is no such file (exit 3), and for two files of one clip (exit 5).
+    UserError: exit 3 if there are none, 5 for two files of the same clip.
     """
     files: dict[str, Path] = {}
     for path in sorted(root.glob("*/*/*.npy")):
@@ -163,25 +169,24 @@ def label_files(root: Path) -> dict[str, Path]:
         other = files.setdefault(path.name[:4], path)
         if other != path:
             raise Mismatch(
-                f"clip {path.name[:4]} has two files of labels: {other} and {path}",
-                hint="keep the one that belongs to the data set",
+                f"clip {path.name[:4]} has two label files: {other} and {path}",
+                hint="keep only the file that belongs to the data set",
             )
     if not files:
         raise Unreadable(
             f"there are no labels like train/golf_swing/0168.npy in {root}",
-            hint="name the folder of CARL's labels of Penn Action that holds train and val",
+            hint="name the folder of CARL's labels of Penn Action that contains train and val",
         )
     return files
 
 
 def read_labels(path: Path, action: str, frames: int) -> list[Phase]:
-    """Return phases of a clip; raises PoseFileError.
+    """Read the phases of a clip; raise PoseFileError if the file is bad.
 
     Parameters
     ----------
-    action: of the label file of Penn Action, which must be the folder's.
-    frames: T of the poses; if there are L != T labels, frame t takes the label of t L / T, as in
-        CARL.
+    action: of the clip; the folder must have the same name.
+    frames: T, the number of frames; with L != T labels, frame t takes label t L / T, as in CARL.
     """
     if path.parent.name != action:
         raise PoseFileError(f"it is in the folder {path.parent.name}, but the clip shows {action}")
@@ -192,8 +197,8 @@ def read_labels(path: Path, action: str, frames: int) -> list[Phase]:
 def _read(path: Path) -> IntArray:
     try:
         labels = np.load(path, allow_pickle=False)
-    except Exception as error:  # numpy raises many on damaged bytes
-        raise PoseFileError(f"it is not an array that can be read: {error}") from error
+    except Exception as error:  # numpy raises many types for damaged bytes
+        raise PoseFileError(f"it is not a readable array: {error}") from error
     if not isinstance(labels, np.ndarray) or labels.ndim != 1 or not len(labels):
         raise PoseFileError("it should have one label for each frame")
     if labels.dtype.kind not in "iuf" or not np.isfinite(labels).all():
@@ -205,8 +210,8 @@ def _read(path: Path) -> IntArray:
 
 # --- MATLAB files of version 5 (MAT-File Format, MathWorks, 2019) ---------------------------------
 
-# Only what a PC wrote, and the arrays of real numbers and the texts at its top. scipy.io reads
-# more, but its C reader ends the process on some damaged files. Here every length is checked
+# Reads only little-endian files, and in them real arrays and texts at the top level. scipy.io reads
+# more, but its C reader crashes the process on some damaged files. Here every length is checked
 # against the data.
 _HEADER = 128
 _VERSION = b"\x00\x01IM"  # 5 to 7, the low byte first

@@ -4,6 +4,6 @@ performer.py: a jointed body, its proportions, movement and clothes · render.py
 it · demo_clips.py: videos and their ground truth · run.py: `la2ds demo`, and the error of its
 alignment.
 
-Imports every room but studio and commands.
+Imports every package except studio and commands.
 To add a movement: a function of phase in performer.py and its name in demo_clips.py.
 """

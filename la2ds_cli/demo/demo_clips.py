@@ -1,4 +1,4 @@
-"""Short videos of different rendered people doing one movement, with the true correspondences.
+"""Short videos of different rendered people doing the same movement, with true correspondences.
 
 Every clip has its own body, style, clothes, background, camera, speed profile and trimming, so
 aligning two clips is a real task with a known answer: frames of equal phase correspond.
@@ -37,7 +37,7 @@ JOINTS = len(COCO17.joints)
 
 @dataclass(frozen=True)
 class DemoClip:
-    """One written video and its ground truth.
+    """A written video and its ground truth.
 
     ``phase`` (T,) is strictly increasing in [0, 1]; ``time`` (T,) is in seconds from the first
     frame; ``xy`` (T, 17, 2) float32 are the true COCO joints in pixels, never NaN.
@@ -66,7 +66,7 @@ def write_demo_clips(folder: Path, n: int = 8, seed: int = 0) -> list[DemoClip]:
     clips = [_write_clip(folder, index, n, seed) for index in range(n)]
     phases = table_text(("video", "start", "end", "phase"), list(_phases(clips)))
     write_text(folder / "phases.csv", phases)
-    # Written last, so that its presence shows that all other files are complete.
+    # Written last: if it exists, all other files are complete.
     rows = [
         (clip.path.name, frame, f"{frame / FPS:.6f}", f"{phase:.6f}")
         for clip in clips
@@ -78,7 +78,7 @@ def write_demo_clips(folder: Path, n: int = 8, seed: int = 0) -> list[DemoClip]:
 
 
 def random_phase(rng: np.random.Generator) -> FloatArray:
-    """Phase (T,) of a performance of 2-4 s: trimmed at both ends, with varying speed.
+    """Return the phase (T,) of a performance of 2-4 s: trimmed at both ends, with varying speed.
 
     The speed is the exponential of a few random sinusoids, so it varies smoothly by a factor of
     about two in both directions and is never 0.
@@ -94,15 +94,14 @@ def random_phase(rng: np.random.Generator) -> FloatArray:
 
 
 def performed(index: int, n: int, seed: int, noise: float = 0.0) -> tuple[PoseSequence, FloatArray]:
-    """Return the true joints of clip `index` of write_demo_clips(n=n, seed=seed), and its phase
-    (T,).
+    """Return the true joints and the phase (T,) of clip `index` of write_demo_clips(n=n,
+    seed=seed), without rendering it.
 
-    Nothing is rendered.
+    The joints in metres are exact and relative to the hips.
 
     Parameters
     ----------
-    noise: standard deviation in pixels of the noise added to every joint. The joints in metres are
-        exact and relative to the hips.
+    noise: standard deviation in pixels of the noise added to every joint in the picture.
     """
     rng = np.random.default_rng([seed, index])
     _, phase, world, camera = _performance(rng, (index + 0.5) / n)
@@ -112,8 +111,8 @@ def performed(index: int, n: int, seed: int, noise: float = 0.0) -> tuple[PoseSe
 
 
 def joints_seen(camera: Camera, points: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the joints of points (T, P, 3) in metres, as a camera sees them: (T, 17, 2) in pixels,
-    and (T, 17, 3) in metres along the camera axes, relative to the hips."""
+    """Return the joints among points (T, P, 3) in metres as a camera sees them: (T, 17, 2) in
+    pixels, and (T, 17, 3) in metres along the camera axes, relative to the hips."""
     joints = points[:, :JOINTS]
     return camera.project(joints), (joints - points[:, [POINT["pelvis"]]]) @ camera.rotation.T
 
@@ -136,8 +135,8 @@ def clip_of_joints(xy: FloatArray, world: FloatArray) -> PoseSequence:
 def _performance(
     rng: np.random.Generator, share: float
 ) -> tuple[Body, FloatArray, FloatArray, Camera]:
-    """Body, phase (T,), points (T, P, 3) in metres and camera of one performer. share: in [0, 1],
-    spreads the clips over viewpoints from left to right."""
+    """Return body, phase (T,), points (T, P, 3) in metres and camera of a performer; share: in [0,
+    1], the viewpoint from left to right."""
     body, phase = random_body(rng), random_phase(rng)
     world = forward_kinematics(body, movement(phase, random_style(rng)))
     azimuth = -1.0 + 2.0 * share + rng.normal(0, 0.15)
@@ -154,8 +153,8 @@ def _write_clip(folder: Path, index: int, n: int, seed: int) -> DemoClip:
 
 
 def camera_at(rng: np.random.Generator, world: FloatArray, azimuth: float) -> Camera:
-    """Return a static camera at `azimuth` radians (look_at) that keeps the performance in the
-    picture."""
+    """Return a static camera at `azimuth` radians (see look_at) that shows the whole
+    performance."""
     low, high = world.min(axis=(0, 1)), world.max(axis=(0, 1))
     wide = look_at(
         (low + high) / 2,
@@ -177,7 +176,7 @@ def camera_at(rng: np.random.Generator, world: FloatArray, azimuth: float) -> Ca
 def drawn_frames(
     rng: np.random.Generator, world: FloatArray, body: Body, camera: Camera
 ) -> Iterator[Image]:
-    """Yield images of one performance, the points `world` (T, P, 3), frame by frame."""
+    """Yield the images of a performance, given by its points `world` (T, P, 3)."""
     feet = [POINT["left_ankle"], POINT["right_ankle"]]
     floor = camera.project(world[:, feet].mean(axis=1) * (1, 1, 0))  # (T, 2)
     metre = float(np.mean(camera.focal) / camera.depth(world.mean(axis=(0, 1))))

@@ -78,7 +78,7 @@ def random_body(rng: np.random.Generator) -> Body:
 
 
 def pose_vector(**angle: float) -> FloatArray:
-    """Return degrees of freedom (D,): the named ones set (radians, metres), the others zero."""
+    """Return degrees of freedom (D,) with the named ones set (radians, metres) and others zero."""
     vector = np.zeros(len(DEGREES_OF_FREEDOM))
     for name, value in angle.items():
         vector[DOF[name]] = value
@@ -86,7 +86,7 @@ def pose_vector(**angle: float) -> FloatArray:
 
 
 def _rotation(axis: int, angle: FloatArray) -> FloatArray:
-    """Right-handed rotation matrices (..., 3, 3) about world axis 0, 1 or 2."""
+    """Return right-handed rotation matrices (..., 3, 3) about world axis 0, 1 or 2."""
     cos, sin = np.cos(angle), np.sin(angle)
     first, second = (axis + 1) % 3, (axis + 2) % 3
     matrix = np.zeros((*np.shape(angle), 3, 3))
@@ -98,13 +98,13 @@ def _rotation(axis: int, angle: FloatArray) -> FloatArray:
 
 
 def _about(axes: str, *angle: FloatArray) -> FloatArray:
-    """Product of rotations about the named axes, leftmost outermost."""
+    """Return the product of rotations about the named axes, leftmost outermost."""
     turns = [_rotation("xyz".index(axis), by) for axis, by in zip(axes, angle, strict=True)]
     return reduce(np.matmul, turns)
 
 
 def forward_kinematics(body: Body, pose: FloatArray) -> FloatArray:
-    """World positions (..., P, 3) in metres of ``POINTS`` for ``pose`` (..., D).
+    """Return world positions (..., P, 3) in metres of ``POINTS`` for ``pose`` (..., D).
 
     The first 17 points are the COCO joints. The lowest point of the body rests on the floor z = 0,
     raised by the degree of freedom ``lift``.
@@ -113,7 +113,7 @@ def forward_kinematics(body: Body, pose: FloatArray) -> FloatArray:
     point: dict[str, FloatArray] = {"pelvis": np.zeros((*pose.shape[:-1], 3))}
 
     def put(name: str, start: str, frame: FloatArray, x: float, y: float, z: float) -> None:
-        """A point at an offset from another, along the axes of a frame."""
+        """Put a point at an offset from another, along the axes of a frame."""
         point[name] = point[start] + frame @ np.array([x, y, z])
 
     pelvis = _about("zxy", dof["yaw"], -dof["pitch"], dof["roll"])
@@ -258,7 +258,7 @@ _KEY_POSES: tuple[tuple[float, FloatArray], ...] = (
 
 @dataclass(frozen=True)
 class Style:
-    """How one performer deviates: ``gain`` (D,) multiplies and ``offset`` (D,) shifts angles."""
+    """The style of a performer: ``gain`` (D,) multiplies and ``offset`` (D,) shifts angles."""
 
     gain: FloatArray
     offset: FloatArray
@@ -268,7 +268,9 @@ def random_style(rng: np.random.Generator) -> Style:
     """Return a random style: gains with a spread of 10 %, offsets of about 4 degrees."""
     count = len(DEGREES_OF_FREEDOM)
     offset = rng.normal(0.0, 0.07, count)
-    offset[[DOF[name] for name in ("x", "y", "yaw", "lift")]] = 0  # a place is no style
+    offset[[DOF[name] for name in ("x", "y", "yaw", "lift")]] = (
+        0  # the place is not part of the style
+    )
     return Style(np.clip(rng.normal(1.0, 0.1, count), 0.75, 1.25), offset)
 
 
@@ -312,7 +314,7 @@ class Appearance:
 
 
 def random_appearance(rng: np.random.Generator) -> Appearance:
-    """Random clothes, skin, hair and light."""
+    """Return random clothes, skin, hair and light."""
 
     def between(palette: FloatArray) -> Colour:
         first, second = palette[rng.integers(len(palette), size=2)]

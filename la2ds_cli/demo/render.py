@@ -66,7 +66,7 @@ class Camera:
     size: tuple[int, int]
 
     def depth(self, world: FloatArray) -> FloatArray:
-        """Distance (...,) in metres of ``world`` (..., 3) along the optical axis."""
+        """Return the distance (...,) in metres of ``world`` (..., 3) along the optical axis."""
         return (world - self.position) @ self.rotation[2]
 
     def project(self, world: FloatArray) -> FloatArray:
@@ -166,7 +166,7 @@ class _Painter:
         self.scale = np.mean(camera.focal) / self.depth  # pixels per metre at each point
 
     def parts(self) -> list[Part]:
-        """Return all parts as (depth, function that draws it)."""
+        """Return all parts, each with its depth and the function that draws it."""
         limbs = [
             self._limb(f"{side}_{start}", f"{side}_{end}", getattr(self.appearance, colour))
             for side in SIDES
@@ -224,7 +224,7 @@ class _Painter:
         return depth, draw
 
     def _emblem(self) -> None:
-        """A patch on the chest where its front faces the camera: it tells left from right."""
+        """Draw a patch on the chest if its front faces the camera, to show left and right."""
         left, right, waist, neck = (
             self.world[POINT[name]] for name in ("left_shoulder", "right_shoulder", "waist", "neck")
         )
@@ -250,7 +250,7 @@ class _Painter:
         u, v = np.meshgrid(
             (np.arange(x0, x1) - centre[0]) / radius, (np.arange(y0, y1) - centre[1]) / radius
         )
-        # Axes of the head in the world, right, forward and up, from where its points lie.
+        # Axes of the head in the world (right, forward, up), fitted to its points.
         face = np.array(list(HEAD_POINTS.values())) * self.body.head_radius
         seen = world[[POINT[name] for name in HEAD_POINTS]] - middle
         frame = np.linalg.lstsq(face, seen, rcond=None)[0]
@@ -274,7 +274,7 @@ class _Painter:
 
 
 def _head_colour(surface: FloatArray, appearance: Appearance) -> FloatArray:
-    """RGB (..., 3) of head points ``surface`` (..., 3) on the unit sphere in the head frame."""
+    """Return the RGB colours (..., 3) of head points ``surface`` (..., 3) on the unit sphere."""
     right, forward, up = surface[..., 0], surface[..., 1], surface[..., 2]
     skin, hair = np.array(appearance.skin), np.array(appearance.hair)
     hairline = 0.55 - 0.75 * np.clip(0.45 - forward, 0, 1)
@@ -313,5 +313,5 @@ def capsule(start: FloatArray, wide: float, end: FloatArray, narrow: float) -> F
 
 
 def hull(outline: list[FloatArray]) -> FloatArray:
-    """Convex hull (V, 2) of several outlines."""
+    """Return the convex hull (V, 2) of several outlines."""
     return cv2.convexHull(np.concatenate(outline).astype(np.float32))[:, 0].astype(float)

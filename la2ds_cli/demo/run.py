@@ -1,7 +1,7 @@
-"""`la2ds demo`: the whole way from videos to what shows an alignment, on rendered clips, and the
-error of the alignment against the truth from which they were rendered.
+"""`la2ds demo`: from videos to a film, page and picture of an alignment, on rendered clips whose
+true alignment is known.
 
-Training and evaluation, which take longer than all the rest, are done where they are wanted.
+Training and evaluation, which take longer than everything else, are optional.
 """
 
 from __future__ import annotations
@@ -58,21 +58,21 @@ def run_demo(
     device: DeviceName = "auto",
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
-    """Render clips into folder/videos, extract their poses, align two of them, and write what shows
-    the alignment.
+    """Render clips into folder/videos, extract their poses, align two of them, and write a film, a
+    page and a picture of the alignment.
 
-    Running it again reuses whatever is current.
+    Files that are up to date are reused.
 
     Parameters
     ----------
     clips: at least 8, of which every fourth is for testing.
-    training: train and evaluate as well.
+    training: also train and evaluate.
     minutes: time limit of training.
 
     Returns
     -------
     dict: the document for `--json`: the error of the alignment (`check_truth`), and the files with
-        what they show; with `training`, also the results of training and evaluation.
+        their descriptions; with `training`, also the results of training and evaluation.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def run_demo(
     truth = read_truth(project)
     a, b = _least_alike(project, truth)
     aligned = align_clips(project, a, b, AlignRequest(config, device=device), progress)
-    files = _write_shown(project, aligned, progress)
+    files = _write_views(project, aligned, progress)
     document: dict[str, Any] = {
         "project": str(project.root),
         "clips": len(project.videos()),
@@ -100,12 +100,12 @@ def run_demo(
 
 
 def _demo_project(folder: Path) -> StoredProject:
-    """Return the project of the demo, created if there is none. Raises UserError (exit 2) if the
-    folder holds anything else."""
+    """Return the project of the demo, created if there is none; raise UserError (exit 2) if the
+    folder contains anything else."""
     videos = folder / "videos"
     if videos.is_dir() and any(videos.iterdir()) and not (videos / _TRUTH).exists():
         raise UserError(
-            f"{videos} holds files that the demo did not write",
+            f"{videos} contains files that the demo did not write",
             hint="choose another folder for the demo: la2ds demo DIR",
         )
     project = StoredProject.create(folder, {"preset": PRESET})
@@ -120,8 +120,8 @@ def _demo_project(folder: Path) -> StoredProject:
 def _add_clips(
     project: StoredProject, clips: int, config: Config, device: DeviceName, progress: Progress
 ) -> None:
-    """Videos, phases and poses; every TEST_EVERY-th clip is for testing. Phases and splits that are
-    there stay."""
+    """Add videos, phases and poses; every TEST_EVERY-th clip is for testing. Existing phases and
+    splits stay."""
     folder = project.root / "videos"
     if not (folder / _TRUTH).exists():
         progress.begin(f"rendering {clips} clips")
@@ -130,7 +130,7 @@ def _add_clips(
             write_demo_clips(written, clips, seed=0)
             if folder.is_dir():
                 folder.rmdir()
-            written.rename(folder)  # all at once, so that no part is taken for the whole
+            written.rename(folder)  # at once, so that no incomplete folder is ever used
         progress.end()
     if not project.phases_path.exists():
         write_text(project.phases_path, regular_file.text(folder / "phases.csv"))
@@ -144,17 +144,18 @@ def _add_clips(
     )
 
 
-# --- what people look at -----------------------------------------------------------------------
+# --- film, page and picture ---------------------------------------------------------------------
 
 
-def _shown(file: Path, shows: str) -> dict[str, str]:
+def _described(file: Path, shows: str) -> dict[str, str]:
     return {"file": str(file), "shows": shows}
 
 
-def _write_shown(
+def _write_views(
     project: StoredProject, aligned: Alignment, progress: Progress
 ) -> list[dict[str, str]]:
-    """Write the film, the page and the picture of an alignment; return each with what it shows."""
+    """Write the film, the page and the picture of an alignment, and return them with their
+    descriptions."""
     film, page, picture = (
         project.results_dir(step) / f"demo{suffix}"
         for step, suffix in (("sync", ".mp4"), ("report", ".html"), ("align", ".png"))
@@ -163,23 +164,23 @@ def _write_shown(
     write_pair(project, aligned, out=page, progress=progress)
     write_alignment(project, aligned, [picture], progress)
     return [
-        _shown(film, "both performers in step, as a film"),
-        _shown(page, "the same in a browser, to step through, with angles and certainty"),
-        _shown(picture, "which moment of A is which moment of B, and how sure"),
+        _described(film, "both performers in step, as a film"),
+        _described(page, "the same in a browser, frame by frame, with angles and certainty"),
+        _described(picture, "which moments of A and B match, and how certain that is"),
     ]
 
 
 def _write_neighbours(
     project: StoredProject, clip: str, run: str, device: DeviceName, progress: Progress
 ) -> dict[str, str]:
-    """Write the frames of other clips that are nearest to some of this one, by a trained run."""
+    """Write the nearest frames of other clips for some frames of a clip, by a trained run."""
     sheet = project.results_dir("retrieve") / "demo.png"
     request = RetrievalRequest(clip, Limits(NEIGHBOURS), run=run, device=device)
     retrieval_sheet.write(project, retrieve(project, request, progress), [sheet], progress)
-    return _shown(sheet, "the most similar frames of other performers, by the trained run")
+    return _described(sheet, "the most similar frames of other performers, by the trained run")
 
 
-# --- training, where it is wanted --------------------------------------------------------------
+# --- optional training -------------------------------------------------------------------------
 
 
 def _train(
@@ -203,17 +204,17 @@ def _evaluate(
     return evaluate(Request(project, config, device=device), progress=progress).document
 
 
-# --- the two that are aligned ------------------------------------------------------------------
+# --- the aligned pair --------------------------------------------------------------------------
 
 
 def _rendered(project: StoredProject) -> list[Video]:
-    """Return the clips of the demo, without those that somebody has added."""
+    """Return the clips of the demo, without those that users have added."""
     folder = project.root / "videos"
     return [video for video in project.videos() if project.source(video).parent == folder]
 
 
 def _least_alike(project: StoredProject, truth: dict[str, FloatArray]) -> tuple[str, str]:
-    """Return the two test clips whose true speeds differ most: a constant speed fails there."""
+    """Return the two test clips whose speeds differ most, so that constant speed fails."""
     test = [video.id for video in _rendered(project) if video.split == "test"]
     test = test if len(test) > 1 else list(truth)
 
@@ -228,7 +229,7 @@ def _least_alike(project: StoredProject, truth: dict[str, FloatArray]) -> tuple[
 
 
 def read_truth(project: StoredProject) -> dict[str, FloatArray]:
-    """Phase (T,) float64 in [0, 1] of every frame, by the clip's id, from videos/truth.csv."""
+    """Return the phase (T,) in [0, 1] of every frame, by clip id, from videos/truth.csv."""
     phase: dict[str, list[float]] = {}
     with regular_file.opened_text(project.root / "videos" / "truth.csv", newline="") as handle:
         for row in csv.DictReader(handle):
@@ -237,14 +238,14 @@ def read_truth(project: StoredProject) -> dict[str, FloatArray]:
 
 
 def check_truth(result: Alignment, phase_a: FloatArray, phase_b: FloatArray) -> dict[str, Any]:
-    """Compare an alignment of two demo clips with the phases from which they were rendered.
+    """Compare an alignment of two demo clips with their true phases.
 
-    a, b: the clips. sure: frames of A whose match is sure, of frames_of_a. frames: those that are
-    compared; length: frames of B. median_error: of the alignment in frames of B;
+    a, b: the clips. sure: number of frames of A whose match is sure, out of frames_of_a. frames:
+    number of compared frames. length: frames of B. median_error: of the alignment, in frames of B.
     clock_median_error: of a constant speed.
     """
     a, b = phase_a[result.frame_a], phase_b[result.frame_b]
-    error, of_clock = (
+    error, clock_error = (
         counterpart_error(frame, a, b) for frame in (result.position, constant_speed(a, b))
     )
     return {
@@ -253,22 +254,27 @@ def check_truth(result: Alignment, phase_a: FloatArray, phase_b: FloatArray) -> 
         "frames": len(error),
         "length": len(phase_b),
         "median_error": float(np.median(error)),
-        "clock_median_error": float(np.median(of_clock)),
+        "clock_median_error": float(np.median(clock_error)),
         "sure": result.frame_counts[SURE],
         "frames_of_a": len(phase_a),
     }
 
 
 def constant_speed(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Return (N,) frames of B (M,) that match those of A (N,) from the first to the last."""
+    """Return the frames (N,) of B (M,) that match those of A (N,) at constant speed."""
     return np.linspace(0, len(b) - 1, len(a))
 
 
 def counterpart_error(frame: FloatArray, phase_a: FloatArray, phase_b: FloatArray) -> FloatArray:
-    """|frame - truth| in frames of B, for the matched positions `frame` (N,) in B of frames of A.
+    """Return |frame - truth| in frames of B; frames of equal phase correspond.
 
-    Frames of equal phase correspond. phase_a (N,): phases of these frames; phase_b (M,): strictly
-    increasing. NaN positions and phases that B does not show are left out.
+    NaN positions and phases that B does not show are left out.
+
+    Parameters
+    ----------
+    frame: (N,) matched positions in B of the frames of A.
+    phase_a: (N,) phases of the frames of A.
+    phase_b: (M,) phases of the frames of B, strictly increasing.
     """
     truth = np.interp(phase_a, phase_b, np.arange(len(phase_b)))
     shown = (phase_a >= phase_b[0]) & (phase_a <= phase_b[-1]) & ~np.isnan(frame)

@@ -1,5 +1,4 @@
-"""Which clips are used for fitting and which are scored, and the checks that no model has seen the
-scored ones."""
+"""Choose the clips to fit on and to score, and check that no model was trained on a scored clip."""
 
 from __future__ import annotations
 
@@ -22,15 +21,18 @@ from la2ds_cli.network.run_weights import run_header
 from la2ds_cli.network.training_clips import training_videos
 
 MOST_CLIPS = 500
-"""Most clips that are scored, and most that are used for fitting; if there are more, this many are
-drawn. Figures are computed from pairs of clips: memory and time grow with the square."""
+"""Most clips to score, and most to fit on; a random sample of this size is drawn from more. Figures
+are computed from pairs of clips: memory and time grow with the square."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """test: poses of the clips that are scored, by video id, sorted by id. fit: poses of the clips
-    with another split, in the order of videos.csv. At most MOST_CLIPS each. phases: of the labelled
-    clips among them. split: `all` if no clip is marked test; then `fit` is empty."""
+    """The clips of an evaluation, at most MOST_CLIPS of each kind.
+
+    test: poses of the clips to score, by video id, sorted by id. fit: poses of the clips with
+    another split, in the order of videos.csv. phases: of the labelled clips among them. split:
+    `all` if no clip is marked test; then `fit` is empty.
+    """
 
     test: dict[str, PoseSequence]
     fit: dict[str, PoseSequence]
@@ -48,8 +50,8 @@ def select_clips(project: StoredProject, config: Config, warnings: list[str]) ->
     """Return the clips of split `test`, or all clips, and those that training uses.
 
     If there are more than MOST_CLIPS of either kind, that many are drawn, and a warning says so.
-    Performers on both sides are named in a warning and not refused: whoever splits the clips may
-    ask how well new clips of the same performers are aligned.
+    Performers who appear in both splits get a warning, not an error: the question may be how well
+    new clips of the same performers are aligned.
 
     Raises
     ------
@@ -60,7 +62,7 @@ def select_clips(project: StoredProject, config: Config, warnings: list[str]) ->
     videos, phases = project.posed_videos(), project.phases()
     without = len(project.videos()) - len(videos)
     if without:
-        warnings.append(f"videos without poses, left out: {without}")
+        warnings.append(f"videos left out because they have no poses: {without}")
     test = [v for v in videos if v.split == "test"]
     fit = training_videos(project) if test else []
     check_disjoint(project, fit, test)
@@ -69,7 +71,7 @@ def select_clips(project: StoredProject, config: Config, warnings: list[str]) ->
     scored = _long_enough(project, sorted(test_or_all, key=lambda v: v.id), config, warnings)
     scored = _without_copies(scored, phases.keys(), warnings)
     if blind := [video for video, pose in scored.items() if np.isnan(pose.xy).all()]:
-        warnings.append(f"scored clips in which no joint was ever seen: {', '.join(blind)}")
+        warnings.append(f"no joint was detected in these scored clips: {', '.join(blind)}")
     fit = draw_clips(fit, phases.keys(), config.evaluate.seed, "training clips", warnings)
     fitted = _long_enough(project, fit, config, warnings)
     _check(scored, fitted)
@@ -81,11 +83,11 @@ def select_clips(project: StoredProject, config: Config, warnings: list[str]) ->
         spatial = dict(zip(scored | fitted, in_3d(list((scored | fitted).values())), strict=True))
         scored, fitted = ({video: spatial[video] for video in part} for part in (scored, fitted))
         if not next(iter(scored.values())).spatial:
-            warnings.append("some clips have no joints in 3D: raw poses are those in the image")
+            warnings.append("some clips have no 3D joints: raw poses use the joints in the image")
     if not test:
         warnings.append(
-            "no clip is marked split=test in videos.csv: all clips were used, and a model trained "
-            "in this project has seen them"
+            "no clip is marked split=test in videos.csv: all clips were scored, including those "
+            "that models of this project were trained on"
         )
     warnings += _dependence_warnings(project, of_scored, of_fit, joints)
     labels = {video: phases[video] for video in (*scored, *fitted) if video in phases}
@@ -109,7 +111,8 @@ def draw_clips(
 
     drawn = {video.id for video in sorted(videos, key=order)[:MOST_CLIPS]}
     warnings.append(
-        f"{MOST_CLIPS} of {len(videos)} {kind} were drawn (evaluate.seed), labelled ones first"
+        f"{MOST_CLIPS} of {len(videos)} {kind} were drawn at random (evaluate.seed), labelled "
+        "clips first"
     )
     return [video for video in videos if video.id in drawn]
 
@@ -120,17 +123,17 @@ def check_disjoint(
     test: Sequence[Video],
     joints: Mapping[str, str] | None = None,
 ) -> None:
-    """Raise UserError (exit 5) if a training clip and a test clip show one film.
+    """Raise UserError (exit 5) if a training clip and a test clip come from the same film.
 
     Parameters
     ----------
-    joints: as of `independent_groups`.
+    joints: as for `independent_groups`.
     """
     if twins := shared_film(fit, test, project.source, joints):
         raise Mismatch(
             f"test clip {twins[1].id} and training clip {twins[0].id} come from the same video",
-            hint="give both the same split in videos.csv, then train again: scores on training "
-            "clips mean nothing",
+            hint="give both the same split in videos.csv, then train again: a score on a training "
+            "clip means nothing",
         )
 
 
@@ -141,48 +144,49 @@ def _long_enough(
     long = {v: pose for v, pose in poses.items() if len(pose) >= config.poses.min_frames}
     if len(long) < len(poses):
         short = len(poses) - len(long)
-        warnings.append(f"clips of fewer than {config.poses.min_frames} frames, left out: {short}")
+        warnings.append(
+            f"clips left out because they have fewer than {config.poses.min_frames} frames: {short}"
+        )
     return long
 
 
 def _without_copies(
     poses: Mapping[str, PoseSequence], labelled: Collection[str], notes: list[str]
 ) -> dict[str, PoseSequence]:
-    """Return the clips without those that have the joints of another.
+    """Return the clips without exact copies, which would be aligned without any error.
 
-    A clip is aligned with its copy without an error. A labelled one stays, and a warning names the
-    copies.
+    Of several copies a labelled one is kept; a warning names the others.
     """
     first: dict[str, str] = {}
-    gone: dict[str, str] = {}
+    copy_of: dict[str, str] = {}
     for video in sorted(poses, key=lambda video: (video not in labelled, video)):
         kept = first.setdefault(joints_digest(poses[video]) or video, video)
         if kept != video:
-            gone[video] = kept
-    if gone:
-        pairs = ", ".join(f"{b} (as {a})" for b, a in gone.items())
-        notes.append(f"clips with the same joints as another, left out: {pairs}")
-    return {video: pose for video, pose in poses.items() if video not in gone}
+            copy_of[video] = kept
+    if copy_of:
+        pairs = ", ".join(f"{copy} (copy of {kept})" for copy, kept in copy_of.items())
+        notes.append(f"copies of other clips left out: {pairs}")
+    return {video: pose for video, pose in poses.items() if video not in copy_of}
 
 
 def _dependence_warnings(
     project: StoredProject, scored: Sequence[Video], fit: Sequence[Video], joints: Mapping[str, str]
 ) -> list[str]:
-    """Return what films and performers that clips have in common mean for the figures."""
-    different = len(independent_groups(scored, project.source, joints))
+    """Return warnings about films and performers that several clips share."""
+    independent = len(independent_groups(scored, project.source, joints))
     notes = []
-    if different < len(scored):
+    if independent < len(scored):
         notes.append(
-            f"{len(scored)} scored clips are {different} independent one{'s' * (different > 1)}: "
-            "others show the same performer (group in videos.csv) or film; intervals resample "
-            "clips as if all were independent, and are too narrow"
+            f"independent among the {len(scored)} scored clips: {independent}; the others share a "
+            "performer (group in videos.csv) or a film with one of them, so the intervals are too "
+            "narrow"
         )
     both = sorted({video.group for video in scored} & {video.group for video in fit} - {""})
     if both:
         more = f" and {len(both) - 3} more" if len(both) > 3 else ""
         notes.append(
-            f"performers (group in videos.csv) of test clips who are in training clips, too: "
-            f"{', '.join(both[:3])}{more}; the figures do not say how it is with new performers"
+            "some performers (group in videos.csv) appear in both test and training clips: "
+            f"{', '.join(both[:3])}{more}; results for new performers may be worse"
         )
     return notes
 
@@ -198,26 +202,26 @@ def _check(scored: Mapping[str, PoseSequence], fitted: Mapping[str, PoseSequence
         shown = ", ".join(f"{video} ({name})" for name, video in sorted(skeletons.items()))
         raise Mismatch(
             f"the clips have different skeletons: {shown}",
-            hint="evaluate clips of one skeleton per project",
+            hint="use one skeleton for all clips of a project",
         )
 
 
 def check_unseen(
     project: StoredProject, runs: Sequence[str], joints: Mapping[str, str], warnings: list[str]
 ) -> None:
-    """Compare the clips that each run names in its weights with the test clips of videos.csv.
+    """Check that no run was trained on a test clip of videos.csv.
 
-    Adds a warning if that cannot be determined because the weights name no clips, or name clips
-    that are no longer in the project but not their films.
+    Adds a warning if that cannot be determined, because the weights do not list their training
+    clips or list clips that are no longer in the project.
 
     Parameters
     ----------
-    joints: `joints_digest` of test clips by id.
+    joints: `joints_digest` of the test clips, by id.
 
     Raises
     ------
     UserError
-        Exit 5 if a run has seen a test clip, or another clip of the same film.
+        Exit 5 if a run was trained on a test clip or on another clip of the same film.
     """
     listed = {video.id: video for video in project.videos()}
     test = [video for video in listed.values() if video.split == "test"]
@@ -225,8 +229,8 @@ def check_unseen(
         header = run_header(project, run)
         if not header.clips:
             warnings.append(
-                f"the weights of run {run} do not name the clips they were trained on; whether "
-                "they have seen test clips is unknown"
+                f"the weights of run {run} do not list their training clips, so they may include "
+                "test clips"
             )
             continue
         clips = [listed[name] for name in header.clips if name in listed]
@@ -239,8 +243,8 @@ def check_unseen(
         gone = len(set(header.clips) - listed.keys())
         if gone and header.films is None:
             warnings.append(
-                f"run {run} was trained on {gone} clips that are no longer in videos.csv; whether "
-                "test clips come from the same videos is unknown"
+                f"run {run} was trained on clips that are no longer in videos.csv ({gone}) and may "
+                "come from the same videos as test clips"
             )
         for video in test:
             if header.films and {video.sha256, joints.get(video.id)} & header.films:
@@ -248,8 +252,8 @@ def check_unseen(
 
 
 def _has_seen(run: str, what: str) -> Mismatch:
-    """Return the error for a run that was trained on what it would be tested on."""
+    """Return the error for a run that was trained on a test clip."""
     return Mismatch(
-        f"run {run} was trained on {what}: it is older than the split=test mark in videos.csv",
+        f"run {run} was trained on {what}: it is older than the split in videos.csv",
         hint=f"la2ds train --run {run} --overwrite, which leaves test clips out",
     )

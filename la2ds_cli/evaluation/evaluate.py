@@ -44,7 +44,7 @@ from la2ds_cli.evaluation.phase_metrics import measure_phases
 from la2ds_cli.evaluation.protocol import Protocol, get_protocol
 from la2ds_cli.network.run_weights import weights_key
 
-# Characters of joined names of runs. A file name can have 255 bytes, and an ending follows.
+# Characters of joined run names. A file name can have 255 bytes, including its ending.
 _LONGEST = 150
 Measures = dict[Key, Measure]
 TRANSFER = "event_transfer"
@@ -53,11 +53,11 @@ MEDIAN = (TRANSFER, "median_percent")
 
 @dataclass(frozen=True)
 class Request:
-    """What is evaluated.
+    """What to evaluate.
 
-    runs: of the feature set `model`; if there is none, the default run is scored, and if that has
-    no model, only the baselines are, with the untrained network of the settings of `config`.
-    protocol: a name of la2ds_cli.evaluation.protocol. features: names of
+    runs: the runs scored as `model`; empty = the default run, or only the baselines if that run has
+    no model (the untrained network then has the settings of `config`). protocol: a name from
+    la2ds_cli.evaluation.protocol. features: names from
     la2ds_cli.evaluation.features.FEATURE_NAMES, None = all.
     """
 
@@ -70,16 +70,19 @@ class Request:
 
     @property
     def name(self) -> str:
-        """Stem of the files."""
+        """Return the stem of the result files."""
         return result_name(self.runs or (DEFAULT_RUN,), self.protocol)
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Inputs that all feature sets share. clips: under test. events: their source, None without.
-    fit: poses of the labelled training clips. training: poses of all training clips. split: `test`
-    or `all` clips are scored. labels: None without phase metrics. measured: figures of each
-    feature, cached because several sets share one."""
+    """Inputs that all feature sets share.
+
+    clips: the clips to score. events: the source of their events, None without events. fit: poses
+    of the labelled training clips. training: poses of all training clips. split: whether `test` or
+    `all` clips are scored. labels: None without phase metrics. measured: figures by feature, cached
+    because several sets share a feature.
+    """
 
     clips: list[EvaluationClip]
     draws: list[Draw]
@@ -95,8 +98,11 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Scored:
-    """One scored feature set (of one run). errors: of event transfer, by the variant with the
-    lowest median; variant, uses: its name, and what its transfer uses, empty without transfer."""
+    """One scored feature set (of one run).
+
+    errors: of event transfer, for the variant with the lowest median. variant, uses: the name of
+    that variant and what its transfer uses, empty without event transfer.
+    """
 
     measures: Measures
     errors: list[TransferError]
@@ -104,7 +110,7 @@ class Scored:
     uses: str = ""
 
     def row(self) -> dict[str, Any]:
-        """The figures as plain JSON types, by metric, and by part below it if it has parts."""
+        """Return the figures as plain JSON types: by metric, then by part if the metric has any."""
         row: dict[str, Any] = {}
         for (metric, part), measure in self.measures.items():
             if part:
@@ -120,8 +126,11 @@ ByRun = dict[str, dict[str, Scored]]
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """document: what `evaluate` writes. scored: its figures with their resamples. inputs: shared by
-    all of them."""
+    """A finished evaluation.
+
+    document: what `evaluate` writes. scored: its figures with their resamples. inputs: as shared by
+    all feature sets.
+    """
 
     document: dict[str, Any]
     scored: ByRun
@@ -129,8 +138,8 @@ class EvaluationResult:
 
 
 def evaluate(request: Request, *, progress: Progress = SILENT) -> EvaluationResult:
-    """`score_request`, written to results/evaluate/NAME.json and, if events were transferred,
-    NAME-events.csv."""
+    """Score the request and write results/evaluate/NAME.json and, with event transfer,
+    NAME-events.csv. Raises UserError as `score_request` does."""
     evaluated = score_request(request, progress=progress)
     folder, inputs = request.project.results_dir("evaluate"), evaluated.inputs
     if inputs.protocol.event_transfer:
@@ -142,13 +151,18 @@ def evaluate(request: Request, *, progress: Progress = SILENT) -> EvaluationResu
 
 
 def score_request(request: Request, *, progress: Progress = SILENT) -> EvaluationResult:
-    """Score the model, or the mean of several runs, beside baselines.
+    """Score the model, or the mean of several runs, and the baselines.
 
-    Scores the clips of split `test`, or all clips if there is no such split; phase classifiers are
-    fitted on the other clips. Raises UserError: exit 4 for fewer than two usable clips, missing
-    labels that the protocol needs, a requested run without a model, or embeddings that are not
-    finite; 5 for clips of different skeletons, one source in both splits, or a run that was trained
-    on test clips; 2 for an unknown name.
+    The clips of split `test` are scored, or all clips if there is no such split; phase classifiers
+    are fitted on the other clips.
+
+    Raises
+    ------
+    UserError
+        Exit 2 for an unknown name; 4 for fewer than two usable clips, missing labels that the
+        protocol needs, a requested run without a model, or embeddings that are not finite; 5 for
+        clips of different skeletons, one source in both splits, or a run that was trained on test
+        clips.
     """
     project = request.project
     runs = request.runs or (DEFAULT_RUN,)
@@ -166,19 +180,20 @@ def score_request(request: Request, *, progress: Progress = SILENT) -> Evaluatio
         optional=not request.runs,
     )
     sets = feature_sets(wanted, warnings)
-    models = [one.run for one in sets if one.name == "model"]
+    models = [feature_set.run for feature_set in sets if feature_set.name == "model"]
     if inputs.split == "test":
         joints = {clip.id: joints_digest(clip.pose) for clip in inputs.clips}
         check_unseen(project, models, joints, warnings)
     pairs = sum(len(draw.pair) for draw in inputs.draws)
     progress.begin("evaluate", sum(1 + len(s.variants) * pairs for s in sets))
     scored: ByRun = {}
-    for one in sets:
-        scored.setdefault(one.name, {})[one.run] = score(one, inputs, progress)
+    for feature_set in sets:
+        by_run = scored.setdefault(feature_set.name, {})
+        by_run[feature_set.run] = score(feature_set, inputs, progress)
         progress.advance()
     progress.end()
     means = {name: mean_of(by_run) for name, by_run in scored.items()}
-    medians = {name: one.measures[MEDIAN] for name, one in means.items() if MEDIAN in one.measures}
+    medians = {name: m.measures[MEDIAN] for name, m in means.items() if MEDIAN in m.measures}
     several = scored.get("model", {}) if len(models) > 1 else {}
     document = {
         "schema_version": 1,
@@ -192,8 +207,8 @@ def score_request(request: Request, *, progress: Progress = SILENT) -> Evaluatio
         "phases": list(inputs.labels.phases) if inputs.labels else [],
         "events": inputs.events,
         "protocol": inputs.protocol.to_json(request.config.evaluate),
-        "features": {name: one.row() for name, one in means.items()},
-        "by_run": {run: one.row() for run, one in several.items()},
+        "features": {name: mean.row() for name, mean in means.items()},
+        "by_run": {run: result.row() for run, result in several.items()},
         "comparisons": compare(medians),
         "warnings": warnings,
     }
@@ -201,7 +216,10 @@ def score_request(request: Request, *, progress: Progress = SILENT) -> Evaluatio
 
 
 def gather(request: Request, warnings: list[str]) -> Inputs:
-    """The clips with their events, labels, trims and pairs. Raises UserError as `score_request`."""
+    """Return the clips with their events, labels, trims and pairs.
+
+    Raises UserError as `score_request` does.
+    """
     config = request.config
     protocol = get_protocol(request.protocol, config.evaluate)
     selection = select_clips(request.project, config, warnings)
@@ -217,7 +235,7 @@ def gather(request: Request, warnings: list[str]) -> Inputs:
         draws=draws,
         events=source,
         fit=[selection.fit[video] for video in fit],
-        # By id, as align chooses among them, so that the order of videos.csv does not matter.
+        # By id, as in align: the order of videos.csv must not matter.
         training=[selection.fit[video] for video in sorted(selection.fit)],
         split=selection.split,
         labels=labels,
@@ -230,25 +248,25 @@ def gather(request: Request, warnings: list[str]) -> Inputs:
 
 
 def score(feature_set: FeatureSet, inputs: Inputs, progress: Progress) -> Scored:
-    """Every metric of a feature set; of several variants each figure takes its own best."""
+    """Compute every metric of a feature set; each figure is that of its best variant."""
     variants, seed = feature_set.variants, inputs.config.evaluate.seed
     by_feature = {variant.content: _by_frame(variant, inputs) for variant in variants}
     if not inputs.protocol.event_transfer:
         return Scored(_best(by_feature), [])
     measures, errors = {}, {}
-    for one in variants:
-        moved = transfer_events(inputs.clips, inputs.draws, one.align, progress.advance)
-        found = measure_transfer(moved, len(inputs.clips), seed)
-        measures[one.name] = {(TRANSFER, name): measure for name, measure in found.items()}
-        errors[one.name] = moved
+    for variant in variants:
+        transferred = transfer_events(inputs.clips, inputs.draws, variant.align, progress.advance)
+        statistics = measure_transfer(transferred, len(inputs.clips), seed)
+        measures[variant.name] = {(TRANSFER, key): value for key, value in statistics.items()}
+        errors[variant.name] = transferred
     best = _best(measures)
     lowest = best[MEDIAN].facts.get("variant", variants[0].name)
-    uses = next(one.uses for one in variants if one.name == lowest)
+    uses = next(variant.uses for variant in variants if variant.name == lowest)
     return Scored(_best(by_feature) | best, errors[lowest], lowest, uses)
 
 
 def _by_frame(variant: FeatureVariant, inputs: Inputs) -> Measures:
-    """Figures of the features frame by frame, as filmed."""
+    """Return the figures of single frames, as filmed."""
     if variant.content in inputs.measured:
         return inputs.measured[variant.content]
     protocol, seed = inputs.protocol, inputs.config.evaluate.seed
@@ -268,8 +286,10 @@ def _by_frame(variant: FeatureVariant, inputs: Inputs) -> Measures:
 
 
 def _best(by_name: Mapping[str, Measures]) -> Measures:
-    """For each metric, the best value, whose name is in its facts if there was a choice; errors are
-    best if low; undefined values come last."""
+    """Return the best value of each metric, with its variant in its facts if there was a choice.
+
+    Low errors are best; undefined values come last.
+    """
     if len(by_name) == 1:
         return next(iter(by_name.values()))
     chosen = {}
@@ -283,16 +303,16 @@ def _best(by_name: Mapping[str, Measures]) -> Measures:
 
 
 def mean_of(by_run: Mapping[str, Scored]) -> Scored:
-    """The scores of a model that was trained several times: means over the runs."""
+    """Return the scores of a model that was trained several times: the means over its runs."""
     runs = list(by_run.values())
     if len(runs) == 1:
         return runs[0]
     measures = {
-        key: mean_over_runs({run: one.measures[key] for run, one in by_run.items()})
+        key: mean_over_runs({run: result.measures[key] for run, result in by_run.items()})
         for key in runs[0].measures
     }
     variant, uses = (
-        joined({run: getattr(one, name) for run, one in by_run.items()}) or ""
+        joined({run: getattr(result, name) for run, result in by_run.items()}) or ""
         for name in ("variant", "uses")
     )
     return Scored(measures, [], variant, uses)
@@ -302,11 +322,10 @@ def mean_of(by_run: Mapping[str, Scored]) -> Scored:
 
 
 def result_name(runs: Sequence[str], protocol: str) -> str:
-    """Stem of the result files: the runs, and the protocol if it is not `la2ds`, after a character
-    that no run name has.
+    """Return the stem of the result files: the runs, and `@PROTOCOL` if it is not `la2ds`.
 
-    If the names of several runs are too long together, it has the first one, the number of the
-    others, and a digest of all names.
+    If the joined names are too long, the stem has the first run, the number of the others, and a
+    digest of all names.
     """
     stem = "+".join(runs)
     if len(runs) > 1 and len(stem) > _LONGEST:
@@ -316,15 +335,15 @@ def result_name(runs: Sequence[str], protocol: str) -> str:
 
 
 def events_csv(scored: ByRun, clips: Sequence[EvaluationClip]) -> str:
-    """A line for each transferred event. The error is in frames, in percent of the untrimmed length
-    of B and in seconds."""
+    """Return a CSV line for each transferred event, with its error in frames, in percent of B's
+    untrimmed length and in seconds."""
     header = ["feature", "draw", "a", "b", "event", "error_frames", "error_percent"]
     rows = (
         [f"{name}:{run}" if len(by_run) > 1 else name]
         + [e.draw, clips[e.a].id, clips[e.b].id, e.event]
         + [round(value, 6) for value in (e.frames, e.percent, e.seconds)]
         for name, by_run in scored.items()
-        for run, one in by_run.items()
-        for e in one.errors
+        for run, result in by_run.items()
+        for e in result.errors
     )
     return table_text([*header, "error_seconds"], rows)

@@ -1,4 +1,4 @@
-"""The result of an evaluation as a table with a verdict in plain sentences."""
+"""The result of an evaluation as tables, with a verdict in plain sentences."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 ENOUGH_RUNS = 3  # fewer do not show the spread over seeds
-_WHERE_DEFINED = "what the figures mean: docs/explanation/metrics.md"
-TAU_NEAR = 0.05  # tau this close to time only says little about the movement
+_WHERE_DEFINED = "docs/explanation/metrics.md explains the figures"
+TAU_NEAR = 0.05  # a tau this close to that of time only says little about the movement
 LABELS = {
     "model": "model",
     "base": "base model",
@@ -27,7 +27,7 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Shown:
-    """A figure of every row. metric, part: its keys in the row of a feature set."""
+    """A figure to show for every feature set. metric, part: its keys in the document."""
 
     heading: str
     metric: str
@@ -35,7 +35,7 @@ class Shown:
     digits: int = 3
 
     def of(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The entry of the figure in the row of a feature set."""
+        """Return the entry of the figure in the row of a feature set."""
         return row[self.metric][self.part] if self.part else row[self.metric]
 
 
@@ -50,8 +50,8 @@ MEDIAN = TRANSFER[0]
 
 
 def evaluation_parts(result: Mapping[str, Any]) -> list[tuple[str, Table, list[str]]]:
-    """The tables of the document that `evaluate` returns, of event transfer and of phases, if it
-    has them: the title of each, the table, and the lines below it."""
+    """Return title, table and footnotes of event transfer and of the phase metrics, where the
+    document of `evaluate` has them."""
     parts = []
     if result["protocol"]["event_transfer"]:
         split = "test clips" if result["split"] == "test" else "clips, no test split"
@@ -65,7 +65,7 @@ def evaluation_parts(result: Mapping[str, Any]) -> list[tuple[str, Table, list[s
 
 
 def evaluation_table(result: Mapping[str, Any]) -> RenderableType:
-    """Rich renderable of the document that `evaluate` returns."""
+    """Return the document of `evaluate` as a Rich renderable."""
     from rich.console import Group
     from rich.text import Text
 
@@ -79,8 +79,8 @@ def evaluation_table(result: Mapping[str, Any]) -> RenderableType:
 
 
 def _table(result: Mapping[str, Any], shown: Sequence[Shown]) -> Table:
-    """A column for the headings of the rows and one for each feature set; a row with each figure,
-    and below it one with undefined pairs if there are any."""
+    """Return a table with a column for each feature set and a row for each figure, followed by a
+    row with undefined pairs if there are any."""
     columns = [Column("", left=True)]
     for name in result["features"]:
         label = str(LABELS.get(name, name))
@@ -88,9 +88,9 @@ def _table(result: Mapping[str, Any], shown: Sequence[Shown]) -> Table:
         heading = label.replace(" ", "\n", 1) if len(label) > 9 else label
         columns.append(Column(heading, bold=name == "model"))
     rows = []
-    for one in shown:
-        entries = [one.of(row) for row in result["features"].values()]
-        rows.append([Cell(one.heading), *(_cell(entry, one.digits) for entry in entries)])
+    for figure in shown:
+        entries = [figure.of(row) for row in result["features"].values()]
+        rows.append([Cell(figure.heading), *(_cell(entry, figure.digits) for entry in entries)])
         if any(entry.get("nan") and entry.get("pairs") for entry in entries):
             counts = (f"{e['nan']}/{e['pairs']}" if e.get("pairs") else "–" for e in entries)
             rows.append([Cell("  undefined"), *map(Cell, counts)])
@@ -98,7 +98,7 @@ def _table(result: Mapping[str, Any], shown: Sequence[Shown]) -> Table:
 
 
 def _cell(entry: Mapping[str, Any], digits: int) -> Cell:
-    """Value with its spread over runs, and the interval below it; * if it was clipped."""
+    """Return the value with its spread over runs and the interval below it; * marks clipping."""
     if entry["value"] is None:
         return Cell("–")
     text = f"{entry['value']:.{digits}f}"
@@ -110,7 +110,7 @@ def _cell(entry: Mapping[str, Any], digits: int) -> Cell:
 
 
 def phase_figures(result: Mapping[str, Any]) -> list[Shown]:
-    """The figures of phases; tau only if there is no table of event transfer."""
+    """Return the phase metrics to show, and tau if there is no table of event transfer."""
     row = next(iter(result["features"].values()))
     svm = result["protocol"]["classifier"] == "svm"
     classifier = "SVM" if svm else "logistic"
@@ -125,7 +125,7 @@ def phase_figures(result: Mapping[str, Any]) -> list[Shown]:
 
 
 def transfer_uses(result: Mapping[str, Any]) -> list[str]:
-    """What each column of event transfer uses, except time only and the plain raw pose."""
+    """Return what each column of event transfer uses, except time only and plain raw pose."""
     return [
         f"{LABELS[name]} = {row['uses']}"
         for name, row in result["features"].items()
@@ -134,7 +134,7 @@ def transfer_uses(result: Mapping[str, Any]) -> list[str]:
 
 
 def verdict(result: Mapping[str, Any]) -> list[str]:
-    """Plain sentences: which features beat which, by the median error of event transfer."""
+    """Return sentences on which features beat which, by the median error of event transfer."""
     return [_sentence(comparison, result["features"]) for comparison in result["comparisons"]]
 
 
@@ -150,52 +150,56 @@ def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
         return f"The {who} is {gain.words} {medians})."
     if spread is not None and spread[0] <= 0 <= spread[1]:
         return (
-            f"The {who} and {whom} cannot be told apart on these clips {medians}; difference "
-            f"{mine - theirs:+.2f}, 95 % interval {spread[0]:+.2f} to {spread[1]:+.2f})."
+            f"The {who} and {whom} do not differ significantly on these clips {medians}; "
+            f"difference {mine - theirs:+.2f}, 95 % interval {spread[0]:+.2f} to "
+            f"{spread[1]:+.2f})."
         )
     verb = "beats" if mine < theirs else "loses to"
     low, high = sorted((mine, theirs))
     factor = f" by {high / low:.1f}x" if low > 0 else ""
-    chance = "" if spread is not None else "; too few clips for an interval: it may be chance"
+    chance = (
+        "" if spread is not None else "; this may be chance, with too few clips for an interval"
+    )
     return f"The {who} {verb} {whom}{factor} {medians}{chance})."
 
 
 def notes(result: Mapping[str, Any]) -> list[str]:
-    """Notes on the figures: warnings, missing figures and why, baselines that do as well."""
-    rows, said = result["features"], list(result["warnings"])
+    """Return notes on the figures: warnings, why figures are missing, baselines that do as well."""
+    rows, lines = result["features"], list(result["warnings"])
     if "model" in rows and len(result["runs"]) < ENOUGH_RUNS:
-        said.append(
-            f"{len(result['runs'])} of at least {ENOUGH_RUNS} training runs: what another seed "
-            "would change is not in the intervals; la2ds train --run NAME --set train.seed=N, "
-            "then la2ds evaluate --run A,B,C"
+        lines.append(
+            "the intervals do not show what another training seed would change: train at least "
+            f"{ENOUGH_RUNS} runs (la2ds train --run NAME --set train.seed=N), then "
+            "la2ds evaluate --run A,B,C"
         )
     phases = phase_figures(result)
     transfer = [Shown("event transfer", MEDIAN.metric, MEDIAN.part), TAU]
-    said += _missing(rows, [*(transfer if result["protocol"]["event_transfer"] else []), *phases])
-    said += _baselines_ahead(rows, phases)
-    said += _clipped(rows)
+    lines += _missing(rows, [*(transfer if result["protocol"]["event_transfer"] else []), *phases])
+    lines += _baselines_ahead(rows, phases)
+    lines += _clipped(rows)
     clock, tau = (
         rows.get(name, {}).get(TAU.metric, {}).get("value") for name in ("time_only", "model")
     )
     if clock is not None and tau is not None and tau > clock - TAU_NEAR:
-        said.append(
-            f"tau of the model ({tau:.3f}) is close to that of time only ({clock:.3f}): elapsed "
-            "time scores as well, so this tau says little; judge by event transfer"
+        lines.append(
+            f"tau of the model ({tau:.3f}) is little better than that of time only ({clock:.3f}), "
+            "so it says little about the movement; judge by event transfer"
         )
-    return said
+    return lines
 
 
 def _missing(rows: Mapping[str, Mapping[str, Any]], shown: Sequence[Shown]) -> Iterator[str]:
-    """Why figures are missing or based on fewer pairs; each reason once, with all its figures."""
+    """Yield why figures are missing or based on fewer pairs, each reason once."""
     by_reason: dict[str, dict[str, list[str]]] = {}
     for name, row in rows.items():
-        for one in shown:
-            entry = one.of(row)
+        for figure in shown:
+            entry = figure.of(row)
             if entry["reason"]:
                 who = LABELS[name]
                 if entry.get("pairs") and entry.get("nan"):
                     who += f" ({entry['nan']} of {entry['pairs']})"
-                by_reason.setdefault(entry["reason"], {}).setdefault(who, []).append(one.heading)
+                by_feature = by_reason.setdefault(entry["reason"], {})
+                by_feature.setdefault(who, []).append(figure.heading)
     for reason, by_feature in by_reason.items():
         same: dict[str, list[str]] = {}
         for who, headings in by_feature.items():
@@ -207,16 +211,17 @@ def _missing(rows: Mapping[str, Mapping[str, Any]], shown: Sequence[Shown]) -> I
 def _baselines_ahead(
     rows: Mapping[str, Mapping[str, Any]], shown: Sequence[Shown]
 ) -> Iterator[str]:
-    """Baselines that do as well as the model in figures of phases."""
+    """Yield the baselines that do at least as well as the model in phase metrics."""
     for name in ("time_only", "raw_pose_best", "base", "untrained"):
         if "model" not in rows or name not in rows:
             continue
-        both = [(one, [one.of(rows[n])["value"] for n in ("model", name)]) for one in shown]
-        ahead = [
-            one.heading for one, values in both if None not in values and values[1] >= values[0]
-        ]
+        ahead = []
+        for figure in shown:
+            model, baseline = (figure.of(rows[n])["value"] for n in ("model", name))
+            if None not in (model, baseline) and baseline >= model:
+                ahead.append(figure.heading)
         if ahead:
-            yield f"{LABELS[name]} does as well as the model or better in: {', '.join(ahead)}"
+            yield f"{LABELS[name]} does at least as well as the model in: {', '.join(ahead)}"
 
 
 def _clipped(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -225,6 +230,6 @@ def _clipped(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         if entry.get("clipped"):
             runs = " (all runs together)" if "by_run" in entry else ""
             yield (
-                f"{LABELS[name]}, progress: * phases whose R squared is counted as the floor: "
-                f"{entry['clipped']}{runs}"
+                f"{LABELS[name]}, progress: * number of phases whose R squared was raised to the "
+                f"floor: {entry['clipped']}{runs}"
             )

@@ -1,7 +1,7 @@
 """Event transfer on trimmed pairs: how far off is an event of A when it is transferred to B?
 
-Both clips are first trimmed at random, so that knowing the elapsed share of the clip is not enough.
-Features are computed on the trimmed clips, since they depend on a network's temporal context. The
+Both clips are first trimmed at random, so that elapsed time alone does not locate the event.
+Features are computed on the trimmed clips, because a network also sees the frames around. The
 error is the distance in B between the position to which an event of A is mapped and the event of B.
 """
 
@@ -33,10 +33,10 @@ from la2ds_cli.evaluation.measure import (
 
 @dataclass(frozen=True)
 class TransferError:
-    """One event transferred from clip `a` to clip `b` (numbers in the list of clips) in one draw.
+    """The error of one event transferred from clip `a` to clip `b` (clip numbers) in one draw.
 
-    frames: error in frames of B. percent: of B's untrimmed number of frames. seconds: in B.
-    unmatched: the event's frame was unmatched, so the nearest matched frame was transferred.
+    frames: the error in frames of B. percent: in % of B's untrimmed length. seconds: in seconds of
+    B. unmatched: the event's frame has no counterpart, so the nearest matched frame was used.
     """
 
     draw: int
@@ -50,7 +50,7 @@ class TransferError:
 
 
 def shared_events(a: EvaluationClip, cut_a: range, b: EvaluationClip, cut_b: range) -> list[str]:
-    """Events that lie inside both trimmed clips, in the order of A."""
+    """Return the events that lie inside both trimmed clips, in the order of A."""
     inside = [e for e in a.events if e in b.events and a.events[e] in cut_a]
     return sorted((e for e in inside if b.events[e] in cut_b), key=lambda e: (a.events[e], e))
 
@@ -61,11 +61,11 @@ def transfer_events(
     align: Callable[[PoseSequence, PoseSequence], Alignment],
     advance: Callable[[], None] = lambda: None,
 ) -> list[TransferError]:
-    """Return the errors of every event of every pair of every draw.
+    """Transfer every event of every pair in every draw, and return the errors.
 
     Parameters
     ----------
-    align: of two trimmed clips (FeatureVariant.align).
+    align: aligns two trimmed clips (FeatureVariant.align).
     advance: is called after every pair.
     """
     errors = []
@@ -86,7 +86,7 @@ def _transfer_error(
     position: FloatArray,
     name: str,
 ) -> TransferError:
-    """Error of one event; position (N,) is the row in trimmed B of each row of trimmed A."""
+    """Return the error of one event; position (N,): row of trimmed B for each row of trimmed A."""
     a, b = pair
     source = clips[a].events[name] - draw.cuts[a].start
     matched = np.flatnonzero(~np.isnan(position))
@@ -118,15 +118,20 @@ _RESAMPLED = {"median_percent": resampled_medians, "mean_percent": resampled_ave
 
 
 def measure_transfer(errors: Sequence[TransferError], videos: int, seed: int) -> dict[str, Measure]:
-    """STATISTICS over all events. videos: number of clips to which the errors' numbers refer.
+    """Compute STATISTICS over all events.
 
-    The median and the mean have resamples, which depend only on `videos` and `seed`, so that two
-    feature sets compare pairwise; NaN where they contain no pair, and everywhere if all events are
-    those of a single pair of clips.
+    Only the median and the mean are resampled. Resamples depend on `videos` and `seed` alone, so
+    that two feature sets can be compared pairwise; they are NaN where they contain no pair, and
+    everywhere if all events come from a single pair of clips.
+
+    Parameters
+    ----------
+    errors: of all transferred events.
+    videos: the number of clips.
     """
     if not errors:
-        lost = undefined("no event lies inside both clips of any trimmed pair")
-        return dict.fromkeys(STATISTICS, lost)
+        no_event = undefined("no event lies inside both clips of any trimmed pair")
+        return dict.fromkeys(STATISTICS, no_event)
     a, b = (np.array([getattr(e, side) for e in errors], np.int64) for side in ("a", "b"))
     counts, clips = video_counts(videos, seed), len(np.union1d(a, b))
     facts = {
@@ -152,9 +157,11 @@ def measure_transfer(errors: Sequence[TransferError], videos: int, seed: int) ->
 
 @dataclass(frozen=True)
 class Draw:
-    """One draw: the rows cuts[c] that remain of clip c, its trimmed poses[c], and pair (P, 2) int64
-    of clip numbers, A then B. The poses are the same objects for all feature sets, so that features
-    that several sets share are computed only once."""
+    """One draw of trims and pairs.
+
+    cuts: the rows that remain of each clip. pair: (P, 2) int64 clip numbers, A then B. poses: the
+    trimmed clips, the same objects for all feature sets, so that shared features are computed once.
+    """
 
     number: int
     cuts: Sequence[range]
@@ -163,11 +170,11 @@ class Draw:
 
 
 def trim(length: int, max_trim: float, video: str, seed: int) -> range:
-    """The rows that remain after cutting U(0, max_trim) of the clip's `length` rows off its start,
-    and likewise off its end.
+    """Return the rows that remain after random cuts at the start and the end of a clip.
 
-    The two shares are independent, rounded down to rows, and depend only on `video` and `seed`, not
-    on other clips of the project. If fewer than two rows would be left, nothing is cut.
+    Each cut removes U(0, max_trim) of the `length` rows, rounded down. The cuts are independent and
+    depend only on `video` and `seed`, not on other clips. If fewer than two rows would be left,
+    nothing is cut.
     """
     first, last = clip_generator(video, seed).uniform(0, max_trim, 2) * length
     start, stop = int(first), length - int(last)
@@ -175,16 +182,20 @@ def trim(length: int, max_trim: float, video: str, seed: int) -> range:
 
 
 PairFilter = Callable[[str, str], bool]
-"""Ids of clips A and B -> whether they may be a pair."""
+"""Takes the ids of clips A and B, and returns whether they may be a pair."""
 
 
 def draw_trims(
     clips: Sequence[EvaluationClip], config: EvaluateConfig, allowed: PairFilter | None = None
 ) -> list[Draw]:
-    """`config.trim_draws` draws of trims and pairs over clips; seed of draw d = seed + d.
+    """Draw trims and pairs of clips `config.trim_draws` times; draw d has the seed `seed + d`.
 
-    Pairs are ordered pairs of clips that share an event and that `allowed` (None = all) accepts, at
-    most `config.pairs` of them per draw, chosen at random. The trims do not depend on `allowed`.
+    Pairs are ordered pairs of clips that share an event, at most `config.pairs` per draw, chosen at
+    random.
+
+    Parameters
+    ----------
+    allowed: which pairs to use, None = all. The trims do not depend on it.
     """
     pairs = [
         (i, j)
@@ -214,21 +225,25 @@ _OPPONENTS = ("time_only", "raw_pose_best", "base", "untrained")
 
 
 def compare(medians: Mapping[str, Measure]) -> list[dict[str, Any]]:
-    """Compare the model, else the base model, else the best raw pose with the others.
+    """Compare the model (or the base model, or the best raw pose) with the other feature sets.
 
-    medians: of each feature set, from the same trims and pairs; that of several runs is the mean of
-    their medians. In the rows, `ratio` is the opponent's median error divided by the subject's
-    (None if that is 0), `difference_percent` the subject's median minus the opponent's, and
-    `interval_percent` its 95 % bootstrap interval over videos, None if there is no such interval;
-    `gain_interval` that of the share of the opponent's error, in %, that the subject saves.
+    In each row, `ratio` is the opponent's median error divided by the subject's (None if that is
+    0), `difference_percent` the subject's median minus the opponent's, `interval_percent` the 95 %
+    bootstrap interval of this difference over videos (None if there is none), and `gain_interval`
+    the interval of the share of the opponent's error, in %, that the subject saves.
+
+    Parameters
+    ----------
+    medians: median error by feature set, from the same trims and pairs; for several runs, the mean
+        of their medians.
     """
-    known = {name: one for name, one in medians.items() if one.value is not None}
+    defined = {name: median for name, median in medians.items() if median.value is not None}
     subject = next((name for name in _SUBJECTS if name in medians), "raw_pose_best")
-    if subject not in known:
+    if subject not in defined:
         return []
-    mine, rows = known[subject], []
-    for other in (name for name in _OPPONENTS if name != subject and name in known):
-        theirs = known[other]
+    mine, rows = defined[subject], []
+    for other in (name for name in _OPPONENTS if name != subject and name in defined):
+        theirs = defined[other]
         assert mine.value is not None
         assert theirs.value is not None
         spread = interval(mine.resampled - theirs.resampled)

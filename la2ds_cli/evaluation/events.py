@@ -1,9 +1,9 @@
-"""Events of the clips under evaluation: labelled phase boundaries, otherwise kinematic events.
+"""Events of the scored clips: labelled phase boundaries, otherwise kinematic events.
 
-Kinematic events are detected from the joints alone, for projects without phase labels. They are
-derived from the same joints that every feature uses, so they do not replace human labels, and the
-output is flagged `events: kinematic`. An extremum counts only if it stands out from all others,
-lies away from the clip's ends, and is a single moment: while a pose is held, any frame would do.
+Kinematic events are detected from the joints alone, for projects without phase labels. All features
+use the same joints, so these events do not replace human labels, and the output is flagged
+`events: kinematic`. An extremum counts only if it stands out from all others, is not near an end of
+the clip, and is brief: while a pose is held, any frame would do.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ EventSource = Literal["phases", "kinematic"]
 
 @dataclass(frozen=True)
 class EvaluationClip:
-    """A clip under evaluation. id: project id. events: name -> row of `pose` (not the source
-    frame number) where the event happens."""
+    """A clip to score.
+
+    id: in the project. events: name -> row of `pose` (not the source frame number).
+    """
 
     id: str
     pose: PoseSequence
@@ -34,11 +36,15 @@ class EvaluationClip:
 
 
 def phase_events(pose: PoseSequence, phases: Sequence[Phase]) -> dict[str, int]:
-    """Name -> row of `pose` of each internal phase boundary, named by the phase starting there.
+    """Return the row of `pose` for each phase boundary, by the name of the phase that starts there.
 
-    phases: in time order, in source frame numbers. The start of the first phase is not an event.
-    From the second occurrence of a phase on, the k-th is named `NAME#k`. A boundary outside the
-    frames of `pose` is left out; one between two of its frames goes to the nearer frame.
+    The start of the first phase is not an event. When a phase recurs, its k-th start is named
+    `NAME#k`. A boundary outside the frames of `pose` is left out; between two frames, the nearer
+    one is taken.
+
+    Parameters
+    ----------
+    phases: in time order, in source frame numbers.
     """
     events = {}
     times: Counter[str] = Counter()
@@ -54,7 +60,7 @@ def phase_events(pose: PoseSequence, phases: Sequence[Phase]) -> dict[str, int]:
 def choose_events(
     poses: Mapping[str, PoseSequence], phases: Mapping[str, Sequence[Phase]]
 ) -> tuple[list[EvaluationClip], EventSource | None, list[str]]:
-    """Clips with their events, the source of the events, and warnings.
+    """Return the clips with their events, the source of the events, and warnings.
 
     Labels are used if at least two clips share one; clips without labels then have no events. The
     source is None if no two clips share an event of either kind (the last warning says why).
@@ -65,12 +71,14 @@ def choose_events(
         missing = sum(not events for events in labelled.values())
         if missing:
             warnings.append(
-                f"clips without a phase boundary, so without events: {missing} of {len(poses)}"
+                f"{missing} of {len(poses)} clips have no phase boundary and so no events to "
+                "transfer"
             )
         repeated = sum(any("#" in name for name in events) for events in labelled.values())
         if repeated:
             warnings.append(
-                f"clips that repeat a phase: {repeated}; the k-th time is compared with the k-th"
+                f"clips that repeat a phase: {repeated}; the k-th start of a phase is compared "
+                "with the k-th start in other clips"
             )
         return _clips(poses, labelled), "phases", warnings
     why = "no phase labels"
@@ -81,7 +89,7 @@ def choose_events(
         return (
             _clips(poses, kinematic),
             "kinematic",
-            [f"{why}: events are extrema of the joints, found by rule and not by people"],
+            [f"{why}: events were detected from the joints (extrema), not labelled by people"],
         )
     return (
         _clips(poses, {video: {} for video in poses}),
@@ -94,8 +102,8 @@ def choose_events(
 
 
 def _shared(events: Mapping[str, Mapping[str, int]]) -> bool:
-    met = Counter(name for clip in events.values() for name in clip)
-    return any(count > 1 for count in met.values())
+    clips = Counter(name for clip in events.values() for name in clip)
+    return any(count > 1 for count in clips.values())
 
 
 def _clips(
@@ -105,22 +113,22 @@ def _clips(
 
 
 SMOOTHING = 0.1  # seconds, half width of the moving average
-MARGIN = 0.05  # share of the clip at each end where an extremum may be due to the cut
-DEPTH = 0.4  # torso lengths that a position must change on both sides of its extremum
-SPEED = 1.5  # torso lengths per second, the same for a speed
+MARGIN = 0.05  # share of the clip at each end where an extremum may be an effect of the cut
+DEPTH = 0.4  # least prominence of an extremum of a position, torso lengths
+SPEED = 1.5  # least prominence of an extremum of a speed, torso lengths per second
 _FEW = 3  # frames; too few to compare shares of time
-HELD = 0.75  # a pose is held if a peak's upper fifth takes more of the time of its upper half
+HELD = 0.75  # a pose is held if a peak's upper fifth lasts longer than this share of its upper half
 """A parabola has 0.63, a cosine 0.59, a triangle 0.4, a plateau with steep flanks nearly 1. Of 169
 events in 240 golf swings and squats of Penn Action, 155 remain."""
-RIVAL = 0.6  # a second extremum with this share of the first's prominence makes it ambiguous
+RIVAL = 0.6  # ambiguous if a second extremum has this share of the first one's prominence
 
 
 def kinematic_events(pose: PoseSequence) -> dict[str, int]:
-    """Name -> row of `pose` of `hips lowest`, `wrist highest` and `wrist fastest`.
+    """Detect `hips lowest`, `wrist highest` and `wrist fastest`; return name -> row of `pose`.
 
     Only clear events are returned; none for skeletons without the joints and for very short clips.
     Hips are measured relative to the ankles and wrists relative to the hips, in torso lengths, so
-    that a moving camera does not matter. A clip that is not evenly sampled is resampled for it.
+    that a moving camera does not matter. Clips with uneven frame times are resampled first.
     """
     even = evenly_sampled(pose)
     signals = _signals(even)
@@ -133,8 +141,8 @@ def kinematic_events(pose: PoseSequence) -> dict[str, int]:
 
 
 def _signals(pose: PoseSequence) -> dict[str, tuple[FloatArray, float, BoolArray]]:
-    """Return, for an even clip, name -> (signal (T,) whose peak is the event, smallest prominence,
-    (T,) whether the joints are seen)."""
+    """Return, for an evenly sampled clip, name -> (signal (T,) whose peak is the event, least
+    prominence, (T,) whether the joints are seen)."""
     names = get_skeleton(pose.skeleton).joints
     hips = [k for k, name in enumerate(names) if name in ("left_hip", "right_hip")]
     ankles = [k for k, name in enumerate(names) if name in ("left_ankle", "right_ankle")]
@@ -162,14 +170,14 @@ def _signals(pose: PoseSequence) -> dict[str, tuple[FloatArray, float, BoolArray
 
 
 def _moving_average(xy: FloatArray, reach: int) -> FloatArray:
-    """Mean of xy (T, K, 2) over +-reach frames, the ends padded with their own values."""
+    """Return the mean of xy (T, K, 2) over +-reach frames; the end values are repeated outside."""
     padded = np.pad(xy, ((reach, reach), (0, 0), (0, 0)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=0)
     return windows.mean(axis=-1)
 
 
 def _clear_peak(signal: FloatArray, depth: float) -> int | None:
-    """Row of the only clear peak, which stands out by `depth` on both sides; None if there is
+    """Return the row of the only clear peak, of prominence `depth` or more; None if there is
     none."""
     from scipy.signal import find_peaks
 
@@ -188,14 +196,13 @@ def _clear_peak(signal: FloatArray, depth: float) -> int | None:
 
 
 def _is_held(signal: FloatArray, row: int) -> bool:
-    """Whether the signal stays near its peak, so that the peak is not a single moment: its upper
-    fifth takes more than HELD of the time of its upper half."""
+    """Return whether the signal stays near its peak (see HELD)."""
     from scipy.signal import peak_prominences
 
     prominence = peak_prominences(signal, [row])[0][0]
     below = np.flatnonzero(signal < signal[row] - 0.5 * prominence)
-    before, behind = below[below < row], below[below > row]
+    before, after = below[below < row], below[below > row]
     first = before[-1] + 1 if len(before) else 0
-    half = signal[first : behind[0] if len(behind) else len(signal)]
+    half = signal[first : after[0] if len(after) else len(signal)]
     fifth = half >= signal[row] - 0.2 * prominence
     return bool(fifth.sum() > max(HELD * len(half), _FEW))

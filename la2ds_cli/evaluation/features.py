@@ -1,8 +1,8 @@
-"""The feature sets under evaluation, all with the same trims, pairs and arithmetic.
+"""The feature sets to evaluate, all with the same trims, pairs and arithmetic.
 
-A feature set has one variant (features of a clip, and the settings to align by them) or several, of
-which the best is reported for each figure separately: a deliberately generous baseline. Clips are
-aligned by `alignment.align`, as `la2ds align` aligns them, directly or through reference clips too.
+A feature set has one or more variants (features of a clip, and settings for aligning by them). The
+best variant is reported for each figure separately, which is deliberately generous to baselines.
+Clips are aligned by `alignment.align`, as in `la2ds align`, with or without reference clips.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from la2ds_cli.network.load_network import light_embedder, untrained_embedder
 from la2ds_cli.network.run_weights import checkpoint_path, has_model, run_header, trained_runs
 
 T = TypeVar("T")
-CENTRED_ON = 40  # training clips, at most, about whose mean frame an untrained network is centred
+CENTRED_ON = 40  # training clips, at most, whose mean frame centres an untrained network
 CLOSED = AlignConfig(method="dtw", open_ends=False)
 OPEN = AlignConfig(method="dtw", open_ends=True)
 
@@ -52,19 +52,19 @@ ByFrame = Callable[[Sequence[PoseSequence]], list[FloatArray]]
 
 
 class OncePerClip(Generic[T]):
-    """A function of clips that caches its result per clip object: sets, variants, draws and metrics
-    of one evaluation use the same clips repeatedly."""
+    """Cache the result of a function for each clip object, since feature sets, variants, draws and
+    metrics use the same clips repeatedly."""
 
     def __init__(self, compute: Callable[[Sequence[PoseSequence]], list[T]]) -> None:
         self._compute = compute
-        # By id() of a clip; the clip itself is stored, too, so that its id is not reused.
-        self._known: dict[int, tuple[PoseSequence, T]] = {}
+        # By id() of a clip; the clip itself is kept so that its id is not reused.
+        self._cached: dict[int, tuple[PoseSequence, T]] = {}
 
     def __call__(self, poses: Sequence[PoseSequence]) -> list[T]:
-        new = [pose for pose in poses if id(pose) not in self._known]
+        new = [pose for pose in poses if id(pose) not in self._cached]
         for pose, value in zip(new, self._compute(new) if new else (), strict=True):
-            self._known[id(pose)] = pose, value
-        return [self._known[id(pose)][1] for pose in poses]
+            self._cached[id(pose)] = pose, value
+        return [self._cached[id(pose)][1] for pose in poses]
 
 
 def _unchanged(poses: Sequence[PoseSequence]) -> list[PoseSequence]:
@@ -73,13 +73,13 @@ def _unchanged(poses: Sequence[PoseSequence]) -> list[PoseSequence]:
 
 @dataclass(frozen=True)
 class FeatureVariant:
-    """Features of clips, and the settings to align by them.
+    """Features of clips, and the settings for aligning by them.
 
-    name: describes the features and how they are aligned. content: of the features; variants of one
+    name: the features and how they are aligned. content: the features alone; variants with the same
     content differ only in how they align. uses: what an event transfer uses, in words. features: of
-    a clip in a view. by_frame: see ByFrame. settings: of the alignment. view: in which B is
-    compared. references: candidates for reference clips. form: the clips as they are compared, such
-    as in 3D.
+    a clip in a view. by_frame: see ByFrame. settings: of the alignment. view: the view in which B
+    is compared. references: candidates for reference clips. form: converts clips before they are
+    compared, for example to 3D.
     """
 
     name: str
@@ -94,14 +94,14 @@ class FeatureVariant:
 
     def align(self, a: PoseSequence, b: PoseSequence) -> Alignment:
         """Align two clips, or parts of them."""
-        one, other = self.form([a, b])
+        a, b = self.form([a, b])
         references = self.form(self.references)
-        return align(one, other, references, self.features, self.settings, view=self.view)
+        return align(a, b, references, self.features, self.settings, view=self.view)
 
 
 @dataclass(frozen=True)
 class FeatureSet:
-    """A feature set of the result table. run: of the model."""
+    """A feature set of the result table. run: whose model it is, empty for baselines."""
 
     name: str
     variants: tuple[FeatureVariant, ...]
@@ -110,8 +110,10 @@ class FeatureSet:
 
 @dataclass(frozen=True)
 class SharedClips:
-    """What the feature sets of an evaluation share: values of clips, candidates for reference
-    clips, and the form in which joints are compared."""
+    """What all feature sets share: candidates for reference clips, settings, and cached values.
+
+    spatial: joints are compared in 3D.
+    """
 
     references: Sequence[PoseSequence] = ()
     align: AlignConfig = OPEN
@@ -120,12 +122,12 @@ class SharedClips:
 
     @cached_property
     def form(self) -> Callable[[Sequence[PoseSequence]], list[PoseSequence]]:
-        """The clips as joints in metres, each converted once, if they are compared by them."""
+        """Return the conversion of clips: to joints in metres if `spatial`, each only once."""
         return OncePerClip(in_3d) if self.spatial else _unchanged
 
     @property
     def through(self) -> str:
-        """How clips are aligned by consensus, in words."""
+        """Return how clips are aligned by consensus, in words."""
         return f"directly and through at most {self.align.reference_clips} training clips"
 
 
@@ -140,7 +142,7 @@ _RAW: dict[str, tuple[str, Raw | None, ViewName]] = {  # name -> content, featur
 
 
 def _raw_features(feature: Raw | None, shared: SharedClips) -> tuple[ClipFeatures, ByFrame]:
-    """Return features that are computed clip by clip; None = the `paced_movement`."""
+    """Return features that are computed for each clip alone; None = `paced_movement`."""
 
     def compute(clip: PosedClip, features: ClipFeatures) -> FloatArray:
         return features.movement(clip) if feature is None else feature(clip.seen())
@@ -150,10 +152,11 @@ def _raw_features(feature: Raw | None, shared: SharedClips) -> tuple[ClipFeature
 
 
 def raw_variants(shared: SharedClips | None = None) -> tuple[FeatureVariant, ...]:
-    """Return raw pose plain, with velocity, in the nearest view, as movement, and at its own pace.
+    """Return the variants of raw pose: plain, with velocity, in the nearest view, as movement, and
+    as movement at its own pace.
 
-    Each with closed and with open ends; with reference clips, both kinds of movement also through
-    them. The last is what `align` does without a network.
+    Each is aligned with closed and with open ends and, for both kinds of movement, through the
+    reference clips if there are any. The last variant is what `align` does without a network.
     """
     shared = shared or SharedClips()
     direct, through = [], []
@@ -199,23 +202,25 @@ FEATURE_NAMES = ("model", "base", "raw_pose", "raw_pose_best", "time_only", "unt
 
 
 def check_names(project: StoredProject, features: Sequence[str], runs: Sequence[str]) -> None:
-    """Raise UserError (exit 2) for a name that is not a feature set, or no name of a run, and for a
-    run that occurs twice."""
+    """Raise UserError (exit 2) for an unknown feature set, an invalid run name, or a repeated
+    run."""
     for name in features:
         check_choice("feature set", name, FEATURE_NAMES)
     for run in runs:
         project.run_dir(run)
-    once = dict.fromkeys(runs)  # in their order
-    if len(once) < len(runs):
-        raise UserError("a run is named twice", hint=f"name each once: {', '.join(once)}")
+    distinct = dict.fromkeys(runs)
+    if len(distinct) < len(runs):
+        raise UserError("a run is named twice", hint=f"name each once: {', '.join(distinct)}")
 
 
 @dataclass(frozen=True)
 class FeatureRequest:
-    """Which feature sets are wanted. names: of FEATURE_NAMES, None = all. runs: those of the
-    feature set `model`. pose: of a clip under test; all have its skeleton, and are compared in 3D
-    if it is `spatial`. training: poses of all training clips. optional: a single run without
-    weights is left out with a warning."""
+    """Which feature sets to make.
+
+    names: from FEATURE_NAMES, None = all. runs: scored as `model`. pose: of any scored clip; all
+    have the same skeleton. training: poses of all training clips. optional: leave out a single run
+    without weights, with a warning.
+    """
 
     project: StoredProject
     names: Sequence[str] | None
@@ -231,8 +236,8 @@ class FeatureRequest:
 
     @cached_property
     def spatial(self) -> bool:
-        """Whether joints are compared in metres: all sets alike, since another space would be
-        another comparison. It is what `align` does for the first run."""
+        """Return whether joints are compared in metres, as `align` does for these runs; the same
+        for all feature sets, so that they stay comparable."""
         wanted = self.config.align.joints
         if wanted == "auto" and self.wants("model"):
             return self._reads_3d and self.pose.world is not None
@@ -244,7 +249,7 @@ class FeatureRequest:
 
     @cached_property
     def shared(self) -> SharedClips:
-        """What all sets share."""
+        """Return what all feature sets share."""
         settings = self.config.align
         if settings.joints == "3d" and not self.spatial:
             settings = replace(settings, joints="2d")
@@ -253,17 +258,18 @@ class FeatureRequest:
 
     @cached_property
     def base(self) -> Embedder:
-        """The base model, for its own row and for the networks of all runs."""
+        """Return the base model, for its own row and for the networks of all runs."""
         return light_embedder(self.project, BASE_RUN, self.device)
 
     @cached_property
     def base_embedding(self) -> Embedding:
-        """The base model as part of features: one object, so that it embeds each clip once."""
+        """Return the base model as part of features; a single object, so that each clip is embedded
+        once."""
         return _embedding(self.base)
 
 
 def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSet]:
-    """The wanted sets in the order of FEATURE_NAMES, `model` once for each run.
+    """Return the requested feature sets in the order of FEATURE_NAMES, `model` once for each run.
 
     If an optional run has no weights, the untrained network has the settings of the request.
     Raises UserError (exit 4) if a run that is not optional has no weights, or if no set is left.
@@ -275,7 +281,7 @@ def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSe
         if request.names is not None or is_body(request.pose.skeleton):
             sets.append(network_set(request, "base", request.base))
         else:
-            warnings.append("the base model reads bodies: evaluated without it")
+            warnings.append("the base model was left out: it works on body skeletons only")
     chosen = [s for s in sets if request.wants(s.name)]
     if not chosen:
         raise Unusable(
@@ -288,16 +294,17 @@ def feature_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureSe
 def network_set(
     request: FeatureRequest, name: str, embed: Embedder, run: str = "", *, with_base: bool = False
 ) -> FeatureSet:
-    """Return the set of a network, aligned by the settings of the request.
+    """Return the feature set of a network, aligned by the settings of the request.
 
     Parameters
     ----------
+    name: a name from FEATURE_NAMES.
     run: whose network it is.
-    with_base: combine it with the base model in one distance, if the settings say so.
+    with_base: combine it with the base model in one distance, if the settings allow.
     """
     shared = request.shared
     settings, references = shared.align, shared.references
-    # The base model reads joints in the image, and is measured by them.
+    # The base model always reads joints in the image.
     spatial = shared.spatial and name != "base"
     network = request.base_embedding if name == "base" else _embedding(embed)
     base = request.base_embedding if with_base and not spatial else None
@@ -332,7 +339,7 @@ def network_set(
 
 
 def _embedding(embed: Embedder) -> Embedding:
-    """Return a network as part of features; one that reads video frames sees clips as filmed."""
+    """Return a network as part of features; networks of video frames see the clips as filmed."""
     as_filmed = embed.config.model.input == "rgb"
     return Embedding(lambda clip: embed([clip.pose if as_filmed else clip.seen()])[0], embed.spread)
 
@@ -346,7 +353,7 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
     else:
         trained = trained_runs(project)
         hint = f"; --run NAME selects another: {', '.join(trained)}" if trained else ""
-        warnings.append(f"run {runs[0]} has no model: only baselines were evaluated{hint}")
+        warnings.append(f"only baselines were evaluated, since run {runs[0]} has no model{hint}")
     with_base = bool(request.config.align.base) and is_body(request.pose.skeleton)
     sets = [
         network_set(request, "model", embedder, run, with_base=with_base)
@@ -358,7 +365,8 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
 
 
 def _untrained_set(request: FeatureRequest, trained: Embedder | None) -> FeatureSet:
-    """Return the set of the network of the first run, or of the settings, with random weights."""
+    """Return the feature set of a network with random weights and the settings of the first run (or
+    of the request)."""
     config = request.config
     if trained is not None:
         settings, frame_features = trained.config, trained.frame_features
@@ -372,7 +380,7 @@ def _untrained_set(request: FeatureRequest, trained: Embedder | None) -> Feature
         device=request.device,
         frame_features=frame_features,
     )
-    # Centred on the mean frame of training clips, as a trained network is.
+    # Trained networks are centred on the mean frame of the training clips, too.
     if clips := evenly_spaced(request.training, CENTRED_ON):
         frames = np.concatenate(untrained(clips))[:, : settings.model.width]
         untrained.statistics = EmbeddingStatistics(frames.mean(axis=0, dtype=np.float64))
@@ -380,8 +388,8 @@ def _untrained_set(request: FeatureRequest, trained: Embedder | None) -> Feature
 
 
 def _differences(project: StoredProject, runs: Sequence[str]) -> list[str]:
-    """Warnings about runs that differ in more than their seed, since a mean over them mixes these
-    differences, and about runs with the same seed, which do not show the spread over seeds."""
+    """Return warnings about runs that a mean should not mix: those that differ in more than their
+    seed, and those with the same seed, which do not show the spread over seeds."""
     notes, by_seed = [], {}
     recipes = {run: artifact.read_header(checkpoint_path(project, run))[0] for run in runs}
     first = recipes[runs[0]]
@@ -392,7 +400,7 @@ def _differences(project: StoredProject, runs: Sequence[str]) -> list[str]:
         names += ["the training clips"] * (recipe.inputs.get("clips") != first.inputs.get("clips"))
         if names:
             notes.append(
-                f"runs {runs[0]} and {run} differ in more than the seed: {', '.join(names)}"
+                f"runs {runs[0]} and {run} differ not only in their seed: {', '.join(names)}"
             )
     return notes + [
         f"runs {', '.join(same)} have the same seed (train.seed={seed})"

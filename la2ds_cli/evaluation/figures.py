@@ -1,4 +1,4 @@
-"""The figures of an evaluation, out of the nested document that is stored."""
+"""The figures of an evaluation, read from the document that `evaluate` writes."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from la2ds_cli.core.data_frames import make_data_frame
 
 
 class Evaluated(NamedTuple):
-    """An evaluation: every feature set through every metric of a protocol.
+    """An evaluation: every metric of a protocol for every feature set.
 
-    document: all of it, as `la2ds evaluate --json` prints it (docs/explanation/metrics.md).
+    document: as `la2ds evaluate --json` prints it (docs/explanation/metrics.md).
     """
 
     document: dict[str, Any]
 
     def figures(self) -> list[dict[str, Any]]:
-        """Return every figure, the feature sets in the order of the table.
+        """Return every figure, by feature set in the order of the table.
 
-        features: whose it is: `model`, `base`, `raw_pose`, `raw_pose_best`, `time_only` or
-        `untrained`. metric: its name, such as `event_transfer.median_percent` or
-        `phase_classification.10 %`. value: None where it is undefined. low, high: the ends of its
-        95 % interval over clips, None where there is none.
+        The keys of a figure: `features`, the feature set (`model`, `base`, `raw_pose`,
+        `raw_pose_best`, `time_only` or `untrained`); `metric`, such as
+        `event_transfer.median_percent` or `phase_classification.10 %`; `value`, None where
+        undefined; `low` and `high`, its 95 % interval over clips, None where there is none.
         """
         rows = self.document["features"]
         return [figure for name, row in rows.items() for figure in _figures(name, row, ())]
@@ -30,12 +30,12 @@ class Evaluated(NamedTuple):
     def value(self, metric: str, features: str = "model") -> float | None:
         """Return the value of one figure, None where it is undefined.
 
-        Raises KeyError, which lists the metrics there are, for another name.
+        Raises KeyError, with the list of metrics, for an unknown name.
         """
         values = {f["metric"]: f["value"] for f in self.figures() if f["features"] == features}
         if metric not in values:
             names = ", ".join(values) or "none"
-            raise KeyError(f"no figure '{metric}' of '{features}'; there are: {names}")
+            raise KeyError(f"no figure '{metric}' for '{features}'; available: {names}")
         return values[metric]
 
     def to_frame(self) -> Any:
@@ -49,7 +49,7 @@ class Evaluated(NamedTuple):
 def _figures(
     features: str, row: Mapping[str, Any], path: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the figures in a nested row of the document; path: the keys that lead to it."""
+    """Yield the figures in a nested row of the document; path: the keys leading to this row."""
     for key, entry in row.items():
         if not isinstance(entry, Mapping):
             continue

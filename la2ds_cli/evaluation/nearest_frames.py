@@ -1,13 +1,12 @@
-"""Metrics of nearest frames: Kendall's tau of TCC, LAV, CASA and LA2DS, and AP@K.
+"""Metrics of nearest frames: Kendall's tau as in TCC, LAV, CASA and LA2DS, and AP@K.
 
 Tau: for every ordered pair of clips, every `stride`-th frame of A is matched with its nearest frame
 of B (smallest squared Euclidean distance, the first one if equal). The value is tau-b of those
-indices against time, averaged over the pairs. Those codebases silently drop undefined pairs; here
-they are counted, since a constant embedding makes every pair undefined.
+indices against time, averaged over the pairs. The other codebases silently drop undefined pairs;
+here they are counted, since a constant embedding makes every pair undefined.
 
-AP@K: do the K frames of other videos that are nearest to a frame show its phase? As the papers use
-the name, average precision at K is the precision at K: the share of them with the phase of the
-query.
+AP@K: among the K frames of other videos that are nearest to a query frame, the share that shows the
+query's phase. The papers call this precision at K "average precision".
 """
 
 from __future__ import annotations
@@ -33,28 +32,30 @@ from la2ds_cli.evaluation.measure import (
 from la2ds_cli.evaluation.phase_labels import PhaseFrames
 from la2ds_cli.evaluation.protocol import Protocol
 
-_TIED = "pairs undefined, since all frames of A have one and the same nearest frame in B"
+_TIED = "undefined pairs, in which all frames of A have the same nearest frame of B"
 
 
 def measure_tau(features: Sequence[FloatArray], stride: int, seed: int) -> Measure:
-    """Kendall's tau over all test clips; features (T, D) per clip."""
+    """Compute Kendall's tau over all test clips; features (T, D) per clip."""
     by_pair = kendalls_tau(features, stride)
-    known = np.isfinite(by_pair)
+    defined = np.isfinite(by_pair)
     pairs = len(features) * (len(features) - 1)
-    missing = pairs - int(known.sum())
+    missing = pairs - int(defined.sum())
     resampled = resampled_means(by_pair, video_counts(len(features), seed))
-    paired = int((known | known.T).any(axis=1).sum())
+    paired = int((defined | defined.T).any(axis=1).sum())
     resampled = spread_over_clips(resampled, paired, LEAST_PAIRED_CLIPS)
     facts = {"pairs": pairs, "nan": missing, "reason": _TIED if missing else None}
-    value = float(by_pair[known].mean()) if known.any() else None
-    return Measure(value, resampled, int(known.any(axis=1).sum()), facts)
+    value = float(by_pair[defined].mean()) if defined.any() else None
+    return Measure(value, resampled, int(defined.any(axis=1).sum()), facts)
 
 
 def kendalls_tau(features: Sequence[FloatArray], stride: int = 1) -> FloatArray:
-    """(B, B) float64: tau-b of clip i against clip j, NaN where undefined and on the diagonal.
+    """Return (B, B) float64: tau-b of clip i against clip j, NaN if undefined and on the diagonal.
 
-    features: per clip (T, D), finite; T may differ. stride: every `stride`-th frame of both clips
-    is used.
+    Parameters
+    ----------
+    features: (T, D) of each clip, finite; T may differ.
+    stride: use every `stride`-th frame of both clips.
     """
     clips = [np.asarray(clip, dtype=np.float64)[::stride] for clip in features]
     end = np.cumsum([0] + [len(clip) for clip in clips])
@@ -65,8 +66,8 @@ def kendalls_tau(features: Sequence[FloatArray], stride: int = 1) -> FloatArray:
         index = [np.empty(0, np.int64)] * len(clips)
         for rows, score in search.scores(own.start, own.stop):
             for b, among in enumerate(rows_of):
-                found = search.nearest(rows, score, among, 1)[:, 0]
-                index[b] = np.concatenate([index[b], found])
+                nearest = search.nearest(rows, score, among, 1)[:, 0]
+                index[b] = np.concatenate([index[b], nearest])
         taus[a] = [tau_against_order(nearest) for nearest in index]
     np.fill_diagonal(taus, np.nan)
     return taus
@@ -74,11 +75,8 @@ def kendalls_tau(features: Sequence[FloatArray], stride: int = 1) -> FloatArray:
 
 @njit(cache=True)
 def tau_against_order(rank: np.ndarray) -> float:
-    """Kendall's tau-b of rank (N,) int64 against 0..N-1; NaN if undefined.
-
-    It is undefined for fewer than two values, or if all are equal. The final expression is that of
-    scipy.stats.kendalltau, term by term.
-    """
+    """Return Kendall's tau-b of rank (N,) int64 against 0..N-1; NaN for fewer than two values or if
+    all are equal. The final expression is that of scipy.stats.kendalltau, term by term."""
     count = len(rank)
     excess, tied = 0, 0  # concordant pairs minus discordant ones; pairs of equal ranks
     for i in range(count):
@@ -96,24 +94,24 @@ def tau_against_order(rank: np.ndarray) -> float:
 
 
 def retrieval_keys(protocol: Protocol) -> list[Key]:
-    """The key of each K; none in a protocol without retrieval."""
+    """Return the key of each K; none in a protocol without retrieval."""
     return [("precision_at_k", str(k)) for k in protocol.neighbours]
 
 
 def measure_retrieval(
     test: Sequence[PhaseFrames], protocol: Protocol, seed: int
 ) -> dict[Key, Measure]:
-    """AP@K of each K of the protocol, with the test clips as queries and as support."""
+    """Compute AP@K for each K of the protocol; test clips are both queries and support."""
     keys = dict(zip(protocol.neighbours, retrieval_keys(protocol), strict=True))
     frames = np.array([len(label) for _, label in test])
     possible = [k for k in keys if k <= frames.sum() - frames.max()]
-    found = {
+    too_few = {
         keys[k]: undefined(f"fewer than {k} labelled frames in the other test clips")
         for k in keys
         if k not in possible
     }
     if not possible:
-        return found
+        return too_few
     total = retrieve_frames(test, possible)
     once = np.ones((1, len(test)), np.int64)
     value = average_retrieval(total, frames, once, protocol.average)[0]
@@ -124,14 +122,17 @@ def measure_retrieval(
     return {
         keys[k]: Measure(float(value[e]), resampled[:, e], clips, facts)
         for e, k in enumerate(possible)
-    } | found
+    } | too_few
 
 
 def retrieve_frames(clips: Sequence[PhaseFrames], neighbours: Sequence[int]) -> FloatArray:
-    """(V, E) float64: sum over the query frames of each video of the precision at each K.
+    """Return (V, E) float64: the precision at each K, summed over the query frames of each video.
 
-    Every frame of every clip is a query, and the frames of all other clips are the support, which
-    must have the largest K. The distance is squared Euclidean; ties go by the order in `clips`.
+    Every frame of every clip is a query; the frames of all other clips are its support and must
+    number at least the largest K. Distances are squared Euclidean; ties go by the order in `clips`.
+
+    Parameters
+    ----------
     neighbours: the E values of K.
     """
     end = np.cumsum([0, *(len(label) for _, label in clips)])
@@ -151,11 +152,15 @@ def retrieve_frames(clips: Sequence[PhaseFrames], neighbours: Sequence[int]) -> 
 def average_retrieval(
     total: FloatArray, frames: IntArray, counts: IntArray, average: Literal["frames", "videos"]
 ) -> FloatArray:
-    """(R, E) the average in each resample of the query videos.
+    """Return (R, E) the average in each resample of videos, NaN where it contains no frame.
 
-    total: (V, E) of `retrieve_frames`. frames: (V,) queries. counts: (R, V) times each video was
-    drawn. `frames`: mean over all query frames. `videos`: mean over videos of the mean over their
-    frames; a video without a frame is left out. NaN where a resample contains no frame.
+    Parameters
+    ----------
+    total: (V, E) from `retrieve_frames`.
+    frames: (V,) the number of queries of each video.
+    counts: (R, V) how often each video was drawn.
+    average: `frames`, the mean over all query frames; or `videos`, the mean over videos of the mean
+        over their frames, without videos that have no frame.
     """
     if average == "videos":
         total = total / np.maximum(frames, 1)[:, None]
@@ -168,16 +173,15 @@ def average_retrieval(
 
 
 _BLOCK = 2**22  # float64 cells of the score matrix in memory at once (32 MB)
-_EQUAL = 1e-12  # of the largest squared norm: below it, squared distances differ by rounding alone
+_EQUAL = 1e-12  # share of the largest squared norm below which distances differ by rounding alone
 
 
 class FrameSearch:
-    """Searches frames (M, D) float64 by squared Euclidean distance: found from matrix products, but
-    ordered by exact distances.
+    """Search frames (M, D) float64 by squared Euclidean distance.
 
-    Centring avoids cancellation for features far from the origin; distances do not change. slack:
-    bound of the rounding error of a score, and of a difference of distances that is nothing but the
-    rounding of equal features.
+    Candidates come from matrix products and are ordered by exact distances. Centring avoids
+    cancellation for features far from the origin; distances do not change. `_slack` bounds the
+    rounding error of scores, and of distances between equal features.
     """
 
     def __init__(self, frame: FloatArray) -> None:
@@ -189,16 +193,19 @@ class FrameSearch:
         self._slack = rounding * float(self._half_norm.max())
 
     def scores(self, start: int, stop: int) -> Iterator[tuple[slice, FloatArray]]:
-        """Blocks of the query rows start..stop (stop exclusive), and their scores against all
-        frames: half the squared norm minus the product, ordered as the distances are."""
+        """Yield blocks of the query rows start..stop (exclusive) with their scores against all
+        frames: half the squared norm minus the product, which sorts as the distance does."""
         block = max(1, _BLOCK // len(self.frame))
         for first in range(start, stop, block):
             rows = slice(first, min(first + block, stop))
             yield rows, self._half_norm - self._centred[rows] @ self._centred.T
 
     def nearest(self, rows: slice, score: FloatArray, among: slice, count: int) -> IntArray:
-        """(N, count) int64: the frames of `among` nearest to each query row, nearest first, counted
-        from its start; none whose score is infinite. At least `count` frames must be left."""
+        """Return (N, count) int64: the frames of `among` nearest to each query row, nearest first.
+
+        Numbers count from the start of `among`. Frames with an infinite score are left out; at
+        least `count` must remain.
+        """
         near = np.ascontiguousarray(score[:, among])
         return _nearest(near, self.frame[rows], self.frame[among], count, self._slack)
 
@@ -207,11 +214,10 @@ class FrameSearch:
 def _nearest(
     score: np.ndarray, query: np.ndarray, frame: np.ndarray, count: int, slack: float
 ) -> np.ndarray:
-    """Rows of `frame` (M, D) nearest to each row of `query` (N, D).
+    """Return the rows of `frame` (M, D) nearest to each row of `query` (N, D).
 
-    score: (N, M). Candidates within `slack` are compared by their squared distance, summed in
-    order, so that equal frames tie exactly; ties go by row, and so do distances that differ by less
-    than `slack`, as those of a constant embedding do.
+    score: (N, M). Candidates within `slack` are compared by squared distance, summed in order, so
+    that equal frames tie exactly. Ties, and distances that differ by less than `slack`, go by row.
     """
     neighbour = np.empty((len(query), count), np.int64)
     best = np.empty(count)

@@ -1,4 +1,4 @@
-"""Phases as one integer per frame, and the order of the phases of a movement."""
+"""Phase labels as one integer per frame, and the order of the phases of a movement."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ NO_PHASE = -1
 
 @dataclass(frozen=True)
 class Labels:
-    """phases: names in order. train: (T,) int64 of each training clip, in the order of videos.csv
-    if the protocol takes the first ones, else by id. test: of each labelled test clip; test_row:
-    its index among all test clips."""
+    """Phase labels of the frames of all labelled clips.
+
+    phases: names in order. train: (T,) int64 of each training clip, in the order of videos.csv if
+    the protocol takes the first ones, else by id. test: (T,) int64 of each test clip. test_row:
+    index of each of these among all test clips.
+    """
 
     phases: tuple[str, ...]
     train: list[IntArray]
@@ -34,16 +37,22 @@ PhaseFrames = tuple[FloatArray, IntArray]
 
 
 def labelled_frames(features: Sequence[FloatArray], label: Sequence[IntArray]) -> list[PhaseFrames]:
-    """Of each clip the frames that have a phase; features (T, D), labels (T,) int64."""
+    """Return the frames that have a phase, clip by clip; features (T, D), label (T,) int64."""
     pairs = zip(features, label, strict=True)
-    return [(value[of != NO_PHASE], of[of != NO_PHASE]) for value, of in pairs]
+    return [(value[phase != NO_PHASE], phase[phase != NO_PHASE]) for value, phase in pairs]
 
 
 def frame_phases(frame: IntArray, phases: Sequence[Phase], number: Mapping[str, int]) -> IntArray:
-    """(T,) int64: number of the phase of each frame, NO_PHASE if it has none.
+    """Return (T,) int64: the number of each frame's phase, NO_PHASE if it has none.
 
-    frame: (T,) source frame numbers. number: phase name -> number; phases with other names are left
-    out. Raises ValueError if two phases share a frame.
+    Parameters
+    ----------
+    frame: (T,) source frame numbers.
+    number: phase name -> number; phases with other names are ignored.
+
+    Raises
+    ------
+    ValueError: if two phases share a frame.
     """
     label = np.full(len(frame), NO_PHASE, dtype=np.int64)
     for phase in in_time_order(phases):
@@ -53,8 +62,8 @@ def frame_phases(frame: IntArray, phases: Sequence[Phase], number: Mapping[str, 
 
 
 def phase_names(frame: IntArray, phases: Sequence[Phase]) -> list[str]:
-    """The phase of each source frame (T,), empty if it has none; if two phases share a frame, the
-    first one."""
+    """Return the phase of each source frame (T,), empty if it has none; the first if there are
+    two."""
     names = [""] * len(frame)
     for phase in phases:
         for row in np.flatnonzero((frame >= phase.start) & (frame < phase.end)).tolist():
@@ -63,15 +72,16 @@ def phase_names(frame: IntArray, phases: Sequence[Phase]) -> list[str]:
 
 
 def phase_order(clips: Sequence[Sequence[Phase]]) -> tuple[str, ...]:
-    """Names of all phases in the order in which they occur in the movement.
+    """Return the names of all phases in the order in which they occur in the movement.
 
-    A phase precedes another if it begins first in the majority of the clips with both (its first
-    occurrence counts). Phases are sorted by how many more they precede than follow; ties go by mean
-    rank within clips, then by name.
+    A phase precedes another if it begins first in most of the clips that have both; its first
+    occurrence counts. Phases are sorted by how many they precede minus how many they follow, then
+    by mean rank within clips, then by name.
     """
-    # By falling start, so that the first occurrence of a phase is the last one kept.
+    # Latest first, so that the earliest start of a phase overwrites the others.
     firsts = [
-        {p.name: p.start for p in sorted(phases, key=lambda one: -one.start)} for phases in clips
+        {p.name: p.start for p in sorted(phases, key=lambda phase: -phase.start)}
+        for phases in clips
     ]
     names = sorted({name for first in firsts for name in first})
     wins = {name: 0.0 for name in names}
@@ -89,27 +99,35 @@ def phase_order(clips: Sequence[Sequence[Phase]]) -> tuple[str, ...]:
 def label_clips(
     selection: Selection, protocol: Protocol, background: str, warnings: list[str]
 ) -> tuple[Labels | None, list[str]]:
-    """Phases of the frames, and the ids of the labelled training clips, for the phase metrics.
+    """Return the labels of the frames and the ids of the labelled training clips.
 
-    None and no ids if these cannot be computed; the last warning says why. Raises UserError (exit 4
-    or 5) in that case in a protocol without event transfer, whose metrics but tau need labels, and
-    (exit 5) for overlapping phases.
+    Returns None and no ids if phase metrics cannot be computed; the last warning says why.
+
+    Parameters
+    ----------
+    background: the phase to ignore.
+
+    Raises
+    ------
+    UserError
+        Exit 5 for overlapping phases; 4 or 5 if phase metrics cannot be computed in a protocol
+        without event transfer, where only tau would be left.
     """
-    wanted = {
+    phases = {
         video: [p for p in selection.phases.get(video, []) if p.name != background]
         for video in (*selection.fit, *selection.test)
     }
-    names = phase_order(list(wanted.values()))
+    names = phase_order(list(phases.values()))
     number = {name: n for n, name in enumerate(names)}
     order = list(selection.fit) if protocol.takes_first else sorted(selection.fit)
-    fit = _labelled({video: selection.fit[video] for video in order}, wanted, number)
-    test = _labelled(selection.test, wanted, number)
+    fit = _labelled({video: selection.fit[video] for video in order}, phases, number)
+    test = _labelled(selection.test, phases, number)
     if selection.split == "all" or not fit or not test:
         _refuse(selection, protocol, bool(fit), warnings)
         return None, []
     rows = {video: row for row, video in enumerate(selection.test)}
     labels = Labels(names, list(fit.values()), list(test.values()), [rows[v] for v in test])
-    warnings += _label_warnings(selection, labels, wanted, len(fit))
+    warnings += _label_warnings(selection, labels, phases, len(fit))
     return labels, list(fit)
 
 
@@ -118,7 +136,7 @@ def _labelled(
     phases: Mapping[str, Sequence[Phase]],
     number: Mapping[str, int],
 ) -> dict[str, IntArray]:
-    """Labels of each clip that has any."""
+    """Return the labels of each clip that has any."""
     labels = {}
     for video, pose in poses.items():
         try:
@@ -133,18 +151,18 @@ def _labelled(
 def _refuse(
     selection: Selection, protocol: Protocol, fit_labelled: bool, warnings: list[str]
 ) -> None:
-    """Report that there is nothing to fit on or to score; as an error in a protocol of which tau
-    alone would be left."""
+    """Warn that phase metrics cannot be computed; raise in a protocol without event transfer."""
     hint = "mark clips in videos.csv as split=train and split=test"
     if selection.split == "all":
         problem = "no clip is marked split=test, so phases would be fitted and scored on the same"
         problem += " clips"
         code = ExitCode.MISMATCH
     elif not selection.fit:
-        problem, code = "no clip is left to fit phases on: all are split=test", ExitCode.MISMATCH
+        problem = "all clips are marked split=test, so none is left to fit phases on"
+        code = ExitCode.MISMATCH
     else:
         which = "test" if fit_labelled else "training"
-        problem, code = f"phases.csv labels no {which} clip", ExitCode.UNUSABLE
+        problem, code = f"phases.csv has no labels for {which} clips", ExitCode.UNUSABLE
         hint = "add their phases to phases.csv (video,start,end,phase)"
     if not protocol.event_transfer:
         raise UserError(f"protocol {protocol.name}: {problem}", hint=hint, exit_code=code)
@@ -160,24 +178,28 @@ def _label_warnings(
         ("test", len(labels.test), len(selection.test)),
     ):
         if count < total:
-            notes.append(f"{kind} clips without phases, not in the phase metrics: {total - count}")
+            missing = total - count
+            notes.append(f"{kind} clips left out of phase metrics, without phases: {missing}")
     every = [*labels.train, *labels.test]
-    bare = sum(int((label == NO_PHASE).sum()) for label in every)
-    if bare:
-        notes.append(f"frames without a phase, not in the phase metrics: {bare}")
+    unlabelled = sum(int((label == NO_PHASE).sum()) for label in every)
+    if unlabelled:
+        notes.append(f"frames left out of phase metrics, without a phase: {unlabelled}")
     unseen = set(range(len(labels.phases))).difference(*(label.tolist() for label in labels.train))
     if unseen:
         shown = ", ".join(labels.phases[n] for n in sorted(unseen))
-        notes.append(f"phases of no training clip, whose test frames count as wrong: {shown}")
+        notes.append(f"no training clip has these phases, so their test frames are wrong: {shown}")
     names = range(len(labels.phases))
     lacking = Counter(n for label in every for n in set(names).difference(label.tolist()))
     if lacking:
         shown = ", ".join(f"{labels.phases[n]} {count}" for n, count in sorted(lacking.items()))
-        notes.append(f"labelled clips that lack a phase: {shown}; the rule is part of progression")
+        notes.append(
+            f"number of labelled clips that lack a phase: {shown}; the protocol says how "
+            "progression handles them"
+        )
     repeats = sum(len({p.name for p in rows}) < len(rows) for rows in phases.values())
     if repeats:
         notes.append(
-            f"clips that repeat a phase: {repeats}; progression takes the last time, and both it "
-            "and tau assume that every phase happens once"
+            f"clips that repeat a phase: {repeats}; tau and progression assume that each phase "
+            "occurs once, and progression uses its last occurrence"
         )
     return notes

@@ -1,8 +1,8 @@
-"""Metrics of phases: classification, progression and retrieval of one feature.
+"""Phase metrics of a feature: classification, progression and retrieval.
 
-Classification: the phase of each test frame, predicted from its features by a classifier that was
-fitted on the frames of the training videos. Progression: how far a frame is from the end of each
-phase, predicted by linear regression; TCC calls it event completion. Retrieval: nearest_frames.py.
+Classification: a classifier fitted on the frames of training videos predicts the phase of each test
+frame. Progression: a linear regression predicts how far a frame is from the end of each phase (TCC
+calls this event completion). Retrieval: nearest_frames.py.
 """
 
 from __future__ import annotations
@@ -37,9 +37,12 @@ def measure_phases(
     protocol: Protocol,
     seed: int,
 ) -> dict[Key, Measure]:
-    """Classification, progression and retrieval of one feature.
+    """Compute classification, progression and retrieval of one feature.
 
-    train: features (T, D) of the clips of labels.train; test: of all test clips.
+    Parameters
+    ----------
+    train: features (T, D) of the clips in labels.train.
+    test: features (T, D) of all test clips.
     """
     test = [test[row] for row in labels.test_row]
     fit, scored = labelled_frames(train, labels.train), labelled_frames(test, labels.test)
@@ -70,11 +73,11 @@ def measure_classification(
     subset: Subset,
     seed: int,
 ) -> Measure:
-    """The mean accuracy over the draws of a subset of the training videos."""
+    """Compute the mean accuracy over the draws of a subset of the training videos."""
     chosen = choose_videos(len(train), subset)
     confusion = classify_phases(train, test, phases, chosen, protocol.classifier)
     draws = len(chosen)
-    # How often each draw of the training videos is drawn in each resample.
+    # How often each resample contains each draw of the training videos.
     generator = np.random.default_rng([seed, draws, 1])
     weight = generator.multinomial(draws, np.full(draws, 1 / draws), RESAMPLES)
     counts = video_counts(len(test), seed)
@@ -88,15 +91,15 @@ def measure_classification(
 
 
 def choose_videos(count: int, subset: Subset) -> list[list[int]]:
-    """Video numbers of each draw, ascending.
+    """Return the video numbers of each draw, ascending.
 
     There is a single draw if nothing is random: in file order, or if all videos are used.
     """
-    wanted = max(1, int(subset.share * count))
-    if not subset.draws or wanted == count:
-        return [list(range(wanted))]
+    size = max(1, int(subset.share * count))
+    if not subset.draws or size == count:
+        return [list(range(size))]
     draws = (random.Random(subset.seed + d) for d in range(subset.draws))
-    return [sorted(draw.sample(range(count), wanted)) for draw in draws]
+    return [sorted(draw.sample(range(count), size)) for draw in draws]
 
 
 def classify_phases(
@@ -106,10 +109,17 @@ def classify_phases(
     draws: Sequence[Sequence[int]],
     classifier: Literal["svm", "logistic"],
 ) -> IntArray:
-    """(draws, V, K, K) int64: frames of each test video, truth by row, prediction by column, by a
-    classifier that was fitted on each draw of the training videos.
+    """Fit a classifier on each draw of training videos, and count its predictions on test frames.
 
-    phases: K. A test frame of a phase that no training video shows counts as wrong.
+    Test frames of a phase that no training video shows count as wrong.
+
+    Parameters
+    ----------
+    phases: K, the number of phases.
+
+    Returns
+    -------
+    (draws, V, K, K) int64: frames of each test video, truth by row, prediction by column.
     """
     features = np.concatenate([value for value, _ in test])
     end = np.cumsum([len(label) for _, label in test])
@@ -125,21 +135,21 @@ def classify_phases(
 def predict(
     x: FloatArray, y: IntArray, test: FloatArray, classifier: Literal["svm", "logistic"]
 ) -> IntArray:
-    """(M,) labels of test (M, D) by a classifier fitted on x (N, D), y (N,)."""
+    """Predict labels (M,) of test (M, D) by a classifier fitted on x (N, D), y (N,)."""
     x, test = (np.asarray(part, dtype=np.float64) for part in (x, test))
-    known = np.unique(y)
-    if len(known) == 1:
-        return np.full(len(test), known[0])
+    classes = np.unique(y)
+    if len(classes) == 1:
+        return np.full(len(test), classes[0])
     if classifier == "logistic":
-        return _logistic(x, y, test, len(known))
+        return _logistic(x, y, test, len(classes))
     return _svm(x, y, test)
 
 
 def _logistic(x: FloatArray, y: IntArray, test: FloatArray, phases: int) -> IntArray:
-    """Multinomial logistic regression, C = 1, as CASA and CARL fit it.
+    """Predict by multinomial logistic regression with C = 1, as CASA and CARL do.
 
     For two classes, scikit-learn fits one weight vector w. The softmax of CASA and CARL has two,
-    w / 2 and -w / 2, whose penalty is half as large: the same as C = 2.
+    w / 2 and -w / 2, whose penalty is half as large; C = 2 has the same effect.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -152,16 +162,16 @@ _BLOCK = 2**24  # float64 cells of a kernel in memory at once during prediction 
 
 
 def _svm(x: FloatArray, y: IntArray, test: FloatArray) -> IntArray:
-    """scikit-learn's SVC with its defaults: RBF kernel, C = 1, gamma = 1 / (D var), or 1 if all
-    frames are equal, one against one. Without a random_state, which the result does not depend on,
-    it would draw from numpy's global one."""
+    """Predict by scikit-learn's SVC with its defaults: RBF kernel, C = 1, gamma = 1 / (D var) (1 if
+    all frames are equal), one against one. The random_state does not change the result; it only
+    keeps SVC from using numpy's global one."""
     from sklearn.metrics.pairwise import rbf_kernel
     from sklearn.svm import SVC
 
     width: Any = 1 / (x.shape[1] * x.var()) if np.ptp(x) > 0 else 1.0
     if len(x) > KERNEL_FRAMES:
         return SVC(C=1.0, gamma=width, cache_size=500, random_state=0).fit(x, y).predict(test)
-    # The kernel from matrix products is equal up to rounding, and three to six times as fast.
+    # A kernel from matrix products is equal up to rounding, and three to six times as fast.
     kernel: Any = partial(rbf_kernel, gamma=width)
     model = SVC(C=1.0, kernel=kernel, random_state=0).fit(x, y)
     rows = max(1, _BLOCK // len(x))
@@ -170,11 +180,12 @@ def _svm(x: FloatArray, y: IntArray, test: FloatArray) -> IntArray:
 
 
 def accuracy(confusion: FloatArray | IntArray) -> FloatArray:
-    """(...) share of correct frames of confusion (..., K, K), truth by row; NaN without a frame."""
+    """Return the share (...) of correct frames in confusion (..., K, K), truth by row; NaN without
+    frames."""
     confusion = np.asarray(confusion, dtype=np.float64)
-    right = np.diagonal(confusion, axis1=-2, axis2=-1)
+    correct = np.diagonal(confusion, axis1=-2, axis2=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return right.sum(axis=-1) / confusion.sum(axis=-1).sum(axis=-1)
+        return correct.sum(axis=-1) / confusion.sum(axis=-1).sum(axis=-1)
 
 
 # --- progression --------------------------------------------------------------------------------
@@ -187,7 +198,7 @@ def measure_progression(
     protocol: Protocol,
     seed: int,
 ) -> Measure:
-    """The mean R squared over the boundaries; features (T, D) of the clips of `labels`."""
+    """Compute the mean R squared over the boundaries; features (T, D) of the clips of `labels`."""
     if len(labels.phases) < 2:
         return undefined("fewer than two phases")
     rule = protocol.missing_phase
@@ -201,7 +212,7 @@ def measure_progression(
     barred = excluded > 0 if rule == "copy" else unfitted
     if barred.any():
         name = names[int(barred.argmax())]
-        return undefined(f"some clip has no phase '{name}', for which this protocol has no rule")
+        return undefined(f"some clips have no phase '{name}', for which this protocol has no rule")
     sums = progression_sums((train, labels.train, fit), (test, labels.test, truth))
     r2 = r_squared(sums.sum(axis=0))
     if np.isnan(r2).any():
@@ -223,11 +234,15 @@ def measure_progression(
 def progression_targets(
     label: IntArray, phases: int, rule: Literal["copy", "exclude"]
 ) -> FloatArray:
-    """(T, E) float64: (t - last frame of phase e) / T for e = 0..K-2.
+    """Return (T, E) float64: (t - last frame of phase e) / T for e = 0..K-2, about -1 to 1.
 
-    Neither clipped nor scaled, about -1 to 1. label: (T,) phase of each frame; phases: K. For a
-    phase that is not in the clip, `copy` uses the target of the previous phase or, for e = K-2, the
-    clip's length as that last frame (CASA), and has NaN for the first phase; `exclude` gives NaN.
+    Parameters
+    ----------
+    label: (T,) the phase of each frame.
+    phases: K, the number of phases.
+    rule: for a phase that the clip lacks. `copy` repeats the target of the previous phase or, for
+        e = K-2, takes the clip's length as the last frame (CASA); the first phase is NaN.
+        `exclude` gives NaN.
     """
     length = len(label)
     time = np.arange(length, dtype=np.float64)
@@ -244,37 +259,37 @@ def progression_targets(
 
 
 Targets = tuple[Sequence[FloatArray], Sequence[IntArray], Sequence[FloatArray]]
-"""Per clip: features (T, D), labels (T,) int64, NO_PHASE for frames that are left out (they still
-count as time), and targets (T, E), NaN where a clip says nothing about a boundary."""
+"""For each clip: features (T, D); labels (T,) int64, NO_PHASE for frames to leave out (they still
+count as time); and targets (T, E), NaN where a boundary has none."""
 
 
 def progression_sums(train: Targets, test: Targets) -> FloatArray:
-    """(V, E, 4) per test video: frames, sum of targets, sum of squared targets, sum of squared
-    errors of one least-squares regression with intercept per boundary, over all training frames,
-    each of which some training clip must have."""
+    """Fit a linear regression with intercept for each boundary on all training frames, and return
+    (V, E, 4) for the test videos: frames, sum of targets, sum of squared targets, sum of squared
+    errors. Every boundary must occur in some training clip."""
     from sklearn.linear_model import LinearRegression
 
     features, labels, targets = train
     x, y = (
-        np.concatenate([np.asarray(v, np.float64)[of != NO_PHASE] for v, of in each])
-        for each in (zip(features, labels, strict=True), zip(targets, labels, strict=True))
+        np.concatenate([np.asarray(v, np.float64)[label != NO_PHASE] for v, label in pairs])
+        for pairs in (zip(features, labels, strict=True), zip(targets, labels, strict=True))
     )
     sums = np.zeros((len(test[0]), y.shape[1], 4))
     for e in range(y.shape[1]):
-        known = ~np.isnan(y[:, e])
-        model = LinearRegression().fit(x[known], y[known, e])
+        defined = ~np.isnan(y[:, e])
+        model = LinearRegression().fit(x[defined], y[defined, e])
         for v, (feature, label, truth) in enumerate(zip(*test, strict=True)):
             scored = (label != NO_PHASE) & ~np.isnan(truth[:, e])
             if scored.any():
                 target = truth[scored, e]
-                miss = model.predict(np.asarray(feature[scored], np.float64)) - target
-                sums[v, e] = len(target), target.sum(), (target**2).sum(), (miss**2).sum()
+                error = model.predict(np.asarray(feature[scored], np.float64)) - target
+                sums[v, e] = len(target), target.sum(), (target**2).sum(), (error**2).sum()
     return sums
 
 
 def r_squared(sums: FloatArray) -> FloatArray:
-    """(...) R squared of sums (..., 4) as in `progression_sums`; NaN without two different
-    targets."""
+    """Return R squared (...) from sums (..., 4) of `progression_sums`; NaN if all targets are
+    equal."""
     frames, total, square, error = np.moveaxis(np.asarray(sums, np.float64), -1, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = square - total**2 / frames

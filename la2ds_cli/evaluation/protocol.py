@@ -1,8 +1,8 @@
 """The protocols: every choice on which published evaluations of this method family differ.
 
-The papers describe each of their four metrics in one sentence, and the released code fills the gaps
-in different ways, so figures of two codebases cannot be compared. A `Protocol` names each choice,
-and this is the only place where a choice is made. The sources are the public repositories: TCC
+The papers describe each of their four metrics in a sentence, and the released code fills the gaps
+in different ways, so figures from two codebases cannot be compared. A `Protocol` names each choice;
+no choice is made elsewhere. The sources are the public repositories: TCC
 (google-research tcc/), CASA (taeinkwon/casa), CARL (minghchen/CARL_code), LAV
 (trquhuytin/LAV-CVPR21), VAOT (trquhuytin/VAOT-ICCV25).
 
@@ -27,9 +27,9 @@ from la2ds_cli.core.errors import check_choice
 class Subset:
     """The training videos on which one classifier is fitted.
 
-    share: of the training videos, max(1, int(share * n)) of them.
-    draws: 0 uses the first ones in the order of videos.csv; otherwise that many seeded draws
-    without replacement, draw d with seed + d, from the videos in the order of their ids.
+    share: of the training videos; max(1, int(share * n)) are used.
+    draws: number of draws without replacement from the videos sorted by id, draw d with seed + d;
+    0 = no draw, but the first videos in the order of videos.csv.
     """
 
     name: str
@@ -40,16 +40,16 @@ class Subset:
 
 @dataclass(frozen=True)
 class Protocol:
-    """Explicit choices of one evaluation.
+    """All choices of an evaluation.
 
     classifier: `svm` (RBF, C = 1, gamma = 1 / (D var)) or `logistic` (multinomial, C = 1), on
-    features that are not rescaled; its accuracy is over all frames of all test videos together.
-    missing_phase: what progression does for a clip that lacks a phase: `copy` (the
-    target of the previous phase; for the last boundary, the clip's length) or `exclude` (leave the
-    clip out of that boundary). r2_floor: lowest R squared of a boundary, None = no floor.
-    tau_stride: in frames. neighbours: the values of K of AP@K, empty = no retrieval. average: mean
-    over all query `frames` (micro), or over `videos` of the mean over their frames (macro).
-    event_transfer: the metric of la2ds is computed, too.
+    features without rescaling; accuracy is over all frames of all test videos together.
+    missing_phase: the rule of progression for a clip that lacks a phase: `copy` the target of the
+    previous phase (for the last boundary, the clip's length), or `exclude` the clip from that
+    boundary. r2_floor: lowest R squared of a boundary, None = no floor. tau_stride: in frames.
+    neighbours: the values of K of AP@K, empty = no retrieval. average: mean over all query `frames`
+    (micro), or over `videos` of the mean over their frames (macro). event_transfer: whether event
+    transfer is measured.
     """
 
     name: str
@@ -64,25 +64,25 @@ class Protocol:
     event_transfer: bool = False
 
     def to_json(self, config: EvaluateConfig) -> dict[str, Any]:
-        """Its choices, and the settings that fix the random ones, as plain JSON types
-        (docs/explanation/metrics.md says what they mean)."""
+        """Return the choices, and the settings that fix random ones, as plain JSON types
+        (explained in docs/explanation/metrics.md)."""
         subsets = [asdict(subset) for subset in self.subsets]
         lists = {"subsets": subsets, "neighbours": list(self.neighbours)}
         return asdict(self) | lists | {"settings": asdict(config)}
 
     @property
     def takes_first(self) -> bool:
-        """Whether a classifier is fitted on the first training videos of videos.csv, so that the
-        order of its rows matters."""
+        """Return whether a classifier is fitted on the first training videos of videos.csv, so that
+        the order of its rows matters."""
         return any(not subset.draws and subset.share < 1 for subset in self.subsets)
 
 
 SHARES = (("10 %", 0.1), ("50 %", 0.5), ("100 %", 1.0))
 FIRST = tuple(Subset(name, share) for name, share in SHARES)
 
-# SVM and AP@K are those of the text (sec. 4). It does not state the stride, the order of the
-# videos, the rule for a missing phase or the average: the first three follow CASA, whose settings
-# and splits it uses; the average is that of VAOT, the newest code of the authors' group, which
+# SVM and AP@K follow the text of the paper (sec. 4). It does not state the stride, the order of the
+# videos, the rule for a missing phase or the average. The first three follow CASA, whose settings
+# and splits the paper uses; the average follows VAOT, the newest code of the authors' group, which
 # pools all frames at stride 1 (evals/phase_classification.py:118-155).
 PAPER = Protocol(
     name="paper",
@@ -94,8 +94,9 @@ PAPER = Protocol(
     neighbours=(5, 10, 15),
 )
 # classification.py:44-45, 138: the default is switched to model_type='linear'; :69-72, 119-121,
-# 135-137: the background of IKEA is removed. task_utils.py:8-32: the missing phase. Stride 2 for
-# all. No AP in the repository. CARL's classifier is the same (evaluation/classification.py:77).
+# 135-137: the background of IKEA is removed. task_utils.py:8-32: the rule for a missing phase. The
+# stride is always 2, and the repository has no AP. CARL uses the same classifier
+# (evaluation/classification.py:77).
 CASA = Protocol(
     name="casa",
     source="CASA src/evaluation",
@@ -104,9 +105,10 @@ CASA = Protocol(
     tau_stride=2,
     missing_phase="copy",
 )
-# The first videos of a file are not a random sample, so several draws are used. A clip without a
-# phase says nothing about its end. A boundary that is predicted far worse than by its mean should
-# not dominate the others. Every video has the same weight, as in the bootstrap.
+# The first videos of a file are not a random sample, so several draws are used. A clip that lacks a
+# phase is excluded, since it cannot show where the phase ends. The floor keeps a boundary with a
+# very negative R squared from dominating the others. Every video has the same weight, as in the
+# bootstrap.
 LA2DS = Protocol(
     name="la2ds",
     source="this project",
@@ -123,9 +125,9 @@ PROTOCOLS = {protocol.name: protocol for protocol in (LA2DS, PAPER, CASA)}
 
 
 def get_protocol(name: str, config: EvaluateConfig) -> Protocol:
-    """The protocol of that name; the project's seed affects only `la2ds`.
+    """Return the protocol of that name; the project's seed affects only `la2ds`.
 
-    Raises UserError (exit 2) for an unknown name; the hint has the nearest known one.
+    Raises UserError (exit 2) for an unknown name; the hint suggests the nearest one.
     """
     check_choice("protocol", name, PROTOCOLS)
     if name != LA2DS.name:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 class Trained(NamedTuple):
     """A training run.
 
-    result: with `run`, its name; `steps`, `seconds`, how long it was trained, over all parts of a
-    resumed run; `clips`, the number of clips it learned from; `validation_error`, the synthetic
-    warp error, the smaller the better, in % of the clip length; `best_step`, the step that had it;
-    `raw_pose_error`, the same of raw poses, without training, NaN where it was not measured;
-    `checkpoint`, the file of the weights, beside which metrics.jsonl has the course of the training
-    (docs/tutorials/train-and-evaluate.md); `already_finished`, if nothing was done; and `warnings`.
-    verdict: the sentence on whether the run is better than the base model, not shown to help, or
+    result: the run, with its fields `run` (name); `steps` and `seconds`, over all parts of a
+    resumed run; `clips`, the number of training clips; `validation_error`, the synthetic warp error
+    in % of the clip length (smaller is better), and `best_step`, where it was reached;
+    `raw_pose_error`, the same error of raw poses, NaN if not measured; `checkpoint`, the weights
+    file, beside which metrics.jsonl records the training (docs/tutorials/train-and-evaluate.md);
+    `already_finished`, if there was nothing to do; and `warnings`.
+    verdict: a sentence on whether the run is better than the base model, not shown to help, or
     worse; empty if they could not be compared.
     """
 
@@ -44,7 +44,7 @@ def train_and_judge(
 ) -> Trained:
     """Train a run and compare it with the base model.
 
-    The caller holds the lock of the project. Raises UserError as `train` does.
+    The caller must hold the project's lock. Raises UserError as `train` does.
     """
     from la2ds_cli.alignment.run_verdict import ensure_verdict
     from la2ds_cli.training.train import train

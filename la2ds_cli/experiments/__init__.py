@@ -2,12 +2,12 @@
 
 The steps are `benchmark` (comparison of methods: Tables 1 to 3) and `reproduce` (ablations of the
 method: Tables 4 to 8, the last two on worse joints). Both describe their rows; `runner` trains and
-scores them; `tables` writes one Markdown page, one tidy CSV and one JSON document. `scores` scores
-one run and has the columns.
+scores them; `tables` writes a Markdown page, a tidy CSV and a JSON document. `scores` scores single
+runs and defines the columns.
 
 Imports: the library and evaluation.
 
 To add a metric: add a line to METRICS in `scores`, and a column to a task. To add a row to an
-ablation: add a Variant in `reproduce`. To add a method: see docs/how-to/extend.md;
+ablation: add an Ablation in `reproduce`. To add a method: see docs/how-to/extend.md;
 `benchmark` finds it by its name.
 """

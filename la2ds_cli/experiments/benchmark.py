@@ -35,20 +35,28 @@ def benchmark(
 ) -> Result:
     """Train every method on every project with every seed, and score all in the same way.
 
-    methods: names of methods.shipped_methods, presets or dotted paths; None = all that are shipped.
-    A finished run (`run_name`) is reused, an interrupted one is resumed, and out/benchmark.md, .csv
-    and .json are written after every run (out: by default results/benchmark of the first project).
-    task: only this table, and files named by its number in the paper. A failing run does not stop
-    the others. engine: `ray` trains and scores in the actors of a Ray cluster that shares the
-    projects' folders, one run each; the files are written at the end. Raises UserError (exit 2) for
-    missing or duplicate methods or seeds, an unknown name, no time, and an invalid setting; and as
-    `check_scored`; `check_projects` comes first.
+    Finished runs (`run_name`) are reused, interrupted ones resumed, and out/benchmark.md, .csv and
+    .json are written after every run. A failing run does not stop the others. Call `check_projects`
+    first.
+
+    Parameters
+    ----------
+    methods: names from `shipped_methods`, presets or dotted paths; None = all shipped methods.
+    task: make only this table, in files named by its number in the paper.
+    out: folder, by default results/benchmark of the first project.
+    engine: `ray` trains and scores in the actors of a Ray cluster that shares the projects'
+        folders, one run each; the files are then written at the end.
+
+    Raises
+    ------
+    UserError: exit 2 for missing or duplicate methods or seeds, an unknown name, a time limit of 0
+        or an invalid setting; and as `check_scored`.
     """
     plan.check()
     out = projects[0].results_dir(FOLDER) if out is None else out
     names = shipped_methods() if methods is None else methods
     table = method_table(projects[0], names, plan)
-    for project in projects:  # what any of them rejects, before any work
+    for project in projects:  # check all of them before any work
         check_scored(project, table.common(project), plan.protocol)
         for row in table.rows:
             check_input(row.recipe(project, plan.seeds[0]))
@@ -65,8 +73,8 @@ def benchmark(
 
 
 def method_table(project: StoredProject, names: Sequence[str], plan: Plan) -> Rows:
-    """The rows of the methods. An untrained network is scored with the first method that has it;
-    its head is not used to embed."""
+    """Return the rows of the methods. Each distinct untrained network is scored once, with the
+    first method that uses it; heads do not count, since they are not used to embed."""
     rows, networks = [], []
     for row in method_rows(names, plan.settings):
         config = row.recipe(project, plan.seeds[0])
@@ -86,13 +94,13 @@ def check_projects(projects: Sequence[StoredProject]) -> None:
     roots = [project.root.resolve() for project in projects]
     if not roots or len(set(roots)) < len(roots):
         raise UserError(
-            "a project is named twice" if roots else "no project",
-            hint="give --project DIR once for each",
+            "a project is named twice" if roots else "no project is named",
+            hint="give --project DIR once for each project",
         )
 
 
 def _labels(projects: Sequence[StoredProject]) -> list[str]:
-    """Names of the folders, with as many of their parents as tell all of them apart."""
+    """Return the names of the folders, with as many parents as needed to make them distinct."""
     paths = [project.root.parts for project in projects]
     deepest = max(map(len, paths))
     every = (["/".join(path[-n:]) for path in paths] for n in range(1, deepest + 1))
@@ -109,10 +117,10 @@ def method_config(
     project: StoredProject,
     seed: int,
 ) -> Config:
-    """The settings of a method for training and scoring: its preset (None = that of the project)
-    with its overrides, and above them the settings of the table.
+    """Return the settings of a method for training and scoring.
 
-    Steps, alignment and evaluation are those of the project, the same for all methods.
+    They are those of its preset (None = that of the project), then its overrides, then the settings
+    of the table. Steps, alignment and evaluation are those of the project, equal for all methods.
     """
     common = common_config(project, settings)
     if preset is None and project.config().preset in shipped_methods():
@@ -125,26 +133,26 @@ def method_config(
 
 
 def common_config(project: StoredProject, settings: Sequence[str]) -> Config:
-    """The settings that all methods share."""
+    """Return the settings that all methods share."""
     return project.config(overrides=[*ALONE, *settings])
 
 
 def shipped_methods() -> list[str]:
-    """Names of all methods of the package: those of the paper in its order, then the others."""
+    """Return the names of all methods in the package: those of the paper in its order, then the
+    others."""
     losses, presets = method_names(), preset_names()
-    known = [name for name in paper_methods() if name in losses or name in presets]
-    return [*known, *(name for name in losses if name not in known)]
+    in_paper = [name for name in paper_methods() if name in losses or name in presets]
+    return [*in_paper, *(name for name in losses if name not in in_paper)]
 
 
 def method_rows(names: Sequence[str], settings: Sequence[str] = ()) -> list[Row]:
-    """The methods with these names: of `shipped_methods`, presets, or dotted paths of modules.
-    settings: overrides for all of them.
+    """Return the rows of methods, named as in `benchmark`; settings: overrides for all of them.
 
     Raises UserError (exit 2) for an unknown name, a duplicate, or no name.
     """
     if not names or len(set(names)) < len(names):
         raise UserError(
-            f"the methods must be different names, got {', '.join(names) or 'none'}",
+            f"methods must be distinct names, not {', '.join(names) or 'none'}",
             hint=f"methods: {', '.join(shipped_methods())}, presets, or dotted paths of modules",
         )
     return [_method_row(name, settings) for name in names]
@@ -156,7 +164,7 @@ def _method_row(name: str, settings: Sequence[str]) -> Row:
     for part in ("PAIRS", "loss") if own else ():
         if not hasattr(get_method(name), part):
             raise UserError(
-                f"{name} has no {part}", hint="docs/how-to/extend.md says what it needs"
+                f"{name} has no {part}", hint="docs/how-to/extend.md says what a method needs"
             )
     label = paper_methods()[name].label if name in paper_methods() else name
     recipe = partial(method_config, preset, overrides, settings)
@@ -167,9 +175,11 @@ def _method_row(name: str, settings: Sequence[str]) -> Row:
 
 
 def _spread(benches: Sequence[Bench], names: Sequence[str]) -> dict[tuple[int, str, int], str]:
-    """Do the work of all runs in the actors of a Ray cluster. Runs and scores stay in the projects,
-    where `Bench.run` reads them. Returns the error of each run, empty if there is none, by the
-    number of its project, its method and its seed."""
+    """Train and score all runs in the actors of a Ray cluster.
+
+    Runs and scores stay in the projects, where `Bench.run` reads them. Returns the error of each
+    run (empty if it succeeded) by the number of its project, its method and its seed.
+    """
     plan, progress = benches[0].plan, benches[0].progress
     roots = [str(bench.project.root) for bench in benches]
     items = [
@@ -186,11 +196,12 @@ def _spread(benches: Sequence[Bench], names: Sequence[str]) -> dict[tuple[int, s
 
 
 class RunWorker:
-    """Trains and scores one run after another; its error, empty if there is none."""
+    """Train and score one run after another; a call returns the run's error, empty if it
+    succeeded."""
 
     def __init__(self, roots: Sequence[str], names: Sequence[str], plan: Plan) -> None:
         projects = [StoredProject.open(Path(root)) for root in roots]
-        table = method_table(projects[0], names, plan)  # trusts the named modules
+        table = method_table(projects[0], names, plan)  # imports the named modules
         self._rows = {row.name: row for row in table.rows}
         self._benches = [
             Bench(project.root.name, project, table, plan, SILENT) for project in projects

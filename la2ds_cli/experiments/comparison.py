@@ -1,6 +1,5 @@
-"""What a table compares, rows that are trained and baselines that are not, and its result.
-
-The result is filled run by run: one entry for each run of a row on a project.
+"""The rows of a table (trained rows and untrained baselines), and its result, which grows by an
+entry for each run of a row on a project.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ MEAN = "mean over projects"
 
 @dataclass(frozen=True)
 class ScoreSample:
-    """A figure of a row in one data set.
+    """The values of a metric for a row in one data set.
 
-    values: (S,) of its training runs, one if nothing is trained.
+    values: (S,) of its training runs; a single value if nothing is trained.
     resampled: (S, R) of each run in the same resamples of the clips, NaN where undefined.
-    clips: how many contribute to the figure; a clip without a label for it is no observation.
+    clips: how many clips contribute; clips without the needed labels do not.
     """
 
     values: FloatArray
@@ -38,12 +37,12 @@ class ScoreSample:
 
 @dataclass(frozen=True)
 class Row:
-    """One recipe, trained once for each seed.
+    """A recipe that is trained once for each seed.
 
-    recipe: its settings in a project, for a seed.
+    recipe: returns its settings in a project, for a seed.
     run: the first part of the names of its runs (runner.run_name).
-    untrained: label of the row of its network without training, empty = there is none.
-    joints: on which it is trained and tested.
+    untrained: label of the row for its untrained network, empty = no such row.
+    joints: for training and testing.
     """
 
     name: str
@@ -56,7 +55,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A row without training. features: its feature set. joints: on which it is tested."""
+    """A row without training. features: its feature set. joints: for testing."""
 
     name: str
     label: str
@@ -73,8 +72,8 @@ BASELINES = (
 
 @dataclass(frozen=True)
 class Rows:
-    """All rows of a table. stem: of the names of runs of baselines. common: the settings of the
-    baselines in a project."""
+    """All rows of a table. stem: first part of the names of baseline runs. common: returns the
+    settings of the baselines in a project."""
 
     stem: str
     rows: Sequence[Row]
@@ -84,8 +83,8 @@ class Rows:
 
 @dataclass
 class DataSet:
-    """The clips of a project. source: the data set of the paper that they come from, empty for
-    others. facts: of their evaluation, empty before it."""
+    """The clips of a project. source: the data set of the paper they come from, empty for others.
+    facts: about their evaluation, empty before it."""
 
     name: str
     source: str
@@ -95,14 +94,14 @@ class DataSet:
 
 @dataclass(frozen=True)
 class RunEntry:
-    """One run of a row in one data set.
+    """A run of a row in one data set.
 
     row: its name. run: empty for a baseline. features: the scored feature set.
-    seed, steps, seconds (of training): None if nothing was trained. reused: the run existed before.
-    error: why it has no scores, else empty. collapse: how the embedding has collapsed, empty = it
-    has not.
-    resampled: of the scores; those that are undefined are missing.
-    clips: metric -> the number of clips behind it, without those that have no label for it.
+    seed, steps, seconds (of training): None if nothing was trained. reused: whether the run existed
+    before. error: why it has no scores, else empty. collapse: how the embedding has collapsed, else
+    empty.
+    resampled: of the scores, without undefined ones.
+    clips: metric -> number of clips that contribute to it.
     """
 
     data: str
@@ -122,7 +121,7 @@ class RunEntry:
     clips: Mapping[str, int] = field(default_factory=dict)
 
     def figure(self, metric: str) -> float | None:
-        """A score, or `steps` or `seconds` of training."""
+        """Return a score, or `steps` or `seconds` of training."""
         if metric in COST:
             cost = getattr(self, metric)
             return None if cost is None or self.error else float(cost)
@@ -131,14 +130,14 @@ class RunEntry:
 
 @dataclass
 class Result:
-    """Runs of rows and baselines in one or several data sets.
+    """The runs of rows and baselines in one or more data sets.
 
     name: stem of its files.
     tasks: its tables.
     facts: budget, seeds, settings, machine.
-    labels: name of a row, but no baseline -> its label, in their order.
+    labels: name -> label of each row except baselines, in order.
     reads: row -> model.input.
-    paper: row -> metric -> the paper's figure, for rows that are no methods.
+    paper: row -> metric -> the paper's figure, for rows that are not methods.
     left_out: label of a row -> why it has no runs.
     """
 
@@ -154,53 +153,56 @@ class Result:
     entries: list[RunEntry] = field(default_factory=list)
 
     def rows(self) -> dict[str, str]:
-        """Name -> label of the rows, then of the baselines."""
-        return self.labels | {one.row: one.label for one in self.entries}
+        """Return name -> label of the rows, then of the baselines."""
+        return self.labels | {entry.row: entry.label for entry in self.entries}
 
     def runs(self) -> list[RunEntry]:
-        """The runs of all rows but the baselines."""
-        return [one for one in self.entries if not one.baseline]
+        """Return the runs of all rows except baselines."""
+        return [entry for entry in self.entries if not entry.baseline]
 
     def exit_code(self) -> ExitCode:
-        """0 when every run has scores, 8 when some have, 4 when none has."""
-        failed = sum(bool(one.error) for one in self.runs())
+        """Return 0 if all runs have scores, 8 if some have, 4 if none has."""
+        failed = sum(bool(entry.error) for entry in self.runs())
         if self.runs() and not failed:
             return ExitCode.OK
         return ExitCode.PARTIAL if failed < len(self.runs()) else ExitCode.UNUSABLE
 
     def groups(self) -> list[str]:
-        """Names of the data sets, and MEAN if there are several."""
+        """Return the names of the data sets, and MEAN if there are several."""
         names = [data.name for data in self.data]
         return [*names, MEAN] if len(names) > 1 else names
 
     def sample(self, row: str, data: str, metric: str) -> ScoreSample | None:
-        """The metric of a row in a data set; None if it is undefined. MEAN: over all data sets,
-        whose clips are drawn independently; None if one of them lacks a run."""
+        """Return the metric of a row in a data set, None if it is undefined.
+
+        MEAN stands for the mean over all data sets, whose clips are drawn independently; None if
+        one of them lacks a run.
+        """
         if data == MEAN:
-            found = [self.sample(row, one.name, metric) for one in self.data]
-            known = [one for one in found if one is not None]
-            if len(known) < len(found) or len({len(one.values) for one in known}) > 1:
+            by_data = [self.sample(row, each.name, metric) for each in self.data]
+            samples = [sample for sample in by_data if sample is not None]
+            seeds = {len(sample.values) for sample in samples}
+            if len(samples) < len(by_data) or len(seeds) > 1:
                 return None
-            # Data sets of equally many clips have the same draws in the same order: shuffle them.
+            # Data sets of equal size have the same draws in the same order, so shuffle them.
             shuffled = [
-                np.random.default_rng(n).permutation(one.resampled, axis=1)
-                for n, one in enumerate(known)
+                np.random.default_rng(n).permutation(sample.resampled, axis=1)
+                for n, sample in enumerate(samples)
             ]
-            values, resampled = (
-                np.mean(each, axis=0) for each in ([one.values for one in known], shuffled)
-            )
-            return ScoreSample(values, resampled, min(one.clips for one in known))
+            values = np.mean([sample.values for sample in samples], axis=0)
+            resampled = np.mean(shuffled, axis=0)
+            return ScoreSample(values, resampled, min(sample.clips for sample in samples))
         runs = [
-            (one, value)
-            for one in self.entries
-            if one.row == row and one.data == data
-            if (value := one.figure(metric)) is not None
+            (entry, value)
+            for entry in self.entries
+            if entry.row == row and entry.data == data
+            if (value := entry.figure(metric)) is not None
         ]
         if not runs:
             return None
-        unknown = np.full(RESAMPLES, np.nan)
+        undefined = np.full(RESAMPLES, np.nan)
         return ScoreSample(
             np.array([value for _, value in runs]),
-            np.array([one.resampled.get(metric, unknown) for one, _ in runs]),
-            min(one.clips.get(metric, 0) for one, _ in runs),
+            np.array([entry.resampled.get(metric, undefined) for entry, _ in runs]),
+            min(entry.clips.get(metric, 0) for entry, _ in runs),
         )

@@ -1,4 +1,4 @@
-"""Joints as a worse pose estimator would return them, and a project that reads such joints."""
+"""Corrupted joints, as a worse pose estimator would return, and a project that reads them."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from la2ds_cli.features.pose_features import centre_and_scale, fill_gaps
 def drop_limb_at_test(
     pose: PoseSequence, probability: float, rng: np.random.Generator
 ) -> PoseSequence:
-    """Hide one limb or finger, drawn anew, in each frame with `probability` (paper sec. 4.2.4).
+    """Hide a random limb or finger in each frame with `probability` (paper sec. 4.2.4).
 
-    The first joint of a limb (shoulder, hip, wrist) belongs to the body or to other fingers and
-    stays. Dropped joints become NaN with score 0. With the same seed, frames that lose a limb at a
-    lower probability lose the same limb at a higher one.
+    The first joint of a limb (shoulder, hip, wrist) stays, since it also belongs to the body or to
+    other fingers. Dropped joints become NaN with score 0. With the same seed, frames that lose a
+    limb at a lower probability lose the same limb at a higher one.
     """
     skeleton = get_skeleton(pose.skeleton)
     names = sorted(skeleton.chains)
@@ -49,7 +49,7 @@ def add_noise(
     """Add N(0, `cells` heatmap cells) to every coordinate of every joint (paper sec. 4.2.5).
 
     A cell is the longer side of the clip's crop box divided by the cells per side of `heatmap`
-    (None = the defaults), also where the crop is stretched. Joints in metres get the same noise
+    (None = the defaults), even if the crop is stretched. Joints in metres get the same noise
     relative to the torso's length. Unseen joints stay unseen.
     """
     settings = heatmap or HeatmapConfig()
@@ -70,7 +70,8 @@ def add_noise(
 
 @dataclass(frozen=True)
 class DroppedLimb:
-    """`drop_limb_at_test` on every clip. recipe: of the result, from poses with key `source`."""
+    """Apply `drop_limb_at_test` to every clip. recipe: of the result, from poses with key
+    `source`."""
 
     probability: float
     seed: int
@@ -84,7 +85,7 @@ class DroppedLimb:
 
 @dataclass(frozen=True)
 class JointNoise:
-    """`add_noise` on every clip, in cells of `heatmap`."""
+    """Apply `add_noise` to every clip, in cells of `heatmap`."""
 
     cells: float
     seed: int
@@ -103,21 +104,21 @@ Corruption = DroppedLimb | JointNoise
 
 @dataclass(frozen=True)
 class Joints:
-    """The joints on which a row of a table is trained and tested; None = as they are. label: names
-    the folder of its results."""
+    """The joints on which a row is trained and tested; None = as they are. label: names the folder
+    of its results."""
 
     label: str = ""
     train: Corruption | None = None
     test: Corruption | None = None
 
     def in_training(self, project: StoredProject, run: str) -> StoredProject:
-        """The project as the training of a run sees it."""
+        """Return the project as seen by the training of a run."""
         if self.train is None:
             return project
         return CorruptedProject(project, run, train=self.train, test=self.train)
 
     def in_test(self, project: StoredProject) -> StoredProject:
-        """The project as the evaluation sees it."""
+        """Return the project as seen by the evaluation."""
         if not self.label:
             return project
         return CorruptedProject(project, self.label, train=self.train, test=self.test)
@@ -127,10 +128,10 @@ CLEAN = Joints()
 
 
 class CorruptedProject(StoredProject):
-    """The same directory, but the poses it reads are corrupted; stored poses do not change.
+    """A project that reads corrupted poses; the stored poses do not change.
 
-    test: corruption of the clips that are scored (split `test`, or all if there is no such split);
-    train: of the others; None = none. A run trained through it has a different recipe. Results,
+    test: corruption of the scored clips (split `test`, or all if there is no such split); train: of
+    the others; None = no corruption. A run trained on it has a different recipe. Results and
     embeddings of corrupted joints go to results/robustness/LABEL/. Labels are those of the project.
     """
 

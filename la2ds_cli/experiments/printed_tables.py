@@ -1,4 +1,4 @@
-"""What the paper prints in its Tables 1 to 3 (paper.toml), and the clips of its data sets."""
+"""The figures of the paper's Tables 1 to 3 (paper.toml), and the clips of its data sets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RECORDS = "casa-npy"  # the import format with the splits and labels of the pape
 
 @dataclass(frozen=True)
 class PaperMethod:
-    """A method of the paper. input: its input there, `RGB frames`, `3D joints` or `2D heatmaps`."""
+    """A method of the paper. input: as in the paper: `RGB frames`, `3D joints` or `2D heatmaps`."""
 
     label: str
     input: str
@@ -27,8 +27,8 @@ class PaperMethod:
 
 @dataclass(frozen=True)
 class PaperData:
-    """A data set of the paper. records: stems of the CASA files over which the figures are
-    averaged. format: of `la2ds import`. figures: method -> metric -> figure."""
+    """A data set of the paper. format: of `la2ds import`. records: stems of the CASA files over
+    which figures are averaged. figures: method -> metric -> figure."""
 
     name: str
     label: str
@@ -45,12 +45,12 @@ def _file() -> dict[str, Any]:
 
 
 def paper_methods() -> dict[str, PaperMethod]:
-    """The methods of the paper by name, in the order of its tables."""
+    """Return the methods of the paper by name, in the order of its tables."""
     return {row["name"]: PaperMethod(row["label"], row["input"]) for row in _file()["methods"]}
 
 
 def paper_data() -> dict[str, PaperData]:
-    """The data sets of the paper by name."""
+    """Return the data sets of the paper by name."""
     return {name: _data(name, row) for name, row in _file()["data"].items()}
 
 
@@ -67,16 +67,16 @@ def _data(name: str, row: dict[str, Any]) -> PaperData:
 
 
 def find_source(project: StoredProject) -> str:
-    """The data set of the paper that the project's clips come from, by the recipes of the poses;
-    empty for others, and if two clips differ."""
+    """Return the data set of the paper that the project's clips come from, judged by the recipes of
+    their poses; empty for others, and if clips differ."""
     sources = set()
     for video in project.posed_videos():
         kind = artifact.read_header(project.pose_path(video.id))[0].config.get("format")
         stem = re.sub(r"_(train|val|test)$", "", PurePath(video.path).stem)
-        known = (
+        matching = (
             data.name
             for data in paper_data().values()
             if kind == data.format or (kind == RECORDS and stem in data.records)
         )
-        sources.add(next(known, ""))
+        sources.add(next(matching, ""))
     return sources.pop() if len(sources) == 1 else ""

@@ -1,6 +1,6 @@
-"""Step: one table of the paper on a project's clips.
+"""Step: a table of the paper on a project's clips.
 
-Tables 4 to 8 have rows of their own, with the figures of the paper; Tables 1 to 3 are benchmarks.
+Tables 4 to 8 are defined here, with the figures of the paper; Tables 1 to 3 are benchmarks.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ TITLES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Ablation:
-    """One variant of the recipe.
+    """A variant of the recipe.
 
-    name: of the row. settings: overrides of the recipe. paper: name of a metric -> the paper's
-    figure. reads_maps: the row has no meaning for a network that reads only joints. joints: on
-    which it is trained and tested.
+    name: of the row. settings: overrides of the recipe. paper: metric -> the paper's figure.
+    reads_maps: the row makes sense only for a network that reads heatmaps. joints: for training and
+    testing.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Ablation:
 
     @property
     def full(self) -> bool:
-        """Whether it is the unchanged recipe, which every other row must differ from."""
+        """Return whether it is the unchanged recipe."""
         return not self.settings
 
 
@@ -101,8 +101,8 @@ ABLATIONS = {
         _ALL,
     ),
 }
-# Classification of LA2DS. Table 7: by the probability of a missing finger. Table 8: by the joints
-# in training and in test.
+# Classification accuracy of LA2DS: in Table 7 by the probability of a missing finger, in Table 8 by
+# the joints in training and in test.
 MISSING = {0.0: 70.12, 0.25: 69.54, 0.5: 69.02, 0.75: None, 1.0: 68.94}
 NOISY = {
     ("clean", "clean"): 70.12,
@@ -113,8 +113,7 @@ NOISY = {
 
 
 def conditions(table: str, config: Config) -> list[Ablation]:
-    """The rows of Table 7 or 8 for a network of `config`, whatever its treatment of missing
-    joints."""
+    """Return the rows of Table 7 or 8, before they are multiplied by TREATMENTS."""
     seed = config.evaluate.seed
     if table == "table7":
         return [
@@ -126,22 +125,25 @@ def conditions(table: str, config: Config) -> list[Ablation]:
             )
             for share, figure in MISSING.items()
         ]
-    known = {"clean": None, "noisy": JointNoise(1.0, seed, config.heatmap)}
+    corruption = {"clean": None, "noisy": JointNoise(1.0, seed, config.heatmap)}
     return [
         Ablation(
             f"{train}-to-{test}",
             f"{train} → {test}",
             paper={"classification": figure},
-            joints=Joints(f"{train}-to-{test}", known[train], known[test]),
+            joints=Joints(f"{train}-to-{test}", corruption[train], corruption[test]),
         )
         for (train, test), figure in NOISY.items()
     ]
 
 
 def left_out(variant: Ablation, base: Config, varied: Config) -> str:
-    """Why a row would only repeat the full recipe; empty if it is a variant of it, or one of Tables
-    7 and 8, which show each treatment of missing joints, also that of the recipe.
+    """Return why a row is left out since it would only repeat the full recipe; empty if it is kept.
 
+    Tables 7 and 8 keep all rows, to show each treatment of missing joints.
+
+    Parameters
+    ----------
     base, varied: the settings without and with those of the row, with the same seed.
     """
     if variant.reads_maps and base.model.input in ("joints", "joints3d"):
@@ -159,19 +161,22 @@ def reproduce(
     preset: str = DEFAULT_PRESET,
     progress: Progress = SILENT,
 ) -> Result:
-    """Train and evaluate every row of a table of the paper, with each of the seeds.
+    """Train and evaluate every row of a table of the paper with each seed.
 
-    A finished run is reused, an interrupted one is resumed, and the files
-    results/reproduce/TABLE.{md,csv,json} are written after every run, so you can interrupt a table
-    at any time. A failing run does not stop the others. Raises UserError (exit 2) for no seed, no
-    time or an invalid setting; of worse joints, (exit 4) without labels, and (exit 5) for a recipe
-    that reads video frames.
+    Finished runs are reused, interrupted ones resumed, and results/reproduce/TABLE.{md,csv,json}
+    are written after every run, so a table can be interrupted at any time. A failing run does not
+    stop the others.
+
+    Raises
+    ------
+    UserError: exit 2 for no seed, a time limit of 0 or an invalid setting; for Tables 7 and 8 also
+        4 without labels, and 5 for a recipe that reads video frames.
     """
     plan.check()
     variants, baselines = _variants(project, table, preset, plan)
     rows = Rows(
         f"reproduce-{preset}",
-        [_row(one, preset, plan.settings) for one in variants],
+        [_row(variant, preset, plan.settings) for variant in variants],
         partial(_config, preset, plan.settings, ()),
         baselines,
     )
@@ -179,10 +184,10 @@ def reproduce(
     result = Result(table, TITLES[table], (ablation_task(table, TITLES[table]),), {})
     result.facts = shared_facts(project, plan, rows)
     result.facts["in the paper"] = PAPER_DATA
-    result.paper = {one.name: one.paper for one in variants}
-    for one, row in zip(variants, rows.rows, strict=True):
-        if reason := left_out(one, base, row.recipe(project, base.train.seed)):
-            result.left_out[one.label] = reason
+    result.paper = {variant.name: variant.paper for variant in variants}
+    for variant, row in zip(variants, rows.rows, strict=True):
+        if reason := left_out(variant, base, row.recipe(project, base.train.seed)):
+            result.left_out[variant.label] = reason
     shown = [row for row in rows.rows if row.label not in result.left_out]
     bench = Bench(project.root.name, project, replace(rows, rows=shown), plan, progress)
     return run_table(result, [bench], project.results_dir("reproduce"), {})
@@ -191,35 +196,36 @@ def reproduce(
 def _variants(
     project: StoredProject, table: str, preset: str, plan: Plan
 ) -> tuple[list[Ablation], Sequence[Baseline]]:
-    """The rows of a table, and its baselines: the raw pose in each condition of Tables 7 and 8."""
+    """Return the rows of a table and its baselines, in Tables 7 and 8 raw pose in each
+    condition."""
     if table in ABLATIONS:
         return list(ABLATIONS[table]), BASELINES
     config = _config(preset, plan.settings, (), project)
     if config.model.input == "rgb":
         raise Mismatch(
-            "the recipe reads video frames (model.input=rgb), so worse joints do not affect it",
-            hint="name a preset that reads joints or heatmaps",
+            "the recipe reads video frames (model.input=rgb), so corrupted joints do not affect it",
+            hint="choose a preset that reads joints or heatmaps",
         )
     if not project.phases():
         raise Unusable(
-            "Tables 7 and 8 need labels: events found in worse joints would be worse events",
+            "Tables 7 and 8 need labels, since events detected in corrupted joints are unreliable",
             hint="add the phases of the clips to phases.csv (video,start,end,phase)",
         )
-    every = conditions(table, config)
+    variants = conditions(table, config)
     baselines = [
-        Baseline(f"raw-pose-{one.name}", f"raw pose, {one.label}", "raw_pose", one.joints)
-        for one in every
+        Baseline(f"raw-pose-{each.name}", f"raw pose, {each.label}", "raw_pose", each.joints)
+        for each in variants
     ]
-    # The paper does not state its treatment of joints that are not seen, so each is shown.
+    # The paper does not state how it treats unseen joints, so both treatments are shown.
     rows = [
         replace(
-            one,
-            name=f"{one.name}-{missing}",
-            label=f"{one.label}, {missing}",
+            each,
+            name=f"{each.name}-{missing}",
+            label=f"{each.label}, {missing}",
             settings=(f"model.missing={missing}",),
         )
         for missing in TREATMENTS
-        for one in every
+        for each in variants
     ]
     return rows, baselines
 
@@ -227,7 +233,7 @@ def _variants(
 def _row(variant: Ablation, preset: str, settings: Sequence[str]) -> Row:
     recipe = partial(_config, preset, settings, variant.settings)
     untrained = "untrained network" if variant.full else ""
-    # Rows that differ in the tested joints alone share their runs.
+    # Rows that differ only in the tested joints share their runs.
     shared = variant.full or variant.joints is not CLEAN
     run = "reproduce" if shared else f"reproduce-{variant.name}"
     return Row(variant.name, variant.label, recipe, run, untrained, variant.joints)
@@ -240,6 +246,7 @@ def _config(
     project: StoredProject,
     seed: int | None = None,
 ) -> Config:
-    """The recipe with more settings, its embedding alone; the last one given wins."""
+    """Return the recipe (scored by its embedding alone) with more settings, the last of which
+    win."""
     seeds = [] if seed is None else [f"train.seed={seed}"]
     return project.config(preset=preset, overrides=[*ALONE, *settings, *more, *seeds])

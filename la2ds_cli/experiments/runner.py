@@ -1,6 +1,6 @@
-"""The runner of every table: trains and scores its rows, seed by seed, on one or several projects.
+"""Train and score the rows of a table, seed by seed, on one or more projects.
 
-A finished run is reused, an interrupted one is resumed, and nothing is scored twice. The files are
+Finished runs are reused, interrupted ones resumed, and nothing is scored twice. The files are
 written after every run, and a failing run does not stop the others.
 """
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from la2ds_cli.training.train import TrainResult
 
 UNTRAINED = "untrained"
-# The joints' movement and the base model, if combined with an embedding, hide what was learned.
+# Joint movement and base model, if combined with an embedding, would hide what it has learned.
 ALONE = ("align.movement=0", "align.base=0")
 Made = TypeVar("Made")
 
@@ -68,8 +68,7 @@ class Plan:
 
 
 def machine_facts(device: DeviceName) -> dict[str, Any]:
-    """The hardware and software on which the times of a table depend, and the last digits of its
-    figures."""
+    """Return the hardware and software, on which times and the last digits of figures depend."""
     import torch
 
     chosen = resolve_device(device).type
@@ -86,13 +85,13 @@ def machine_facts(device: DeviceName) -> dict[str, Any]:
 def run_name(
     stem: str, project: StoredProject, config: Config, minutes: float | None = None
 ) -> str:
-    """STEM-DIGEST-sSEED: with other settings, clips, code of the user's or another limit of time it
-    is another run, and rows that share all of these share their runs."""
+    """Return STEM-DIGEST-sSEED; the digest covers settings, clips, the user's own code and the time
+    limit, so that rows that share all of these share their runs."""
     videos = training_videos(project)
     clips = clips_digest({v.id: project.pose_header(v.id)[0].key for v in videos})
-    own = [name for name in (config.train.method, config.model.encoder) if "." in name]
+    plugins = [name for name in (config.train.method, config.model.encoder) if "." in name]
     unseeded = replace(config, train=replace(config.train, seed=0))
-    key = training_recipe(unseeded, clips, code=code_digests(*own)).key
+    key = training_recipe(unseeded, clips, code=code_digests(*plugins)).key
     digest = hashlib.sha256(f"{key} {minutes}".encode()).hexdigest()[:8]
     return f"{stem}-{digest}-s{config.train.seed}"
 
@@ -100,8 +99,8 @@ def run_name(
 def train_run(
     project: StoredProject, run: str, config: Config, plan: Plan, progress: Progress
 ) -> TrainResult:
-    """Train, resume or reuse `run`. A limit in minutes is in CPU time on a CPU: other processes
-    must not shorten the budget of a run."""
+    """Train, resume or reuse `run`. On a CPU, the time limit is in CPU time, so that other
+    processes do not shorten the budget."""
     from la2ds_cli.training.train import TrainOptions, train
 
     progress.note(f"training {run}")
@@ -111,7 +110,7 @@ def train_run(
 
 
 def shared_facts(project: StoredProject, plan: Plan, rows: Rows) -> dict[str, Any]:
-    """What the numbers of a table refer to."""
+    """Return the facts on which the numbers of a table depend."""
     common = rows.common(project)
     budget = f"{common.train.steps} steps for every run"
     if plan.minutes is not None:
@@ -135,8 +134,13 @@ def run_table(
     finished: Mapping[tuple[int, str, int], str],
 ) -> Result:
     """Train and score every row on every project with every seed, and write OUT/NAME.md, .csv and
-    .json after every run. finished: the error, empty if there is none, of runs that another process
-    has made, by the number of their project, their row and their seed."""
+    .json after every run.
+
+    Parameters
+    ----------
+    finished: the errors (empty = none) of runs made by other processes, by the number of their
+        project, their row and their seed.
+    """
     rows, seeds = benches[0].table.rows, benches[0].plan.seeds
     result.labels |= {row.name: row.label for row in rows}
     first = benches[0].project
@@ -155,7 +159,7 @@ def run_table(
 
 
 class Bench:
-    """Trains and scores the runs of a table on one project. data: what is known of its clips."""
+    """Train and score the runs of a table on one project. data: facts about its clips."""
 
     def __init__(
         self, name: str, project: StoredProject, table: Rows, plan: Plan, progress: Progress
@@ -164,24 +168,24 @@ class Bench:
         self.data = DataSet(name, find_source(project))
 
     def baselines(self) -> Iterable[RunEntry]:
-        """Score what needs no training, all that has the same joints at once."""
+        """Score the baselines; those with the same joints are scored together."""
         config = self.table.common(self.project)
         run = f"{self.table.stem}-baselines"
-        for joints, group in groupby(self.table.baselines, key=lambda one: one.joints):
-            some = list(group)
-            features = [one.features for one in some]
+        for joints, group in groupby(self.table.baselines, key=lambda row: row.joints):
+            rows = list(group)
+            features = [row.features for row in rows]
             work = partial(self._score, run, joints, features, config)
             scored, error = self._attempt(run, work)
-            for one in some:
-                entry = RunEntry(self.data.name, one.name, one.label, run, "", True, error=error)
-                yield entry if scored is None else _baseline(entry, one.features, scored)
+            for row in rows:
+                entry = RunEntry(self.data.name, row.name, row.label, run, "", True, error=error)
+                yield entry if scored is None else _baseline(entry, row.features, scored)
 
     def run(self, row: Row, seed: int, error: str = "") -> list[RunEntry]:
-        """Train and score one run, unless it has failed elsewhere with that error."""
+        """Train and score a run, unless it has failed elsewhere with `error`."""
         config, made = row.recipe(self.project, seed), None
         if row.name in self.plan.rates:
-            faster = replace(config.train, learning_rate=self.plan.rates[row.name])
-            config = replace(config, train=faster)
+            train = replace(config.train, learning_rate=self.plan.rates[row.name])
+            config = replace(config, train=train)
         seen = row.joints.in_training(self.project, row.run)
         run = run_name(row.run, seen, config, self.plan.minutes)
         if not error:
@@ -207,9 +211,9 @@ class Bench:
         return [entry, _baseline(untrained, UNTRAINED, scored)]
 
     def _attempt(self, run: str, work: Callable[[], Made]) -> tuple[Made | None, str]:
-        """What the work of one run makes and an empty string, or None and why it failed.
+        """Return the result of a run's work and an empty text, or None and why it failed.
 
-        Errors of memory, shapes, numbers and plugin methods only fail their run, so that they do
+        Errors of memory, shapes, numbers and plugin methods fail only their run, so that they do
         not stop a long table; the traceback goes to logs/RUN.txt.
         """
         try:
@@ -217,15 +221,15 @@ class Bench:
         except UserError as error:
             reason = f"{error.message} ({error.hint})" if error.hint else error.message
         except Exception as error:
-            said, log = fault(self.project, run, error)
-            reason = f"{said} ({log})"
+            message, log = fault(self.project, run, error)
+            reason = f"{message} ({log})"
         self.progress.note(f"{run} failed: {reason}")
         return None, reason
 
     def _trained(
         self, row: Row, seen: StoredProject, run: str, config: Config
     ) -> tuple[TrainResult, RunScores]:
-        """Train and score. seen: the project as the training sees it."""
+        """Train and score a run; seen: the project as seen by its training."""
         trained = train_run(seen, run, config, self.plan, self.progress)
         first = row.untrained and config.train.seed == self.plan.seeds[0]
         features = ("model", UNTRAINED) if first else ("model",)
@@ -247,13 +251,18 @@ class Bench:
         self.data.facts = self.data.facts or dict(scored.facts)
         if "model" in scored.uses:
             self.data.facts.setdefault("method_uses", scored.uses["model"])
-        known = self.data.warnings
-        known += [text for text in scored.warnings if text not in known]
+        warnings = self.data.warnings
+        warnings += [text for text in scored.warnings if text not in warnings]
         return scored
 
 
 def _baseline(entry: RunEntry, features: str, scored: RunScores) -> RunEntry:
-    """With the scores of a feature set."""
-    scores, resampled = scored.scores[features], scored.resampled[features]
-    found = {"scores": scores, "resampled": resampled, "clips": scored.clips}
-    return replace(entry, run="", features=features, **found)
+    """Return the entry of a baseline with the scores of a feature set."""
+    return replace(
+        entry,
+        run="",
+        features=features,
+        scores=scored.scores[features],
+        resampled=scored.resampled[features],
+        clips=scored.clips,
+    )

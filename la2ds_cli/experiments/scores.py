@@ -1,9 +1,9 @@
-"""Metrics of a run as columns of tables, and the scores of single runs: the only place where
-experiments use the steps of `la2ds_cli.evaluation`.
+"""Metrics as columns of tables, and the scores of single runs. Only this file of the experiments
+uses the steps of `la2ds_cli.evaluation`.
 
-One line in METRICS makes a metric of `evaluate` available to every table.
-Evaluations are cached with their resamples, so that a resumed table scores no run twice, and the
-interval of a mean over seeds needs no further scoring.
+A line in METRICS makes a metric of `evaluate` available to every table. Evaluations are cached with
+their resamples, so that a resumed table scores no run twice, and the interval of a mean over seeds
+needs no further scoring.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from la2ds_cli.network.run_weights import checkpoint_path
 if TYPE_CHECKING:
     from la2ds_cli.evaluation.evaluate import EvaluationResult
 
-VERSION = 3  # 3: the scores instead of the whole document of the evaluation
+VERSION = 3  # 3: scores instead of the whole document of the evaluation
 FOLDER = "benchmark"
-_COMPUTED_BY = "la2ds_cli.evaluation.evaluate"  # with all modules that it imports
+_COMPUTED_BY = "la2ds_cli.evaluation.evaluate"  # and all modules that it imports
 
 Resamples = dict[str, FloatArray]
 """Metric -> its value in each bootstrap resample of the scored clips, (R,) float64 in the unit of
-the metric, NaN where a resample has none. Metrics that are undefined are missing."""
+the metric, NaN where undefined in a resample. Undefined metrics are missing."""
 
 Scores = dict[str, float | None]
 
 
 @dataclass(frozen=True)
 class Metric:
-    """name: in CSV and JSON. key: of its measure in an evaluation. digits: shown. factor: from the
-    value there to the unit of the column."""
+    """A metric as a column. name: in CSV and JSON. key: in an evaluation. digits: to show. factor:
+    from the evaluation's unit to that of the column."""
 
     name: str
     key: Key
@@ -77,8 +77,8 @@ COST = {name: Metric(name, ("", ""), 0) for name in ("steps", "seconds")}
 
 @dataclass(frozen=True)
 class Task:
-    """A table. name: in files. number: of the paper's table, 0 for ours. headings: name of a metric
-    -> heading of its column."""
+    """A table. name: in files. number: of the paper's table, 0 for ours. headings: metric ->
+    heading of its column."""
 
     name: str
     title: str
@@ -125,7 +125,7 @@ METHOD_TABLES = {f"table{task.number}": task for task in TASKS.values() if task.
 
 
 def ablation_task(name: str, title: str) -> Task:
-    """The table of an ablation: one column for each metric, at most 6 letters a line wide."""
+    """Return the table of an ablation, with narrow headings of at most 6 letters a line."""
     headings = {
         "event_transfer_median": "median\n%",
         "event_transfer_mean": "mean\n%",
@@ -139,10 +139,13 @@ def ablation_task(name: str, title: str) -> Task:
 
 @dataclass(frozen=True)
 class RunScores:
-    """scores, resampled: by feature set. clips: the number of clips behind each metric, the lowest
-    of all feature sets. facts: split, clips, phases, events, protocol. warnings:
-    of the evaluation. uses: what the event transfer of each feature set uses, in words; empty if
-    the protocol has none."""
+    """The scores of a run.
+
+    scores, resampled: by feature set. clips: number of clips that contribute to each metric, the
+    lowest of all feature sets. facts: split, clips, phases, events, protocol. warnings: of the
+    evaluation. uses: what the event transfer of each feature set uses, in words; empty without
+    event transfer.
+    """
 
     scores: dict[str, Scores]
     resampled: dict[str, Resamples]
@@ -153,8 +156,8 @@ class RunScores:
 
 
 def check_scored(project: StoredProject, config: Config, protocol: str) -> None:
-    """Raise UserError, as every score would, for an unknown protocol (exit 2), and for one that
-    needs labels or a test split that the project lacks (exit 4 or 5)."""
+    """Raise UserError, as scoring would, for an unknown protocol (exit 2), or one that needs labels
+    or a test split that the project lacks (exit 4 or 5)."""
     from la2ds_cli.evaluation.evaluate import Request, gather
 
     if not get_protocol(protocol, config.evaluate).event_transfer:
@@ -173,9 +176,9 @@ def cached_scores(
 ) -> RunScores:
     """Score feature sets (`model` is the network of `run`), or read the cached scores.
 
-    The cache, results/benchmark/RUN-PROTOCOL.safetensors, is valid as long as weights, poses,
-    labels, settings of [align] and [evaluate], poses.min_frames, and the source of all modules
-    behind the figures (`source_digest`), the user's own alignment method included, are the same.
+    The cache, results/benchmark/RUN-PROTOCOL.safetensors, is valid while weights, poses, labels,
+    settings of [align] and [evaluate], poses.min_frames, and the source of all modules that compute
+    the figures (`source_digest`, with the user's own alignment method) are unchanged.
     """
     path = project.results_dir(FOLDER) / f"{run}-{protocol}.safetensors"
     recipe = _recipe(project, run, config, features, protocol)
@@ -194,13 +197,13 @@ def cached_scores(
 
 
 def _figures(evaluated: EvaluationResult) -> tuple[dict[str, FloatArray], dict[str, Any]]:
-    """Return resamples by `FEATURES/METRIC`, and the other fields of RunScores, of single runs."""
-    rows = {name: one for name, by_run in evaluated.scored.items() for one in by_run.values()}
+    """Return the resamples by `FEATURES/METRIC`, and the other fields of RunScores."""
+    rows = {name: row for name, by_run in evaluated.scored.items() for row in by_run.values()}
     scores: dict[str, Scores] = {name: dict.fromkeys(METRICS) for name in rows}
     arrays, clips = {}, {}
-    for name, one in rows.items():
+    for name, row in rows.items():
         for metric in METRICS.values():
-            measure = one.measures.get(metric.key)
+            measure = row.measures.get(metric.key)
             if measure is not None and measure.value is not None:
                 scores[name][metric.name] = metric.factor * measure.value
                 sample = metric.factor * np.asarray(measure.resampled, np.float64)
@@ -212,7 +215,7 @@ def _figures(evaluated: EvaluationResult) -> tuple[dict[str, FloatArray], dict[s
         "clips": clips,
         "facts": {key: document[key] for key in ("split", "clips", "phases", "events", "protocol")},
         "warnings": list(document["warnings"]),
-        "uses": {name: one.uses for name, one in rows.items() if one.uses},
+        "uses": {name: row.uses for name, row in rows.items() if row.uses},
     }
 
 
@@ -226,7 +229,7 @@ def _recipe(
         "evaluate": asdict(config.evaluate),
     }
     inputs = scored_inputs(project, config)
-    inputs["base"] = _file(base_path())  # a run may be combined with it
+    inputs["base"] = _file(base_path())  # a run may be combined with the base model
     if {"model", "untrained"} & set(features):
         inputs["weights"] = _file(checkpoint_path(project, run))
     return artifact.Recipe("benchmark", VERSION, settings, inputs)
@@ -235,12 +238,12 @@ def _recipe(
 def scored_inputs(project: StoredProject, config: Config) -> dict[str, str]:
     """Return what every score of the project depends on, as inputs of a recipe.
 
-    These are its clips and splits, its labels, the source of all modules that compute a figure, the
-    user's own alignment method included, and the length below which clips are left out.
+    These are its clips and splits, its labels, the source of all modules that compute a figure
+    (with the user's own alignment method), and the length below which clips are left out.
     """
     own = [config.align.method] if "." in config.align.method else []
     for name in own:
-        get_method(name)  # imported, so that its source is known
+        get_method(name)  # imports it, so that its source can be read
     return {
         "clips": _digest(sorted(_clips(project))),
         "phases": _file(project.phases_path),
@@ -251,7 +254,7 @@ def scored_inputs(project: StoredProject, config: Config) -> dict[str, str]:
 
 
 def _clips(project: StoredProject) -> list[str]:
-    """Return every clip with everything that determines whether and how it is scored."""
+    """Return each clip with everything that determines whether and how it is scored."""
     clips = []
     for video in project.videos():
         posed = project.pose_path(video.id).exists()

@@ -1,15 +1,15 @@
-"""The figures of an experiment, its tables for a terminal and as Markdown, one tidy CSV, and JSON.
+"""The figures of an experiment, and its tables for a terminal, as Markdown, tidy CSV and JSON.
 
-All rows of a column are compared, also baselines and untrained networks: if one of them is best, no
-method wins. The best row is chosen after seeing the figures, so comparing it with all others
-amounts to as many tests as there are pairs of rows: Holm's correction is over all pairs of rows in
-all columns of a table.
+All rows of a column are compared, including baselines and untrained networks: if one of them is
+best, no method wins. The best row is chosen after seeing the figures, so comparing it with all
+others amounts to testing all pairs of rows; Holm's correction is over all pairs of rows in all
+columns of a table.
 
-A figure would differ with other clips and with other seeds. Clips: the bootstrap of
-`la2ds_cli.evaluation.measure`, whose resamples are the same for all rows, so that rows compare in
-pairs. Seeds: the variance over the training runs of each row. 1,000 resamples cannot resolve p
-below 0.002, and Holm's correction over some hundred comparisons needs less: p is therefore that of
-Student's t, for the difference divided by its standard error. With three seeds, this is slightly
+A figure would differ with other clips and with other seeds. Clips are covered by the bootstrap of
+`la2ds_cli.evaluation.measure`, whose resamples are the same for all rows, so that rows are compared
+in pairs; seeds by the variance over the training runs of each row. 1,000 resamples cannot resolve p
+below 0.002, and Holm's correction over some hundred comparisons needs smaller p, so p comes from
+Student's t for the difference divided by its standard error. With three seeds, this is slightly
 anticonservative: of tables without any true difference, 9 in 100 then show one, not 5.
 """
 
@@ -39,27 +39,26 @@ from la2ds_cli.experiments.scores import COST_TASK, Metric, Task
 MARK = "†"
 LEVEL = 0.05  # of significance, after the correction
 _ROUNDING = 1e-9  # of figures in per cent
-FEW = 3  # projects, of which a terminal shows each
+FEW = 3  # projects; a terminal shows the tables of at most so many
 HOW_TO_READ = (
-    "Mean over seeds ± their standard deviation (n - 1); in brackets the 95 % interval of the mean "
-    "over the scored clips and the seeds. The best row of a column, a method or a baseline, is "
-    "bold; rows not significantly worse, or not tested, are in italics: paired difference of "
-    "two rows over the same clips, with the variance over seeds of both; two-sided p of Student's "
-    f"t, Holm's correction over all pairs of rows in all columns of a task, level {LEVEL:g}. The "
-    "best raw pose is not available to a user: it is chosen on these clips."
+    "Mean over seeds ± standard deviation (n - 1); in brackets the 95 % interval of the mean over "
+    "the scored clips and the seeds. The best row of a column (a method or a baseline) is bold; "
+    "rows that are not significantly worse, or were not tested, are in italics. Test: paired "
+    "difference of two rows over the same clips, with the variance over the seeds of both; "
+    "two-sided p of Student's t, Holm's correction over all pairs of rows in all columns of a "
+    f"task, level {LEVEL:g}. The best raw pose is chosen on these clips, so a user cannot have it."
 )
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a row in one data set, or in MEAN.
+    """A figure of a row in a data set, or in MEAN.
 
     value: mean over seeds. spread: standard deviation over seeds (n - 1). interval: 95 %, over the
-    scored clips and the seeds. seeds: their number. paper: the paper's figure, if it may be
-    compared.
+    scored clips and the seeds. seeds: their number. paper: the paper's figure, if comparable.
     best: whether the row is the best of its column.
-    p: of no difference to the best; adjusted: after Holm's correction over the task; None for the
-    best, or if unknown.
+    p: that it does not differ from the best row. adjusted: p after Holm's correction over the task.
+    Both are None for the best row, or if unknown.
     """
 
     task: str
@@ -77,42 +76,42 @@ class Figure:
 
     @property
     def ties(self) -> bool:
-        """Whether the row is not significantly worse than the best one, or could not be tested."""
+        """Return whether the row is not significantly worse than the best, or was not tested."""
         if self.best or self.task == COST_TASK.name:
             return False
         return self.adjusted is None or self.adjusted > LEVEL
 
 
 def figures(result: Result) -> list[Figure]:
-    """Every figure of every row, by task, data set and metric; undefined ones are left out."""
-    found = [one for task in result.tasks for one in _of_task(result, task)]
-    return found + _of_task(result, COST_TASK, compared=False)
+    """Return all defined figures, by task, data set, metric and row."""
+    compared = [figure for task in result.tasks for figure in _of_task(result, task)]
+    return compared + _of_task(result, COST_TASK, compared=False)
 
 
 def _of_task(result: Result, task: Task, compared: bool = True) -> list[Figure]:
     columns = [(name, metric) for name in result.groups() for metric in task.metrics]
     samples = {
         (name, metric.name): {
-            row: found
+            row: sample
             for row in result.rows()
-            if (found := result.sample(row, name, metric.name)) is not None
+            if (sample := result.sample(row, name, metric.name)) is not None
         }
         for name, metric in columns
     }
     p = {
-        (*column, *pair): found
+        (*column, *pair): chance
         for column, rows in samples.items()
         for pair in itertools.combinations(rows if compared else (), 2)
-        if not math.isnan(found := difference(rows[pair[0]], rows[pair[1]])[1])
+        if not math.isnan(chance := difference(rows[pair[0]], rows[pair[1]])[1])
     }
     adjusted = dict(zip(p, holm(list(p.values())), strict=True))
-    found = []
+    rows_of_task = []
     for name, metric in columns:
         rows = samples[name, metric.name]
-        means = {row: float(one.values.mean()) for row, one in rows.items()}
+        means = {row: float(sample.values.mean()) for row, sample in rows.items()}
         sign = 1 if metric.lower_is_better else -1
         best = min(means, key=lambda row: sign * means[row]) if means and compared else ""
-        for row, one in rows.items():
+        for row, sample in rows.items():
             pairs = ((name, metric.name, *pair) for pair in ((row, best), (best, row)))
             key = next((pair for pair in pairs if pair in p), None)
             figure = Figure(
@@ -121,20 +120,21 @@ def _of_task(result: Result, task: Task, compared: bool = True) -> list[Figure]:
                 metric=metric.name,
                 row=row,
                 value=means[row],
-                spread=float(np.std(one.values, ddof=1)) if len(one.values) > 1 else None,
-                interval=interval(nested_resamples(one.resampled)),
-                seeds=len(one.values),
+                spread=float(np.std(sample.values, ddof=1)) if len(sample.values) > 1 else None,
+                interval=interval(nested_resamples(sample.resampled)),
+                seeds=len(sample.values),
                 paper=_in_paper(result, name, row, metric.name),
                 best=row == best,
                 p=p[key] if key else None,
                 adjusted=adjusted[key] if key else None,
             )
-            found.append(figure)
-    return found
+            rows_of_task.append(figure)
+    return rows_of_task
 
 
 def _in_paper(result: Result, group: str, row: str, metric: str) -> float | None:
-    """What the paper prints for a row; for a method, if all clips are of one of its data sets."""
+    """Return the paper's figure for a row; for a method, only if all clips are from one of the
+    paper's data sets."""
     if row in result.paper:
         return result.paper[row].get(metric)
     (source, *others) = {data.source for data in result.data if group in (data.name, MEAN)}
@@ -146,35 +146,38 @@ def _in_paper(result: Result, group: str, row: str, metric: str) -> float | None
 def tables(
     result: Result, found: Sequence[Figure], *, full: bool = False
 ) -> list[tuple[str, Table]]:
-    """Titles and tables: one for each task and data set, with what the paper prints below ours.
+    """Return title and table for each task and data set, with the paper's figures below ours.
 
-    full: for a page, with what each row reads, and intervals. Otherwise for a terminal of 80
-    columns, where `*` marks the best row and `=` those that are not significantly worse; of more
-    than FEW projects, it shows only the mean.
+    Parameters
+    ----------
+    found: from `figures`.
+    full: for a page, with intervals and the input of each row. Otherwise for a terminal of 80
+        columns, where `*` marks the best row and `=` rows that are not significantly worse; for
+        more than FEW projects, only the mean.
     """
     shown = result.groups() if full or len(result.data) <= FEW else [MEAN]
     made = []
     for task in (*result.tasks, COST_TASK):
         title = f"{task.title} (the paper's Table {task.number})" if task.number else task.title
         for name in shown:
-            known = {(f.row, f.metric): f for f in found if (f.task, f.data) == (task.name, name)}
-            if known:
-                made.append((f"{title}: {name}", _table(result, task, known, full)))
+            own = {(f.row, f.metric): f for f in found if (f.task, f.data) == (task.name, name)}
+            if own:
+                made.append((f"{title}: {name}", _table(result, task, own, full)))
     return made
 
 
-def _table(result: Result, task: Task, known: dict[tuple[str, str], Figure], full: bool) -> Table:
+def _table(result: Result, task: Task, own: dict[tuple[str, str], Figure], full: bool) -> Table:
     columns = [Column("method" if full else "", left=True, wrap=True)]
     columns += [Column("input", left=True)] * full
     columns += [Column(text) for text in task.headings.values()]
-    with_figures = {row for row, _ in known}
+    with_figures = {row for row, _ in own}
     rows = []
     for name, label in result.rows().items():
         baseline = name not in result.labels
         if baseline and name not in with_figures:
             continue
         cells = [Cell(label, mark="*" * baseline)] + [Cell(result.reads.get(name, ""))] * full
-        cells += [_cell(known.get((name, metric.name)), metric, full) for metric in task.metrics]
+        cells += [_cell(own.get((name, metric.name)), metric, full) for metric in task.metrics]
         rows.append(cells)
     return Table(columns, rows)
 
@@ -198,10 +201,10 @@ def _cell(figure: Figure | None, metric: Metric, full: bool) -> Cell:
 
 
 def all_notes(result: Result, found: Sequence[Figure]) -> list[str]:
-    """The notes below the tables, the most important ones first."""
+    """Return the notes below the tables, the most important ones first."""
     texts = [
         *_failures(result),
-        *(f"{label} has no run: {reason}" for label, reason in result.left_out.items()),
+        *(f"{label} was not run: {reason}" for label, reason in result.left_out.items()),
         *_paper_notes(result),
         *_baselines_ahead(result, found),
         *_budget_notes(result),
@@ -212,48 +215,54 @@ def all_notes(result: Result, found: Sequence[Figure]) -> list[str]:
 
 
 def _failures(result: Result) -> Iterator[str]:
-    """Runs without figures, and runs whose network has collapsed."""
-    for one in result.entries:
-        if one.error:
-            yield f"{one.data}, {one.run}: {one.error}"
-        elif one.collapse:
-            yield f"{one.data}, {one.run}: the embedding has collapsed, {one.collapse}"
+    """Yield notes on failed runs, and on runs whose embedding has collapsed."""
+    for entry in result.entries:
+        if entry.error:
+            yield f"{entry.data}, {entry.run}: {entry.error}"
+        elif entry.collapse:
+            yield f"{entry.data}, {entry.run}: the embedding has collapsed, {entry.collapse}"
 
 
 def _paper_notes(result: Result) -> Iterator[str]:
     if printed := result.facts.get("in the paper"):
-        yield f"{MARK} in the paper: {printed}; other data, so compare the rows of one source"
+        yield (
+            f"{MARK} in the paper: {printed}; since the data differ, compare rows only with rows "
+            "of the same source"
+        )
         return
     names = dict.fromkeys(data.source for data in result.data if data.source)
-    known = [n for n in names if not result.labels.keys().isdisjoint(paper_data()[n].figures)]
-    for data in map(paper_data().__getitem__, known):
+    printed_here = [
+        name for name in names if not result.labels.keys().isdisjoint(paper_data()[name].figures)
+    ]
+    for data in map(paper_data().__getitem__, printed_here):
         yield (
-            f"{MARK} {data.label} in the paper: CASA's splits and labels (la2ds import {RECORDS}), "
-            "the mean over a network for each of its files, --protocol paper; anything else is "
-            "another experiment"
+            f"{MARK} {data.label} in the paper: the mean over a network for each of CASA's files, "
+            f"with CASA's splits and labels (la2ds import {RECORDS}) and --protocol paper; figures "
+            "from another setup cannot be compared with it"
         )
     by_input: dict[str, list[str]] = {}
     for name, reads in result.reads.items():
         paper = paper_methods().get(name)
-        # Never the same for `rgb`: its base network is frozen, and the paper's methods fine-tune.
+        # `rgb` always differs: its base network is frozen, while the paper's methods fine-tune.
         same = paper is not None and (paper.input, reads) == ("2D heatmaps", "heatmap")
-        if known and paper is not None and not same:
+        if printed_here and paper is not None and not same:
             by_input.setdefault(f"{paper.input} there, {reads} here", []).append(paper.label)
     for kind, labels in by_input.items():
-        yield f"{MARK} in the paper these read something else: {', '.join(labels)} ({kind})"
+        yield f"{MARK} these methods have another input in the paper: {', '.join(labels)} ({kind})"
 
 
 def _baselines_ahead(result: Result, found: Sequence[Figure]) -> Iterator[str]:
-    """For each baseline, the columns in which it is best: no method wins there."""
+    """Yield, for each baseline, the columns in which it is best, so that no method wins."""
     headings = {
         metric: f"{task.name} {' '.join(text.split())}"
         for task in result.tasks
         for metric, text in task.headings.items()
     }
     labels, ahead = result.rows(), {}
-    for one in found:
-        if one.best and one.row not in result.labels:
-            ahead.setdefault(labels[one.row], []).append(f"{headings[one.metric]} ({one.data})")
+    for figure in found:
+        if figure.best and figure.row not in result.labels:
+            column = f"{headings[figure.metric]} ({figure.data})"
+            ahead.setdefault(labels[figure.row], []).append(column)
     for label, columns in ahead.items():
         yield f"no method wins where {label} is best: {', '.join(columns)}"
 
@@ -262,8 +271,8 @@ def _budget_notes(result: Result) -> Iterator[str]:
     seeds = result.facts["seeds"]
     if len(seeds) < 3:
         yield (
-            f"{len(seeds)} of at least 3 seeds: intervals and p hardly include what another seed "
-            "would change; --seeds 0,1,2"
+            "with fewer than 3 seeds, intervals and p hardly show what another seed would change; "
+            "use --seeds 0,1,2"
         )
 
 
@@ -273,21 +282,24 @@ def _protocol_notes(result: Result) -> Iterator[str]:
             yield f"{data.name}: event transfer of a method = {uses}"
     if not any(result.facts["alignment"].get(part) for part in ("movement", "base")):
         yield (
-            "event transfer of a method leaves out the joints' movement and the base model, which "
-            "la2ds align uses (align.movement, align.base), so that they do not hide what a method "
+            "event transfer of a method is computed without joint movement and base model, which "
+            "la2ds align also uses (align.movement, align.base), to show what the method has "
             "learned"
         )
 
 
-# --- what is more than chance ---------------------------------------------------------------------
+# --- significance ---------------------------------------------------------------------------------
 
 
 def nested_resamples(runs: Sequence[FloatArray] | FloatArray) -> FloatArray:
-    """(R,) the mean over training runs in each resample of the clips and of the runs.
+    """Return (R,) the mean over training runs in each resample of the clips and of the runs.
 
-    runs: (S, R), under the same resamples of the clips. Deviations of the drawn runs from their
-    mean are scaled by the root of S / (S - 1), since a few resampled seeds spread less than seeds
-    do (Rao and Wu 1988). For a single run, its resamples are returned.
+    Deviations of the drawn runs from their mean are scaled by the root of S / (S - 1), since a few
+    resampled seeds vary less than seeds do (Rao and Wu 1988). A single run keeps its resamples.
+
+    Parameters
+    ----------
+    runs: (S, R), under the same resamples of the clips.
     """
     values = np.asarray(runs, np.float64)
     seeds, resamples = values.shape
@@ -300,12 +312,12 @@ def nested_resamples(runs: Sequence[FloatArray] | FloatArray) -> FloatArray:
 
 
 def difference(a: ScoreSample, b: ScoreSample) -> tuple[float, float]:
-    """The figure of one row minus that of another on the same clips, and its two-sided p.
+    """Return the difference of two rows (a minus b) on the same clips, and its two-sided p.
 
-    A row with one seed has no variance over seeds: p then covers only other clips. The variance
-    over n resampled clips is multiplied by n / (n - 1), as that of seeds in `nested_resamples`; the
-    degrees of freedom of the sum are those of Satterthwaite (1946). NaN for p if a variance is
-    unknown.
+    For a row with one seed, the variance over seeds is unknown, and p covers only other clips. The
+    variance over n resampled clips is multiplied by n / (n - 1), as for seeds in
+    `nested_resamples`; the degrees of freedom of the sum are those of Satterthwaite (1946). p is
+    NaN if a variance is unknown.
     """
     from scipy import stats
 
@@ -316,7 +328,7 @@ def difference(a: ScoreSample, b: ScoreSample) -> tuple[float, float]:
     if len(paired) < 2 or free < 1:
         return value, math.nan
     terms = [(paired.var(ddof=1) * (free + 1) / free, free)]  # variance, degrees of freedom
-    runs = (one.values for one in (a, b) if len(one.values) > 1)
+    runs = (sample.values for sample in (a, b) if len(sample.values) > 1)
     terms += [(values.var(ddof=1) / len(values), len(values) - 1) for values in runs]
     variance, freedom = np.array(terms, np.float64).T
     total = float(variance.sum())
@@ -327,11 +339,11 @@ def difference(a: ScoreSample, b: ScoreSample) -> tuple[float, float]:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """p after Holm's step-down correction (1979): the smallest is multiplied by their number, the
-    next by one less, and so on; none is below the previous one or above 1.
+    """Return p after Holm's step-down correction (1979): the smallest is multiplied by their
+    number, the next by one less, and so on; none is below the previous one or above 1.
 
-    If those up to a level are called significant, the probability that any of them is wrong is at
-    most that level.
+    If all p up to a level are called significant, the probability of any false one is at most that
+    level.
     """
     order = np.argsort(p, kind="stable")
     adjusted = np.empty(len(p))
@@ -344,7 +356,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def _facts(result: Result) -> Iterator[tuple[str, str]]:
-    """What the numbers refer to, as (name, text); the budget comes first."""
+    """Yield the facts on which the numbers depend, as (name, text); the budget comes first."""
     for key, value in result.facts.items():
         if value not in ([], None):
             yield key, plain(value)
@@ -354,7 +366,7 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
 
 
 def markdown(result: Result, found: Sequence[Figure]) -> str:
-    """Tables, notes and facts."""
+    """Return tables, notes and facts as a Markdown page."""
     lines = [f"# {md(result.title)}", "", f"Budget: {md(result.facts['budget'])}.", ""]
     for title, table in tables(result, found, full=True):
         lines += [f"## {md(title)}", "", *md_table(table), ""]
@@ -365,7 +377,7 @@ def markdown(result: Result, found: Sequence[Figure]) -> str:
 
 
 def plain(value: Any) -> str:
-    """A setting or fact on one line."""
+    """Return a setting or fact on one line."""
     if isinstance(value, dict):
         return "; ".join(f"{key} = {plain(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
@@ -374,28 +386,28 @@ def plain(value: Any) -> str:
 
 
 def csv_table(result: Result) -> str:
-    """One line for each figure of each run, not rounded, with its 95 % interval over the clips; a
-    run that failed has one line, with its error."""
+    """Return CSV with a line for each figure of each run, not rounded, with its 95 % interval over
+    the clips; a failed run has one line, with its error."""
     head = ["data", "row", "label", "input", "baseline", "run", "seed", "protocol", "split"]
     lines = []
     metrics = [m.name for task in (*result.tasks, COST_TASK) for m in task.metrics]
     splits = {data.name: data.facts.get("split") for data in result.data}
-    for one in result.entries:
-        reads = result.reads.get(one.row)
-        start = [one.data, one.row, one.label, reads, int(one.baseline), one.run, one.seed]
-        start += [result.facts["protocol"], splits[one.data]]
-        if one.error:
-            lines.append([*start, None, None, None, None, one.error])
+    for entry in result.entries:
+        reads = result.reads.get(entry.row)
+        start = [entry.data, entry.row, entry.label, reads, int(entry.baseline), entry.run]
+        start += [entry.seed, result.facts["protocol"], splits[entry.data]]
+        if entry.error:
+            lines.append([*start, None, None, None, None, entry.error])
         for metric in metrics:
-            if (value := one.figure(metric)) is not None:
-                sample = one.resampled.get(metric)
+            if (value := entry.figure(metric)) is not None:
+                sample = entry.resampled.get(metric)
                 ends = (interval(sample) if sample is not None else None) or (None, None)
                 lines.append([*start, metric, value, *ends, None])
     return table_text([*head, "metric", "value", "low", "high", "error"], lines)
 
 
 def document(result: Result, found: Sequence[Figure]) -> dict[str, Any]:
-    """The JSON document: runs, figures with their p, and notes."""
+    """Return the JSON document: runs, figures with their p, and notes."""
     return {
         "schema_version": 1,
         "table": result.name,
@@ -403,16 +415,16 @@ def document(result: Result, found: Sequence[Figure]) -> dict[str, Any]:
         "facts": result.facts,
         "data": {data.name: data.facts for data in result.data},
         "runs": [
-            {k: value for k, value in vars(one).items() if k not in ("label", "resampled", "clips")}
-            for one in result.entries
+            {k: v for k, v in vars(entry).items() if k not in ("label", "resampled", "clips")}
+            for entry in result.entries
         ],
-        "figures": [asdict(one) for one in found],
+        "figures": [asdict(figure) for figure in found],
         "notes": all_notes(result, found),
     }
 
 
 def checked_files(project: StoredProject, name: str, folder: Path) -> list[Path]:
-    """Check the files of a table, NAME.md, .csv and .json, and return their paths. Raises UserError
+    """Check the files of a table, NAME.md, .csv and .json, and return their paths; raise UserError
     (exit 2) as `check_derived`."""
     paths = [folder / f"{name}{end}" for end in (".md", ".csv", ".json")]
     for path in paths:
@@ -421,10 +433,10 @@ def checked_files(project: StoredProject, name: str, folder: Path) -> list[Path]
 
 
 def write_result(project: StoredProject, result: Result, folder: Path) -> list[Path]:
-    """Write the files of a table and return their paths. Raises UserError as `checked_files`."""
-    found = figures(result)
+    """Write the files of a table, and return their paths; raise UserError as `checked_files`."""
+    values = figures(result)
     paths = checked_files(project, result.name, folder)
-    write_derived(project, paths[0], markdown(result, found))
+    write_derived(project, paths[0], markdown(result, values))
     write_derived(project, paths[1], csv_table(result))
-    write_derived(project, paths[2], artifact.json_text(document(result, found)))
+    write_derived(project, paths[2], artifact.json_text(document(result, values)))
     return paths

@@ -24,12 +24,12 @@ _PACKAGES = (
     *("torch", "torchvision", "numpy", "opencv-python", "av", "onnxruntime", "ai-edge-litert"),
     *("timm", "numba"),
 )
-_IN_PLACE = {"onnxruntime": ("onnxruntime-gpu",)}  # which la2ds asks for to use CUDA
+_IN_PLACE = {"onnxruntime": ("onnxruntime-gpu",)}  # alternatives, here for CUDA
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the report. ok is False only for things that la2ds cannot work without."""
+    """A line of the report. ok is False only for things that la2ds cannot work without."""
 
     name: str
     found: str
@@ -51,8 +51,8 @@ def examine() -> list[Check]:
 
 
 def _package(name: str) -> Check:
-    """Return the version of a package, or of the one that users install in its place."""
-    from importlib import metadata  # a tenth of the time of `la2ds --help`
+    """Return the version of a package, or of an alternative that is installed instead."""
+    from importlib import metadata  # this import takes a tenth of `la2ds --help`
 
     for installed in (name, *_IN_PLACE.get(name, ())):
         with suppress(metadata.PackageNotFoundError):
@@ -62,15 +62,15 @@ def _package(name: str) -> Check:
 
 
 def _extras() -> str:
-    """Return which optional extras (pyproject.toml) are installed; a missing one is not a fault."""
-    found = {extra: _package(package).ok for extra, package in _EXTRAS.items()}
-    return ", ".join(name if there else f"{name} (not installed)" for name, there in found.items())
+    """Return which optional extras (pyproject.toml) are installed; none of them is required."""
+    installed = {extra: _package(package).ok for extra, package in _EXTRAS.items()}
+    return ", ".join(name if ok else f"{name} (not installed)" for name, ok in installed.items())
 
 
 def _attempt(name: str, look: Callable[[], str]) -> Check:
     try:
         return Check(name, look())
-    except Exception as error:  # a report must show what is broken, whatever it is
+    except Exception as error:  # the report must show whatever is broken
         return Check(name, f"{type(error).__name__}: {error}", ok=False)
 
 
@@ -85,7 +85,7 @@ def _device() -> str:
 
 
 def _decoder() -> str:
-    """Write a clip of known frames to a file and read it back like every command."""
+    """Write a clip of known frames to a file, and read it back as commands do."""
     import av
     import numpy as np
 
@@ -105,11 +105,14 @@ def _decoder() -> str:
 
 
 def _weights() -> str:
-    """Return where weights lie, and how many are here. Raises for one that is damaged, or missing
-    from the package; any other missing one is no fault."""
+    """Return which weights are installed, and the folder of downloaded ones.
+
+    Raises for damaged weights and for weights missing from the package; other missing weights are
+    downloaded when needed.
+    """
     paths = {name: weight_files.find(entry) for name, entry in weight_files.zoo().items()}
     gone = [str(path) for path in paths.values() if path is not None and not path.is_file()]
     if gone:
         raise FileNotFoundError(f"missing from the package: {', '.join(gone)}")
-    here = [name for name, path in paths.items() if path is not None]
-    return f"{', '.join(here)}; downloaded ones in {weight_files.weights_dir()}"
+    installed = [name for name, path in paths.items() if path is not None]
+    return f"{', '.join(installed)}; downloaded weights are in {weight_files.weights_dir()}"

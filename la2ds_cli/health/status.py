@@ -1,4 +1,5 @@
-"""The state of a project: which artifacts are current or stale and why, and what to run next."""
+"""The state of a project: which artifacts are current, which are stale and why, and what to run
+next."""
 
 from __future__ import annotations
 
@@ -30,13 +31,16 @@ from la2ds_cli.training.checkpoint import FINISHED, load_resume
 from la2ds_cli.training.clip_set import FEW_CLIPS
 from la2ds_cli.video.media_files import is_image_folder, is_video_file
 
-_NAMED = 12  # a suggested command names at most this many clips, for more it names their folders
+_NAMED = 12  # most files that a suggested command names; for more, it names their folders
 
 
 @dataclass(frozen=True)
 class StepStatus:
-    """Artifacts of one step over all clips. stale: video id -> reason. command: empty if
-    nothing can be done, as the files are gone. run: for embeddings only."""
+    """The artifacts of a step over all clips.
+
+    stale: video id -> reason. command: updates them; empty if their videos are missing. run: for
+    embeddings only.
+    """
 
     step: str
     current: int
@@ -48,10 +52,11 @@ class StepStatus:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """One training run. validation_error: % of clip length, None before the first validation.
+    """A training run.
 
-    stale: how its clips have changed since, empty if they have not. settings: how its settings
-    differ from those of the project, empty if they do not.
+    validation_error: % of clip length, None before the first validation. stale: how its clips have
+    changed since training, if they have. settings: how its settings differ from those of the
+    project, if they do.
     """
 
     run: str
@@ -64,10 +69,13 @@ class RunStatus:
 
 @dataclass(frozen=True)
 class ProjectStatus:
-    """The answer of `la2ds status`. next: a command, empty if nothing is left to do. gone: ids of
-    clips whose video is not where it was. changed: of those whose video has another content than
-    their joints were made from. unclear_labels: why names in phases.csv mean no clip.
-    split_problem: a film that is in training and test clips, empty if there is none."""
+    """What `la2ds status` shows.
+
+    next: the next command, empty if everything is up to date. gone: ids of clips whose video is
+    missing. changed: ids of clips whose video has changed since their joints were extracted.
+    unclear_labels: why names in phases.csv match no clip. split_problem: a message about a film in
+    both training and test clips, if there is one.
+    """
 
     project: Path
     preset: str
@@ -86,12 +94,11 @@ class ProjectStatus:
 def project_status(
     project: StoredProject, config: Config, *, stopped: bool = True
 ) -> ProjectStatus:
-    """Compare every artifact with the recipe its step would use now. Writes nothing.
+    """Compare every artifact with the recipe that its step would use now, without writing anything.
 
     Parameters
     ----------
-    stopped: count the steps of unfinished runs up to where they stopped, for which torch reads
-        their state.
+    stopped: read the exact step at which unfinished runs stopped, which needs torch.
     """
     videos = project.videos()
     recipes = PoseRecipes(project, config.poses)
@@ -119,7 +126,7 @@ def project_status(
 
 
 def _split_problem(project: StoredProject) -> str:
-    """Return what is wrong with the split of videos.csv, empty if nothing is."""
+    """Return a message if the split in videos.csv is wrong, else an empty text."""
     test = [video for video in project.videos() if video.split == "test"]
     try:
         check_disjoint(project, training_videos(project) if test else [], test)
@@ -130,8 +137,8 @@ def _split_problem(project: StoredProject) -> str:
 
 @dataclass(frozen=True)
 class _Poses:
-    """The states of all clips, by id. keys (with corrections), skeletons: of clips with readable
-    poses."""
+    """The states of all clips by id, and the keys (with corrections) and skeletons of clips with
+    readable poses."""
 
     states: dict[str, ClipState]
 
@@ -144,11 +151,11 @@ class _Poses:
         return {clip: state.skeleton for clip, state in self.states.items() if state.key}
 
     def whose_video(self, state: VideoState) -> list[str]:
-        return [clip for clip, found in self.states.items() if found.video == state]
+        return [clip for clip, clip_state in self.states.items() if clip_state.video == state]
 
 
 def _compare(step: str, reasons: dict[str, str | None], command: str, run: str = "") -> StepStatus:
-    """Sort the answers of artifact.staleness into current, stale and missing."""
+    """Sort the results of artifact.staleness into current, stale and missing."""
     current = sum(reason is None for reason in reasons.values())
     stale = {v: r for v, r in reasons.items() if r not in (None, "missing")}
     missing = [v for v, r in reasons.items() if r == "missing"]
@@ -156,22 +163,21 @@ def _compare(step: str, reasons: dict[str, str | None], command: str, run: str =
 
 
 def _poses(project: StoredProject, videos: list[Video], poses: _Poses) -> StepStatus:
-
     reasons = {clip: state.stale for clip, state in poses.states.items()}
-    # What a replaced video holds now may be a clip already; the old one can only be removed.
-    known = {project.source(v) for v in videos if poses.states[v.id].stale is None}
+    # A replaced video may already be another clip; then the old clip can only be removed.
+    current = {project.source(v) for v in videos if poses.states[v.id].stale is None}
     waiting = [v for v in videos if reasons[v.id] is not None]
     stale = {
         path
         for path, state in ((project.source(v), poses.states[v.id]) for v in waiting)
-        if state.video != "changed" or path not in known
+        if state.video != "changed" or path not in current
     }
-    there = {path for path in stale if path.exists()}
-    films = {path for path in there if is_video_file(path) or is_image_folder(path)}
-    files, step = films or there, "import FORMAT" if there and not films else "extract-poses"
+    existing = {path for path in stale if path.exists()}
+    films = {path for path in existing if is_video_file(path) or is_image_folder(path)}
+    files, step = films or existing, "import FORMAT" if existing and not films else "extract-poses"
     paths = sorted(map(str, files if len(files) <= _NAMED else {path.parent for path in files}))
     command = " ".join(["la2ds", step, *map(shlex.quote, paths)])
-    return _compare("poses", reasons, command if there or not waiting else "")
+    return _compare("poses", reasons, command if existing or not waiting else "")
 
 
 def _made_of(
@@ -181,10 +187,10 @@ def _made_of(
     command: str,
     run: str = "",
 ) -> StepStatus:
-    """Return the status of a step by the recipe that it would use for each clip."""
-    there = artifact.files_in(path("any").parent)
-    found = {v: artifact.staleness(path(v), recipe) for v, recipe in recipes.items() if v in there}
-    return _compare(step, {v: found.get(v, "missing") for v in recipes}, command, run)
+    """Return the status of a step from the recipes that it would use now for each clip."""
+    files = artifact.files_in(path("any").parent)
+    reasons = {v: artifact.staleness(path(v), recipes[v]) for v in recipes if v in files}
+    return _compare(step, {v: reasons.get(v, "missing") for v in recipes}, command, run)
 
 
 def _heatmaps(project: StoredProject, config: Config, poses: _Poses) -> StepStatus:
@@ -193,7 +199,7 @@ def _heatmaps(project: StoredProject, config: Config, poses: _Poses) -> StepStat
 
 
 def _readable(project: StoredProject, runs: Iterable[RunStatus]) -> Iterator[str]:
-    """Runs whose weights can embed clips."""
+    """Yield the runs whose weights can embed clips."""
     for run in runs:
         with suppress(ArtifactError):
             artifact.read_header(checkpoint_path(project, run.run))
@@ -216,10 +222,10 @@ def _run_status(
         made_from = artifact.read_recipe(folder / "recipe.json")
         stale, settings = _drift(project, config, made_from, poses)
     if stopped and not (folder / FINISHED).exists():
-        with suppress(ImportError, *artifact.FOREIGN):  # without torch, the last weights say it
+        with suppress(ImportError, *artifact.FOREIGN):  # without torch, use the step of the weights
             saved = load_resume(folder / "resume.pt")
             reached = int(saved["state"]["step"]) if saved else 0
-    for name in ("last", "best"):  # the error is that of the best step, the count that of the last
+    for name in ("last", "best"):  # the error of the best step, but the step of the last one
         try:
             facts = artifact.read_header(folder / f"{name}.safetensors")[1]
             reached, error = max(reached, int(facts["step"])), facts["validation_error"]
@@ -232,7 +238,7 @@ def _run_status(
 def _drift(
     project: StoredProject, config: Config, made_from: Recipe, poses: _Poses
 ) -> tuple[str, str]:
-    """Return how the clips and the settings of a run differ from those of a run started now."""
+    """Return how the clips and the settings of a run differ from those of a new run."""
     try:
         clips = _training_digest(project, config, poses)
     except UserError as error:
@@ -245,22 +251,22 @@ def _drift(
 
 
 def _training_digest(project: StoredProject, config: Config, poses: _Poses) -> str:
-    """Return the digest of the clips that training would use now. Raises UserError as
+    """Return the digest of the clips that training would use now; raise UserError as
     load_training_set does."""
-    if config.model.input == "joints3d":  # only the joints show whether they are 3D
+    if config.model.input == "joints3d":  # whether joints are in 3D is known only from the data
         from la2ds_cli.training.data import load_training_set
 
         return load_training_set(project, config).digest
     clips = [video.id for video in training_videos(project)]
     for clip in clips:
         if clip not in poses.keys:
-            project.read_pose(clip)  # raises the error that says what is wrong
+            project.read_pose(clip)  # raises an error with the reason
     clip_set.training_skeleton([poses.skeletons[clip] for clip in clips])
     return clip_set.clips_digest({clip: poses.keys[clip] for clip in clips})
 
 
 def _next(steps: list[StepStatus], runs: list[RunStatus], project: StoredProject) -> str:
-    """Return the command for the project's next step; empty if nothing is left to do."""
+    """Return the command for the project's next step; empty if everything is up to date."""
     poses = next(step for step in steps if step.step == "poses")
     if not poses.current and not poses.stale:
         return "la2ds extract-poses YOUR-VIDEOS"
@@ -275,7 +281,7 @@ def _next(steps: list[StepStatus], runs: list[RunStatus], project: StoredProject
 
 
 def _evaluated(project: StoredProject, run: str) -> bool:
-    """Return whether the run has been evaluated with the weights that it has now."""
+    """Return whether the run has been evaluated with its current weights."""
     path = project.results_dir("evaluate") / f"{run}.json"
     scored = artifact.read_document(path).get("weights")
     with suppress(FileNotFoundError):
@@ -284,9 +290,9 @@ def _evaluated(project: StoredProject, run: str) -> bool:
 
 
 def an_alignment(project: StoredProject) -> str:
-    """Return the command that aligns two clips, the first two of one folder if there are any."""
+    """Return a command that aligns two clips, preferably of the same folder."""
     videos = first_people(project.videos())
-    alike = [v for v in videos if Path(v.path).parent == Path(videos[0].path).parent]
-    pair = (alike if len(alike) > 1 else videos)[:2]
+    same_folder = [v for v in videos if Path(v.path).parent == Path(videos[0].path).parent]
+    pair = (same_folder if len(same_folder) > 1 else videos)[:2]
     names = [video.id for video in pair] if len(pair) > 1 else ["A", "B"]
     return f"la2ds align {' '.join(names)}"

@@ -61,7 +61,7 @@ DECAY, EPOCHS = 0.95, 50  # gamma; number of epochs to which a run corresponds
 
 
 def head(config: Config) -> nn.Module:
-    """Maps embeddings of frames (T, D) to weights of the drop function (T, D)."""
+    """Return the network that maps frame embeddings (T, D) to weights of the drop function."""
     width = config.model.width
     return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
 
@@ -69,8 +69,7 @@ def head(config: Config) -> nn.Module:
 def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
-    """Return mean GTCC loss over all real frames of both clips. The truth of the batch is
-    unused."""
+    """Return the mean GTCC loss over all real frames of both clips; the batch's truth is unused."""
     masks = batch.original.mask, batch.augmented.mask
     sides = [
         # Padding may hold any value, even NaN, and 0 times it must be 0.
@@ -93,7 +92,7 @@ def loss(
 
 
 def least_keep(done: float) -> float:
-    """c when a share of the run is done: gamma at its start, gamma^`EPOCHS` at its end."""
+    """Return c when a share of the run is done: gamma at its start, gamma^`EPOCHS` at its end."""
     return DECAY ** (1 + (EPOCHS - 1) * min(done, 1))
 
 
@@ -109,12 +108,7 @@ class Pair:
 
 
 def cycle_error(pair: Pair, divisor: float, before: torch.Tensor) -> torch.Tensor:
-    """e (B, N) in squared frames.
-
-    Parameters
-    ----------
-    before: (B,), whether the window ends at the frame.
-    """
+    """Return e (B, N) in squared frames; before: (B,), whether the window ends at the frame."""
     with torch.autocast(pair.first.device.type, enabled=False):
         with torch.no_grad():
             logit = -squared_distance(pair.first, pair.second) / divisor
@@ -169,8 +163,8 @@ def window(mask: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
 
 
 def keep_share(pair: Pair, drop: nn.Module) -> torch.Tensor:
-    """b (B, N) in (0, 1): how much each frame must be aligned, given the other clip; about 1/2 on
-    average, 0 at padding."""
+    """Return b (B, N) in (0, 1): how much each frame must be aligned, given the other clip; about
+    1/2 on average, 0 at padding."""
     with torch.autocast(pair.first.device.type, enabled=False):
         count = pair.second_mask.sum(dim=1, keepdim=True)
         weights = (drop(pair.second) * pair.second_mask[:, :, None]).sum(dim=1) / count

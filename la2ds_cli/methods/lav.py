@@ -41,7 +41,7 @@ MARGIN = 2.0  # squared distance on the unit sphere: at right angles
 def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
-    """Return mean LAV loss of the pairs of the batch. The truth of the batch is unused."""
+    """Return the mean LAV loss of the pairs of the batch; the batch's truth is unused."""
     masks = batch.original.mask, batch.augmented.mask
     pair = projected_pair(network, batch, generator)
     first, second = (normalize(side.float(), dim=-1) for side in pair)
@@ -54,13 +54,13 @@ def loss(
 
 
 def contrastive_idm(features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Return (B,) sum over all pairs of frames i, j of a clip, with W = (i - j)^2 + 1 and D their
-    squared distance: W * max(0, MARGIN - D) if |i - j| > WINDOW, and D / W otherwise.
+    """Return (B,) the sum over all pairs of frames i, j of a clip, with W = (i - j)^2 + 1 and D
+    their squared distance: W * max(0, MARGIN - D) if |i - j| > WINDOW, and D / W otherwise.
 
     Parameters
     ----------
     features: (B, T, D).
-    mask: (B, T), True = a real frame, padding has no effect.
+    mask: (B, T), True = a real frame; padding has no effect.
     """
     features = features.masked_fill(~mask[:, :, None], 0)
     distance = squared_distance(features, features)

@@ -37,7 +37,8 @@ MAX_SECONDS = 2.4  # from the first to the last frame of a tuple: 60 frames at 2
 
 
 def head(config: Config) -> nn.Module:
-    """Maps the embeddings of three frames (Q, 3 D) to logits (Q, 2), out of order and in order."""
+    """Return the network that maps the embeddings of three frames (Q, 3 D) to logits (Q, 2), out of
+    order and in order."""
     width = config.model.width
     return nn.Sequential(nn.Linear(3 * width, width), nn.ReLU(), nn.Linear(width, 2))
 
@@ -45,7 +46,7 @@ def head(config: Config) -> nn.Module:
 def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
-    """Return mean cross-entropy of the classifier over all tuples; 0 if no sequence has any."""
+    """Return the mean cross-entropy of the classifier over all tuples; 0 if there are none."""
     classifier = network.get_submodule("method_head")
     frames, labels, empty = [], [], []
     sides = batch.original, batch.augmented
@@ -69,8 +70,8 @@ def loss(
 
 
 def motion(shown: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
-    """Return mean absolute change of the network's input (F, ...) from the previous frame, (T,)
-    float32 on the CPU for each clip of mask (B, T); the first frame has the change to the
+    """Return the mean absolute change of the network's input (F, ...) from the previous frame: (T,)
+    float32 on the CPU for each clip of mask (B, T). The first frame has the change to the
     second."""
     changes = []
     for clip in shown.flatten(1).split(mask.sum(dim=1).tolist()):
@@ -80,7 +81,7 @@ def motion(shown: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
 
 
 def limits(length: int, fps: float) -> tuple[int, int]:
-    """(tau_max, tau_min) in frames for a clip of `length` frames at `fps`."""
+    """Return (tau_max, tau_min) in frames for a clip of `length` frames at `fps`."""
     longest = max(min(round(MAX_SECONDS * fps), length // 2), 2)
     return longest, max(longest // 4, 1)
 
@@ -88,10 +89,15 @@ def limits(length: int, fps: float) -> tuple[int, int]:
 def draw_tuples(
     moved: torch.Tensor, fps: float, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """`TUPLES` triples of frame indices (Q, 3) of one clip, and whether each is in order (Q,).
+    """Draw `TUPLES` triples of frame indices (Q, 3) of a clip; return them, and whether each is in
+    order (Q,).
 
-    moved (T,): motion per frame. (b, d) are drawn in proportion to the mean motion between them,
-    everything else uniformly. Q = 0 if the clip is too short (fewer than 4 frames).
+    (b, d) are drawn in proportion to the mean motion between them, everything else uniformly. Q = 0
+    if the clip is too short (fewer than 4 frames).
+
+    Parameters
+    ----------
+    moved: (T,) motion per frame.
     """
     length = len(moved)
     longest, away = limits(length, fps)

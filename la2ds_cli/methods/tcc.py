@@ -48,7 +48,7 @@ LABEL_SMOOTHING = 0.1  # of the classification, from the authors' code
 def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
-    """Return mean cycle-back loss over all real frames of both clips. The truth of the batch is
+    """Return the mean cycle-back loss over all real frames of both clips; the batch's truth is
     unused."""
     masks = batch.original.mask, batch.augmented.mask
     sides = projected_pair(network, batch, generator)
@@ -101,7 +101,7 @@ def cycle_regression(logit: torch.Tensor, variance_weight: float) -> torch.Tenso
 
 
 def cycle_classification(logit: torch.Tensor, smoothing: float) -> torch.Tensor:
-    """Return (B, N) cross-entropy of returning to the start of the cycle, eq. 2; 0 at padding.
+    """Return (B, N) the cross-entropy of returning to the start of the cycle, eq. 2; 0 at padding.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ LENGTH_WEIGHT = 0.25 * 0.002  # of the squared lengths of embeddings in the n-pa
 def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
-    """Return mean of the triplet loss over all triplets of both sequences, or of the n-pairs loss
+    """Return the mean triplet loss over all triplets of both sequences, or the mean n-pairs loss
     over all clips; 0 if there are no triplets or pairs."""
     index = torch.arange(batch.original.mask.shape[1], device=batch.truth.device).float()
     of_side = _npairs if config.train.method == "tcn-npairs" else _triplets
@@ -71,7 +71,7 @@ def _triplets(
     config: Config,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """Return loss of each triplet (Q,) of clips with embeddings (B, T, D)."""
+    """Return the loss of each triplet (Q,) of clips with embeddings (B, T, D)."""
     chosen = draw_triplets(
         time,
         mask,
@@ -89,7 +89,7 @@ def _npairs(
     config: Config,
     generator: torch.Generator,
 ) -> torch.Tensor:
-    """Return loss of each clip that has a pair, (at most B,), for embeddings (B, T, D)."""
+    """Return the loss of each clip that has a pair (at most B), for embeddings (B, T, D)."""
     losses = [value[:0].sum(dim=(1, 2))]  # keeps a graph if no clip has a pair
     for row, real in enumerate(mask):
         earlier, later = draw_pairs(time[row, real], generator)
@@ -176,12 +176,8 @@ def triplet_loss(
     positive: torch.Tensor,
     negative: torch.Tensor,
 ) -> torch.Tensor:
-    """max(0, |a - p|^2 + margin - |a - n|^2) of each triplet (Q,).
-
-    Parameters
-    ----------
-    value: embeddings (B, T, D).
-    """
+    """Return max(0, |a - p|^2 + margin - |a - n|^2) of each triplet (Q,); value: embeddings (B, T,
+    D)."""
     a, p, n = (value[clip, index] for index in (anchor, positive, negative))
     near, far = ((a - p) ** 2).sum(dim=-1), ((a - n) ** 2).sum(dim=-1)
     return (near + MARGIN - far).clamp(min=0)

@@ -62,7 +62,7 @@ ITERATIONS, INNER = 25, 5  # of the gradients, and of Sinkhorn for each
 def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
-    """Return mean VAOT loss of the pairs of the batch. The truth of the batch is unused."""
+    """Return the mean VAOT loss of the pairs of the batch; the batch's truth is unused."""
     masks = batch.original.mask, batch.augmented.mask
     pair = projected_pair(network, batch, generator)
     first, second = (normalize(side.float(), dim=-1) for side in pair)
@@ -76,7 +76,7 @@ def vaot(
     second_mask: torch.Tensor,
     temperature: float,
 ) -> torch.Tensor:
-    """Return loss of each pair (B,) of clips with embeddings (B, N, D) and (B, M, D) of unit
+    """Return the loss of each pair (B,) of clips with embeddings (B, N, D) and (B, M, D) of unit
     length."""
     with torch.autocast(first.device.type, enabled=False):
         # Padding may hold any value, even NaN, and 0 times it must be 0.
@@ -94,7 +94,7 @@ def vaot(
 def pseudo_labels(
     alike: torch.Tensor, first_mask: torch.Tensor, second_mask: torch.Tensor
 ) -> torch.Tensor:
-    """T (B, N, M) for cosines (B, N, M); rows sum to 1 minus the mass of the virtual frame."""
+    """Return T (B, N, M) for cosines (B, N, M); rows sum to 1 minus the virtual frame's mass."""
     n, m = (mask.sum(dim=1).to(alike.dtype)[:, None, None] for mask in (first_mask, second_mask))
     i = torch.arange(alike.shape[1], device=alike.device)[None, :, None] / n
     j = torch.arange(alike.shape[2], device=alike.device)[None, None, :] / m
@@ -116,7 +116,7 @@ def pseudo_labels(
 def structures(
     first_mask: torch.Tensor, second_mask: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cx (B, 1 + N, 1 + N) and Cy (B, 1 + M, 1 + M) float32, virtual frames first."""
+    """Return Cx (B, 1 + N, 1 + N) and Cy (B, 1 + M, 1 + M) float32, virtual frames first."""
     near, shares = [], []
     for mask in (first_mask, second_mask):
         frames = mask.sum(dim=1).float()

@@ -69,7 +69,7 @@ INTRA, INTER = 0.5, 0.1  # weights of the contrastive losses
 def loss(
     network: SequenceNetwork, batch: PairBatch, config: Config, generator: torch.Generator
 ) -> torch.Tensor:
-    """Return mean VAVA loss of the pairs of the batch. The truth of the batch is unused."""
+    """Return the mean VAVA loss of the pairs of the batch; the batch's truth is unused."""
     masks = batch.original.mask, batch.augmented.mask
     pair = projected_pair(network, batch, generator)
     first, second = (normalize(side.float(), dim=-1) for side in pair)
@@ -79,7 +79,7 @@ def loss(
 
 
 def phi_of(step: int) -> float:
-    """Return share of consistency in the prior at a step, which counts from 0."""
+    """Return the share of consistency in the prior at a step, counted from 0."""
     return min(max(DECAY ** math.isqrt(step + 1), LEAST), MOST)
 
 
@@ -91,7 +91,7 @@ def vava(
     phi: float,
     temperature: float,
 ) -> torch.Tensor:
-    """Return loss of each pair (B,) of clips with embeddings (B, N, D) and (B, M, D)."""
+    """Return the loss of each pair (B,) of clips with embeddings (B, N, D) and (B, M, D)."""
     with torch.autocast(first.device.type, enabled=False):
         # Padding may hold any value, even NaN, and 0 times it must be 0.
         first = first.masked_fill(~first_mask[:, :, None], 0)
@@ -106,12 +106,9 @@ def vava(
 def transport(
     distance: torch.Tensor, first_mask: torch.Tensor, second_mask: torch.Tensor, phi: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the plan and its distances, both (B, 1 + N, 1 + M); the plan has mass 1 for each pair.
-    Row and column 0 are the virtual frames.
+    """Return the plan and its distances, both (B, 1 + N, 1 + M), for distance (B, N, M).
 
-    Parameters
-    ----------
-    distance: (B, N, M).
+    The plan has mass 1 for each pair. Row and column 0 are the virtual frames.
     """
     with torch.no_grad():
         log_prior, moment = priors(distance, first_mask, second_mask, phi)
@@ -130,13 +127,8 @@ def transport(
 def priors(
     distance: torch.Tensor, first_mask: torch.Tensor, second_mask: torch.Tensor, phi: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(log Q, S), both (B, 1 + N, 1 + M): the log of the prior, at most 0, and the inverse
-    difference moment.
-
-    Parameters
-    ----------
-    distance: (B, N, M).
-    """
+    """Return (log Q, S), both (B, 1 + N, 1 + M), for distance (B, N, M): the log of the prior, at
+    most 0, and the inverse difference moment."""
     n, m = (1.0 + mask.sum(dim=1)[:, None, None] for mask in (first_mask, second_mask))
     i = torch.arange(1, distance.shape[1] + 2, device=distance.device)[None, :, None] / n
     j = torch.arange(1, distance.shape[2] + 2, device=distance.device)[None, None, :] / m
@@ -157,8 +149,8 @@ def priors(
 
 
 def intra_video(features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Return (B,): mean over all pairs of real frames i, j of a clip (B, T, D), i = j included, of
-    max(0, MARGIN - D) if |i - j| > WINDOW and of D / ((i - j)^2 + 1) otherwise."""
+    """Return (B,) the mean over all pairs of real frames i, j of a clip (B, T, D), i = j included,
+    of max(0, MARGIN - D) if |i - j| > WINDOW and of D / ((i - j)^2 + 1) otherwise."""
     distance = squared_distance(features, features)
     index = torch.arange(mask.shape[1], device=mask.device)
     gap = (index[:, None] - index[None, :]).abs()
@@ -175,9 +167,9 @@ def inter_video(
     second_mask: torch.Tensor,
     temperature: float,
 ) -> torch.Tensor:
-    """Return (B,): mean cross-entropy over the frames of both clips of softmax(-distance /
+    """Return (B,) the mean cross-entropy, over the frames of both clips, of softmax(-distance /
     temperature) over the frames of the other clip. The target is the frame with the most mass in
-    the plan (B, 1 + N, 1 + M), virtual frames ignored."""
+    the plan (B, 1 + N, 1 + M), without virtual frames."""
     total = distance.new_zeros(len(distance))
     mass = plan[:, 1:, 1:]
     for here, there, d, t in (

@@ -1,8 +1,8 @@
-"""Changes made on the Clips page: added files, how a file is read and whom to follow, the split and
-group of a clip, and clips that are removed.
+"""Changes made on the Clips page: adding files, how a file is read and whom to follow, the split
+and group of a clip, and removing clips.
 
-Joints are found by `extract-poses` as a job (jobs.py). It runs with `--shard 1/1`, so that it locks
-the project only for moments and clips can be marked meanwhile.
+Joints are found by `extract-poses` as a job (jobs.py). It runs with `--shard 1/1`, which locks the
+project only briefly, so that clips can be marked meanwhile.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from la2ds_cli.video.media_files import is_video_file, refuse_url
 LONGEST_NAME = 100  # bytes, without the file extension
 WAIT = 5.0  # seconds to wait for another command that holds the project
 SUFFIXES = VIDEO_SUFFIXES | {".webp"}
-# Names that Windows keeps for devices, whatever follows their first dot.
+# Names that Windows reserves for devices, with any file extension.
 _DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
 _OPTIONS = {
     **dict.fromkeys(("start", "end", "slowmo"), (None, float)),
@@ -60,7 +60,7 @@ _READ_BY = ("start", "end", "rotate", "mirror", "slowmo", "fps")
 
 
 def clean_name(name: str) -> str:
-    """A plain file name that is valid on every system, with the original file extension.
+    """Return a plain file name that is valid on every system, with the original file extension.
 
     Raises UserError for an extension that is not that of a video.
     """
@@ -68,9 +68,9 @@ def clean_name(name: str) -> str:
     stem, suffix = Path(last).stem, Path(last).suffix.lower()
     if suffix not in SUFFIXES:
         raise UserError(
-            f"{last or 'a file without a name'} is not a video that la2ds reads",
-            hint=f"video names end in {', '.join(sorted(SUFFIXES))}; a folder of pictures can be "
-            "added by its path",
+            f"{last or 'a file without a name'} is not a video that la2ds can read",
+            hint=f"video names end in {', '.join(sorted(SUFFIXES))}; add a folder of pictures by "
+            "its path",
         )
     plain = "".join(c if c.isprintable() and c not in '<>:"|?*' else "-" for c in stem)
     short = plain.encode("utf-8", "replace")[:LONGEST_NAME].decode("utf-8", "ignore")
@@ -79,7 +79,7 @@ def clean_name(name: str) -> str:
 
 
 async def upload(request: Request) -> Response:
-    """Store an uploaded file in the project's folder: the request body."""
+    """Store an uploaded file (the request body) in the project's folder."""
     project: StoredProject = request.app.state.studio.project
     name = clean_name(request.path_params["name"])
     folder = videos_folder(project)
@@ -97,19 +97,20 @@ async def upload(request: Request) -> Response:
 
 
 def videos_folder(project: StoredProject) -> Path:
-    """The folder of copied files, which need not exist. Raises UserError (exit 5) for a link."""
+    """Return the folder of copied files, which need not exist; raise UserError (exit 5) if it is a
+    link."""
     folder = project.root / VIDEOS
     if folder.is_symlink():
         raise Mismatch(
-            f"{folder} is a link; the studio copies files only into the project itself",
-            hint="replace the link by a folder, or add the files by their path",
+            f"{folder} is a link, but the studio copies files only into the project itself",
+            hint="replace the link with a folder, or add the files by their path",
         )
     return folder
 
 
 def _keep(temporary: Path, folder: Path, name: str) -> str:
-    """Give a received file the first name that is free, unless the folder has the same video, under
-    any name: then that is the file. Returns its name."""
+    """Give a received file the first free name, and return it; if the folder already has the same
+    video, return the name of that file."""
     size, digest = temporary.stat().st_size, artifact.file_digest(temporary)
     for path in folder.iterdir():
         alike = is_video_file(path) and path.stat().st_size == size
@@ -134,7 +135,7 @@ async def extract(request: Request) -> Response:
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     for name in names:
         if name not in there or not (folder / name).is_file():
-            raise UserError(f"the project has no file {name}", hint="load the page again")
+            raise UserError(f"the project has no file {name}", hint="reload the page")
     if not names:
         raise UserError("no file was chosen")
     return _started(request, names, [str(folder / name) for name in names])
@@ -145,15 +146,15 @@ async def refer(request: Request) -> Response:
     typed = (await posted(request, path=str))["path"].strip().strip("\"'")
     refuse_url(typed)
     path = Path(typed)
-    with suppress(RuntimeError):  # the home of somebody who does not exist
+    with suppress(RuntimeError):  # the home folder of an unknown user
         path = path.expanduser()
     if not path.is_absolute():
         raise UserError(
-            f"'{typed}' is not a full path", hint=f"write the full path, such as {Path.home()}"
+            f"'{typed}' is not a full path", hint=f"type the full path, such as {Path.home()}"
         )
     if not await run_in_threadpool(_holds_clips, path):
         raise UserError(
-            f"there is no video at {path}", hint="check the path; it must name a video or a folder"
+            f"there is no video at {path}", hint="check the path of the video or folder"
         )
     return _started(request, [path.name], [str(path)])
 
@@ -181,20 +182,20 @@ def _extraction(project: StoredProject) -> list[str]:
 
 
 async def read_again(request: Request) -> Response:
-    """Find the joints of a clip again, with other options: {"options": {...}}, where missing ones
-    have their defaults, or for another person: {"rank": N}.
+    """Find the joints of a clip again, with other options ({"options": {...}}, with defaults for
+    missing ones) or for another person ({"rank": N}).
 
     The new clip replaces the old one and takes over its split and group if it shows the same
-    person. If this fails, the clip stays, and so does the choice of whom to follow.
+    person. If this fails, the clip and the choice of whom to follow stay as they are.
     """
     studio = request.app.state.studio
     project: StoredProject = studio.project
-    said = await posted(request, options=(None, _OPTIONS), rank=(None, int))
-    video, rank = clip_of(request), said["rank"]
+    content = await posted(request, options=(None, _OPTIONS), rank=(None, int))
+    video, rank = clip_of(request), content["rank"]
     refuse_read_differently(project, video, known_version(request))
     options = ClipOptions.from_text(video.options)
-    if said["options"] is not None:
-        options = _options(said["options"], options)
+    if content["options"] is not None:
+        options = _options(content["options"], options)
     subject = None if rank is None else str(rank)
     if subject is not None:
         check_subject(subject)
@@ -203,43 +204,47 @@ async def read_again(request: Request) -> Response:
 
 
 def refuse_read_differently(project: StoredProject, video: Video, known: str) -> None:
-    """Refuse to replace joints that are no longer those of a known version.
+    """Refuse to replace joints that have changed since the page was loaded.
+
+    Parameters
+    ----------
+    known: the version that the page has.
 
     Raises
     ------
-    Mismatch: (exit 5) if the clip has been read in another way since, or is gone.
+    Mismatch: (exit 5) if the clip is now read differently, or is gone.
     """
-    there = project.video_list().find(video.id)
+    listed = project.video_list().find(video.id)
     now = (
-        clip_versions(project, there, read_subjects(project))["reading"]
-        if there is not None
+        clip_versions(project, listed, read_subjects(project))["reading"]
+        if listed is not None
         else ""
     )
     refuse_changed(known, now, f"the joints of {video.title}")
 
 
 def _read_together(project: StoredProject, video: Video) -> list[Video]:
-    """The clips of all persons that were read together from a file."""
-    how = (video.path, video.options)
-    return [each for each in project.videos() if (each.path, each.options) == how]
+    """Return the clips of all persons that were read together from a file."""
+    reading = (video.path, video.options)
+    return [each for each in project.videos() if (each.path, each.options) == reading]
 
 
-def _options(said: Mapping[str, Any], old: ClipOptions) -> ClipOptions:
-    """Options sent by a page; the frame rate of an image folder is kept.
+def _options(content: Mapping[str, Any], old: ClipOptions) -> ClipOptions:
+    """Return the options that a page has sent, with the frame rate of an image folder.
 
     Raises UserError for invalid values.
     """
-    given = {name: said[name] for name in _OPTIONS if said.get(name) is not None}
+    given = {name: content[name] for name in _OPTIONS if content.get(name) is not None}
     try:
         return ClipOptions(**given, fps=old.fps)
     except ValueError as error:
-        raise UserError(f"the clip cannot be read like this: {error}") from error
+        raise UserError(f"the clip cannot be read with these options: {error}") from error
 
 
 def _row(
     project: StoredProject, video: Video, options: ClipOptions, subject: str | None
 ) -> dict[str, str]:
-    """A manifest row that reads the file of a clip again; what is not given is unchanged."""
+    """Return a manifest row that reads the file of a clip again; a subject of None is unchanged."""
     source = project.source(video)
     if not source.exists():
         raise UserError(
@@ -249,7 +254,7 @@ def _row(
     if recipe.step != STEP:
         raise UserError(
             f"the joints of {video.title} were imported and would be lost",
-            hint="remove the clip, which can be undone, and add its file",
+            hint="remove the clip and add its video file instead",
         )
     values = {"start": 0, "rotate": 0, "mirror": False, "slowmo": 1} | options.to_json()
     row = {name: str(values[name]).lower() for name in _READ_BY if name in values}
@@ -258,7 +263,7 @@ def _row(
 
 
 async def split(request: Request) -> Response:
-    """Replace a clip by one clip for each of its repetitions."""
+    """Replace a clip with one clip for each of its repetitions."""
     studio = request.app.state.studio
     project: StoredProject = studio.project
     video = clip_of(request)
@@ -278,7 +283,7 @@ async def _from_manifest(
     video: Video,
     rows: Sequence[Mapping[str, str]],
 ) -> Response:
-    """Read the file of a clip by a manifest; the clips that this gives take the clip's place."""
+    """Read the file of a clip with a manifest of `rows`; the resulting clips replace it."""
     studio = request.app.state.studio
     project: StoredProject = studio.project
     _check_free(studio.jobs.jobs.values(), video)
@@ -290,7 +295,7 @@ async def _from_manifest(
 
     known = known_version(request)
 
-    def on_start(_: Job) -> None:  # it may have waited for other jobs
+    def on_start(_: Job) -> None:  # the clip may have changed while the job was waiting
         with project.tables(wait=WAIT):
             refuse_read_differently(project, video, known)
 
@@ -311,12 +316,12 @@ def _check_free(jobs: Any, video: Video) -> None:
     for job in jobs:
         if job.about.get("clip") == video.id and job.state not in ENDED:
             raise Mismatch(
-                f"{video.title} is being processed", hint="wait until that is done, or cancel it"
+                f"{video.title} is being processed", hint="wait until it is done, or cancel the job"
             )
 
 
 def _usable(job: Job) -> list[str]:
-    """Ids of the clips that a job produced. Raises UserError if one of its items failed."""
+    """Return the ids of the clips that a job produced; raise UserError if an item failed."""
     items = (job.result or {}).get("items") or []
     for item in items:
         if not item.get("video"):
@@ -325,8 +330,11 @@ def _usable(job: Job) -> list[str]:
 
 
 def _replace(studio: Any, old: Video, known: str, new: Sequence[str]) -> None:
-    """Replace `old`, and the other clips of the same part of its file, by the clips `new`. Raises
-    Mismatch (exit 5) if `old` is no longer read as in the version `known`; then both stay."""
+    """Replace `old`, and other clips that were read together with it, by the clips `new`.
+
+    Raises Mismatch (exit 5) if the reading of `old` is no longer the version `known`; then both
+    stay.
+    """
     project: StoredProject = studio.project
     with project.lock(wait=WAIT), project.tables():
         gone = [video for video in _read_together(project, old) if video.id not in new]
@@ -344,14 +352,15 @@ def _replace(studio: Any, old: Video, known: str, new: Sequence[str]) -> None:
 
 
 async def mark(request: Request) -> Response:
-    """Set the split, the group, or both of a clip: {"split": "train", "group": "anna"}, with the
-    versions of those that are given. What is not given stays as it is now, whatever the page
-    shows."""
+    """Set the split or group of a clip, or both: {"split": "train", "group": "anna"}.
+
+    The request carries the versions of the values it sets; others stay as they are.
+    """
     project: StoredProject = request.app.state.studio.project
-    said = await posted(request, split=(None, str), group=(None, str))
-    if said["split"] not in (None, "", *SPLITS):
+    content = await posted(request, split=(None, str), group=(None, str))
+    if content["split"] not in (None, "", *SPLITS):
         raise UserError(
-            f"a clip can be for {' or '.join(SPLITS)}, or both, not for '{said['split']}'"
+            f"a clip can be for {' or '.join(SPLITS)}, or both, not for '{content['split']}'"
         )
 
     def work() -> dict[str, Any]:
@@ -360,11 +369,11 @@ async def mark(request: Request) -> Response:
             subjects = read_subjects(project)
             versions = clip_versions(project, now, subjects)
             shown = " ".join(
-                versions[name] for name in ("split", "group") if said[name] is not None
+                versions[name] for name in ("split", "group") if content[name] is not None
             )
-            refuse_changed(known_version(request), shown, f"the marks of {now.title}")
-            chosen = now.split if said["split"] is None else said["split"]
-            group = now.group if said["group"] is None else said["group"].strip()
+            refuse_changed(known_version(request), shown, f"the split and group of {now.title}")
+            chosen = now.split if content["split"] is None else content["split"]
+            group = now.group if content["group"] is None else content["group"].strip()
             project.mark_video(now.id, split=chosen, group=group)
             versions = clip_versions(project, clip_of(request), subjects)
         return {"id": now.id, "split": chosen, "group": group, "versions": versions}
@@ -373,8 +382,8 @@ async def mark(request: Request) -> Response:
 
 
 async def remove(request: Request) -> Response:
-    """Remove a clip from the project; its file stays, and so does what people have set for it.
-    exported: files that were made of it and stay, too."""
+    """Remove a clip from the project. Its file stays, and so does everything that people have set
+    for it; the answer lists exported files, which stay, too."""
     studio = request.app.state.studio
     project: StoredProject = studio.project
     video = clip_of(request)
@@ -393,15 +402,13 @@ async def remove(request: Request) -> Response:
 
 
 async def delete_file(request: Request) -> Response:
-    """Permanently delete a copied file that has no clip."""
+    """Delete a copied file that has no clip."""
     project: StoredProject = request.app.state.studio.project
     name = request.path_params["name"]
-    videos_folder(project)  # raises if it is a link
+    videos_folder(project)  # raises for a link
     unused = {path.name: path for path in unused_files(project, project.videos())}
     if name not in unused:
-        raise UserError(
-            f"the project has no file {name} without a clip", hint="load the page again"
-        )
+        raise UserError(f"{name} does not exist or belongs to a clip", hint="reload the page")
     refuse_changed(known_version(request), file_version(unused[name]), f"the contents of {name}")
     unused[name].unlink()
     return JSONResponse({"name": name})

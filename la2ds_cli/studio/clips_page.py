@@ -1,5 +1,5 @@
-"""The Clips page: the clips, how good they are and why, and pictures to judge them by. Changes to
-them are in clip_changes.py.
+"""The Clips page: the clips with their quality, and pictures to judge them by. Changes are in
+clip_changes.py.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from la2ds_cli.video.source_version import read_stamp
 from la2ds_cli.views.film_strip import resize, thumbnail
 
 VIDEOS = "videos"  # the project's folder for copied files
-THUMBNAIL = 216  # height in pixels, shown at half of it or more
+THUMBNAIL = 216  # height in pixels, at least twice that on the page
 STRIP = 16  # pictures of a whole file
 STRIP_HEIGHT = 540  # pixels at most
 STRIPS_KEPT = 8
@@ -46,23 +46,23 @@ FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}  # the addr
 
 
 def show(request: Request) -> Response:
-    """The Clips page; its script requests the clips."""
+    """Return the Clips page; its script requests the clips."""
     return HTMLResponse(page("clips.html", "Clips", here="/"))
 
 
 def list_clips(request: Request) -> Response:
-    """All clips, and the copied files that have no joints yet."""
+    """Return all clips, and the copied files without joints."""
     studio = request.app.state.studio
     project: StoredProject = studio.project
     videos, recipes = project.videos(), PoseRecipes(project, project.config().poses)
-    said = _said_of_files([job.result for job in list(studio.jobs.jobs.values()) if job.result])
+    reasons = _file_problems([job.result for job in list(studio.jobs.jobs.values()) if job.result])
     return JSONResponse(
         {
             "clips": [about(project, video, recipes) for video in videos],
             "files": [
                 {
                     "name": path.name,
-                    "said": said.get(str(path), ""),
+                    "problem": reasons.get(str(path), ""),
                     "version": file_version(path),
                 }
                 for path in unused_files(project, videos)
@@ -74,14 +74,13 @@ def list_clips(request: Request) -> Response:
 def about(project: StoredProject, video: Video, recipes: PoseRecipes) -> dict[str, Any]:
     """Return what the page shows about a clip.
 
-    lost: why its video cannot be shown; stale: how its joints differ from those that the settings
-    give; both empty if that is not so. pictures_key: changes with its joints, empty without;
-    doubts: weaknesses of its joints, None without joints; versions: see clip_versions. recipes: of
-    the settings.
+    lost: why its video cannot be shown, if so. stale: how its joints differ from those of the
+    current settings, if so. pictures_key: changes with its joints, empty without. doubts:
+    weaknesses of its joints, None without joints. versions: see clip_versions.
     """
     options = ClipOptions.from_text(video.options)
     state = read_clip_state(project, video, recipes)
-    said: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "id": video.id,
         "name": video.title,
         "file": Path(video.path).name,
@@ -100,23 +99,25 @@ def about(project: StoredProject, video: Video, recipes: PoseRecipes) -> dict[st
     }
     try:
         recipe, _ = project.pose_header(video.id)
-        facts = clip_facts(project, video.id)
+        weaknesses = verdict(clip_facts(project, video.id))
     except UserError as error:
-        said["problem"] = str(error)
-        return said
+        facts["problem"] = str(error)
+        return facts
     doubts = [
         {"code": weakness.code, "message": weakness.message, "hint": weakness.hint}
-        for weakness in verdict(facts)
+        for weakness in weaknesses
     ]
-    return said | {"pictures_key": recipe.key[:12], "doubts": doubts}
+    return facts | {"pictures_key": recipe.key[:12], "doubts": doubts}
 
 
 def clip_versions(
     project: StoredProject, video: Video, subjects: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the version of each thing of a clip that the page changes by itself: its split, its
-    group, and its reading, which is the file, how it is read, whom to follow and the joints without
-    corrections. subjects: see read_subjects."""
+    """Return the versions of a clip's split, group and reading, each of which the page can change.
+
+    The reading is the file, its options, whom to follow and the joints without corrections.
+    subjects: see read_subjects.
+    """
     state: tuple[object, ...] = ()
     with suppress(OSError):
         status = project.pose_path(video.id).stat()
@@ -129,8 +130,8 @@ def clip_versions(
 
 
 def file_version(path: Path) -> str:
-    """Return the version of a copied file, which another of the same name does not have; empty if
-    it is gone."""
+    """Return the version of a copied file, which differs for another file of the same name; empty
+    if it is gone."""
     try:
         status = path.stat()
     except OSError:
@@ -138,25 +139,25 @@ def file_version(path: Path) -> str:
     return version(status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def _said_of_files(results: list[Mapping[str, Any]]) -> dict[str, str]:
-    """Path of a file without joints -> reason, from the newest job that read it."""
-    said = {}
+def _file_problems(results: list[Mapping[str, Any]]) -> dict[str, str]:
+    """Return why files have no joints, by path, from the newest job that read each."""
+    problems = {}
     for result in results:
         for item in result.get("items") or []:
             if item.get("status") in ("failed", "skipped"):
                 path = item["path"]  # which the page shows by its name
                 message = item["message"].replace(path, Path(path).name)
-                said[path] = with_hint(message, item["hint"])
-    return said
+                problems[path] = with_hint(message, item["hint"])
+    return problems
 
 
 def is_copied(project: StoredProject, video: Video) -> bool:
-    """Whether the file of a clip is the project's own copy."""
+    """Return whether the file of a clip is the project's own copy."""
     return project.source(video).parent == project.root / VIDEOS
 
 
 def unused_files(project: StoredProject, videos: list[Video]) -> list[Path]:
-    """Videos in the project's folder that belong to no clip."""
+    """Return the videos in the project's folder that belong to no clip."""
     folder = project.root / VIDEOS
     if folder.is_symlink() or not folder.is_dir():
         return []
@@ -166,18 +167,18 @@ def unused_files(project: StoredProject, videos: list[Video]) -> list[Path]:
 
 
 def clip_of(request: Request) -> Video:
-    """The clip named in the address. Raises UserError if there is none."""
-    listed = request.app.state.studio.project.videos()
+    """Return the clip named in the address; raise UserError if there is none."""
     name = request.path_params["id"]
-    found = [video for video in listed if video.id == name]
-    if not found:
-        raise UserError(f"the project has no clip {name}", hint="load the page again")
-    return found[0]
+    videos = request.app.state.studio.project.videos()
+    clip = next((video for video in videos if video.id == name), None)
+    if clip is None:
+        raise UserError(f"the project has no clip {name}", hint="reload the page")
+    return clip
 
 
 def posed_clip(project: StoredProject, name: str) -> Video:
-    """The clip that a request names. Raises UserError (exit 2) if there is none, (exit 4) if it has
-    no joints."""
+    """Return a clip by id; raise UserError (exit 2) if there is none, (exit 4) if it has no
+    joints."""
     clip = project.video_list().find(name) if name else None
     if clip is None:
         raise UserError("choose a clip of the project")
@@ -187,13 +188,13 @@ def posed_clip(project: StoredProject, name: str) -> Video:
 
 
 def requested_clip(request: Request, parameter: str = "clip") -> Video:
-    """The clip that the address of a request names; raises as posed_clip."""
+    """Return the clip that the address of a request names; raise as posed_clip."""
     name = request.query_params.get(parameter, "")
     return posed_clip(request.app.state.studio.project, name)
 
 
 def enough_clips(request: Request, least: int = 1) -> list[Video]:
-    """The clips with joints. Raises UserError (exit 4) for fewer than a page needs."""
+    """Return the clips with joints; raise UserError (exit 4) if there are fewer than `least`."""
     clips = request.app.state.studio.project.posed_videos()
     if len(clips) < least:
         needed = "a clip" if least == 1 else f"{least} clips"
@@ -205,7 +206,7 @@ def enough_clips(request: Request, least: int = 1) -> list[Video]:
 
 
 def requested_or_first_clip(request: Request) -> Video:
-    """The clip that the address of a request names, or else the first; raises as enough_clips."""
+    """Return the clip that the address names, or else the first; raise as enough_clips."""
     first = enough_clips(request)[0]
     return requested_clip(request) if request.query_params.get("clip") else first
 
@@ -214,7 +215,7 @@ def requested_or_first_clip(request: Request) -> Video:
 
 
 def picture(request: Request) -> Response:
-    """The thumbnail of a clip, created once for each version of its poses."""
+    """Return the thumbnail of a clip, created once for each version of its joints."""
     project: StoredProject = request.app.state.studio.project
     video = clip_of(request)
     recipe, _ = project.pose_header(video.id)
@@ -236,15 +237,17 @@ def picture(request: Request) -> Response:
 
 
 Strip = tuple[list[bytes], list[float], tuple[int, int], float]
-"""Pictures of a whole file, rotated and mirrored as in its clip: JPEGs, the second of the file that
-each shows, (W, H) of the frames, and the duration of the file."""
+"""Pictures of a whole file, rotated and mirrored as in its clip: JPEGs, their times in seconds of
+the file, (W, H) of the frames, and the duration of the file."""
 
 
 @lru_cache(STRIPS_KEPT)
 def _strip(path: Path, options: ClipOptions, _: str) -> Strip:
-    """Decode every frame and keep every n-th one, doubling n whenever there are too many, so that a
-    file of unknown length gives between STRIP and twice as many pictures. The last argument, a
-    stamp, changes with the file."""
+    """Return STRIP to twice as many pictures of a file.
+
+    Every n-th frame is kept, and n doubles whenever there are too many, since the length may be
+    unknown. The last argument, a stamp, changes with the file.
+    """
     info = probe(path, options)
     scale = min(1.0, STRIP_HEIGHT / info.height)
     step = max(1, math.ceil(info.frames_declared / STRIP))
@@ -261,8 +264,8 @@ def _strip(path: Path, options: ClipOptions, _: str) -> Strip:
 
 
 def _strip_of(project: StoredProject, video: Video) -> Strip | None:
-    """The strip of a clip; None if it has no video or image folder. Raises UserError if it cannot
-    be read."""
+    """Return the strip of a clip, None if it has no video or image folder; raise UserError if it
+    cannot be read."""
     path = project.source(video)
     if not (is_video_file(path) or is_image_folder(path)):
         return None
@@ -272,7 +275,7 @@ def _strip_of(project: StoredProject, video: Video) -> Strip | None:
 
 
 async def strip_picture(request: Request) -> Response:
-    """A picture of the strip of a clip."""
+    """Return a picture of the strip of a clip."""
     studio = request.app.state.studio
     strip = await studio.turns.strips.run(
         request, lambda: _strip_of(studio.project, clip_of(request))
@@ -287,24 +290,24 @@ async def strip_picture(request: Request) -> Response:
 
 
 async def detail(request: Request) -> Response:
-    """Details of one clip, see detail_json."""
+    """Return the details of a clip, see detail_json."""
     studio = request.app.state.studio
-    found = await studio.turns.strips.run(
+    details = await studio.turns.strips.run(
         request, lambda: detail_json(studio.project, clip_of(request))
     )
-    return JSONResponse(found)
+    return JSONResponse(details)
 
 
 def detail_json(project: StoredProject, video: Video) -> dict[str, Any]:
     """Return `about` of a clip, with pictures over its whole file and the people in each."""
     subject = subject_of(read_subjects(project), video) or project.config().poses.subject
-    said = about(project, video, PoseRecipes(project, project.config().poses))
+    facts = about(project, video, PoseRecipes(project, project.config().poses))
     nothing: Strip = [], [], (video.width, video.height), 0.0
     try:
         _, times, size, seconds = _strip_of(project, video) or nothing
     except UserError as error:  # the clip can still be marked and removed
         _, times, size, seconds = nothing
-        said["problem"] = said["problem"] or f"{error.message}: {error.hint}"
+        facts["problem"] = facts["problem"] or f"{error.message}: {error.hint}"
     try:
         pose, _ = project.read_pose(video.id)
     except UserError:
@@ -314,27 +317,27 @@ def detail_json(project: StoredProject, video: Video) -> dict[str, Any]:
         slowmo = ClipOptions.from_text(video.options).slowmo
         for shown in pictures:
             shown["people"] = people(pose, shown["time"] / slowmo, subject)
-    return said | {"pictures": pictures, "size": size, "file_seconds": seconds}
+    return facts | {"pictures": pictures, "size": size, "file_seconds": seconds}
 
 
 def people(pose: PoseSequence, time: float, subject: str) -> list[dict[str, Any]]:
-    """The people in the picture at a moment of the clip: `rank`, by which `--subject` selects the
-    person, `box` xyxy in pixels, and `followed`, whether the joints are those of this person.
+    """Return the people in the picture at a moment of the clip; none outside the clip's time range.
 
-    The followed person has the box of the nearest frame, others have their mean box. Empty outside
-    the clip's part of its file.
+    rank: as for `--subject`. box: xyxy in pixels, of the nearest frame for the followed person, the
+    mean box for others. followed: whether the joints are those of this person.
     """
     row = pose.axis.row_of(time, 0.0)
     if row is None:
         return []
-    told = list(pose.info.get("candidates") or [])
+    persons = list(pose.info.get("candidates") or [])
     followed = int(pose.info.get("person", 1)) - 1
     shown = []
-    for number, (person, rank) in enumerate(zip(told, ranks(len(told), subject), strict=True)):
+    by_rank = zip(persons, ranks(len(persons), subject), strict=True)
+    for number, (person, rank) in enumerate(by_rank):
         is_followed = number == followed
         box = pose.box[row] if is_followed else np.asarray(person["box"], np.float64)
-        there = is_followed or person["first"] <= row <= person["last"]
-        if there and np.isfinite(box).all():
+        present = is_followed or person["first"] <= row <= person["last"]
+        if present and np.isfinite(box).all():
             sides = [round(float(side), 1) for side in box]
             shown.append(
                 {"rank": person.get("rank") or rank, "box": sides, "followed": is_followed}
@@ -343,30 +346,30 @@ def people(pose: PoseSequence, time: float, subject: str) -> list[dict[str, Any]
 
 
 def repetitions(request: Request) -> Response:
-    """The repetitions of a clip, in seconds of its file."""
+    """Return the repetitions of a clip, in seconds of its file."""
     project: StoredProject = request.app.state.studio.project
     video = clip_of(request)
     return JSONResponse(spans_of_repetitions(project, video))
 
 
 def spans_of_repetitions(project: StoredProject, video: Video) -> list[dict[str, float]]:
-    """`start` and `end` of each repetition in seconds of the file, as for `--time-range`, to the
-    millisecond. Raises UserError (exit 4) for a clip without repetitions."""
+    """Return `start` and `end` of each repetition in seconds of the file, to the millisecond, as
+    for `--time-range`. Raises UserError (exit 4) for a clip without repetitions."""
     pose, _ = project.read_pose(video.id)
     slowmo = ClipOptions.from_text(video.options).slowmo
-    found = cut_clip(pose)
-    if len(found) < 2:
+    spans = cut_clip(pose)
+    if len(spans) < 2:
         raise Unusable(
-            f"{video.title} does not repeat a movement",
-            hint="cut it by dragging the ends of its strip",
+            f"no repetitions were found in {video.title}",
+            hint="trim it by dragging the ends of its strip",
         )
     ends = pose.axis.bounds
     return [
         {
-            "start": math.floor(1000 * float(ends[one.start]) * slowmo) / 1000,
-            "end": math.floor(1000 * float(ends[one.stop]) * slowmo) / 1000,
+            "start": math.floor(1000 * float(ends[span.start]) * slowmo) / 1000,
+            "end": math.floor(1000 * float(ends[span.stop]) * slowmo) / 1000,
         }
-        for one in found
+        for span in spans
     ]
 
 

@@ -1,5 +1,5 @@
-"""Differences between two clips, and between several attempts and a reference, as found by `la2ds
-compare`. Its findings are shown in words, and its files are offered as they are."""
+"""Comparisons of two clips, and of several attempts with a reference, made by `la2ds compare`. The
+studio shows its findings in words and offers its files."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from la2ds_cli.studio.pair_page import PAIR, anchor_options, requested_pair
 from la2ds_cli.studio.saving import version
 
 FOLDER = "compare"  # below results/, where the command writes without --out
-_ATTEMPTS = "--attempts"  # behind the reference, in the name of their files
-_AGAIN = "compare them again"
+_ATTEMPTS = "--attempts"  # follows the reference in the names of their files
+_AGAIN = "compare the clips again"
 
 
 def _folder(project: StoredProject) -> Path:
@@ -40,21 +40,21 @@ def _found(
     clips: Sequence[str],
     parse: Callable[[Mapping[str, Any]], dict[str, Any]],
 ) -> Response:
-    """Answer with what the newest comparison of clips found, null if there is none.
+    """Answer with the findings of the newest comparison of clips, or null if there is none.
 
     time: when it was made, in seconds since 1970. changed: what has changed since, in words.
 
     Parameters
     ----------
     names, clips: see `_newest`.
-    parse: makes the answer of its document, with the ids of its `clips`, which are left out.
+    parse: makes the answer from the document; its `clips` (ids) are not sent.
     """
     path = _newest(project, names, clips)
     if path is None:
         return JSONResponse(None)
-    found = read_result(path, "a comparison", _AGAIN, parse)
-    changed = _changed(project, path, found.pop("clips"))
-    return JSONResponse(found | {"time": path.stat().st_mtime, "changed": changed})
+    findings = read_result(path, "a comparison", _AGAIN, parse)
+    changed = _changed(project, path, findings.pop("clips"))
+    return JSONResponse(findings | {"time": path.stat().st_mtime, "changed": changed})
 
 
 def _newest(project: StoredProject, names: Sequence[str], clips: Sequence[str]) -> Path | None:
@@ -62,45 +62,45 @@ def _newest(project: StoredProject, names: Sequence[str], clips: Sequence[str]) 
 
     Parameters
     ----------
-    names : that its files may have: after the ids, as the studio writes them, and after the files
-        of the clips, as the command does
-    clips : ids of the reference, and of the clip that is compared with it if it is one
+    names : possible names of its files: after the ids, as the studio writes them, and after the
+        files of the clips, as the command does
+    clips : ids of the reference, and of the clip compared with it if there is only one
     """
-    there = [path for name in names if (path := _folder(project) / f"{name}.json").is_file()]
-    fit = [path for path in there if _is_of(path, clips)]
-    return max(fit, key=lambda path: path.stat().st_mtime_ns, default=None)
+    existing = [path for name in names if (path := _folder(project) / f"{name}.json").is_file()]
+    matching = [path for path in existing if _is_of(path, clips)]
+    return max(matching, key=lambda path: path.stat().st_mtime_ns, default=None)
 
 
 def _is_of(path: Path, clips: Sequence[str]) -> bool:
-    """Whether a document is of these clips, as far as it can be read: another file may have had the
-    name of one of them."""
+    """Return whether a document is of these clips, as far as it can be read: its name may be that
+    of a comparison of other files."""
     document = artifact.read_document(path)
     sides = [document.get(side) for side in ("reference", "other")]
     found = [side.get("video") for side in sides if isinstance(side, dict)]
     return found in ([], list(clips))
 
 
-# --- what a comparison was made of ----------------------------------------------------------------
+# --- the inputs of a comparison -------------------------------------------------------------------
 
 
 def comparison_inputs(project: StoredProject, clips: Sequence[str]) -> dict[str, str]:
-    """Return the version of each thing that a comparison depends on, by its name in words.
+    """Return the version of each input of a comparison, by its name in words.
 
     Parameters
     ----------
-    clips: ids; the corrected matches are those of the first two, if there are no others.
+    clips: ids; corrected matches count only between two clips.
     """
-    there = [clip for clip in clips if project.pose_path(clip).exists()]
+    posed = [clip for clip in clips if project.pose_path(clip).exists()]
     phases = project.phases(propagated=True, skip_unclear=True)
     matches: list[Between] = []
-    if len(clips) == len(there) == 2:
-        videos = [project.clip(clip) for clip in there]
+    if len(clips) == len(posed) == 2:
+        videos = [project.clip(clip) for clip in posed]
         a, b = (ClipMoments.of(v.id, v.options, project.read_pose(v.id)[0]) for v in videos)
         matches = between(project.annotations(), ANCHOR, a, b)
     return {
-        "joints": version([(clip, project.pose_header(clip)[0].key) for clip in there]),
+        "joints": version([(clip, project.pose_header(clip)[0].key) for clip in posed]),
         "phases": version([phases.get(clip) for clip in clips]),
-        "corrected matches": version([one.frames for one in matches]),
+        "corrected matches": version([match.frames for match in matches]),
     }
 
 
@@ -109,7 +109,7 @@ def _inputs_path(project: StoredProject, name: str) -> Path:
 
 
 def _noting_inputs(project: StoredProject, name: str, clips: Sequence[str]) -> dict[str, Follow]:
-    """Return what a job that compares clips does besides, see Job: it notes what they were."""
+    """Return the callbacks of a job that compares clips (see Job): they record its inputs."""
     inputs: dict[str, str] = {}
 
     def on_start(_: Job) -> None:  # before the command reads them
@@ -126,12 +126,12 @@ def _noting_inputs(project: StoredProject, name: str, clips: Sequence[str]) -> d
 def _changed(project: StoredProject, document: Path, clips: Sequence[str]) -> list[str]:
     """Return what has changed since a comparison was written, in words.
 
-    Of one that a command has made, only the times of files are known.
+    For a comparison made on the command line, this is judged by the times of files.
     """
-    noted = artifact.read_document(_inputs_path(project, document.stem))
+    recorded = artifact.read_document(_inputs_path(project, document.stem))
     status = document.stat()
-    inputs = noted.get("inputs")
-    if noted.get("written") == status.st_mtime_ns and isinstance(inputs, dict):
+    inputs = recorded.get("inputs")
+    if recorded.get("written") == status.st_mtime_ns and isinstance(inputs, dict):
         now = comparison_inputs(project, clips)
         return [what for what in now if now[what] != inputs.get(what)]
     files = {
@@ -155,7 +155,11 @@ def _pair_found(request: Request) -> Response:
     project: StoredProject = request.app.state.studio.project
     names = f"{a.id}--{b.id}", result_name(project.videos(), a, b)
     clips = [a.id, b.id]
-    return _found(project, names, clips, lambda one: document_sentences(one) | {"clips": clips})
+
+    def parse(document: Mapping[str, Any]) -> dict[str, Any]:
+        return document_sentences(document) | {"clips": clips}
+
+    return _found(project, names, clips, parse)
 
 
 async def _compare(request: Request) -> Response:
@@ -184,9 +188,9 @@ async def _compare(request: Request) -> Response:
 
 
 def _attempts_found(request: Request) -> Response:
-    """Answer with what the attempts at a reference have in common, see `_found`.
+    """Answer with the findings on several attempts at a reference, see `_found`.
 
-    sentences: one for each series. attempts, left_out: lines about them.
+    sentences: one for each series. attempts, left_out: a line for each.
     """
     project: StoredProject = request.app.state.studio.project
     clip = requested_clip(request, "reference")
@@ -195,14 +199,14 @@ def _attempts_found(request: Request) -> Response:
 
     def parse(document: Mapping[str, Any]) -> dict[str, Any]:
         attempts = document["attempts"]
-        clips = [str(one["video"]) for one in attempts]
+        clips = [str(attempt["video"]) for attempt in attempts]
         titles = [names.get(clip, clip) for clip in clips]
         return {
             "clips": [reference, *clips],
-            "sentences": [str(one["sentence"]) for one in document["series"]],
+            "sentences": [str(series["sentence"]) for series in document["series"]],
             "attempts": [
-                ": ".join([f"{one['number']}. {title}", *one["notes"]])
-                for one, title in zip(attempts, titles, strict=True)
+                ": ".join([f"{attempt['number']}. {title}", *attempt["notes"]])
+                for attempt, title in zip(attempts, titles, strict=True)
             ],
             "left_out": [f"{names.get(n, n)}: {why}" for n, why in document["left_out"].items()],
         }
@@ -217,13 +221,13 @@ def _attempts_names(project: StoredProject, reference: Video) -> tuple[str, str]
 
 
 async def _compare_attempts(request: Request) -> Response:
-    """Compare attempts, in the given order, with a reference."""
+    """Queue the comparison of attempts, in the given order, with a reference."""
     studio = request.app.state.studio
-    asked = await posted(request, reference=str, attempts=[str])
-    reference = posed_clip(studio.project, asked["reference"])
-    clips = [posed_clip(studio.project, one) for one in dict.fromkeys(asked["attempts"])]
+    content = await posted(request, reference=str, attempts=[str])
+    reference = posed_clip(studio.project, content["reference"])
+    clips = [posed_clip(studio.project, clip) for clip in dict.fromkeys(content["attempts"])]
     if len(clips) < 2 or any(clip.id == reference.id for clip in clips):
-        raise UserError("a comparison needs at least two attempts, without the reference")
+        raise UserError("choose at least two attempts besides the reference")
     options = [f"--attempts={','.join(clip.id for clip in clips)}"]
     options.append(f"--project={studio.project.root}")
     name = f"{reference.id}{_ATTEMPTS}"

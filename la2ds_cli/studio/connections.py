@@ -1,8 +1,8 @@
-"""Connections to the studio: one that sends no request soon is closed.
+"""Connections to the studio are closed if they send no request soon.
 
-Each open connection takes one of the files that a process may have open. So one that sends nothing,
-or half a request, may neither stay for long nor have many beside it. A connection that has sent a
-request is limited no more: the guard has accepted its cookie, or has refused and closed it.
+Each open connection takes one of the limited number of open files of a process. So connections that
+send nothing, or half a request, are limited in time and number. After its first request, a
+connection is not limited: the guard has accepted its cookie, or has refused and closed it.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import asyncio
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-FIRST_REQUEST = 10.0  # seconds in which a connection must have sent a request
-MOST_SILENT = 64  # connections that have sent none; one more closes the oldest
-BACKLOG = 64  # connections that are accepted at once
+FIRST_REQUEST = 10.0  # seconds that a connection has for its first request
+MOST_SILENT = 64  # connections without a request; one more closes the oldest
+BACKLOG = 64  # connections waiting to be accepted
 
 
 class LimitedConnection(H11Protocol):
@@ -23,14 +23,14 @@ class LimitedConnection(H11Protocol):
         super().connection_made(transport)
         self.opened = self.loop.time()
         self.timer = self.loop.call_later(FIRST_REQUEST, self._close_if_silent)
-        others = (one for one in self.connections if isinstance(one, LimitedConnection))
-        silent = [one for one in others if one.is_silent]
+        others = (other for other in self.connections if isinstance(other, LimitedConnection))
+        silent = [other for other in others if other.is_silent]
         if len(silent) > MOST_SILENT:
-            min(silent, key=lambda one: one.opened).transport.abort()
+            min(silent, key=lambda other: other.opened).transport.abort()
 
     @property
     def is_silent(self) -> bool:
-        """Whether it is open and has sent no request."""
+        """Return whether it is open and has sent no request."""
         return self.cycle is None and not self.transport.is_closing()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,4 +1,4 @@
-"""What a person draws on the pictures of a clip, as the pages of the studio send and show it.
+"""Drawings on the pictures of a clip, as the pages of the studio send and show them.
 
 An item is {"kind", "points", "frames", "metres"}: `frames` are the first and the last frame of the
 clip that show it, null = all; `metres` is the known length of a scale.
@@ -27,13 +27,13 @@ from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import PoseSequence
 
 SHAPE = {"kind": str, "points": [[float]], "frames": (None, [int]), "metres": (None, float)}
-_AGAIN = "load the page again"
+_AGAIN = "reload the page"
 Item = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class ClipCanvas:
-    """A clip that is drawn on, as it is read now."""
+    """A clip to draw on, with its current joints and rotation."""
 
     moments: ClipMoments
     pose: PoseSequence
@@ -57,7 +57,7 @@ class ClipCanvas:
         drawn on the clip."""
         points, (at, other) = given["points"], self._lifetime(given.get("frames"))
         if any(len(point) != 2 for point in points):
-            raise UserError("a drawing is points, each of two numbers")
+            raise UserError("a drawing needs points of two numbers each")
         try:
             value = drawing_value(given["kind"], points, given.get("metres"))
             check_lifetime(given["kind"], at, other)
@@ -65,7 +65,7 @@ class ClipCanvas:
             raise UserError(f"this cannot be drawn: {error}") from error
         for point in points_of(value):
             for one, length in zip(point, self.pose.size, strict=True):
-                if length and not -0.5 <= one <= length - 0.5:  # pixel centres are whole numbers
+                if length and not -0.5 <= one <= length - 0.5:  # pixel centres are integers
                     raise UserError("a drawing must lie within the picture")
         return Annotation(given["kind"], at, other, value, turning_of(self.pose.info), now())
 
@@ -78,9 +78,9 @@ class ClipCanvas:
     def wanted(
         self, rows: Sequence[Annotation], old: Sequence[Item], new: Sequence[Item]
     ) -> tuple[list[Annotation], list[Annotation]]:
-        """Return the rows that go and those that come, see `replaced`. Raises UserError (exit 2)
-        as `read`, for an `old` that is not there, and for a `new` that is there already, or one
-        too many."""
+        """Return the rows to remove and to add, see `replaced`. Raises UserError (exit 2)
+        as `read`, for an `old` one that does not exist, and for a `new` one that already exists
+        or is one too many."""
         gone = [row for item in old for row in self.found(rows, item)]
         added = [self.replaced(rows, gone, self.read(item)) for item in new]
         return gone, added
@@ -89,7 +89,7 @@ class ClipCanvas:
         """Return the rows that a page shows as this item; UserError (exit 2) if there are none."""
         same = self.same(rows, self.read(item))
         if not same:
-            raise UserError("this has been changed or removed", hint=_AGAIN)
+            raise UserError("this item has been changed or removed", hint=_AGAIN)
         return same
 
     def replaced(
@@ -98,7 +98,7 @@ class ClipCanvas:
         """Return a drawing that takes the place of what goes. If that is one drawing of the same
         frames, it also keeps its lifetime beyond the clip."""
         if any(one not in gone for one in self.same(rows, row)):
-            raise UserError("this is already there")
+            raise UserError("this item already exists")
         left = [one for one in self.drawn(rows) if one not in gone]
         if not gone and len(left) >= MOST_DRAWINGS:
             raise UserError(

@@ -2,9 +2,9 @@
 
 A browser seeks in a video by time, which is not exact
 (docs/decisions/0010-pages-of-single-pictures.md). So the server decodes the clip with its options
-applied and sends single JPEGs in chunks, one picture for each row of its joints. They are made
-once, on request, and kept in the project's `film` folder, whose size is limited; the video stays
-open for the chunks that follow.
+and sends single JPEGs in chunks, one picture for each row of its joints. They are made once, on
+request, and kept in the project's `film` folder, whose size is limited. The video stays open for
+the next chunks.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ from la2ds_cli.video.reader import Image, VideoFile, video_file
 
 CHUNK = 16  # pictures
 HEIGHT = 720  # pixels, at most
-OPEN = 16  # videos, as many as the page of a timeline plays
+OPEN = 16  # videos, as many as the Timeline page plays
 BUDGET = 2_000_000_000  # bytes of all films of a project: about 40,000 pictures
 _QUALITY = 85  # of JPEG
-_FORM = 1  # version of the files; another number for other pictures
+_FORM = 1  # version of the files; raise it when the pictures change
 _SUFFIX = ".film"
 
 
@@ -54,10 +54,13 @@ class Films:
         self._lock = Lock()
 
     def facts(self, video: Video, frame: IntArray) -> dict[str, Any] | None:
-        """What a player needs; None if the video is gone or has no pictures.
+        """Return what a player needs; None if the video is gone or has no pictures.
 
-        frame: (T,), frame numbers of the clip's joints. address: of a chunk, without its number.
-        count: T. chunk: pictures in each chunk.
+        address: of a chunk, without its number. count: T. chunk: pictures in each chunk.
+
+        Parameters
+        ----------
+        frame: (T,) frame numbers of the clip's joints.
         """
         reel = self._reel(video, frame)
         if reel is None:
@@ -66,8 +69,8 @@ class Films:
         return {"address": address, "count": len(frame), "chunk": CHUNK}
 
     def chunk(self, name: str, key: str, number: int) -> bytes:
-        """A chunk of a clip: the number of pictures (uint32, little-endian), the bytes of each
-        (uint32), 0 = the video no longer has this frame, and the pictures.
+        """Return a chunk of a clip: the number of pictures (uint32, little-endian), the bytes of
+        each (uint32; 0 = the video no longer has this frame), and the pictures.
 
         Raises UserError (exit 3) if there is no such film, and whatever reading the video raises.
         """
@@ -76,13 +79,12 @@ class Films:
         reel = self._reel(video, frame) if video and frame is not None else None
         if reel is None or reel.key != key or not 0 <= number < reel.chunks:
             raise Unreadable(
-                f"there is no such picture of {name}",
-                hint="load the page again: the clip has changed",
+                f"{name} has changed, so this picture no longer exists", hint="reload the page"
             )
         return self._swept(reel.chunk(number))
 
     def picture(self, video: Video, frame: IntArray, row: int) -> Image | None:
-        """The film's picture of one row, RGB; None if the video is gone or no longer has the frame.
+        """Return the picture of a row, RGB; None if the video is gone or no longer has the frame.
 
         frame: as in `facts`. Raises whatever reading the video raises.
         """
@@ -97,8 +99,7 @@ class Films:
         return np.asarray(Pillow.open(io.BytesIO(picture)).convert("RGB"))
 
     def forget(self, videos: Iterable[str]) -> None:
-        """Delete the pictures of clips that are no longer listed; if such a clip comes back, they
-        are made again. Raises UserError (exit 7) if they cannot be deleted."""
+        """Delete the pictures of removed clips; raise UserError (exit 7) if that fails."""
         for video in videos:
             with self._lock:
                 reel = self._reels.pop(video, None)
@@ -133,12 +134,12 @@ class Films:
         return reel
 
     def close(self) -> None:
-        """Stop making pictures, at the end of the studio."""
+        """Stop making pictures when the studio ends."""
         for reel in list(self._reels.values()):
             reel.close()
 
     def _swept(self, content: bytes) -> bytes:
-        """This chunk; the least recently used are deleted if all together exceed `budget`."""
+        """Return this chunk, and delete the least recently used ones if all exceed `budget`."""
         with self._lock:
             if sum(reel.written for reel in self._reels.values()) < self.budget / 20:
                 return content
@@ -169,11 +170,11 @@ class _Reel:
         self.written = 0
         self._making = Lock()
         self._decoding: Generator[tuple[int, list[bytes] | None]] | None = None
-        self._next = 0  # the chunk that comes next out of `_decoding`
+        self._next = 0  # number of the next chunk from `_decoding`
         self._closed = False
 
     def close(self) -> None:
-        """Stop making pictures, for ever."""
+        """Stop making pictures for good."""
         self._closed = True
         with self._making:
             self._rest()
@@ -190,11 +191,12 @@ class _Reel:
         content = self._kept(number)
         if content is None:
             with self._making:
-                content = self._kept(number) or self._make(number)  # another request has made it
+                # Another request may have made it meanwhile.
+                content = self._kept(number) or self._make(number)
         return content
 
     def _kept(self, number: int) -> bytes | None:
-        """A chunk that is on disk; None if it has not been made, or has been swept."""
+        """Return a chunk from disk; None if it has not been made, or has been swept."""
         path = self.path(number)
         with suppress(OSError):
             content = regular_file.content(path)
@@ -203,10 +205,10 @@ class _Reel:
         return None
 
     def _make(self, number: int) -> bytes:
-        """Make the chunks up to one, from where the video stands, or else from its beginning."""
+        """Make the chunks up to a number, from the video's current position or its beginning."""
         if self._next > number:
             self._rest()
-        decoding, self._decoding = self._decoding, None  # which a fault ends
+        decoding, self._decoding = self._decoding, None  # stays None after an error
         if decoding is None:
             decoding = self._decoded()
         for made, pictures in decoding:
@@ -214,7 +216,7 @@ class _Reel:
             if pictures is None:
                 continue
             content = packed(pictures)
-            self.source.verify()  # the key names the content that it had
+            self.source.verify()  # the file must still be the one that the key names
             artifact.write_bytes(self.path(made), content)
             self.written += len(content)
             if made == number:
@@ -223,14 +225,14 @@ class _Reel:
         return self._make(number)  # it was on disk when its turn came
 
     def _decoded(self) -> Generator[tuple[int, list[bytes] | None]]:
-        """Each chunk with its pictures, which are empty if the video ends early; None for a chunk
-        that was on disk when its turn came, even if it has been swept since."""
+        """Yield each chunk with its pictures, which are empty if the video ends early; None for a
+        chunk that was already on disk."""
         number = 0
         pictures = self._blank(0)
         for frame in self.source.frames():
             row = self.row_of.get(frame.source)
             if self._closed:
-                raise UserError(f"the clip of {self.source.path.name} is gone")
+                raise UserError(f"the clip of {self.source.path.name} has been removed")
             if row is None:
                 continue
             while row // CHUNK > number:
@@ -247,14 +249,14 @@ class _Reel:
             pictures = self._blank(number)
 
     def _blank(self, number: int) -> list[bytes] | None:
-        """Empty pictures of a chunk; None if it is on disk."""
+        """Return empty pictures for a chunk; None if it is on disk."""
         if self.path(number).exists():
             return None
         return [b""] * min(CHUNK, self.count - number * CHUNK)
 
 
 def encoded(image: Image) -> bytes:
-    """The whole picture as JPEG, at most HEIGHT high."""
+    """Return the whole picture as JPEG, at most HEIGHT pixels high."""
     from PIL import Image as Pillow
 
     picture = Pillow.fromarray(image)
@@ -267,13 +269,13 @@ def encoded(image: Image) -> bytes:
 
 
 def packed(pictures: list[bytes]) -> bytes:
-    """A chunk; see Films.chunk."""
+    """Pack pictures into a chunk; see Films.chunk."""
     sizes = [len(picture) for picture in pictures]
     return b"".join([struct.pack(f"<{len(sizes) + 1}I", len(sizes), *sizes), *pictures])
 
 
 def unpacked(chunk: bytes) -> list[bytes]:
-    """The pictures of a chunk; see Films.chunk."""
+    """Unpack the pictures of a chunk; see Films.chunk."""
     (count,) = struct.unpack_from("<I", chunk)
     ends = np.cumsum([4 * (count + 1), *struct.unpack_from(f"<{count}I", chunk, 4)]).tolist()
     return [chunk[start:end] for start, end in pairwise(ends)]
@@ -290,7 +292,7 @@ async def _chunk(request: Request) -> Response:
         content = await studio.turns.films.run(request, work)
     except UserError as error:
         return PlainTextResponse(f"{error.message}\n", 404)
-    # The address contains a hash of the clip, so that another version has another address.
+    # The address contains a hash of the clip, so that it changes with the clip.
     kept = {"cache-control": "private, max-age=31536000, immutable"}
     return Response(content, media_type="application/octet-stream", headers=kept)
 

@@ -1,7 +1,7 @@
-"""Access control of the studio: only the browser that was given its link may send requests.
+"""Access control of the studio: only a browser that opened its link may send requests.
 
 A page of another site can make a browser send requests to this machine, or make its own host name
-resolve to it. So every request needs the cookie that the first link sets and the host under which
+resolve to it. So every request needs the cookie that the link sets, and the host name under which
 the studio was opened. Requests that change something must come from one of its own pages.
 """
 
@@ -27,33 +27,33 @@ HEADERS = {
     ),
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",  # for browsers and scanners that do not know frame-ancestors
+    "x-frame-options": "DENY",  # for browsers and scanners without frame-ancestors
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
 NOT_CACHED = HEADERS | {"cache-control": "no-store"}
-REFUSED = NOT_CACHED | {"connection": "close"}  # or a stranger's connections would stay open
+REFUSED = NOT_CACHED | {"connection": "close"}  # else refused connections would stay open
 
-ONE_USE_SECONDS = 300.0  # for which a link for one use is good; a first start of a browser is slow
+ONE_USE_SECONDS = 300.0  # how long a single-use link is valid; browsers can be slow to start
 
 
 def new_token() -> str:
-    """256 random bits as URL-safe text."""
+    """Return 256 random bits as URL-safe text."""
     return secrets.token_urlsafe(32)
 
 
 class Guard:
     """ASGI middleware that answers 403 to requests without access.
 
-    hosts: allowed values of the Host header, with the port. token: that of the printed link; with
-    it `/` sets the cookie and redirects, so that the token stays in no browser history. once: a
-    token that does so once, soon after the start: other users of the machine can read the command
-    line of a browser, so the link in it must not be good for long.
+    hosts: allowed values of the Host header, with the port. token: of the printed link; with it,
+    `/` sets the cookie and redirects, so that the token does not stay in the browser history. once:
+    a token that works once, soon after the start: other users of the machine can read the command
+    line of a browser, so the link in it must expire.
 
-    The cookie is a secret of this process, not the token. It is for this host alone (no Domain)
-    and hidden from scripts and other sites, but browsers send it to all ports of the host. Its name
-    has no prefix `__Host-`: that needs Secure, which Safari does not accept from http://127.0.0.1
-    and no browser from another address without TLS.
+    The cookie is a secret of this process, not the token. It is for this host alone (no Domain) and
+    hidden from scripts and other sites, but browsers send it to all ports of the host. Its name has
+    no prefix `__Host-`: that needs Secure, which Safari rejects from http://127.0.0.1 and all
+    browsers from other addresses without TLS.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Guard:
             await self._welcome()(scope, receive, send)
             return
         if refusal is None and not self._has_cookie(headers):
-            refusal = "open the studio with the link that la2ds studio has printed"
+            refusal = "open the studio with the link that la2ds studio printed"
         if refusal is not None:
             await PlainTextResponse(f"{refusal}\n", 403, REFUSED)(scope, receive, send)
             return
@@ -98,7 +98,7 @@ class Guard:
         await self.app(scope, receive, guarded)
 
     def _refusal(self, method: str, headers: Headers) -> str | None:
-        """Why a request is not from the studio's own pages; None if it may be."""
+        """Return why a request cannot be from the studio's own pages, or None."""
         if headers.get("host", "") not in self.hosts:
             return "this is not the address of the studio"
         if method in SAFE:
@@ -120,7 +120,7 @@ class Guard:
         return True
 
     def _has_cookie(self, headers: Headers) -> bool:
-        # Not http.cookies: a cookie of another program that it cannot read would hide this one.
+        # Not http.cookies, which drops all cookies if it cannot parse one of another program.
         value = cookie_parser(headers.get("cookie", "")).get(self.cookie, "")
         return hmac.compare_digest(value.encode(), self._session.encode())
 

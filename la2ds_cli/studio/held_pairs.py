@@ -1,6 +1,6 @@
-"""Pairs that the studio holds in memory, aligned again whenever a person changes something.
+"""Pairs that the studio keeps in memory and aligns again after each correction.
 
-Anchors, notes and drawings of a pair are written to annotations.csv as they are made.
+Anchors, notes and drawings of a pair are written to annotations.csv at once.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ from la2ds_cli.views.report.pair_data import match_json, notes_json
 
 HELD = 6  # pairs in memory, with their features and those of the reference clips
 How = ViewName | Literal["performance"]
-"""How B is shown: in a view, along its alignment; or as another recording of the performance that A
-shows, by the clocks of both."""
+"""How B is shown: in a view, along its alignment; or `performance`: as another recording of the
+same performance, by the clocks of both."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class HeldPair:
     """Two prepared clips, with everything needed to align them again.
 
     plain: their alignment without anchors, which chose the features. recorded: see recorded_beside.
-    warnings: sentences about the alignment that must not be overlooked; notes: other sentences.
+    warnings: sentences to show at the top of the page; notes: other sentences.
     """
 
     project: StoredProject
@@ -70,39 +70,41 @@ class HeldPair:
     ) -> HeldPair:
         """Prepare and align two clips.
 
-        Raises what ProjectAligner.align_names raises; and for recordings of one performance, what
-        align_recordings raises, without `force` also for other clips.
+        Raises what ProjectAligner.align_names raises and, for recordings of one performance, what
+        align_recordings raises.
+
+        Parameters
+        ----------
+        force: align recordings even if they seem to show different performances.
         """
-        said = Notes()
+        progress = Notes()
         view: ViewName = "auto" if how == "performance" else how
         request = AlignRequest(project.config(), view=view)
-        aligner = ProjectAligner(project, request, said)
+        aligner = ProjectAligner(project, request, progress)
         pair = aligner.read_pair(a, b)
         pair = replace(pair, names=(pair.clips[0].title, pair.clips[1].title))
         if how == "performance":
             refusing = replace(request, same_only=not force)
-            plain = align_recordings(project, a, b, refusing, said)
+            plain = align_recordings(project, a, b, refusing, progress)
             recorded, unread = recorded_beside(project, plain)
-            return cls(project, pair, aligner, plain, recorded, unread, said.notes)
+            return cls(project, pair, aligner, plain, recorded, unread, progress.notes)
         plain = aligner.align_pair(pair)
         doubts = doubt_sentence(plain.same_movement, pair.names), plain.unclear
         warnings = [f"{each}." for each in doubts if each]
         if slow := slow_motion_sentence(plain, pair.names):
-            said.note(
-                f"{slow} open it on the Clips page and say by which factor it was slowed down"
-            )
+            progress.note(f"{slow} open it on the Clips page and enter its slow-motion factor")
         if several := hint_of_repetitions(pair.poses, pair.names):
-            said.note(several)
-        return cls(project, pair, aligner, plain, None, warnings, said.notes)
+            progress.note(several)
+        return cls(project, pair, aligner, plain, None, warnings, progress.notes)
 
     @property
     def by_clock(self) -> bool:
-        """Whether they are recordings of one performance, which nobody corrects."""
+        """Return whether they are recordings of one performance, which need no corrections."""
         return self.plain.method == METHOD
 
     @property
     def moments(self) -> tuple[ClipMoments, ClipMoments]:
-        """Of A and of B."""
+        """Return the moments of A and of B."""
         a, b = (
             ClipMoments.of(clip.id, clip.options, pose)
             for clip, pose in zip(self.pair.clips, self.pair.poses, strict=True)
@@ -115,7 +117,7 @@ class HeldPair:
         return between(rows, ANCHOR, *self.moments)
 
     def seconds(self, anchors: Sequence[Between]) -> tuple[tuple[float, float], ...]:
-        """Times (A, B) of anchors, in seconds of the clips."""
+        """Return the times (A, B) of anchors, in seconds of the clips."""
         a, b = (
             pose.time[
                 np.searchsorted(pose.frame, [one.frames[side] or 0 for one in anchors])
@@ -125,10 +127,9 @@ class HeldPair:
         return tuple(zip(a, b, strict=True))
 
     def aligned(self, anchors: Sequence[Between]) -> Alignment:
-        """Align the clips with these anchors.
+        """Align the clips with these anchors, on the features chosen without them.
 
-        The features chosen without anchors are kept, because a wrong match is no evidence for
-        others. Raises UserError (exit 2) for anchors that run backwards in time.
+        Raises UserError (exit 2) for anchors that run backwards in time.
         """
         if not anchors or self.by_clock:
             return self.plain
@@ -137,24 +138,29 @@ class HeldPair:
         return self.aligner.align_pair(pair, self.seconds(anchors))
 
     def change(self, gone: Sequence[Annotation], new: Sequence[Annotation]) -> dict[str, Any]:
-        """Put annotations in the place of others. Returns what the page shows of an alignment that
-        this changes; empty if it changes none. Raises as `aligned`, and then nothing is changed."""
-        found: dict[str, Any] = {}
-        if any(one.kind == ANCHOR for one in (*gone, *new)):
+        """Replace annotations, and return the new match for the page, empty if it is unchanged.
+
+        Raises as `aligned`, and then nothing is changed.
+        """
+        match: dict[str, Any] = {}
+        if any(annotation.kind == ANCHOR for annotation in (*gone, *new)):
             rows = changed(self.project.annotations(), gone, new)
-            found = match_json(self.aligned(between(rows, ANCHOR, *self.moments)))
+            match = match_json(self.aligned(between(rows, ANCHOR, *self.moments)))
         self.project.change_annotations(gone, new)
-        return found
+        return match
 
     def drawn_clip(self, side: str) -> ClipCanvas:
-        """Return clip `a` or `b`, to be drawn on."""
-        at = "ab".index(side)
-        return ClipCanvas(self.moments[at], self.pair.poses[at])
+        """Return clip `a` or `b`, to draw on."""
+        index = "ab".index(side)
+        return ClipCanvas(self.moments[index], self.pair.poses[index])
 
     def set_json(self) -> dict[str, Any]:
-        """What a person has set, for the page: anchors with their seconds, notes, and the drawings
-        of either clip with points in pixels of its picture; and the version of all of it and of the
-        pictures, which change when a clip is read in another way."""
+        """Return what people have set on the pair, and its version.
+
+        These are anchors with their seconds, notes, and the drawings on each clip with points in
+        pixels of its picture. The version also changes with the pictures, when a clip is read with
+        other options.
+        """
         anchors, written = self.anchors, between(self.project.annotations(), NOTE, *self.moments)
         clips = {side: self.drawn_clip(side) for side in "ab"}
         drawings = {side: clip.drawn(self.project.annotations()) for side, clip in clips.items()}
@@ -174,7 +180,7 @@ class HeldPair:
 
 
 class HeldPairs:
-    """The most recently viewed pairs, ready to be aligned again."""
+    """The pairs viewed last, ready to be aligned again."""
 
     def __init__(self, project: StoredProject) -> None:
         self.project = project
@@ -182,24 +188,26 @@ class HeldPairs:
         self._lock = Lock()
 
     def get(self, a: str, b: str, how: How = "auto", *, force: bool = False) -> HeldPair:
-        """The pair, prepared if it is new or if its clips or the settings have changed. Raises
-        UserError (exit 10), without `force`, for clips that clearly show different movements, or
-        not one performance."""
+        """Return a pair, prepared again if its clips or the settings have changed.
+
+        Raises UserError (exit 10), unless `force`, for clips that clearly show different movements
+        or performances.
+        """
         stamp = self._stamp(a, b)
         key: tuple[str, str, How, bool] = (a, b, how, force and how == "performance")
         with self._lock:
-            known = self._held.get(key)
-        if known is None or known[0] != stamp:  # nobody waits for the lock meanwhile
+            entry = self._held.get(key)
+        if entry is None or entry[0] != stamp:  # prepared without holding the lock
             held = HeldPair.prepared(self.project, a, b, how, force=force)
-            known = self._stamp(a, b), held
+            entry = self._stamp(a, b), held
         with self._lock:
-            self._held[key] = known
+            self._held[key] = entry
             self._held.move_to_end(key)
             while len(self._held) > HELD:
                 self._held.popitem(last=False)
         if not force:
-            check_same_movement(known[1].plain.same_movement, known[1].pair.names)
-        return known[1]
+            check_same_movement(entry[1].plain.same_movement, entry[1].pair.names)
+        return entry[1]
 
     def _stamp(self, a: str, b: str) -> object:
         project = self.project

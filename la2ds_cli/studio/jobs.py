@@ -1,7 +1,7 @@
 """Long work of the studio: jobs in child processes, one at a time, with their progress.
 
-A job is a la2ds command as on the command line, with the same locks. It reports its progress by
-`console.EventProgress`. Cancelling it works like Ctrl-C: what was computed stays, and the same job
+A job is a la2ds command, with the same locks as on the command line. It reports its progress with
+`console.EventProgress`. Cancelling works like Ctrl-C: finished work is kept, and the same job
 resumes from there.
 """
 
@@ -25,7 +25,7 @@ State = Literal["waiting", "running", "done", "failed", "cancelled"]
 ENDED: tuple[State, ...] = ("done", "failed", "cancelled")
 KEPT = 50  # ended jobs
 NOTES = 200  # lines of one job
-PATIENCE = 15.0  # seconds between asking a job to stop and ending its process
+PATIENCE = 15.0  # seconds between asking a job to stop and killing its process
 LONGEST_LINE = 1 << 20  # bytes of one event
 # A studio that a script starts with & ignores SIGINT, and its children would inherit that.
 HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
@@ -42,10 +42,10 @@ class Job:
     title: what it does, in words.
     arguments: of the command `la2ds`.
     about: data that its page needs later.
-    on_start: called in a thread when the job's turn has come; its UserError becomes that of the
-        job, whose command is then not run.
-    on_success: called in a thread when the command has succeeded; its UserError becomes that of the
-        job.
+    on_start: called in a thread just before the command; if it raises UserError, the job fails
+        without running the command.
+    on_success: called in a thread after the command has succeeded; if it raises UserError, the job
+        fails.
     share: progress of the current task, 0 to 1, None if its length is unknown.
     items: finished items of a batch, as in `--json`.
     result: the JSON document of the command.
@@ -61,7 +61,7 @@ class Job:
     task: str = ""
     share: float | None = None
     notes: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    output: list[str] = field(default_factory=list)
     error: str = ""
     items: list[dict[str, Any]] = field(default_factory=list)
     result: dict[str, Any] | None = None
@@ -112,12 +112,12 @@ class Jobs:
         return job
 
     def under_way(self, kind: str) -> Job | None:
-        """The waiting or running job of this kind, given by its `about`; None if there is none."""
+        """Return the waiting or running job whose `about` has this kind, or None."""
         mine = (job for job in self.jobs.values() if job.about.get("kind") == kind)
         return next((job for job in mine if job.state not in ENDED), None)
 
     async def run(self) -> None:
-        """Run one job after another; when cancelled, cancels all jobs as `cancel` does."""
+        """Run one job after another; when cancelled, cancel all jobs."""
         try:
             while True:
                 # In a task of its own: an `on_success` that has begun must not be interrupted.
@@ -128,7 +128,7 @@ class Jobs:
                 await self.cancel(job)
 
     async def _work(self, job: Job) -> None:
-        """Run a job to its end, and what follows it."""
+        """Run a job, including its callbacks."""
         if job.state != "waiting":  # cancelled before its turn
             return
         state: State = "cancelled"
@@ -136,22 +136,22 @@ class Jobs:
         try:
             begun = await self._start(job)
             state = await self._do(job) if begun else "failed"
-        except (OSError, ValueError) as error:  # no process, or a line without an end
+        except (OSError, ValueError) as error:  # no process, or an endless line
             state = "failed"
-            job.error = f"the command could not be followed: {error}"
+            job.error = f"lost contact with the command: {error}"
         except Exception as error:  # in `on_success`: the queue must go on
             traceback.print_exc()
             state = "failed"
             job.error = f"unexpected error: {type(error).__name__}: {error}"
         finally:
-            if job.state in ENDED and state != "done":  # cancelled, and nothing has followed
+            if job.state in ENDED and state != "done":  # cancelled before on_success was done
                 state = job.state
             job.state = state
             self._end(job)
 
     async def cancel(self, job: Job) -> None:
-        """Stop a job and wait for its end; what it has written stays. One whose command has
-        succeeded is not stopped: it ends as done when its `on_success` has run."""
+        """Stop a job and wait for its end; what it has written stays. A job whose command has
+        succeeded ends as done after its `on_success`."""
         if job.state == "waiting":
             job.state = "cancelled"
             self._end(job)
@@ -162,7 +162,7 @@ class Jobs:
             await job.ended.wait()
 
     async def events(self) -> AsyncIterator[Job]:
-        """Yields all current jobs, then each job whenever it changes."""
+        """Yield all current jobs, then each job whenever it changes."""
         queue: asyncio.Queue[Job] = asyncio.Queue()
         self._listeners.add(queue)
         try:
@@ -179,7 +179,7 @@ class Jobs:
 
     def _end(self, job: Job) -> None:
         job.task, job.share, job.process = "", None, None
-        job.on_start = job.on_success = None  # which hold what they need
+        job.on_start = job.on_success = None  # to free what they refer to
         job.ended.set()
         self._changed(job)
 
@@ -243,7 +243,7 @@ class Jobs:
             except ValueError:
                 event = None
             if not isinstance(event, dict):  # from a library, or a traceback
-                job.said = [*job.said, line.decode("utf-8", "replace").rstrip()][-NOTES:]
+                job.output = [*job.output, line.decode("utf-8", "replace").rstrip()][-NOTES:]
                 continue
             job.task = str(event.get("task", job.task))
             job.share = event.get("share", job.share)
@@ -257,18 +257,18 @@ class Jobs:
 
 
 def with_hint(message: str, hint: str) -> str:
-    """An error and what helps, on one line."""
+    """Return an error and its hint on one line."""
     return "; ".join(filter(None, (message, hint)))
 
 
 def _why(job: Job, code: int) -> str:
-    """Why a command failed that gave no error itself: its first item with a message, or the last
-    lines that it wrote."""
+    """Return why a command failed that reported no error: the message of an item, or its last
+    lines of output."""
     items = (job.result or {}).get("items") or []
     for item in items:
         if item.get("message"):
             return with_hint(item["message"], item.get("hint", ""))
-    return f"la2ds ended with exit code {code}: {' '.join(job.said[-3:])}"
+    return f"la2ds ended with exit code {code}: {' '.join(job.output[-3:])}"
 
 
 async def _stopped(process: asyncio.subprocess.Process) -> None:

@@ -1,7 +1,7 @@
-"""Manual correction of a clip's joints: dragged to their true position, or marked as not trusted.
+"""The Joints page: correct a clip's joints by dragging them, or mark them as not trusted.
 
-Corrections are stored in annotations.csv (core/annotations.py), separate from the joints that the
-network found, which this page shows as well. Drawings on the picture are those of the Pair page.
+Corrections are stored in annotations.csv (core/annotations.py), apart from the joints that the
+network found. Drawings on the picture are those of the Pair page.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _BEYOND = 1.0  # how far a joint may lie outside the picture, in side lengths of
 
 
 def _show(request: Request) -> Response:
-    """The page of a clip's joints."""
+    """Return the page of a clip's joints."""
     clip = requested_clip(request)
     return HTMLResponse(page("joints.html", f"Joints of {clip.title}", here="/", clip=clip))
 
 
 def _data(request: Request) -> Response:
-    """The clip with the joints found by the network, and the corrections."""
+    """Return the clip with the joints found by the network, and the corrections."""
     studio = request.app.state.studio
     project: StoredProject = studio.project
     clip = requested_clip(request)
@@ -57,48 +57,50 @@ def _data(request: Request) -> Response:
         | {
             "joints": list(get_skeleton(pose.skeleton).joints),
         }
-        | _told(pose, _corrections(project, clip, pose, recipe), _drawings(project, clip, pose))
+        | _clip_json(
+            pose, _corrections(project, clip, pose, recipe), _drawings(project, clip, pose)
+        )
     )
 
 
 Corrections = dict[tuple[int, str], tuple[Annotation, Point | None]]
-"""Of a clip, by frame and joint."""
+"""The corrections of a clip, by frame and joint."""
 
 
 def _drawings(project: StoredProject, clip: Video, pose: PoseSequence) -> list[dict[str, Any]]:
-    """What is drawn on the pictures of a clip."""
-    drawn = ClipCanvas(ClipMoments.of(clip.id, clip.options, pose), pose)
-    return [drawn.item(row) for row in drawn.drawn(project.annotations())]
+    """Return the drawings on the pictures of a clip."""
+    canvas = ClipCanvas(ClipMoments.of(clip.id, clip.options, pose), pose)
+    return [canvas.item(row) for row in canvas.drawn(project.annotations())]
 
 
-def _told(
-    pose: PoseSequence, there: Corrections, drawings: Sequence[Mapping[str, Any]]
+def _clip_json(
+    pose: PoseSequence, corrections: Corrections, drawings: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """The corrections of a clip: frame, joint, position (None = not trusted) and when; the
-    drawings; and the version of both, and of the pictures on which they are made."""
-    told = [
+    """Return the corrections of a clip (frame, joint, position or None = not trusted, and time),
+    the drawings, and the version of both and of the clip's pictures."""
+    rows = [
         {"frame": frame, "joint": joint, "at": at, "set": row.set}
-        for (frame, joint), (row, at) in sorted(there.items(), key=lambda one: one[0])
+        for (frame, joint), (row, at) in sorted(corrections.items(), key=lambda item: item[0])
     ]
     return {
-        "corrections": told,
+        "corrections": rows,
         "drawings": drawings,
-        "version": version(turning_of(pose.info), pose.frame.tobytes(), told, drawings),
+        "version": version(turning_of(pose.info), pose.frame.tobytes(), rows, drawings),
     }
 
 
 def _corrections(
     project: StoredProject, clip: Video, pose: PoseSequence, recipe: Recipe
 ) -> Corrections:
-    """The corrections of a clip by frame and joint, of several the last."""
+    """Return the corrections of a clip by frame and joint; the last one if there are several."""
     moments = ClipMoments.of(clip.id, clip.options, pose)
-    found = {}
+    corrections = {}
     for row in project.annotations():
         if row.kind == JOINT and is_of_reading(row, recipe, pose.info):
             frame, (joint, at) = moments.frame_at(row.at), joint_of(row.value)
             if frame is not None:
-                found[frame, joint] = row, at
-    return found
+                corrections[frame, joint] = row, at
+    return corrections
 
 
 async def _save(request: Request) -> Response:
@@ -106,11 +108,11 @@ async def _save(request: Request) -> Response:
     or "remove": true}]}. Either all changes are made or none."""
     project: StoredProject = request.app.state.studio.project
     change_shape = {"frame": int, "joint": str, "at": (None, [float]), "remove": (None, bool)}
-    given = await posted(request, clip=str, changes=[change_shape])
+    content = await posted(request, clip=str, changes=[change_shape])
     known = known_version(request)
 
     def work() -> dict[str, Any]:
-        return change(project, posed_clip(project, given["clip"]), given["changes"], known)
+        return change(project, posed_clip(project, content["clip"]), content["changes"], known)
 
     return JSONResponse(await run_in_threadpool(work))
 
@@ -118,10 +120,11 @@ async def _save(request: Request) -> Response:
 def change(
     project: StoredProject, clip: Video, changes: Sequence[Mapping[str, Any]], known: str
 ) -> dict[str, Any]:
-    """Change corrections of a clip as in `_save`; return what then applies to it, as `_told`.
+    """Change corrections of a clip, and return all of them as `_corrections_json`.
 
     Parameters
     ----------
+    changes: as in `_save`.
     known: the version that the page shows.
 
     Raises
@@ -133,49 +136,48 @@ def change(
     moments, time = ClipMoments.of(clip.id, clip.options, pose), now()
     turned = turning_of(pose.info)
     new = {}
-    for one in changes:
-        frame, joint, at = _checked(one, pose)
+    for item in changes:
+        frame, joint, at = _checked(item, pose)
         value = joint_value(joint, at)
         row = Annotation(JOINT, moments.at(frame), None, value, turned, time)
-        new[frame, joint] = None if one.get("remove") else row
+        new[frame, joint] = None if item.get("remove") else row
     with project.tables(wait=WAIT):
-        there = _corrections(project, clip, pose, recipe)
+        current = _corrections(project, clip, pose, recipe)
         drawings = _drawings(project, clip, pose)
-        refuse_changed(
-            known, _told(pose, there, drawings)["version"], f"the joints of {clip.title}"
-        )
-        gone = [there[key][0] for key in new if key in there]
+        now_version = _clip_json(pose, current, drawings)["version"]
+        refuse_changed(known, now_version, f"the joints of {clip.title}")
+        gone = [current[key][0] for key in new if key in current]
         project.change_annotations(gone, [row for row in new.values() if row is not None])
-        return _told(pose, _corrections(project, clip, pose, recipe), drawings)
+        return _clip_json(pose, _corrections(project, clip, pose, recipe), drawings)
 
 
 async def _draw(request: Request) -> Response:
-    """Put drawings in the place of others: {"clip", "old": items, "new": items}, see drawings.py.
-    Returns what then applies to the clip, as `_told`."""
+    """Replace drawings: {"clip", "old": items, "new": items}, see drawings.py. Return the clip's
+    corrections and drawings as `_clip_json`."""
     project: StoredProject = request.app.state.studio.project
-    given = await posted(request, clip=str, old=[SHAPE], new=[SHAPE])
+    content = await posted(request, clip=str, old=[SHAPE], new=[SHAPE])
     known = known_version(request)
 
     def work() -> dict[str, Any]:
-        clip = posed_clip(project, given["clip"])
+        clip = posed_clip(project, content["clip"])
         pose, recipe = project.read_pose(clip.id, with_corrections=False)
-        drawn = ClipCanvas(ClipMoments.of(clip.id, clip.options, pose), pose)
+        canvas = ClipCanvas(ClipMoments.of(clip.id, clip.options, pose), pose)
         with project.tables(wait=WAIT):
-            there = _corrections(project, clip, pose, recipe)
-            now_shown = _told(pose, there, _drawings(project, clip, pose))["version"]
-            refuse_changed(known, now_shown, f"the drawings on {clip.title}")
-            gone, new = drawn.wanted(project.annotations(), given["old"], given["new"])
+            current = _corrections(project, clip, pose, recipe)
+            now_version = _clip_json(pose, current, _drawings(project, clip, pose))["version"]
+            refuse_changed(known, now_version, f"the drawings on {clip.title}")
+            gone, new = canvas.wanted(project.annotations(), content["old"], content["new"])
             project.change_annotations(gone, new)
-            return _told(pose, there, _drawings(project, clip, pose))
+            return _clip_json(pose, current, _drawings(project, clip, pose))
 
     return JSONResponse(await run_in_threadpool(work))
 
 
-def _checked(said: Mapping[str, Any], pose: PoseSequence) -> tuple[int, str, Point | None]:
-    """The frame, the joint and the position of a change."""
-    frame, joint, at = said["frame"], said["joint"], said.get("at")
+def _checked(item: Mapping[str, Any], pose: PoseSequence) -> tuple[int, str, Point | None]:
+    """Return the frame, joint and position of a change; raise UserError if they are invalid."""
+    frame, joint, at = item["frame"], item["joint"], item.get("at")
     if frame not in pose.frame or joint not in get_skeleton(pose.skeleton).joints:
-        raise UserError("there is no such frame or joint", hint="load the page again")
+        raise UserError("there is no such frame or joint", hint="reload the page")
     if at is None:
         return frame, joint, None
     if len(at) != 2:

@@ -15,7 +15,7 @@ from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.views.page import template_text
 
-# Name in the navigation, address. A page marks its own entry with `here`.
+# Name in the navigation, address. A page marks its own entry as `here`.
 NAVIGATION = (
     ("Clips", "/"),
     ("Pair", "/pair"),
@@ -32,8 +32,13 @@ _ALSO: dict[int, str] = dict.fromkeys(
 
 
 def page(template: str, title: str, *, here: str = "", **context: Any) -> str:
-    """A page of the studio. template: a file in templates/, which extends frame.html. here: the
-    address of its entry in the navigation. Values of the context are escaped."""
+    """Return a page of the studio; values of the context are escaped.
+
+    Parameters
+    ----------
+    template: a file in templates/ that extends frame.html.
+    here: the address of its entry in the navigation.
+    """
     return template_text(
         f"studio/templates/{template}",
         title=f"{title} · la2ds studio",
@@ -45,7 +50,7 @@ def page(template: str, title: str, *, here: str = "", **context: Any) -> str:
 
 
 class Notes(Progress):
-    """Collects the notes for the user, each once."""
+    """Collect the notes for the user, each once."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -56,67 +61,76 @@ class Notes(Progress):
 
 
 def one_line(text: str) -> bool:
-    """Whether a person may write this as one line: no control characters, no space at its ends.
-    Hard spaces and what joins letters and emojis are allowed."""
+    """Return whether a text is one line without control characters and without space at its ends.
+    Non-breaking spaces and joiners of letters and emojis are allowed."""
     return text.strip() == text != "" and text.translate(_ALSO).isprintable()
 
 
 async def posted(request: Request, **shapes: Any) -> dict[str, Any]:
-    """The JSON object that a script has sent, by these names, whose values are of these shapes (see
-    `_fits`). Raises UserError (exit 2) for anything else, for more than 1 MB, and for numbers and
-    characters that no page sends: NaN, infinity, integers of 19 digits or more, halves of
-    characters."""
+    """Return the named values of the JSON object that a script has sent.
+
+    Raises UserError (exit 2) unless they have these shapes (see `_fits`), for more than 1 MB, and
+    for numbers and characters that no page sends: NaN, infinity, integers of 19 digits or more,
+    lone surrogates.
+    """
     content = b""
     async for part in request.stream():
         content += part
         if len(content) > _MOST:
-            raise UserError("the studio takes at most 1 MB here")
+            raise UserError("this request is larger than 1 MB")
     try:
-        question = json.loads(content, parse_int=_short_int)
-        json.dumps(question, ensure_ascii=False, allow_nan=False).encode()
+        document = json.loads(content, parse_int=_short_int)
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
-        question = None
-    if not isinstance(question, dict) or not _fits(question, shapes):
-        raise UserError(
-            "this is not a request of the studio's own pages", hint="load the page again"
-        )
-    return {name: question.get(name) for name in shapes}
+        document = None
+    if not isinstance(document, dict) or not _fits(document, shapes):
+        raise UserError("this request is not from a page of the studio", hint="reload the page")
+    return {name: document.get(name) for name in shapes}
 
 
 def _fits(value: Any, shape: Any) -> bool:
-    """Whether a value has a shape: a type (float: any number), [shape] for a list, {name: shape}
-    (further names do not count), (shape, ...) for one of them, or None, as a missing name is."""
+    """Return whether a value has a shape: a type (float = any number), [shape] for a list, {name:
+    shape} for an object (which may have more names), (shape, ...) for a choice, or None, also for a
+    missing name."""
     if isinstance(shape, tuple):
-        return any(_fits(value, one) for one in shape)
+        return any(_fits(value, choice) for choice in shape)
     if isinstance(shape, list):
-        return isinstance(value, list) and all(_fits(one, shape[0]) for one in value)
+        return isinstance(value, list) and all(_fits(item, shape[0]) for item in value)
     if isinstance(shape, dict):
-        known = isinstance(value, dict)
-        return known and all(_fits(value.get(name), one) for name, one in shape.items())
+        is_object = isinstance(value, dict)
+        return is_object and all(_fits(value.get(name), part) for name, part in shape.items())
     if shape is float:
         return type(value) in (int, float)
     return value is None if shape is None else type(value) is shape
 
 
 def _short_int(digits: str) -> int:
-    if len(digits) > 18:  # a float, or an array, may have no room for it
+    if len(digits) > 18:  # may not fit into an int64 or a float
         raise ValueError(digits)
     return int(digits)
 
 
 def read_result(path: Path, what: str, hint: str, parse: Callable[[Any], Found]) -> Found:
-    """What `parse` makes of a JSON document that a command has written, which is `what`. Raises
-    UserError (exit 5) if it is none."""
+    """Parse a JSON document that a command has written.
+
+    Parameters
+    ----------
+    what: the kind of document, for the message.
+
+    Raises
+    ------
+    UserError: (exit 5) if `parse` fails, with this hint.
+    """
     try:
         return parse(json.loads(regular_file.text(path)))
-    except artifact.FOREIGN as error:  # the folder is the user's
+    except artifact.FOREIGN as error:  # people may put other files here
         raise Mismatch(
             f"{path.name} is not {what} ({type(error).__name__}: {error})"[:200], hint=hint
         ) from error
 
 
 def with_names(notes: Iterable[str], clips: Iterable[Video]) -> list[str]:
-    """Notes of a command, each with the name of a clip in place of the id at its beginning."""
+    """Return the notes of a command, with clip names instead of the ids at their beginning."""
     names = {clip.id: clip.title for clip in clips}
     split = (note.partition(": ") for note in notes)
     return [f"{names.get(clip, clip)}{colon}{rest}" for clip, colon, rest in split]

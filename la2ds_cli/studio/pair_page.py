@@ -1,5 +1,5 @@
-"""The Pair page: two clips played in step along their alignment, the files about them, and what a
-person sets on them: corrected matches, notes at moments, drawings on the pictures."""
+"""The Pair page: two clips played in step along their alignment, exports, and what people add:
+corrected matches, notes at moments, drawings on the pictures."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ from la2ds_cli.studio.saving import WAIT, Saves, known_version, refuse_changed
 from la2ds_cli.views.report.pair_data import match_json, pair_json, windows
 
 VIEWS: dict[How, str] = {
-    "auto": "view: find out",
+    "auto": "view: automatic",
     "filmed": "as filmed",
     "mirrored": "mirrored",
     "other": "seen from the other side",
     "performance": "same performance",
 }
-"""How B was filmed, seen from A, or that both filmed one performance -> in words."""
+"""How B was filmed relative to A, or that both show the same performance -> in words."""
 
 
-PAIR = {"a": str, "b": str, "view": (None, str), "force": (None, str)}  # in what a page sends
-_AGAIN = "load the page again"
+PAIR = {"a": str, "b": str, "view": (None, str), "force": (None, str)}  # shape of a request
+_AGAIN = "reload the page"
 _AT_FRAMES = {"kind": str, "frames": [(None, int)], "text": (None, str), "points": None}
 _ON_A_PICTURE = {"side": str, **SHAPE}
 Frames = tuple[int | None, int | None]
 
 
 class RequestedPair(NamedTuple):
-    """A pair that a page asks for. view: of VIEWS. force: align it even if its clips show different
-    movements."""
+    """A pair that a page requests. view: a key of VIEWS. force: align clips even if they show
+    different movements."""
 
     a: Video
     b: Video
@@ -63,34 +63,37 @@ class RequestedPair(NamedTuple):
 
     @property
     def options(self) -> list[str]:
-        """Of the commands that align it. --force: the page already shows the alignment and its
-        doubts, so the command need not ask."""
+        """Return the options of commands that align the pair. They include --force, since the page
+        has already shown any warning."""
         if self.view == "performance":
             return ["--force", "--same-performance"]
         return ["--force", *([f"--view={self.view}"] if self.view != "auto" else [])]
 
     def held(self, pairs: HeldPairs) -> HeldPair:
-        """The pair, aligned. Raises what HeldPairs.get raises."""
+        """Return the aligned pair; raise what HeldPairs.get raises."""
         return pairs.get(self.a.id, self.b.id, self.view, force=self.force)
 
 
 def requested_pair(request: Request, content: Mapping[str, Any] | None = None) -> RequestedPair:
-    """The pair that the address or `content` names. Raises UserError (exit 2) if it is not a pair
-    of clips or there is no such view, (exit 4) if a clip has no joints."""
+    """Return the pair that the address or `content` names.
+
+    Raises UserError (exit 2) unless it names two different clips and a view, (exit 4) if a clip has
+    no joints.
+    """
     project: StoredProject = request.app.state.studio.project
-    given = request.query_params if content is None else content
-    views: dict[str, How] = {known: known for known in VIEWS}
-    view = given.get("view") or "auto"
+    names = request.query_params if content is None else content
+    views: dict[str, How] = {name: name for name in VIEWS}
+    view = names.get("view") or "auto"
     if view not in views:
-        raise UserError(f"unknown view {view[:40]!a}", hint=f"one of {', '.join(VIEWS)}")
-    a, b = (posed_clip(project, given.get(side) or "") for side in "ab")
+        raise UserError(f"unknown view {view[:40]!a}", hint=f"choose one of {', '.join(VIEWS)}")
+    a, b = (posed_clip(project, names.get(side) or "") for side in "ab")
     if a.id == b.id:
         raise UserError("a pair needs two different clips", hint="choose another clip for B")
-    return RequestedPair(a, b, views[view], given.get("force") == "1")
+    return RequestedPair(a, b, views[view], names.get("force") == "1")
 
 
 def _show(request: Request) -> Response:
-    """The page of the named pair, or else of the first two clips."""
+    """Return the page of the named pair, or else of the first two clips."""
     clips = enough_clips(request, 2)
     asked = dict(request.query_params)
     others = (clip.id for clip in clips if clip.id not in asked.values())
@@ -113,7 +116,7 @@ def _show(request: Request) -> Response:
 
 
 async def _data(request: Request) -> Response:
-    """Everything that the page of a pair shows."""
+    """Return everything that the page of a pair shows."""
     studio = request.app.state.studio
 
     def work() -> dict[str, Any]:
@@ -123,13 +126,10 @@ async def _data(request: Request) -> Response:
 
 
 def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
-    """pair_json of the alignment with its anchors, and what the studio shows in addition to a
-    report.
+    """Return pair_json of the alignment with its anchors, and what only the studio shows.
 
-    warnings: sentences that are shown above everything else.
-
-    For each clip: pictures, see Films.facts; window: (T, 4), the part of each frame that is shown,
-    in pixels; size: of the picture.
+    warnings: sentences to show at the top. For each clip: pictures, see Films.facts; window: (T, 4)
+    the shown part of each frame in pixels; size: of the picture.
     """
     result, problem = _aligned(held)
     project, plain = held.project, held.plain
@@ -137,14 +137,15 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
     poses = result.pose_a, result.shown_b
     for side, clip, pose in zip("ab", held.pair.clips, poses, strict=True):
         data[side] |= {
-            # Without a size, the joints have no place in the picture.
+            # Without a size, joints cannot be placed on the picture.
             "pictures": films.facts(clip, pose.frame) if all(pose.size) else None,
             "window": [rounded(row, 2) for row in windows(pose)],
             "size": list(pose.size),
         }
     notes = [note for note in held.notes if note != plain.reason]  # the page shows it elsewhere
-    if held.by_clock:  # they say the lag, which comes first
-        data["sureness"] = " ".join([*(f"{note}." for note in notes), data["sureness"]])
+    if held.by_clock:  # the notes name the offset, which comes first
+        sentences = [*(f"{note}." for note in notes), data["certainty_text"]]
+        data["certainty_text"] = " ".join(sentences)
         notes = []
     notes += [problem] if problem else []
     lost = [
@@ -165,8 +166,8 @@ def pair_data(held: HeldPair, films: Films) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Export:
-    """A command that writes a file about a pair. name: shown to the user. suffix: of the file.
-    by_clock: whether it shows recordings of one performance, too."""
+    """A command that writes a file about a pair. name: shown to people. suffix: of the file.
+    by_clock: whether it works for recordings of one performance, too."""
 
     command: str
     name: str
@@ -189,7 +190,7 @@ def _export_path(project: StoredProject, requested: RequestedPair, kind: str) ->
     if export is None:
         raise UserError(f"unknown kind of export: {kind[:40]!a}")
     if requested.view == "performance" and not export.by_clock:
-        raise UserError(f"recordings of one performance have no {export.name}")
+        raise UserError(f"recordings of the same performance cannot be exported as {export.name}")
     return project.results_dir("studio") / f"{requested.a.id}--{requested.b.id}{export.suffix}"
 
 
@@ -202,7 +203,7 @@ def anchor_options(held: HeldPair) -> list[str]:
 
 
 def export_arguments(held: HeldPair, requested: RequestedPair, kind: str) -> list[str]:
-    """The command that writes what the page shows, with its anchors."""
+    """Return the command that exports what the page shows, with its anchors."""
     export, project = EXPORTS[kind], held.project
     options = [*export.options, *requested.options, *anchor_options(held)]
     options.append(f"--project={project.root}")
@@ -236,7 +237,7 @@ def _exported(request: Request) -> Response:
 
 
 async def _set(request: Request) -> Response:
-    """What a person has set now, and the alignment with it; as the answer to a change."""
+    """Return what people have set, and the alignment with it, as after a change."""
     studio = request.app.state.studio
 
     def work() -> dict[str, Any]:
@@ -247,7 +248,7 @@ async def _set(request: Request) -> Response:
 
 
 def _aligned(held: HeldPair) -> tuple[Alignment, str]:
-    """The alignment with the corrected matches; if they do not fit, without, and why."""
+    """Return the alignment with the corrected matches or, if they do not fit, without, and why."""
     try:
         return held.aligned(held.anchors), ""
     except UserError as error:  # the anchors were set in another version of the clips
@@ -255,11 +256,11 @@ def _aligned(held: HeldPair) -> tuple[Alignment, str]:
 
 
 async def _change(request: Request) -> Response:
-    """Put items in the place of others: {"a", "b", "old": items, "new": items}. Returns what has
-    been set then, and the alignment if that has changed.
+    """Replace items: {"a", "b", "old": items, "new": items}; return everything that is set then,
+    and the alignment if it has changed.
 
-    An item is an `anchor` or a `note`, {"kind", "frames": [of A, of B], "text"}, of which a note
-    may be at one frame alone; or a drawing, see drawings.py, with its "side", "a" or "b".
+    An item is an `anchor` or a `note`, {"kind", "frames": [of A, of B], "text"} (a note may have a
+    single frame); or a drawing, see drawings.py, with its "side", "a" or "b".
     """
     studio = request.app.state.studio
     items = [(_ON_A_PICTURE, _AT_FRAMES)]
@@ -270,7 +271,8 @@ async def _change(request: Request) -> Response:
         held = requested.held(studio.pairs)
         with held.project.tables(wait=WAIT):
             names = " and ".join(held.pair.names)
-            refuse_changed(known, held.set_json()["version"], f"the marks on {names}")
+            what = f"the notes, drawings or matches of {names}"
+            refuse_changed(known, held.set_json()["version"], what)
             gone, new = _wanted(held, content["old"], content["new"])
             return held.change(gone, new) | held.set_json()
 
@@ -280,15 +282,18 @@ async def _change(request: Request) -> Response:
 def _wanted(
     held: HeldPair, old: Sequence[Item], new: Sequence[Item]
 ) -> tuple[list[Annotation], list[Annotation]]:
-    """The rows that go and those that come. Raises UserError (exit 2) for an invalid item, for an
-    `old` that is not there, and for a `new` that is there already."""
+    """Return the rows to remove and to add.
+
+    Raises UserError (exit 2) for an invalid item, an `old` one that does not exist, and a `new` one
+    that already exists.
+    """
     rows = held.project.annotations()
     gone: list[Annotation] = []
     for item in old:
         clip = _drawn_clip(held, item)
         same = clip.found(rows, item) if clip else _read(held, item)[1]
         if not same:
-            raise UserError("this has been changed or removed", hint=_AGAIN)
+            raise UserError("this item has been changed or removed", hint=_AGAIN)
         gone += same
     added = []
     for item in new:
@@ -296,23 +301,24 @@ def _wanted(
             added.append(clip.replaced(rows, gone, clip.read(item)))
             continue
         row, same = _read(held, item)
-        if any(one not in gone for one in same):
-            raise UserError("this is already there")
+        if any(existing not in gone for existing in same):
+            raise UserError("this item already exists")
         added.append(row)
     return gone, added
 
 
 def _drawn_clip(held: HeldPair, item: Item) -> ClipCanvas | None:
-    """The clip that an item is drawn on; None for an anchor or a note."""
+    """Return the clip that an item is drawn on, or None for an anchor or a note."""
     if "points" not in item:
         return None
     if item["side"] not in ("a", "b"):
-        raise UserError("a drawing lies on clip A or B")
+        raise UserError("a drawing needs points on clip A or B")
     return held.drawn_clip(item["side"])
 
 
 def _read(held: HeldPair, item: Item) -> tuple[Annotation, list[Annotation]]:
-    """An anchor or a note of a page, and the rows that say the same, whichever clip was A then."""
+    """Return the row of an anchor or note, and the equal rows of the project (also with A and B
+    swapped)."""
     kind, rows = item["kind"], held.project.annotations()
     if kind not in (ANCHOR, NOTE):
         raise UserError(f"{kind[:40]!a} is neither an anchor nor a note")
@@ -320,16 +326,16 @@ def _read(held: HeldPair, item: Item) -> tuple[Annotation, list[Annotation]]:
     text = _text(item.get("text") or "") if kind == NOTE else ""
     a, b = (clip.at(frame) for clip, frame in zip(held.moments, frames, strict=True))
     same = [
-        one.row
-        for one in between(rows, kind, *held.moments)
-        if one.frames == frames and one.row.value == text
+        existing.row
+        for existing in between(rows, kind, *held.moments)
+        if existing.frames == frames and existing.row.value == text
     ]
     return Annotation(kind, a, b, text, set=now()), same
 
 
 def _frames(held: HeldPair, frames: list[int | None], kind: str) -> Frames:
-    known = [one for one in frames if one is not None]
-    if len(frames) != 2 or len(known) < (2 if kind == ANCHOR else 1):
+    count = sum(frame is not None for frame in frames)
+    if len(frames) != 2 or count < (2 if kind == ANCHOR else 1):
         needed = "a frame of A and one of B" if kind == ANCHOR else "a frame of A, of B, or of both"
         raise UserError(f"a {kind} needs {needed}")
     for frame, pose in zip(frames, held.pair.poses, strict=True):

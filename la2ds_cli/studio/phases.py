@@ -1,8 +1,8 @@
-"""The Phases page: label a clip while it plays, propagate its phases to others, review them, and
-give them to other tools.
+"""The Phases page: label a clip while it plays, propagate its phases to other clips, review them,
+and export them to other tools.
 
-Labels are rows of phases.csv. Each end of a label has an origin of its own (types.Origins): a
-person who sets, moves or accepts one end says nothing about the other.
+Labels are rows of phases.csv. Each end of a label has its own origin (types.Origins): setting,
+moving or accepting one end leaves the other as it is.
 """
 
 from __future__ import annotations
@@ -43,36 +43,38 @@ from la2ds_cli.views.report.pair_data import clip_json, skeleton_json, windows
 
 _PROPAGATED_COLUMNS = (ORIGIN_CLIPS, ORIGIN_TIME, ORIGIN_CONFIDENCE)
 ROW = {"start": int, "end": int, "phase": str, "origins": [str], "other": (None, dict)}
-"""A label in what a page sends, see pages.posted; as row_json."""
-_LONGEST = 80  # characters of a phase's name that a page gives
+"""Shape of a label in a request (see pages.posted); as row_json."""
+_LONGEST = 80  # characters of a new phase name
 
 
-def phase_row(given: Mapping[str, Any], video: str, columns: Collection[str]) -> PhaseRow:
-    """Return the row of phases.csv of a ROW, whose `origins` are those of its start and its end.
+def phase_row(label: Mapping[str, Any], video: str, columns: Collection[str]) -> PhaseRow:
+    """Return a row of phases.csv from a label that a page has sent.
 
     Parameters
     ----------
+    label: see ROW; its `origins` are those of its start and its end.
+    video: the clip's name in the table.
     columns: further columns that the table may have.
 
     Raises
     ------
     UserError: exit 2 for an invalid label.
     """
-    start, end = given["start"], given["end"]
+    start, end = label["start"], label["end"]
     if not 0 <= start < end <= MOST_FRAMES:
-        raise UserError("a label must begin before it ends, at frames of the clip")
-    cells, origins = given.get("other") or {}, given["origins"]
+        raise UserError("a label must start before it ends, within the clip")
+    cells, origins = label.get("other") or {}, label["origins"]
     if not all(isinstance(text, str) for text in cells.values()):
-        raise UserError("the other cells of a label must be texts")
-    if len(origins) != 2 or not all(one.strip() == one != "" for one in origins):
-        raise UserError("a label must say who placed its start and its end")
+        raise UserError("the other cells of a label must be text")
+    if len(origins) != 2 or not all(origin.strip() == origin != "" for origin in origins):
+        raise UserError("a label must name the origin of its start and of its end")
     other = {name: text for name, text in cells.items() if name in columns}
-    return PhaseRow(video, Phase(start, end, given["phase"], Origins(*origins)), other)
+    return PhaseRow(video, Phase(start, end, label["phase"], Origins(*origins)), other)
 
 
 def _at_edges(row: PhaseRow, ends: tuple[int, int]) -> PhaseRow:
-    """A row of a whole film with CLIP_EDGE for propagated ends at the edges of the film, as older
-    tables do not have it; nobody has to check them."""
+    """Return a row of a whole film with CLIP_EDGE as the origin of propagated ends at its edges,
+    which need no review. Older tables lack it."""
     origins = Origins(
         *(
             CLIP_EDGE if origin == PROPAGATED and outside else origin
@@ -87,7 +89,7 @@ def _at_edges(row: PhaseRow, ends: tuple[int, int]) -> PhaseRow:
 
 
 def _check_name(name: str) -> None:
-    """Raise UserError (exit 2) for a name that a page may not give to a phase."""
+    """Raise UserError (exit 2) for an invalid name of a new phase."""
     if not one_line(name):
         raise UserError("a phase needs a name")
     if len(name) > _LONGEST:
@@ -95,8 +97,8 @@ def _check_name(name: str) -> None:
 
 
 def row_json(row: PhaseRow) -> dict[str, Any]:
-    """A row for a page, with who placed its ends, whether it counts as truth and, in its other
-    cells, where it comes from."""
+    """Return a row for a page: its frames, name, the origins of its ends, whether it counts as
+    truth, and its other cells."""
     return {
         "start": row.phase.start,
         "end": row.phase.end,
@@ -110,8 +112,7 @@ def row_json(row: PhaseRow) -> dict[str, Any]:
 def labels_version(rows: Sequence[PhaseRow]) -> str:
     """Return the version of the labels of a clip.
 
-    Empty cells do not count: a row has them only once it has been written to a file with these
-    columns.
+    Empty cells are ignored, since they depend on the columns of the file.
     """
     return version(
         *((row.phase, sorted(cell for cell in row.other.items() if cell[1])) for row in rows)
@@ -120,8 +121,8 @@ def labels_version(rows: Sequence[PhaseRow]) -> str:
 
 @dataclass
 class LabelStore:
-    """The labels of a project, as changed on the page. phases.csv is backed up once, before the
-    first change."""
+    """The labels of a project, as changed on the page. phases.csv is backed up before the first
+    change."""
 
     project: StoredProject
     _copied: bool = False
@@ -130,19 +131,24 @@ class LabelStore:
     def save(
         self, video: Video, labels: Sequence[Mapping[str, Any]], known: str, ends: tuple[int, int]
     ) -> list[PhaseRow]:
-        """Replace the labels of a clip; return its new rows in time order.
+        """Replace the labels of a clip, and return its new rows in time order.
 
-        labels: ROWs. known: labels_version of the rows that the page had. ends: frames at which the
-        clip begins and ends.
-        Raises UserError (exit 2) if a label is invalid, has a name of no use or overlaps another,
-        (exit 5) if the labels have changed meanwhile or another process has been writing a table
-        for more than WAIT seconds.
+        Parameters
+        ----------
+        labels: see ROW.
+        known: labels_version of the rows that the page shows.
+        ends: frames at which the clip begins and ends.
+
+        Raises
+        ------
+        UserError: (exit 2) if a label is invalid or overlaps another; (exit 5) if the labels have
+            changed meanwhile, or another process has been writing a table for WAIT seconds.
         """
         with self._lock, self.project.tables(wait=WAIT):
             phases = self.project.clip_phases()
             own = phases.by_clip.get(video.id, [])
             refuse_changed(known, labels_version(own), f"the labels of {video.title}")
-            there = {row.phase.name for row in own}
+            existing = {row.phase.name for row in own}
             name = own[0].video if own else video.id
             columns = {*phases.table.columns, *_PROPAGATED_COLUMNS}
             columns -= {*PHASE_COLUMNS, *ORIGIN_COLUMNS}
@@ -151,7 +157,7 @@ class LabelStore:
                 new = [_at_edges(row, ends) for row in new]
             new.sort(key=lambda row: row.phase.start)
             for phase in (row.phase for row in new):
-                if phase.name not in there:  # else the file has it, whoever wrote it
+                if phase.name not in existing:  # names already in the file are accepted
                     _check_name(phase.name)
             for before, after in pairwise(row.phase for row in new):
                 if before.end > after.start:
@@ -163,7 +169,8 @@ class LabelStore:
 
 
 def end_confidence(row: PhaseRow) -> tuple[float | None, float | None]:
-    """Of the start and of the end of a propagated phase, 0 to 1; None = unknown."""
+    """Return the confidence of the start and of the end of a propagated phase, 0 to 1; None =
+    unknown."""
     try:
         start, end = map(float, row.other.get(ORIGIN_CONFIDENCE, "").split())
     except ValueError:
@@ -172,13 +179,13 @@ def end_confidence(row: PhaseRow) -> tuple[float | None, float | None]:
 
 
 def _show(request: Request) -> Response:
-    """The page of the named clip, or else of the first."""
+    """Return the page of the named clip, or else of the first."""
     clip = requested_or_first_clip(request)
     return HTMLResponse(page("phases.html", "Phases", here="/phases", clip=clip))
 
 
 def _data(request: Request) -> Response:
-    """A clip with its joints, its film and its labels."""
+    """Return a clip with its joints, film and labels."""
     studio = request.app.state.studio
     project: StoredProject = studio.project
     clip = requested_clip(request)
@@ -190,8 +197,8 @@ def _data(request: Request) -> Response:
 def clip_data(
     studio: Any, clip: Video, pose: PoseSequence, *, flipped: bool = False
 ) -> dict[str, Any]:
-    """What a page that plays one clip shows: the clip with its joints and film, see pair_data, and
-    the limbs. flipped: its joints are mirrored, so its pictures must be mirrored too."""
+    """Return what a page with a single clip shows: its joints and film (see pair_data), and the
+    skeleton. flipped: its joints are mirrored, so its pictures must be mirrored, too."""
     film = studio.films.facts(clip, pose.frame)
     return {
         "id": clip.id,
@@ -206,7 +213,7 @@ def clip_data(
 
 
 def _ends(pose: PoseSequence) -> tuple[int, int]:
-    """Frames at which a clip begins and ends."""
+    """Return the frames at which a clip begins and ends."""
     return int(pose.frame[0]), int(pose.frame[-1]) + 1
 
 
@@ -217,13 +224,13 @@ def _labels(rows: list[PhaseRow]) -> dict[str, Any]:
 async def _save(request: Request) -> Response:
     """Save the labels of a clip."""
     studio = request.app.state.studio
-    given = await posted(request, clip=str, rows=[ROW])
+    content = await posted(request, clip=str, rows=[ROW])
     known = known_version(request)
 
     def work() -> dict[str, Any]:
-        clip = posed_clip(studio.project, given["clip"])
+        clip = posed_clip(studio.project, content["clip"])
         ends = _ends(studio.project.read_pose(clip.id)[0])
-        return _labels(studio.labels.save(clip, given["rows"], known, ends))
+        return _labels(studio.labels.save(clip, content["rows"], known, ends))
 
     return JSONResponse(await run_in_threadpool(work))
 
@@ -231,8 +238,8 @@ async def _save(request: Request) -> Response:
 def _overview(request: Request) -> Response:
     """Return what the page shows of all clips.
 
-    clips: number of phases of each, and how many of them are not truth; names: of the phases, in
-    order of appearance; palette: their colours, in the same order; queue: see review_queue.
+    clips: number of phases of each, and how many of them are propagated. names: of the phases, in
+    order of appearance. palette: their colours, in the same order. queue: see review_queue.
     """
     project: StoredProject = request.app.state.studio.project
     phases = project.clip_phases()
@@ -257,10 +264,10 @@ def _overview(request: Request) -> Response:
 def review_queue(
     project: StoredProject, clips: list[Video], rows: dict[str, list[PhaseRow]]
 ) -> list[dict[str, Any]]:
-    """The boundaries of propagated labels that nobody has checked, the least sure first.
+    """Return the propagated boundaries that nobody has checked, the least certain first.
 
-    clip, name: of the clip; frame: where `after` begins, or where `before` ends if nothing follows
-    directly; confidence: 0 to 1, None = unknown, sorted first.
+    clip, name: of the clip. frame: where `after` begins, or where `before` ends if nothing follows
+    directly. confidence: 0 to 1, None = unknown, sorted first.
     """
     queue = []
     for video in clips:
@@ -287,18 +294,18 @@ def review_queue(
                     "confidence": confidence[frame],
                 }
             )
-    return sorted(queue, key=lambda one: -1 if one["confidence"] is None else one["confidence"])
+    return sorted(queue, key=lambda item: -1 if item["confidence"] is None else item["confidence"])
 
 
 async def _carry(request: Request) -> Response:
-    """Propagate the labels of the clips that a person has labelled to all others."""
+    """Queue the propagation of labels from all clips that people have labelled to all others."""
     studio = request.app.state.studio
     project: StoredProject = studio.project
     rows = await run_in_threadpool(lambda: project.clip_phases().by_clip)
     done = [clip for clip, own in rows.items() if all(row.phase.is_truth for row in own)]
     if not done:
         raise UserError(
-            "no clip is labelled by a person yet", hint="label one, or accept propagated phases"
+            "no clip has been labelled by hand", hint="label a clip, or accept propagated phases"
         )
     options = [f"--from={','.join(done)}", "--to=all", "--write", "--overwrite"]
     arguments = ["transfer-labels", *options, f"--project={project.root}"]
@@ -307,7 +314,7 @@ async def _carry(request: Request) -> Response:
 
 
 def _export(request: Request) -> Response:
-    """The labels of a clip as a file of another tool."""
+    """Return the labels of a clip as a file for another tool."""
     project: StoredProject = request.app.state.studio.project
     clip, name = requested_clip(request), request.path_params["format"]
     suffix = writer(name)[1]

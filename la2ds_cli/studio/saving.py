@@ -1,10 +1,9 @@
-"""How the studio saves: a change is made only while what it replaces is what its page shows.
+"""How the studio saves: a change is made only if its page shows the current state.
 
-Whatever a page shows of what people have set comes with its version, a digest. A request that
-replaces or removes it goes to a Saves route and carries that version in its header If-Match;
-refuse_changed compares it, with the tables locked, before anything is written. So neither two tabs
-nor a tab and a command replace each other's work unseen, and undo takes back no more than its own
-page has made.
+Whatever people have set comes to a page with its version, a digest. A request that replaces or
+removes it goes to a Saves route with that version in its header If-Match; refuse_changed compares
+it, with the tables locked, before anything is written. So two tabs, or a tab and a command, cannot
+overwrite each other's work unnoticed, and undo takes back only what its own page has done.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class Saves(Route):
-    """A route whose requests replace or remove what people have set or brought: they are refused
-    without the version of what their page shows. Its endpoint calls refuse_changed.
+    """A route that replaces or removes what people have set or added. Requests without a version
+    are refused, and its endpoint calls refuse_changed.
 
-    All other routes that are not for reading only add files or begin work.
+    All other routes only read, add files or start work.
     """
 
     def __init__(self, path: str, endpoint: Endpoint, *, methods: Sequence[str] = ("POST",)):
@@ -36,7 +35,7 @@ class Saves(Route):
         async def with_version(request: Request) -> Response:
             if not known_version(request):
                 raise UserError(
-                    "this is not a request of the studio's own pages", hint="load the page again"
+                    "this request is not from a page of the studio", hint="reload the page"
                 )
             return await endpoint(request)
 
@@ -44,25 +43,25 @@ class Saves(Route):
 
 
 def version(*shown: object) -> str:
-    """Return a digest that differs whenever what a page shows does."""
+    """Return a digest that changes with what a page shows."""
     return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
 
 
 def known_version(request: Request) -> str:
-    """Return the version of what the page shows that has sent a request; empty without one."""
+    """Return the version that a page has sent with its request; empty without one."""
     return request.headers.get(_HEADER, "").strip().strip('"')
 
 
 def refuse_changed(known: str, now: str, what: str) -> None:
-    """Refuse a change of what is no longer as its page shows it.
+    """Refuse a change from a page that no longer shows the current state.
 
     Call it with the tables locked until the change is written.
 
     Parameters
     ----------
-    known: the version that the page has read.
+    known: the version that the page shows.
     now: the current version.
-    what: is changed, in the plural, for the message.
+    what: the thing to change, in the plural, for the message.
 
     Raises
     ------
@@ -71,5 +70,5 @@ def refuse_changed(known: str, now: str, what: str) -> None:
     if known != now:
         raise Mismatch(
             f"{what} have changed meanwhile, in another tab or by a command",
-            hint="look at them as they are now, then make the change again",
+            hint="check their current state, then make the change again",
         )

@@ -1,8 +1,7 @@
-"""The Search page: the same moment in other clips, that is the nearest frames that `la2ds retrieve`
-finds.
+"""The Search page: the same moment in other clips, found as `la2ds retrieve` finds it.
 
-A request is answered at once unless more than two clips have to be embedded first, which that
-command does as a job.
+A request is answered at once unless more than two clips have to be embedded first; then the command
+does so as a job.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from la2ds_cli.studio.film import Films
 from la2ds_cli.studio.pages import Notes, page, posted, with_names
 from la2ds_cli.views.film_strip import aspect, cut_out, small_webp, view_boxes, with_joints
 
-MOST, EACH = 24, 2  # frames in one answer, and of one clip
+MOST, EACH = 24, 2  # frames in an answer, and per clip
 _KIND = "search"  # kind of its jobs
 
 
@@ -43,14 +42,14 @@ class _TakesLong(Exception):
 
 
 class _Quick(Notes):
-    """Raises _TakesLong when a task begins."""
+    """Raise _TakesLong when a task begins."""
 
     def begin(self, label: str, total: float | None = None, done: float = 0.0) -> None:
         raise _TakesLong(label)
 
 
 def _show(request: Request) -> Response:
-    """The page of the named clip, or else of the first."""
+    """Return the page of the named clip, or else of the first."""
     clip, clips = requested_or_first_clip(request), enough_clips(request)
     return HTMLResponse(page("search.html", "Search", here="/search", clip=clip, clips=clips))
 
@@ -59,23 +58,23 @@ def _show(request: Request) -> Response:
 
 
 async def _near(request: Request) -> Response:
-    """`found`, see found_json, or the `number` of the job that embeds what is missing, after which
-    the page should ask again."""
+    """Return `found` (see found_json), or the `number` of the job that embeds missing clips, after
+    which the page should ask again."""
     studio = request.app.state.studio
-    asked = await posted(request, clip=str, row=int)
+    content = await posted(request, clip=str, row=int)
 
     def work() -> tuple[dict[str, Any] | None, str]:
         project: StoredProject = studio.project
-        clip = posed_clip(project, asked["clip"])
-        query = f"{clip.id}@{_second(project.read_pose(clip.id)[0], asked['row'])!r}"
+        clip = posed_clip(project, content["clip"])
+        query = f"{clip.id}@{_second(project.read_pose(clip.id)[0], content['row'])!r}"
         others = len(project.posed_videos()) - 1
         limits = Limits(max(min(MOST, EACH * others), 1), EACH)
-        said = _Quick()
+        progress = _Quick()
         try:
-            result = retrieve(project, RetrievalRequest(query, limits), said)
+            result = retrieve(project, RetrievalRequest(query, limits), progress)
         except _TakesLong:
             return None, query
-        return found_json(project, result, said.notes), query
+        return found_json(project, result, progress.notes), query
 
     found, query = await studio.turns.searches.run(request, work)
     if found is not None:
@@ -84,23 +83,26 @@ async def _near(request: Request) -> Response:
     job = jobs.under_way(_KIND)
     if job is None:
         arguments = ["retrieve", f"--query={query}", f"--project={root}"]
-        job = jobs.add("reading the clips for the search", arguments, about={"kind": _KIND})
+        job = jobs.add("preparing the clips for the search", arguments, about={"kind": _KIND})
     return JSONResponse({"number": job.number})
 
 
 def _second(pose: PoseSequence, row: int) -> float:
-    """The time of a clip's row, in seconds."""
+    """Return the time of a clip's row, in seconds."""
     if not 0 <= row < len(pose):
-        raise UserError("there is no such frame", hint="load the page again")
+        raise UserError("there is no such frame", hint="reload the page")
     return float(pose.time[row])
 
 
 def found_json(
     project: StoredProject, result: RetrievalResult, notes: Sequence[str]
 ) -> dict[str, Any]:
-    """What the page shows: `clip` and `row` of the query; `hits`, each with id and name of the
-    clip, row, seconds, distance, phase, whether it is the query's phase, the view in words, and the
-    address of its picture; the features, and how many frames and clips were searched."""
+    """Return what the page shows of a search.
+
+    clip, row, phase: of the query. hits: each with id and name of the clip, row, seconds, distance,
+    phase, whether it is the query's phase, the view in words, and the address of its picture.
+    features: in words. frames, clips: how many were searched.
+    """
     (query,) = result.queries
     clips = {video.id: video for video in project.posed_videos()}
     hits = []
@@ -139,20 +141,20 @@ def found_json(
 
 
 def _picture(request: Request) -> Response:
-    """A frame with its joints, as on the cards of the Clips page."""
+    """Return a picture of a frame with its joints, as on the Clips page."""
     studio = request.app.state.studio
     clip = clip_of(request)
     pose = studio.project.read_pose(clip.id)[0]
     row = request.path_params["row"]
     if row >= len(pose):
-        raise UserError("there is no such frame", hint="load the page again")
+        raise UserError("there is no such frame", hint="reload the page")
     content = frame_picture(studio.films, clip, pose, row, THUMBNAIL)
     return Response(content, media_type="image/webp", headers=FOR_EVER)
 
 
 def frame_picture(films: Films, clip: Video, pose: PoseSequence, row: int, height: int) -> bytes:
-    """A row of a clip as WebP: the part that film_strip shows, cut from the film, with its joints;
-    only the joints if there is no picture."""
+    """Return a row of a clip as WebP: its part of the picture (film_strip.view_boxes) with joints;
+    the joints alone if there is no picture."""
     whole = films.picture(clip, pose.frame, row) if all(pose.size) else None
     image = None
     if whole is not None:

@@ -1,5 +1,4 @@
-"""The studio's server: the application with all pages, and the process that serves it until it is
-stopped."""
+"""The studio's server: the application with all pages, and serving it."""
 
 from __future__ import annotations
 
@@ -48,14 +47,14 @@ from la2ds_cli.studio.turns import TurnsByWork
 _WITHOUT_PROJECT = ("/static/", "/views/", "/jobs", "/events")
 STATIC = Path(__file__).parent / "static"
 LOCAL = ("127.0.0.1", "localhost")
-ANY = ("", "0.0.0.0", "::")  # all addresses of a machine: no browser asks for a host of that name
+ANY = ("", "0.0.0.0", "::")  # all addresses of a machine; no browser sends these as a host name
 
-LOWEST_PORT = 1024  # below, systems reserve ports; and browsers leave out :80 where a host is named
+LOWEST_PORT = 1024  # lower ones are reserved; browsers also leave out :80 in host names
 
 
 @dataclass
 class Studio:
-    """What the pages share, as request.app.state.studio."""
+    """State that the pages share, as request.app.state.studio."""
 
     project: StoredProject
     jobs: Jobs
@@ -68,7 +67,7 @@ class Studio:
 def studio_app(
     project: StoredProject, *, hosts: frozenset[str], token: str, once: str | None = None
 ) -> Starlette:
-    """The studio of a project as an ASGI application. hosts, token, once: see Guard."""
+    """Return the studio of a project as an ASGI application; hosts, token, once: see Guard."""
     studio = Studio(
         project,
         Jobs(),
@@ -133,7 +132,7 @@ async def _cancel(request: Request) -> Response:
 
 
 async def _events(request: Request) -> Response:
-    """Server-sent events: each job as it changes."""
+    """Send each job as it changes (server-sent events)."""
 
     async def stream() -> AsyncIterator[str]:
         async for job in request.app.state.studio.jobs.events():
@@ -143,20 +142,20 @@ async def _events(request: Request) -> Response:
 
 
 async def _user_error(request: Request, error: Exception) -> Response:
-    """An error that the user can fix: as JSON for a script, as a page for a followed link."""
+    """Answer with an error that the user can fix: JSON for a script, a page for a link."""
     assert isinstance(error, UserError)
     status = 409 if error.exit_code == ExitCode.MISMATCH else 400
     if "text/html" in request.headers.get("accept", ""):
         content = page("message.html", "Not possible", message=error.message, hint=error.hint)
         return HTMLResponse(content, status)
-    said = {"error": error.message, "hint": error.hint, "code": error.code}
-    said["kind"] = error.exit_code.name
-    return JSONResponse(said, status)
+    document = {"error": error.message, "hint": error.hint, "code": error.code}
+    document["kind"] = error.exit_code.name
+    return JSONResponse(document, status)
 
 
 class _ProjectThere:
-    """ASGI middleware that answers 409 to what needs the project where its folder has been moved or
-    removed, instead of showing a project without clips."""
+    """ASGI middleware that answers 409 if the project's folder has been moved or removed, instead
+    of showing a project without clips."""
 
     def __init__(self, app: ASGIApp, *, project: StoredProject) -> None:
         self.app = app
@@ -169,13 +168,13 @@ class _ProjectThere:
             return
         gone = Mismatch(
             f"the project is no longer at {self.root}",
-            hint="move it back, or end this studio and start it where the project is now",
+            hint="move it back, or stop this studio and start it at the new place",
         )
         await (await _user_error(Request(scope), gone))(scope, receive, send)
 
 
 async def _aborted(_: Request, __: Exception) -> Response:
-    """To nobody: the browser has gone before it had sent everything."""
+    """Answer a client that has disconnected; nobody reads this."""
     return Response(status_code=400)
 
 
@@ -194,9 +193,16 @@ def serve(
 ) -> None:
     """Serve the studio of a project until SIGTERM or SIGINT.
 
-    port: 0 = any free port. announce: called with the link once the studio can be opened. Raises
-    UserError (exit 2) for a port of the system, (exit 5) if the project already
-    has a studio, (exit 6) if the address cannot be used.
+    Parameters
+    ----------
+    port: 0 = any free port.
+    browser: open the studio in a browser.
+    announce: called with the link once the studio can be opened.
+
+    Raises
+    ------
+    UserError: exit 2 for a port reserved by the system, 5 if the project already has a studio, 6 if
+        the address cannot be used.
     """
     with project.studio_lock(), _listening(host, port) as listening:
         port = listening.getsockname()[1]
@@ -210,7 +216,7 @@ def serve(
         announce(f"{link}{token}")
         if once is not None:
             webbrowser.open(f"{link}{once}")
-        for number in (signal.SIGINT, signal.SIGTERM):  # again, when uvicorn has ended
+        for number in (signal.SIGINT, signal.SIGTERM):  # restored when uvicorn has ended
             signal.signal(number, lambda *_: None)
         server_of(app).run(sockets=[listening])
 
@@ -231,17 +237,16 @@ def server_of(app: Starlette) -> uvicorn.Server:
 
 
 class _Server(uvicorn.Server):
-    """Ignores repeated Ctrl-C: at a second one, uvicorn would not wait for the jobs, and interrupt
-    what follows a command that has succeeded."""
+    """Ignore repeated Ctrl-C, at which uvicorn would not wait for jobs and their callbacks."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self.should_exit = True
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    hint = f"choose another --port, from {LOWEST_PORT} on, or omit it to use any free port"
+    hint = f"choose another --port of at least {LOWEST_PORT}, or omit it to use any free port"
     if 0 < port < LOWEST_PORT:
-        raise UserError(f"port {port} is reserved for services of the system", hint=hint)
+        raise UserError(f"port {port} is reserved for system services", hint=hint)
     try:
         return socket.create_server((host, port), backlog=BACKLOG)
     except (OSError, OverflowError) as error:

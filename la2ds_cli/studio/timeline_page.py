@@ -1,5 +1,5 @@
 """The Timeline page: many clips on one timeline, made by `la2ds timeline`. Up to sixteen of them
-play in step, and all are compared with the reference (comparisons.py)."""
+play in step, and all can be compared with the reference (comparisons.py)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _AGAIN = "put the clips on one timeline again"
 
 
 def _show(request: Request) -> Response:
-    """The page: the named timeline, or else the newest, and the form to make another."""
+    """Return the page with the named timeline, or else the newest, and the form for another."""
     project: StoredProject = request.app.state.studio.project
     timelines = _timelines(project)
     name = request.query_params.get("name", "") or next(iter(timelines), "")
@@ -58,14 +58,14 @@ def _show(request: Request) -> Response:
 
 
 def _timelines(project: StoredProject) -> dict[str, Path]:
-    """The documents of all timelines by name, newest first."""
+    """Return the documents of all timelines by name, newest first."""
     paths = filter(Path.is_file, project.results_dir(FOLDER).glob("*.json"))
     newest = sorted(paths, key=lambda path: (-path.stat().st_mtime, path.name))
     return {path.stem: path for path in newest}
 
 
 def _document(project: StoredProject, name: str) -> Path:
-    """The document of a timeline. Raises UserError (exit 2) if there is none of this name."""
+    """Return the document of a timeline; raise UserError (exit 2) for an unknown name."""
     path = _timelines(project).get(name)
     if path is None:
         raise UserError("there is no such timeline", hint=_AGAIN)
@@ -73,7 +73,7 @@ def _document(project: StoredProject, name: str) -> Path:
 
 
 def _file(request: Request) -> Response:
-    """A file of a timeline, as a download."""
+    """Return a file of a timeline, as a download."""
     suffix = _FILES.get(request.path_params["kind"])
     path = _document(request.app.state.studio.project, request.path_params["name"])
     if suffix is None or not path.with_suffix(suffix).is_file():
@@ -86,24 +86,26 @@ def _file(request: Request) -> Response:
 
 
 def _data(request: Request) -> Response:
-    """A timeline for the page, see timeline_json."""
+    """Return a timeline for the page, see timeline_json."""
     studio = request.app.state.studio
     path = _document(studio.project, request.query_params.get("name", ""))
     return JSONResponse(timeline_json(studio, path))
 
 
 def timeline_json(studio: Any, path: Path) -> dict[str, Any]:
-    """about: a line; order: ids of all clips in their order; left_out: name -> why. clips: at most
-    PLAYED, the reference first, others evenly spaced in their order. Each has, besides clip_data:
-    rows, one for each frame of the reference, None where it does not show the moment; remarks, in
-    words; doubtful, whether it may show another movement. more: how many clips are not shown.
-    changed: ids of clips that have changed since they were placed.
+    """Return what the page shows of a timeline; path: of its document.
 
-    path: of the document. Raises UserError (exit 5) if the document or its table cannot be read, or
-    if the reference has changed.
+    about: a sentence. order: ids of all clips. left_out: name -> why. clips: at most PLAYED, the
+    reference first, others evenly spaced in their order; besides clip_data each has rows, one for
+    each frame of the reference (None where it does not show the moment), remarks in words, and
+    doubtful: whether it may show another movement. more: how many clips are not shown. changed: ids
+    of clips that have changed since they were placed.
+
+    Raises UserError (exit 5) if the document or its table cannot be read, or if the reference has
+    changed.
     """
-    told = read_result(path, "a timeline", _AGAIN, _told)
-    reference, clips = told.pop("reference"), told.pop("placed")
+    document = read_result(path, "a timeline", _AGAIN, _parsed)
+    reference, clips = document.pop("reference"), document.pop("placed")
     placed = _positions(path.with_suffix(".csv"))
     videos = {video.id: video for video in studio.project.posed_videos()}
     poses: dict[str, PoseSequence] = {}
@@ -114,7 +116,7 @@ def timeline_json(studio: Any, path: Path) -> dict[str, Any]:
             if np.array_equal(frame, pose.frame):
                 poses[name] = pose
     if reference not in poses:
-        raise _unreadable("the reference of this timeline has changed since")
+        raise _unreadable("the reference of this timeline has changed since it was made")
     clock = np.array(placed[reference][1])
     rows = {name: row_at(np.array(placed[name][1]), clock) for name in poses}
     others = [name for name in poses if name != reference and not np.isnan(rows[name]).all()]
@@ -128,11 +130,12 @@ def timeline_json(studio: Any, path: Path) -> dict[str, Any]:
         remarks = {"remarks": _remarks(about), "doubtful": bool(about.get("doubtful"))}
         played.append(data | {"rows": shows} | remarks)
     changed = sorted(name for name in clips if name not in poses)
-    return told | {"clips": played, "more": len(poses) - len(picked), "changed": changed}
+    return document | {"clips": played, "more": len(poses) - len(picked), "changed": changed}
 
 
-def _told(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What a document says: see timeline_json; reference: its id; placed: facts by clip."""
+def _parsed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the contents of a document as in timeline_json, the reference's id, and `placed`: the
+    entries of all clips by id."""
     reference, clips = document["reference"], document["clips"]
     how = "named" if reference["named"] else "the most typical of a sample"
     by = features_name(document["features"], document["run"] or "")
@@ -148,17 +151,18 @@ def _told(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _remarks(clip: Mapping[str, Any]) -> str:
-    """What is to be said of a clip of a document."""
-    said = {
+    """Return remarks on a clip of a document, in words."""
+    remarks = {
         "perhaps another movement": clip.get("doubtful"),
         "mirrored": clip.get("mirrored"),
         f"the nearest of {clip.get('repetitions')} repetitions": clip.get("repetitions", 1) > 1,
     }
-    return ", ".join(text for text, true in said.items() if true)
+    return ", ".join(text for text, applies in remarks.items() if applies)
 
 
 def _positions(table: Path) -> dict[str, tuple[list[int], list[float]]]:
-    """The frames of each clip and their positions. Raises UserError (exit 5)."""
+    """Return the frames of each clip and their positions; raise UserError (exit 5) if the table
+    cannot be read."""
     if not table.is_file():
         raise _unreadable(f"the table of this timeline, {table.name}, is missing")
     placed: dict[str, tuple[list[int], list[float]]] = {}
@@ -180,20 +184,21 @@ def _unreadable(message: str) -> UserError:
 
 
 async def _make(request: Request) -> Response:
-    """Put clips on one timeline: {"clips": ids, "reference": an id, null = the most typical}."""
+    """Queue a timeline: {"clips": ids, "reference": an id, null = the most typical clip}."""
     studio = request.app.state.studio
-    asked = await posted(request, clips=[str], reference=(None, str))
-    name, arguments = make_arguments(studio.project, asked)
+    content = await posted(request, clips=[str], reference=(None, str))
+    name, arguments = make_arguments(studio.project, content)
     job = studio.jobs.add(f"the timeline {name}", arguments, about={"name": name})
     return JSONResponse({"number": job.number})
 
 
-def make_arguments(project: StoredProject, asked: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """The name of the requested timeline, and the command that makes it."""
-    ids, first = dict.fromkeys(asked["clips"]), asked["reference"]
+def make_arguments(project: StoredProject, content: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Return the name of a requested timeline, and the command that makes it; content: see
+    _make."""
+    ids, first = dict.fromkeys(content["clips"]), content["reference"]
     if len(ids) < 2:
         raise UserError("a timeline needs at least two clips", hint="choose another clip")
-    clips = [posed_clip(project, one).id for one in ids]
+    clips = [posed_clip(project, clip).id for clip in ids]
     options = [] if first is None else [f"--reference={posed_clip(project, first).id}"]
     name = hashlib.sha256("\n".join([*clips, *options]).encode()).hexdigest()[:8]
     name = f"{len(clips)}-clips-{name}"

@@ -1,8 +1,7 @@
-"""The Train page, where runs are trained and watched: the training clips, and the runs with their
-curves and the verdict on them.
+"""The Train page: train runs and watch them, with their curves and verdicts.
 
-The command does the work, as a job. The curves are read from the files that a run writes while it
-trains, so runs started on the command line are shown as well.
+The command does the work, as a job. Curves are read from the files that a run writes while it
+trains, so runs started on the command line are shown, too.
 """
 
 from __future__ import annotations
@@ -31,18 +30,18 @@ from la2ds_cli.studio.pages import page, posted
 from la2ds_cli.training.checkpoint import FINISHED, START, run_warnings
 from la2ds_cli.training.clip_set import outlook
 
-SILENT = 180.0  # an unfinished run that writes nothing for so many seconds counts as stopped
+SILENT = 180.0  # seconds without a write after which an unfinished run counts as stopped
 _POINTS = 600  # of a curve, at most
 _MOST_BYTES = 1 << 24  # of a file of curves
 
 State = Literal["waiting", "training", "finished", "stopped"]
 
 
-# --- what a run has written -----------------------------------------------------------------------
+# --- the files of a run ---------------------------------------------------------------------------
 
 
 def run_names(project: StoredProject) -> list[str]:
-    """Runs of the project that have been started, in any state."""
+    """Return all runs of the project that have been started."""
     folder = project.root / "checkpoints"
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     return [name for name in names if _begun(project, name)]
@@ -55,12 +54,12 @@ def _begun(project: StoredProject, name: str) -> bool:
 
 
 def course(project: StoredProject, run: str, jobs: Jobs | None = None) -> dict[str, Any]:
-    """The progress of a run, from its files; what cannot be read is left out.
+    """Return the progress of a run from its files; unreadable parts are left out.
 
-    state: see State. ended: what ended it before its planned steps, in words. step: the last one.
-    steps: planned, 0 = unknown. seconds: of training. when: of its last write, in seconds since
-    1970. loss: [step, mean loss since the previous point]. validation: [step, % of the clip
-    length]. best: of them, None without one. collapsed: at its last validation.
+    state: see State. ended: why it ended before its planned steps, in words. step: the last one.
+    steps: planned, 0 = unknown. seconds: of training. when: time of its last write, in seconds
+    since 1970. loss: points [step, mean loss since the previous point]. validation: points [step, %
+    of the clip length]. best: the best of them, or None. collapsed: as of its last validation.
     """
     folder = project.run_dir(run)
     validations, losses = _rows(folder / "metrics.jsonl"), _rows(folder / "loss.jsonl")
@@ -83,7 +82,7 @@ def course(project: StoredProject, run: str, jobs: Jobs | None = None) -> dict[s
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    """The complete lines of a file of curves, in the order of their steps."""
+    """Return the complete lines of a file of curves, in the order of their steps."""
     try:
         lines = regular_file.content(path, _MOST_BYTES).decode("utf-8", "replace").splitlines()
     except OSError:
@@ -102,14 +101,14 @@ def _is_number(value: Any) -> bool:
 
 
 def _points(rows: Sequence[Mapping[str, Any]], key: str) -> list[list[float]]:
-    """[step, value], at most _POINTS of them, evenly spaced, including the last one."""
+    """Return points [step, value], at most _POINTS, evenly spaced, including the last one."""
     points = [[row["step"], row[key]] for row in rows if _is_number(row.get(key))]
     every = math.ceil(len(points) / _POINTS) or 1
     return points[(len(points) - 1) % every :: every]
 
 
 def _planned(folder: Path) -> int:
-    """The steps of the recipe; 0 if they are unknown."""
+    """Return the steps of the recipe; 0 if they are unknown."""
     try:
         value = artifact.read_recipe(folder / "recipe.json").config.get("train.steps", 0)
     except artifact.ArtifactError:
@@ -121,7 +120,7 @@ _FILES = ("recipe.json", "loss.jsonl", "metrics.jsonl", "resume.pt", FINISHED)
 
 
 def _touched(folder: Path) -> float:
-    """When a run last wrote a file, in seconds since 1970."""
+    """Return when a run last wrote a file, in seconds since 1970."""
     times = []
     for name in _FILES:
         with suppress(OSError):
@@ -142,16 +141,15 @@ def _state(folder: Path, run: str, jobs: Jobs | None) -> State:
 
 
 def about_run(project: StoredProject, run: str, state: ProjectStatus, jobs: Jobs) -> dict[str, Any]:
-    """What the page shows about a run: its course, its recipe in words, its warnings and its
-    final verdict."""
+    """Return what the page shows about a run: its course, recipe, warnings and verdict."""
     folder, now = project.run_dir(run), course(project, run, jobs)
     finished = now["state"] == "finished"
-    known = next((each for each in state.runs if each.run == run), None)
+    status = next((each for each in state.runs if each.run == run), None)
     warnings = run_warnings(folder) if finished else []
     if now["collapsed"] and not any("collapsed" in text for text in warnings):
-        warnings.append("the embedding has collapsed: it cannot tell frames apart")
-    if known and known.stale:
-        warnings.append(f"its clips have changed since: {known.stale}")
+        warnings.append("the embedding has collapsed: it hardly distinguishes frames")
+    if status and status.stale:
+        warnings.append(f"its clips have changed since training: {status.stale}")
     judged = read_verdict(project, run) if finished else None
     return now | {
         "recipe": _recipe_words(folder),
@@ -178,33 +176,32 @@ def _recipe_words(folder: Path) -> str:
 
 
 def _show(request: Request) -> Response:
-    """The page; its script requests the runs."""
+    """Return the page; its script requests the runs."""
     return HTMLResponse(page("train.html", "Train", here="/train"))
 
 
 def _data(request: Request) -> Response:
-    """learn: see to_learn_from; runs: see about_run."""
+    """Return `learn` (see training_outlook) and `runs` (see about_run)."""
     studio = request.app.state.studio
     project: StoredProject = studio.project
-    state = project_status(project, project.config(), stopped=False)  # the courses say it
+    state = project_status(project, project.config(), stopped=False)  # `course` knows stopped runs
     return JSONResponse(
         {
-            "learn": to_learn_from(project, state),
+            "learn": training_outlook(project, state),
             "runs": [about_run(project, run, state, studio.jobs) for run in run_names(project)],
         }
     )
 
 
 def _courses(request: Request) -> Response:
-    """The course of each run, which the page asks for again and again."""
+    """Return the course of each run, which the page requests repeatedly."""
     studio = request.app.state.studio
     names = run_names(studio.project)
     return JSONResponse([course(studio.project, run, studio.jobs) for run in names])
 
 
-def to_learn_from(project: StoredProject, state: ProjectStatus) -> dict[str, Any]:
-    """How many clips training would use, of how many, and whether it is likely to help, in
-    words."""
+def training_outlook(project: StoredProject, state: ProjectStatus) -> dict[str, Any]:
+    """Return how many of the clips are for training, and whether it is likely to help."""
     clips = len(training_videos(project))
     pays, words = outlook(clips)
     return {"clips": clips, "pays": pays, "words": words, "listed": state.videos}
@@ -214,7 +211,7 @@ def to_learn_from(project: StoredProject, state: ProjectStatus) -> dict[str, Any
 
 
 async def _start(request: Request) -> Response:
-    """Train a new run, of the first name that is free: the run `default` is used by itself."""
+    """Train a new run under the first free name, starting with `default`."""
     studio = request.app.state.studio
     names = {*run_names(studio.project), *_asked_for(studio.jobs)}
     numbered = (f"run-{n}" for n in range(2, len(names) + 3))
@@ -223,14 +220,14 @@ async def _start(request: Request) -> Response:
 
 
 async def _go_on(request: Request) -> Response:
-    """Resume a stopped run: {"run"}. The command refuses a run with other settings than those of
-    the project, which only the person who gave them may give again."""
+    """Resume a stopped run: {"run"}. The command refuses if the run's settings differ from those of
+    the project."""
     studio = request.app.state.studio
     run, project = (await posted(request, run=str))["run"], studio.project
     if not _begun(project, run) or (project.run_dir(run) / FINISHED).is_file():
-        raise UserError("this run was not stopped", hint="load the page again")
+        raise UserError("this run cannot be resumed: it was not stopped", hint="reload the page")
     if run in _asked_for(studio.jobs):
-        raise Mismatch(f"training {run} is already waiting or in progress")
+        raise Mismatch(f"training of {run} is already queued or running")
     based = False
     with suppress(artifact.ArtifactError):
         based = START in artifact.read_recipe(project.run_dir(run) / "recipe.json").inputs
@@ -238,13 +235,13 @@ async def _go_on(request: Request) -> Response:
 
 
 def _asked_for(jobs: Jobs) -> list[str]:
-    """Runs whose training waits or is in progress as a job."""
+    """Return the runs whose training is queued or running as a job."""
     open_ = (job for job in list(jobs.jobs.values()) if job.state not in ENDED)
     return [job.about["train"] for job in open_ if "train" in job.about]
 
 
 def _train(studio: Any, run: str, options: Sequence[str]) -> Response:
-    """Put the training of a run in the queue."""
+    """Queue the training of a run."""
     arguments = ["train", f"--run={run}", *options, f"--project={studio.project.root}"]
     job = studio.jobs.add(f"training {run}", arguments, about={"train": run})
     return JSONResponse({"number": job.number})

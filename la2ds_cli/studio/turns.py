@@ -1,7 +1,7 @@
-"""The queues in which requests wait for long work that saves nothing.
+"""Queues for requests with long work that saves nothing.
 
-All handlers share a fixed number of threads. A request that waited in one of them for its turn
-would keep it from a request that saves; so it waits without a thread.
+All handlers share a fixed number of threads. A waiting request must not block one of them for
+requests that save, so it waits without a thread.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Turns:
         self._free = asyncio.Semaphore(at_once)
 
     async def run(self, request: Request, work: Callable[[], Result]) -> Result:
-        """Wait for the turn of a request, and return what its work returns.
+        """Wait for the request's turn, then do its work in a thread and return the result.
 
         Parameters
         ----------
-        request: whose body has been read, if it has one.
+        request: its body must have been read.
         work: is called in a thread of its own.
 
         Raises
@@ -53,8 +53,8 @@ class Turns:
 class TurnsByWork:
     """The queues of a studio.
 
-    pairs, searches, strips: one at a time, because each uses all cores.
-    films: chunks of pictures, for as many players as a page has.
+    pairs, searches, strips: one request at a time, because each uses all cores.
+    films: chunks of pictures, as many at once as a page has players.
     """
 
     pairs: Turns = field(default_factory=Turns)

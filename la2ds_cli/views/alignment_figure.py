@@ -1,6 +1,8 @@
-"""The alignment figure: pictures of A and below them those of B that they match, the two time axes
-joined by lines (paper Fig. 4), the distance matrix with the path, local speed ratio and certainty.
-All axes are in seconds."""
+"""The alignment figure, with all axes in seconds.
+
+It shows pictures of A above the matching ones of B, both time axes joined by lines (paper Fig. 4),
+the distance matrix with the path, the local tempo, and the certainty.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 Row = tuple[float, float]  # bottom and height, inches
 Colours = dict[str, str]  # phase name -> colour
 
-WIDTH = 12.0  # inches; shown 1200 pixels wide, the small print is 12 pixels high
+WIDTH = 12.0  # inches; at a width of 1200 pixels, the small print is 12 pixels high
 DPI = 150
 LEFT, RIGHT = 0.8, 11.85  # edges of the strips, inches
 _MATRIX_RIGHT, _CURVES_LEFT = 5.5, 6.75
@@ -96,7 +98,7 @@ def draw(project: StoredProject, result: Alignment) -> Figure:
 
 
 def summary(result: Alignment) -> str:
-    """Return one line: the method, how exact the alignment is, and how the tempos compare."""
+    """Return one line with the method, how exact the alignment is, and how the tempos compare."""
     parts = [f"{result.method} on {features_name(result.features, result.run)}"]
     if result.view != "filmed":
         parts.append(f"B {IN_WORDS[result.view]}")
@@ -112,9 +114,9 @@ def summary(result: Alignment) -> str:
 class DrawnClip(NamedTuple):
     """One clip of the figure.
 
-    letter: A or B. edges: (T + 1,) seconds at which its frames begin and end. matched: (T,) which
-    of them have a counterpart. phases: (start, end, name), in seconds. source: the video file, None
-    if only joints are known. view: in which it is compared; pose is as filmed.
+    letter: A or B. edges: (T + 1,) seconds at which its frames begin and end. matched: (T,) whether
+    each has a counterpart. phases: (start, end, name), in seconds. source: the video file, None for
+    joints alone. view: the view in which it is compared; `pose` is as filmed.
     """
 
     letter: str
@@ -128,11 +130,11 @@ class DrawnClip(NamedTuple):
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Seconds at which the first frame begins and the last one ends."""
+        """Return the seconds at which the first frame begins and the last one ends."""
         return float(self.edges[0]), float(self.edges[-1])
 
     def unmatched(self) -> list[list[float]]:
-        """Return spans (start, end) in seconds that have no counterpart, at the ends and inside."""
+        """Return the spans (start, end) in seconds that have no counterpart."""
         bounds = np.flatnonzero(np.diff(self.matched, prepend=True, append=True))
         return self.edges[bounds.reshape(-1, 2)].tolist()
 
@@ -146,11 +148,14 @@ def drawn_clip(
     phases: list[Phase],
     view: View = "filmed",
 ) -> DrawnClip:
-    """Return a project clip, or the part of it that `pose` (T frames) holds, for the figure.
+    """Return a clip of the project for the figure.
 
     Parameters
     ----------
-    matched: (T,) rows that have a counterpart.
+    letter: A or B.
+    pose: its joints (T frames), which may be only a part of the clip.
+    matched: (T,) whether each row has a counterpart.
+    view: the view in which it is compared.
     """
     edges = pose.axis.edges
     shown = [p for p in phases if p.end > pose.frame[0] and p.start <= pose.frame[-1]]
@@ -165,15 +170,15 @@ def _axes(figure: Figure, row: Row, left: float = LEFT, right: float = RIGHT) ->
 
 
 def picture_count(*clips: DrawnClip) -> int:
-    """Return pictures in a strip, the same for all clips of a figure, so that pictures below each
-    other belong together. They fill the strip and are as high as wanted on average."""
+    """Return the number of pictures in a strip, the same for all clips of a figure, so that
+    pictures above each other match. They fill the strip."""
     shape = float(np.exp(np.mean([np.log(aspect(clip.pose)) for clip in clips])))
     return max(round((RIGHT - LEFT) / (1.45 * shape)), 3)  # inches
 
 
 def even_moments(clip: DrawnClip, count: int) -> list[int]:
-    """Return the row in the middle of each of `count` equal parts of the clip, so that a picture
-    stands above its time."""
+    """Return the row in the middle of each of `count` equal parts of the clip, so that each picture
+    is above its time."""
     start, end = clip.limits
     middle = start + (np.arange(count) + 0.5) / count * (end - start)
     return np.abs(clip.pose.time[None] - middle[:, None]).argmin(axis=1).tolist()
@@ -186,14 +191,15 @@ def strip(
     shown: Sequence[int | None],
     captions: Sequence[str] = (),
 ) -> None:
-    """Draw the pictures of these rows beside each other, each with its time or caption.
+    """Draw pictures side by side, each with its time or caption.
 
-    They are placed in inches of the figure: axes of their own take longer to make.
+    They are placed in inches of the figure, which is faster than separate axes.
 
     Parameters
     ----------
+    row: bottom and height, inches.
     shown: rows of the clip; None = an empty place.
-    captions: of all places; by default the times of the rows.
+    captions: for all places; by default the times of the rows.
     """
     from matplotlib.image import BboxImage
     from matplotlib.transforms import Bbox, TransformedBbox
@@ -227,8 +233,8 @@ def strip(
 
 def _side_by_side(images: Sequence[Image], shown: Sequence[int | None], height: int) -> Image:
     """Return a strip of pictures in the pixels of the figure, with empty places where `shown` is
-    None. To stretch them takes matplotlib longer; the pixel that a picture may lack lies below the
-    line beside it."""
+    None. Stretching the pictures would be slower; the line beside a picture hides a missing pixel
+    column."""
     place = (RIGHT - LEFT) * DPI / len(shown)
     sheet = np.full((height, round((RIGHT - LEFT) * DPI), 3), 0xF0, np.uint8)
     rest = iter(images)
@@ -256,12 +262,14 @@ def time_bar(
     *,
     above: bool,
 ) -> None:
-    """Draw the clip's time axis with its phases, what has no counterpart, and where the pictures of
-    the rows `shown` are from.
+    """Draw the clip's time axis with its phases, the parts without a counterpart, and marks where
+    the pictures are from.
 
     Parameters
     ----------
-    above: its times are above it, otherwise below.
+    row: bottom and height, inches.
+    shown: rows of the pictures; None is skipped.
+    above: write the times above the axis, otherwise below.
     """
     (bottom, height), (left, right) = row, (LEFT, RIGHT)
     _bar(figure, row, (left, right), facecolor="#f4f4f4")
@@ -286,7 +294,7 @@ def time_bar(
 
 
 def _bar(figure: Figure, row: Row, ends: Sequence[float] | FloatArray, **style: Any) -> None:
-    """Draw a rectangle from left to right (`ends`), inches."""
+    """Draw a rectangle; row: bottom and height, ends: left and right, in inches."""
     from matplotlib.patches import Rectangle
 
     style |= {"linewidth": 0, "transform": figure.dpi_scale_trans}
@@ -294,7 +302,7 @@ def _bar(figure: Figure, row: Row, ends: Sequence[float] | FloatArray, **style: 
 
 
 def _round_times(start: float, end: float) -> FloatArray:
-    """Return at most ten times that are easy to read, as matplotlib marks them on an axis."""
+    """Return at most ten round times between start and end, as matplotlib would mark them."""
     from matplotlib.ticker import MaxNLocator
 
     locator = MaxNLocator(nbins=9, steps=[1, 2, 2.5, 5, 10])
@@ -310,8 +318,8 @@ def _phase_bar(axes: Axes, clip: DrawnClip, colours: Colours, bottom: float, hei
 
 
 def lines(figure: Figure, row: Row, alignment: Alignment, a: DrawnClip, b: DrawnClip) -> None:
-    """Draw lines between matched frames; darker = surer (paper Fig. 4)."""
-    # At most 45. Every n-th pair, not frame: a frame that is held shows as a fan.
+    """Draw lines between matched frames; darker = more certain (paper Fig. 4)."""
+    # At most 45 lines: every n-th pair, not every n-th frame, so that a held pose shows as a fan.
     i, j = alignment.path[:: -(-len(alignment.path) // 45)].T
     sure = alignment.confidence[i]
     low, high = row[0] + 0.04, row[0] + row[1] - 0.04
@@ -321,14 +329,14 @@ def lines(figure: Figure, row: Row, alignment: Alignment, a: DrawnClip, b: Drawn
 
 
 def _inches(time: FloatArray, clip: DrawnClip) -> FloatArray:
-    """Return where times of a clip are on its bar, in inches from the left of the figure."""
+    """Return the positions of times on the clip's bar, in inches from the left of the figure."""
     start, end = clip.limits
     return LEFT + (RIGHT - LEFT) * (time - start) / (end - start)
 
 
 def matrix(figure: Figure, row: Row, result: Alignment, a: DrawnClip, b: DrawnClip) -> None:
-    """Distances of all pairs of frames in cells of equal time, at most 700 each way, the
-    path, the diagonal of proportional time."""
+    """Draw the distances of all pairs of frames in cells of equal time (at most 700 each way), the
+    path, and the diagonal of constant speed."""
     thin = [clip.pose.axis.even_rows(700) for clip in (a, b)]
     distance = np.sqrt(squared_distance(result.compared[0][thin[0]], result.compared[1][thin[1]]))
     low, high = np.percentile(distance, [1, 95])
@@ -358,14 +366,14 @@ def matrix(figure: Figure, row: Row, result: Alignment, a: DrawnClip, b: DrawnCl
     axes.set(xlim=a.limits, ylim=b.limits)
     axes.set_xlabel("A, seconds", fontsize=10)
     axes.set_ylabel("B, seconds", fontsize=10)
-    title = f"all pairs of frames (dark: alike), path, {NOMINAL:.0%} interval in white"
-    # With `y`, matplotlib does not measure all labels to see whether the title is in their way.
+    title = f"distances of all frames (dark: alike), path, {NOMINAL:.0%} interval in white"
+    # `y` saves matplotlib from measuring all labels to place the title.
     axes.set_title(title, fontsize=10.5, loc="left", y=1.0)
 
 
 def _labelled_moments(axes: Axes, a: DrawnClip, b: DrawnClip) -> None:
-    """Rings where a phase of the same name begins in both clips, the first time if it comes again:
-    the path should pass there. Also draws the legend, which names the dotted line."""
+    """Draw the legend, and a ring where a phase (its first occurrence) begins in both clips: the
+    path should pass through it."""
     starts_a, starts_b = ({name: low for low, _, name in reversed(c.phases)} for c in (a, b))
     both = [(low, starts_b[name]) for name, low in starts_a.items() if name in starts_b]
     inside = [(x, y) for x, y in both if x > a.limits[0] and y > b.limits[0]]
@@ -389,7 +397,7 @@ def _time_panel(figure: Figure, row: Row, clip: DrawnClip, colours: Colours, tit
 
 
 def speed(figure: Figure, row: Row, result: Alignment, a: DrawnClip, colours: Colours) -> None:
-    """Seconds of B per second of A, on a log axis: B is slower above 1 and faster below."""
+    """Draw seconds of B per second of A on a log axis: B is slower above 1, faster below."""
     axes = _time_panel(figure, row, a, colours, "tempo of B relative to A")
     time = result.time_a
     ratio = np.clip(result.speed_ratio, _TICKS[0], _TICKS[-1])
@@ -411,15 +419,15 @@ def speed(figure: Figure, row: Row, result: Alignment, a: DrawnClip, colours: Co
 def certainty(
     figure: Figure, row: Row, alignment: Alignment, a: DrawnClip, colours: Colours
 ) -> None:
-    """How far the interval of every frame of A reaches, in seconds, and which frames are sure."""
-    title = f"right to within this many seconds, {NOMINAL:.0%} of the time"
+    """Draw the half width of each frame's interval in seconds, and which frames are sure."""
+    title = f"error below this many seconds in {NOMINAL:.0%} of cases"
     axes = _time_panel(figure, row, a, colours, title)
     within = alignment.within
     words = np.array(alignment.certainty)
     for word, colour in ((SURE, GREEN), (UNSURE, ORANGE)):
         height = np.where(words == word, within, 0)
         style: dict[str, Any] = {"color": colour, "alpha": 0.5, "label": word, "linewidth": 0}
-        # One outline: a bar for each frame would take a tenth of the time of the figure.
+        # A single outline, since a bar for each frame would be slow.
         axes.fill_between(a.edges, np.append(height, 0), step="post", **style)
     axes.plot(alignment.time_a, within, color="#333333", linewidth=1.3)
     axes.set_ylim(0, 1.1 * float(np.nanmax(within)) or 1)
@@ -429,7 +437,7 @@ def certainty(
 
 
 def legend(figure: Figure, colours: Colours) -> None:
-    """Names of the phases, at the bottom of the figure."""
+    """Draw the names of the phases at the bottom of the figure."""
     from matplotlib.patches import Patch
 
     names = [Patch(color=colour, label=printable(name)) for name, colour in colours.items()]

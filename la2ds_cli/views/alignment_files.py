@@ -1,8 +1,8 @@
-"""Alignments as files: the figure, JSON, CSV, film and page of two clips; the figure, JSON and CSV
-of the repetitions of a clip, or of many clips on one timeline.
+"""Alignments as files: figure, JSON, CSV, film and page of two clips; figure, JSON and CSV of the
+repetitions in a clip and of many clips on one timeline.
 
-The figure of repetitions shows where they are on the clip's timeline, how long each takes, and how
-close each is to A; that of a timeline shows the mean movement.
+The figure of repetitions shows where they are in the clip, how long each takes, and how close each
+is to A; that of a timeline shows the mean movement.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _IN_STEP = (*sync.SUFFIXES, pair.SUFFIX)  # the film of `la2ds sync`, the page o
 AN_ALIGNMENT = "an alignment", (*figure.SUFFIXES, *_TABLES, *_IN_STEP)
 REPETITIONS = "repetitions", (*figure.SUFFIXES, *_TABLES)
 _KINDS = (".png", ".json")
-_MANY = 16  # repetitions above which only the numbers are written
+_MANY = 16  # repetitions; with more, labels show only their numbers
 
 
 def write_alignment(
@@ -70,14 +70,14 @@ def write_alignment(
     progress: Progress,
     part: str = "",
 ) -> Alignment:
-    """Write an alignment by the suffixes of `targets`, and return it with its files.
+    """Write an alignment to files in the formats of their suffixes, and return it with `files`.
 
-    Existing files are replaced. Without targets a figure and a JSON file go to results/align. A
-    film and a page show the clips in step; they come last, since they take longest.
+    Existing files are replaced. Films and pages come last, since they take longest.
 
     Parameters
     ----------
-    part: the end of their names.
+    targets: the files; none = a figure and a JSON file in results/align.
+    part: added to the default names.
     """
     name = result_name(project.videos(), result.a, result.b) + part
     targets = targets or figure.default_files(project, "align", name, _KINDS)
@@ -97,7 +97,7 @@ def write_alignment(
 def write_repetitions(
     project: StoredProject, result: RepetitionsResult, targets: Sequence[Path], progress: Progress
 ) -> RepetitionsResult:
-    """As write_alignment, for the repetitions of a clip: the figure shows them on B's timeline."""
+    """Write the repetitions of a clip to files, as `write_alignment` does."""
     name = result_name(project.videos(), result.a, result.b) + "-repetitions"
     targets = targets or figure.default_files(project, "align", name, _KINDS)
     draw, contents = partial(draw_repetitions, project), {".csv": RepetitionsResult.csv_text}
@@ -105,8 +105,8 @@ def write_repetitions(
 
 
 def draw_repetitions(project: StoredProject, result: RepetitionsResult) -> Figure:
-    """Return the figure: pictures of B; below them, a bar for each repetition at its place, as high
-    as its seconds, and another as its cost."""
+    """Return the figure: pictures of B and, below them, bars with the duration of each repetition
+    and its distance from A."""
     from matplotlib.figure import Figure
 
     matched = np.zeros(len(result.pose_b), bool)
@@ -143,7 +143,7 @@ def draw_repetitions(project: StoredProject, result: RepetitionsResult) -> Figur
     )
     usual = result.usual_seconds
     _bars(seconds, result, [each.seconds for each in result.repetitions], "{:.1f} s")
-    seconds.set_title(f"seconds of each (line: median, {usual:.2f} s)", fontsize=10.5, loc="left")
+    seconds.set_title(f"duration (line: median, {usual:.2f} s)", fontsize=10.5, loc="left")
     seconds.axhline(usual, color=ORANGE, linewidth=1.6)
     _bars(cost, result, [each.cost for each in result.repetitions], "{:.2f}")
     cost.set_title("distance from A (green: nearest)", fontsize=10.5, loc="left")
@@ -153,7 +153,7 @@ def draw_repetitions(project: StoredProject, result: RepetitionsResult) -> Figur
 
 
 def _bars(axes: Axes, result: RepetitionsResult, height: list[float], shown: str) -> None:
-    """A bar for each repetition, above its position, its number and value: green for the one
+    """Draw a bar at the position of each repetition, with its number and value; green marks the one
     nearest to A."""
     few = len(result.repetitions) <= _MANY
     middle = [(each.start + each.end) / 2 for each in result.repetitions]
@@ -170,21 +170,21 @@ def _bars(axes: Axes, result: RepetitionsResult, height: list[float], shown: str
     only_left_and_bottom(axes)
 
 
-CURVES = ".curves.csv"  # the end of the name of a table of curves
+CURVES = ".curves.csv"  # suffix of a table of curves
 A_TIMELINE = "a timeline", (*figure.SUFFIXES, ".csv", ".json")  # for checked_outputs
 FOLDER = "timeline"  # below results/
 MOST_JOINTS = 4  # panels of angles
 MOST_LINES = 40  # single clips in a panel, evenly spaced among all
-FEWEST = 3  # clips that a mean needs to be drawn
-_SIDES = {"left": ORANGE, "right": BLUE, "": PURPLE}  # left and right as joints are drawn elsewhere
+FEWEST = 3  # clips needed to draw a mean
+_SIDES = {"left": ORANGE, "right": BLUE, "": PURPLE}  # the colours of joints in all pictures
 _PERCENT = 100 * GRID
 
 
 def write_timeline(
     project: StoredProject, result: TimelineResult, targets: Sequence[Path], progress: Progress
 ) -> TimelineResult:
-    """Write a timeline by the suffixes of `targets`, and return it with its files; existing ones
-    are replaced. Without targets a figure, the tables and a JSON file go to results/timeline."""
+    """Write a timeline to files, as `write_alignment` does; without targets, a figure, the tables
+    and a JSON file go to results/timeline."""
     targets = targets or figure.default_files(
         project, FOLDER, FOLDER, (".png", ".csv", CURVES, ".json")
     )
@@ -194,8 +194,8 @@ def write_timeline(
 
 
 def draw_timeline(project: StoredProject, result: TimelineResult) -> Figure:
-    """Return the figure: the reference at some moments; then, for each kind of joint, its angle
-    over the timeline in every clip, with mean and standard deviation."""
+    """Return the figure: pictures of the reference and, for each kind of joint, its angle over the
+    timeline in every clip, with mean and standard deviation."""
     from matplotlib.figure import Figure
 
     joints = _panels(result)
@@ -232,8 +232,8 @@ def _title(figure: Figure, result: TimelineResult) -> None:
 
 
 def _panels(result: TimelineResult) -> dict[str, dict[str, int]]:
-    """Return kind of joint -> side -> number of its angle, for those whose mean moves most, in body
-    order."""
+    """Return kind of joint -> side -> number of its angle, for the kinds whose mean changes most,
+    in body order."""
     mean, _, _ = result.bands()
     kinds: dict[str, dict[str, int]] = {}
     for number, name in enumerate(result.joints):
@@ -271,7 +271,7 @@ def _angle_panel(axes: Axes, result: TimelineResult, kind: str, sides: dict[str,
     axes.tick_params(labelsize=9)
     axes.grid(color="#e4e4e4", linewidth=0.7)
     only_left_and_bottom(axes)
-    # Limits that show the bands, with room for most single clips.
+    # The limits show the bands in full, with room for most single clips.
     columns, room = list(sides.values()), 2.2 * np.nan_to_num(spread)
     low, high = (
         float(edge(mean[:, columns] + by * room[:, columns]))
@@ -288,7 +288,7 @@ def _angle_panel(axes: Axes, result: TimelineResult, kind: str, sides: dict[str,
 def _pictures(
     figure: Figure, project: StoredProject, result: TimelineResult, height: float
 ) -> None:
-    """The reference in the middles of equal parts of the timeline."""
+    """Draw the reference in the middle of equal parts of the timeline."""
     video, pose = result.clock.video, project.read_pose(result.clock.video.id)[0]
     clip = drawn_clip(project, "", video, pose, np.ones(len(pose), bool), [])
     count = picture_count(clip)

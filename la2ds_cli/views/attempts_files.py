@@ -1,5 +1,5 @@
-"""The files of several attempts: a figure of each series of differences from the reference over the
-attempts; a table of every series and attempt; and JSON."""
+"""The files of several attempts: a figure of their differences from the reference, a table of every
+series and attempt, and JSON."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ _WIDTH, _HIGH, _HEAD = 11.0, 2.1, 1.15  # inches: of the figure, of a chart, abo
 def write(
     project: StoredProject, result: AttemptsResult, targets: Sequence[Path], progress: Progress
 ) -> AttemptsResult:
-    """Write files by suffix (SUFFIXES); existing ones are replaced. Without targets a figure, a
-    table and JSON go to results/compare. Returns the result with its `files`."""
+    """Write files in the formats of their suffixes (SUFFIXES), replacing existing ones, and return
+    the result with `files`. Without targets, a figure, a table and JSON go to results/compare."""
     reference = result.attempts[0].aligned.a
     name = f"{result_name(project.videos(), reference)}--attempts"
     kinds = (".png", ".json", ".csv")
@@ -52,8 +52,8 @@ def write(
 
 
 def csv_text(result: AttemptsResult) -> str:
-    """Return columns as in docs/how-to/compare.md, one row for each series and attempt; an empty
-    cell = not known. The value of a tempo is how many times as long the part takes."""
+    """Return the table of docs/how-to/compare.md, a row for each series and attempt; unknown values
+    are empty. The value of a tempo is how many times as long the part takes."""
     rows = []
     for series in result.series:
         start, end = number_cell(series.start, 4), number_cell(series.end, 4)
@@ -65,7 +65,8 @@ def csv_text(result: AttemptsResult) -> str:
 
 
 def draw(result: AttemptsResult) -> Figure:
-    """Return a chart for each of the first MOST series; a sentence if there is none."""
+    """Return a figure with a chart for each of the first MOST series, or a sentence if there are
+    none."""
     from matplotlib.figure import Figure
 
     shown = result.series[:MOST]
@@ -74,7 +75,7 @@ def draw(result: AttemptsResult) -> Figure:
     figure = Figure(figsize=(_WIDTH, total), dpi=150)
     count, name = len(result.attempts), printable(result.attempts[0].aligned.a.name)
     names = [printable(attempt.aligned.b.name, 24) for attempt in result.attempts]
-    # With spaces that do not break, so that names are left out whole.
+    # Non-breaking spaces, so that a name is left out whole or not at all.
     numbered = " ·\u00a0".join(f"{n}\u00a0{each}" for n, each in enumerate(names, start=1))
     about = (
         textwrap.shorten(numbered, 140, placeholder=" …") if shown else attempts_lines(result)[0]
@@ -84,7 +85,7 @@ def draw(result: AttemptsResult) -> Figure:
         return figure
     if more := len(result.series) - len(shown):
         right = {"ha": "right", **ABOUT}
-        line_at(figure, f"{more} more in the CSV", 0.98 * _WIDTH, total - 0.28, **right)
+        line_at(figure, f"{more} more in the CSV file", 0.98 * _WIDTH, total - 0.28, **right)
     grid = figure.subplots(rows, _COLUMNS, squeeze=False)
     for axes in grid.flat[len(shown) :]:
         axes.axis("off")
@@ -95,7 +96,7 @@ def draw(result: AttemptsResult) -> Figure:
 
 
 def _chart(axes: Axes, series: Series) -> None:
-    """The values over the attempts, the reference in grey."""
+    """Draw the values over the attempts, with the reference in grey."""
     from matplotlib.ticker import MaxNLocator
 
     number = np.arange(1, len(series.value) + 1)

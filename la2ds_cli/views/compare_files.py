@@ -1,5 +1,5 @@
-"""The files of a comparison: one sheet of paper with sentences, pictures of both clips at the key
-frames and angles over time; the page, the table of all frames and JSON."""
+"""The files of a comparison: a sheet of paper with sentences, pictures of both clips at the key
+frames and angles over time; an HTML page; a table of all frames; and JSON."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ COLUMNS = (
 )
 WIDTH = 8.27  # inches, of A4 upright
 DPI = 150
-# Blue and orange are the sides of the body in drawn pictures.
+# Not blue or orange, which mark the sides of the body in drawn pictures.
 REFERENCE, OTHER = "#4a4a4a", GREEN
 MOST = 3  # key frames
 _LEFT, _RIGHT = 0.5, 7.77
@@ -64,14 +64,14 @@ _LINE = 0.2  # inches
 _WRAP = 94  # letters of a sentence in a line
 _SMALL_WRAP, _SMALL_LINE = 127, 0.16  # letters and inches of a line of the small print
 _COLOURS = (
-    "In the map, blue: straighter, further out; orange: more bent, closer; pale: noise, camera or "
-    "timing may explain it; grey: not judged."
+    "In the map, blue is straighter or further out, orange more bent or closer. Pale differences "
+    "may come from noise, camera or timing. Grey was not judged."
 )
 _NAMES = 1.25  # inches for the names of joints
 _ROW = 0.19  # inches per joint
 _MOST_JOINTS = 12
-_NAMED = 6  # parts of the movement, in one line
-_PALE = 0.22  # of the colour of a difference that may be explained
+_NAMED = 6  # parts of the movement named above the map
+_PALE = 0.22  # strength of the colour of a difference that noise, camera or timing may explain
 _PER_FRAME = 2  # findings reported at one key frame
 _HEAD = 0.3  # inches
 _GAP, _BETWEEN = 0.25, 0.06  # inches between key frames, and between the two pictures of one
@@ -86,11 +86,13 @@ def write(
     *,
     privacy: bool = False,
 ) -> CompareResult:
-    """Write files by suffix (SUFFIXES); existing ones are replaced. Without targets a figure, a
-    page and a JSON file go to results/compare. Returns the result with its `files`.
+    """Write files in the formats of their suffixes (SUFFIXES), and return the result with `files`.
+
+    Existing files are replaced.
 
     Parameters
     ----------
+    targets: the files; none = a figure, a page and a JSON file in results/compare.
     privacy: draw the joints instead of showing pictures from the videos.
     """
     name = result_name(project.videos(), result.aligned.a, result.aligned.b)
@@ -108,7 +110,7 @@ def write(
 
 
 def csv_text(result: CompareResult) -> str:
-    """Return columns as in docs/how-to/compare.md; an empty cell = not known."""
+    """Return the table of docs/how-to/compare.md; unknown values are empty."""
     angles, alignment = result.angles, result.aligned
     other_time = result.other_time
     difference, trust, judged = angles.difference, angles.trust, angles.judged
@@ -133,7 +135,7 @@ def draw(project: StoredProject, result: CompareResult, *, privacy: bool = False
 
     Parameters
     ----------
-    privacy: drawn joints instead of pictures from the videos.
+    privacy: draw the joints instead of showing pictures from the videos.
     """
     from matplotlib.figure import Figure
 
@@ -155,7 +157,7 @@ def draw(project: StoredProject, result: CompareResult, *, privacy: bool = False
     rows = stacked(
         {
             "title": 0.55,
-            "told": _LINE * len(lines) + 0.1,
+            "sentences": _LINE * len(lines) + 0.1,
             "pictures": _HEAD + captions + tall + 0.25,
             "map": 0.95 + _ROW * max(len(joints), 1),
             "small": 0.1 + _SMALL_LINE * len(small),
@@ -168,7 +170,7 @@ def draw(project: StoredProject, result: CompareResult, *, privacy: bool = False
     font = fitted(title, 14, 0.85 * (_RIGHT - _LEFT))  # bold
     line_at(figure, title, _LEFT, top["title"] - 0.35, fontsize=font, fontweight="bold")
     for n, (line, ink) in enumerate(lines):
-        y = top["told"] - _LINE * (n + 0.5)
+        y = top["sentences"] - _LINE * (n + 0.5)
         line_at(figure, printable(line, 200), _LEFT, y, fontsize=10, color=ink)
     line_at(figure, _moments_title(result), _LEFT, top["pictures"] - 0.12, **_HEADING)
     for text, colour, x in (("reference", REFERENCE, 6.1), ("other clip", OTHER, 6.95)):
@@ -198,8 +200,7 @@ def draw(project: StoredProject, result: CompareResult, *, privacy: bool = False
 
 
 class KeyFrame(NamedTuple):
-    """The rows shown of the reference and of the other clip, and the differences there; none if the
-    key frame stands for a part of the movement without differences."""
+    """A row of the reference, its match in the other clip, and the differences there, if any."""
 
     row: int
     other_row: int
@@ -207,13 +208,13 @@ class KeyFrame(NamedTuple):
 
 
 def key_frames(result: CompareResult) -> list[KeyFrame]:
-    """Return at most MOST, in time order: the clearest differences, with those nearer in time than
-    8 % of the reference or 0.15 s as one; without differences, the middles of the parts."""
+    """Return at most MOST key frames in time order: the clearest differences or, without any, the
+    middle of each part. Differences closer than 8 % of the reference, or 0.15 s, share a frame."""
     time, position = result.angles.time, result.aligned.position
     apart = max(0.08 * float(time[-1] - time[0]), 0.15)
     groups: list[list[Finding]] = []
     for finding in result.findings:
-        near = next((one for one in groups if abs(one[0].time - finding.time) < apart), None)
+        near = next((group for group in groups if abs(group[0].time - finding.time) < apart), None)
         if near is None and len(groups) < MOST:
             groups.append([finding])
         elif near and len(near) < _PER_FRAME and finding.joint not in {f.joint for f in near}:
@@ -225,11 +226,11 @@ def key_frames(result: CompareResult) -> list[KeyFrame]:
 
 
 def _middles(result: CompareResult) -> list[int]:
-    """Return middles of the rows that can be judged, in at most MOST parts; of those that are
-    aligned at all if none can be judged."""
+    """Return the middle row of at most MOST parts, among the rows that can be judged (or, if there
+    are none, that are aligned)."""
     matched = ~np.isnan(result.aligned.position)
-    known = result.angles.sure if result.angles.sure.any() else matched
-    parts = [span.first + np.flatnonzero(known[span.first : span.stop]) for span in result.spans]
+    usable = result.angles.sure if result.angles.sure.any() else matched
+    parts = [span.first + np.flatnonzero(usable[span.first : span.stop]) for span in result.spans]
     rows = [int(part[len(part) // 2]) for part in parts if len(part)]
     return evenly_spaced(rows, MOST)
 
@@ -240,7 +241,7 @@ def _middles(result: CompareResult) -> list[int]:
 def _moments_title(result: CompareResult) -> str:
     if result.findings:
         return "Moments of the clearest differences"
-    return "The same moments in both" if result.angles.sure.any() else "Perhaps the same moments"
+    return "Matching moments" if result.angles.sure.any() else "Possibly matching moments"
 
 
 def _moment(result: CompareResult, frame: KeyFrame) -> str:
@@ -256,8 +257,10 @@ def key_images(
     *,
     privacy: bool,
 ) -> list[list[tuple[Image, FloatArray]]]:
-    """For each key frame, the picture and the differing angles (R, 3, 2) of both clips, their ends
-    and in the middle the joint, in pixels of the picture."""
+    """Return, for each key frame, the picture and the differing angles of both clips.
+
+    Angles are (R, 3, 2) points in pixels of the picture: one end, the joint, the other end.
+    """
     aligned = result.aligned
     columns: list[list[tuple[Image, FloatArray]]] = [[] for _ in shown]
     for side, video in enumerate((aligned.a, aligned.b)):
@@ -294,7 +297,7 @@ def _picture(axes: Axes, image: Image, angles: FloatArray, colour: str, label: s
 def _angle_map(
     figure: Figure, top: float, result: CompareResult, joints: list[str], shown: list[KeyFrame]
 ) -> None:
-    """Differences of each joint over the reference's time, those that differ most first."""
+    """Draw the differences of each joint over the reference's time, the clearest joints first."""
     title = "Angles over time: other clip minus reference"
     line_at(figure, title, _LEFT, top - 0.12, **_HEADING)
     if not joints:
@@ -335,7 +338,7 @@ def map_colours(result: CompareResult, joints: list[str]) -> np.ndarray:
 
 
 def _parts(axes: Axes, result: CompareResult, edges: FloatArray) -> None:
-    """A band of the parts of the movement above the map, and their names."""
+    """Draw a band with the parts of the movement above the map, and their names."""
     from matplotlib.patches import Patch
 
     colours = phase_colours(span.name for span in result.spans)

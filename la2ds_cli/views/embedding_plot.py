@@ -1,5 +1,5 @@
-"""Step: the frames of some clips as trajectories in two dimensions (paper Fig. 5), by PCA or t-SNE;
-and its figure (one colour per clip, opacity by time, a mark where a phase begins)."""
+"""Step: the frames of several clips as trajectories in two dimensions (paper Fig. 5), by PCA or
+t-SNE; and its figure (one colour per clip, opacity by time, a mark where a phase begins)."""
 
 from __future__ import annotations
 
@@ -48,14 +48,17 @@ if TYPE_CHECKING:
 A_PLOT = "a plot", (*SUFFIXES, ".json")  # for checked_outputs
 
 Method = Literal["pca", "tsne"]
-LEAST = 5  # frames below which there are no neighbourhoods to speak of
+LEAST = 5  # frames; too few for meaningful neighbourhoods
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, GREY)  # one for each clip
-_SIGNS = ("D", "^", "v", "P", "X", "*", "<", ">", "p", "h")  # of phases
+_SIGNS = ("D", "^", "v", "P", "X", "*", "<", ">", "p", "h")  # one for each phase
 
 
 class PlottedClip(NamedTuple):
-    """video: id. name: for people. frame: (T,) in the source. time: (T,) seconds. phase: (T,)
-    names, empty if a frame has no label. point: (T, 2)."""
+    """A clip in the plot.
+
+    video: id. name: shown to people. frame: (T,) source frame numbers. time: (T,) seconds. phase:
+    (T,) names, empty for a frame without a label. point: (T, 2).
+    """
 
     video: str
     name: str
@@ -67,9 +70,12 @@ class PlottedClip(NamedTuple):
 
 @dataclass(frozen=True)
 class EmbeddingPlot:
-    """clips: in the order they were named. explained: share of the variance along each axis, None
-    for t-SNE. features: `model`, `base` or `pose`; reason: why those were used, empty if they were
-    requested or a trained run was used. files: written, in order."""
+    """The frames of clips in two dimensions.
+
+    clips: in the order they were named. explained: share of the variance along each axis, None for
+    t-SNE. features: `model`, `base` or `pose`. reason: why these features were used, empty if they
+    were requested or a trained run was used. files: as written, in order.
+    """
 
     clips: tuple[PlottedClip, ...]
     explained: tuple[float, float] | None
@@ -111,23 +117,23 @@ def plot_embeddings(
     method: Method = "pca",
     progress: Progress = SILENT,
 ) -> EmbeddingPlot:
-    """Project the frames of the named clips; missing poses and embeddings are computed first.
+    """Project the frames of clips to two dimensions; missing poses and embeddings are computed.
 
     Parameters
     ----------
-    names: video files, or names of clips of the project, two or more.
+    names: two or more video files, or names of clips of the project.
     request: as for align, but nothing is mirrored.
-    method: fitted on the frames of all of them together.
+    method: is fitted on the frames of all clips together.
 
     Raises
     ------
-    UserError: exit 2 for too few or too many clips or one named twice, 4 for clips without joints
-        or with too few frames, 5 for clips of different skeletons or weights, and whatever
-        extracting poses or embedding raises.
+    UserError: exit 2 for too few or too many clips or a repeated one, 4 for clips without joints or
+        with too few frames, 5 for clips of different skeletons or weights, and whatever extracting
+        poses or embedding raises.
     """
     if not 2 <= len(names) <= len(COLOURS):
         raise UserError(
-            f"a plot shows at least two clips and at most {len(COLOURS)}",
+            f"a plot needs at least two clips and at most {len(COLOURS)}",
             hint="la2ds lab plot-embeddings A B",
         )
     choice = choose_features(project, request.run, request.features)
@@ -147,8 +153,8 @@ def plot_embeddings(
     if choice.kind == "pose":
         values = [paced_movement(pose) for pose in poses]
     else:
-        found = ensure_embeddings(project, run, ids, request.device, progress)
-        values = [embedding.value for embedding in found]
+        embeddings = ensure_embeddings(project, run, ids, request.device, progress)
+        values = [embedding.value for embedding in embeddings]
     progress.begin("projecting")
     point, explained = project_frames(np.concatenate(values), method)
     progress.end()
@@ -172,9 +178,10 @@ def plot_embeddings(
 def project_frames(
     value: FloatArray, method: Method
 ) -> tuple[FloatArray, tuple[float, float] | None]:
-    """Return two dimensions (F, 2) of all frames value (F, D), fitted on all of them together with
-    a fixed seed, and the share of the variance along each; None for t-SNE, whose axes have no
-    meaning.
+    """Project all frames to two dimensions, with a fixed seed.
+
+    Returns points (F, 2) of value (F, D), and the share of the variance along each axis (None for
+    t-SNE, whose axes have no meaning).
 
     Raises
     ------
@@ -186,7 +193,7 @@ def project_frames(
     if len(value) < LEAST:
         raise Unusable(f"{len(value)} frames are too few to draw", hint="name longer clips")
     fitted = PCA(2, svd_solver="full")
-    with np.errstate(invalid="ignore"):  # frames that are all equal
+    with np.errstate(invalid="ignore"):  # when all frames are equal
         point = fitted.fit_transform(np.asarray(value, np.float64))
     first, second = np.nan_to_num(fitted.explained_variance_ratio_).tolist()
     if method == "pca":
@@ -200,8 +207,8 @@ def project_frames(
 def write(
     project: StoredProject, result: EmbeddingPlot, targets: Sequence[Path], progress: Progress
 ) -> EmbeddingPlot:
-    """Write files by suffix (A_PLOT); existing ones are replaced. Without targets a picture goes
-    to results/plot-embeddings. Returns the result with its `files`."""
+    """Write files in the formats of their suffixes (A_PLOT), replacing existing ones, and return
+    the result with `files`. Without targets, a picture goes to results/plot-embeddings."""
     if not targets:
         first, second, *more = (project.clip(clip.video) for clip in result.clips)
         name = result_name(project.videos(), first, second)
@@ -211,8 +218,7 @@ def write(
 
 
 def draw(result: EmbeddingPlot) -> Figure:
-    """Return the plot as a figure: of each clip a line and a collection of points, in their
-    order."""
+    """Return the plot as a figure, with a line and points for each clip."""
     from matplotlib.figure import Figure
 
     phases = dict.fromkeys(name for clip in result.clips for name in clip.phase if name)
@@ -231,7 +237,7 @@ def draw(result: EmbeddingPlot) -> Figure:
     axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.06)
     only_left_and_bottom(axes)
-    if result.explained is None:  # numbers of these axes mean nothing
+    if result.explained is None:  # the axes of t-SNE have no meaning
         axes.tick_params(labelbottom=False, labelleft=False, length=0)
     else:
         first, second = (f"{100 * share:.0f} % of the variance" for share in result.explained)
@@ -242,7 +248,7 @@ def draw(result: EmbeddingPlot) -> Figure:
 
 
 def _trajectory(axes: Axes, clip: PlottedClip, colour: str, signs: dict[str, str]) -> None:
-    """Paler at the start, by time; a mark where each phase begins."""
+    """Draw a clip, paler at the start, with a mark where each phase begins."""
     opacity = np.interp(clip.time, clip.time[[0, -1]], (0.2, 1.0))
     axes.plot(*clip.point.T, color=colour, linewidth=0.8, label=printable(clip.name, 30))
     by_frame: dict[str, Any] = {"alpha": opacity}

@@ -26,27 +26,26 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette, distinct for colour-blind eyes, and a grey.
 BLUE, SKY, GREEN, ORANGE = "#0072B2", "#56B4E9", "#009E73", "#E69F00"
 RED, PURPLE, GREY = "#D55E00", "#CC79A7", "#7a7a7a"
-# Of phases; the palette's yellow is too pale on white.
+# Without the palette's yellow, which is too pale on white.
 PHASE_COLOURS = (SKY, ORANGE, GREEN, PURPLE, BLUE, RED, GREY)
 SUFFIXES = (".png", ".svg", ".pdf")
 ABOUT: dict[str, Any] = {"fontsize": 10.5, "color": "#404040"}  # of the line below a title
 
 
 def phase_colours(names: Iterable[str]) -> dict[str, str]:
-    """Return a colour for every phase name, in order of appearance; empty names (no phase) get
-    none."""
+    """Return a colour for every phase name, in order of appearance; empty names are skipped."""
     phases = dict.fromkeys(name for name in names if name)
     return {name: PHASE_COLOURS[k % len(PHASE_COLOURS)] for k, name in enumerate(phases)}
 
 
 def only_left_and_bottom(axes: Axes) -> None:
-    """No frame at the top and on the right; the grid behind what is drawn."""
+    """Remove the frame at the top and on the right, and put the grid behind the curves."""
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def stacked(heights: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    """Bottom and height of each part of a figure, inches, the first at the top."""
+    """Return bottom and height of each part of a figure, in inches, the first part at the top."""
     bottoms = {}
     bottom = sum(heights.values())
     for name, height in heights.items():
@@ -56,23 +55,18 @@ def stacked(heights: Mapping[str, float]) -> dict[str, tuple[float, float]]:
 
 
 def line_at(figure: Figure, text: str, left: float, middle: float, **style: Any) -> None:
-    """One line: its left end and its middle, inches from the figure's lower left corner."""
+    """Write one line of text at its left end and vertical middle, in inches from the lower left."""
     wide, high = figure.get_size_inches().tolist()
     figure.text(left / wide, middle / high, text, va="center", **style)
 
 
 def fitted(text: str, size: float, width: float) -> float:
-    """Font size, at most `size` points, at which text of usual letters fits into so many inches."""
+    """Return a font size, at most `size` points, at which the text fits a width in inches."""
     return min(size, 125 * width / max(len(text), 1))
 
 
 def heading(figure: Figure, left: float, title: str, about: str = "") -> None:
-    """The figure's title and a smaller line below.
-
-    Parameters
-    ----------
-    left: inches.
-    """
+    """Write the figure's title and a smaller line `about` below it; left: in inches."""
     wide, high = figure.get_size_inches().tolist()
     line_at(figure, title, left, high - 0.28, fontsize=14, fontweight="bold")
     size = fitted(about, ABOUT["fontsize"], wide - left)
@@ -80,7 +74,7 @@ def heading(figure: Figure, left: float, title: str, about: str = "") -> None:
 
 
 def axes_at(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Axes of this place and size, inches from the figure's lower left corner."""
+    """Add axes at a place and size in inches from the figure's lower left corner."""
     wide, high = figure.get_size_inches().tolist()
     axes = figure.add_axes((left / wide, bottom / high, width / wide, height / high))
     axes.tick_params(labelsize=9)
@@ -104,8 +98,8 @@ def render(figure: Figure, kind: str) -> bytes:
 
 
 def _png(figure: Figure) -> bytes:
-    """Return the figure as PNG, without transparency, packed by runs of equal bytes: a third sooner
-    than by savefig, and a tenth smaller."""
+    """Return the figure as PNG without transparency, compressed by run lengths: a third faster than
+    savefig, and a tenth smaller."""
     import zlib
 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -122,8 +116,8 @@ def _png(figure: Figure) -> bytes:
 
 @contextmanager
 def _same_names() -> Iterator[None]:
-    """Let the parts of an SVG file have the same names each time, for which matplotlib has only a
-    setting of the whole process."""
+    """Give the parts of an SVG file the same names each time; matplotlib has only a process-wide
+    setting for it."""
     import matplotlib as mpl
 
     name, ours = "svg.hashsalt", "la2ds"
@@ -132,7 +126,7 @@ def _same_names() -> Iterator[None]:
     try:
         yield
     finally:
-        if mpl.rcParams[name] == ours:  # nobody has set it meanwhile
+        if mpl.rcParams[name] == ours:  # unless other code has set it meanwhile
             mpl.rcParams[name] = before
 
 
@@ -147,7 +141,7 @@ class Written(Protocol):
 def default_files(
     project: StoredProject, command: str, name: str, kinds: Iterable[str]
 ) -> list[Path]:
-    """Return where a command writes without --out: results/COMMAND/NAME with each suffix."""
+    """Return the files of a command without --out: results/COMMAND/NAME with each suffix."""
     return [project.results_dir(command) / f"{name}{kind}" for kind in kinds]
 
 
@@ -164,15 +158,16 @@ def write_result(
     contents: Mapping[str, Callable[[R], str | bytes]] | None = None,
     writers: Mapping[str, Callable[[R, Path], object]] | None = None,
 ) -> R:
-    """Write each file by its suffix, and return the result with its `files`; existing files are
-    replaced unless `check_output` refuses it.
+    """Write each file in the format of its suffix, and return the result with `files`.
+
+    Existing files are replaced unless `check_output` refuses. A .json file holds `to_json`.
 
     Parameters
     ----------
-    draw: makes the figure for all other suffixes (SUFFIXES), once.
-    contents: the content by the end of a name other than .json, which holds `to_json`; the first
-        that fits counts.
-    writers: what writes a file of such a name itself; those come last, since they take longest.
+    draw: makes the figure (SUFFIXES); is called at most once.
+    contents: name ending -> function that returns the content; the first match is used.
+    writers: name ending -> function that writes the file itself; those files come last, since they
+        take longest.
     """
     result = replace(result, files=tuple(targets))
     figure: Figure | None = None
@@ -195,13 +190,13 @@ def write_result(
 
 
 def _for_name(path: Path, by_end: Mapping[str, T]) -> T | None:
-    """Return the first value whose key ends the name of a file, None if there is none."""
+    """Return the first value whose key the file name ends with, or None."""
     return next((value for end, value in by_end.items() if path.name.lower().endswith(end)), None)
 
 
 @cache
 def letters(size: int, *, bold: bool = False) -> FreeTypeFont:
-    """DejaVu Sans, which comes with matplotlib: it has Latin, Greek, Cyrillic and more."""
+    """Return the font DejaVu Sans of matplotlib, which has Latin, Greek, Cyrillic and more."""
     from matplotlib import font_manager
     from PIL import ImageFont
 
@@ -210,8 +205,7 @@ def letters(size: int, *, bold: bool = False) -> FreeTypeFont:
 
 
 def printable(name: str, longest: int = 44) -> str:
-    """Return the name without characters that the font lacks, and with its middle left out if it is
-    long."""
+    """Return the name with □ for characters not in the font, and … in the middle if too long."""
     from matplotlib import font_manager, ft2font
 
     font = ft2font.FT2Font(font_manager.findfont("DejaVu Sans"))
@@ -220,4 +214,4 @@ def printable(name: str, longest: int = 44) -> str:
     if len(name) > longest:
         half = (longest - 1) // 2
         name = f"{name[:half]}…{name[-half:]}"
-    return name.replace("$", r"\$")  # matplotlib would read a formula
+    return name.replace("$", r"\$")  # else matplotlib reads a formula

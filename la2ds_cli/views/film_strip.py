@@ -1,5 +1,7 @@
-"""Pictures of single frames: cut from the video or, without one, drawn from the joints; joints and
-words drawn into them; which moments of two aligned clips they show; and the studio's thumbnails."""
+"""Pictures of single frames, cut from the video or drawn from the joints.
+
+Also: joints and text drawn on them, the moments of two aligned clips to show, and thumbnails.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,11 @@ Colour = tuple[int, int, int]
 LEFT, RIGHT, MIDDLE = (255, 140, 0), (0, 170, 255), (235, 235, 235)
 NOBODY = (220, 60, 60)
 _BOX, _OTHER = (120, 220, 120), (170, 170, 170)
-_FOLLOW = 1.7  # the view follows the body when the clip's box is that many times larger than it
+_FOLLOW = 1.7  # the view follows the body if the clip's box is larger than it by this factor
 _NARROWEST, _WIDEST = 0.55, 1.5  # width / height of a picture
 _PAPER = (246, 246, 244)
 PLAIN = (32, 38, 43)  # behind joints without a picture
-_RESTS = 0.25  # of the pictures go by time, so that a rest is shown too; the others by movement
+_RESTS = 0.25  # share of pictures spaced by time, so that rests show; the others go by movement
 
 
 Step = tuple[int | None, int | None]
@@ -49,15 +51,16 @@ def draw_pose(
 ) -> Image:
     """Draw row t of a sequence into image (H, W, 3) RGB, in place.
 
+    Left limbs are orange, right ones blue; darker joints are less certain. Joints that are
+    interpolated (score 0) or not trusted (poses.trust) are hollow, and their limbs thin. The
+    subject's box is green, the mean boxes of other people in the clip thin and grey.
+
     Parameters
     ----------
+    pose: use `with_trust` first to draw many rows fast.
     scale: pixels of the image per pixel of the video.
     corner: the video's pixel at the upper left of the image.
-    thick: width of the limbs in pixels, by default from the image's size. Left limbs are orange,
-        right ones blue; darker joints are less certain. Joints that are interpolated (score 0) or
-        not trusted (poses.trust) are hollow, and their limbs thin. The subject's box is green, the
-        mean boxes of other people in the clip thin and grey. Drawing many rows of a sequence
-        without trust is slow: pass one `with_trust`.
+    thick: width of the limbs in pixels, by default from the image's size.
     """
     import cv2
 
@@ -88,8 +91,8 @@ def draw_pose(
 
 
 def other_people(pose: PoseSequence, t: int) -> list[FloatArray]:
-    """Return mean boxes (4,) of the other people who are in the picture at row t; from
-    info["candidates"], without number info["person"], the one shown."""
+    """Return the mean boxes (4,) of other people in the picture at row t: info["candidates"]
+    without number info["person"]."""
     people: list[dict[str, Any]] = list(pose.info.get("candidates") or [])
     shown = int(pose.info.get("person", 1)) - 1
     present = [
@@ -101,7 +104,7 @@ def other_people(pose: PoseSequence, t: int) -> list[FloatArray]:
 
 
 def label(image: Image, pose: PoseSequence, t: int) -> Image:
-    """Write time and frame number at the bottom left, in place; red if nobody is seen."""
+    """Write time and frame number at the bottom left, in place; in red if no joint is seen."""
     absent = nobody(pose, t)
     text = f"{pose.time[t]:.2f} s  #{pose.frame[t]}" + ("  nobody" if absent else "")
     size = max(round(image.shape[0] / 22), 13)
@@ -114,7 +117,7 @@ def label(image: Image, pose: PoseSequence, t: int) -> Image:
 def write_text(
     image: Image, text: str, at: tuple[float, float], size: int, colour: Colour, anchor: str = "lm"
 ) -> None:
-    """Write one line into image (H, W, 3) in place; what does not fit is cut off.
+    """Write one line on an image (H, W, 3) in place; text that does not fit is cut off.
 
     Parameters
     ----------
@@ -133,12 +136,12 @@ def write_text(
 
 
 def nobody(pose: PoseSequence, t: int) -> bool:
-    """Return whether row t shows no joint."""
+    """Return whether no joint is seen at row t."""
     return not np.isfinite(pose.xy[t]).all(axis=1).any()
 
 
 def resize(image: Image, scale: float) -> Image:
-    """Return a copy of another size, averaged if it gets smaller."""
+    """Return a resized copy, averaged when it gets smaller."""
     import cv2
 
     if scale == 1:
@@ -149,7 +152,7 @@ def resize(image: Image, scale: float) -> Image:
 
 
 def _to_image(xy: FloatArray, scale: float, corner: tuple[float, float]) -> FloatArray:
-    """Video coordinates, as flat pairs, in the image; both count from the centre of a pixel."""
+    """Convert video coordinates (flat pairs) to the image; both count from pixel centres."""
     corners = np.resize(np.asarray(corner, np.float64), xy.shape)
     return (xy - corners + 0.5) * scale - 0.5
 
@@ -165,14 +168,13 @@ def _colour(joint: str) -> Colour:
 
 
 def _point(xy: FloatArray) -> tuple[int, int]:
-    # OpenCV takes no coordinate that does not fit into 16 bits before it clips.
+    # OpenCV fails on coordinates beyond 16 bits.
     x, y = np.clip(xy, -30000, 30000)
     return round(float(x)), round(float(y))
 
 
 def view_boxes(pose: PoseSequence) -> FloatArray:
-    """Return (T, 4) float64 xyxy in pixels: what the picture of each frame shows; one size per
-    clip.
+    """Return (T, 4) float64 xyxy in pixels: the part of each frame to show, one size per clip.
 
     It is the whole range of the movement or, if the body moves far across the picture (a run, a
     panning camera), a window that follows it. The aspect stays within _NARROWEST.._WIDEST.
@@ -192,12 +194,12 @@ def view_boxes(pose: PoseSequence) -> FloatArray:
             middle = (low + high) / 2
             clock = np.arange(len(pose))
             centre = np.column_stack([np.interp(clock, rows, middle[:, k]) for k in (0, 1)])
-    side = np.maximum(side, 16.0)  # pixels; joints on one point have no side at all
+    side = np.maximum(side, 16.0)  # pixels; the box of a single point has no size
     side = side + 2 * 0.12 * max(side)  # a margin around the body
     width = float(np.clip(side[0], _NARROWEST * side[1], None))
     height = max(float(side[1]), width / _WIDEST)
     half = np.array([width, height]) / 2
-    if pose.size[0] and pose.size[1]:  # show what the picture has rather than paper beside it
+    if pose.size[0] and pose.size[1]:  # keep the window inside the picture
         frame = np.array(pose.size, dtype=np.float64)
         inside = np.clip(centre, half, frame - half)
         centre = np.where(frame >= 2 * half, inside, frame / 2)
@@ -222,11 +224,10 @@ def pictures(
 
     Parameters
     ----------
-    source: the video, read once up to the last requested frame, or None for the joints alone. A
-        frame that is no longer in the file is drawn, too.
+    source: the video, read once up to the last requested frame; None = draw the joints alone, as
+        for frames that are no longer in the file.
     pose: as filmed.
-    view: in which the clip is compared, so that the pictures may be flipped, and drawn joints have
-        the colours of the sides that they are compared as.
+    view: the view in which the clip is compared; pictures are flipped, and joints coloured, to fit.
     """
     flip, boxes = view in FLIPPED, view_boxes(pose)
     drawn = shown(with_trust(pose), view)
@@ -247,8 +248,7 @@ def pictures(
 
 
 def cut_out(image: Image, box: FloatArray, width: int, height: int) -> Image:
-    """Return the part of an image inside box (4,) xyxy, resized; outside the image it is
-    paper-coloured."""
+    """Return the part of an image inside box (4,) xyxy, resized; paper-coloured outside it."""
     import cv2
 
     scale = height / (box[3] - box[1])
@@ -259,7 +259,7 @@ def cut_out(image: Image, box: FloatArray, width: int, height: int) -> Image:
             [0, scale, -box[1] * scale + (scale - 1) / 2],
         ]
     )
-    if scale < 1:  # warpAffine does not average: blur what would alias
+    if scale < 1:  # warpAffine does not average, so blur against aliasing
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), 0.4 / scale), np.uint8)
     warped = cv2.warpAffine(
         image,
@@ -273,24 +273,19 @@ def cut_out(image: Image, box: FloatArray, width: int, height: int) -> Image:
 
 
 def thumbnail(source: VideoFile | None, pose: PoseSequence, height: int) -> bytes:
-    """Return a WebP picture of the middle of the clip, or of its first ten seconds, with its
-    joints; only the joints if there is no file or it cannot be read."""
+    """Return a WebP picture with joints from the middle of the clip (within its first ten seconds);
+    the joints alone if the video cannot be read."""
     latest = int(np.searchsorted(pose.time, pose.time[0] + 10))
     row = min(len(pose) // 2, latest, len(pose) - 1)
     image = None
     if source is not None:
-        with suppress(UserError):  # a file that has been damaged since
+        with suppress(UserError):  # the file has been damaged since
             image = pictures(source, pose, [row], height)[0]
     return small_webp(with_joints(pose, row, height, image))
 
 
 def small_webp(image: Image, quality: int = 70, method: int = 4) -> bytes:
-    """Return a picture as a file; by default a thumbnail.
-
-    Parameters
-    ----------
-    quality, method: Pillow's.
-    """
+    """Return a picture as a WebP file; quality, method: as in Pillow, by default for thumbnails."""
     from PIL import Image as Pillow
 
     buffer = io.BytesIO()
@@ -299,8 +294,8 @@ def small_webp(image: Image, quality: int = 70, method: int = 4) -> bytes:
 
 
 def with_joints(pose: PoseSequence, row: int, height: int, image: Image | None = None) -> Image:
-    """Return the joints of a row as the page of a pair draws them, on its dark background or over
-    `image`, which shows view_boxes(pose)[row] and is `height` pixels high."""
+    """Return the joints of a row on a dark background or over `image`, which must show
+    view_boxes(pose)[row] and be `height` pixels high."""
     box = view_boxes(pose)[row]
     scale = height / float(box[3] - box[1])
     if image is None:
@@ -315,20 +310,20 @@ def with_joints(pose: PoseSequence, row: int, height: int, image: Image | None =
 
 
 def moments(alignment: Alignment, a: PoseSequence, b: PoseSequence, count: int) -> list[Step]:
-    """`count` pairs of rows of A and of B in time order; None = no counterpart.
+    """Return `count` pairs of rows of A and B in time order, with equal movement between them.
 
-    Between two of them, the clips move equally far. Rows of B without a counterpart are left out if
-    the path runs back and forth.
+    None = no counterpart. Rows of B without a counterpart are left out if the path runs back and
+    forth.
     """
     steps = _steps(alignment)
     share = np.zeros(len(steps))
     for clip, pose in enumerate((a, b)):
-        of = _share(pose)
+        share_of_row = _share(pose)
         shown = -1
         for n, step in enumerate(steps):
             row = step[clip]
             if row is not None and row != shown:
-                share[n] += of[row]
+                share[n] += share_of_row[row]
                 shown = row
     middle = np.cumsum(share) - share / 2
     wanted = (np.arange(count) + 0.5) / count * share.sum()
@@ -336,8 +331,7 @@ def moments(alignment: Alignment, a: PoseSequence, b: PoseSequence, count: int) 
 
 
 def _steps(alignment: Alignment) -> list[Step]:
-    """Return the pairs of the path, and between them the rows without a counterpart, A's before
-    B's."""
+    """Return the pairs of the path and, between them, rows without a counterpart, A's first."""
     i, j = alignment.path.T
     placed: list[tuple[float, Step]] = [
         (float(n), (int(p), int(q))) for n, (p, q) in enumerate(alignment.path)
@@ -345,11 +339,11 @@ def _steps(alignment: Alignment) -> list[Step]:
     alone_a, alone_b = (np.flatnonzero(~m) for m in (alignment.matched_a, alignment.matched_b))
     placed += [(float(np.searchsorted(i, row)) - 0.7, (int(row), None)) for row in alone_a]
     placed += [(float(np.searchsorted(j, row)) - 0.3, (None, int(row))) for row in alone_b]
-    return [step for _, step in sorted(placed, key=lambda one: one[0])]
+    return [step for _, step in sorted(placed, key=lambda place: place[0])]
 
 
 def _share(pose: PoseSequence) -> FloatArray:
-    """Return (T,) the share of the clip's pictures that a frame deserves, sum 1."""
+    """Return (T,) the share of the clip's pictures due to each frame; the sum is 1."""
     lasts = np.full(len(pose), 1 / len(pose))
     moved = travel(pose)
     if not moved.sum() > 0:

@@ -1,9 +1,8 @@
-"""The base of every HTML page: one self-contained file that runs only its own script and shows
-every name as text.
+"""The base of every HTML page: a self-contained file that runs only its own script.
 
 Templates are Jinja2 files, named by their path in this package (`views/report/pair.html`); all of
-them extend `views/page.html`. Autoescape turns every value into text; only the markup of templates
-and the styles and scripts of this package are HTML.
+them extend `views/page.html`. Autoescape turns every value into text, so that names cannot become
+markup.
 """
 
 from __future__ import annotations
@@ -28,12 +27,14 @@ def render_page(
 ) -> bytes:
     """Return a page made from a template, as UTF-8, with its styles and scripts included.
 
+    The page's policy lists the digests of these styles and scripts, so that no others run and
+    nothing is loaded from the network.
+
     Parameters
     ----------
     template, styles, scripts: paths in this package.
     context: the template's variables; text is escaped, and `{{ value | tojson }}` embeds data for
-        the page's own script. Only these scripts and styles run: the policy names their digests,
-        which rules out attributes and network addresses.
+        the page's script.
     """
     from markupsafe import Markup
 
@@ -49,34 +50,24 @@ def render_page(
 
 
 def joined(scripts: Sequence[str]) -> str:
-    """Modules as one script, in the order in which they need each other: without their `import`
-    lines and the word `export`. No two of them may give a name twice."""
+    """Join modules, given in the order of their dependencies, to one script without `import` lines
+    and the word `export`. No two of them may define the same name."""
     text = _IMPORT.sub("", "\n".join(map(package_text, scripts)))
     return f'"use strict";\n{_EXPORT.sub("", text)}'
 
 
 def template_text(template: str, **context: Any) -> str:
-    """Return a rendered template.
-
-    Parameters
-    ----------
-    template: its path in this package. Text is escaped.
-    """
+    """Return a rendered template, named by its path in this package; text is escaped."""
     return _environment().get_template(template).render(**context)
 
 
 def package_text(name: str) -> str:
-    """Return the text of a file of this package.
-
-    Parameters
-    ----------
-    name: its path, with `/`.
-    """
+    """Return the text of a file of this package, named by its path with `/`."""
     return files("la2ds_cli").joinpath(name).read_text("utf-8")
 
 
 def base64_text(content: bytes) -> str:
-    """Base64 as ASCII, for data URLs and JSON."""
+    """Return base64 text, for data URLs and JSON."""
     return base64.b64encode(content).decode("ascii")
 
 
@@ -95,7 +86,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # NaN is no JSON. `tojson` escapes <, >, & and ', so no text can end a script element.
+    # JSON has no NaN. `tojson` escapes <, >, & and ', so no text can end a script element.
     environment.policies["json.dumps_kwargs"] = {
         "ensure_ascii": True,
         "allow_nan": False,

@@ -1,6 +1,6 @@
-"""Pictures for checking poses: each clip with its skeleton drawn in, and contact sheets of clips.
+"""Pictures for checking poses: videos with the skeleton drawn in, and contact sheets.
 
-A sheet has a row for each clip: facts about it, and frames with its joints.
+A sheet has a row for each clip, with facts about it and frames with its joints.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ A_SHEET = "a sheet", tuple(SUFFIXES)  # for checked_outputs
 ROWS = 12  # clips on a page of a sheet
 _COLUMNS = 8  # frames of a clip
 
-# Of a sheet, pixels.
+# Sizes on a sheet, in pixels.
 _CELL = np.array([210, 260])
 _CAPTION, _GAP, _MARGIN = 24, 8, 16
 _HEADER, _TEXT = 44, 320
@@ -66,16 +66,17 @@ _GOOD, _BAD = (0, 120, 80), (190, 80, 0)
 
 
 def overlay_path(project: StoredProject, video: str) -> Path:
-    """results/overlay/<id>.mp4"""
+    """Return results/overlay/<id>.mp4."""
     return project.results_dir("overlay") / f"{video}.mp4"
 
 
 def write_overlay(project: StoredProject, video: str) -> Path:
-    """Return the clip with its joints (film_strip.draw_pose), time and frame number.
+    """Write the clip as a video with its joints, time and frame number, and return the file.
 
     Raises
     ------
-    UserError: if poses are missing (exit 4) or the source is gone (exit 3); no video is left then.
+    UserError: if poses are missing (exit 4) or the source is gone (exit 3); an older overlay is
+        then removed.
     """
     pose = with_trust(project.read_pose(video)[0])
     path = overlay_path(project, video)
@@ -84,8 +85,8 @@ def write_overlay(project: StoredProject, video: str) -> Path:
     file = video_file(project, _video(project, video))
     if file is None:
         raise Unreadable(
-            f"the video of {video} is gone or has changed",
-            hint="put the file back in its place, or run la2ds extract-poses on the new one",
+            f"the video of {video} is missing or has changed",
+            hint="put the file back in its place, or run la2ds extract-poses on the new file",
             code="V006",
         )
     write_video(path, _drawn(file, pose), pose.fps, partial(check_output, project))
@@ -93,8 +94,7 @@ def write_overlay(project: StoredProject, video: str) -> Path:
 
 
 def refresh_overlay(project: StoredProject, result: ItemResult) -> None:
-    """Draw the overlay of a usable result unless it is newer than the clip's joints and all
-    corrections."""
+    """Write the overlay of a clip unless it is newer than the clip's joints and all corrections."""
     path = overlay_path(project, result.video)
     sources = (project.pose_path(result.video), project.annotations_path)
     newest = max(source.stat().st_mtime_ns for source in sources if source.exists())
@@ -115,14 +115,14 @@ def _video(project: StoredProject, video: str) -> Video:
 
 
 _Row = tuple[str, Mapping[str, Any], list[tuple[Image, str, bool]]]
-"""One clip of a sheet: its name, facts, and cells: picture, caption, whether somebody is seen."""
+"""A clip on a sheet: its name, facts, and cells (picture, caption, whether a person is seen)."""
 
 
 def overlay_sheet(project: StoredProject, videos: Sequence[str], path: Path) -> list[Path]:
-    """Return one row for each video id: name, verdict and facts, and evenly spaced frames.
+    """Write a contact sheet with a row for each clip, and return its pages.
 
-    More than ROWS clips go on further pages, `path` with -2, -3, ... before its suffix; all pages
-    are checked before one is written. Returns the files written, page by page.
+    A row has name, verdict, facts, and evenly spaced frames. After ROWS clips a new page begins,
+    named `path` with -2, -3, ... before its suffix; all paths are checked before any is written.
 
     Raises
     ------
@@ -143,16 +143,17 @@ def overlay_sheet(project: StoredProject, videos: Sequence[str], path: Path) -> 
 def checked_pages(
     project: StoredProject, path: Path, clips: int, inputs: Sequence[str | Path] = ()
 ) -> list[Path]:
-    """Check the pages of a sheet of so many clips, and return their paths.
+    """Check the page paths of a sheet, and return them.
 
     Parameters
     ----------
-    path : the first page, whose name the user typed.
-    inputs : as for `checked_outputs`.
+    path: the first page, whose name the user typed.
+    clips: the number of clips.
+    inputs: as for `checked_outputs`.
 
     Raises
     ------
-    UserError : (exit 2) as `checked_outputs` for the first page, as `check_derived` for the others
+    UserError: exit 2, as `checked_outputs` for the first page and `check_derived` for the others.
     """
     checked_outputs(project, [path], *A_SHEET, inputs)
     pages = range(1, -(-clips // ROWS) + 1)
@@ -163,7 +164,7 @@ def checked_pages(
 
 
 def _row(project: StoredProject, video: str) -> _Row:
-    """Draw the row of a clip; its frames are read once, up to the last one shown."""
+    """Draw the row of a clip; its video is read once, up to the last frame shown."""
     pose = with_trust(project.read_pose(video)[0])
     facts = clip_facts(project, video)
     rows = np.unique(((np.arange(_COLUMNS) + 0.5) / _COLUMNS * len(pose)).astype(int)).tolist()
@@ -185,8 +186,8 @@ def _row(project: StoredProject, video: str) -> _Row:
 
 
 def _views(pose: PoseSequence, codes: Sequence[str]) -> FloatArray:
-    """Return (T, 4) xyxy pixels of what the cells show, all of one size: where the movement is,
-    including other people if it is uncertain that the right person was followed."""
+    """Return (T, 4) xyxy pixels of the part to show, all of one size: the range of the movement,
+    and other people too if the wrong person may have been followed (V021)."""
     box = view_boxes(pose)
     if "V021" not in codes:
         return box
@@ -197,8 +198,8 @@ def _views(pose: PoseSequence, codes: Sequence[str]) -> FloatArray:
 
 
 def _cell(pose: PoseSequence, t: int, box: FloatArray, image: Image | None) -> Image:
-    """Return what lies in and around `box` of the frame, with row t drawn in; without the frame,
-    only the joints."""
+    """Return the part of the frame around `box` with row t drawn in; without a frame, the joints
+    alone."""
     scale = float(min(_CELL / (box[2:] - box[:2])))
     middle, half = (box[:2] + box[2:]) / 2, _CELL / scale / 2
     shown = np.concatenate([middle - half, middle + half])
@@ -237,12 +238,13 @@ def _page(rows: list[_Row], title: str) -> Picture:
 
 
 def _describe(pen: ImageDraw, name: str, facts: Mapping[str, Any], top: int) -> None:
-    """The clip's name, verdict, how much of it the subject is seen in, and its length."""
-    judged = verdict(facts)
-    status = " ".join(["degraded", *(found.code for found in judged)] if judged else ["ok"])
+    """Write the clip's name, its verdict, and the share of frames in which the subject is seen."""
+    weaknesses = verdict(facts)
+    codes = ["degraded", *(weakness.code for weakness in weaknesses)] if weaknesses else ["ok"]
     lines = [(line, 17, _INK) for line in _wrapped(printable(name, 64), 30, 2)]
-    lines += [(status, 15, _BAD if judged else _GOOD)]
-    lines += [(line, 13, _BAD) for one in judged[:1] for line in _wrapped(one.message, 42, 4)]
+    lines += [(" ".join(codes), 15, _BAD if weaknesses else _GOOD)]
+    for weakness in weaknesses[:1]:
+        lines += [(line, 13, _BAD) for line in _wrapped(weakness.message, 42, 4)]
     if facts.get("coverage") is not None:
         lines.append((f"seen in {facts['coverage']:.0%} of the frames", 13, _SOFT))
     y = top

@@ -1,4 +1,4 @@
-"""Alignments and timelines as files: a result of a step, and the project it belongs to."""
+"""What `la2ds` (Python) saves: the files of an alignment, and a timeline with its project."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def save_alignment(
 
     Raises
     ------
-    UserError: exit 2 for another ending, for a file of the project, and for clips in memory.
+    UserError: exit 2 for an unknown file type, for a file of the project, and for clips in memory.
     """
     if alignment.a is IN_MEMORY[0]:
         raise UserError(
-            "clips in memory belong to no project in which their pictures lie",
-            hint="to_frame() and to_json() have the numbers",
+            "clips in memory cannot be saved: they belong to no project and have no pictures",
+            hint="to_frame() and to_json() give the numbers",
         )
     targets = checked_outputs(project, files, *AN_ALIGNMENT)
     return list(write_alignment(project, alignment, targets, Progress()).files)
@@ -50,12 +50,12 @@ def save_alignment(
 
 @dataclass(frozen=True)
 class Timeline:
-    """Many clips on one timeline, the clock of one of them: 0 is its first frame, 1 its last.
+    """Many clips on one timeline, from the first frame (0) to the last frame (1) of a reference.
 
-    reference: id of that clip. clips: id -> where it lies, with `frame` and `time` (T,) of its own,
-    `position` (T,) float64 in [0, 1], NaN where the timeline does not show a frame, `confidence`
-    (T,) that the position is right to 0.05, `mirrored`, `probability` that it shows the movement
-    (NaN where that cannot be told), and `repetitions` that it holds. left_out: name -> why it is
+    reference: id of the reference clip. clips: id -> a placed clip with its own `frame` and `time`
+    (T,); `position` (T,) float64 in [0, 1], NaN where a frame is not on the timeline; `confidence`
+    (T,), the probability that the position is right to 0.05; `mirrored`; `probability` that it
+    shows the movement (NaN = unknown); and its number of `repetitions`. left_out: name -> why it is
     not on the timeline. features: `model`, `base` or `pose`.
     """
 
@@ -79,10 +79,9 @@ class Timeline:
         )
 
     def seconds_in(self, clip: str, position: float) -> float:
-        """Return the moment of a clip, by its id, in seconds that lies at a position of the
-        timeline.
+        """Return the seconds of a clip (by id) at a position on the timeline.
 
-        NaN where the clip does not show it.
+        NaN where the clip does not show this moment.
 
         Raises
         ------
@@ -92,14 +91,13 @@ class Timeline:
 
     @unchanged_process()
     def save(self, *files: str | Path) -> list[Path]:
-        """Write pictures and tables as `la2ds timeline --out` does.
+        """Write pictures and tables as `la2ds timeline --out` does, and return their paths.
 
-        Returns the paths; without `files`, a picture, a table and a JSON file go to
-        results/timeline of the project.
+        Without `files`, a picture, a table and a JSON file go to results/timeline of the project.
 
         Raises
         ------
-        UserError: exit 2 for another ending, and for a file of the project.
+        UserError: exit 2 for an unknown file type, and for a file of the project.
         """
         targets = checked_outputs(self._project, map(Path, files), *A_TIMELINE)
         return list(write_timeline(self._project, self._result, targets, Progress()).files)
@@ -109,19 +107,22 @@ class Timeline:
         return self._result.to_json()
 
     def to_frame(self) -> Any:
-        """Return a pandas.DataFrame with a row for each frame of each clip; UserError (exit 6)
-        without pandas. The columns: `video`, `frame`, `time`, `position`, `confidence`."""
+        """Return a pandas.DataFrame with a row for each frame of each clip.
+
+        The columns are `video`, `frame`, `time`, `position` and `confidence`. Raises UserError
+        (exit 6) without pandas.
+        """
         return self._result.to_frame()
 
     def curves(self) -> Any:
         """Return a pandas.DataFrame of every clip over the timeline, in long form.
 
-        A row for each clip, quantity and percent of the reference; the quantities are the angles of
-        joints (180 degrees = straight), the lean of the trunk, the width of the stance, and heights
-        of hips, hands and head. The columns: `video`, `group`, `percent`, `reference_seconds`,
-        `seconds` (of the clip: how its time was warped), `confidence`, `quantity`, `unit`, `value`
-        (NaN = not seen, or the limb points at the camera). Left and right are those of the clip as
-        it was compared with the reference. `attrs["units"]` has the units of the other columns.
+        There is a row for each clip, quantity and percent of the reference. Quantities are joint
+        angles (180 degrees = straight), the lean of the trunk, the width of the stance, and the
+        heights of hips, hands and head. The columns are `video`, `group`, `percent`,
+        `reference_seconds`, `seconds` (in the clip), `confidence`, `quantity`, `unit` and `value`
+        (NaN = not seen, or the limb points at the camera). Left and right are as compared with the
+        reference. `attrs["units"]` has the units of the other columns.
 
         Raises
         ------

@@ -1,8 +1,8 @@
-"""The files of a retrieval: a contact sheet, one row per query frame with its neighbours beside it
+"""The files of a retrieval: a contact sheet with a row for each query frame and its neighbours
 (paper Fig. 8), and JSON.
 
-A neighbour with another phase label than the query has a red dashed box, one with the same label a
-green box; without labels there are no boxes.
+Neighbours with the query's phase label have a green box, others a red dashed one; without labels
+there are no boxes.
 """
 
 from __future__ import annotations
@@ -36,15 +36,18 @@ _TITLE = 0.85
 _CAPTION = 0.78
 _LINE = 0.16  # of a caption
 RED = "#c00018"
-"""Told from GREEN by the dashes, too: the vermilion of the other figures passes for orange."""
+"""Not the vermilion of other figures, which looks orange; dashes also set it apart from GREEN."""
 
 
 def write(
     project: StoredProject, result: RetrievalResult, targets: Sequence[Path], progress: Progress
 ) -> RetrievalResult:
-    """Write files by suffix (SUFFIXES); existing ones are replaced. Without targets a picture and a
-    JSON file go to results/retrieve; where a store was searched, the JSON file alone, since clips
-    of other projects have no picture here. Returns the result with its `files`."""
+    """Write files in the formats of their suffixes (SUFFIXES), replacing existing ones, and return
+    the result with `files`.
+
+    Without targets, a picture and a JSON file go to results/retrieve; for the search of a store,
+    only the JSON file, since pictures of other projects' clips are not available.
+    """
     if not targets:
         first = result.queries[0]
         name = result_name(project.videos(), project.clip(first.video))
@@ -55,7 +58,7 @@ def write(
 
 
 def draw(project: StoredProject, result: RetrievalResult) -> Figure:
-    """Return the contact sheet as a figure: an axes for each picture, row by row."""
+    """Return the contact sheet as a figure."""
     from matplotlib.figure import Figure
 
     images = _images(project, result)
@@ -104,7 +107,7 @@ def _images(project: StoredProject, result: RetrievalResult) -> dict[tuple[str, 
 
 
 def _title(figure: Figure, result: RetrievalResult, first: float) -> None:
-    """first: inches from the left at which the neighbours begin."""
+    """Write the title; first: left edge of the neighbours, in inches."""
     by = features_name(result.features, result.run)
     heading(figure, _MARGIN, f"nearest frames of other clips by {by}", "query")
     middle = float(figure.get_figheight()) - 0.58
@@ -112,7 +115,7 @@ def _title(figure: Figure, result: RetrievalResult, first: float) -> None:
     if result.agreement is not None:
         labelled = [h for q in result.queries for h in q.hits if h.same_phase is not None]
         right = sum(bool(hit.same_phase) for hit in labelled)
-        text = f"green: the query's phase, {right} of {len(labelled)};  red, dashed: another"
+        text = f"green: same phase as the query ({right} of {len(labelled)});  red: another phase"
         line_at(figure, text, _WIDTH - _MARGIN, middle, ha="right", **ABOUT)
 
 
@@ -123,8 +126,11 @@ def _cell(
     lines: list[str],
     same: bool | None = None,
 ) -> None:
-    """A picture with its name, time and phase below. place: inches of the left, the top, the width
-    and the height. same: whether the phase is the query's, None = unknown."""
+    """Draw a picture with its name, time and phase below.
+
+    place: left, top, width and height in inches. same: whether its phase is the query's, None =
+    unknown.
+    """
     from matplotlib.patches import Rectangle
 
     x, y, width, height = place
@@ -144,10 +150,10 @@ def _cell(
         line_at(figure, text, x + width / 2, bottom - 0.12 - _LINE * n, ha="center", **style)
 
 
-def _lines(one: Query | Hit, names: dict[str, str]) -> list[str]:
-    """Name, time and, of a neighbour, distance and view; the phase if it is known."""
-    lines = [printable(names[one.video], 20), f"{one.time:.2f} s"]
-    if isinstance(one, Hit):
-        lines[1] += f"   d {one.distance:.2f}"
-        lines += filter(None, [view_words(one.view, one.unsure)])
-    return [*lines, printable(one.phase, 20)] if one.phase else lines
+def _lines(frame: Query | Hit, names: dict[str, str]) -> list[str]:
+    """Return name and time, distance and view for a neighbour, and the phase if known."""
+    lines = [printable(names[frame.video], 20), f"{frame.time:.2f} s"]
+    if isinstance(frame, Hit):
+        lines[1] += f"   d {frame.distance:.2f}"
+        lines += filter(None, [view_words(frame.view, frame.unsure)])
+    return [*lines, printable(frame.phase, 20)] if frame.phase else lines

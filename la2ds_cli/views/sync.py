@@ -1,5 +1,5 @@
-"""Two clips as one video that shows the same moments at the same time: of each its frames, or its
-joints on a plain background; text; and both beside each other."""
+"""Two clips side by side in a video that shows matching moments at the same time, as frames or as
+joints on a plain background."""
 
 from __future__ import annotations
 
@@ -29,25 +29,24 @@ from la2ds_cli.video.reader import Image, VideoFile, probe, video_file, write_vi
 from la2ds_cli.views.figure import letters, printable
 from la2ds_cli.views.film_strip import PLAIN, Colour, draw_pose, view_boxes, write_text
 
-_WIDEST = 2.4  # width by height; a wider picture is made smaller
+_WIDEST = 2.4  # width / height; wider pictures are made smaller
 NO_COUNTERPART, MIRRORED = "no counterpart", "mirrored"
 # RGB.
 _GROUND: Colour = (20, 20, 23)
 _INK, _SOFT = (240, 240, 240), (165, 165, 170)
 SUFFIXES = (".mp4", ".mov", ".mkv")
 HEIGHT = 480
-SLOWEST, FASTEST = 1.0, 240.0  # frames per second that a written video may have
-_EVEN = 0.25  # of a frame: how far a frame may lie from its place in a clip of even steps
+SLOWEST, FASTEST = 1.0, 240.0  # frames per second of a written video
+_EVEN = 0.25  # frames that a clip of constant rate may deviate from its rate
 
 
 class Panel(NamedTuple):
-    """One clip, and how its frames are shown.
+    """A clip, and how its frames are shown.
 
-    name: as written. pose: as drawn, flipped if `mirrored`. phase: (T,) names, if any is labelled.
-    source: where the frames are read from, None = only the joints are drawn. width, height: of the
-    picture in pixels. scale: pixels of the picture per pixel of the video. corner: (T, 2) pixels of
-    the video at the picture's upper left. skeleton: whether joints are drawn; they always are
-    without a source.
+    pose: as drawn, flipped if `mirrored`. phase: (T,) names, empty if nothing is labelled. source:
+    the video, None = draw only the joints. width, height: of the picture in pixels. scale: pixels
+    of the picture per pixel of the video. corner: (T, 2) pixel of the video at the picture's upper
+    left. skeleton: whether joints are drawn (always without a source).
     """
 
     name: str
@@ -62,7 +61,7 @@ class Panel(NamedTuple):
     skeleton: bool
 
     def pictures(self, row: IntArray, matched: BoolArray) -> Iterator[Image]:
-        """Yield (height, width, 3) RGB for each of row (F,), grey where matched (F,) is False."""
+        """Yield (height, width, 3) RGB for each of row (F,), greyed where matched (F,) is False."""
         images: Iterator[Image | None] = iter([None] * len(row))
         if self.source is not None:
             images = shown_frames(self.source, self.pose.frame[row])
@@ -87,7 +86,7 @@ class Panel(NamedTuple):
         return shown
 
     def caption(self, row: int) -> str:
-        """Above the picture: its seconds, and the phase."""
+        """Return the text above the picture: its seconds and phase."""
         phase = self.phase[row] if self.phase else ""
         return f"{self.pose.time[row]:.2f} s" + (f" · {phase}" if phase else "")
 
@@ -102,10 +101,9 @@ def make_panel(
     skeleton: bool = True,
     phase: Sequence[str] = (),
 ) -> Panel:
-    """Return a clip in a picture of at most `height` rows; without a source, it follows the
-    body."""
-    known = with_trust(pose)  # before `info`, which knows the cuts
-    drawn = replace(shown(known, view), box=np.full_like(pose.box, np.nan), info={})
+    """Return a panel of at most `height` pixels; without a source, its picture follows the body."""
+    trusted = with_trust(pose)  # needs `info`, which is emptied below
+    drawn = replace(shown(trusted, view), box=np.full_like(pose.box, np.nan), info={})
     if source is None:
         box = view_boxes(drawn)
         corner, (wide, high) = box[:, :2], (box[0, 2:] - box[0, :2]).tolist()
@@ -119,10 +117,10 @@ def make_panel(
 
 
 def shown_frames(file: VideoFile, number: IntArray) -> Iterator[Image]:
-    """Yield the frames of the file with the numbers (F,), Frame.source, which do not decrease.
+    """Yield the frames with the numbers (F,) (Frame.source), which must not decrease.
 
-    They are read in one pass with one frame in memory; a frame that is shown again is the same
-    array. If a file ends too early, its last frame is repeated.
+    The file is read in one pass with one frame in memory; a repeated frame is the same array. If
+    the file ends early, its last frame is repeated.
 
     Raises
     ------
@@ -140,7 +138,7 @@ def shown_frames(file: VideoFile, number: IntArray) -> Iterator[Image]:
 
 
 def greyed(image: Image) -> Image:
-    """Return a grey picture, paler and darker, for moments without a counterpart."""
+    """Return a dim grey copy of a picture, for moments without a counterpart."""
     import cv2
 
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
@@ -151,11 +149,10 @@ def greyed(image: Image) -> Image:
 
 
 class SideBySide:
-    """Draws the F frames of a video of two clips in step.
+    """Draw the F frames of a video of two clips in step.
 
-    panels: of the clips. rows: for each clip, the row (F,) that each frame shows, and whether the
-    clip shows that moment (F,). below: the words at the left and at the right below the pictures of
-    each frame.
+    panels: of the clips. rows: for each clip, the row (F,) in each frame, and whether the clip
+    shows that moment (F,). below: text at the left and right below the pictures, for each frame.
     """
 
     def __init__(
@@ -169,7 +166,7 @@ class SideBySide:
         self.font = max(round(self.tallest / 27), 14)
         self.line = 2 * round(0.85 * self.font)  # of text
         self.gap = 2 * max(round(self.tallest / 100), 4)
-        # What is written must have room.
+        # Wide enough for the text.
         self.widths = [max(14 * self.font, panel.width) for panel in panels]
         self.lefts = [self.gap, 2 * self.gap + self.widths[0]]
         self.end = self.lefts[1] + self.widths[1]
@@ -195,14 +192,14 @@ class SideBySide:
             progress.advance()
 
     def region(self, number: int) -> tuple[slice, slice]:
-        """Return rows and columns of a frame that the picture of a clip occupies."""
+        """Return the rows and columns of a frame that a clip's picture occupies."""
         panel = self.panels[number]
         top = self.line + (self.tallest - panel.height) // 2
         left = self.lefts[number] + (self.widths[number] - panel.width) // 2
         return slice(top, top + panel.height), slice(left, left + panel.width)
 
     def _name(self, number: int, panel: Panel) -> None:
-        """What the name, its time and the longest phase need is at most the width of the clip."""
+        """Write the name of a clip, shortened to leave room for the time and the longest phase."""
         phase = max(panel.phase, key=len, default="")
         beside = letters(self.font).getlength(f"{panel.pose.time[-1]:.2f} s · {phase}")
         room = self.widths[number] - beside
@@ -222,7 +219,7 @@ class SideBySide:
             self._tag(region, MIRRORED, region.shape[0] - self.line / 2)
 
     def _tag(self, region: Image, text: str, middle: float) -> None:
-        """Write over a picture (h, w, 3), on a darker band."""
+        """Write text over a picture (h, w, 3), on a dark band."""
         top = max(round(middle - self.line / 2), 0)
         region[top : top + self.line] //= 3
         write_text(region, text, (region.shape[1] / 2, middle), self.font, _INK, "mm")
@@ -238,17 +235,17 @@ def write_sync(
     skeleton: bool = True,
     privacy: bool = False,
 ) -> dict[str, Any]:
-    """Write two aligned clips side by side, A at its own speed and B at that of A.
+    """Write a video of two aligned clips side by side, with B in the tempo of A.
 
     Returns the document for `--json`.
 
     Parameters
     ----------
-    out: the video; None = one in results/sync. An existing file is replaced unless `check_output`
-        refuses it; it is written completely or not at all.
+    out: the video, by default in results/sync. An existing file is replaced unless `check_output`
+        refuses; the file is written completely or not at all.
     height: greatest height of the pictures, in pixels.
-    skeleton: whether joints are drawn.
-    privacy: only joints are drawn, on a plain background, and no video is opened.
+    skeleton: draw the joints on the pictures.
+    privacy: draw only joints on a plain background, without opening a video.
 
     Raises
     ------
@@ -286,23 +283,22 @@ def write_sync(
 
 
 def timeline(result: Alignment) -> tuple[float, IntArray, IntArray]:
-    """Return the rate of the video, and the rows of A and of B (F,) that are shown.
+    """Return the frame rate of the video, and the rows of A and B (F,) to show.
 
-    Where a frame of A has no counterpart, B shows that of the frame of A nearest in time that has
-    one.
+    Where a frame of A has no counterpart, B stays at that of the nearest frame that has one.
 
     Raises
     ------
     UserError: as write_sync.
     """
     time, position = result.pose_a.time, result.position
-    known, row_b = nearest_rows(position, len(result.pose_b))
-    if not known.any():
+    matched, row_b = nearest_rows(position, len(result.pose_b))
+    if not matched.any():
         raise Unusable(
             "no frame of A has a counterpart in B", hint="align clips of the same movement"
         )
     fps, row_a = clock(time, result.pose_a.fps)
-    row_b = row_b[result.pose_a.axis.nearest_known(known)][row_a]
+    row_b = row_b[result.pose_a.axis.nearest_known(matched)][row_a]
     if (np.diff(row_b) < 0).any():
         raise UserError(
             "this alignment runs back and forth in B, which a video cannot follow",
@@ -312,10 +308,10 @@ def timeline(result: Alignment) -> tuple[float, IntArray, IntArray]:
 
 
 def clock(time: FloatArray, fps: float) -> tuple[float, IntArray]:
-    """Return a constant rate for a clip, and the rows (F,) shown at this rate.
+    """Return a constant frame rate for a clip, and the rows (F,) to show at this rate.
 
-    A clip with even steps keeps its rate, and each frame is shown once. For any other clip the rate
-    is that of its median step, and each output frame shows what a player shows in its middle.
+    An evenly sampled clip keeps its rate, and each frame is shown once. Otherwise the rate comes
+    from the median step, and each output frame shows the row that is current in its middle.
     """
     count = len(time)
     passed = np.asarray(time, np.float64) - time[0]
@@ -343,11 +339,11 @@ def side_by_side(
     skeleton: bool = True,
     privacy: bool = False,
 ) -> SideBySide:
-    """Return the frames of the video.
+    """Return the drawing of both clips side by side; options as in write_sync.
 
     Parameters
     ----------
-    rows: (F,) rows of A and of B that are shown; the rest as in write_sync.
+    rows: (F,) rows of A and of B to show.
     """
     phases = project.phases(skip_unclear=True)
     pairs: tuple[tuple[str, Video, PoseSequence, View], ...] = (
@@ -374,16 +370,16 @@ def side_by_side(
             tempo_label(float(result.speed_ratio[row])),
             f"{words[row]}, {within_text(float(within[row]))}",
         )
-        if known
+        if has_counterpart
         else ("", "")
-        for row, known in zip(row_a.tolist(), matched.tolist(), strict=True)
+        for row, has_counterpart in zip(row_a.tolist(), matched.tolist(), strict=True)
     ]
     shown = (row_a, np.ones(len(row_a), bool)), (row_b, matched)
     return SideBySide(panels, shown, below)
 
 
 def tempo_label(ratio: float) -> str:
-    """`B 1.4× slower` for seconds of B per second of A; empty for NaN."""
+    """Return, for example, `B 1.4× slower` from seconds of B per second of A; empty for NaN."""
     if np.isnan(ratio):
         return ""
     if ratio < 0.05:

@@ -80,7 +80,7 @@ def test_people_read_a_summary(call: Call, folder: Path):
     first, second, third = result.stdout.splitlines()
     assert first.endswith("source.mp4: 95 frames in 3.1 s, 5 without a person")
     assert second.startswith(f"{folder / 'a.mp4'}: from ")
-    assert third.endswith(" ms a frame")
+    assert third.endswith(" ms per frame")
     project = StoredProject.open(folder / "project")
     (row,) = project.videos()
     assert Path(row.path).name == "a.mp4"  # SOURCE is no clip
@@ -116,7 +116,7 @@ def test_what_cannot_be_followed_is_one_sentence_before_anybody_performs(
 
 def test_a_source_without_anybody_is_said_after_the_summary(call: Call):
     result = call("empty.mp4", "--every-frame", "--json", code=ExitCode.UNUSABLE)
-    assert "nobody was seen in the 20 frames" in result.stderr
+    assert "no person was detected in the 20 frames" in result.stderr
     assert lines(result)[1]["time_a"] is None
 
 

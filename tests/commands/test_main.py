@@ -164,12 +164,12 @@ def test_a_file_whose_name_begins_with_a_dash(tmp_path: Path):
     (tmp_path / "-ben.mp4").touch()
     line = "-c", "from la2ds_cli.main import main; main()", "align", "anna.mp4", "-ben.mp4"
     done = run_python(*line, code=ExitCode.USAGE, cwd=tmp_path)
-    said = "error: a file whose name begins with a dash is given as ./"
-    assert done.stderr.startswith(f"{said}-ben.mp4\n")
+    said = "error: write ./"
+    assert done.stderr.startswith(f"{said}-ben.mp4 for")
     (tmp_path / "-photo.mp4").touch()  # not the project `hoto.mp4`
     for others in ((), ("ben.mp4",)):
         done = run_python(*line[:-1], *others, "-photo.mp4", code=ExitCode.USAGE, cwd=tmp_path)
-        assert done.stderr.startswith(f"{said}-photo.mp4\n")
+        assert done.stderr.startswith(f"{said}-photo.mp4 for")
     assert {path.name for path in tmp_path.iterdir()} == {"-ben.mp4", "-photo.mp4"}
 
 
@@ -269,7 +269,7 @@ def test_a_usage_error_looks_like_every_other_error(line: str):
     )
     assert hint.startswith(f"hint: la2ds {called}".rstrip())
     assert "{" not in hint
-    assert hint.endswith(f"{called} -h says more".lstrip())
+    assert hint.endswith((f"{called} -h".lstrip(), f"{called} -h explains the options".lstrip()))
     assert result.stdout == ""
 
 

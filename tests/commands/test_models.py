@@ -60,9 +60,9 @@ def test_ls_says_what_is_here() -> None:
     assert (rows["b"]["path"], rows["b"]["size"]) == (None, 0)
     assert rows["hrnet-demo"]["path"] == str(bundled_path(REAL["hrnet-demo"]))
     lines = models("ls").stdout.splitlines()
-    assert lines[0].split() == ["name", "kind", "size", "AP", "licence", "here"]
+    assert lines[0].split() == ["name", "kind", "size", "AP", "licence", "installed"]
     assert lines[1].split() == ["a", "pose", "0.0", "MB", "0.500", "MIT", "yes"]
-    assert lines[2].split() == ["b", "pose", "not", "stated", "0.500", "MIT", "no"]
+    assert lines[2].split() == ["b", "pose", "unknown", "0.500", "MIT", "no"]
     assert "  photographs:" in lines
     assert "run by" in lines
 

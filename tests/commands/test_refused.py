@@ -77,7 +77,7 @@ ROWS = {
         ("--query nobody", UNREADABLE, "no such file: nobody (V006)"),
         ("--query nobody@1", UNREADABLE, "no such file: nobody (V006)"),
         ("--features model", UNUSABLE, "run 'default' has no trained model"),
-        ("--store ''", USAGE, "--store names no folder"),
+        ("--store ''", USAGE, "--store needs a folder or URI"),
         ("--store folder --out sheet.png", USAGE, "unknown file type"),
     ],
     "embed": [
@@ -114,7 +114,7 @@ ROWS = {
     "import": [
         ("mmpose-json poses.json --size 640", USAGE, "'640' is not a frame size"),
         ("mmpose-json poses.json --size 0x480", USAGE, "not a frame size"),
-        ("mmpose-json poses.json --map nose", USAGE, "not of the form THEIRS=OURS"),
+        ("mmpose-json poses.json --map nose", USAGE, "--map takes THEIRS=OURS"),
         ("mmpose-json poses.json --fps 0", USAGE, "greater than or equal to 0.001"),
         ("mmpose-json poses.json", USAGE, "the frame rate is not in the file (I007)"),
         ("mmpose-json poses.json --fps 25 --skeleton coco", MISMATCH, "did you mean 'coco17'"),
@@ -129,7 +129,7 @@ ROWS = {
     "export": [
         ("csv", USAGE, "Did you mean 'dlc-csv'?"),
         ("trc clip-9", UNREADABLE, "there is no clip 'clip-9'"),
-        ("labels --format elan", USAGE, "--format is no option: give FORMAT without a name"),
+        ("labels --format elan", USAGE, "--format is not an option; write only the value"),
     ],
     "transfer-labels": [
         ("", USAGE, "missing option '--from'"),

@@ -48,8 +48,8 @@ def test_a_clip_leaves_and_what_people_set_for_it_comes_back_with_it(
     assert len(project.videos()) == 2  # none is removed
     result = remove(project, anna, anna)
     assert result.stdout == f"removed {anna}\n"
-    assert f"files that you made of it stay: results/align/{anna}--{ben}.csv" in result.stderr
-    assert "extract-poses brings a clip back" in result.stderr
+    assert f"exported files were kept: results/align/{anna}--{ben}.csv" in result.stderr
+    assert "extract-poses will add a clip again" in result.stderr
     assert [video.id for video in project.videos()] == [ben]
     assert files(project.root, anna) == [f"results/align/{anna}--{ben}.csv"]
     assert (clips / "anna" / "clip.mp4").exists()

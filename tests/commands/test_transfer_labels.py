@@ -29,7 +29,7 @@ def test_one_clip_to_all_others(project: StoredProject):
     assert lines[0].split() == ["status", "clip", "frames", "message"]
     assert "6 ok" in lines
     assert "24 boundaries" not in result.stdout  # the clips' own ends are none
-    assert "12 boundaries; look at these first:" in lines
+    assert "12 boundaries; check these first:" in lines
     assert "propagated from 1 labelled clip by base model" in lines
     folder = project.results_dir("transfer")
     assert lines[-2:] == [str(folder / f"{n}.csv") for n in ("phases", "boundaries")]
@@ -53,7 +53,7 @@ def test_json_holds_phases_and_boundaries_and_nothing_else_is_printed(project: S
 def test_write_tells_whose_labels_stayed_and_where_the_file_as_it_was_lies(project: StoredProject):
     before = project.phases_path.read_bytes()
     result = run(project, "--from", "clip0", "--write")
-    assert "phases.csv: added propagated phases of 5 clips, marked" in result.stdout
+    assert "added propagated phases of 5 clips to phases.csv" in result.stdout
     assert "clips that kept their labels: clip1" in result.stdout
     text = project.phases_path.read_text()
     assert text.startswith(

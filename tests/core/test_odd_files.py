@@ -229,7 +229,7 @@ def test_what_the_system_refuses_is_never_a_traceback(
     monkeypatch.setattr(Path, "exists", refused)
     done = ended(project.root, "status")
     assert done.exit_code == ExitCode.STORAGE
-    said = project.root / "project.toml" if named else "the system says"
+    said = project.root / "project.toml" if named else "system error"
     assert f"{said}: {os.strerror(number)}" in done.stderr
 
 

@@ -103,14 +103,14 @@ def test_only_recordings_with_an_action(root: Path, project: StoredProject):
     assert [v.group for v in project.videos()] == ["subject1", "subject3"]
     # The recording is whole: its other actions are there, too.
     assert len(project.phases()[project.videos()[0].id]) == 2
-    assert any("without labels, left out: 1" in line for line in notes.lines)
+    assert any("because they have no labels: 1" in line for line in notes.lines)
 
 
 def test_actions_nobody_knows(root: Path, project: StoredProject):
     with refused(ExitCode.USAGE, "unknown action 'pour mlik'") as caught:
         import_h2o(project, root, action="pour mlik")
     assert "did you mean 'pour milk'" in caught.value.hint
-    with pytest.raises(UserError, match="labelled with 'spray spray'") as caught:
+    with pytest.raises(UserError, match="labelled 'spray spray'") as caught:
         import_h2o(project, root, action="spray spray")
     assert "grab book, grab milk, pour milk" in caught.value.hint
     assert not project.videos()

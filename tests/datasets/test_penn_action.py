@@ -210,7 +210,7 @@ def test_labels_of_another_number_of_frames_are_stretched(
         (np.zeros((4, 2)), "should have one label for each frame"),
         (np.array([0, 0.5, 1, 1]), "should be whole numbers"),
         (np.array(["a", "b", "c", "d"]), "should be whole numbers"),
-        (np.array([{}, {}, {}, {}]), "not an array that can be read"),  # pickled
+        (np.array([{}, {}, {}, {}]), "not a readable array"),  # pickled
         (None, "it is in the folder squat, but the clip shows golf_swing"),
     ],
 )
@@ -236,7 +236,7 @@ def test_two_files_for_a_clip_and_a_folder_without_labels(
 ):
     write_labels(carl, "val/golf_swing/0001_b", [0, 0, 1, 2])
     for folder, said, code in (
-        (carl, "clip 0001 has two files of labels", ExitCode.MISMATCH),
+        (carl, "clip 0001 has two label files", ExitCode.MISMATCH),
         (tmp_path, r"no labels like train/golf_swing/0168.npy", ExitCode.UNREADABLE),
     ):
         with refused(code, said):

@@ -162,7 +162,7 @@ def test_films_that_the_demo_did_not_write_stay(tmp_path: Path):
     film.parent.mkdir()
     film.write_bytes(b"a film of mine")
     result = invoke("demo", tmp_path, code=ExitCode.USAGE)
-    assert f"{film.parent} holds files that the demo did not write" in result.stderr
+    assert f"{film.parent} contains files that the demo did not write" in result.stderr
     assert film.read_bytes() == b"a film of mine"
     assert [path.name for path in tmp_path.iterdir()] == ["videos"]
 

@@ -68,17 +68,17 @@ def test_clips_of_one_performer_are_no_independent_clips(tmp_path: Path) -> None
         change(project, name, group=group)
     assert said() == ""
     change(project, "test2", group="ben")
-    assert "4 scored clips are 3 independent ones" in said()
+    assert "independent among the 4 scored clips: 3; the others share a performer" in said()
     assert "are too narrow" in said()
-    assert "in training clips" not in said()
+    assert "both test and training clips" not in said()
     change(project, "train1", group="anna")
-    assert "of test clips who are in training clips, too: anna; " in said()
+    assert "appear in both test and training clips: anna; " in said()
 
 
 @pytest.mark.parametrize(
     ("train", "test", "says"),
     [
-        (0, 4, "no clip is left to fit phases on: all are split=test"),
+        (0, 4, "all clips are marked split=test, so none is left to fit phases on"),
         (4, 0, "no clip is marked split=test, so phases would be fitted and scored on the same"),
     ],
 )
@@ -101,7 +101,7 @@ def test_a_protocol_of_labels_names_the_split_without_any(
 ) -> None:
     project = labelled_project(tmp_path)
     relabel(project, f"\n{split}", "\nelsewhere")
-    said = f"^protocol paper: phases.csv labels no {which} clip$"
+    said = f"^protocol paper: phases.csv has no labels for {which} clips$"
     refusal(project, said, code=ExitCode.UNUSABLE, protocol="paper")
 
 
@@ -128,7 +128,8 @@ def test_of_very_many_clips_some_are_drawn_and_labelled_ones_first(
     assert list(few.fit) == [f"train{n}" for n in range(5)]
     assert len(few.test) == 5
     assert list(few.test)[1:] == [f"test{n}" for n in range(4)]  # "bare" comes first in the order
-    assert warnings == ["5 of 10 test clips were drawn (evaluate.seed), labelled ones first"]
+    drawn = "5 of 10 test clips were drawn at random (evaluate.seed), labelled clips first"
+    assert warnings == [drawn]
     # A clip more changes at most one; another seed draws others.
     add_sequence(project, "bare6", sequence(warped_phase(33, 6)), "test")
     more = select_clips(project, Config(), [])
@@ -150,9 +151,9 @@ def test_a_copy_of_a_test_clip_is_left_out_and_a_clip_of_nothing_named(tmp_path:
     chosen = select_clips(project, Config(), warnings)
     assert {"copy of test1", "z"}.isdisjoint(chosen.test)
     assert {"test1", "other", "blind"} <= set(chosen.test)
-    said = "clips with the same joints as another, left out: "
-    said += "copy of test1 (as test1), z (as test1)"
-    assert warnings == [said, "scored clips in which no joint was ever seen: blind"]
+    said = "copies of other clips left out: copy of test1 (copy of test1), z (copy of test1)"
+
+    assert warnings == [said, "no joint was detected in these scored clips: blind"]
 
 
 # --- what a run has seen ------------------------------------------------------------------------
@@ -172,7 +173,7 @@ def warnings_of(project: StoredProject, features: str = "model") -> str:
 def test_weights_that_name_no_clips_are_told(tmp_path: Path) -> None:
     project = labelled_project(tmp_path, train=3, test=2)
     random_run(project, "default")
-    said = "run default do not name the clips they were trained on"
+    said = "run default do not list their training clips"
     assert said in warnings_of(project)
 
 
@@ -245,7 +246,7 @@ def test_weights_that_do_not_name_films_leave_clips_unknown(tmp_path: Path) -> N
     table = project.root / "videos.csv"
     rows = table.read_text().splitlines(keepends=True)
     table.write_text("".join(row for row in rows if not row.startswith("train3,")))
-    said = "run default was trained on 1 clips that are no longer in videos.csv"
+    said = "run default was trained on clips that are no longer in videos.csv (1)"
     assert said in warnings_of(project)
 
 

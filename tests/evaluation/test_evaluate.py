@@ -76,7 +76,7 @@ def test_document_has_its_keys_and_is_what_was_written_and_repeats(whole: Made) 
     assert json.loads((project.results_dir("evaluate") / "default.json").read_text()) == result
     assert evaluated(project) == result
     text = " ".join(result["warnings"])
-    assert "run default has no model: only baselines were evaluated" in text
+    assert "only baselines were evaluated, since run default has no model" in text
     assert "no clip is marked split=test" in text
     assert "phase metrics were not computed: no clip is marked split=test" in text
 
@@ -114,7 +114,7 @@ def test_all_features_carry_the_same_events_of_the_same_pairs(whole: Made) -> No
 
 def test_table_shows_figures_and_a_verdict(whole: Made, ours: Made) -> None:
     text = shown(whole[1])
-    assert text.splitlines()[-1] == "what the figures mean: docs/explanation/metrics.md"
+    assert text.splitlines()[-1] == "docs/explanation/metrics.md explains the figures"
     for part in ("time only", "untrained network = network, no other clips", "note:"):
         assert part in text
     clock = whole[1]["features"]["time_only"]["event_transfer"]["median_percent"]["value"]
@@ -132,7 +132,7 @@ def test_table_shows_figures_and_a_verdict(whole: Made, ours: Made) -> None:
 @pytest.mark.parametrize(
     ("against", "interval", "said"),
     [
-        ("raw_pose", [-6, 0.2], "The model and raw pose cannot be told apart on these clips"),
+        ("raw_pose", [-6, 0.2], "The model and raw pose do not differ significantly on these"),
         ("raw_pose", [-6, -0.2], "The model beats raw pose by 3.5x (median error 1.00 %"),
         ("base", [10, 40], "The model is better than the base model by 20 % (10 to 40 %)"),
         ("base", [-20, 40], "The model is not shown to help (gain over the base model 20 %"),
@@ -156,7 +156,7 @@ def test_without_labels_events_are_kinematic_and_flagged(tmp_path: Path) -> None
     raw = result["features"]["raw_pose"]["event_transfer"]
     assert "hips lowest" in raw["median_percent"]["by_event"]
     assert raw["mean_percent"]["value"] < 3
-    assert "found by rule and not by people" in said(result)
+    assert "detected from the joints (extrema), not labelled by people" in said(result)
 
 
 def test_motionless_clips_are_null_with_reasons_and_still_written(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_motionless_clips_are_null_with_reasons_and_still_written(tmp_path: Path
     nothing = "no event lies inside both clips of any trimmed pair"
     assert (lost["value"], lost["reason"]) == (None, nothing)
     assert (raw["kendalls_tau"]["value"], raw["kendalls_tau"]["nan"]) == (None, 6)
-    tied = "pairs undefined, since all frames of A have one and the same nearest frame in B"
+    tied = "undefined pairs, in which all frames of A have the same nearest frame of B"
     assert raw["kendalls_tau"]["reason"] == tied
     assert "undefined 6/6 6/6 0/6 0/6" in said(result)
     assert f"tau, raw pose (6 of 6), best raw pose (6 of 6): {tied}" in said(result)
@@ -208,8 +208,8 @@ def test_short_clips_and_videos_without_poses_are_left_out_and_named(tmp_path: P
     project.pose_path("gone").unlink()
     result = evaluated(project, features=["time_only"])
     assert (result["split"], result["clips"]) == ("test", 3)
-    assert "videos without poses, left out: 1" in result["warnings"]
-    assert "clips of fewer than 8 frames, left out: 1" in result["warnings"]
+    assert "videos left out because they have no poses: 1" in result["warnings"]
+    assert "clips left out because they have fewer than 8 frames: 1" in result["warnings"]
     assert not any("split=test" in text for text in result["warnings"])
 
 
@@ -246,8 +246,8 @@ def test_tau_close_to_a_clock_and_a_baseline_ahead_are_flagged(ours: Made) -> No
     clock = rows["time_only"]
     text = said(ours[1] | {"features": {"model": clock, **rows}})
     assert "judge by event transfer" in text
-    assert "best raw pose does as well as the model or better in: SVM, 10 %" in text
-    assert "best raw pose does as well" not in said(ours[1])
+    assert "best raw pose does at least as well as the model in: SVM, 10 %" in text
+    assert "best raw pose does at least as well" not in said(ours[1])
     tau = clock | {"kendalls_tau": clock["kendalls_tau"] | {"value": 0.7}}
     assert "judge by event transfer" not in said(ours[1] | {"features": {"model": tau, **rows}})
 
@@ -322,8 +322,8 @@ def test_background_is_left_out(tmp_path: Path) -> None:
     }
     rows = [row.split(",") for row in project.phases_path.read_text().splitlines()]
     begun = sum(int(row[2]) for row in rows if row[3] == "background")
-    bare = [t for t in found["casa"]["warnings"] if t.startswith("frames without a phase")]
-    assert bare == [f"frames without a phase, not in the phase metrics: {begun}"]
+    bare = [t for t in found["casa"]["warnings"] if t.startswith("frames left out of phase")]
+    assert bare == [f"frames left out of phase metrics, without a phase: {begun}"]
     assert [result["phases"] for result in found.values()] == [["middle", "end"]] * 2
     other = load_config(overrides=["evaluate.background=NA"])
     result = evaluated(project, config=other, protocol="casa", features=["time_only"])
@@ -341,15 +341,16 @@ def test_what_limits_the_labels_is_said(tmp_path: Path) -> None:
         relabel(project, row, row.replace("begin", name))
     warnings = evaluated(project, features=["time_only"])["warnings"]
     for text in (
-        "training clips without phases, not in the phase metrics: 1",
-        "test clips without phases, not in the phase metrics: 1",
-        "frames without a phase, not in the phase metrics: 3",
-        "phases of no training clip, whose test frames count as wrong: surprise",
+        "training clips left out of phase metrics, without phases: 1",
+        "test clips left out of phase metrics, without phases: 1",
+        "frames left out of phase metrics, without a phase: 3",
+        "no training clip has these phases, so their test frames are wrong: surprise",
         # Of the eight labelled clips two have lost `begin`, and one of those has `surprise`.
-        "labelled clips that lack a phase: begin 2, surprise 7; the rule is part of progression",
+        "number of labelled clips that lack a phase: begin 2, surprise 7; the protocol says how "
+        "progression handles them",
     ):
         assert text in warnings
-    assert any(text.startswith("clips that repeat a phase: 1; progression") for text in warnings)
+    assert any(text.startswith("clips that repeat a phase: 1; tau and") for text in warnings)
 
 
 # --- clips of people ----------------------------------------------------------------------------

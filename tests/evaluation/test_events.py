@@ -40,10 +40,10 @@ AGAIN = [Phase(10 * n, 10 * n + 10, name) for n, name in enumerate(["up", "down"
 @pytest.mark.parametrize(
     ("phases", "source", "said"),
     [
-        ({"a": [UP, DOWN], "b": [UP, DOWN]}, "phases", "so without events: 1 of 3"),
-        ({v: AGAIN for v in "abc"}, "phases", "clips that repeat a phase: 3; the k-th time is"),
-        ({"a": [UP, DOWN]}, "kinematic", "no two scored clips share a phase boundary: events are"),
-        ({}, "kinematic", "no phase labels: events are extrema of the joints, found by rule"),
+        ({"a": [UP, DOWN], "b": [UP, DOWN]}, "phases", "1 of 3 clips have no phase boundary"),
+        ({v: AGAIN for v in "abc"}, "phases", "clips that repeat a phase: 3; the k-th start"),
+        ({"a": [UP, DOWN]}, "kinematic", "no two scored clips share a phase boundary: events were"),
+        ({}, "kinematic", "no phase labels: events were detected from the joints (extrema)"),
     ],
 )
 def test_labels_come_first_where_two_clips_share_one(

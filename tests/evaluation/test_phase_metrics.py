@@ -196,7 +196,7 @@ def test_frames_without_a_phase_are_neither_fitted_nor_scored() -> None:
     ("train", "test", "reason"),
     [
         (WHOLE, PARTIAL, "no test clip has the phase 'b'"),
-        (PARTIAL, WHOLE, "some clip has no phase 'b', for which this protocol has no rule"),
+        (PARTIAL, WHOLE, "some clips have no phase 'b', for which this protocol has no rule"),
     ],
 )
 def test_a_phase_of_one_side_alone_leaves_no_figure(

@@ -158,7 +158,7 @@ def test_a_clip_without_the_first_phase_has_no_rule_in_casa_either() -> None:
         found = measures(name, [whole], test, 3)["phase_progression"]
         assert found.value is None
         assert found.facts["reason"] == (
-            "some clip has no phase 'a', for which this protocol has no rule"
+            "some clips have no phase 'a', for which this protocol has no rule"
         )
     found = measures("la2ds", [whole], test, 3)["phase_progression"]
     assert found.value == pytest.approx(1)
@@ -188,7 +188,7 @@ def test_the_stride_of_tau_decides_it() -> None:
 def test_a_clip_that_stands_still_ties_the_pairs_that_are_matched_with_it() -> None:
     moving = [0.0, 1, 2, 3]
     found = tau("la2ds", moving, [0.0] * 4, moving)
-    tied = "pairs undefined, since all frames of A have one and the same nearest frame in B"
+    tied = "undefined pairs, in which all frames of A have the same nearest frame of B"
     assert (found.value, found.facts) == (1.0, {"pairs": 6, "nan": 4, "reason": tied})
 
 

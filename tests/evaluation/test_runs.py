@@ -115,12 +115,15 @@ def test_runs_that_say_little_about_seeds_are_named(
     assert not any("seed" in text for text in three["warnings"])
     random_run(project, "again", 1)
     found = measured(project, "a", "b", "again", "longer", features=["model"])["warnings"]
-    assert "runs a and longer differ in more than the seed: train.steps" in found
+    assert "runs a and longer differ not only in their seed: train.steps" in found
     assert "runs b, again have the same seed (train.seed=1)" in found
     text = said(measured(project, "a", "b", features=["model"]))
-    assert "note: 2 of at least 3 training runs: what another seed would change" in text
-    assert "of at least" not in said(three)
-    assert "of at least" not in said(measured(project, "a", features=["time_only"]))
+    assert (
+        "note: the intervals do not show what another training seed would change: train at least"
+        in text
+    )
+    assert "another training seed" not in said(three)
+    assert "another training seed" not in said(measured(project, "a", features=["time_only"]))
 
 
 @pytest.mark.parametrize("deep", [False, True])
@@ -248,7 +251,8 @@ def test_progression_keeps_what_was_clipped_in_any_run() -> None:
         **{"warnings": [], "runs": ["a"] * 3, "run": "a", "training_clips": 1, "labelled_clips": 1},
     }
     said = (
-        "model, progress: * phases whose R squared is counted as the floor: 1 (all runs together)"
+        "model, progress: * number of phases whose R squared was raised to the floor: 1 "
+        "(all runs together)"
     )
     assert notes(result) == [said]
     ((_, table, _),) = evaluation_parts(result)

@@ -131,8 +131,8 @@ def test_a_lead_on_one_pair_of_clips_may_be_chance() -> None:
         name: {"event_transfer": {"median_percent": one.row()}} for name, one in medians.items()
     }
     assert verdict({"comparisons": compare(medians), "features": features}) == [
-        "The model beats time only by 20.0x (median error 1.00 % against 20.00 %; too few clips "
-        "for an interval: it may be chance)."
+        "The model beats time only by 20.0x (median error 1.00 % against 20.00 %; this may be "
+        "chance, with too few clips for an interval)."
     ]
 
 

@@ -222,7 +222,7 @@ def test_other_clips_are_other_runs(copied: StoredProject, result: Result) -> No
 
 def test_without_labels_event_transfer_and_tau_are_left(tmp_path: Path) -> None:
     project = six_clips(tmp_path / "swings", labels=False)
-    with refused(ExitCode.UNUSABLE, "protocol paper: phases.csv labels no training clip"):
+    with refused(ExitCode.UNUSABLE, "protocol paper: phases.csv has no labels for training clip"):
         _run([project], tmp_path / "out", protocol="paper")
     assert not [*tmp_path.glob("out"), *project.runs()]
     found = _run([project], tmp_path / "out", seeds=(0,), methods=["la2ds"])

@@ -63,8 +63,8 @@ def test_a_preset_may_be_a_row(tmp_path: Path) -> None:
     [
         ({"seeds": ()}, "the seeds must be"),
         ({"seeds": (1, 1)}, "the seeds must be"),
-        ({"methods": ()}, "the methods must be"),
-        ({"methods": ("tcc", "tcc")}, "the methods must be"),
+        ({"methods": ()}, "methods must be"),
+        ({"methods": ("tcc", "tcc")}, "methods must be"),
         ({"methods": ("tccc",)}, "unknown training method 'tccc'"),
         ({"methods": ("la2ds_cli.core.errors",)}, "la2ds_cli.core.errors has no PAIRS"),
         ({"settings": ["train.step=1"]}, "unknown setting 'step'"),

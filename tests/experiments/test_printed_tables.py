@@ -127,8 +127,8 @@ def _notes(result: Result) -> list[str]:
 def test_a_note_says_what_the_methods_read_here_and_there() -> None:
     result = _result(["ikea-asm"], "rgb")
     result.reads = {"tcc": "rgb", "lav": "joints", "sal": "joints"}
-    notes = [text for text in _notes(result) if "read something else" in text]
-    assert [note.partition("something else: ")[2] for note in notes] == [
+    notes = [text for text in _notes(result) if "another input in the paper" in text]
+    assert [note.partition("in the paper: ")[2] for note in notes] == [
         "TCC (RGB frames there, rgb here)",
         "LAV, SAL (RGB frames there, joints here)",
     ]
@@ -148,7 +148,7 @@ def test_the_papers_figure_stands_in_the_cell_and_a_note_says_what_it_is_of() ->
     assert _beside(result)["p0"] == [26.43, 32.56, 34.73]
     assert "| **40.00**<br>† 26.43 |" in markdown(result, figures(result))
     notes = [note for note in _notes(result) if note.startswith(MARK)]
-    assert notes[0].startswith("† IKEA ASM in the paper: CASA's splits")
+    assert notes[0].startswith("† IKEA ASM in the paper: the mean over a network")
     assert "LA2DS (2D heatmaps there, joints here)" in notes[1]
 
 

@@ -262,4 +262,7 @@ def test_an_ablation_shows_the_paper_below_its_figures_within_80_columns() -> No
         assert paper is None or f"† {paper:.{METRICS[name].digits}f}" in shown
     assert "…" not in capture.get()
     notes = all_notes(result, found)
-    assert "† in the paper: H2O; other data, so compare the rows of one source" in notes
+    assert (
+        "† in the paper: H2O; since the data differ, compare rows only with rows of the same source"
+        in notes
+    )

@@ -213,7 +213,7 @@ def test_a_replaced_video_is_not_current_and_what_comes_next_ends(made: Path, tm
     assert status.steps[0].stale == {old.id: CHANGED}
     assert status.next == f"la2ds extract-poses {source(project, 'extracted')}"
     shown = " ".join(invoke("status", "--project", project.root).output.split())
-    assert f"1 whose video was replaced: {old.id}; put" in shown
+    assert f"clips whose video was replaced (1): {old.id}; put" in shown
     assert any("has changed since" in line for line in notes_of_align(project, old.id, config))
     extract_poses(project, [str(source(project, "extracted"))], config.poses)
     status = project_status(project, config)

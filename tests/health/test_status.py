@@ -183,7 +183,9 @@ def test_the_next_command_follows_the_work(project: StoredProject):
 
 def test_a_project_with_nothing_left_to_do_is_told_so_with_clips_of_its_own(project: StoredProject):
     result = invoke("status", "--project", project.root)
-    assert "nothing left to do; look at two clips: la2ds align clip-0 clip-1" in result.stderr
+    assert (
+        "everything is up to date; to align two clips: la2ds align clip-0 clip-1" in result.stderr
+    )
     assert "next:" not in result.stderr
 
 
@@ -204,4 +206,4 @@ def test_a_video_that_is_gone_is_named(tmp_path: Path):
     (gone,) = project_status(project, project.config()).gone
     assert gone in {video.id for video in project.videos() if video.path.endswith("gone.mp4")}
     shown = invoke("status", "--project", project.root)
-    assert f"1 without their video: {gone}; put" in " ".join(shown.output.split())
+    assert f"clips whose video is missing (1): {gone}; put" in " ".join(shown.output.split())

@@ -87,7 +87,7 @@ def test_forces_and_events_are_at_the_moments_of_the_film(project: StoredProject
     project.source(project.clip("walk")).unlink()
     with asked(project) as client:
         warnings = client.get("/pair/data", params=how).json()["warnings"]
-        assert any("no forces and events of walk.c3d" in warning for warning in warnings)
+        assert any("forces and events of walk.c3d not shown" in warning for warning in warnings)
 
 
 def test_a_capture_that_was_replaced_or_moved_is_said(project: StoredProject, tmp_path: Path):
@@ -95,9 +95,11 @@ def test_a_capture_that_was_replaced_or_moved_is_said(project: StoredProject, tm
     replaced = data_of(project, "front", "walk")
     (tmp_path / "walk.c3d").unlink()
     moved = data_of(project, "front", "walk")
-    for data, why in ((replaced, "it is another file"), (moved, "No such file")):
+    for data, why in ((replaced, "the file has changed"), (moved, "No such file")):
         assert data["recorded"] is None
-        assert any(f"no forces and events of walk.c3d: {why}" in note for note in data["notes"])
+        assert any(
+            f"forces and events of walk.c3d not shown: {why}" in note for note in data["notes"]
+        )
 
 
 def test_only_recordings_of_one_performance_share_their_forces(project: StoredProject):

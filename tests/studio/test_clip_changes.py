@@ -137,7 +137,7 @@ def test_repetitions_become_clips_with_their_phases_and_anchors(
     for frames in ((4, 4), (40, 20), (70, 39)):
         put(project, ANCHOR, (whole, "other"), frames)
     times = page.get(f"/clips/{whole}/repetitions").json()
-    assert "does not repeat" in page.get("/clips/other/repetitions").json()["error"]
+    assert "no repetitions were found" in page.get("/clips/other/repetitions").json()["error"]
     assert finished(page, page.post(f"/clips/{whole}/split"))["state"] == "done"
     listed = [clip for clip in clips(page) if clip["id"] != "other"]
     parts = [clip["id"] for clip in listed]

@@ -148,7 +148,7 @@ def read_again(seen: Seen) -> None:
         tell(seen, told(7, "running"))
         seen.go("/")
         seen.page.click(".clip[data-id=a] button")
-        seen.page.click("text=Read it like this")
+        seen.page.click("text=Apply")
         seen.wait_for_text("toast", "joints: in progress")
         tell(seen, told(7, state, error="no person found"))
         if state == "done":

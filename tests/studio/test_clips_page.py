@@ -142,11 +142,12 @@ def test_a_file_without_a_person_says_why_and_can_be_deleted(page: TestClient, t
     assert job["state"] == "failed"
     assert "no person found" in job["error"]
     (file,) = page.get("/clips").json()["files"]
-    assert "no person found" in file["said"]
+    assert "no person found" in file["problem"]
     page.put("/clips/files/text.mp4", content=b"no film")
     extracted(page, "text.mp4")
     text = page.get("/clips").json()["files"][1]
-    assert text["said"].startswith("text.mp4 is not a video but text")  # by its name, not its path
+    problem = "text.mp4 is not a video but text"  # by its name, not its path
+    assert text["problem"].startswith(problem)
     assert page.delete("/clips/files/text.mp4").status_code == 200
     assert page.delete("/clips/files/empty.mp4").status_code == 200
     assert page.get("/clips").json()["files"] == []

@@ -50,7 +50,7 @@ def test_it_says_one_line_serves_one_project_and_ends_when_told_to(start: Start,
     cases = [
         (("--project", str(folder)), ExitCode.MISMATCH, ("is already open", "hint: use its page")),
         (("--host", "192.0.2.1"), ExitCode.USAGE, ("from another machine", "add --i-know")),
-        (("--host", "0.0.0.0", "--i-know"), ExitCode.USAGE, ("give the address or the name",)),
+        (("--host", "0.0.0.0", "--i-know"), ExitCode.USAGE, ("give the address or name",)),
     ]
     for given, code, said in cases:
         second = start("--project", str(tmp_path / "other"), *given)
@@ -88,7 +88,7 @@ def test_the_command_line_of_the_browser_has_no_link_for_long(start: Start, tmp_
 
 @pytest.mark.parametrize("port", [80, 1023])
 def test_a_port_at_which_no_browser_could_open_it_is_refused(port: int):
-    said = f"port {port} is reserved for services of the system"
+    said = f"port {port} is reserved for system services"
     with refused(ExitCode.USAGE, said):
         _listening("127.0.0.1", port)
 

@@ -173,7 +173,7 @@ def test_what_is_no_pair_and_what_are_no_attempts_is_refused(project: StoredProj
         *(({"reference": clip}, "choose a clip") for clip in ("x", "")),
         *(({"attempts": clips}, "at least two attempts") for clips in (["b"], ["b", "b"])),
         ({"attempts": ["b", "x"]}, "choose a clip"),
-        ({"attempts": ["a", "b"]}, "without the reference"),
+        ({"attempts": ["a", "b"]}, "besides the reference"),
     ]
     with asked(project) as client:
         cases = [({"reference": "a", "attempts": ["b", "c"]} | body, said) for body, said in wrong]

@@ -80,19 +80,19 @@ CASES = [
     (LINE | {"frames": [3, 400]}, "no such frame"),
     (LINE | {"frames": [-1, 3]}, "no such frame"),
     (LINE | {"frames": [9, 3]}, "end before it begins"),
-    (LINE | {"frames": [3, "4"]}, "not a request"),
+    (LINE | {"frames": [3, "4"]}, "not from a page"),
     (LINE | {"metres": 2}, "has a known length"),
     (SCALE | {"points": [[1, 1], [2, 2]]}, "a clip has one known length"),
     (SCALE | {"metres": 0}, "a known length is 0.001 to 10000 metres"),
-    (SCALE | {"metres": "1"}, "not a request"),
+    (SCALE | {"metres": "1"}, "not from a page"),
     (SCALE | {"metres": None}, "has a known length"),
     (SCALE | {"frames": [3, 4]}, "for all pictures"),
     ({"kind": "watch", "points": [[7, 9]]}, "begins at some moment"),
     (WATCH | {"points": []}, "number of points must be 1, not 0"),
     ({"kind": "freehand", "points": [[k % 300, 9] for k in range(501)]}, "2 to 500, not 501"),
     ({"kind": "circle", "points": [[5, 5], [500, 5]]}, "within the picture"),
-    ({"kind": "circle", "points": [[5, 5, 5], [6, 5]]}, "each of two numbers"),
-    (LINE, "already there"),
+    ({"kind": "circle", "points": [[5, 5, 5], [6, 5]]}, "of two numbers each"),
+    (LINE, "already exists"),
 ]
 
 

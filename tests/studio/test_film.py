@@ -108,7 +108,7 @@ def test_another_cut_of_a_clip_has_another_address_and_the_old_pictures_go(
     clip.write_pose("a", pose.cut(5, 30), recipe)
     assert all_frames(films) == list(range(5, 30))
     assert [path.name for path in clip.film_dir("a").iterdir()] != [old]
-    with pytest.raises(UserError, match="no such picture"):
+    with pytest.raises(UserError, match="this picture no longer exists"):
         films.chunk("a", old, 0)
 
 

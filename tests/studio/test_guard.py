@@ -25,7 +25,7 @@ def client(stranger: Callable[[StoredProject], TestClient], project: StoredProje
     return stranger(project)
 
 
-NO_COOKIE = "with the link that la2ds studio has printed"
+NO_COOKIE = "with the link that la2ds studio printed"
 WRONG = ("", "wrong", TOKEN[:-1], TOKEN + "x", "ä", "%00")
 REFUSED: list[tuple[str, dict[str, str]]] = [
     *((path, {}) for path in ("/", "/jobs", "/events", "/static/studio.css", "/nowhere")),
@@ -168,4 +168,4 @@ def test_a_request_that_no_page_sends_is_refused_in_one_sentence(page: TestClien
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         answer = page.post(path, content=content, headers={"if-match": "x"})
         assert answer.status_code == 400, (path, body)
-        assert answer.json()["error"] == "this is not a request of the studio's own pages", body
+        assert answer.json()["error"] == "this request is not from a page of the studio", body

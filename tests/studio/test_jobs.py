@@ -79,7 +79,7 @@ def test_a_job_is_done_with_its_document_its_notes_and_its_items():
     assert job.notes == ["a note"]
     assert job.items == [{"path": "a.mp4"}]
     assert (job.task, job.share, job.process, job.error) == ("", None, None, "")
-    assert job.said == ["not an event"]
+    assert job.output == ["not an event"]
 
 
 def test_progress_reaches_who_listens_while_the_job_runs():
@@ -124,7 +124,7 @@ ITEM = {"path": "x.mp4", "status": "skipped", "message": "no person found", "hin
         ("raise RuntimeError('a fault of la2ds')", {},
          "failed", "la2ds ended with exit code 1: .*RuntimeError: a fault of la2ds"),
         ("sys.exit(8)", {}, "done", ""),  # usable in part
-        ("sys.stderr.write('x' * 5000); time.sleep(60)", {}, "failed", ".*not be followed.*"),
+        ("sys.stderr.write('x' * 5000); time.sleep(60)", {}, "failed", ".*lost contact.*"),
         ("pass", {"on_success": refuse}, "failed", "the project is locked; wait"),
         ("pass", {"on_success": fault}, "failed", "unexpected error: KeyError: 'subject'"),
     ],

@@ -177,7 +177,7 @@ def line(*points: Any) -> dict[str, Any]:
     return LINE | {"points": list(points)}
 
 
-NO_REQUEST = "not a request of the studio's own pages"
+NO_REQUEST = "this request is not from a page of the studio"
 TEXTS = ("", " ", " x", "a\nb", "a\x00", "x" * 501, None)
 PLACES = ("12", None, [1.5, 2], [True, 2], {"a": 1})
 WRONG = ([True, 2], ["1", 2], {"x": 1}, [[1], 2])
@@ -194,7 +194,7 @@ REFUSED = [
     (line([1, 2]), "points must be 2, not 1"),
     (line([1, 2], [1, 2.001]), "are the same"),
     *((line([1, 2], [319.6, 4]), "within the picture"), (line([1, -0.6], [3, 4]), "within")),
-    *((line([1, 2], point), "each of two numbers") for point in ([1], [1, 2, 3])),
+    *((line([1, 2], point), "of two numbers each") for point in ([1], [1, 2, 3])),
     *((LINE | {"side": side}, "clip A or B") for side in ("c", "")),
     *((note([20, 15], text), NO_REQUEST) for text in (3, ["x"])),
     *(({"kind": "anchor", "frames": frames}, NO_REQUEST) for frames in PLACES),
@@ -210,7 +210,7 @@ def test_what_cannot_be_set_is_refused_and_nothing_is_kept(project: StoredProjec
         before = project.annotations_path.read_bytes()
         cases = [(PAIR | {"old": [], "new": [new]}, said) for new, said in REFUSED]
         there = anchor(10, 8), note([20, 15], "x"), LINE
-        cases += [(PAIR | {"old": [], "new": [one]}, "already there") for one in there]
+        cases += [(PAIR | {"old": [], "new": [one]}, "already exists") for one in there]
         gone = anchor(10, 9), note([20, 15], "y"), note([20, 14], "x"), OTHER, ANGLE
         cases += [(PAIR | {"old": [one], "new": []}, "changed or removed") for one in gone]
         nobody = {"a": "a", "b": "x", "old": [], "new": [LINE]}
@@ -338,11 +338,11 @@ def test_a_view_is_one_of_those_and_reaches_what_is_asked(project: StoredProject
 @pytest.mark.parametrize(
     ("confidence", "gone", "ratio", "said"),
     [
-        ([0.95] * 4, 0, 1.02, "Sure for all of A, to within 0.1 s."),
-        ([0.95] * 2 + [0.2] * 2, 0, 0.5, "Sure for 50 % of A, to within 0.1 s. Unsure elsewhere: "
-         "look at these moments first. B is 2.0 times as fast as A."),
-        ([0.2] * 4, 0, 1.5, "Nowhere sure. A is 1.5 times as fast as B."),
-        ([0.95] * 4, 1, math.nan, "Sure for 75 % of A, to within 0.1 s. "
+        ([0.95] * 4, 0, 1.02, "Reliable for all of A, usually to within 0.1 s."),
+        ([0.95] * 2 + [0.2] * 2, 0, 0.5, "Reliable for 50 % of A, usually to within 0.1 s. "
+         "Check the moments below. B is 2.0 times as fast as A."),
+        ([0.2] * 4, 0, 1.5, "Nowhere reliable. A is 1.5 times as fast as B."),
+        ([0.95] * 4, 1, math.nan, "Reliable for 75 % of A, usually to within 0.1 s. "
          "B does not show 25 % of A."),
     ],
 )  # fmt: skip
@@ -384,7 +384,9 @@ def test_recordings_of_one_performance_are_played_by_their_clocks(tmp_path: Path
             r"side.mat: seconds of front.mat plus [-\d.]+, to within [\d.]+ s in nine cases of ten"
             r" at [\d.]+ s"
         )
-        assert re.match(rf"{lag}; [\d.]+ s overlap\. Sure for \d+ % of A", data["sureness"])
+        assert re.match(
+            rf"{lag}; [\d.]+ s overlap\. Reliable for \d+ % of A", data["certainty_text"]
+        )
         change(client, [], [note([20, 44], "x")], both)
         for force, status in (("", 400), ("1", 200), ("", 400)):  # also when it is held
             other = both | {"b": "take", "force": force}
@@ -392,7 +394,9 @@ def test_recordings_of_one_performance_are_played_by_their_clocks(tmp_path: Path
             assert answer.status_code == status
             said = answer.json().get("error", "take does not show the performance of front")
             assert "take does not show the performance of front" in said
-        check_refused(client, "/pair/export", [(both | {"kind": "table"}, "have no table")])
+        check_refused(
+            client, "/pair/export", [(both | {"kind": "table"}, "cannot be exported as table")]
+        )
     pair = RequestedPair(project.clip("front"), project.clip("side"), "performance")
     command = export_arguments(pair.held(HeldPairs(project)), pair, "video")
     assert (command[0], "--same-performance" in command) == ("sync", True)

@@ -75,10 +75,10 @@ def test_other_clips_other_columns_and_their_order_stay(project: StoredProject) 
 def test_what_are_no_labels_is_refused(project: StoredProject) -> None:
     wrong = [
         ([label(0, 10, "down"), label(9, 20, "up")], "overlap"),
-        *(([label(start, 10, "down")], "must begin before it ends") for start in (10, -1)),
+        *(([label(start, 10, "down")], "must start before it ends") for start in (10, -1)),
         ([label(0, 10, "")], "needs a name"),
         ([label(0, 10, "x" * 81)], "at most 80 characters"),
-        ([label(0, 10, "x") | {"other": {"mine": 3}}], "must be texts"),
+        ([label(0, 10, "x") | {"other": {"mine": 3}}], "must be text"),
     ]
     with asked(project) as client:
         known = rows_of(client, "a")["version"]
@@ -193,7 +193,7 @@ def test_labels_without_origins_are_refused(project: StoredProject, origins: lis
     with asked(project) as client:
         rows = [label(0, 10, "down") | {"origins": origins}]
         answer = client.post("/phases/save", json={"clip": "a", "rows": rows})
-        assert (answer.status_code, "who placed" in answer.json()["error"]) == (400, True)
+        assert (answer.status_code, "name the origin" in answer.json()["error"]) == (400, True)
 
 
 @pytest.mark.parametrize(

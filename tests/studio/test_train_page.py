@@ -165,7 +165,7 @@ def test_a_new_run_has_a_free_name_and_none_is_trained_twice(clips: StoredProjec
         for _ in range(2):
             assert page.post("/train/start").status_code == 200
         assert page.post("/train/go-on", json={"run": "default"}).status_code == 200
-        check_refused(page, "/train/go-on", [({"run": "default"}, "already waiting")], 409)
+        check_refused(page, "/train/go-on", [({"run": "default"}, "already queued")], 409)
         jobs = page.get("/jobs").json()
         assert [job["title"] for job in jobs] == [
             f"training {run}" for run in ("run-2", "run-3", "default")

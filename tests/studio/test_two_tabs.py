@@ -357,7 +357,7 @@ def test_a_change_of_what_is_gone_is_not_made_again_silently(
         assert "changed meanwhile" in seen.trouble()
         seen.wait_for("document.querySelectorAll('#rows tbody tr').length === 1")
         seen.page.click(AGAIN)
-        assert "no longer there" in seen.trouble()
+        assert "no longer exists" in seen.trouble()
         assert seen.page.locator(AGAIN).count() == 0
         assert filmed.phases_path.read_text() == gone
         seen.check()

@@ -151,4 +151,4 @@ def test_evaluation_compares_in_3d_too(seen: StoredProject) -> None:
     add_sequence(seen, "flat", sequence(warped_phase(30, 60)))
     mixed = select_clips(seen, asked, warnings)
     assert not any(pose.spatial for pose in mixed.test.values())
-    assert "some clips have no joints in 3D: raw poses are those in the image" in warnings
+    assert "some clips have no 3D joints: raw poses use the joints in the image" in warnings

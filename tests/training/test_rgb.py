@@ -207,7 +207,7 @@ def test_joints_alone_are_not_enough(tmp_path: Path, settings: list[str]) -> Non
     with pytest.raises(UserError, match="only joints are available"):
         load_embedder(project, device="cpu")([sequence(np.linspace(0, 1, 16))])
     for table in ("table7", "table8"):
-        with refused(ExitCode.MISMATCH, "worse joints do not affect it"):
+        with refused(ExitCode.MISMATCH, "corrupted joints do not affect it"):
             reproduce(project, table, Plan(settings=settings), preset="default")
     (project.root / "films" / "clip1.mp4").unlink()
     project.features_path("clip1").unlink()

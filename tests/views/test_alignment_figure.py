@@ -108,7 +108,7 @@ def panel(drawn: Figure, title: str) -> Axes:
 
 def test_the_path_and_its_interval_are_drawn_over_the_matrix(drawn) -> None:
     result, figure = drawn
-    found, axes = result, panel(figure, "all pairs of frames")
+    found, axes = result, panel(figure, "distances of all frames")
     i, j = found.path.T
     curve = np.asarray(axes.lines[-1].get_xydata())
     known = curve[~np.isnan(curve).any(axis=1)]
@@ -133,7 +133,7 @@ def test_rings_are_where_a_phase_begins_for_the_first_time_in_both(project: Stor
         "ben,4,15,down\nben,15,30,up\nben,30,44,down\n"
     )
     result = align_clips(project, "anna", "ben", AlignRequest(project.config()))
-    axes = panel(plot.draw(project, result), "all pairs of frames")
+    axes = panel(plot.draw(project, result), "distances of all frames")
     (rings,) = (np.asarray(line.get_xydata()) for line in axes.lines if line.get_marker() == "o"
                 and len(np.asarray(line.get_xydata())))  # fmt: skip
     half = np.array([0.5 / 20, 0.5 / 25])
@@ -145,7 +145,7 @@ def test_rings_are_where_a_phase_begins_for_the_first_time_in_both(project: Stor
 def test_how_exact_and_the_tempo_are_those_of_the_alignment(drawn) -> None:
     result, figure = drawn
     matched = result.matched_a
-    curve = np.asarray(panel(figure, "right to within").lines[0].get_xydata())
+    curve = np.asarray(panel(figure, "error below").lines[0].get_xydata())
     np.testing.assert_allclose(curve[:, 0], result.time_a)
     np.testing.assert_allclose(curve[matched, 1], result.within[matched])
     assert np.isnan(curve[~matched, 1]).all()
@@ -159,7 +159,7 @@ def test_what_has_no_counterpart_is_greyed_everywhere(drawn) -> None:
     spans = np.flatnonzero(np.diff(np.r_[True, found.matched_a, True])).reshape(-1, 2)
     assert len(spans) >= 1
     half = 0.5 / 20
-    for title in ("tempo", "right to within"):
+    for title in ("tempo", "error below"):
         greyed = [patch.get_extents() for patch in panel(figure, title).patches]
         axes = panel(figure, title)
         edges = [axes.transData.inverted().transform(box.get_points())[:, 0] for box in greyed]
@@ -195,7 +195,7 @@ def test_what_is_cut_off_or_dotted_says_so_and_no_phase_is_a_formula(
     figure = plot.draw(project, result)
     ticks = [label.get_text() for label in panel(figure, "tempo").get_yticklabels()]
     assert (ticks[0], ticks[-1]) == ("≥ 4× faster", "≥ 4× slower")
-    legend = panel(figure, "all pairs of frames").get_legend()
+    legend = panel(figure, "distances of all frames").get_legend()
     assert legend is not None
     assert "constant speed" in [text.get_text() for text in legend.get_texts()]
     (phases,) = figure.legends

@@ -146,8 +146,8 @@ def test_moments_that_are_not_sure_are_not_shown_as_the_same(project: StoredProj
     confidence = twin.aligned.confidence.copy()
     doubt = twin.angles.doubt.copy()
     for first, title in (
-        (twin.spans[2].first, "The same moments in both"),
-        (0, "Perhaps the same moments"),
+        (twin.spans[2].first, "Matching moments"),
+        (0, "Possibly matching moments"),
     ):
         confidence[first:] = 0.2
         doubt[first:] = DOUBTS.index("the alignment is not sure")

@@ -1,10 +1,10 @@
-// Requests to the studio's server: JSON in, JSON out, and errors with hints; and what a page saves.
+// Requests to the studio's server (JSON in, JSON out, errors with hints), and saving changes.
 
 import { at, trouble } from "./page.js";
 
 const AGAIN_AFTER = 2000; // milliseconds
 
-/** What the server could not do; `hint` says what helps, "" if unknown; `kind`: the name of its exit
+/** A request that the server refused. `hint`: what helps, "" if unknown. `kind`: the name of its exit
  * code; `passing`: whether the same request may succeed later; `changed`: whether it was refused
  * because what it changes is no longer as the page shows it. */
 export class Refused extends Error {
@@ -21,7 +21,7 @@ async function answered(response) {
   const body = kind.startsWith("application/json") ? await response.json() : await response.text();
   if (response.ok) return body;
   if (typeof body === "object") throw new Refused(body.error, body.hint, body.kind);
-  throw new Refused(response.status === 403 ? body.trim() : "the studio had an internal error; see its terminal");
+  throw new Refused(response.status === 403 ? body.trim() : "the studio had an internal error; see the terminal in which it runs");
 }
 
 async function asked(path, options) {
@@ -36,7 +36,7 @@ async function asked(path, options) {
 
 export const get = (path) => asked(path, {});
 
-/** version: of what the page shows, if the request replaces or removes it; see saving.py. */
+/** version: of the state that the page shows, if the request replaces or removes it; see saving.py. */
 const holding = (version) => (version ? { "if-match": version } : {});
 
 export const post = (path, content = {}, version = "") => asked(path, {
@@ -48,7 +48,7 @@ export const send = (path, file) => asked(path, { method: "PUT", body: file });
 
 export const remove = (path, version) => asked(path, { method: "DELETE", headers: holding(version) });
 
-/** What a person changes on a page, stored by one request after another; the element `saved`, if
+/** The changes that a person makes on a page, stored one request after another; the element `saved`, if
  * there is one, says whether it is. A request carries the version of what the page shows. If that has changed meanwhile, its change is
  * refused, and so are those that were made on top of it; the page shows what is there, and offers to
  * make all of them again. */
@@ -103,18 +103,18 @@ export class Saving {
     this.offer();
   }
 
-  /** Offer to make refused changes again, as long as there are any. */
+  /** Offer to repeat refused changes, as long as there are any. */
   offer() {
     if (!this.refused.length) { if (this.words === "saved") trouble(null); return; }
     trouble(this.error, () => this.repeat());
   }
 
-  /** Make the refused changes again; say so if one changes nothing now. */
+  /** Repeat the refused changes; show an error if one has no effect now. */
   repeat() {
     for (const again of this.refused.splice(0)) {
       const { due } = this;
       again();
-      if (this.due === due) trouble(new Error("The change was not made again: what it changed is no longer there."));
+      if (this.due === due) trouble(new Error("The change could not be repeated: the item no longer exists."));
     }
   }
 

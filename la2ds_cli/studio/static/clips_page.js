@@ -43,7 +43,7 @@ async function take(files) {
     comings();
     try {
       const kept = (await send(`/clips/files/${encodeURIComponent(one.name)}`, one.content)).name;
-      if (names.includes(kept) || known.clips.some((clip) => clip.copied && clip.file === kept)) toast(`${one.name} is here already, as ${kept}`);
+      if (names.includes(kept) || known.clips.some((clip) => clip.copied && clip.file === kept)) toast(`${one.name} is already in the project, as ${kept}`);
       names.push(kept);
       uploads.splice(uploads.indexOf(one), 1);
     } catch (error) {
@@ -109,10 +109,10 @@ function copied({ file, job }) {
   if (job) {
     const bar = made("progress");
     bar.setAttribute("aria-label", `joints of ${file.name}`);
-    row.append(bar, made("span", job.state === "running" ? "copied; its joints are being found" : "copied; waiting", "soft"));
+    row.append(bar, made("span", job.state === "running" ? "copied; finding its joints" : "copied; waiting for other jobs", "soft"));
     return row;
   }
-  row.append(made("span", file.said || "copied; it has no joints yet", file.said ? "warning" : "soft"));
+  row.append(made("span", file.problem || "copied; it has no joints yet", file.problem ? "warning" : "soft"));
   row.append(offered(file.name, "Find its joints", () => tried(() => post("/clips/extract", { names: [file.name] }))));
   row.append(offered(file.name, "Delete the file", async () => {
     if (!window.confirm(`Permanently delete the copy of ${file.name}?`)) return;
@@ -126,7 +126,7 @@ function copied({ file, job }) {
 
 function judged({ problem, doubts }) {
   if (problem) return made("span", problem, "warning");
-  return doubts.length ? made("span", `check it: ${doubts[0].message}`, "warning") : made("span", "good to use", "good");
+  return doubts.length ? made("span", `check it: ${doubts[0].message}`, "warning") : made("span", "no problems found", "good");
 }
 
 function card(clip) {
@@ -139,7 +139,7 @@ function card(clip) {
   const words = made("span", "", "words");
   words.append(made("span", clip.name, "name"), made("span", `${briefly(clip.seconds)}, ${clip.frames} frames · ${clip.copied ? "copied" : "referenced"}`, "soft"));
   if (clip.lost) words.append(made("span", clip.lost, "warning"));
-  if (clip.stale) words.append(made("span", `joints of other settings: ${clip.stale}`, "warning"));
+  if (clip.stale) words.append(made("span", `joints need an update: ${clip.stale}`, "warning"));
   words.append(judged(clip));
   const marks = [clip.split, clip.group].filter(Boolean).join(" · ");
   if (marks) words.append(made("span", marks, "soft"));
@@ -176,7 +176,7 @@ function pick(clip) {
   return label;
 }
 
-/** What can be done with the chosen clips, and what else to choose. */
+/** Show what can be done with the chosen clips, and what else to choose. */
 function offers() {
   const usable = known.clips.filter((clip) => clip.pictures_key);
   chosen = chosen.filter((id) => usable.some((clip) => clip.id === id));
@@ -254,7 +254,7 @@ async function change(clip, part, action) {
   await load();
 }
 
-/** Say that the open clip is being changed, until it is. */
+/** Show that the open clip is being changed, until it is done. */
 function changed(job) {
   if (!job) return;
   at("detail").close();
@@ -262,7 +262,7 @@ function changed(job) {
   changing = job.number;
 }
 
-/** Say how a job has ended, if it failed or the page still says that it is in progress. */
+/** Show how a job has ended, if it failed or the page still shows it as in progress. */
 function ended(job) {
   if (job.state === "failed") trouble(new Error(`${job.title}: ${job.error}`));
   if (job.number !== changing) return;
@@ -320,7 +320,7 @@ function looks(clip, address, picture) {
     const options = { ...trim.range(), rotate: turn, mirror: mirrored.checked, slowmo: Number(slow.value) };
     return change(clip, "reading", async (version) => changed(await post(`${address}/read`, { options }, version)));
   };
-  apply.append(button("Read it like this", read, "main"), made("span", "Finds its joints again; marks and phases stay.", "soft"));
+  apply.append(button("Apply", read, "main"), made("span", "Finds its joints again; split, group and phases stay.", "soft"));
   const repeats = made("div", "", "line");
   repeats.append(button("Find repetitions", async () => {
     try {
@@ -334,7 +334,7 @@ function looks(clip, address, picture) {
     }
   }));
   const people = Math.max(...clip.pictures.map((one) => (one.people || []).length));
-  const who = made("p", people > 1 ? "Click on the person to follow; the person followed now is green." : "The person followed is green.", "soft");
+  const who = made("p", people > 1 ? "Click on the person to follow. The person followed now is green." : "The person followed is green.", "soft");
   show(Math.max(0, clip.pictures.findIndex((one) => (one.people || []).length === people)));
   preview();
   return [stage, who, trim.element, trim.words, line, apply, repeats];
@@ -342,9 +342,9 @@ function looks(clip, address, picture) {
 
 function verdicts(clip) {
   const part = made("section");
-  part.append(made("h2", "How good it is"));
+  part.append(made("h2", "Quality"));
   if (clip.problem) part.append(made("p", clip.problem, "warning"));
-  else if (!clip.doubts.length) part.append(made("p", "Good to use: no problem was found with its joints.", "good"));
+  else if (!clip.doubts.length) part.append(made("p", "No problems were found with its joints.", "good"));
   else {
     const list = made("ul", "", "verdicts");
     for (const one of clip.doubts) {
@@ -390,11 +390,11 @@ function onward(clip) {
 function goes(clip, address) {
   const line = made("div", "", "line");
   line.append(button("Remove from the project", () => {
-    if (!window.confirm(`Remove ${clip.name}? Its joints are deleted. What you have set for it counts again if its video is added again.`)) return;
+    if (!window.confirm(`Remove ${clip.name}? Its joints are deleted. Your labels and corrections are kept in case you add its video again.`)) return;
     change(clip, "reading", async (version) => {
       const gone = await remove(address, version);
       at("detail").close();
-      const left = gone.exported.length ? `; exported files of it remain: ${gone.exported.join(", ")}` : "";
+      const left = gone.exported.length ? `; its exported files remain: ${gone.exported.join(", ")}` : "";
       toast(`${clip.name} was removed, with its pictures${left}`);
     });
   }), made("span", `The file ${clip.file} stays where it is.`, "soft"));

@@ -29,7 +29,7 @@ const APART = 5; // page pixels between two points of a new drawing, at least
 export const inclination = ([x, y], [otherX, otherY]) =>
   (Math.atan2(Math.abs(otherX - x), Math.abs(otherY - y)) * 180) / Math.PI;
 
-/** Whole degrees of a drawing. */
+/** The angle of a drawing, in whole degrees. */
 export const degreesOf = ({ kind, points }) =>
   Math.round(kind === "line" ? inclination(...points) : degreesAt(...points));
 
@@ -104,13 +104,13 @@ function pixel(stage, row) {
   return stage.height / (bottom - top);
 }
 
-/** Where a point of the picture of a row is on the canvas. */
+/** The canvas position of a point in the picture of a row. */
 function onCanvas(stage, row, [x, y]) {
   const [left, top] = stage.view(row), size = pixel(stage, row);
   return [(turnedX(stage.clip, x) - left) * size, (y - top) * size];
 }
 
-/** Where a point of the canvas is in the picture of a row. */
+/** The position in the picture of a row of a point on the canvas. */
 function inPicture(stage, row, [x, y]) {
   const [left, top] = stage.view(row), size = pixel(stage, row);
   return inside(stage.clip, [turnedX(stage.clip, left + x / size), top + y / size]);
@@ -297,7 +297,7 @@ export class Drawings {
     if (!same) { this.store(side, old, fresh); this.tell(); }
   }
 
-  /** When all changes are stored. */
+  /** Called when all changes are stored. */
   settled() {
     this.keep();
     return this.saving;
@@ -411,7 +411,7 @@ export class Drawings {
     this.finish(true);
   }
 
-  /** Draw what lies on a stage. row: that its picture shows. */
+  /** Draw all drawings of a stage. row: the row that its picture shows. */
   draw(stage, row) {
     const { side, clip } = stage, metres = metresPerPixel(this.all[side]);
     this.all[side].forEach((drawing, index) => {
@@ -454,8 +454,8 @@ export class Drawings {
     }
     if (!chosen) return "";
     const { names } = KINDS[this.all[chosen.side][chosen.index].kind];
-    const move = names ? `Drag a point, or move the ${names[chosen.point]} by the arrow keys.` : "Drag it, or move it by the arrow keys.";
-    return `${move}${names?.length > 1 ? " P: next point;" : ""} delete: remove; escape: let go.`;
+    const move = names ? `Drag a point, or move the ${names[chosen.point]} with the arrow keys.` : "Drag it, or move it with the arrow keys.";
+    return `${move}${names?.length > 1 ? " P: next point;" : ""} delete: remove; escape: deselect.`;
   }
 
   /** A drawing in the list. */

@@ -71,7 +71,7 @@ function laid(row, joint) {
 
 // --- changes -------------------------------------------------------------------------------------
 
-/** The change that restores the current state of a joint in a row. */
+/** A change that would restore the current state of a joint in a row. */
 function inverse(row, joint) {
   const right = corrections.get(key(row, joint));
   const same = { frame: clip.frame[row], joint: names[joint] };

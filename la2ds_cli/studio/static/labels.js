@@ -1,6 +1,6 @@
 // Labels of a clip and how they change: [{ start, end, phase, origins }] in frames, `end` exclusive,
-// in time order, without overlaps. origins: who placed the start and the end, see types.Origins; a
-// person who sets, moves or accepts one end says nothing about the other.
+// in time order, without overlaps. origins: of the start and the end, see types.Origins; setting, moving
+// or accepting one end leaves the other as it is.
 // Every function returns new labels and does not change its arguments.
 
 const PERSON = "person", PROPAGATED = "carried", CLIP_EDGE = "clip";
@@ -8,7 +8,7 @@ const inOrder = (labels) => [...labels].sort((x, y) => x.start - y.start);
 const at = (labels, frame) => labels.find((one) => one.start <= frame && frame < one.end);
 const withStart = (one, start) => ({ ...one, start, origins: [PERSON, one.origins[1]] });
 const withEnd = (one, end) => ({ ...one, end, origins: [one.origins[0], PERSON] });
-/** Where a label was propagated from; its other cells are about that label alone. */
+/** The cells that tell where a label was propagated from; other cells belong to that label alone. */
 const source = (one) => Object.fromEntries(Object.entries(one.other || {}).filter(([name]) => name.startsWith("origin_")));
 
 /** Begin a phase at a frame; it lasts as long as the phase that was there, or until the next one. */
@@ -55,7 +55,7 @@ function reach(labels, border) {
   return [low, high];
 }
 
-/** Move a boundary, not beyond its neighbours; a person has placed it then. */
+/** Move a boundary, not beyond its neighbours; its origin is then a person. */
 function move(labels, border, frame) {
   const [low, high] = reach(labels, border);
   const target = Math.min(Math.max(frame, low), high);
@@ -65,7 +65,7 @@ function move(labels, border, frame) {
   });
 }
 
-/** Vouch for all labels as they are. */
+/** Accept all labels as they are. */
 const acceptAll = (labels) => labels.map((one) => (
   one.truth ? one : { ...one, origins: one.origins.map((who) => (who === PROPAGATED || who === CLIP_EDGE ? PERSON : who)) }
 ));

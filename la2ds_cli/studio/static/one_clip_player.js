@@ -6,7 +6,7 @@ import { Clock, connectTransport } from "../../views/report/player.js";
 
 const HIGH = [120, 1000]; // page pixels of a picture, the least and the most
 
-/** The picture of a page with one clip, as large as its card allows. share: of the window's height. */
+/** The picture on a page with one clip, as large as its card allows. share: of the window's height. */
 export function layStage(stage, share) {
   const wide = stage.canvas.parentElement.clientWidth;
   const high = Math.floor(clamp(Math.min(window.innerHeight * share, wide / stage.aspect), ...HIGH));

@@ -23,10 +23,10 @@ export function trouble(error, again = null) {
   problem.hidden = !error;
   if (!error) return;
   problem.textContent = error.hint ? `${error.message}: ${error.hint}` : error.message;
-  if (again) problem.append(" ", button("Make the change again", () => { trouble(null); again(); }));
+  if (again) problem.append(" ", button("Repeat the change", () => { trouble(null); again(); }));
 }
 
-/** Do something that the server may refuse. If it does, closes any dialog, shows why and returns
+/** Do something that the server may refuse. If it does, close any dialog, show why and return
  * null. again(): does it on what is there now, if that has changed meanwhile. */
 export async function tried(action, again = null) {
   try {
@@ -39,12 +39,12 @@ export async function tried(action, again = null) {
   }
 }
 
-/** Say when a comparison was made and what has changed since, see comparisons.py; its findings fade if
+/** Show when a comparison was made and what has changed since, see comparisons.py; its findings fade if
  * they no longer hold. findings: the element that has them; compare: the button that compares again. */
 export function tellWhenCompared({ time, changed }, findings, compare) {
   const when = new Date(1000 * time).toLocaleString(), what = changed.join(" and ");
   at("compared").textContent = what
-    ? `Compared ${when}. The ${what} have changed since, so the findings below may no longer hold.` : `Compared ${when}.`;
+    ? `Compared ${when}. The ${what} have changed since, so these findings may be out of date.` : `Compared ${when}.`;
   at("compared").classList.toggle("warning", Boolean(what));
   findings.classList.toggle("faded", Boolean(what));
   compare.classList.toggle("main", Boolean(what));

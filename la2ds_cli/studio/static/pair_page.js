@@ -54,7 +54,7 @@ function openAt() {
   moveFree(b);
 }
 
-/** Update everything after a change of what a person has set, and of the alignment by it. */
+/** Update the page after a change of corrections, notes or drawings, and of the alignment. */
 function follow(found) {
   const { limit } = data.angles; // keep the scale
   Object.assign(data, found);
@@ -110,7 +110,7 @@ async function undo() {
 
 const anchorAt = (frames) => ({ kind: "anchor", frames });
 
-/** A new corrected match takes the place of any with one of its frames. */
+/** Add a corrected match; it replaces others that share one of its frames. */
 function match(frames) {
   const met = data.anchors.filter((one) => one.frames.some((frame, side) => frame === frames[side]));
   return change(met.map((one) => anchorAt(one.frames)), [anchorAt(frames)], () => match(frames));
@@ -262,7 +262,7 @@ function connectChoice() {
   }
 }
 
-/** Align the clips; those that show different movements only if the user wants it. */
+/** Align the clips; if they show different movements, ask first. */
 function begin() {
   at("waiting").hidden = false;
   open().catch((error) => {

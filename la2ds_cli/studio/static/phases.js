@@ -1,5 +1,5 @@
 // The Phases page: a key begins a phase at the shown frame, boundaries can be dragged, and boundaries
-// propagated from other clips are accepted or moved, the least sure first.
+// propagated from other clips are accepted or moved, the least certain first.
 
 import { get, post, Saving } from "./ask.js";
 import { ServedFilm } from "./served_film.js";
@@ -189,7 +189,7 @@ async function carry() {
   if (merged) {
     const several = (count) => (count === 1 ? "1 clip" : `${count} clips`);
     at("carried").textContent = `labelled ${several(merged.written.length)}${
-      merged.withheld.length ? `, but not ${several(merged.withheld.length)} that the labels do not fit` : ""}`;
+      merged.withheld.length ? `, but not ${several(merged.withheld.length)} that no longer fit the labels` : ""}`;
   }
   if (job) await reopen().catch(trouble);
 }

@@ -69,10 +69,10 @@ async function ask() {
     trouble(null);
     let { found, number } = await post("/search/near", question);
     if (!found) { // clips are to be embedded first
-      const job = await over(number, at("said"), "Reading the clips before the first search…");
-      if (job.state !== "done") throw new Error(job.state === "failed" ? job.error : "the search was cancelled: move to another moment to search again");
+      const job = await over(number, at("said"), "Preparing the clips for the first search…");
+      if (job.state !== "done") throw new Error(job.state === "failed" ? job.error : "the search was cancelled; go to another moment to search again");
       ({ found } = await post("/search/near", question));
-      if (!found) throw new Error("the clips have changed meanwhile: search again");
+      if (!found) throw new Error("the clips have changed meanwhile; search again");
     }
     if (!again) tell(found);
   } catch (error) {
@@ -89,8 +89,8 @@ async function ask() {
 // --- text on the page ------------------------------------------------------------------------------
 
 function tell(found) {
-  const left = found.left_out ? `; ${found.left_out} clips cannot be compared` : "";
-  at("said").textContent = `${found.hits.length} of ${found.frames} frames of ${found.clips} clips, compared by ${found.features}${left}. The nearest come first.`;
+  const left = found.left_out ? `; left out because they cannot be compared: ${found.left_out} clips` : "";
+  at("said").textContent = `The nearest ${found.hits.length} of ${found.frames} frames in ${found.clips} clips, compared by ${found.features}${left}.`;
   at("hits").replaceChildren(...found.hits.map((hit, n) => card(hit, n, found)));
   at("notes").replaceChildren(...found.notes.map((note) => {
     const item = made("li");

@@ -100,7 +100,7 @@ async function open() {
   cells = clips.map((one, number) => cell(one, number, clips.length));
   const said = [
     more ? `${clips.length} of ${clips.length + more} clips are shown, evenly spaced among all.` : "",
-    changed.length ? `Changed since they were put on the timeline, and not shown: ${changed.join(", ")}.` : "",
+    changed.length ? `Not shown, because they have changed since: ${changed.join(", ")}.` : "",
   ].filter(Boolean).join(" ");
   at("not-shown").textContent = said;
   lay();
@@ -118,7 +118,7 @@ async function open() {
   await lookAtDifferences();
 }
 
-// --- what they do differently ------------------------------------------------------------------------
+// --- differences from the reference ------------------------------------------------------------------
 
 async function compare() {
   at("compare").disabled = true;

@@ -29,7 +29,7 @@ async function load() {
   document.body.dataset.ready = "true";
 }
 
-/** Take over what is known of a run, and show one that has begun. Returns whether its state is new. */
+/** Update a run, and show it if it has just begun. Returns whether its state is new. */
 function take(course) {
   const changed = courses.get(course.run)?.state !== course.state;
   courses.set(course.run, course);
@@ -186,7 +186,7 @@ function draw(id, points, course, lines = []) {
   if (!points.length) {
     context.fillStyle = colour("soft");
     context.textAlign = "center";
-    const none = id === "validation" && course.state === "training" ? "measured at validations, which some presets run only at the end" : "nothing yet";
+    const none = id === "validation" && course.state === "training" ? "measured at each validation; some presets validate only at the end" : "nothing yet";
     context.fillText(none, (wide + EDGE.left) / 2, high / 2);
   }
   canvas.setAttribute("aria-label", id === "loss" ? inWords("Loss", points) : inWords("Validation error", points, " %"));

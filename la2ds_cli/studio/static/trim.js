@@ -2,7 +2,7 @@
 
 import { seconds } from "../../views/report/film.js";
 
-/** A time in words, in as many digits as are read. */
+/** A time in words, with few digits. */
 export const briefly = (value) => seconds(value, value < 10 ? 2 : 1);
 
 /** Limit a handle to the file, and to at least `least` seconds from the other one. */
@@ -36,7 +36,7 @@ export class Trim {
     this.handles = { start: this.handle("start", "Start"), end: this.handle("end", "End") };
     this.element.tabIndex = 0;
     this.element.setAttribute("role", "group");
-    this.element.setAttribute("aria-label", "The file; the left and right arrow keys show its pictures");
+    this.element.setAttribute("aria-label", "Pictures of the file; use the left and right arrow keys to go through them");
     let number = 0;
     this.element.addEventListener("keydown", (event) => {
       if (event.target !== this.element || !["ArrowLeft", "ArrowRight"].includes(event.key)) return;

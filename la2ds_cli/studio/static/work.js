@@ -14,15 +14,15 @@ export function onWork(listener) {
   for (const job of jobs.values()) listener(job);
 }
 
-/** Resolves with a job when it has ended. Until then, the element `line` shows what the job waits
+/** Resolve with a job when it has ended. Until then, the element `line` shows what the job waits
  * for, and `words` while it runs. */
 export const over = (number, line, words) => new Promise((resolve) => {
   const listener = () => {
     const job = jobs.get(number), [first] = running();
     if (!job) return; // its first event is still to come
     const ended = ENDED.includes(job.state), waits = job.state === "waiting" && first.number !== number;
-    const told = ended ? "" : waits ? `Waiting until other work is done, see the bar at the top: ${first.title}.` : words;
-    if (line.textContent !== told) line.textContent = told; // or each event would be read aloud
+    const text = ended ? "" : waits ? `Waiting until other work is done (see the bar at the top): ${first.title}.` : words;
+    if (line.textContent !== text) line.textContent = text; // else screen readers would repeat it
     if (!ended) return;
     listeners.delete(listener);
     resolve(job);
@@ -36,7 +36,7 @@ export const over = (number, line, words) => new Promise((resolve) => {
 export async function followed(question, line) {
   const begun = await tried(question);
   if (!begun) return null;
-  const job = await over(begun.number, line, "In progress, see the bar at the top; this page shows the result when it is done.");
+  const job = await over(begun.number, line, "In progress (see the bar at the top). The result will appear here.");
   if (job.state === "failed") trouble(new Error(job.error));
   return job;
 }
@@ -61,7 +61,7 @@ function show() {
   for (const element of [bar, at("work-cancel")]) element.hidden = lost === true;
   waiting.hidden = lost === true || !others.length;
   if (lost === true) {
-    at("work-words").textContent = "No connection to the studio. If it has ended, start it again and open its new link.";
+    at("work-words").textContent = "No connection to the studio. If it has stopped, start it again and open the new link.";
     return;
   }
   if (!job) return;

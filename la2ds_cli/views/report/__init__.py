@@ -1,4 +1,4 @@
-"""Pages for a browser, one offline HTML file each: of a pair of clips, and of a project.
+"""The offline HTML page of a pair of clips.
 
 *.html are Jinja2 templates (see views/page.py); *.css and *.js are their styles and scripts.
 """

@@ -1,10 +1,10 @@
-// The data of the pair that a page shows, unpacked.
+// The unpacked data of the pair that a page shows.
 
 import { clamp, runs, unpacked } from "./film.js";
 
 export let data, A, B;
 
-/** content: what pair_data.py says of the pair; films: of A and B. */
+/** Load a pair. content: from pair_data.py; films: of A and B. */
 export function takePair(content, films) {
   data = content;
   [A, B] = ["a", "b"].map((side, k) => unpacked(data[side], films[k]));
@@ -27,12 +27,12 @@ export const counterpart = (row) => {
 /** Spans in seconds of A's and of B's frames without a counterpart. */
 export let unmatchedA, unmatchedB;
 
-/** What follows from the positions, which may change. */
+/** Update the unmatched spans after the positions have changed. */
 export function findUnmatched() {
   unmatchedA = runs(A.count, (k) => data.position[k] === null)
     .map(([first, last]) => [A.edges[first], A.edges[last + 1]]);
-  const known = data.position.filter((p) => p !== null);
-  if (!known.length) { unmatchedB = [[B.start, B.end]]; return; }
-  const first = Math.floor(Math.min(...known)), last = Math.ceil(Math.max(...known));
+  const matched = data.position.filter((p) => p !== null);
+  if (!matched.length) { unmatchedB = [[B.start, B.end]]; return; }
+  const first = Math.floor(Math.min(...matched)), last = Math.ceil(Math.max(...matched));
   unmatchedB = [[B.start, B.edges[first]], [B.edges[last + 1], B.end]].filter(([low, high]) => high > low);
 }

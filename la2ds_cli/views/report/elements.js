@@ -1,4 +1,4 @@
-// Elements of a page: found, and made.
+// Find and create elements of a page.
 
 export const at = (id) => document.getElementById(id);
 
@@ -26,7 +26,7 @@ export function lines(id, texts, kind = "") {
   }));
 }
 
-/** Warn above everything else. actions: buttons. */
+/** Show a warning at the top of the page. actions: buttons. */
 export function warn(text, ...actions) {
   const line = made("div", "", "warning banner");
   line.append(made("span", text), ...actions);

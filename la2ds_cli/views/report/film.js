@@ -1,5 +1,5 @@
-// One clip: its data, unpacked, and its pictures, decoded only when they are due; and what every
-// drawing needs.
+// The unpacked data of a clip; its pictures, decoded just before they are shown; and helpers for
+// drawing.
 
 export const UNIT = 4096; // steps of a joint's position over the height of its window, as in pair_data.py
 const KEPT = 96, AHEAD = 12; // decoded pictures kept, and decoded before they are due
@@ -48,7 +48,7 @@ export class Film {
     this.lead = AHEAD;
     this.ready = new Map(); // index -> ImageBitmap, in order of use
     this.pending = new Set();
-    this.waiting = new Map(); // index -> all that is to be done when it is there
+    this.waiting = new Map(); // index -> functions to call when it is decoded
     this.broken = new Set();
   }
 
@@ -76,13 +76,13 @@ export class Film {
   /** A promise of the picture as it is stored. */
   async blob(index) { return new Blob([bytes(this.pictures[index])], { type: "image/webp" }); }
 
-  /** Decode what follows, so that it is there in time. */
+  /** Decode the next pictures in advance. */
   ahead(index) {
     const end = Math.min(index + this.lead, this.pictures.length - 1);
     for (let k = index + 1; k <= end; k += 1) if (!this.ready.has(k)) this.decode(k);
   }
 
-  /** done: called when the picture is there, also where it was asked for before. */
+  /** Decode a picture, then call `done`, even if the picture was already requested. */
   decode(index, done = null) {
     if (this.broken.has(index)) return;
     if (done) this.waiting.set(index, [...(this.waiting.get(index) || []), done]);
@@ -107,7 +107,7 @@ export class Film {
   }
 }
 
-/** A clip as the page has it, with arrays in place of text, and its film. */
+/** Unpack a clip of the page: arrays instead of text, and its film. */
 export function unpacked(clip, film) {
   clip.joints = integers(clip.joints);
   clip.state = bytes(clip.state);
@@ -150,7 +150,7 @@ export function sized(canvas, width, height) {
   return context;
 }
 
-/** A colour of the page, light or dark, by its name in page.css. */
+/** A colour of page.css by its name, in the current light or dark scheme. */
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 /** A line through points [x, y] of a canvas, broken where one is null. */
@@ -165,8 +165,7 @@ export function curve(context, points) {
   context.stroke();
 }
 
-/** Times from low to high, at steps of a round number of seconds that are `least` pixels or more of
- * `room` apart. */
+/** Times from low to high at round steps, at least `least` pixels apart on a width of `room`. */
 export function ticks(low, high, room, least) {
   const step = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600]
     .find((seconds) => (seconds / (high - low)) * room > least) || 7200;

@@ -1,8 +1,8 @@
-// The list of all keys of a page, opened by `?`; its rows are in the page's template.
+// The list of keyboard shortcuts, opened by `?`; its rows are in the page's template.
 
 import { at } from "./elements.js";
 
-/** Whether the list is open; the keys of the page are then inactive. */
+/** Whether the list is open; the page's other shortcuts are then inactive. */
 export const helping = () => at("key-list").open;
 
 const toggleKeys = () => { if (helping()) at("key-list").close(); else at("key-list").showModal(); };

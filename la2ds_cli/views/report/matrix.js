@@ -20,7 +20,7 @@ export const plot = {
   y: (time) => matrix.top + (1 - (time - B.start) / (B.end - B.start)) * matrix.high,
 };
 
-/** A's frames against seconds of B as a line with a dark rim, broken without a counterpart. */
+/** Draw the path as a line with a dark rim, broken where there is no counterpart. */
 function trace(context, positions) {
   context.lineJoin = "round";
   for (const [hue, width] of [["rgba(0, 0, 0, 0.7)", 4.2], [PATH, 2.6]]) {
@@ -33,7 +33,7 @@ function trace(context, positions) {
   }
 }
 
-/** Where the true moment lies in most cases: between the bounds of each position. */
+/** Draw the interval of each position. */
 function bounds(context) {
   context.fillStyle = "rgba(255, 255, 255, 0.35)";
   for (let k = 0; k < A.count; k += 1) {
@@ -67,7 +67,7 @@ function axes(context, width, height) {
   context.restore();
 }
 
-/** A diamond where a person has said that two moments are the same. */
+/** Draw a diamond for each match that a person has set. */
 function anchorMarks(context) {
   for (const { seconds: both } of data.anchors || []) {
     if (!both) continue;
@@ -150,7 +150,7 @@ export function markMatrix(row) {
 
 export const bands = {};
 
-/** The whole of a clip as a bar: its phases and what has no counterpart. */
+/** Draw a clip as a bar with its phases and the parts without a counterpart. */
 export function layBand(side, clip, unmatched) {
   const canvas = at(`band-${side}`);
   const width = canvas.parentElement.clientWidth;
@@ -165,8 +165,8 @@ export function layBand(side, clip, unmatched) {
   bands[side] = { clip, width, still, x, context: sized(canvas, width, 22) };
 }
 
-/** The mark of the frame that is shown, on the bar of its clip; null: none is. section: the rows of
- * this clip that are played, null: all; ends: whether they are those that can be dragged. */
+/** Mark the shown row on the bar of a clip; null = none. section: the rows that are played, null =
+ * all. ends: whether the ends of the section can be dragged. */
 export function markBand(side, row, section = null, ends = false) {
   const { clip, width, still, x, context } = bands[side];
   context.drawImage(still, 0, 0, width, 22);

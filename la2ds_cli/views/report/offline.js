@@ -1,4 +1,4 @@
-// The page of a pair as one file, which holds its data and its pictures.
+// Start the page of a pair that contains its data and pictures.
 
 import { at } from "./elements.js";
 import { Film } from "./film.js";

@@ -1,5 +1,4 @@
-// What is drawn over the pictures of a pair: B over A, the angles of the joints, and the one that a
-// difference is about.
+// Drawings over the pictures of a pair: B over A, the joint angles, and the angle of a difference.
 
 import { A, B, data } from "./clips.js";
 import { at } from "./elements.js";
@@ -8,7 +7,7 @@ import { drawSkeleton } from "./stage.js";
 
 const OVER = "#ff4fd8"; // the joints of B over A
 const RING = "#e0243f";
-export const marked = { joint: "" }; // whose angle is marked
+export const marked = { joint: "" }; // the joint whose angle is marked
 
 /** Position of the body in a row, in the units of its joints; null if it is not seen. */
 function root(clip, row) {
@@ -19,8 +18,8 @@ function root(clip, row) {
   return { x: mean(0), y: mean(1) };
 }
 
-/** Draw a row of B over A, at the size of A and with the body in the same place. kind: joints or film;
- * current(): whether B still shows this row. */
+/** Draw a row of B over A, scaled and moved to fit A's body. kind: joints or film. current(): whether
+ * B still shows this row. */
 export function drawOver(stage, row, { kind, rowB, current }) {
   const [rootA, rootB] = [root(A, row), root(B, rowB)];
   if (!rootA || !rootB) return;
@@ -49,8 +48,8 @@ export function drawOver(stage, row, { kind, rowB, current }) {
   drawSkeleton(context, data.skeleton, B, rowB, over, Math.max(stage.height / 170, 1.4), OVER);
 }
 
-/** Write the joint angles, in degrees as the camera sees them, next to their joints: all of them, and
- * that of the marked joint with its limbs and a ring. */
+/** Write the joint angles, in degrees as the camera sees them, next to their joints; the marked joint
+ * also has its limbs and a ring drawn. */
 export function writeAngles(stage, row) {
   const { context, clip } = stage;
   const first = row * data.skeleton.sides.length, place = stage.place(row);

@@ -1,4 +1,4 @@
-// One clock, that of the clip that leads, A at first: everything on the page follows it.
+// The page of a pair follows a single clock: that of the leading clip, at first A.
 
 import { A, B, counterpart, data, secondsB, takePair, unmatchedA, unmatchedB } from "./clips.js";
 import { at, warn } from "./elements.js";
@@ -15,15 +15,15 @@ const FOLDED = 980; // page pixels, the widest window in which the second line o
 const PHONE = { wide: 600, share: 0.3 }; // page pixels, the widest, as in pair.css; of its height, so that the pictures stay in sight
 const HEAD_ROOM = 170; // page pixels above the pictures, at most, for which they are smaller
 const PANEL = 420; // page pixels that a panel beside the pictures needs, as in pair.css
-const SMALLER = 0.8; // of their height, from which on the pictures have panels beside them
-const LEFT = 0.25; // of the window's height: with less left for panels below, the pictures move out of sight with them
-// row: of A, that is shown. rowB: that of B. matched: whether both show the same moment. leader: whose frames the clock counts. free: a row of B
-// that is shown whatever fits A, null where the alignment says it.
+const SMALLER = 0.8; // panels go beside the pictures if those keep this share of their height
+const LEFT = 0.25; // of the window's height: with less room for panels below, the pictures scroll with them
+// row, rowB: the rows shown of A and B. matched: whether both show the same moment. leader: the clip that the clock follows. free: a row of B
+// that is shown regardless of the alignment, or null.
 export const state = { row: -1, rowB: -1, matched: true, leader: "a", free: null, playing: false, rate: 1, clock: 0, last: 0 };
 
 export const stages = {}; // of A and B
 
-/** The height that the window leaves for the pictures between what is above, their words and the controls. */
+/** The height left for the pictures by the elements above, their captions and the controls. */
 function roomForStages(card) {
   if (window.innerWidth <= PHONE.wide) return window.innerHeight * PHONE.share;
   const above = Math.min(card.getBoundingClientRect().top + window.scrollY, HEAD_ROOM);
@@ -31,8 +31,8 @@ function roomForStages(card) {
   return window.innerHeight - above - words - at("transport").offsetHeight - 12;
 }
 
-/** Both pictures of one height and without a margin, as large as the window allows; the panels lie
- * beside them unless that makes them much smaller. */
+/** Lay out both pictures at the same height, as large as the window allows, with the panels beside
+ * them unless that makes the pictures much smaller. */
 function layStages() {
   const card = at("players-card"), box = card.querySelector(".players"), work = card.parentElement;
   const gap = parseFloat(getComputedStyle(box).columnGap);
@@ -64,7 +64,7 @@ export function shown() {
   };
 }
 
-/** Words under a player: when, which frame, which phase. */
+/** The caption of a player: time, frame and phase. */
 function moment(clip, row, matched) {
   const time = clip.time[row];
   const parts = [seconds(time - clip.start < 0 ? 0 : time), `frame ${clip.frame[row]}`];
@@ -74,7 +74,7 @@ function moment(clip, row, matched) {
   return parts.join(" · ");
 }
 
-/** The nearest frame of A that has a counterpart; null when none has. */
+/** The nearest frame of A with a counterpart, or null. */
 function nearestMatched(row) {
   for (let step = 0; step < A.count; step += 1) {
     for (const k of [row - step, row + step]) {
@@ -84,7 +84,7 @@ function nearestMatched(row) {
   return null;
 }
 
-/** Show a row of A and what fits it. */
+/** Show a row of A and its counterpart. */
 export function seek(row, { clock = null } = {}) {
   const shownA = clamp(row, 0, A.count - 1);
   const other = counterpart(shownA);
@@ -93,7 +93,7 @@ export function seek(row, { clock = null } = {}) {
     { row: near === null ? 0 : counterpart(near), matched: other !== null }, clock);
 }
 
-/** Show a row of B and what fits it. */
+/** Show a row of B and its counterpart. */
 export function seekB(row, { clock = null } = {}) {
   const shownB = clamp(row, 0, B.count - 1);
   const time = B.time[shownB];
@@ -107,10 +107,10 @@ const go = (row, clock = {}) => (state.leader === "a" ? seek(row, clock) : seekB
 
 const leading = () => (state.leader === "a" ? { clip: A, row: state.row } : { clip: B, row: state.rowB });
 
-export const listeners = []; // are called with each moment that is shown
+export const listeners = []; // are called whenever another moment is shown
 
-/** Show a row of each clip, and where it lies on everything else. matched: whether the other clip
- * shows that moment. clock: seconds of the clip that leads, null: when its row begins. */
+/** Show a row of each clip, and mark it everywhere on the page. matched: whether the other clip shows
+ * that moment. clock: seconds of the leading clip, null = the start of its row. */
 function present(a, b, clock = null) {
   if (state.free !== null) b = { row: state.free, matched: true };
   state.row = a.row;
@@ -121,9 +121,9 @@ function present(a, b, clock = null) {
   stages.a.show(a.row, a.matched, options);
   stages.b.show(b.row, b.matched, options);
   at("moment-a").textContent = a.matched ? moment(A, a.row, true)
-    : "no counterpart: A shows no such moment";
+    : "A does not show this moment";
   at("moment-b").textContent = b.matched ? moment(B, b.row, true)
-    : "no counterpart: B shows no such moment";
+    : "B does not show this moment";
   markBands({ a: a.matched ? a.row : null, b: b.matched ? b.row : null });
   const first = leading();
   const scrub = at("scrub");
@@ -140,14 +140,13 @@ function present(a, b, clock = null) {
   for (const listener of listeners) listener();
 }
 
-/** The rows of the clip that follows which show the section that is played; null where an end has
- * no counterpart. */
+/** The rows of the other clip that show the played section; null if an end has no counterpart. */
 function followed(section) {
   const rows = section && section.map((row) => (state.leader === "a" ? counterpart(row) : rowForB(B.time[row])));
   return rows && !rows.includes(null) && rows[0] <= rows[1] ? rows : null;
 }
 
-/** Where the shown rows and the section lie on the bars of both clips. rows: null = none is shown. */
+/** Mark the shown rows (null = none) and the section on the bars of both clips. */
 function markBands(rows) {
   for (const side of ["a", "b"]) {
     const leads = side === state.leader;
@@ -155,7 +154,7 @@ function markBands(rows) {
   }
 }
 
-/** Let the clip of a side lead from the moment that is shown. */
+/** Let the clip of a side lead, from the shown moment on. */
 export function lead(side) {
   if (side === state.leader) return;
   const row = side === "a" ? state.row : state.rowB, section = followed(clock.section);
@@ -168,7 +167,7 @@ export const clock = new Clock(
   state, leading, (row, passed) => go(row, { clock: passed }), () => at("loop").checked);
 export const play = (on) => clock.play(on);
 
-/** What is shown, anew: another option holds. */
+/** Redraw the shown moment after an option has changed. */
 export const again = () => go(leading().row);
 
 /** Pause, and go to a row of a clip. */
@@ -183,12 +182,12 @@ export function visitDifference(time, joint) {
   visit("a", rowAt(A, time));
 }
 
-let visited = -1; // of the moments to look at
+let visited = -1; // index among the moments to check
 function nextUnsure() {
-  const found = unsure();
-  if (!found.length) return;
-  visited = (visited + 1) % found.length;
-  visit("a", found[visited].worst);
+  const moments = unsure();
+  if (!moments.length) return;
+  visited = (visited + 1) % moments.length;
+  visit("a", moments[visited].worst);
 }
 
 const toggle = (id) => { if (!at(id).closest("[hidden]")) at(id).click(); };
@@ -206,7 +205,7 @@ const KEYS = {
   },
 };
 
-/** Pointer down and drag over an element: seek to what lies under it. */
+/** Seek to the moment under the pointer while it is pressed on an element. */
 function dragged(target, rowOf) {
   const follow = (event) => {
     const row = rowOf(event);
@@ -285,7 +284,7 @@ export function openPair(content, films) {
   tellNotes(visit);
   lay();
   window.addEventListener("resize", () => { if (size() !== laid) lay(); });
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", lay); // what is drawn follows the colours
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", lay); // canvases do not follow the colours by themselves
   createImageBitmap(new Blob([bytes(data.matrix)], { type: "image/png" })).then((image) => {
     matrix.image = image;
     layMatrix();

@@ -1,5 +1,5 @@
-"""The page of a pair as one file: both clips side by side, locked by their alignment, and what a
-comparison found."""
+"""The page of a pair in one file: both clips side by side, in step along their alignment, and the
+findings of a comparison."""
 
 from __future__ import annotations
 
@@ -50,13 +50,12 @@ def write_pair(
     privacy: bool = False,
     progress: Progress = SILENT,
 ) -> Path:
-    """Write the page of an alignment.
+    """Write the page of an alignment, and return the file.
 
     Parameters
     ----------
-    out: the file, by default one in results/report (core/result_names.py); an existing one is
-        replaced.
-    privacy: only the joints, no pictures from the videos and no notes. Returns the file.
+    out: the file, by default in results/report (core/result_names.py); an existing one is replaced.
+    privacy: show only the joints, without pictures from the videos and without notes.
     """
     content = pair_page(project, result, progress, privacy=privacy)
     name = result_name(project.videos(), result.a, result.b)
@@ -69,7 +68,7 @@ def _images(
     project: StoredProject, video: Video, pose: PoseSequence, progress: Progress, *, mirrored: bool
 ) -> FrameImages | None:
     source = video_file(project, video)
-    # In a mirrored clip of unknown width, the joints have no position in the picture.
+    # Without the picture's width, mirrored joints cannot be placed on it.
     if source is None or (mirrored and not all(pose.size)):
         return None
     images = encode_frames(source, pose, progress, mirrored=mirrored)
@@ -88,8 +87,8 @@ def pair_page(
 
     Parameters
     ----------
-    comparison: of the same two clips, shown with it.
-    privacy: without pictures from the videos and a person's notes.
+    comparison: of the same two clips, to be shown with it.
+    privacy: leave out pictures from the videos and people's notes.
     """
     flipped = result.mirrored
     sides = (result.a, result.pose_a, False), (result.b, result.shown_b, flipped)
@@ -129,36 +128,36 @@ def pair_page(
 def picture_notes(
     result: Alignment, images: Sequence[FrameImages | None], *, privacy: bool
 ) -> list[str]:
-    """Return which frames have no picture, and why; none if all have one.
+    """Return notes on frames without a picture, and why; none if all frames have one.
 
     Parameters
     ----------
-    images: of A and of B, None if joints are drawn.
+    images: of A and of B, None if joints are drawn instead.
     """
     if privacy:
-        return ["Made with --privacy: the page shows only joints, no pictures from the videos."]
+        return ["This page was made with --privacy and shows only joints, without pictures."]
     notes = []
     for letter, pose, shown in zip("AB", (result.pose_a, result.pose_b), images, strict=True):
         if shown is None:
-            notes.append(f"{letter}: no video: the joints are drawn.")
+            notes.append(f"{letter}: the video is not available, so only joints are shown.")
         elif shown.every > 1:
             rate = pose.fps / shown.every
             notes.append(
-                f"{letter}: to keep the page small, one frame in {shown.every} has a picture "
-                f"({rate:.1f} per second, {shown.size[1]} pixels high); positions and curves use "
+                f"{letter}: to keep the page small, only one frame in {shown.every} has a picture "
+                f"({rate:.1f} per second, {shown.size[1]} pixels high). Positions and curves use "
                 "all frames."
             )
         elif len(shown.pictures) < len(pose):
             missing = len(pose) - len(shown.pictures)
-            notes.append(f"{letter}: {missing} of the frames are no longer in the video.")
+            notes.append(f"{letter}: frames that are no longer in the video: {missing}.")
     return notes
 
 
 def recorded_beside(
     project: StoredProject, result: Alignment
 ) -> tuple[dict[str, Any] | None, list[str]]:
-    """recorded_json of the motion capture among two recordings of one performance, None without
-    one; and why what was recorded cannot be read."""
+    """Return `recorded_json` of the motion capture among two recordings of one performance (None if
+    there is none), and notes on what cannot be read."""
     if result.method != METHOD:
         return None, []
     for side, video, pose in (("b", result.b, result.pose_b), ("a", result.a, result.pose_a)):
@@ -167,17 +166,17 @@ def recorded_beside(
             continue
         try:
             if artifact.file_digest(path) != video.sha256:
-                raise PoseFileError("it is another file than the one that was imported")
+                raise PoseFileError("the file has changed since it was imported")
             data = recorded_json(result, read_recorded(path, pose.fps), side)
         except (OSError, PoseFileError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            return None, [f"{side.upper()}: no forces and events of {path.name}: {reason}"]
+            return None, [f"{side.upper()}: forces and events of {path.name} not shown: {reason}"]
         return (data if data["force"] or data["events"] else None), []
     return None, []
 
 
 def weaknesses(project: StoredProject, result: Alignment) -> list[str]:
-    """Of the joints of both clips, the most serious first, with what helps."""
+    """Return the weaknesses of both clips' joints, the most serious first, each with its hint."""
     return [
         f"{letter}: {weakness.message} ({weakness.code}): {weakness.hint}"
         for letter, video in (("A", result.a), ("B", result.b))

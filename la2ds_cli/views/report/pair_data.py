@@ -1,7 +1,7 @@
-"""The data of a pair's page: both clips with their pictures, joints and phases, the alignment and
-its distance matrix, and what a comparison found.
+"""The data of a pair's page: both clips with pictures, joints and phases, the alignment with its
+distance matrix, and the findings of a comparison.
 
-The pictures are single images, so that each is shown at exactly its time
+Pictures are single images, so that each is shown at exactly its time
 (docs/decisions/0010-pages-of-single-pictures.md).
 """
 
@@ -37,23 +37,25 @@ from la2ds_cli.views.figure import phase_colours
 from la2ds_cli.views.film_strip import cut_out, small_webp, view_boxes
 from la2ds_cli.views.page import base64_text
 
-HEIGHT = 440  # pixels of a picture: that of a player on a page of 1200 pixels
-LEAST_HEIGHT = 240  # below, hands and faces are gone: then rather fewer pictures
-BUDGET = 8_000_000  # bytes of the pictures of one clip; a third more in the page
+HEIGHT = 440  # pixels of a picture, as in a player on a page of 1200 pixels
+LEAST_HEIGHT = 240  # pixels; hands and faces are lost below, so rather drop pictures
+BUDGET = 8_000_000  # bytes of the pictures of one clip; a third more in the page, as base64
 _BYTES_PER_PIXEL = 0.09  # of WebP at _QUALITY: 0.03 to 0.12 on phone clips
 _QUALITY, _METHOD = 72, 2  # Pillow's; slower methods save 4 % more for twice the time
-_WIDER = 1.25  # than what film_strip shows: a club or a bar reaches beyond the joints
+_WIDER = 1.25  # times the part that film_strip shows: a club or a bar reaches beyond the joints
 UNIT = 4096  # steps of a stored joint over the height of the window
 UNSEEN = -(1 << 15)
 _CELLS = 480  # longest side of the distance matrix
 _LIMITS = (20, 30, 45, 60, 90)  # degrees at the ends of the colour scale
-_ALIKE = 1.05  # ratio of durations, below which two clips are as fast
+_ALIKE = 1.05  # ratio of durations below which two clips count as equally fast
 
 
 class FrameImages(NamedTuple):
-    """size: width and height in pixels. row: the row of the pose sequence that each image shows,
-    increasing. pictures: the images as WebP, one per row. every: at least one frame in so many has
-    an image."""
+    """The pictures of a clip.
+
+    size: width and height in pixels. row: the row of the pose sequence that each image shows,
+    increasing. pictures: the images as WebP, one per row. every: one frame in so many has an image.
+    """
 
     size: tuple[int, int]
     row: list[int]
@@ -62,7 +64,7 @@ class FrameImages(NamedTuple):
 
 
 def windows(pose: PoseSequence) -> FloatArray:
-    """Return (T, 4) float64 xyxy in pixels: what the page shows of each frame; one size per clip.
+    """Return (T, 4) float64 xyxy in pixels: the part of each frame to show, one size per clip.
 
     As film_strip.view_boxes, but a quarter wider where the picture allows it.
     """
@@ -87,11 +89,14 @@ def encode_frames(
 ) -> FrameImages:
     """Return the pictures of a clip in at most `budget` bytes; its video is read once.
 
+    To fit, pictures become smaller down to LEAST_HEIGHT, then fewer: planned from their usual size,
+    and halved in number whenever they turn out larger. Frames that are no longer in the file have
+    no picture.
+
     Parameters
     ----------
-    pose: as it is drawn, so that of the mirrored clip if `mirrored`. To fit, pictures get smaller
-        down to LEAST_HEIGHT, then fewer: first by the usual size of such pictures, then by half
-        whenever they turn out larger. Frames that are no longer in the file have no picture.
+    pose: as it is drawn, mirrored if `mirrored`.
+    budget: bytes of all pictures.
     """
     box = windows(pose)
     size, every = _plan(len(pose), box[0, 2:] - box[0, :2], budget)
@@ -132,12 +137,17 @@ def _plan(count: int, window: FloatArray, budget: int) -> tuple[tuple[int, int],
 def clip_json(
     video: Video, pose: PoseSequence, phases: Iterable[Phase], *, flipped: bool = False
 ) -> dict[str, Any]:
-    """One clip of a page. pose: as it is drawn. phases: those without any of its frames are left
-    out. flipped: whether the pictures have to be mirrored.
+    """Return a clip for a page.
 
-    Times in seconds. edges: (T + 1,) beginnings of the frames, and the end of the last one. joints,
-    state: see packed_joints. phases: start and end in seconds, name. aspect: width over height of
-    the shown part of a frame; high: its height in pixels; body: length of the torso in pixels.
+    Times are in seconds. edges: (T + 1,) starts of the frames, and the end of the last one. joints,
+    state: see packed_joints. phases: start, end, name. aspect: width / height of the shown part of
+    a frame; high: its height in pixels; body: length of the torso in pixels.
+
+    Parameters
+    ----------
+    pose: as it is drawn.
+    phases: those outside its frames are left out.
+    flipped: whether the pictures have to be mirrored.
     """
     window = windows(pose)
     edges = pose.axis.edges
@@ -166,8 +176,8 @@ def clip_json(
 def packed_joints(pose: PoseSequence, window: FloatArray) -> tuple[str, str]:
     """Return positions (T, K, 2) as little-endian int16 and states (T, K) as bytes, both in base64.
 
-    Positions count from the window's upper left corner in steps of 1 / UNIT of its height; UNSEEN =
-    NaN. State: 0 not seen, 1 interpolated (score 0) or not trusted, 2 seen.
+    Positions count from the window's upper left corner in steps of 1 / UNIT of its height; UNSEEN
+    stands for NaN. State: 0 not seen, 1 interpolated (score 0) or not trusted, 2 seen.
     """
     height = window[:, None, 3:] - window[:, None, 1:2]
     position = (np.asarray(pose.xy, np.float64) - window[:, None, :2]) / height * UNIT
@@ -181,8 +191,11 @@ def packed_joints(pose: PoseSequence, window: FloatArray) -> tuple[str, str]:
 
 
 def skeleton_json(skeleton: Skeleton) -> dict[str, Any]:
-    """limbs: index pairs; sides: left, right or empty, for every joint; angles: name -> the joints
-    before, at and after it; root: the joints that locate the body."""
+    """Return a skeleton for a page.
+
+    limbs: index pairs; sides: left, right or empty, for every joint; angles: name -> the joints
+    before, at and after it; root: the joints that define the body's position.
+    """
     return {
         "limbs": [list(limb) for limb in skeleton.limbs],
         "sides": [joint_side(joint) for joint in skeleton.joints],
@@ -192,12 +205,12 @@ def skeleton_json(skeleton: Skeleton) -> dict[str, Any]:
 
 
 def pair_json(result: Alignment, phases: Mapping[str, list[Phase]]) -> dict[str, Any]:
-    """Return both clips, the values of match_json, how they were aligned, and matrix: image of the
-    distances.
+    """Return both clips, the values of match_json, how they were aligned, and the distance matrix
+    as an image.
 
     Parameters
     ----------
-    phases: of every clip of the project.
+    phases: of all clips of the project.
     """
     clips = {
         "a": clip_json(result.a, result.pose_a, phases.get(result.a.id, [])),
@@ -220,9 +233,12 @@ def pair_json(result: Alignment, phases: Mapping[str, list[Phase]]) -> dict[str,
 
 
 def match_json(result: Alignment) -> dict[str, Any]:
-    """position, confidence, certainty (a word), within (seconds), ratio: one for each frame of A,
-    None = no counterpart. low, high: interval of the positions. angles: degrees of B minus A, a
-    list for each joint."""
+    """Return the match of each frame of A, None = no counterpart.
+
+    position, confidence, certainty (a word), within (seconds), ratio: for each frame. low, high:
+    interval of the positions. certainty_text: all of it in words. angles: degrees of B minus A, a
+    list for each joint.
+    """
     names, degrees = angle_difference(result.pose_a, result.shown_b, result.position)
     matched = ~np.isnan(result.position)
     return {
@@ -233,7 +249,7 @@ def match_json(result: Alignment) -> dict[str, Any]:
         "certainty": result.certainty,
         "within": rounded(result.within, 2),
         "ratio": rounded(result.speed_ratio, 3),
-        "sureness": certainty_sentences(result),
+        "certainty_text": certainty_sentences(result),
         "angles": _angles_json(names, degrees),
     }
 
@@ -247,54 +263,54 @@ def _angles_json(names: Iterable[str], degrees: FloatArray) -> dict[str, Any]:
 
 
 def recorded_json(result: Alignment, recorded: Recorded, side: str) -> dict[str, Any]:
-    """Return what a capture holds beside joints, in seconds of A.
+    """Return the forces and events of a motion capture, in seconds of A and only while A lasts.
 
-    time: of the samples. force: newtons, a list for each plate, None = not known. events: seconds,
-    by how many they may be off, and name. Only what A lasts.
+    time: of the samples. force: newtons, a list for each plate, None = unknown. events: seconds,
+    possible error in seconds, and name.
 
     Parameters
     ----------
-    side: `a` or `b`, which is the capture.
+    side: `a` or `b`: which clip is the capture.
     """
     time_a, within = result.pose_a.time, result.within
-    known = np.ones(len(time_a), bool)
+    matched = np.ones(len(time_a), bool)
     seconds = time_a  # of the capture
     if side == "b":
         seconds = matched_time(result.position, result.time_b)
-        known = np.isfinite(seconds)
+        matched = np.isfinite(seconds)
 
-    def of_a(moments: FloatArray) -> FloatArray:
-        if not known.any():
+    def time_in_a(moments: FloatArray) -> FloatArray:
+        if not matched.any():
             return np.full(len(moments), np.nan)
-        return np.interp(moments, seconds[known], time_a[known], left=np.nan, right=np.nan)
+        return np.interp(moments, seconds[matched], time_a[matched], left=np.nan, right=np.nan)
 
-    time = of_a(recorded.time)
+    time = time_in_a(recorded.time)
     shown = np.flatnonzero(np.isfinite(time))
-    shown = shown[:: max(1, -(-len(shown) // 4000))]  # at most so many
-    moments = of_a(np.array([seconds for seconds, _ in recorded.events], np.float64))
-    off = np.interp(moments, time_a, np.nan_to_num(within)) if side == "b" else 0 * moments
+    shown = shown[:: max(1, -(-len(shown) // 4000))]  # at most 4000 samples
+    moments = time_in_a(np.array([seconds for seconds, _ in recorded.events], np.float64))
+    error = np.interp(moments, time_a, np.nan_to_num(within)) if side == "b" else 0 * moments
     return {
         "time": rounded(time[shown], 4),
         "force": [rounded(plate, 1) for plate in recorded.force[:, shown]],
         "events": [
             [*rounded([moment, half], 4), name]
-            for moment, half, (_, name) in zip(moments, off, recorded.events, strict=True)
+            for moment, half, (_, name) in zip(moments, error, recorded.events, strict=True)
             if np.isfinite(moment)
         ],
     }
 
 
 def scale_limit(degrees: FloatArray) -> int:
-    """Return degrees at the ends of the colour scale: the smallest of _LIMITS that covers 95 % of
-    all."""
-    known = np.abs(degrees[~np.isnan(degrees)])
-    high = float(np.percentile(known, 95)) if len(known) else 0.0
+    """Return the degrees at the ends of the colour scale: the smallest of _LIMITS that covers 95 %
+    of the values."""
+    defined = np.abs(degrees[~np.isnan(degrees)])
+    high = float(np.percentile(defined, 95)) if len(defined) else 0.0
     return next((limit for limit in _LIMITS if limit >= high), _LIMITS[-1])
 
 
 def distance_image(result: Alignment) -> str:
-    """PNG, base64: distances of frames, dark = alike, A to the right and B upwards, in cells of
-    equal time; at most _CELLS each way."""
+    """Return the distances of frames as a base64 PNG: dark = alike, A to the right and B upwards,
+    in cells of equal time, at most _CELLS each way."""
     from matplotlib import colormaps
     from PIL import Image
 
@@ -311,25 +327,22 @@ def distance_image(result: Alignment) -> str:
 
 
 def notes_json(notes: Iterable[Between]) -> list[dict[str, Any]]:
-    """Notes on a pair: frames of A and B (None = no such frame), and text."""
+    """Return the notes on a pair: frames of A and B (None = no such frame), and text."""
     return [{"frames": list(note.frames), "text": note.row.value} for note in notes]
 
 
 def certainty_sentences(result: Alignment) -> str:
-    """Return how sure the match is, and how fast B is, for people who count neither frames nor
-    shares."""
+    """Return sentences on how reliable the match is, and how fast B is."""
     words, within, ratio = np.array(result.certainty), result.within, result.overall_ratio
-    sure, gone = words == SURE, words == MISSING
+    sure, missing = words == SURE, words == MISSING
     sentences = []
     if sure.any():
-        near = within_text(float(np.median(within[sure])))
-        sentences.append(f"Sure for {_share(sure)} of A, {near}.")
-    if not (sure | gone).all():
-        sentences.append(
-            "Unsure elsewhere: look at these moments first." if sentences else "Nowhere sure."
-        )
-    if gone.any():
-        sentences.append(f"B does not show {_share(gone)} of A.")
+        usual = within_text(float(np.median(within[sure])))
+        sentences.append(f"Reliable for {_share(sure)} of A, usually {usual}.")
+    if not (sure | missing).all():
+        sentences.append("Check the moments below." if sentences else "Nowhere reliable.")
+    if missing.any():
+        sentences.append(f"B does not show {_share(missing)} of A.")
     if 0 < ratio < 1 / _ALIKE:
         sentences.append(f"B is {1 / ratio:.1f} times as fast as A.")
     elif ratio > _ALIKE:
@@ -345,8 +358,10 @@ def _share(rows: BoolArray) -> str:
 
 
 def compared_angles(result: CompareResult) -> dict[str, Any]:
-    """`angles` of match_json, those that differ most first, where they are judged; stated: whether
-    noise, camera and timing do not explain a difference."""
+    """Return `angles` of match_json where they are judged, those that differ most first.
+
+    stated: whether a difference is reported, that is not explained by noise, camera or timing.
+    """
     angles = result.angles
     order = clearest_joints(angles)
     degrees = np.where(angles.judged, angles.difference, np.nan)[:, order]

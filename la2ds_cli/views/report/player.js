@@ -1,15 +1,15 @@
-// What plays a clip: a clock that shows its frames at a rate, again and again a section of them where
-// one is marked; the controls and keys of every player (transport.html, section.html).
+// The clock that plays a clip, or repeats a section of it; and the controls and keys of every player
+// (transport.html, section.html).
 
 import { at } from "./elements.js";
 import { clamp, lastUpTo, rowAt, seconds } from "./film.js";
 import { helping } from "./keys.js";
 
 const RATES = [0.125, 0.25, 0.5, 0.75, 1, 1.5, 2];
-const SECTION_GRIP = 14; // page pixels around an end of a section in which it is taken hold of
+const SECTION_GRIP = 14; // page pixels around an end of a section within which it can be dragged
 
-/** A section [first, last] of `count` rows with a side of it, "first" or "last", at a row. The other
- * side goes to the end of the clip where there was none, or where the row lies beyond it. */
+/** Move one side ("first" or "last") of a section [first, last] to a row. If there was no section, or
+ * the row lies beyond the other side, that side moves to the end of the clip. */
 export function sectionWith(section, side, row, count) {
   const [first, last] = section || [0, count - 1];
   if (side === "first") return [row, row > last ? count - 1 : last];
@@ -18,15 +18,15 @@ export function sectionWith(section, side, row, count) {
 
 export class Clock {
   /**
-   * state: of the page, in which `playing`, `rate`, `clock` (seconds of the clip) and `last` are the
-   * clock's. shown(): the clip that plays, and its row. go(row, clock): show a row, as late as
-   * `clock` where the clock has come to it by itself. repeats(): whether the end leads to the start.
-   * ready(): whether what is to be shown is there; the clock waits for it.
+   * state: of the page; the clock uses `playing`, `rate`, `clock` (seconds of the clip) and `last`.
+   * shown(): the clip that plays, and its row. go(row, clock): show a row; clock: the exact time, if
+   * the clock has reached the row by itself. repeats(): whether the clip starts again at its end.
+   * ready(): whether the picture is loaded; the clock waits for it.
    */
   constructor(state, shown, go, repeats = () => false, ready = () => true) {
     Object.assign(this, { state, shown, go, repeats, ready });
-    this.section = null; // [first, last] row that is played, of the clip that plays; null: all
-    this.changed = () => {}; // is called when the section changes
+    this.section = null; // [first, last] row to play; null = all
+    this.changed = () => {}; // called when the section changes
     this.tick = this.tick.bind(this);
   }
 
@@ -69,7 +69,7 @@ export class Clock {
     this.changed();
   }
 
-  /** The section begins or ends with the row that is shown. */
+  /** Let the section begin ("first") or end ("last") at the shown row. */
   mark(side) {
     const { clip, row } = this.shown();
     this.setSection(sectionWith(this.section, side, row, clip.count));
@@ -85,7 +85,7 @@ export class Clock {
   }
 }
 
-/** The buttons and words of a section (section.html). redraw: show it in the bar. */
+/** Connect the buttons and text of a section (section.html). redraw(): show it in the bar. */
 export function connectSection(clock, redraw) {
   at("from-here").addEventListener("click", () => clock.mark("first"));
   at("to-here").addEventListener("click", () => clock.mark("last"));
@@ -103,8 +103,8 @@ export function connectSection(clock, redraw) {
   };
 }
 
-/** A section in a bar: what lies outside is dark; ends: whether it can be taken hold of there.
- * x: page pixels of a time. */
+/** Draw a section in a bar, with everything outside darkened. ends: whether to draw handles. x(time):
+ * page pixels of a time. */
 export function drawSection(context, clip, section, x, wide, high, ends = true) {
   if (!section) return;
   const [left, right] = [x(clip.edges[section[0]]), x(clip.edges[section[1] + 1])];
@@ -125,8 +125,8 @@ export function drawSection(context, clip, section, x, wide, high, ends = true) 
   }
 }
 
-/** In a bar, an end of the section that is near is dragged; with shift, a section is drawn anew.
- * place(): { clip, x, wide } of the bar, null where its clip does not play. */
+/** Let people drag the ends of the section in a bar or, with shift, mark a new one. place(): { clip,
+ * x, wide } of the bar, null if its clip does not lead. */
 export function dragSection(canvas, clock, place) {
   let held = null; // "first" or "last", or the row where a new section was begun
   const offset = (event) => event.clientX - canvas.getBoundingClientRect().left;
@@ -166,8 +166,8 @@ export const sectionKeys = (clock) => ({
   i: () => clock.mark("first"), e: () => clock.mark("last"), x: () => clock.setSection(null),
 });
 
-/** The buttons, the slider if there is one, and the keys of every player, and `actions` by key.
- * player: { clock, play(on), to(row) }. undo: action of Ctrl+Z. */
+/** Connect the buttons, slider and keys of a player, and further `actions` by key. player: { clock,
+ * play(on), to(row) }. undo: action of Ctrl+Z. */
 export function connectTransport(player, actions = {}, undo = null) {
   const { clock } = player;
   const jump = (count) => player.to(clock.shown().row + count);

@@ -1,13 +1,12 @@
-// A player: a picture with the joints in it, greyed where the other clip has no such moment.
+// A player: a picture with joints, greyed where the other clip does not show this moment.
 
 import { at } from "./elements.js";
 import { curve, sized, UNIT } from "./film.js";
 
-const LATE = 400; // milliseconds that a picture may take while the previous one is shown
+const LATE = 400; // milliseconds for which the previous picture stays while one is loading
 const INK = { left: "#ff8c00", right: "#22a7f0", "": "#ececec" };
 
-/** The joints of a row of a clip. place: how they lie on the canvas, see Stage.place. ink: a colour
- * for all of them, else that of their sides. */
+/** Draw the joints of a row. place: see Stage.place. ink: a colour for all of them, null = by side. */
 export function drawSkeleton(context, { limbs, sides }, clip, row, place, thick, ink = null) {
   const count = sides.length, first = row * count;
   const x = (k) => clip.joints[2 * (first + k)] * place.scale + place.x;
@@ -44,22 +43,22 @@ export class Stage {
     this.row = 0;
     this.matched = true;
     this.options = { skeleton: true, film: true };
-    this.over = []; // functions that draw above it: (stage, row)
+    this.over = []; // functions (stage, row) that draw on top
   }
 
-  /** Whether the whole picture is shown, where it is known: else what follows the body. */
+  /** Whether the whole picture is shown, rather than the part around the body. */
   get whole() { return Boolean(this.options.whole && this.clip.window && this.clip.size[0]); }
 
   /** Width over height of what is shown. */
   get aspect() { return this.whole ? this.clip.size[0] / this.clip.size[1] : this.clip.aspect; }
 
-  /** What is shown of the picture of a row, x, y, x, y in its pixels, whose centres are whole. */
+  /** The shown part of the picture of a row: x, y, x, y in pixels, whose centres are integers. */
   view(row) {
     const [wide, high] = this.clip.size;
     return this.whole ? [-0.5, -0.5, wide - 0.5, high - 0.5] : this.clip.window[row];
   }
 
-  /** Where the joints of a row lie: canvas = joint * scale + x or y. */
+  /** Scale and offset of the joints of a row: canvas = joint * scale + x or y. */
   place(row) {
     if (!this.whole) return { scale: this.height / UNIT, x: 0, y: 0 };
     const [left, top, , bottom] = this.clip.window[row];
@@ -68,7 +67,7 @@ export class Stage {
     return { scale: ((bottom - top) / UNIT) * pixel, x: (left - x) * pixel, y: (top - y) * pixel };
   }
 
-  /** The picture of a row; of a clip with windows it is the whole one, as filmed. */
+  /** Draw the picture of a row; a clip with windows has whole pictures, as filmed. */
   paint(picture, row) {
     const { context, width, height, clip } = this;
     if (!clip.window) { context.drawImage(picture, 0, 0, width, height); return; }
@@ -120,13 +119,13 @@ export class Stage {
         this.canvas.dataset.picture = "";
         clearTimeout(this.late);
         this.late = setTimeout(() => this.canvas.dataset.picture || this.wait(), LATE);
-        return; // what was shown stays for the few milliseconds that it takes
+        return; // the previous picture stays for these few milliseconds
       }
       row = film.rows[index];
       this.ground();
       if (picture) this.paint(picture, row);
     } else this.ground();
-    // The joints are those of the picture, so that they lie on the body.
+    // Draw the joints of the picture's own row, so that they lie on the body.
     this.canvas.dataset.picture = String(row);
     if (this.options.skeleton || !filmed) this.limbs(row);
     for (const drawing of this.over) drawing(this, row);
@@ -135,15 +134,15 @@ export class Stage {
       this.clip.frame[this.row]}${this.matched ? "" : ", no counterpart"}`);
   }
 
-  /** A picture that takes long, as those far into a long video do: the joints without it, lest
-   * another frame be taken for this one. */
+  /** Show the joints alone while a picture takes long to load, so that nobody takes the previous
+   * picture for this frame. */
   wait() {
     const { context, width, height } = this;
     this.ground();
     this.limbs(this.row);
     context.fillStyle = INK[""];
     context.textAlign = "center";
-    context.fillText("waiting for the picture", width / 2, height - 12);
+    context.fillText("loading the picture", width / 2, height - 12);
     context.textAlign = "start";
   }
 

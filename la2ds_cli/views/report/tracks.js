@@ -1,4 +1,4 @@
-// What runs along the time of A: phases, tempo, how sure, differences of the joints.
+// The tracks over the time of A: phases, tempo, confidence, differences of joint angles.
 
 import { A, B, data, secondsB, unmatchedA } from "./clips.js";
 import { at, made } from "./elements.js";
@@ -11,7 +11,7 @@ const SLOWER = "#d55e00", FASTER = "#0072b2", SURE = "#009e73";
 // As in la2ds compare: more bent is orange, straighter blue.
 const BELOW = [179, 88, 6], ABOVE = [33, 102, 172], EVEN = [247, 247, 247];
 
-/** Grey stripes on grey: nothing to compare there. */
+/** Grey stripes, for parts with nothing to compare. */
 export function hatch(context) {
   const tile = document.createElement("canvas");
   tile.width = tile.height = 8;
@@ -39,7 +39,7 @@ const dark = (hex) => {
   return 0.299 * r + 0.587 * g + 0.114 * b < 140;
 };
 
-/** Spans [low, high, name] as a bar with their names, over low..high seconds of a width. */
+/** Draw spans [low, high, name] (seconds) as a bar with their names. */
 export function bar(context, spans, x, height) {
   context.textBaseline = "middle";
   context.textAlign = "center";
@@ -54,20 +54,20 @@ export function bar(context, spans, x, height) {
   }
 }
 
-/** Phases of B where A shows them: their spans in A's time. */
+/** The phases of B as spans in the time of A. */
 function carriedPhases() {
-  const found = [];
+  const spans = [];
   for (const [low, high, name] of B.phases) {
     const inside = runs(A.count, (k) => {
       const time = secondsB(data.position[k]);
       return time !== null && low <= time && time < high;
     });
-    for (const [first, last] of inside) found.push([A.edges[first], A.edges[last + 1], name]);
+    for (const [first, last] of inside) spans.push([A.edges[first], A.edges[last + 1], name]);
   }
-  return found;
+  return spans;
 }
 
-/** A line through values of A's frames, broken where they are null. */
+/** Draw a line through values of A's frames, broken where they are null. */
 const along = (context, x, y, values) =>
   curve(context, values.map((value, k) => (value === null ? null : [x(A.time[k]), y(value)])));
 
@@ -96,12 +96,12 @@ function drawTempo(context, x, width, height) {
     context.fillStyle = colour("soft");
     context.textBaseline = "middle";
     context.textAlign = "center";
-    context.fillText(A.count > 1 ? "no tempo: pairs run back and forth in time"
-      : "no tempo: A has one frame", width / 2, height / 2 - 10);
+    context.fillText(A.count > 1 ? "no tempo: the alignment runs back and forth"
+      : "no tempo: A has only one frame", width / 2, height / 2 - 10);
   }
 }
 
-/** What the lines mean, above everything else of the track. */
+/** Write the labels of the tempo lines on top of the track. */
 function nameTempo(context, width, height) {
   context.fillStyle = colour("ink");
   context.textBaseline = "middle";
@@ -131,7 +131,7 @@ function drawConfidence(context, x, width, height) {
   along(context, x, y, data.confidence);
 }
 
-/** Events of a capture as lines, filled marks but for the end of a contact; bands say how far they may be off. */
+/** Draw the events of a motion capture as lines with bands for their possible error; the mark at the end of a contact is hollow. */
 function drawEvents(context, x, height) {
   for (const [time, within, name] of data.recorded.events) {
     const side = ["left", "right"].find((word) => name.startsWith(word)), middle = x(time);
@@ -156,7 +156,7 @@ function forceTicks() {
   return [0, 1, 2, 3].map((k) => k * step).filter((tick) => data.recorded.force.length && tick <= mostForce());
 }
 
-/** Vertical newtons on each force plate, under the events. */
+/** Draw the vertical force on each plate, below the events. */
 function drawForces(context, x, width, height) {
   const { time, force } = data.recorded;
   context.strokeStyle = colour("grid");
@@ -181,7 +181,7 @@ function drawForces(context, x, width, height) {
   drawEvents(context, x, height);
 }
 
-/** Newtons at the left, and each plate where it is loaded, above everything else of the track. */
+/** Write the newtons at the left, and the name of each plate where it is loaded, on top of the track. */
 function nameForces(context, width, height) {
   const { time, force } = data.recorded, x = across(width);
   const name = (text, left, y, hue) => {
@@ -202,7 +202,7 @@ function nameForces(context, width, height) {
   });
 }
 
-/** Newtons on each plate at a time of A, and an event within a frame of it. */
+/** The newtons on each plate at a row of A, and an event in this frame. */
 function recordedAt(row) {
   const { time, force, events } = data.recorded, now = A.time[row];
   const event = events.find(([at_]) => A.edges[row] <= at_ && at_ < A.edges[row + 1]);
@@ -240,7 +240,7 @@ function drawAxis(context, x, width) {
 export let trackList = [];
 const rowHigh = () => clamp(Math.round(300 / Math.max(data.angles.names.length, 1)), 12, 19);
 
-/** The tracks of the pair; those that it has nothing for are left out. */
+/** The tracks of the pair, without empty ones. */
 const allTracks = () => [
   data.a.phases.length && { id: "phases-a", label: "phases of A", high: 22, grey: false,
     draw: (c, x, w, h) => bar(c, A.phases, x, h), value: (k) => phaseAt(A, A.time[k]) },
@@ -260,7 +260,7 @@ const allTracks = () => [
       const shown = times.toFixed(2);
       return shown === "1.00" ? "equal" : `${shown}× ${r > 1 ? "slower" : "faster"}`;
     } },
-  { id: "confidence", label: "how sure", small: "right to 5 % of B", high: 56, draw: drawConfidence,
+  { id: "confidence", label: "confidence", small: "right to 5 % of B", high: 56, draw: drawConfidence,
     value: (k) => (data.within[k] === null ? "–" : `${data.certainty[k]}, ${within(data.within[k])}`) },
   data.angles.names.length && { id: "angles", rows: data.angles.names,
     high: rowHigh() * data.angles.names.length, draw: drawAngles },
@@ -289,8 +289,8 @@ export function buildTracks() {
     track.canvas.id = `track-${track.id}`;
     track.canvas.setAttribute("role", "img");
     if (!track.bare) track.canvas.tabIndex = 0; // the arrow keys move along it
-    const of = track.rows ? "difference of joint angles, B less A" : [track.label, track.small].join(" ");
-    track.canvas.setAttribute("aria-label", track.bare ? "seconds of A" : `${of}, along the time of A`);
+    const of = track.rows ? "difference of joint angles, B minus A" : [track.label, track.small].join(" ");
+    track.canvas.setAttribute("aria-label", track.bare ? "seconds of A" : `${of}, over the time of A`);
     track.value_ = value;
     tracks.box.append(label, track.canvas, value);
   }
@@ -345,8 +345,8 @@ function buildLegends() {
     const range = made("span", "", "pair"), nothing = made("span", "", "pair");
     range.append(`−${limit}° B more bent`, colours, `+${limit}° B straighter`);
     nothing.append(none, stated ? "not judged" : "nothing to compare");
-    scale.append(made("span", "joint angles, B less A:"), range, nothing);
-    if (stated) scale.append(made("span", "pale: noise, camera or timing may explain it"));
+    scale.append(made("span", "joint angles, B minus A:"), range, nothing);
+    if (stated) scale.append(made("span", "pale: may come from noise, camera or timing"));
     const context = sized(colours, 150, 12);
     for (let k = 0; k < 150; k += 1) {
       context.fillStyle = diverging(((k - 74.5) / 74.5) * limit, limit);

@@ -1,4 +1,5 @@
-// What the page of a pair says: how sure the alignment is, where to look, and what B does differently.
+// The text on the page of a pair: how reliable the alignment is, which moments to check, and what B
+// does differently.
 
 import { A, B, data } from "./clips.js";
 import { at, button, lines, made } from "./elements.js";
@@ -6,8 +7,8 @@ import { runs, seconds, within } from "./film.js";
 
 const MOST_UNSURE = 12;
 
-/** Runs of A's frames where the alignment is unsure, the least sure first, without those that have a
- * corrected match. */
+/** Runs of A's frames where the alignment is unsure, least certain first, without those that contain
+ * a corrected match. */
 export function unsure() {
   const anchored = new Set((data.anchors || []).map(({ frames }) => A.frame.indexOf(frames[0])));
   return runs(A.count, (k) => data.certainty[k] === "unsure")
@@ -21,9 +22,9 @@ export function unsure() {
     .slice(0, MOST_UNSURE);
 }
 
-/** How sure the alignment is, and how it was made. to(row): go to a row of A. */
+/** Show how reliable the alignment is, and how it was made. to(row): go to a row of A. */
 export function tellAlignment(to) {
-  at("said").textContent = data.sureness;
+  at("said").textContent = data.certainty_text;
   at("unsure").replaceChildren(...unsure().map(({ first, last, worst }) => {
     const item = made("li");
     const sure = Math.round(100 * data.confidence[worst]);
@@ -39,13 +40,13 @@ export function tellAlignment(to) {
   lines("notes", data.notes, "warning");
 }
 
-/** The notes, each with what leads to its moment. to(side, row): go to a row of a clip. more(note):
- * further elements of its line. */
+/** Show the notes, each with a button that leads to its moment. to(side, row): go to a row of a clip.
+ * more(note): further elements of its line. */
 export function tellNotes(to, more = () => []) {
   at("written").replaceChildren(...data.written.map((note) => {
     const item = made("li");
     const [a, b] = [A, B].map((clip, k) => clip.frame.indexOf(note.frames[k]));
-    const when = a >= 0 ? `A ${seconds(A.time[a])}` : b >= 0 ? `B ${seconds(B.time[b])}` : "not in the clips any more";
+    const when = a >= 0 ? `A ${seconds(A.time[a])}` : b >= 0 ? `B ${seconds(B.time[b])}` : "no longer in the clips";
     const there = a >= 0 || b >= 0
       ? button(when, () => (a >= 0 ? to("a", a) : to("b", b)), { label: `${when}: ${note.text}` })
       : made("small", when);
@@ -54,8 +55,8 @@ export function tellNotes(to, more = () => []) {
   }));
 }
 
-/** What B does differently, as `compare` found it. to(time, joint): go to a second of A, and mark the
- * angle of a joint. */
+/** Show what B does differently, as `compare` found it. to(time, joint): go to a second of A, and mark
+ * the angle of a joint. */
 export function tellDifferences(found, to) {
   lines("compare-notes", found.notes, "warning");
   at("differs").replaceChildren(...found.differs.map(({ text, time, joint }) => {

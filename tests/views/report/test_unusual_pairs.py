@@ -74,7 +74,7 @@ def test_a_clip_without_video_is_drawn(tmp_path: Path, open_page: Open) -> None:
     add_filmed(project, film, sequence(warped_phase(26, 2), fps=25.0))
     made = report_pair(project, "a", "b")
     opened = open_page(made.file)
-    assert "A: no video" in opened.page.inner_text("#notes")
+    assert "A: the video is not available" in opened.page.inner_text("#notes")
     assert drawn(opened, "a") > 200
     assert opened.frame("b") == counterpart(made, 0)
     opened.harmless()
