@@ -193,7 +193,7 @@ def joints(
 
     Raises
     ------
-    UserError: exit 2 for an unknown skeleton.
+    UserError: exit 5 for an unknown skeleton.
     ValueError: for arrays that do not fit the skeleton.
     """
     from la2ds_cli.core.joints import make_pose

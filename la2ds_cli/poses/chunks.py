@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Event
+from threading import Event, current_thread
 from typing import TypeVar
 
 import numpy as np
@@ -33,6 +33,7 @@ CLIP_MEMORY = 256 << 20  # a clip of at most this size is decoded once
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_THREADS = "extract"
 Frames = list[Frame]  # consecutive ones: a chunk of a clip
 Chunk = dict[str, np.ndarray]  # the result of a chunk
 _STEP, _VERSION = "poses-partial", 2
@@ -234,7 +235,7 @@ def ordered_map(
         return
     waiting: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(
-        workers, thread_name_prefix="extract", initializer=torch_uses_one_thread
+        workers, thread_name_prefix=_THREADS, initializer=torch_uses_one_thread
     )
     try:
         for item in items:
@@ -248,4 +249,6 @@ def ordered_map(
             stop.set()
         raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        # A generator that nobody closed may be collected in one of its own threads.
+        own = current_thread().name.startswith(_THREADS)
+        pool.shutdown(wait=not own, cancel_futures=True)

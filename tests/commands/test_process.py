@@ -54,7 +54,7 @@ def test_a_missing_library_of_the_system_is_a_sentence(tmp_path: Path):
     begin = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
     command = ["-c", begin + LA2DS[2], "demo", tmp_path / "demo"]
     done = run_python(*command, code=ExitCode.ENVIRONMENT)
-    assert done.stderr.startswith("error: a library of the system is missing: libGL.so.1")
+    assert done.stderr.startswith("error: a system library is missing: libGL.so.1")
     assert "libgl1" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -63,11 +63,11 @@ def test_two_recordings_as_json_and_as_a_table(project: StoredProject, tmp_path:
 def test_another_performance_is_refused_and_forced(project: StoredProject) -> None:
     error = run(project, "front", "take", code=ExitCode.OTHER_MOVEMENT)
     assert "take does not show the performance of front" in error
-    assert "unsure" in run(project, "front", "take", "--force")
+    assert "is not sure" in run(project, "front", "take", "--force")
     out = run(project, "front", "side", "take").splitlines()
     *_, take, unsure = (line for line in out if not line.startswith("ffmpeg"))
     assert take.startswith("take.mat: seconds of front.mat plus ")
-    assert "unsure" in unsure
+    assert "is not sure" in unsure
 
 
 def test_what_doubtful_joints_cannot_tell_is_not_called_another_performance(

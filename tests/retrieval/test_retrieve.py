@@ -139,9 +139,11 @@ def test_a_query_that_is_like_nothing_is_said_to_be(project: StoredProject) -> N
     result = run(project, query="odd", progress=notes)
     assert [query.alike for query in result.queries] == [False] * 5
     assert [query["alike"] for query in result.to_json()["queries"]] == [False] * 5
-    (said,) = [line for line in notes.lines if line.startswith("nothing like odd at 0.15 s, ")]
+    (said,) = [
+        line for line in notes.lines if line.startswith("nothing similar to odd at 0.15 s, ")
+    ]
     assert "farther away than for 99% of the frames" in said
-    assert not [line for line in few.lines if "nothing like" in line]
+    assert not [line for line in few.lines if "nothing similar" in line]
 
 
 def test_clips_of_another_skeleton_are_left_out(project: StoredProject) -> None:
