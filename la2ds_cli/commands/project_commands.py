@@ -4,6 +4,7 @@ doctor`: check this machine."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -169,16 +170,14 @@ def _show(console: Console, state: ProjectStatus) -> None:
         for reason, count in Counter(step.stale.values()).most_common():
             console.line(f"{step.step} {step.run}".strip() + f": {count} stale: {reason}", "yellow")
     if state.gone:
-        names = ", ".join(state.gone[:_NAMED]) + ", ..." * (len(state.gone) > _NAMED)
         console.line(
-            f"clips whose video is missing ({len(state.gone)}): {names}; put the files back, or "
+            f"clips whose video is missing {_named(state.gone)}; put the files back, or "
             "run la2ds extract-poses on them at their new place",
             "yellow",
         )
     if state.changed:
-        names = ", ".join(state.changed[:_NAMED]) + ", ..." * (len(state.changed) > _NAMED)
         console.line(
-            f"clips whose video was replaced ({len(state.changed)}): {names}; put the files back, "
+            f"clips whose video was replaced {_named(state.changed)}; put the files back, "
             "or run la2ds extract-poses on the new files and la2ds remove on these clips",
             "yellow",
         )
@@ -193,6 +192,11 @@ def _show(console: Console, state: ProjectStatus) -> None:
             console.line(f"run {run.run} is out of date: {run.stale}", "yellow")
         if run.settings:
             console.line(f"run {run.run} has its own settings: {run.settings}")
+
+
+def _named(clips: Sequence[str]) -> str:
+    """Return `(5): a, b, ...`: how many clips, and the names of the first _NAMED."""
+    return f"({len(clips)}): {', '.join(clips[:_NAMED])}" + ", ..." * (len(clips) > _NAMED)
 
 
 def doctor(as_json: bool = JSON) -> None:

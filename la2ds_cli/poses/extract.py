@@ -6,8 +6,8 @@ import os
 import shlex
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, nullcontext, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -229,19 +229,18 @@ def _run(
             else:
                 done[clip.content] = cached
     sources = list(todo.values())
+    extracted = _extracted(run, sources, engine, list_results)
     yielded: set[Content] = set()
-    # Closed here: its threads must not be joined by whichever thread collects garbage.
-    with closing(_extracted(run, sources, engine, list_results)) as extracted:
-        for clip in clips:
-            if isinstance(clip, ClipResult):
-                yield clip
-            elif clip.content in yielded:
-                yield _same_film(clip, done[clip.content])
-            else:
-                yielded.add(clip.content)
-                if clip.content in todo:
-                    done[clip.content] = next(extracted)
-                yield done[clip.content]
+    for clip in clips:
+        if isinstance(clip, ClipResult):
+            yield clip
+        elif clip.content in yielded:
+            yield _same_film(clip, done[clip.content])
+        else:
+            yielded.add(clip.content)
+            if clip.content in todo:
+                done[clip.content] = next(extracted)
+            yield done[clip.content]
 
 
 def _extracted(
@@ -249,7 +248,7 @@ def _extracted(
     sources: list[ClipSource],
     engine: Engine,
     list_results: Callable[[], None],
-) -> Generator[ClipResult, None, None]:
+) -> Iterator[ClipResult]:
     frames = [source.info.frames_declared for source in sources]
     label = Path(sources[0].name).name if len(sources) == 1 else f"{len(sources)} clips"
     run.progress.begin(label, 2 * sum(frames) if all(frames) else None)  # two passes

@@ -193,3 +193,27 @@ def test_a_call_uses_the_threads_that_the_other_calls_leave(
     with pool.borrow() as again:
         assert again == [4]
         assert again is not alone  # the one that failed
+
+
+def test_a_generator_can_be_closed_by_one_of_its_own_threads() -> None:
+    """Whichever thread collects garbage closes a generator that nobody closed."""
+    ready, closed = Event(), Event()
+    stop = Event()
+    problems: list[BaseException] = []
+
+    def work(number: int) -> int:
+        if number == 1:
+            ready.wait(10)
+            try:
+                results.close()
+            except BaseException as error:
+                problems.append(error)
+            closed.set()
+        return number
+
+    results = ordered_map(work, range(20), 2, stop)
+    assert next(results) == 0
+    ready.set()
+    assert closed.wait(10)
+    assert problems == []
+    assert stop.is_set()
