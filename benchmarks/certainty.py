@@ -1,13 +1,15 @@
-"""Fit and judge a candidate for a model of certainty: the last table of docs/results/confidence.md,
-and the numbers of certainty_model.py beside this file.
+"""Fit and judge the model of certainty: the tables of docs/results/confidence.md, and the numbers
+of la2ds_cli/alignment/certainty_model.py.
 
     python benchmarks/certainty.py DATA --films FILMS --work DIR [--pairs 80] [--write]
 
 DATA: a folder with human_events, gait and penn_action. FILMS: exercises by motion capture, filmed
 from several sides: a folder for each side (0, 45, 90) with wide-csv files of penn13, events.csv and
 clips.csv (clip, movement, person). Two clips alone are aligned by the base model. The model is
-fitted to all sets but one family, and judged on that family: how many matches are sure, how many of
-them are wrong, how often intervals hold, and how wide they are, in motion and at rests apart.
+fitted to all sets but one family, and judged on that family, also on clips of it whose first or
+last third was replaced by another movement (spliced.py), and on noise: how many matches are sure,
+how many of them are wrong, how often intervals hold, and how wide they are, in motion and at rests
+apart.
 --write puts the model that is fitted to all sets into the module. Borders of repetitions, which lie
 in a rest and are set by whoever sets them, are judged but not fitted.
 """
@@ -23,16 +25,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import certainty_model
 import numpy as np
-from certainty_model import EVIDENCE, Evidence, Linear, MatchFacts, collect_evidence
 from people import ACTIONS, SETS, make_folds, page_table, penn_project, whole_pairs
 from sklearn.linear_model import LogisticRegression, QuantileRegressor
+from spliced import (
+    SHARE,
+    every,
+    kind_of,
+    looks_alike,
+    moments_of_spliced,
+    noise_like,
+    splice,
+)
 
+from la2ds_cli.alignment import certainty_model, confidence, different_ends
 from la2ds_cli.alignment.align import align
-from la2ds_cli.alignment.clip_features import Embedding, PosedClip, network_features
-from la2ds_cli.alignment.confidence import DOUBTFUL, NOMINAL, interval, sides_of, tolerance_of
-from la2ds_cli.alignment.consensus import match_clips
+from la2ds_cli.alignment.certainty_model import EVIDENCE, Evidence, Linear
+from la2ds_cli.alignment.clip_features import Embedding, network_features
+from la2ds_cli.alignment.confidence import NOMINAL, UNSURE_AT_MOST
+from la2ds_cli.alignment.different_ends import ANOTHER_END, describe_ends
 from la2ds_cli.core.arrays import FloatArray
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.types import PoseSequence
@@ -43,7 +54,6 @@ SIDES = ((0, 0), (0, 45), (0, 90), (90, 90))  # degrees of the cameras of A and 
 RATE = 30.0
 NOT_FITTED = ("squat", "push-up", "pull-up")
 WRONG = 0.05  # of the sure matches, at most
-LEAST_SURE = 0.87  # probability from which a match would be sure
 EVERY = 5  # frames of rendered performers
 Moments = list[tuple[int, float, str]]
 """Frame of A, the frame of B that shows the same, name of the event."""
@@ -51,13 +61,14 @@ Moments = list[tuple[int, float, str]]
 
 @dataclass(frozen=True)
 class Pair:
-    """Two clips of a set, and where B shows the events of A. performer: of B."""
+    """Two clips of a set, and where B shows the events of A; NaN = nowhere. performer: of B."""
 
     name: str
     performer: str
     a: PoseSequence
     b: PoseSequence
     moments: Moments
+    a_by_camera_of_b: PoseSequence | None = None
 
 
 class Rows(NamedTuple):
@@ -74,6 +85,7 @@ class Rows(NamedTuple):
     rest: np.ndarray
     doubted: np.ndarray
     evidence: FloatArray
+    ends: FloatArray
 
 
 # --- pairs ---------------------------------------------------------------------------------------
@@ -109,6 +121,45 @@ def rendered_pairs(count: int, clips: int = 40, seed: int = 100) -> Iterator[Pai
         yield Pair("rendered", str(j), a, b, [(n, float(true[n]), "phase") for n in rows])
 
 
+def pairs_with_other_ends(pairs: Sequence[Pair], films: Path, seed: int = 5) -> Iterator[Pair]:
+    """Yield pairs whose B begins or ends otherwise: exercises with another exercise of the same
+    person, other sets with a clip of another set."""
+    random = np.random.default_rng(seed)
+    by_clip = {row["clip"]: row for row in csv.DictReader((films / "clips.csv").open())}
+    whole = [pair for pair in pairs if not pair.name.startswith(("Penn", "rendered"))]
+    for pair in whole:
+        at_start, share = bool(random.random() < 0.5), float(random.uniform(*SHARE))
+        own_kind = family(pair.name)
+        like = None
+        if own_kind == "exercises":
+            side = pair.name.split()[-1].removesuffix("°")
+            person, _, movement = pair.performer.partition(" ")
+            others = [
+                clip
+                for clip, row in by_clip.items()
+                if row["person"] == person and kind_of(row["movement"]) != kind_of(movement)
+            ]
+            other = film(films / side / f"{random.choice(others)}.csv")
+            like = film(films / side / f"{pair.a.clip}.csv")
+        else:
+            choice = [each.b for each in whole if family(each.name) not in (own_kind, "exercises")]
+            other = choice[random.integers(len(choice))]
+        seen = [np.isfinite(clip.xy).all(axis=2).any() for clip in (pair.b, other)]
+        if len(pair.moments) < 2 or not all(seen) or other.skeleton != pair.b.skeleton:
+            continue
+        b, cut = splice(pair.b, other, share, at_start)
+        lengths = len(pair.a), len(b)
+        shown = moments_of_spliced(pair.moments, lengths, cut, at_start)
+        yield Pair(f"{own_kind}: another end", pair.performer, pair.a, b, shown, like)
+
+
+def pairs_with_noise(pairs: Sequence[Pair]) -> Iterator[Pair]:
+    for n, pair in enumerate(pairs[::6]):
+        if np.isfinite(pair.b.xy).any() and np.isfinite(pair.a.xy).any():
+            b = noise_like(pair.b, n)
+            yield Pair("noise", str(n), pair.a, b, list(every(pair.a, 8)))
+
+
 def filmed_pairs(films: Path, count: int) -> Iterator[Pair]:
     """Pairs of the same exercise by different people, from two sides."""
     events: dict[str, dict[str, float]] = defaultdict(dict)
@@ -142,6 +193,7 @@ def film(path: Path) -> PoseSequence:
     joints = np.genfromtxt(path, delimiter=",", skip_header=1)[:, 1:].reshape(-1, 13, 3)
     length = len(joints)
     return PoseSequence(
+        clip=path.stem,
         xy=joints[..., :2],
         score=joints[..., 2],
         box=np.full((length, 4), np.nan),
@@ -157,42 +209,62 @@ def film(path: Path) -> PoseSequence:
 
 
 def collect(pairs: Iterator[Pair]) -> Rows:
-    """The evidence about the match of each event that `align` finds."""
+    """The evidence about the match of each event, as `align` collects it."""
     settings = replace(load_config().align, reference_clips=0)
     base = light_base()
     network = Embedding(lambda clip: base([clip.seen()])[0], base.spread)
     features = network_features(network, settings, kind="base")
+    seen: list[tuple[Any, Any]] = []
+    original = confidence.collect_evidence
+
+    def recorded(a: Any, b: Any, poses: Any, facts: Any) -> Any:
+        evidence = original(a, b, poses, facts)
+        seen.append((facts, evidence))
+        return evidence
+
+    confidence.collect_evidence = recorded
+    another_end, confidence.ANOTHER_END = confidence.ANOTHER_END, 2.0  # judged in `table`
     rows: list[tuple[Any, ...]] = []
-    for pair in pairs:
-        found = align(pair.a, pair.b, (), features, settings)
-        clips = PosedClip(pair.a), PosedClip(pair.b, found.view, pair.a)
-        moved = features.movement(clips[0]), features.movement(clips[1])
-        axis, same = pair.b.axis, found.same_movement
-        sides = sides_of(found.position, *interval(*found.compared, found.position, axis), axis)
-        by_movement = match_clips(*moved, settings, axes=(pair.a.axis, axis)).position
-        probability = None if same is None else same.probability
-        facts = MatchFacts(found.position, sides, tolerance_of(axis), by_movement, probability)
-        evidence = collect_evidence(*found.compared, (pair.a, pair.b), facts)
-        before, after = (side / facts.tolerance for side in sides)
-        for n, true, event in pair.moments:
-            if np.isnan(found.position[n]):
-                continue
-            error = float(axis.seconds_at(true) - axis.seconds_at(found.position[n]))
-            side = before[n] if error < 0 else after[n]
-            doubted = found.confidence[n] <= np.float32(DOUBTFUL) < lowered(evidence)[n]
-            rows.append(
-                (
-                    *(pair.name, pair.performer, event, error / facts.tolerance, side),
-                    *(before[n] + after[n], axis.duration / facts.tolerance, evidence.rest[n]),
-                    *(doubted, evidence.values[n]),
+    try:
+        for pair in pairs:
+            seen.clear()
+            found = align(pair.a, pair.b, (), features, settings)
+            ((facts, evidence),) = seen
+            axis, tolerance = pair.b.axis, facts.tolerance
+            before, after = (side / tolerance for side in facts.sides)
+            ends = describe_ends(*found.compared, found.position)
+            for n, true, event in pair.moments:
+                if np.isnan(found.position[n]) or cannot_be_judged(pair, n, true, found.position):
+                    continue
+                error = float(axis.seconds_at(true) - axis.seconds_at(found.position[n]))
+                error = np.inf if np.isnan(true) else error
+                side = before[n] if error < 0 else after[n]
+                rows.append(
+                    (
+                        *(pair.name, pair.performer, event, error / tolerance, side),
+                        *(before[n] + after[n], axis.duration / tolerance, evidence.rest[n]),
+                        *(found.confidence[n] < lowered(evidence)[n], evidence.values[n]),
+                        np.nan_to_num(ends[n]),
+                    )
                 )
-            )
+    finally:
+        confidence.collect_evidence = original
+        confidence.ANOTHER_END = another_end
     return Rows(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
+def cannot_be_judged(pair: Pair, n: int, true: float, position: FloatArray) -> bool:
+    """Whether the match of a frame without a counterpart shows the same pose nevertheless."""
+    if not np.isnan(true) or pair.a_by_camera_of_b is None:
+        return False
+    matched = int(np.clip(round(position[n]), 0, len(pair.b) - 1))
+    return looks_alike(pair.a_by_camera_of_b, pair.b, [(n, matched)])[0]
+
+
 def lowered(evidence: Evidence) -> FloatArray:
-    """(N,) the probability of a match that nothing else makes doubtful, less rounding."""
-    return evidence.probability - 1e-4
+    """(N,) the confidence of a match that nothing else makes doubtful, less rounding."""
+    capped = np.where(evidence.rest, UNSURE_AT_MOST, 1.0)
+    return np.minimum(evidence.probability, capped) - 1e-4
 
 
 # --- the model -----------------------------------------------------------------------------------
@@ -200,13 +272,10 @@ def lowered(evidence: Evidence) -> FloatArray:
 
 def family(name: str) -> str:
     """Sets that are left out together."""
-    return (
-        "repetitions"
-        if name in NOT_FITTED
-        else re.split(r",| \d", name)[0]
-        if not (name.startswith("Penn"))
-        else name
-    )
+    if name.startswith("Penn"):
+        return name
+    own = re.split(r"[,:]", name)[0]
+    return "repetitions" if own in NOT_FITTED else own
 
 
 def weights_of(rows: Rows, chosen: np.ndarray) -> FloatArray:
@@ -228,26 +297,49 @@ def fit(rows: Rows, chosen: np.ndarray) -> tuple[Linear, Linear]:
     scaled = (value - mean) / spread
     right = np.abs(rows.error[chosen]) <= 1
     odds = LogisticRegression(C=1.0, max_iter=5000).fit(scaled, right, sample_weight=weight)
-    beyond = np.log(np.abs(rows.error[chosen]) / rows.side[chosen] + 0.01)
+    shown = np.isfinite(rows.error[chosen])
+    beyond = np.log(np.abs(rows.error[chosen][shown]) / rows.side[chosen][shown] + 0.01)
     width = QuantileRegressor(quantile=NOMINAL, alpha=1e-3, solver="highs")
-    width.fit(scaled, beyond, sample_weight=weight)
-    return tuple(
-        Linear(
-            round(float(constant - (weights / spread) @ mean), 4),
-            tuple(round(float(each), 4) for each in weights / spread),
-        )
-        for constant, weights in (
-            (odds.intercept_[0], odds.coef_[0]),
-            (width.intercept_, width.coef_),
-        )
-    )  # pyright: ignore[reportReturnType]
+    width.fit(scaled[shown], beyond, sample_weight=weight[shown])
+    return (
+        unscaled(odds.intercept_[0], odds.coef_[0], mean, spread),
+        unscaled(width.intercept_, width.coef_, mean, spread),
+    )
 
 
-def predict(rows: Rows, fitted: np.ndarray) -> tuple[FloatArray, FloatArray]:
-    """Probability and factor of each row, by the model of all families but its own."""
+def unscaled(constant: float, weights: FloatArray, mean: FloatArray, spread: FloatArray) -> Linear:
+    """The model of values as they are, from that of values in units of their spread."""
+    weights = weights / spread
+    return Linear(
+        round(float(constant - weights @ mean), 4), tuple(round(float(each), 4) for each in weights)
+    )
+
+
+def fit_ends(rows: Rows, chosen: np.ndarray) -> Linear:
+    """The log odds of an end that only one clip has. Untouched rows, and rows beyond a cut, weigh
+    alike."""
+    spliced = np.char.endswith(rows.name, "another end")
+    beyond = spliced & np.isinf(rows.error)
+    used = chosen & (beyond | ~spliced) & (rows.name != "noise")
+    weight = np.zeros(len(used))
+    weight[used & beyond] = weights_of(rows, used & beyond) / (used & beyond).sum()
+    weight[used & ~beyond] = weights_of(rows, used & ~beyond) / (used & ~beyond).sum()
+    value = rows.ends[used]
+    mean, spread = value.mean(axis=0), value.std(axis=0) + 1e-9
+    odds = LogisticRegression(max_iter=5000)
+    odds.fit((value - mean) / spread, beyond[used], sample_weight=weight[used] * used.sum())
+    return unscaled(odds.intercept_[0], odds.coef_[0], mean, spread)
+
+
+def predict(rows: Rows, fitted: np.ndarray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Probability, factor, and probability of another end of each row, by the models of all
+    families but its own."""
     probability, factor = np.zeros(len(rows.error)), np.zeros(len(rows.error))
+    another_end = np.zeros(len(rows.error))
     families = np.array([family(name) for name in rows.name])
     for each in np.unique(families):
+        own = families == each
+        another_end[own] = 1 / (1 + np.exp(-fit_ends(rows, ~own)(rows.ends[own])))
         for rest in (False, True):
             tested = (families == each) & (rows.rest == rest)
             if not tested.any():
@@ -258,10 +350,12 @@ def predict(rows: Rows, fitted: np.ndarray) -> tuple[FloatArray, FloatArray]:
             factor[tested] = np.clip(
                 np.exp(width(rows.evidence[tested])), low, certainty_model.WIDEST
             )
-    return probability, factor
+    return probability, factor, another_end
 
 
-def lowest_threshold(rows: Rows, probability: FloatArray, fitted: np.ndarray) -> float:
+def lowest_threshold(
+    rows: Rows, probability: FloatArray, another_end: FloatArray, fitted: np.ndarray
+) -> float:
     """The lowest probability from which at most WRONG of the sure matches are wrong, with 95 %
     confidence over performers: performers are drawn again 1,000 times, and 95 % of the draws keep
     the limit. Every family counts alike."""
@@ -270,6 +364,7 @@ def lowest_threshold(rows: Rows, probability: FloatArray, fitted: np.ndarray) ->
     for threshold in np.arange(0.5, 0.99, 0.01):
         by_people = fitted & ~np.char.startswith(rows.name, "Penn")  # these are by a rule
         sure = by_people & ~rows.rest & ~rows.doubted & (probability >= threshold)
+        sure &= (another_end < ANOTHER_END) & (rows.name != "noise")
         draws = []
         for each in np.unique(families[sure]):
             here = sure & (families == each)
@@ -285,7 +380,13 @@ def lowest_threshold(rows: Rows, probability: FloatArray, fitted: np.ndarray) ->
     return 0.99
 
 
-def table(rows: Rows, probability: FloatArray, factor: FloatArray) -> str:
+def table(
+    rows: Rows,
+    probability: FloatArray,
+    factor: FloatArray,
+    another_end: FloatArray,
+    threshold: float,
+) -> str:
     """A row for each set, in motion and at rests apart."""
     lines = []
     for name in dict.fromkeys(rows.name.tolist()):
@@ -294,8 +395,9 @@ def table(rows: Rows, probability: FloatArray, factor: FloatArray) -> str:
             if here.sum() < 20:
                 continue
             right = np.abs(rows.error[here]) <= 1
-            sure = (probability[here] >= LEAST_SURE) & ~rows.doubted[here] & (not rest)
+            sure = (probability[here] >= threshold) & ~rows.doubted[here] & (not rest)
             sure &= rows.both_sides[here] * factor[here] <= 2  # tolerances, as sure promises
+            sure &= another_end[here] < ANOTHER_END
             before = 100 * rows.both_sides[here] / rows.length[here]
             held = [np.abs(rows.error[here]) <= rows.side[here] * by for by in (1, factor[here])]
             figures = [
@@ -309,16 +411,24 @@ def table(rows: Rows, probability: FloatArray, factor: FloatArray) -> str:
     return page_table([*headings, "held before", "held", "width before", "width"], lines)
 
 
-def write_model(rows: Rows, fitted: np.ndarray) -> None:
-    """Put the model of all sets into the module."""
+def write_model(rows: Rows, fitted: np.ndarray, threshold: float) -> None:
+    """Put the models of all sets into the modules; what is as probable as the threshold becomes as
+    probable as what is called sure."""
+    shift = np.log(NOMINAL / (1 - NOMINAL)) - np.log(threshold / (1 - threshold))
     path = Path(certainty_model.__file__)
     text = path.read_text("utf-8")
     for rest, place in ((False, "IN_MOTION"), (True, "AT_REST")):
         for kind, linear in zip(
             ("RIGHT", "WIDTH"), fit(rows, fitted & (rows.rest == rest)), strict=True
         ):
-            new = f"{kind}_{place} = Linear({linear.constant}, {linear.weights})"
+            constant = round(linear.constant + (shift if kind == "RIGHT" else 0.0), 4)
+            new = f"{kind}_{place} = Linear({constant}, {linear.weights})"
             text = re.sub(rf"{kind}_{place} = Linear\([^()]*\([^()]*\)[^()]*\)", new, text)
+    path.write_text(text, "utf-8")
+    path, ends = Path(different_ends.__file__), fit_ends(rows, np.ones(len(fitted), bool))
+    new = f"DIFFERENT_END = Linear({ends.constant}, {ends.weights})"
+    text = path.read_text("utf-8")
+    text = re.sub(r"DIFFERENT_END = Linear\([^()]*\([^()]*\)[^()]*\)", new, text)
     path.write_text(text, "utf-8")
 
 
@@ -332,22 +442,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
 
     def pairs() -> Iterator[Pair]:
-        yield from pairs_of_people(given.data, given.work, given.pairs)
-        yield from rendered_pairs(given.pairs)
-        yield from filmed_pairs(given.films, given.pairs // 2)
+        people = list(pairs_of_people(given.data, given.work, given.pairs))
+        filmed = list(filmed_pairs(given.films, given.pairs // 2))
+        yield from (*people, *rendered_pairs(given.pairs), *filmed)
+        yield from pairs_with_other_ends([*people, *filmed], given.films)
+        yield from pairs_with_noise(people)
 
     kept = given.work / "certainty.npz"  # to be removed when evidence or matches change
     if not kept.exists():
         np.savez(kept, **collect(pairs())._asdict())
     with np.load(kept, allow_pickle=False) as stored:
         rows = Rows(*(stored[name] for name in Rows._fields))
-    fitted = ~np.isin(rows.name, NOT_FITTED)
-    probability, factor = predict(rows, fitted)
-    print(table(rows, probability, factor))
-    print("lowest threshold:", lowest_threshold(rows, probability, fitted))
+    fitted = np.array([family(name) != "repetitions" for name in rows.name])
+    probability, factor, another_end = predict(rows, fitted)
+    threshold = lowest_threshold(rows, probability, another_end, fitted)
+    print(table(rows, probability, factor, another_end, threshold))
+    print("threshold:", threshold)
     print(EVIDENCE)
     if given.write:
-        write_model(rows, fitted)
+        write_model(rows, fitted, threshold)
 
 
 if __name__ == "__main__":

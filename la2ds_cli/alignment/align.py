@@ -97,18 +97,22 @@ def align(
         ).position
         for rival in choice.rivals
     }
-    others = list(rivals.values())
+    others, by_movement = list(rivals.values()), None
     if features.kind != "pose":
         moved = features.movement(clip_a), features.movement(clip_b)
-        others.append(match_clips(*moved, settings, forced, axes=axes).position)
+        by_movement = match_clips(*moved, settings, forced, axes=axes).position
+        others.append(by_movement)
     repeated = [] if forced else matches_a_repetition_away(*values, b, settings)
     repeated = [other for other in repeated if differs(match.position, other.position, b.axis)]
     others += [other.position for other in repeated]
     unclear: list[View] = [
         rival for rival, other in rivals.items() if differs(match.position, other, b.axis)
     ]
-    certainty = compute_certainty(*values, match.position, (a, b), others)
     same = features.same_movement(clip_a, clip_b)
+    certainty = compute_certainty(
+        *(*values, match.position, (a, b), others, by_movement),
+        same_movement=None if same is None else same.probability,
+    )
     certainty = limit_certainty(certainty, same, view_is_clear=not unclear)
 
     return Alignment(

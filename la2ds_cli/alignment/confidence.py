@@ -30,6 +30,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from la2ds_cli.alignment.certainty_model import MatchFacts, collect_evidence
+from la2ds_cli.alignment.different_ends import ANOTHER_END, probability_of_another_end
 from la2ds_cli.alignment.path import mean_nearest_squared, nearest_rows, squared_distance
 from la2ds_cli.alignment.sampling import thinned_rows
 from la2ds_cli.core.arrays import BoolArray, FloatArray, IntArray, runs_of
@@ -37,6 +39,8 @@ from la2ds_cli.core.time_axis import ROUNDING, TimeAxis
 from la2ds_cli.core.types import PoseSequence
 
 NOMINAL = 0.9
+"""Of the intervals; and the probability from which a match is called sure."""
+UNSURE_AT_MOST = 0.8  # most that the confidence can be where no match is sure
 NEAR = 0.05  # share of B's duration on each side of the match within which it counts as right
 NEAR_SECONDS = 0.1  # the same in seconds, for short clips
 FLAT = 1.4  # mean squared nearest-neighbour distances
@@ -70,6 +74,8 @@ def compute_certainty(
     position: FloatArray,
     poses: tuple[PoseSequence, PoseSequence],
     others: Sequence[FloatArray] = (),
+    by_movement: FloatArray | None = None,
+    same_movement: float | None = None,
 ) -> Certainty:
     """Return how sure a match is.
 
@@ -79,30 +85,30 @@ def compute_certainty(
     position: (N,) the match in frames of B, NaN = no counterpart.
     poses: of A and of B.
     others: (N,) each; other matches of the same clips that fit about as well.
+    by_movement: (N,) the match by the movement of the joints alone, None = it is this one.
+    same_movement: probability that both show the same movement, None = it cannot be judged.
     """
     axis = poses[1].axis
-    certainty = certainty_of_features(a, b, position, axis)
+    low, high = interval(a, b, position, axis)
+    sides, tolerance = sides_of(position, low, high, axis), tolerance_of(axis)
+    facts = MatchFacts(position, sides, tolerance, by_movement, same_movement)
+    evidence = collect_evidence(a, b, poses, facts)
+    moment, (before, after) = axis.seconds_at(position), sides
+    low, high = (
+        np.where(np.isnan(position), np.nan, axis.rows_at(moment + by * evidence.width))
+        for by in (-before, after)
+    )
+    confidence = np.where(np.isnan(position), 0.0, evidence.probability)
+    # No match is sure at a rest, or if its interval is wider than *sure* promises.
+    wide = (before + after) * evidence.width > 2 * tolerance + ROUNDING
+    unsure = evidence.rest | wide
+    confidence[unsure] = np.minimum(confidence[unsure], UNSURE_AT_MOST)
+    at_end = (low <= 0) | (high >= len(b) - 1)  # False for NaN
+    doubtful = at_end | (probability_of_another_end(a, b, position) >= ANOTHER_END)
+    confidence[doubtful] = np.minimum(confidence[doubtful], DOUBTFUL)
+    certainty = Certainty(confidence.astype(np.float32), low, high)
     certainty = widen_to_other_matches(certainty, position, others, axis)
     return widen_where_unseen(certainty, position, *poses)
-
-
-def certainty_of_features(
-    a: FloatArray, b: FloatArray, position: FloatArray, axis: TimeAxis
-) -> Certainty:
-    """Return how sure a match is, by the feature distances around it alone.
-
-    Parameters
-    ----------
-    a, b: (N, D) and (M, D) features of the clips.
-    position: (N,) the match in frames of B, NaN = no counterpart.
-    axis: of B.
-    """
-    low, high = interval(a, b, position, axis)
-    before, after = sides_of(position, low, high, axis)
-    confidence = share_within(tolerance_of(axis), before, after)
-    at_end = (low <= 0) | (high >= len(b) - 1)  # False for NaN
-    confidence[at_end] = np.minimum(confidence[at_end], DOUBTFUL)
-    return Certainty(confidence, low, high)
 
 
 def tolerance_of(axis: TimeAxis) -> float:
@@ -325,12 +331,8 @@ def _unseen(pose: PoseSequence) -> BoolArray:
 def certainty_words(confidence: FloatArray, position: FloatArray) -> list[str]:
     """Return one of WORDS for each frame of A.
 
-    SURE for a confidence of NOMINAL or more, UNSURE for a lower one, MISSING for no counterpart.
-
-    Parameters
-    ----------
-    confidence: (N,) probability that the match is right to within the tolerance.
-    position: (N,) the match in frames of B; NaN = no counterpart.
+    SURE if the confidence, the probability of being right to within the tolerance, is NOMINAL
+    or more; UNSURE if it is less; MISSING if there is no counterpart.
     """
     least = np.float32(NOMINAL)
     return [

@@ -51,23 +51,18 @@ def choose_view(
 ) -> ViewChoice:
     """Return the view of B that is nearest to A, or the wanted view.
 
-    Parameters
-    ----------
-    a: clip A.
-    b: joints of clip B.
-    features: compute the movement of the clips.
-    wanted: a view, or `auto` = the nearest.
+    The nearest view is a rival of a wanted one that is clearly farther away.
 
-    Raises
-    ------
-    UserError: exit 5 for a wanted view in which the clips cannot be compared.
+    Raises UserError (exit 5) for a wanted view in which the clips cannot be compared.
     """
     if wanted == "auto":
         if a.pose.clip and a.pose.clip == b.clip:  # a clip, or parts of it, by one camera
             return ViewChoice()
         return choose_views(a, [b], features)[0]
     check_view(a.pose, b, wanted)
-    return ViewChoice(wanted)
+    nearest = choose_views(a, [b], features)[0]
+    clearly_nearer = wanted not in (nearest.view, *nearest.rivals)
+    return ViewChoice(wanted, (nearest.view,) if clearly_nearer else ())
 
 
 def check_view(a: PoseSequence, b: PoseSequence, wanted: ViewName, name: str = "clip B") -> None:

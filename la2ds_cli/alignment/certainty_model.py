@@ -1,7 +1,4 @@
-"""A candidate for the model of certainty: how sure a match is, from what is known about it.
-
-la2ds does not use it yet: walkers that are matched half a stride too late, in a view that is
-forced, would be called sure in 13 % of their frames (docs/results/confidence.md).
+"""How sure a match is, as a calibrated probability, from what is known about the match.
 
 What is known (`Evidence`) is how much worse the frames of B before and after the match fit, whether
 the person moves there, whether the movement of the joints finds the same moment as the embedding,
