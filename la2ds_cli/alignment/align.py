@@ -22,7 +22,7 @@ import numpy as np
 from la2ds_cli.alignment.alignment import Alignment, overall_ratio
 from la2ds_cli.alignment.anchors import anchored_frames
 from la2ds_cli.alignment.clip_features import ClipFeatures, PosedClip
-from la2ds_cli.alignment.confidence import compute_certainty, differs
+from la2ds_cli.alignment.confidence import compute_certainty, differs, narrow_where_sure
 from la2ds_cli.alignment.consensus import FEWEST_REFERENCES, match_clips
 from la2ds_cli.alignment.nearest_view import choose_view, choose_views
 from la2ds_cli.alignment.path import pair_distance, speed_ratio
@@ -114,6 +114,7 @@ def align(
         same_movement=None if same is None else same.probability,
     )
     certainty = limit_certainty(certainty, same, view_is_clear=not unclear)
+    certainty = narrow_where_sure(certainty, match.position, b.axis)
 
     return Alignment(
         pose_a=a,

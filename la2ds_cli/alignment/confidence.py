@@ -10,12 +10,15 @@ the frames beside the match. It is short where the movement is fast, and long wh
 still, and it may be longer on one side than on the other. A match whose interval reaches an end of
 B is not sure: the moment may lie beyond.
 
-SHARP was fitted so that the interval of NOMINAL covers the events of golf swings, ski jumps,
-walks, repetitions, Penn Action and rendered performers on average, two clips alone, by the base
-model. The lattice of all paths, the agreement of parts of the features, and the distance of the
-clips do not sharpen it further; docs/results/confidence.md has the figures. On either side of the
-match the error is assumed to be normal. All this is meant for the method `dtw`; for other methods
-it is a rough guide.
+SHARP was fitted so that the interval, before the factor, covers the events of golf swings, ski
+jumps, walks, repetitions, Penn Action and rendered performers on average, two clips alone, by the
+base model; docs/results/confidence.md has the figures. All this is meant for the method `dtw`; for
+other methods it is a rough guide.
+
+A small model (certainty_model.py) turns what is known about a match into the probability that it is
+right, and into a factor for the length of its interval. SURE is what is as probable as NOMINAL. No
+match is sure at a rest, where nothing tells one frame from the next, or in an end that one of the
+clips has alone (different_ends.py).
 
 Other matches of the same clips cast doubt on the one that was found: the movement alone, a view
 that is about as near, or a repetition such as a step may match other moments. Where they do, nobody
@@ -99,16 +102,27 @@ def compute_certainty(
         for by in (-before, after)
     )
     confidence = np.where(np.isnan(position), 0.0, evidence.probability)
-    # No match is sure at a rest, or if its interval is wider than *sure* promises.
-    wide = (before + after) * evidence.width > 2 * tolerance + ROUNDING
-    unsure = evidence.rest | wide
-    confidence[unsure] = np.minimum(confidence[unsure], UNSURE_AT_MOST)
+    confidence[evidence.rest] = np.minimum(confidence[evidence.rest], UNSURE_AT_MOST)
     at_end = (low <= 0) | (high >= len(b) - 1)  # False for NaN
     doubtful = at_end | (probability_of_another_end(a, b, position) >= ANOTHER_END)
     confidence[doubtful] = np.minimum(confidence[doubtful], DOUBTFUL)
     certainty = Certainty(confidence.astype(np.float32), low, high)
     certainty = widen_to_other_matches(certainty, position, others, axis)
     return widen_where_unseen(certainty, position, *poses)
+
+
+def narrow_where_sure(certainty: Certainty, position: FloatArray, axis: TimeAxis) -> Certainty:
+    """Return the certainty of a match; no interval of a sure one reaches beyond the tolerance.
+
+    What is right to within the tolerance with a probability of NOMINAL or more has an interval of
+    NOMINAL within it.
+    """
+    confidence, low, high = certainty
+    moment, tolerance = axis.seconds_at(position), tolerance_of(axis)
+    sure = confidence >= np.float32(NOMINAL)
+    low = np.where(sure, np.fmax(low, axis.rows_at(moment - tolerance)), low)
+    high = np.where(sure, np.fmin(high, axis.rows_at(moment + tolerance)), high)
+    return Certainty(confidence, low, high)
 
 
 def tolerance_of(axis: TimeAxis) -> float:

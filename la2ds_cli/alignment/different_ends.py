@@ -29,7 +29,7 @@ LEAST_SPREAD = 1e-12  # mean squared distance of a clip's features from their me
 ANOTHER_END = 0.6  # probability from which no match is sure
 # Written by benchmarks/certainty.py: log distance behind the split, and before it, in units of the
 # spread; share of the frames behind it.
-DIFFERENT_END = Linear(0.0, (0.0, 0.0, 0.0))
+DIFFERENT_END = Linear(1.6676, (1.9951, 0.3988, -1.9845))
 
 
 def probability_of_another_end(a: FloatArray, b: FloatArray, position: FloatArray) -> FloatArray:
