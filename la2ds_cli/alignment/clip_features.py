@@ -3,8 +3,8 @@
 Three features show which moment of the movement a frame belongs to, each with its own errors: a
 run's embedding, the base model's embedding, and the movement of the joints. They are weighted and
 concatenated, so that the squared distance of two frames is the weighted sum of three squared
-distances. Which one errs least depends on the movement: on golf swings the base model, on squats a
-trained network. Weights measured without labels gained nothing on events set by people
+distances. Which is best depends on the movement: on golf swings the base model, on squats a trained
+network. Weights measured without labels gained nothing on events marked by people
 (docs/decisions/0022-certainty.md).
 
 `ClipFeatures` computes the features of a clip, in any view, once for all pairs that the clip is in.

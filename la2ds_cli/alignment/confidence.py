@@ -345,8 +345,12 @@ def _unseen(pose: PoseSequence) -> BoolArray:
 def certainty_words(confidence: FloatArray, position: FloatArray) -> list[str]:
     """Return one of WORDS for each frame of A.
 
-    SURE if the confidence, the probability of being right to within the tolerance, is NOMINAL
-    or more; UNSURE if it is less; MISSING if there is no counterpart.
+    SURE for a confidence of NOMINAL or more, UNSURE for a lower one, MISSING for no counterpart.
+
+    Parameters
+    ----------
+    confidence: (N,) probability that the match is right to within the tolerance.
+    position: (N,) the match in frames of B; NaN = no counterpart.
     """
     least = np.float32(NOMINAL)
     return [

@@ -2,16 +2,17 @@
 
 A match leads through both clips to their ends, also where one shows something else there: a golfer
 lowers the club instead of holding it, a repetition is broken off. From some frame on, or up to some
-frame, the two are then farther apart than elsewhere. For each frame of A, the split is found behind
-which (towards the end of the clip) the distance grows most, and a logistic regression says from the
-distances on both sides of it, and from the share that lies behind it, how probable another movement
-is. It was fitted to clips whose first or last third was replaced by another movement, and to
-untouched ones (benchmarks/certainty.py).
+frame, the two are then farther apart than elsewhere. The last and the first part of the match whose
+distance exceeds that of the rest most are found, and a logistic regression says from the distances
+in that part and in the rest, and from its share of the frames, how probable another movement is. It
+was fitted to clips whose last or first third was replaced by another movement, and to untouched
+ones (benchmarks/certainty.py).
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,7 +30,7 @@ LEAST_SPREAD = 1e-12  # mean squared distance of a clip's features from their me
 ANOTHER_END = 0.6  # probability from which no match is sure
 # Written by benchmarks/certainty.py: log distance behind the split, and before it, in units of the
 # spread; share of the frames behind it.
-DIFFERENT_END = Linear(1.6676, (1.9951, 0.3988, -1.9845))
+DIFFERENT_END = Linear(0.9345, (2.37, 0.2589, -0.3074))
 
 
 def probability_of_another_end(a: FloatArray, b: FloatArray, position: FloatArray) -> FloatArray:
@@ -61,26 +62,40 @@ def describe_ends(a: FloatArray, b: FloatArray, position: FloatArray) -> FloatAr
         return values
     difference = np.subtract(a[matched], at_positions(b, position[matched]), dtype=float)
     squared = square_norm(difference) / spread
-    growth_last, last = _growth_behind(squared)
-    growth_first, first = (value[::-1] for value in _growth_behind(squared[::-1]))
-    values[matched] = np.where((growth_last >= growth_first)[:, None], last, first)
+    mean = math.log(float(squared.mean()) + LEAST_DISTANCE)
+    own = np.tile([mean, mean, 0.0], (len(squared), 1))
+    ends = (_find_end(squared), False), (_find_end(squared[::-1]), True)
+    for end, at_start in sorted(ends, key=lambda each: each[0].growth):  # the greater one last
+        rows = slice(0, len(own) - end.split) if at_start else slice(end.split, None)
+        own[rows] = end.behind, end.before, end.share
+    values[matched] = own
     return values
 
 
-def _growth_behind(squared: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return for each frame the growth (P,) of the log distance at the split up to that frame at
-    which it grows most, -inf before the first split, and what is weighed (P, 3)."""
+class End(NamedTuple):
+    """The last part of a match, and how far apart the clips are there.
+
+    split: its first frame. growth: log distance of the clips in it, less that of what comes before.
+    behind, before: log distance in it, and before it, in spreads. share: of all frames.
+    """
+
+    split: int
+    growth: float
+    behind: float
+    before: float
+    share: float
+
+
+def _find_end(squared: FloatArray) -> End:
+    """Return the last part of a match that differs most from what comes before.
+
+    squared: (P,) squared distances of the matched frames, in spreads.
+    """
     count = len(squared)
     total = np.concatenate([[0.0], np.cumsum(squared)])
     split = np.arange(max(int(LEAST_COMMON * count), 4), max(int((1 - LEAST_END) * count), 5))
     behind, before = (total[-1] - total[split]) / (count - split), total[split] / split
-    growth = np.full(count, -np.inf)
-    growth[split] = np.log(behind / (before + FLOOR) + LEAST_DISTANCE)
-    highest = np.maximum.accumulate(growth)
-    reached = np.maximum.accumulate(np.where(growth == highest, np.arange(count), 0))
-    at_split = np.log(np.stack([behind, before], axis=1) + LEAST_DISTANCE)
-    at_split = np.column_stack([at_split, (count - split) / count])
-    values = np.tile([math.log(total[-1] / count + LEAST_DISTANCE)] * 2 + [0.0], (count, 1))
-    inside = highest > -np.inf
-    values[inside] = at_split[reached[inside] - split[0]]
-    return highest, values
+    growth = np.log(behind + LEAST_DISTANCE) - np.log(before + FLOOR)
+    best = int(np.argmax(growth))
+    logs = (math.log(float(each[best]) + LEAST_DISTANCE) for each in (behind, before))
+    return End(int(split[best]), float(growth[best]), *logs, (count - split[best]) / count)

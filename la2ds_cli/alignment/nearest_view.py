@@ -53,7 +53,16 @@ def choose_view(
 
     The nearest view is a rival of a wanted one that is clearly farther away.
 
-    Raises UserError (exit 5) for a wanted view in which the clips cannot be compared.
+    Parameters
+    ----------
+    a: clip A.
+    b: joints of clip B.
+    features: compute the movement of the clips.
+    wanted: a view, or `auto` = the nearest.
+
+    Raises
+    ------
+    UserError: exit 5 for a wanted view in which the clips cannot be compared.
     """
     if wanted == "auto":
         if a.pose.clip and a.pose.clip == b.clip:  # a clip, or parts of it, by one camera

@@ -1,17 +1,18 @@
-"""The verdict on a run: does it align its project's clips better than the base model? No labels.
+"""The verdict on a run: does it align its project's clips better than the base model?
 
-Pairs of clips that training held out are trimmed at random at both ends and aligned directly, once
-by the run and once by the base model, each as `la2ds align` uses it. Both results are compared with
-one reference, in which the run has no part: the mean of two alignments of the entire clips through
-all others, by the base model and by the movement of the joints. A reference by the run's own
-features would favour the run, which agrees with itself more than with people. This one rather
-favours the base model, so a gain that it shows is one. Knowing how much time has passed does not
-help, because trimmed clips start at other moments than entire ones.
+No labels are used. Pairs of clips that training held out are trimmed at random at both ends and
+aligned directly, once by the run and once by the base model, each as `la2ds align` uses it. Both
+results are compared with a reference in which the run has no part: the mean of two alignments of
+the entire clips through all others, by the base model and by the movement of the joints. A
+reference by the run's own features would favour the run, which agrees with itself more than with
+people. This reference favours the base model, if any, so a gain that it shows is real. A model that
+only counts elapsed time gains nothing, because trimmed clips start at other moments than entire
+ones.
 
-No clip counts that shows a film the run was trained on, clips of one film are compared neither with
-each other nor through each other, and the interval resamples films (core/independence.py). The gain
-counts as shown only if its interval lies above zero. What this finds beside
-labelled events is in docs/decisions/0022-certainty.md.
+Clips that show a film the run was trained on do not count, clips of one film are compared neither
+with each other nor through each other, and the interval resamples films (core/independence.py). A
+gain counts as shown only if its interval lies above zero. docs/decisions/0022-certainty.md
+compares these verdicts with labelled events.
 """
 
 from __future__ import annotations
