@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from people import ACTIONS, SETS, make_folds, page_table, penn_project, whole_pairs
+from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression, QuantileRegressor
 from spliced import (
     SHARE,
@@ -40,7 +41,7 @@ from spliced import (
 
 from la2ds_cli.alignment import certainty_model, confidence, different_ends
 from la2ds_cli.alignment.align import align
-from la2ds_cli.alignment.certainty_model import EVIDENCE, Evidence, Linear
+from la2ds_cli.alignment.certainty_model import BETTER, Evidence, Linear
 from la2ds_cli.alignment.clip_features import Embedding, network_features
 from la2ds_cli.alignment.confidence import NOMINAL, UNSURE_AT_MOST
 from la2ds_cli.alignment.different_ends import ANOTHER_END, describe_ends
@@ -296,15 +297,30 @@ def fit(rows: Rows, chosen: np.ndarray) -> tuple[Linear, Linear]:
     mean, spread = value.mean(axis=0), value.std(axis=0) + 1e-9
     scaled = (value - mean) / spread
     right = np.abs(rows.error[chosen]) <= 1
-    odds = LogisticRegression(C=1.0, max_iter=5000).fit(scaled, right, sample_weight=weight)
+    odds = fit_odds(scaled, right, weight)
     shown = np.isfinite(rows.error[chosen])
     beyond = np.log(np.abs(rows.error[chosen][shown]) / rows.side[chosen][shown] + 0.01)
     width = QuantileRegressor(quantile=NOMINAL, alpha=1e-3, solver="highs")
     width.fit(scaled[shown], beyond, sample_weight=weight[shown])
     return (
-        unscaled(odds.intercept_[0], odds.coef_[0], mean, spread),
+        unscaled(odds[0], odds[1:], mean, spread),
         unscaled(width.intercept_, width.coef_, mean, spread),
     )
+
+
+def fit_odds(value: FloatArray, right: np.ndarray, weight: FloatArray) -> FloatArray:
+    """The constant and the weights of a logistic regression, which have the signs of BETTER."""
+    columns = np.column_stack([np.ones(len(value)), value])
+
+    def loss(weights: FloatArray) -> tuple[float, FloatArray]:
+        logit, ridge = columns @ weights, np.r_[0.0, weights[1:]]
+        error = 1 / (1 + np.exp(-logit)) - right
+        total = (weight * (np.logaddexp(0, logit) - right * logit)).sum() + (ridge**2).sum() / 2
+        return float(total), columns.T @ (weight * error) + ridge
+
+    signs = [(0, None) if sign > 0 else (None, 0) for sign in BETTER.values()]
+    start = np.zeros(columns.shape[1])
+    return minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(None, None), *signs]).x
 
 
 def unscaled(constant: float, weights: FloatArray, mean: FloatArray, spread: FloatArray) -> Linear:
@@ -461,7 +477,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     threshold = lowest_threshold(rows, probability, another_end, fitted)
     print(table(rows, probability, factor, another_end, threshold))
     print("threshold:", threshold)
-    print(EVIDENCE)
     if given.write:
         write_model(rows, fitted, threshold)
 

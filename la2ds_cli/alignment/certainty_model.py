@@ -1,13 +1,15 @@
 """How sure a match is, as a calibrated probability, from what is known about the match.
 
-What is known (`Evidence`) is how much worse the frames of B before and after the match fit, whether
-the person moves there, whether the movement of the joints finds the same moment as the embedding,
-how well the clips fit as a whole, whether they show the same movement, and how near an end of B is.
-Two small models, one for moments in motion and one for rests, turn it into the probability that the
-match is right to within the tolerance, and into a factor for the length of its interval: a logistic
-regression, and a linear model of the 90 % quantile. They were fitted to events set by people,
-contacts of feet on force plates, exercises by motion capture and rendered performers, and judged by
-leaving out one set at a time (benchmarks/certainty.py; docs/results/confidence.md).
+What is known (`Evidence`) is how long the interval by distances alone is, how much worse the frames
+of B before and after the match fit, whether the person moves there, whether the movement of the
+joints finds the same moment as the embedding, whether the clips show the same movement, and how
+near an end of B is. Two small models, one for moments in motion and one for rests, turn it into the
+probability that the match is right to within the tolerance, and into a factor for the length of its
+interval: a logistic regression whose weights may only have the sign of reason, so that worse
+evidence never makes a match surer, and a linear model of the 90 % quantile. They were fitted to
+events set by people, contacts of feet on force plates, exercises by motion capture and rendered
+performers, and judged by leaving out one set at a time (benchmarks/certainty.py;
+docs/results/confidence.md).
 
 At a rest nothing tells one frame from the next, and people who mark a moment there disagree, so no
 match there is ever sure.
@@ -27,7 +29,7 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.resample import at_positions
 from la2ds_cli.features.tempo import FAST, speed
 
-SMOOTHED = 5  # frames of A over which a contrast is averaged
+SMOOTHED = 5  # frames of A over which the contrast is averaged
 LEAST_CONTRAST = 0.02  # units; less is noise
 WINDOW = 0.25  # seconds before and after a frame over which its speed is averaged
 LEAST_SPEED = 0.03  # of the tempo; less is jitter of joints
@@ -35,34 +37,39 @@ REST = -1.3  # log speed below which a moment is a rest
 MOST_APART = 10.0  # tolerances
 FAR_FROM_END = 4.0  # tolerances
 NARROWEST, WIDEST = 0.3, 3.0  # factors of an interval
-EVIDENCE = (
-    *("interval", "contrast", "wide_contrast", "speed", "disagreement", "pair_distance"),
-    *("same_movement", "end", "speed_contrast"),
-)
+BETTER = {
+    "interval": -1,
+    "contrast": 1,
+    "speed": 1,
+    "disagreement": -1,
+    "same_movement": 1,
+    "end": 1,
+}
+"""What is known about a match, and whether more of it makes the match more probable."""
 
 
 class Linear(NamedTuple):
-    """A linear model: constant + weights . evidence, the weights in the order of EVIDENCE."""
+    """A linear model: constant + weights . evidence, the weights in the order of BETTER."""
 
     constant: float
     weights: tuple[float, ...]
 
     def __call__(self, evidence: FloatArray) -> FloatArray:
-        """Return (N,) the value for evidence (N, len(EVIDENCE))."""
+        """Return (N,) the value for evidence (N, len(BETTER))."""
         return self.constant + evidence @ np.array(self.weights)
 
 
 # Written by benchmarks/certainty.py.
-RIGHT_IN_MOTION = Linear(1.7464, (-0.1047, 0.304, 0.4788, 1.282, -1.822, 0.3775, 0.2156, 0.2054, 0.5739))
-RIGHT_AT_REST = Linear(3.7701, (0.5092, 0.2019, 0.646, 1.7926, -1.6993, 0.0582, 0.2472, 0.0033, 0.322))
-WIDTH_IN_MOTION = Linear(-0.0794, (-0.5395, -0.0632, -0.2341, -0.4843, 0.7036, -0.2555, -0.0783, 0.0, -0.2361))
-WIDTH_AT_REST = Linear(-1.307, (-0.537, 0.0, -0.1085, -0.9057, 0.7545, -0.315, -0.0882, -0.0419, -0.0835))
+RIGHT_IN_MOTION = Linear(1.3938, (-0.0722, 0.3857, 0.4715, -1.8035, 0.1705, 0.2232))
+RIGHT_AT_REST = Linear(2.9283, (0.0, 0.3269, 0.7965, -1.742, 0.2246, 0.1138))
+WIDTH_IN_MOTION = Linear(-0.1276, (-0.5938, -0.1677, -0.2372, 0.7362, -0.024, 0.0152))
+WIDTH_AT_REST = Linear(-1.5215, (-0.6369, -0.0486, -0.9311, 0.734, -0.032, -0.0168))
 
 
 class Evidence(NamedTuple):
     """What is known about the match of each frame of A.
 
-    values: (N, len(EVIDENCE)) float64, finite. rest: (N,) whether A or B rests there.
+    values: (N, len(BETTER)) float64, finite. rest: (N,) whether A or B rests there.
     """
 
     values: FloatArray
@@ -117,32 +124,23 @@ def collect_evidence(
     at_match = _squared_to(a, b, place)
     unit = max(mean_nearest_squared(a[known], b), 1e-12) if known.any() else 1.0
 
-    def contrast(seconds: float) -> FloatArray:
-        """How much worse B fits so many seconds before and after the match, the lesser of both."""
-        sides = [
-            _averaged(_squared_to(a, b, axis.rows_at(moment + by)) - at_match)
-            for by in (-seconds, seconds)
-        ]
-        return np.log(np.maximum(np.minimum(*sides) / unit, LEAST_CONTRAST))
-
-    near, wide = contrast(tolerance), contrast(2 * tolerance)
+    worse = [
+        _averaged(_squared_to(a, b, axis.rows_at(moment + by)) - at_match)
+        for by in (-2 * tolerance, 2 * tolerance)
+    ]
+    contrast = np.minimum(*worse) / unit
     speeds = windowed_speed(poses[0]), at_positions(windowed_speed(poses[1])[:, None], place)[:, 0]
     moving = np.log(np.minimum(*speeds) + LEAST_SPEED)
     longer = np.fmax(*facts.sides) / tolerance
-    spread = (float(a.var(axis=0).sum()) + float(b.var(axis=0).sum())) / 2
-    usual = float(np.median(at_match[known])) if known.any() else 0.0
     end = np.minimum(moment - axis.seconds[0], axis.seconds[-1] - moment) / tolerance
     values = np.stack(
         [
             np.log(np.maximum(np.where(known, longer, 1.0), 1e-3)),
-            near,
-            wide,
+            np.log(np.maximum(contrast, LEAST_CONTRAST)),
             moving,
             np.log1p(_disagreement(facts, axis, moment)),
-            np.full(len(a), math.log(max(usual, 1e-6 * spread, 1e-12) / max(spread, 1e-12))),
             np.full(len(a), _logit(facts.same_movement)),
             np.minimum(end, FAR_FROM_END),
-            moving * near,
         ],
         axis=1,
     )

@@ -30,7 +30,7 @@ LEAST_SPREAD = 1e-12  # mean squared distance of a clip's features from their me
 ANOTHER_END = 0.6  # probability from which no match is sure
 # Written by benchmarks/certainty.py: log distance behind the split, and before it, in units of the
 # spread; share of the frames behind it.
-DIFFERENT_END = Linear(0.9345, (2.37, 0.2589, -0.3074))
+DIFFERENT_END = Linear(1.5716, (2.0966, -0.0407, -2.1428))
 
 
 def probability_of_another_end(a: FloatArray, b: FloatArray, position: FloatArray) -> FloatArray:
@@ -50,10 +50,11 @@ def probability_of_another_end(a: FloatArray, b: FloatArray, position: FloatArra
 
 
 def describe_ends(a: FloatArray, b: FloatArray, position: FloatArray) -> FloatArray:
-    """Return (N, 3) what `DIFFERENT_END` weighs, for the end whose distance grows more.
+    """Return (N, 3) what `DIFFERENT_END` weighs.
 
-    NaN without a match, for fewer than FEWEST_FRAMES, and for clips that do not move. Parameters:
-    see `probability_of_another_end`.
+    Those of an end hold for all of its frames; the frames between the ends have their own distance
+    twice, and no share. NaN without a match, for fewer than FEWEST_FRAMES, and for clips that do
+    not move. Parameters: see `probability_of_another_end`.
     """
     values = np.full((len(a), 3), np.nan)
     matched = ~np.isnan(position)
@@ -62,28 +63,41 @@ def describe_ends(a: FloatArray, b: FloatArray, position: FloatArray) -> FloatAr
         return values
     difference = np.subtract(a[matched], at_positions(b, position[matched]), dtype=float)
     squared = square_norm(difference) / spread
-    mean = math.log(float(squared.mean()) + LEAST_DISTANCE)
-    own = np.tile([mean, mean, 0.0], (len(squared), 1))
-    ends = (_find_end(squared), False), (_find_end(squared[::-1]), True)
-    for end, at_start in sorted(ends, key=lambda each: each[0].growth):  # the greater one last
-        rows = slice(0, len(own) - end.split) if at_start else slice(end.split, None)
-        own[rows] = end.behind, end.before, end.share
-    values[matched] = own
+    first, stop = 0, len(squared)  # of what both clips show
+    parts: list[tuple[slice, FloatArray]] = []
+    for _ in ("the end that grows more", "the other, if it grows, too"):
+        rest = squared[first:stop]
+        if len(rest) < FEWEST_FRAMES:
+            break
+        ends = {at_start: _find_end(rest[::-1] if at_start else rest) for at_start in (False, True)}
+        at_start = max(ends, key=lambda each: ends[each].growth)
+        end = ends[at_start]
+        if end.growth <= 0:
+            break
+        split = stop - end.split if at_start else first + end.split
+        rows = slice(first, split) if at_start else slice(split, stop)
+        parts.append((rows, np.array([end.behind, end.before, end.frames / len(squared)])))
+        first, stop = (split, stop) if at_start else (first, split)
+    own = _log(float(squared[first:stop].mean()))
+    described = np.tile([own, own, 0.0], (len(squared), 1))
+    for rows, part in parts:
+        described[rows] = part
+    values[matched] = described
     return values
 
 
 class End(NamedTuple):
     """The last part of a match, and how far apart the clips are there.
 
-    split: its first frame. growth: log distance of the clips in it, less that of what comes before.
-    behind, before: log distance in it, and before it, in spreads. share: of all frames.
+    split: its first frame; frames: how many it has. growth: log distance of the clips in it, less
+    that of what comes before. behind, before: log distance in it, and before it, in spreads.
     """
 
     split: int
+    frames: int
     growth: float
     behind: float
     before: float
-    share: float
 
 
 def _find_end(squared: FloatArray) -> End:
@@ -95,7 +109,12 @@ def _find_end(squared: FloatArray) -> End:
     total = np.concatenate([[0.0], np.cumsum(squared)])
     split = np.arange(max(int(LEAST_COMMON * count), 4), max(int((1 - LEAST_END) * count), 5))
     behind, before = (total[-1] - total[split]) / (count - split), total[split] / split
-    growth = np.log(behind + LEAST_DISTANCE) - np.log(before + FLOOR)
+    growth = np.log(behind + FLOOR) - np.log(before + FLOOR)
     best = int(np.argmax(growth))
-    logs = (math.log(float(each[best]) + LEAST_DISTANCE) for each in (behind, before))
-    return End(int(split[best]), float(growth[best]), *logs, (count - split[best]) / count)
+    first = int(split[best])
+    logs = _log(float(behind[best])), _log(float(before[best]))
+    return End(first, count - first, float(growth[best]), *logs)
+
+
+def _log(distance: float) -> float:
+    return math.log(distance + LEAST_DISTANCE)
