@@ -35,6 +35,7 @@ WINDOW = 0.25  # seconds before and after a frame over which its speed is averag
 LEAST_SPEED = 0.03  # of the tempo; less is jitter of joints
 REST = -1.3  # log speed below which a moment is a rest
 MOST_APART = 10.0  # tolerances
+NO_SECOND_OPINION = 0.5  # tolerances that count as apart where the movement itself is the match
 FAR_FROM_END = 4.0  # tolerances
 NARROWEST, WIDEST = 0.3, 3.0  # factors of an interval
 BETTER = {
@@ -172,7 +173,7 @@ def _disagreement(facts: MatchFacts, axis: TimeAxis, moment: FloatArray) -> Floa
     """Return (N,) tolerances by which the movement alone finds another moment, at most
     MOST_APART."""
     if facts.by_movement is None:
-        return np.zeros(len(moment))
+        return np.full(len(moment), NO_SECOND_OPINION)
     apart = np.abs(axis.seconds_at(facts.by_movement) - moment) / facts.tolerance
     return np.where(np.isnan(facts.by_movement), MOST_APART, np.minimum(apart, MOST_APART))
 

@@ -29,7 +29,7 @@ from la2ds_cli.poses.ready import ensure_poses
 
 ALL, LABELLED = "all", "labelled"
 """Names for several clips: all others in videos.csv, and all labelled by people."""
-LEAST_CONFIDENCE = 0.2
+LEAST_CONFIDENCE = 0.4
 """Mean confidence of a clip's boundaries below which its labels are withheld from phases.csv.
 
 Measured on Penn Action, one and three labelled clips, raw poses: phases of golf swings and squats

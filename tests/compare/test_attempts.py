@@ -23,10 +23,11 @@ RATES = (25.0, 30.0, 24.0)  # of the attempts' cameras; the reference has 30
 
 
 def attempt(number: int, seed: int, degrees: float = 0.0, slow: float = 1.0) -> PoseSequence:
-    """An attempt of a length and a rate of its own; the fault varies by two degrees."""
+    """An attempt of a length and a rate of its own, at about the tempo of the reference; the fault
+    varies by two degrees."""
     rng = np.random.default_rng([seed, number])
     fps = RATES[number % 3]
-    frames = round(3 * fps) + 1 + int(rng.integers(-6, 12))
+    frames = round(3 * fps) + 1 + int(rng.integers(-2, 3))
     phase = slowed("rise", slow, frames)
     fault: dict[str, Any] = {"change": "right_knee", "degrees": degrees + rng.normal(0, 2.0)}
     return performance(phase, fps=fps, noise=0.5, seed=100 * seed + number, **fault)
