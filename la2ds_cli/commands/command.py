@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, get_type_hints
 from typer.models import OptionInfo
 
 from la2ds_cli.commands.options import OFFLINE, forbid_network
+from la2ds_cli.core.console import sign_of_work
 from la2ds_cli.core.errors import UserError
 
 
@@ -53,11 +54,13 @@ class Command:
         refuse_contradictions(command, self.__signature__.parameters.values(), values)
         if not self._own_offline and values.pop("offline"):
             forbid_network()
+        as_json, quiet = (bool(values.get(name)) for name in ("as_json", "quiet"))
         for group, options in self._groups:
             if is_dataclass(group.annotation):
                 fields_of_group = {option.name: values.pop(option.name) for option in options}
                 values[group.name] = group.annotation(**fields_of_group)  # pyright: ignore
-        self.function(**values)
+        with sign_of_work(as_json=as_json, quiet=quiet):
+            self.function(**values)
 
 
 def _options(parameter: Parameter, kind: Any) -> Iterator[Parameter]:

@@ -243,6 +243,16 @@ def family(video: str) -> tuple[str, str]:
     return (match[1], match[2] or "1") if match else (video, "1")
 
 
+def name_for_draws(video: str) -> str:
+    """Return an id without the digest of its file, for random draws and orders of clips.
+
+    The digest differs with the encoder that wrote the film, and so between machines. Clips of one
+    name, which a caller must tell apart, are in the order of videos.csv.
+    """
+    match = _ID.fullmatch(video)
+    return video if match is None else match[1][: -len("-1a2b3c4d")] + video[match.end(1) :]
+
+
 def is_complete_id(text: str) -> bool:
     """Return whether a text has the form of an id from `video_id`, which names its person."""
     return _ID.fullmatch(text) is not None

@@ -14,10 +14,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from la2ds_cli.core import work_sign
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress, duration
 from la2ds_cli.core.table import UNSAFE, printable
@@ -57,12 +59,20 @@ def _event(**event: Any) -> None:
 
 def _print(text: str, *, stderr: bool, style: str | None = None) -> None:
     """Print one line unchanged. Only a style needs rich, which takes 20 ms."""
+    work_sign.hide(for_good=not stderr)
     if style is not None:
         _rich(stderr=stderr).print(text, style=style)
         return
     stream = sys.stderr if stderr else sys.stdout
     stream.write(f"{text}\n")
     stream.flush()
+
+
+def sign_of_work(*, as_json: bool, quiet: bool) -> AbstractContextManager[None]:
+    """Return a context in which a terminal says that a command is working, up to its result."""
+    if as_json or quiet or _for_programs() or not _is_terminal(sys.stderr):
+        return nullcontext()
+    return work_sign.work_sign(sys.stderr)
 
 
 def error(problem: UserError) -> None:
@@ -162,6 +172,7 @@ class Console:
         if not self.as_json:
             from rich.console import Console as RichConsole
 
+            work_sign.hide(for_good=True)
             width = None if sys.stdout.isatty() else 110
             RichConsole(highlight=False, width=width).print(content)
 
@@ -203,6 +214,7 @@ class Console:
     def status(self, text: str) -> None:
         """Show a line that the next one replaces, only on a terminal; empty clears it."""
         if not (self.quiet or self.as_json) and _is_terminal(sys.stdout):
+            work_sign.hide(for_good=True)
             sys.stdout.write(f"\r\x1b[K{printable(text)}")
             sys.stdout.flush()
 
@@ -309,6 +321,7 @@ class BarProgress(Progress):
         from rich.progress import Progress as RichProgress
 
         self.end()
+        work_sign.pause()
         self._bar = RichProgress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
@@ -329,6 +342,7 @@ class BarProgress(Progress):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+            work_sign.resume()
 
     def note(self, text: str) -> None:
         # The bar's own console prints above the bar; rich clears and redraws it.

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from la2ds_cli.core.clip import Video
+from la2ds_cli.core.clip import Video, name_for_draws
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import Mismatch, Unusable
 from la2ds_cli.core.independence import independent_groups, joints_digest, shared_film
@@ -29,9 +29,10 @@ are computed from pairs of clips: memory and time grow with the square."""
 class Selection:
     """The clips of an evaluation, at most MOST_CLIPS of each kind.
 
-    test: poses of the clips to score, by video id, sorted by id. fit: poses of the clips with
-    another split, in the order of videos.csv. phases: of the labelled clips among them. split:
-    `all` if no clip is marked test; then `fit` is empty.
+    test: poses of the clips to score, by video id, in the order of their names
+    (`name_for_draws`). fit: poses of the clips with another split, in the order of videos.csv.
+    phases: of the labelled clips among them. split: `all` if no clip is marked test; then `fit` is
+    empty.
     """
 
     test: dict[str, PoseSequence]
@@ -40,9 +41,14 @@ class Selection:
     split: Literal["test", "all"]
 
 
-def clip_generator(video: str, seed: int) -> np.random.Generator:
-    """Return the random generator of one clip, which depends on `video` and `seed` alone."""
-    digest = int.from_bytes(hashlib.sha256(video.encode()).digest()[:8], "big")
+def clip_generator(name: str, seed: int) -> np.random.Generator:
+    """Return the random generator of one clip, which depends on its name and the seed alone.
+
+    Parameters
+    ----------
+    name: as from `name_for_draws`, so that the draws are the same on every machine.
+    """
+    digest = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
     return np.random.default_rng([seed, digest])
 
 
@@ -68,7 +74,7 @@ def select_clips(project: StoredProject, config: Config, warnings: list[str]) ->
     check_disjoint(project, fit, test)
     kind = "test clips" if test else "clips"
     test_or_all = draw_clips(test or videos, phases.keys(), config.evaluate.seed, kind, warnings)
-    scored = _long_enough(project, sorted(test_or_all, key=lambda v: v.id), config, warnings)
+    scored = _long_enough(project, sorted(test_or_all, key=_drawn_by), config, warnings)
     scored = _without_copies(scored, phases.keys(), warnings)
     if blind := [video for video, pose in scored.items() if np.isnan(pose.xy).all()]:
         warnings.append(f"no joint was detected in these scored clips: {', '.join(blind)}")
@@ -100,13 +106,13 @@ def draw_clips(
     """Return the clips, or MOST_CLIPS of them in the same order.
 
     Labelled clips are drawn first, then others, both in the order of a digest of the seed and their
-    id. An additional clip therefore changes at most one of the drawn clips.
+    name (`name_for_draws`). An additional clip therefore changes at most one of the drawn clips.
     """
     if len(videos) <= MOST_CLIPS:
         return videos
 
     def order(video: Video) -> tuple[bool, str]:
-        digest = hashlib.sha256(f"{seed} {video.id}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{seed} {_drawn_by(video)}".encode()).hexdigest()
         return video.id not in labelled, digest
 
     drawn = {video.id for video in sorted(videos, key=order)[:MOST_CLIPS]}
@@ -115,6 +121,10 @@ def draw_clips(
         "clips first"
     )
     return [video for video in videos if video.id in drawn]
+
+
+def _drawn_by(video: Video) -> str:
+    return name_for_draws(video.id)
 
 
 def check_disjoint(

@@ -7,6 +7,7 @@ error is the distance in B between the position to which an event of A is mapped
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.core.clip import name_for_draws
 from la2ds_cli.core.config import EvaluateConfig
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
 from la2ds_cli.evaluation.clips import clip_generator
@@ -169,16 +171,28 @@ class Draw:
     poses: Sequence[PoseSequence]
 
 
-def trim(length: int, max_trim: float, video: str, seed: int) -> range:
+def trim(length: int, max_trim: float, name: str, seed: int) -> range:
     """Return the rows that remain after random cuts at the start and the end of a clip.
 
     Each cut removes U(0, max_trim) of the `length` rows, rounded down. The cuts are independent and
-    depend only on `video` and `seed`, not on other clips. If fewer than two rows would be left,
+    depend only on `name` and `seed`, not on other clips. If fewer than two rows would be left,
     nothing is cut.
     """
-    first, last = clip_generator(video, seed).uniform(0, max_trim, 2) * length
+    first, last = clip_generator(name, seed).uniform(0, max_trim, 2) * length
     start, stop = int(first), length - int(last)
     return range(start, stop) if stop - start >= 2 else range(length)
+
+
+def _names(clips: Sequence[EvaluationClip]) -> list[str]:
+    """Return a name for each clip, which does not depend on how its film was encoded; clips of one
+    name are numbered in their order, so that each has trims of its own."""
+    times: Counter[str] = Counter()
+    names = []
+    for clip in clips:
+        name = name_for_draws(clip.id)
+        times[name] += 1
+        names.append(name if times[name] == 1 else f"{name} {times[name]}")
+    return names
 
 
 PairFilter = Callable[[str, str], bool]
@@ -205,10 +219,13 @@ def draw_trims(
         if allowed is None or allowed(a.id, b.id)
     ]
     candidates = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    draws = []
+    names, draws = _names(clips), []
     for number in range(config.trim_draws):
         seed = config.seed + number
-        cuts = [trim(len(clip.pose), config.max_trim, clip.id, seed) for clip in clips]
+        cuts = [
+            trim(len(clip.pose), config.max_trim, name, seed)
+            for clip, name in zip(clips, names, strict=True)
+        ]
         pair = candidates
         if len(candidates) > config.pairs:
             chosen = np.random.default_rng(seed).choice(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.core.artifact import Recipe
+from la2ds_cli.core.clip import name_for_draws
 from la2ds_cli.core.config_sections import HeatmapConfig
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.stored_project import StoredProject
@@ -77,10 +78,12 @@ class DroppedLimb:
     seed: int
 
     def apply(self, video: str, pose: PoseSequence) -> PoseSequence:
-        return drop_limb_at_test(pose, self.probability, clip_generator(video, self.seed))
+        return drop_limb_at_test(
+            pose, self.probability, clip_generator(name_for_draws(video), self.seed)
+        )
 
     def recipe(self, source: str) -> Recipe:
-        return Recipe("drop-limb", 2, asdict(self), {"poses": source})
+        return Recipe("drop-limb", 3, asdict(self), {"poses": source})
 
 
 @dataclass(frozen=True)
@@ -92,11 +95,13 @@ class JointNoise:
     heatmap: HeatmapConfig
 
     def apply(self, video: str, pose: PoseSequence) -> PoseSequence:
-        return add_noise(pose, self.cells, clip_generator(video, self.seed), self.heatmap)
+        return add_noise(
+            pose, self.cells, clip_generator(name_for_draws(video), self.seed), self.heatmap
+        )
 
     def recipe(self, source: str) -> Recipe:
         settings = asdict(self) | {"heatmap": asdict(self.heatmap)}
-        return Recipe("joint-noise", 1, settings, {"poses": source})
+        return Recipe("joint-noise", 2, settings, {"poses": source})
 
 
 Corruption = DroppedLimb | JointNoise

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from la2ds_cli.core.clip import Video
+from la2ds_cli.core.clip import Video, name_for_draws
 from la2ds_cli.core.independence import Source, independent_groups
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.features.resample import evenly_spaced
@@ -63,11 +63,11 @@ def hold_out(
 ) -> HeldOut:
     """Divide training clips so that no film is on both sides, and no performer if possible.
 
-    Whole independent groups are held out in the order of a hash of their ids, up to
-    round(share * n) clips; too large groups are passed over. If no performer can be held out with
-    all clips within this share, as in a project with a single performer, only films are kept apart.
-    At least one clip is left to train on, and nothing is held out of fewer than FEWEST_DIVIDED
-    clips.
+    Whole independent groups are held out in the order of a hash of the names of their clips
+    (`name_for_draws`), up to round(share * n) clips; too large groups are passed over. If no
+    performer can be held out with all clips within this share, as in a project with a single
+    performer, only films are kept apart. At least one clip is left to train on, and nothing is held
+    out of fewer than FEWEST_DIVIDED clips.
 
     Parameters
     ----------
@@ -100,4 +100,4 @@ def _whole_groups(groups: Sequence[Sequence[Video]], most: int) -> list[str]:
 
 
 def _hash(video: str) -> str:
-    return hashlib.sha256(video.encode()).hexdigest()
+    return hashlib.sha256(name_for_draws(video).encode()).hexdigest()

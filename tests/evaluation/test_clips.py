@@ -6,14 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from la2ds_cli.core import artifact
+from la2ds_cli.core.clip import video_id
 from la2ds_cli.core.config import Config, load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.evaluation import clips
 from la2ds_cli.evaluation.clips import select_clips
+from la2ds_cli.evaluation.evaluate import Request, gather
 from la2ds_cli.training.train import TrainOptions, train
 from tests.evaluation.labelled_project import TINY, evaluated, labelled_project, random_run, relabel
 from tests.movement import add_sequence, sequence, warped_phase, without
@@ -254,3 +257,43 @@ def test_a_film_in_two_containers_is_of_one_split(tmp_path: Path) -> None:
     project = labelled_project(tmp_path)
     add_sequence(project, "container", project.read_pose("train1")[0], "test")
     refusal(project, "^test clip container and training clip train1 come from the same video$")
+
+
+def encoded(root: Path, seed: int) -> tuple[StoredProject, dict[str, str]]:
+    """A project of eight films with the bytes of one encoder, and the name of each by its id."""
+    project, random, names = StoredProject.create(root), np.random.default_rng(seed), {}
+    stems = ("a", "a-2", "a-f", "b", "b", "c", "c#2", "d")  # two films have one name
+    for number, stem in enumerate(stems):
+        pose = sequence(warped_phase(40 + 3 * number, number), fps=(20.0, 25.0)[number % 2])
+        file, _, person = stem.partition("#")
+        digest = random.bytes(32).hex()
+        name = video_id(Path(f"films/{file}.mp4"), digest, person=int(person or 1))
+        add_sequence(project, name, pose, "test", sha256=digest, path=f"films{number}/{file}.mp4")
+        names[name] = f"{stem} {number}"
+    return project, names
+
+
+def test_the_same_clips_in_another_encoding_are_drawn_and_trimmed_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids follow the bytes of a file, which differ from encoder to encoder, and so by machine."""
+    config = load_config(overrides=["evaluate.pairs=9", "evaluate.trim_draws=2"])
+
+    def drawn(project: StoredProject, names: dict[str, str]) -> list[Any]:
+        inputs = gather(Request(project, config), [])
+        clips = [names[clip.id] for clip in inputs.clips]
+        return [
+            (clips, dict(zip(clips, draw.cuts, strict=True)), draw.pair.tolist())
+            for draw in inputs.draws
+        ]
+
+    projects = [encoded(tmp_path / str(seed), seed) for seed in range(4)]
+    for most in (500, 5):
+        monkeypatch.setattr(clips, "MOST_CLIPS", most)
+        first, *others = (drawn(*each) for each in projects)
+        assert len(first[0][0]) == min(most, 8)
+        assert all(other == first for other in others)
+    monkeypatch.setattr(clips, "MOST_CLIPS", 500)
+    cuts = drawn(*projects[0])[0][1]
+    shares = {name: cuts[name].start / length for name, length in (("b 3", 49), ("b 4", 52))}
+    assert abs(shares["b 3"] - shares["b 4"]) > 0.03  # films of one name have draws of their own

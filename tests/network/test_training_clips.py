@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from la2ds_cli.core.clip import Video
+from la2ds_cli.core.clip import Video, video_id
 from la2ds_cli.core.independence import independent_groups
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.network.run_weights import run_header
@@ -47,6 +47,19 @@ def test_no_film_is_on_both_sides(cells: list[tuple[str, str, str]], share: floa
     names = [{v.group for v in clips if v.group and (v.id in held) == side} for side in (0, 1)]
     assert found.new_performers == names[0].isdisjoint(names[1])
     assert hold_out(clips[::-1], share, source).held_out == found.held_out  # in any order
+
+
+@given(st.lists(st.text("0123456789abcdef", min_size=64, max_size=64), min_size=20, max_size=20))
+def test_which_films_are_held_out_does_not_depend_on_how_they_were_encoded(digests: list[str]):
+    def held(digests: list[str]) -> list[str]:
+        paths = [f"films/{n}.mp4" for n in range(len(digests))]
+        names = [video_id(Path(p), digest) for p, digest in zip(paths, digests, strict=True)]
+        clips = [Video(*row) for row in zip(names, paths, paths, strict=True)]
+        found = hold_out(clips, 0.3, source)
+        path = dict(zip(names, paths, strict=True))
+        return [path[name] for name in (*found.held_out, *found.trained)]
+
+    assert held(digests) == held([f"{n:064x}" for n in range(20)])
 
 
 def test_the_only_performer_of_a_project_is_held_out_by_films() -> None:
