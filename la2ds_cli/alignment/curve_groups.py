@@ -28,7 +28,7 @@ _OWN = ("group", "split", "person")  # columns of la2ds that may divide clips
 _MOST_MISSING = 0.1  # share of a curve that may be filled between its neighbours
 CLUSTER_COLUMNS = (
     *("quantity", "unit", "a", "b", "samples_a", "samples_b", "tested_from", "tested_to"),
-    *("alpha", "threshold", "start", "end", "p", "difference", "note"),
+    *("alpha", "threshold", "start", "end", "p", "difference", "timing", "note"),
 )
 
 
@@ -38,12 +38,14 @@ class Cluster:
 
     start, end: percent of the reference. p: the chance of a stretch at least as long where the
     groups do not differ. difference: mean of the second group minus the first, in the unit.
+    timing: whether matches that are wrong by a twentieth of the timeline would explain it.
     """
 
     start: float
     end: float
     p: float
     difference: float
+    timing: bool
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,10 @@ class CurveGroups:
                     "alpha": _number(test.alpha),
                     "threshold": _number(test.threshold),
                     "clusters": [
-                        {key: _number(value) for key, value in vars(cluster).items()}
+                        {
+                            key: value if key == "timing" else _number(value)
+                            for key, value in vars(cluster).items()
+                        }
                         for cluster in test.clusters
                     ],
                     "note": test.note,
@@ -146,9 +151,9 @@ class CurveGroups:
             own = (test.quantity, test.unit, *self.labels, *test.samples, *map(_cell, facts))
             for c in test.clusters:
                 found = (f"{c.start:.2f}", f"{c.end:.2f}", f"{c.p:.3g}", f"{c.difference:.3f}")
-                rows.append((*own, *found, test.note))
+                rows.append((*own, *found, "yes" if c.timing else "no", test.note))
             if not test.clusters:
-                rows.append((*own, "", "", "", "", test.note))
+                rows.append((*own, *[""] * 5, test.note))
         return table_text(CLUSTER_COLUMNS, rows)
 
 

@@ -5,6 +5,9 @@ A t value is computed at every percent of the timeline. The threshold t* is what
 smooth as these exceed anywhere with a chance of alpha (random field theory), so that the percents
 are one test. Every quantity is a test of its own: its level is ALPHA over their number
 (Bonferroni).
+
+Groups with unlike tempo or posture are matched a little early or late, all of them alike. What such
+a shift would explain is marked, as `compare` leaves out what a nearby moment explains.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.alignment.confidence import NEAR
 from la2ds_cli.alignment.curve_groups import (
     ALPHA,
     FEWEST,
@@ -26,6 +30,7 @@ from la2ds_cli.alignment.curve_groups import (
     complete_curves,
 )
 from la2ds_cli.core.errors import Unavailable, UserError, optional_import
+from la2ds_cli.core.types import BoolArray, FloatArray
 
 INSTALL = "pip install 'la2ds[spm1d]'"
 
@@ -79,7 +84,7 @@ def _hindrance(curves: CompleteCurves, paired: bool) -> str:
     return ""
 
 
-def _variance(curves: CompleteCurves) -> Any:
+def _variance(curves: CompleteCurves) -> FloatArray:
     return curves.a.var(axis=0) + curves.b.var(axis=0)
 
 
@@ -94,15 +99,27 @@ def _test(
             found = test(curves.a, curves.b).inference(alpha, two_tailed=True, interp=True)
     except (ArithmeticError, ValueError, RuntimeError) as error:  # curves that its theory refuses
         return CurveTest(quantity, samples, note=f"spm1d refuses its curves: {error}")
-    apart = curves.b.mean(axis=0) - curves.a.mean(axis=0)
+    apart, explained = curves.b.mean(axis=0) - curves.a.mean(axis=0), _explained(curves)
     clusters = []
     for each in found.clusters:
         start, end = sorted(float(end) + curves.first for end in each.endpoints)
         inside = (percent >= np.floor(start)) & (percent <= np.ceil(end))
-        clusters.append(Cluster(start, end, float(each.P), float(apart[inside].mean())))
+        difference, timing = float(apart[inside].mean()), bool(explained[inside].mean() > 0.5)
+        clusters.append(Cluster(start, end, float(each.P), difference, timing))
     tested = (float(percent[0]), float(percent[-1]))
     threshold = float(found.zstar)
     return CurveTest(quantity, samples, tested, alpha, threshold, tuple(clusters))
+
+
+def _explained(curves: CompleteCurves) -> BoolArray:
+    """Return the percents (Q,) at which a shift of at most NEAR in time would explain the
+    difference of the means: the other group is there, too, a little earlier or later."""
+    from scipy.ndimage import maximum_filter1d, minimum_filter1d
+
+    a, b = curves.a.mean(axis=0), curves.b.mean(axis=0)
+    size = 2 * round(100 * NEAR) + 1
+    low, high = (f(a, size, mode="nearest") for f in (minimum_filter1d, maximum_filter1d))
+    return (low <= b) & (b <= high)
 
 
 def arrays_file(groups: CurveGroups) -> bytes:

@@ -209,8 +209,8 @@ class TimelineResult:
 
         Returns
         -------
-        dict: values of equal length for each of CURVE_COLUMNS. group, person: the performer, and the
-        number of the person in the film, as in videos.csv. percent: of the reference, from its
+        dict: values of equal length for each of CURVE_COLUMNS. group, person: the performer, and
+        the number of the person in the film, as in videos.csv. percent: of the reference, from its
         first frame to its last. reference_seconds, seconds: of that position in the reference and
         in the clip, so that differences in timing and in the size of a movement can be separated.
         confidence: that the seconds are right to within 5 % of the reference. value: in the unit

@@ -1,4 +1,4 @@
-"""Groups of clips along the movement: who is a sample, what a test takes, and a known difference."""
+"""Groups of clips: who is a sample, what a test takes, and a known difference."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 
 from la2ds_cli.alignment.curve_groups import (
     CLUSTER_COLUMNS,
+    Cluster,
     CurveGroups,
     check_grouping,
     complete_curves,
@@ -30,7 +31,7 @@ from la2ds_cli.core.types import PoseSequence
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.processes import invoke
 
-PEOPLE = 7  # of each group
+PEOPLE = 9  # of each group
 
 
 def needs_spm1d() -> None:
@@ -187,15 +188,20 @@ def test_the_test_is_that_of_spm1d(paired: bool) -> None:
 # --- a known difference ---------------------------------------------------------------------------
 
 
+def hurried(phase: np.ndarray, tempo: float) -> np.ndarray:
+    """The phase of a person who is faster by the share `tempo` at both ends, and slower between."""
+    return phase + tempo * np.sin(2 * np.pi * phase) / (2 * np.pi)
+
+
 def person(number: int, *, bent: float, tempo: float) -> PoseSequence:
     """A person of own proportions and tempo, whose left knee is bent by so many degrees more in the
     second half of the movement."""
     rng = np.random.default_rng(number)
     length, fps = int(rng.integers(60, 110)), float(rng.choice([20.0, 25.0, 30.0]))
-    phase = warped_phase(length, number) ** tempo
+    phase = hurried(warped_phase(length, number), tempo)
     pose = sequence(phase, fps=fps)
     joints = get_skeleton(pose.skeleton).index
-    xy = pose.xy + rng.normal(0, 0.8, (1, *pose.xy.shape[1:]))
+    xy = pose.xy + rng.normal(0, 0.4, (1, *pose.xy.shape[1:]))
     xy = xy + rng.normal(0, 0.15, xy.shape)
     knee, ankle = joints("left_knee"), joints("left_ankle")
     angle = np.radians(bent) * np.clip((phase - 0.5) / 0.05, 0, 1)
@@ -208,10 +214,11 @@ def person(number: int, *, bent: float, tempo: float) -> PoseSequence:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> StoredProject:
-    """Two groups: one is faster at first, and bends the left knee 10° more in the second half."""
+    """Two groups: one is slower at both ends, and bends its left knee 10° more in the second
+    half."""
     project = StoredProject.create(tmp_path_factory.mktemp("groups") / "p")
     for number in range(PEOPLE):
-        for kind, bent, tempo in (("usual", 0.0, 0.8), ("bent", 10.0, 1.3)):
+        for kind, bent, tempo in (("usual", 0.0, 0.4), ("bent", 10.0, -0.4)):
             add_sequence(
                 project,
                 f"{kind}{number}",
@@ -238,13 +245,20 @@ def by_clock(project: StoredProject, result: TimelineResult) -> TimelineResult:
     return replace(result, clips=tuple(clips))
 
 
-def angles_found(result: TimelineResult) -> dict[str, list[tuple[float, float, float]]]:
-    groups = compare_groups(result.grouped("kind").groups)
-    return {
-        test.quantity: [(c.start, c.end, c.difference) for c in test.clusters]
-        for test in groups.tests
-        if test.quantity in result.joints and test.clusters
+def angles_found(result: TimelineResult) -> dict[str, list[Cluster]]:
+    """The stretches of each angle that timing does not explain."""
+    groups = result.grouped("kind").groups
+    assert groups is not None
+    found = {
+        test.quantity: [cluster for cluster in test.clusters if not cluster.timing]
+        for test in compare_groups(groups).tests
+        if test.quantity in result.joints
     }
+    return {name: clusters for name, clusters in found.items() if clusters}
+
+
+def length_of(clusters: list[Cluster]) -> float:
+    return sum(cluster.end - cluster.start for cluster in clusters)
 
 
 def test_a_bent_knee_is_found_there_and_nowhere_else(placed: TimelineResult) -> None:
@@ -253,21 +267,34 @@ def test_a_bent_knee_is_found_there_and_nowhere_else(placed: TimelineResult) -> 
     assert list(found) == ["left_knee"]
     # The reference is half through the movement where its phase is 0.5.
     length = len(placed.clock.time)
-    middle = 100 * np.interp(0.5, warped_phase(length, 0) ** 0.8, np.linspace(0, 1, length))
-    start, end = found["left_knee"][0][0], found["left_knee"][-1][1]
-    assert start == pytest.approx(middle, abs=6)
-    assert end > 97
-    assert sum(stop - first for first, stop, _ in found["left_knee"]) > 0.8 * (100 - middle)
-    for *_, difference in found["left_knee"]:
-        assert difference == pytest.approx(-10, abs=2.5)
+    phase = hurried(warped_phase(length, 0), 0.4)
+    middle = 100 * np.interp(0.5, phase, np.linspace(0, 1, length))
+    assert found["left_knee"][0].start == pytest.approx(middle, abs=8)
+    assert found["left_knee"][-1].end > 97
+    assert length_of(found["left_knee"]) > 0.8 * (100 - middle)
+    for cluster in found["left_knee"]:
+        assert cluster.difference == pytest.approx(-10, abs=2.5)
 
 
 def test_without_alignment_the_difference_is_smeared(
     project: StoredProject, placed: TimelineResult
 ) -> None:
     needs_spm1d()
-    found = angles_found(by_clock(project, placed))
-    assert len(found) > 1
+    linear = by_clock(project, placed)
+    found, aligned = angles_found(linear), angles_found(placed)["left_knee"]
+    assert length_of(found.get("left_knee", [])) < length_of(aligned) / 3
+    _, spread, _ = placed.bands()
+    _, smeared, _ = linear.bands()
+    assert np.nanmean(smeared) > 1.5 * np.nanmean(spread)
+
+
+def test_what_a_little_shift_in_time_explains_is_marked() -> None:
+    needs_spm1d()
+    at, noise = np.arange(101.0), smooth(8, 3) / 30 - 3
+    early, late = (np.interp(at, [30, 70], [0, 80]) for at in (at, at - 4))
+    level = np.interp(at, [80, 90], [0, 20])
+    (test,) = compare_groups(two_groups(early + noise[:4], late + level + noise[4:])).tests
+    assert [(c.timing, c.start < 75) for c in test.clusters] == [(True, True), (False, False)]
 
 
 def test_two_samples_of_one_population_seldom_differ() -> None:
