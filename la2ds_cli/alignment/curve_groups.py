@@ -38,7 +38,7 @@ class Cluster:
 
     start, end: percent of the reference. p: the chance of a stretch at least as long where the
     groups do not differ. difference: mean of the second group minus the first, in the unit.
-    timing: whether matches that are wrong by a twentieth of the timeline would explain it.
+    timing: whether matches that are wrong by a twentieth of the timeline would explain all of it.
     """
 
     start: float

@@ -104,7 +104,7 @@ def _test(
     for each in found.clusters:
         start, end = sorted(float(end) + curves.first for end in each.endpoints)
         inside = (percent >= np.floor(start)) & (percent <= np.ceil(end))
-        difference, timing = float(apart[inside].mean()), bool(explained[inside].mean() > 0.5)
+        difference, timing = float(apart[inside].mean()), bool(explained[inside].all())
         clusters.append(Cluster(start, end, float(each.P), difference, timing))
     tested = (float(percent[0]), float(percent[-1]))
     threshold = float(found.zstar)

@@ -250,7 +250,8 @@ def _show_groups(console: Console, groups: CurveGroups) -> None:
         same += not test.clusters and not test.note
         for each in test.clusters:
             p = f"p = {each.p:.3f}" if each.p >= 0.001 else "p < 0.001"
-            more = f"{abs(each.difference):.3g} {test.unit} {'more' if each.difference > 0 else 'less'}"
+            word = "more" if each.difference > 0 else "less"
+            more = f"{abs(each.difference):.3g} {test.unit} {word}"
             late = "; a shift in time would explain it" if each.timing else ""
             console.line(
                 f"{name}: {groups.labels[1]} is {more} from {each.start:.0f} to {each.end:.0f} %, "
