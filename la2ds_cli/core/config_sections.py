@@ -181,7 +181,8 @@ class AlignConfig:
     open_ends: bool = False  # dtw: the clips may start and end at different moments
     skip_cost: float = 1.5  # cost of an unmatched end frame, in mean nearest-frame costs
     reference_clips: Few = 0  # dtw: number of clips of a consensus; 0 = the direct path alone
-    # weight of the joints' movement in one distance with a run's embedding; 0 = without it
+    # weight of the joints' movement in one distance with a run's embedding, in alignments and in
+    # retrieval; 0 = without it
     movement: float = 0.0
     # weight of the base model's embedding in one distance with a run's; 0 = without it
     base: float = 0.0

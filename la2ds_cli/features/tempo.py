@@ -85,6 +85,10 @@ REACH = 2  # frames on each side of a frame over which a velocity is measured
 JITTER = 1.0  # frames, standard deviation of the smoothing
 LEAST_VELOCITY = 1e-3  # units of the movement; a still clip is not amplified
 HIGHEST_RATE = 30.0  # frames per second; higher rates show no additional movement
+# Chosen on golf swings of half of the players (docs/how-to/retrieve.md).
+COURSE = 1.0  # units of the movement
+COURSE_WEIGHT = 1.5  # of a course beside a position
+LONGEST_COURSE = 1 / 8  # of the clip
 
 
 def paced_movement(pose: PoseSequence) -> FloatArray:
@@ -95,6 +99,43 @@ def paced_movement(pose: PoseSequence) -> FloatArray:
     across the image beyond TRAVEL, the less its movement in the image counts, since it is then
     mostly the camera's.
     """
+    sampled, position = _paced_position(pose)
+    velocity = with_velocity(position, 1.0, REACH)[:, position.shape[1] :]
+    unit = max(amplitude(value_range(velocity)), LEAST_VELOCITY)
+    moving = np.concatenate([position, velocity / unit], axis=1)
+    return interpolate(moving, sampled.time, pose.time)
+
+
+def movement_and_course(pose: PoseSequence) -> FloatArray:
+    """Return (T, 8K) float64: the positions of `paced_movement`, and their course, which is the way
+    from before each frame to after it.
+
+    A pose that is passed twice, out and back, has one position and two courses; a pose that is held
+    has none. Before and after are as far away in time as the clip needs, at its tempo, to move by
+    COURSE. A performance in slow motion therefore has the courses of one at real speed, and jitter,
+    which the velocity from frame to frame shows, is small beside them.
+    """
+    sampled, position = _paced_position(pose)
+    frame = np.arange(len(position), dtype=np.float64)
+    reach = _course_reach(position)
+    even = smoothed(position, max(reach, JITTER))
+    course = interpolate(even, frame, frame + reach) - interpolate(even, frame, frame - reach)
+    moving = np.concatenate([position, COURSE_WEIGHT * course], axis=1)
+    return interpolate(moving, sampled.time, pose.time)
+
+
+def _course_reach(position: FloatArray) -> float:
+    """Return the frames in which positions (T, D) move by COURSE at their tempo, but at least one
+    and at most LONGEST_COURSE of all."""
+    if len(position) < 2:
+        return 0.0
+    moved = np.linalg.norm(np.gradient(smoothed(position, SMOOTHING), axis=0), axis=1)
+    tempo = max(float(np.percentile(moved, FAST)), LEAST_VELOCITY)
+    return max(1.0, min(COURSE / tempo, LONGEST_COURSE * len(position)))
+
+
+def _paced_position(pose: PoseSequence) -> tuple[PoseSequence, FloatArray]:
+    """Return a clip at HIGHEST_RATE or less, and its positions (G, 4K) in `paced_movement`."""
     rate = 1 / pose.axis.usual_step
     sampled = at_rate(pose, min(rate, HIGHEST_RATE))
     smooth = partial(smoothed, deviation=JITTER)
@@ -103,8 +144,4 @@ def paced_movement(pose: PoseSequence) -> FloatArray:
     root = (joints / torso)[:, list(skeleton.root)].mean(axis=1)
     travelled = float(np.linalg.norm(value_range(root)))
     in_image = min(1.0, TRAVEL / max(travelled, TRAVEL)) * movement_of(joints / torso)
-    position = np.concatenate([in_image, movement_of(about_root)], axis=1)
-    velocity = with_velocity(position, 1.0, REACH)[:, position.shape[1] :]
-    unit = max(amplitude(value_range(velocity)), LEAST_VELOCITY)
-    moving = np.concatenate([position, velocity / unit], axis=1)
-    return interpolate(moving, sampled.time, pose.time)
+    return sampled, np.concatenate([in_image, movement_of(about_root)], axis=1)

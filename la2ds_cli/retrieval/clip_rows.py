@@ -1,14 +1,21 @@
-"""Per-frame features of a project's clips for retrieval: embeddings of a run, or the movement of
-the joints."""
+"""Per-frame features of a project's clips for retrieval, the same for every search.
+
+Two parts are weighed into one distance. The embedding of a run shows the pose. The movement of the
+joints (`movement_and_course`) also shows where they come from and go to, which tells an impact from
+the address that looks like it. `align.movement` is its weight, as in an alignment; with 0, or with
+a run of unknown spread, frames are compared by the embedding alone, as in the paper.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
+from la2ds_cli.alignment.clip_features import MOVEMENT_SPREAD
 from la2ds_cli.core import artifact
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import Mismatch
@@ -16,11 +23,12 @@ from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.stored_project import BASE_RUN, StoredProject
 from la2ds_cli.core.types import FloatArray, IntArray, Phase, PoseSequence
 from la2ds_cli.core.view import UNTURNED, View
-from la2ds_cli.features.camera_views import movements, seen
-from la2ds_cli.features.tempo import paced_movement
+from la2ds_cli.features.body_joints import body_joints, is_body
+from la2ds_cli.features.camera_views import seen
+from la2ds_cli.features.tempo import movement_and_course
 from la2ds_cli.network.embed import embedding_recipe, possible_embeddings, trained_meanwhile
 from la2ds_cli.network.load_network import light_embedder, run_frames
-from la2ds_cli.network.run_weights import weights_key
+from la2ds_cli.network.run_weights import run_header, weights_key
 
 SEARCHED = UNTURNED
 """Views in which a query is compared; turning it to each clip would take too long."""
@@ -71,6 +79,7 @@ class SearchFeatures:
     left_out: clips without features, with the reason; `rows` adds to it.
     rows: yields those of the named clips that have features, each with its rows, in order.
     seen: returns the features (T, D) of poses in a view.
+    weight: of the movement beside an embedding; 0 = without it.
     """
 
     kind: str
@@ -81,6 +90,7 @@ class SearchFeatures:
     left_out: dict[str, str]
     rows: Callable[[Iterable[str]], Iterator[tuple[str, ClipRows]]]
     seen: Callable[[PoseSequence, View], FloatArray]
+    weight: float = 0.0
 
     def in_view(self, view: View) -> SearchFeatures:
         """Return these features for a query in this view alone; raises UserError (exit 5) if it
@@ -94,7 +104,7 @@ class SearchFeatures:
 
 
 def pose_features(project: StoredProject, skeleton: str) -> SearchFeatures:
-    """Return the movement of the joints (`paced_movement`) of all clips with a skeleton."""
+    """Return the movement of the joints (`searched_movement`) of all clips with a skeleton."""
     (keys, left_out), phases = _posed(project, skeleton, "the query"), project.phases()
 
     def read(clips: Iterable[str]) -> Iterator[tuple[str, ClipRows]]:
@@ -103,19 +113,25 @@ def pose_features(project: StoredProject, skeleton: str) -> SearchFeatures:
             if np.isnan(pose.xy).all():
                 left_out[clip] = f"no joint was seen in {clip}"
                 continue
-            moving = paced_movement(pose).astype(np.float32)
+            moving = searched_movement(pose).astype(np.float32)
             yield clip, ClipRows.of(moving, pose.frame, pose.time, phases.get(clip, ()))
 
     def in_view(pose: PoseSequence, view: View) -> FloatArray:
-        return movements(pose, (view,))[view].astype(np.float32)
+        return searched_movement(seen(pose, view)).astype(np.float32)
 
     return SearchFeatures("pose", skeleton, "", keys, SEARCHED, left_out, read, in_view)
+
+
+def searched_movement(pose: PoseSequence) -> FloatArray:
+    """Return `movement_and_course` (T, 8K) of the 13 joints of a body; of all joints of a hand."""
+    return movement_and_course(body_joints(pose) if is_body(pose.skeleton) else pose)
 
 
 def model_features(
     project: StoredProject, run: str, skeleton: str, device: DeviceName, progress: Progress
 ) -> SearchFeatures:
-    """Return the embeddings by a run; missing ones are computed first.
+    """Return the embeddings by a run, beside the movement of the joints; missing embeddings are
+    computed first.
 
     Parameters
     ----------
@@ -132,6 +148,12 @@ def model_features(
     (poses, left_out), phases = _posed(project, skeleton, "the model"), project.phases()
     model, frames = weights_key(project, run), run_frames(project, run)
     keys = {clip: embedding_recipe(model, key, clip, frames).key for clip, key in poses.items()}
+    spread = run_header(project, run).spread
+    weight = project.config().align.movement if spread else 0.0
+
+    def beside_movement(embedding: FloatArray, pose: PoseSequence) -> FloatArray:
+        moving = math.sqrt(weight) / MOVEMENT_SPREAD * searched_movement(pose)
+        return np.concatenate([embedding / spread, moving], axis=1, dtype=np.float32)
 
     def read(clips: Iterable[str]) -> Iterator[tuple[str, ClipRows]]:
         wanted = iter(clips)
@@ -141,16 +163,24 @@ def model_features(
                 if clip in failed:
                     left_out[clip] = failed[clip].message
                     continue
-                own, labels = embeddings[clip], phases.get(clip, ())
+                own, value = embeddings[clip], embeddings[clip].value
                 if own.model != model:
                     raise trained_meanwhile(run)
-                yield clip, ClipRows.of(own.value, own.frame, own.time, labels)
+                if weight:
+                    pose = project.read_pose(clip)[0]
+                    if not np.array_equal(pose.frame, own.frame):
+                        left_out[clip] = f"the poses of {clip} have changed meanwhile"
+                        continue
+                    value = beside_movement(value, pose)
+                yield clip, ClipRows.of(value, own.frame, own.time, phases.get(clip, ()))
 
     def in_view(pose: PoseSequence, view: View) -> FloatArray:
-        return light_embedder(project, run, device)([seen(pose, view)])[0]
+        viewed = seen(pose, view)
+        value = light_embedder(project, run, device)([viewed])[0]
+        return beside_movement(value, viewed) if weight else value
 
     views = SEARCHED if frames is None else SEARCHED[:1]  # video frames show a clip as filmed
-    return SearchFeatures("model", skeleton, model, keys, views, left_out, read, in_view)
+    return SearchFeatures("model", skeleton, model, keys, views, left_out, read, in_view, weight)
 
 
 def _posed(

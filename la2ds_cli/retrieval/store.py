@@ -1,7 +1,8 @@
 """A store of frames: LanceDB tables in a folder or in an object store, shared by several projects.
 
-Each kind of features has its own table, so that vectors of two networks are never mixed. A store
-may be untrusted: a table is used only if it has the columns, types and metadata that la2ds writes.
+Each kind of features has its own table, so that vectors of two networks, or of two weights of the
+movement, are never mixed. A store may be untrusted: a table is used only if it has the columns,
+types and metadata that la2ds writes.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from la2ds_cli.retrieval.clip_rows import SearchFeatures
 from la2ds_models.file_lock import system_lock
 from la2ds_models.weight_files import offline_reason
 
-VERSION = 3  # of the tables; also increased when paced_movement returns other values
+VERSION = 4  # of the tables; also increased when searched_movement returns other values
 
 
 def quoted(text: str) -> str:
@@ -66,7 +67,8 @@ class Store:
         Raises UserError for a table that la2ds did not create (exit 3), and if it cannot be written
         (exit 7).
         """
-        parts = features.kind, features.skeleton, features.model[:16], f"v{VERSION}"
+        weight = f"movement{features.weight!r}" if features.weight else ""
+        parts = features.kind, features.skeleton, features.model[:16], weight, f"v{VERSION}"
         name = "-".join(filter(None, parts))
         schema = _schema(width, features.model)
         if "://" in self.uri:

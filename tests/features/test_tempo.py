@@ -9,8 +9,15 @@ from la2ds_cli.core.config_sections import TrainConfig
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import movement
 from la2ds_cli.features.resample import interpolate, resample_pose
-from la2ds_cli.features.tempo import LEAST_FRAMES, paced_movement, sampling_rate, speed, travel
-from tests.movement import sequence, warped_phase
+from la2ds_cli.features.tempo import (
+    LEAST_FRAMES,
+    movement_and_course,
+    paced_movement,
+    sampling_rate,
+    speed,
+    travel,
+)
+from tests.movement import cycle, sequence, warped_phase
 
 
 def fast(pose: PoseSequence) -> float:
@@ -104,3 +111,29 @@ def test_frames_of_a_varying_rate_are_no_regular_ones_even_if_they_are_as_many()
     error = np.sqrt(((paced_movement(varying) - true) ** 2).sum(axis=1))
     assert error.max() < 0.3 * spread
     assert fast(varying) == pytest.approx(fast(regular), rel=0.15)
+
+
+def course(pose: PoseSequence) -> np.ndarray:
+    """The second half of `movement_and_course`."""
+    return np.split(movement_and_course(pose), 2, axis=1)[1]
+
+
+@pytest.mark.parametrize(("count", "fps"), [(90, 45.0), (360, 30.0), (50, 25.0), (960, 240.0)])
+def test_the_course_depends_neither_on_the_rate_nor_on_slow_motion(count: int, fps: float) -> None:
+    usual, other = course(sequence(cycle(60), fps=30.0)), course(sequence(cycle(count), fps=fps))
+    at = interpolate(other, np.arange(count) / count, np.arange(60) / 60)
+    unit = np.linalg.norm(usual, axis=1).max()
+    assert np.abs(at - usual)[3:-3].max() < 0.1 * unit
+
+
+def test_the_course_of_a_clip_played_backwards_is_opposite() -> None:
+    pose = sequence(warped_phase(70, 2), fps=25.0)
+    backwards = replace(pose, xy=pose.xy[::-1])
+    np.testing.assert_allclose(course(backwards)[::-1], -course(pose), atol=1e-9)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 40])
+def test_nobody_who_stands_still_has_a_course(count: int) -> None:
+    pose = sequence(np.full(count, 0.3))
+    assert movement_and_course(pose).shape == (count, 8 * 13)
+    np.testing.assert_allclose(course(pose), 0, atol=1e-9)

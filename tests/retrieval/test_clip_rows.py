@@ -9,11 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.clip_features import MOVEMENT_SPREAD
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.network import embed as embedding
-from la2ds_cli.retrieval.clip_rows import ClipRows, SearchFeatures, model_features, pose_features
+from la2ds_cli.network.run_weights import run_header
+from la2ds_cli.retrieval.clip_rows import (
+    ClipRows,
+    SearchFeatures,
+    model_features,
+    pose_features,
+    searched_movement,
+)
 from la2ds_cli.retrieval.retrieve import RetrievalRequest, retrieve
 from la2ds_cli.training.train import TrainOptions, train
 from tests import small_runs
@@ -62,9 +70,14 @@ def test_a_clip_without_joints_and_a_damaged_one_are_left_out(project: StoredPro
 
 
 def test_only_new_clips_are_embedded(trained: StoredProject) -> None:
+    """An embedding in units of its spread stands first, then the movement of the joints."""
+    spread = run_header(trained, "default").spread
     for clip, rows in rows_of(of_model(trained)).items():
         stored = trained.read_embedding("default", clip)[0]
-        np.testing.assert_array_equal(rows.value, stored.value)
+        width = stored.value.shape[1]
+        np.testing.assert_allclose(rows.value[:, :width], stored.value / spread, rtol=1e-6)
+        moving = searched_movement(trained.read_pose(clip)[0]) / MOVEMENT_SPREAD
+        np.testing.assert_allclose(rows.value[:, width:], moving, rtol=1e-5, atol=1e-6)
         assert rows.time.tolist() == stored.time.tolist()
     add(trained, "dora", 50, 7)
     notes = Notes()

@@ -16,6 +16,7 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.view import View
 from la2ds_cli.features.camera_views import seen
+from la2ds_cli.network.load_network import light_base
 from la2ds_cli.retrieval import retrieve as tested
 from la2ds_cli.retrieval.frame_search import Limits
 from la2ds_cli.views import retrieval_sheet as contact_sheet
@@ -116,6 +117,62 @@ def test_the_same_moment_is_found_from_any_side(project: StoredProject, features
 
     assert off("auto") < 0.05
     assert off("filmed") > 0.07
+
+
+def swing(rest: int, out: int, back: int) -> tuple[np.ndarray, int]:
+    """Phase of a swing, and the frame of its impact: a pose is held, left, and passed again, faster
+    and the other way."""
+    parts = [
+        np.full(rest, 0.4),
+        0.7 - 0.3 * np.cos(np.linspace(0, np.pi, out, endpoint=False)),
+        np.linspace(1.0, 0.05, back),
+        np.full(rest // 2, 0.05),
+    ]
+    impact = rest + out + round(0.6 / 0.95 * (back - 1))
+    return np.concatenate(parts), impact
+
+
+@pytest.mark.parametrize("features", ["pose", "base"])
+@pytest.mark.parametrize("name", ["usual", "fast", "coarse", "slow"])
+def test_an_impact_is_told_from_the_address_that_shows_the_same_pose(
+    tmp_path: Path, features: str, name: str
+) -> None:
+    """Clips of several rates and lengths, one of them in slow motion, with jitter of the joints."""
+    project = StoredProject.create(tmp_path)
+    swings = {
+        "usual": (swing(60, 30, 15), 30.0),
+        "fast": (swing(80, 60, 28), 60.0),
+        "coarse": (swing(32, 18, 10), 20.0),
+        "slow": (swing(70, 120, 60), 30.0),
+    }
+    for seed, (clip, ((phase, _), fps)) in enumerate(swings.items()):
+        add_sequence(project, clip, shaken(sequence(phase, fps=fps), 1.5, seed))
+    (_, impact), fps = swings[name]
+    query = f"{name}@{impact / fps!r}"
+    (answer,) = run(project, query=query, features=features, per_video=1).queries
+    assert len(answer.hits) == 3
+    for hit in answer.hits:
+        (phase, true), _ = swings[hit.video]
+        assert abs(hit.index - true) <= 0.05 * len(phase), hit.video
+
+
+def test_the_weight_of_the_movement_is_that_of_alignments(project: StoredProject) -> None:
+    """Of one number, `align.movement`: 0 compares embeddings alone."""
+
+    def distances(weight: float) -> dict[tuple[str, int], float]:
+        (project.root / "project.toml").write_text(f"[align]\nmovement = {weight}\n")
+        opened = StoredProject.open(project.root)
+        (query,) = run(opened, query="anna@1", features="base", k=40, min_gap=0.0).queries
+        return {(hit.video, hit.index): hit.distance for hit in query.hits}
+
+    none, single, double = (distances(weight) for weight in (0.0, 1.0, 2.0))
+    both = none.keys() & single.keys() & double.keys()
+    assert len(both) > 5
+    for frame in both:
+        embedding = none[frame] ** 2
+        moved = single[frame] ** 2 - embedding / light_base().spread ** 2
+        expected = embedding / light_base().spread ** 2 + 2 * moved
+        assert double[frame] ** 2 == pytest.approx(expected, rel=1e-3)
 
 
 def test_rules_hold_for_every_query(project: StoredProject) -> None:

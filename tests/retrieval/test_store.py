@@ -30,7 +30,7 @@ from tests.told import refused
 lancedb = pytest.importorskip("lancedb", reason="lancedb is not installed (extra lance)")
 pa = pytest.importorskip("pyarrow")
 
-TABLE = "pose-penn13-v3"
+TABLE = "pose-penn13-v4"
 LENGTHS = {"anna": 41, "ben": 61, "cleo": 51}
 """Frames of the clips of the first project, at 20 frames per second."""
 
