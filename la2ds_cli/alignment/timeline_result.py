@@ -3,26 +3,26 @@ as JSON and as tables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from la2ds_cli.alignment.alignment import rounded
+from la2ds_cli.alignment.curve_groups import CurveGroups, group_curves, unit_of
 from la2ds_cli.alignment.same_movement import DOUBTED
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.data_frames import make_data_frame
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.core.view import FLIPPED, View
-from la2ds_cli.features.body_quantities import UNITS
 
 GRID = np.linspace(0.0, 1.0, 101)  # positions at which joint angles are compared
 WORTH_NOTING = 0.01  # share of the moments of an angle from which a note says that it is left out
 CURVE_COLUMNS = (
-    *("clip", "group", "percent", "reference_seconds", "seconds", "confidence"),
+    *("clip", "group", "person", "percent", "reference_seconds", "seconds", "confidence"),
     *("quantity", "unit", "value"),
 )
 COLUMNS = (
@@ -107,6 +107,7 @@ class TimelineResult:
     left_out: name -> reason why a clip is not on the timeline.
     features, run, reason: as in Alignment.
     joints: names of the angles.
+    groups: of clips, if the user asked for them.
     files: written, in order.
     """
 
@@ -118,6 +119,7 @@ class TimelineResult:
     run: str
     reason: str
     joints: tuple[str, ...]
+    groups: CurveGroups | None = None
     files: tuple[Path, ...] = ()
 
     @property
@@ -171,6 +173,33 @@ class TimelineResult:
         ids = [clip.video.id for clip in self.clips for _ in range(len(clip.frame))]
         return make_data_frame({"video": ids} | columns)
 
+    def quantities_of(self, clip: PlacedClip) -> dict[str, FloatArray]:
+        """Return the curves (G,) of a clip at GRID by quantity: angles, and `quantities`."""
+        return {name: clip.angles[:, j] for j, name in enumerate(self.joints)} | {**clip.quantities}
+
+    def grouped(
+        self, by: str = "", *, paired: bool = False, quantities: Collection[str] = ()
+    ) -> TimelineResult:
+        """Return the timeline with its clips in groups, as `group_curves` divides them.
+
+        Parameters
+        ----------
+        by, paired: as in `group_curves`.
+        quantities: to keep; none = all.
+        """
+        clips = [
+            (
+                clip.video,
+                {
+                    name: value
+                    for name, value in self.quantities_of(clip).items()
+                    if not quantities or name in quantities
+                },
+            )
+            for clip in self.clips
+        ]
+        return replace(self, groups=group_curves(clips, by, paired=paired))
+
     def curves(self) -> dict[str, list[Any]]:
         """Return the curve of each quantity of each clip on the clock of the reference, as columns.
 
@@ -180,7 +209,8 @@ class TimelineResult:
 
         Returns
         -------
-        dict: values of equal length for each of CURVE_COLUMNS. percent: of the reference, from its
+        dict: values of equal length for each of CURVE_COLUMNS. group, person: the performer, and
+        the number of the person in the film, as in videos.csv. percent: of the reference, from its
         first frame to its last. reference_seconds, seconds: of that position in the reference and
         in the clip, so that differences in timing and in the size of a movement can be separated.
         confidence: that the seconds are right to within 5 % of the reference. value: in the unit
@@ -194,16 +224,16 @@ class TimelineResult:
             at = np.arange(len(clip.time))
             seconds = rounded(np.interp(row, at, clip.time), 6)
             sure = rounded(np.interp(row, at, clip.confidence), 4)
-            angles = {name: clip.angles[:, j] for j, name in enumerate(self.joints)}
-            for name, value in {**angles, **clip.quantities}.items():
+            for name, value in self.quantities_of(clip).items():
                 columns["clip"] += [clip.video.id] * count
                 columns["group"] += [clip.video.group] * count
+                columns["person"] += [clip.video.person] * count
                 columns["percent"] += percent
                 columns["reference_seconds"] += own
                 columns["seconds"] += seconds
                 columns["confidence"] += sure
                 columns["quantity"] += [name] * count
-                columns["unit"] += [UNITS.get(name, "degrees")] * count
+                columns["unit"] += [unit_of(name)] * count
                 columns["value"] += rounded(value, 3)
         return columns
 
@@ -250,6 +280,7 @@ class TimelineResult:
                     for j, name in enumerate(self.joints)
                 },
             },
+            "groups": self.groups.to_json() if self.groups else None,
             "files": [str(file) for file in self.files],
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from la2ds_cli.commands.options import (
     AnchoredAlignment,
     Here,
     argument,
+    flag,
     option,
     out_option,
 )
@@ -19,6 +21,7 @@ from la2ds_cli.commands.options import (
 if TYPE_CHECKING:
     from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult
     from la2ds_cli.alignment.alignment import Alignment
+    from la2ds_cli.alignment.curve_groups import CurveGroups
     from la2ds_cli.alignment.timeline_result import TimelineResult
     from la2ds_cli.core.console import Console
 
@@ -136,7 +139,14 @@ def timeline(
     group: str | None = option("NAME", "Use all clips of a group, instead of CLIP."),
     reference: str | None = option("CLIP", "The reference; default the most typical clip."),
     out: list[Path] | None = out_option(
-        "FILE", "Write .png, .svg, .pdf, .csv, .curves.csv (angles over time) or .json; repeatable."
+        "FILE",
+        "Write .png, .svg, .pdf, .csv or .json; .curves.csv and .curves.png (or .svg, .pdf) of "
+        "angles over time; .clusters.csv and .npz of groups; repeatable.",
+    ),
+    by: str | None = option("COLUMN", "Divide the clips by a column of videos.csv."),
+    paired: bool = flag("--paired", "Compare each performer (column group) with themselves."),
+    quantity: list[str] | None = option(
+        "NAME", "Compare only this, such as left_knee; repeatable. [default: all]"
     ),
     *,
     how: AlignmentOptions,
@@ -152,7 +162,16 @@ def timeline(
     Needs no trained model. Each clip is aligned with the reference, whose time is the timeline.
     Clips that clearly show another movement are left out and listed. Without --out, a figure, a
     table of frames, a table of curves and a JSON file are written to results/timeline.
+
+    \b
+      la2ds timeline --project swings --by sex --quantity left_knee
+      la2ds timeline --project swings --by time --paired
+
+    --by draws mean and spread of each group and, with the package spm1d, finds where along the
+    movement two groups differ. The clips of a performer in a group count once.
     """
+    from la2ds_cli.alignment.curve_groups import check_grouping
+    from la2ds_cli.alignment.curve_tests import compare_groups
     from la2ds_cli.alignment.timeline import align_all, clips_of
     from la2ds_cli.compare.attempts import attempt_names
     from la2ds_cli.core.output_paths import checked_outputs
@@ -164,8 +183,14 @@ def timeline(
         names = attempt_names(opened, named) or clips_of(opened, group)
         inputs = [*names, *filter(None, [reference])]
         targets = checked_outputs(opened, out or [], *alignment_files.A_TIMELINE, inputs)
+        alignment_files.check_groups_named(targets, by)
+        check_grouping(opened.videos(), by or "", paired, quantity or [])
         request, progress = how.request(opened, method="dtw"), console.progress
         result = align_all(opened, names, request, reference=reference, progress=progress)
+        if by or quantity:
+            result = result.grouped(by or "", paired=paired, quantities=quantity or [])
+        if by and result.groups:
+            result = replace(result, groups=compare_groups(result.groups))
         result = alignment_files.write_timeline(opened, result, targets, progress)
         console.document("timeline", result.to_json())
         _show_timeline(console, result)
@@ -203,7 +228,38 @@ def _show_timeline(console: Console, result: TimelineResult) -> None:
         "has several repetitions; the one most like the reference is used",
         [clip.video.id for clip in result.clips if clip.repetitions > 1],
     )
+    if result.groups and result.groups.by:
+        _show_groups(console, result.groups)
     console.files(result.files)
+
+
+def _show_groups(console: Console, groups: CurveGroups) -> None:
+    """Print the groups, where two of them differ, and what was not tested."""
+    counts = zip(groups.labels, groups.names, strict=True)
+    console.line(f"groups by {groups.by}: " + ", ".join(f"{k} {len(names)}" for k, names in counts))
+    if groups.left_out:
+        console.line(f"in no group: {', '.join(groups.left_out[:_LISTED])}", "yellow")
+    if groups.reason:
+        console.line(f"not tested: {groups.reason}", "yellow")
+        return
+    same = 0
+    for test in groups.tests:
+        name = test.quantity.replace("_", " ")
+        if test.note:
+            console.line(f"{name} is not tested: {test.note}", "yellow")
+        same += not test.clusters and not test.note
+        for each in test.clusters:
+            p = f"p = {each.p:.3f}" if each.p >= 0.001 else "p < 0.001"
+            word = "more" if each.difference > 0 else "less"
+            more = f"{abs(each.difference):.3g} {test.unit} {word}"
+            late = "; a shift in time would explain it" if each.timing else ""
+            console.line(
+                f"{name}: {groups.labels[1]} is {more} from {each.start:.0f} to {each.end:.0f} %, "
+                f"{p}{late}"
+            )
+    tested = [test.alpha for test in groups.tests if not test.note]
+    console.line(f"no difference found: {same} of {len(tested)} quantities")
+    console.line(f"each quantity is a test of its own, at a level of {min(tested):.2g}")
 
 
 def _note_clips(console: Console, note: str, clips: Sequence[str]) -> None:

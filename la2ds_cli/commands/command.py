@@ -104,6 +104,7 @@ RULES = (
     ),
     Rule("sync", "--privacy", EXCLUDES, "--no-skeleton", "omit one, or nothing would be shown"),
     Rule("timeline", "--group", EXCLUDES, "CLIP", "omit the clips or --group"),
+    Rule("timeline", "--paired", NEEDS, "--by", "--by names the column that says before and after"),
     Rule("compare", "OTHER", OR, "--attempts", _ATTEMPTS),
     Rule("compare", "--anchor", EXCLUDES, "--attempts", "anchors need exactly two clips"),
     Rule("retrieve", "--index=approximate", NEEDS, "--store", "--store FOLDER"),

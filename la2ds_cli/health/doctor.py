@@ -18,6 +18,7 @@ _EXTRAS = {
     "mmpose": "mmpose",
     "ray": "ray",
     "sleap": "sleap-io",
+    "spm1d": "spm1d",
     "ultralytics": "ultralytics",
 }
 _PACKAGES = (

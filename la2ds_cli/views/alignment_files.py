@@ -7,7 +7,7 @@ is to A; that of a timeline shows the mean movement.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +16,15 @@ import numpy as np
 
 from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult, count_of
 from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.curve_tests import arrays_file
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.alignment.timeline_result import GRID, TimelineResult
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.result_names import result_name
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.features.resample import evenly_spaced
-from la2ds_cli.views import alignment_figure, figure, sync
+from la2ds_cli.views import alignment_figure, curves_figure, figure, sync
 from la2ds_cli.views.alignment_figure import (
     DPI,
     LEFT,
@@ -170,8 +172,10 @@ def _bars(axes: Axes, result: RepetitionsResult, height: list[float], shown: str
     only_left_and_bottom(axes)
 
 
-CURVES = ".curves.csv"  # suffix of a table of curves
-A_TIMELINE = "a timeline", (*figure.SUFFIXES, ".csv", ".json")  # for checked_outputs
+CURVES, CLUSTERS, ARRAYS = ".curves.csv", ".clusters.csv", ".npz"
+_CURVE_FIGURES = tuple(f".curves{kind}" for kind in figure.SUFFIXES)
+OF_GROUPS = (".curves.png", CLUSTERS, ARRAYS)  # also written by default if clips are in groups
+A_TIMELINE = "a timeline", (*figure.SUFFIXES, ".csv", ".json", ARRAYS)  # for checked_outputs
 FOLDER = "timeline"  # below results/
 MOST_JOINTS = 4  # panels of angles
 MOST_LINES = 40  # single clips in a panel, evenly spaced among all
@@ -185,12 +189,36 @@ def write_timeline(
 ) -> TimelineResult:
     """Write a timeline to files, as `write_alignment` does; without targets, a figure, the tables
     and a JSON file go to results/timeline."""
+    groups = result.groups
+    two = OF_GROUPS if groups and len(groups.labels) == 2 else OF_GROUPS[:1] if groups else ()
     targets = targets or figure.default_files(
-        project, FOLDER, FOLDER, (".png", ".csv", CURVES, ".json")
+        project, FOLDER, FOLDER, (".png", ".csv", CURVES, ".json", *two)
     )
-    contents = {CURVES: TimelineResult.curves_text, ".csv": TimelineResult.csv_text}
+    contents: dict[str, Callable[[TimelineResult], str | bytes]] = {
+        kind: partial(_curve_figure, kind.rpartition(".")[2]) for kind in _CURVE_FIGURES
+    }
+    if groups:
+        contents |= {
+            CLUSTERS: lambda _: groups.clusters_text(),
+            ARRAYS: lambda _: arrays_file(groups),
+        }
+    contents |= {CURVES: TimelineResult.curves_text, ".csv": TimelineResult.csv_text}
     draw = partial(draw_timeline, project)
     return figure.write_result(project, result, targets, draw, progress, contents)
+
+
+def check_groups_named(targets: Sequence[Path], by: str | None) -> None:
+    """Raise UserError (exit 2) for a file that only groups of clips have, without `--by`."""
+    for path in targets:
+        if not by and path.name.lower().endswith((CLUSTERS, ARRAYS)):
+            raise UserError(
+                f"{path} needs groups of clips",
+                hint="--by COLUMN names the column of videos.csv that divides them",
+            )
+
+
+def _curve_figure(kind: str, result: TimelineResult) -> bytes:
+    return figure.render(curves_figure.draw_curves(result), kind)
 
 
 def draw_timeline(project: StoredProject, result: TimelineResult) -> Figure:

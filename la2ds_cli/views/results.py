@@ -119,7 +119,7 @@ class Timeline:
 
         There is a row for each clip, quantity and percent of the reference. Quantities are joint
         angles (180 degrees = straight), the lean of the trunk, the width of the stance, and the
-        heights of hips, hands and head. The columns are `video`, `group`, `percent`,
+        heights of hips, hands and head. The columns are `video`, `group`, `person`, `percent`,
         `reference_seconds`, `seconds` (in the clip), `confidence`, `quantity`, `unit` and `value`
         (NaN = not seen, or the limb points at the camera). Left and right are as compared with the
         reference. `attrs["units"]` has the units of the other columns.

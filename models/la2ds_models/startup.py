@@ -42,7 +42,7 @@ GUARDED = frozenset(
         *("markupsafe", "matplotlib", "mmcv", "mmdet", "mmengine", "mmpose", "numba", "numpy"),
         *("nvidia", "onnxruntime", "pandas"),
         *("PIL", "platformdirs", "pyarrow", "ray", "rich"),
-        *("safetensors", "scipy", "sklearn", "sleap_io", "starlette"),
+        *("safetensors", "scipy", "sklearn", "sleap_io", "spm1d", "starlette"),
         *("threadpoolctl", "timm", "tomli_w", "torch", "torchvision", "triton"),
         *("typer", "ultralytics", "uvicorn", "xtcocotools", "yaml", "zstandard"),
     )

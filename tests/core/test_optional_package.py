@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from la2ds_cli.alignment.curve_tests import import_spm1d
 from la2ds_cli.core.errors import ExitCode, UserError, optional_import
 from la2ds_cli.formats.sleap import sleap_io
 from la2ds_cli.poses.networks.openmmlab import Source
@@ -21,6 +22,7 @@ USERS: dict[str, Callable[[], object]] = {
     "lancedb": lambda: Store.open("any"),
     "mmengine": lambda: Source("mmpose", Path("any.py"), Path("any.pth")).read_config(),
     "sleap_io": sleap_io,
+    "spm1d": import_spm1d,
     "ultralytics": lambda: import_part("nn.tasks"),
 }
 
