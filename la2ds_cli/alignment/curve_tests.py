@@ -40,10 +40,10 @@ def import_spm1d() -> Any:
     with optional_import(
         ["spm1d"],
         "a test along the movement needs the package {package}, which is not installed",
-        f"{INSTALL} (GPL-3.0)",
+        f"{INSTALL} (GPL-3.0); the .npz file (--out NAME.npz) has the arrays that it takes",
         repair=INSTALL,
     ):
-        import spm1d
+        import spm1d  # pyright: ignore[reportMissingImports]
     return spm1d
 
 

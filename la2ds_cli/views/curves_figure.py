@@ -145,12 +145,15 @@ def _mark(axes: Axes, test: CurveTest) -> None:
 
 
 def _label(axes: Axes, ends: list[tuple[float, str, str]]) -> None:
-    """Name each curve at its end, at least _APART from the other names."""
+    """Name each curve at its end, at least _APART from the other names, within the panel."""
     low, high = axes.get_ylim()
-    place = -np.inf
-    for value, label, colour in sorted(ends):
+    places, place = list[float](), -np.inf
+    for value, *_ in sorted(ends):
         place = max((value - low) / (high - low), place + _APART)
+        places.append(place)
+    down = max(place - 0.95, 0.0)
+    for middle, (_, label, colour) in zip(places, sorted(ends), strict=True):
         axes.text(
-            1.02, place, printable(label, 12), transform=axes.transAxes, color=colour,
+            1.02, middle - down, printable(label, 12), transform=axes.transAxes, color=colour,
             fontsize=8.5, fontweight="bold", va="center", clip_on=False,
         )  # fmt: skip

@@ -164,13 +164,12 @@ def test_too_few_or_equal_samples_are_not_tested() -> None:
 @pytest.mark.parametrize("paired", [False, True])
 def test_the_test_is_that_of_spm1d(paired: bool) -> None:
     needs_spm1d()
-    import spm1d
-
     a, b = smooth(6, 1), smooth(6, 2)
     b[:, 55:] += 25
     a[0, :4] = np.nan
     groups = compare_groups(two_groups(a, b, paired=paired))
     (test,) = groups.tests
+    spm1d = import_spm1d()
     function = spm1d.stats.ttest_paired if paired else spm1d.stats.ttest2
     found = function(a[:, 4:], b[:, 4:]).inference(0.05, two_tailed=True, interp=True)
     assert test.threshold == found.zstar
