@@ -340,6 +340,7 @@ def evaluate(
     *,
     protocol: str = "la2ds",
     features: Sequence[str] | None = None,
+    embeddings: str | Path | Sequence[str | Path] = (),
     settings: Mapping[str, Any] | None = None,
 ) -> Evaluated:
     """Measure how well runs align, beside baselines that need no training, as `la2ds evaluate`
@@ -356,19 +357,25 @@ def evaluate(
     protocol: `la2ds`, `paper` or `casa` (docs/explanation/metrics.md).
     features: which of `model`, `raw_pose`, `raw_pose_best`, `time_only` and `untrained` to measure;
         None = all.
+    embeddings: a folder, or several, with the embeddings of another method: a .npy or .safetensors
+        file for each clip, (frames, numbers). The method has the folder's name.
     settings: values by `section.key` for this call.
 
     Raises
     ------
-    UserError: exit 2 for an unknown name, 4 for fewer than two usable clips, a run without a model
-        or missing labels that the protocol needs, 5 for a run that was trained on the test clips.
+    UserError: exit 2 for an unknown name, 3 for clips without embeddings, 4 for fewer than two
+        usable clips, a run without a model, missing labels that the protocol needs or embeddings
+        that are not numbers, 5 for a run that was trained on the test clips or embeddings of
+        another number of frames.
     """
     from la2ds_cli.evaluation.evaluate import Request
     from la2ds_cli.evaluation.evaluate import evaluate as evaluate_runs
 
     names = (runs,) if isinstance(runs, str) else tuple(runs)
     config = project._config(settings)
-    request = Request(project._stored, config, names, protocol, features, project._device)
+    given = [embeddings] if isinstance(embeddings, str | Path) else embeddings
+    others = [Path(folder) for folder in given]
+    request = Request(project._stored, config, names, protocol, features, project._device, others)
     with project._step() as progress:
         document = evaluate_runs(request, progress=progress).document
     return Evaluated(document)

@@ -142,6 +142,11 @@ def evaluate(
         "NAME,...", "Training runs; several give mean and spread; repeatable. [default: default]"
     ),
     protocol: str = PROTOCOL,
+    embeddings: list[Path] | None = option(
+        "FOLDER",
+        "Score another method, too: a .npy or .safetensors file for each clip, a row for each "
+        "frame; repeatable.",
+    ),
     device: DeviceName = DEVICE,
     *,
     here: Here,
@@ -151,11 +156,13 @@ def evaluate(
     \b
       la2ds evaluate --project swings
       la2ds evaluate --project swings --protocol paper --run seed0,seed1,seed2
+      la2ds evaluate --project swings --embeddings my-method/
 
     Measures event transfer on trimmed pairs and Kendall's tau; with labels in phases.csv for
     training and test clips, also phase classification, phase progression and frame retrieval. The
     baselines are raw poses, the base model, a clock and the untrained network. Scores the clips
-    with split=test in videos.csv, or else all clips; classifiers are fitted on the others.
+    with split=test in videos.csv, or else all clips; classifiers are fitted on the others. A
+    folder of --embeddings is scored by the same code; its files are named like clips or videos.
     """
     from la2ds_cli.evaluation import evaluate as step
     from la2ds_cli.evaluation.evaluation_table import evaluation_table
@@ -163,7 +170,9 @@ def evaluate(
     with here.console() as console:
         opened = here.open()
         names = tuple(name.strip() for names in run or () for name in names.split(","))
-        request = step.Request(opened, opened.config(), names, protocol, device=device)
+        others = tuple(embeddings or ())
+        config = opened.config()
+        request = step.Request(opened, config, names, protocol, device=device, embeddings=others)
         evaluated = step.evaluate(request, progress=console.progress)
         result = evaluated.document
         console.document("evaluate", {"project": opened.root, **result})

@@ -10,5 +10,6 @@ definition of each, which docs/explanation/metrics.md states in sentences.
 Imports: core, poses, features, network and alignment; never views, which show its tables.
 
 To add a metric: add a function that makes a `Measure`, a call in `evaluate.score`, its choices in
-`protocol` and a row of `evaluation_table`. To add a feature set: `features.baseline_sets`.
+`protocol` and a row of `evaluation_table`. To add a feature set: `features.baseline_sets`; those of
+other people's embeddings are in `other_methods`.
 """

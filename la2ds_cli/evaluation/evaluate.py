@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,10 @@ from la2ds_cli.evaluation.features import (
     check_names,
     feature_sets,
 )
+from la2ds_cli.evaluation.given_embeddings import method_names
 from la2ds_cli.evaluation.measure import Key, Measure, joined, mean_over_runs
 from la2ds_cli.evaluation.nearest_frames import measure_tau
+from la2ds_cli.evaluation.other_methods import TAKEN, other_methods
 from la2ds_cli.evaluation.phase_labels import Labels, label_clips
 from la2ds_cli.evaluation.phase_metrics import measure_phases
 from la2ds_cli.evaluation.protocol import Protocol, get_protocol
@@ -58,7 +61,8 @@ class Request:
     runs: the runs scored as `model`; empty = the default run, or only the baselines if that run has
     no model (the untrained network then has the settings of `config`). protocol: a name from
     la2ds_cli.evaluation.protocol. features: names from
-    la2ds_cli.evaluation.features.FEATURE_NAMES, None = all.
+    la2ds_cli.evaluation.features.FEATURE_NAMES, None = all. embeddings: folders of other methods,
+    scored besides.
     """
 
     project: StoredProject
@@ -67,11 +71,13 @@ class Request:
     protocol: str = "la2ds"
     features: Sequence[str] | None = None
     device: DeviceName = "auto"
+    embeddings: Sequence[Path] = ()
 
     @property
     def name(self) -> str:
         """Return the stem of the result files."""
-        return result_name(self.runs or (DEFAULT_RUN,), self.protocol)
+        methods = [folder.resolve().name for folder in self.embeddings]
+        return result_name(self.runs or (DEFAULT_RUN,), self.protocol, methods)
 
 
 @dataclass(frozen=True)
@@ -162,11 +168,12 @@ def score_request(request: Request, *, progress: Progress = SILENT) -> Evaluatio
         Exit 2 for an unknown name; 4 for fewer than two usable clips, missing labels that the
         protocol needs, a requested run without a model, or embeddings that are not finite; 5 for
         clips of different skeletons, one source in both splits, or a run that was trained on test
-        clips.
+        clips; and for embeddings of other methods as `read_embeddings`.
     """
     project = request.project
     runs = request.runs or (DEFAULT_RUN,)
     check_names(project, request.features or (), runs)
+    method_names(request.embeddings, TAKEN)
     warnings: list[str] = []
     inputs = gather(request, warnings)
     wanted = FeatureRequest(
@@ -179,7 +186,13 @@ def score_request(request: Request, *, progress: Progress = SILENT) -> Evaluatio
         inputs.training,
         optional=not request.runs,
     )
+    scored_poses = [clip.pose for clip in inputs.clips]
+    others = other_methods(request.embeddings, wanted, scored_poses, inputs.fit, warnings)
     sets = feature_sets(wanted, warnings)
+    # Methods stand beside the model, and the clock of whole clips comes last.
+    sets.sort(key=lambda feature_set: feature_set.name != "model")
+    first = sum(feature_set.name == "model" for feature_set in sets)
+    sets = [*sets[:first], *others.sets[:-1], *sets[first:], *others.sets[-1:]]
     models = [feature_set.run for feature_set in sets if feature_set.name == "model"]
     if inputs.split == "test":
         joints = {clip.id: joints_digest(clip.pose) for clip in inputs.clips}
@@ -200,6 +213,7 @@ def score_request(request: Request, *, progress: Progress = SILENT) -> Evaluatio
         "run": "+".join(runs),
         "runs": list(runs),
         "weights": {run: weights_key(project, run) for run in models},
+        "embeddings": others.digests,
         "split": inputs.split,
         "clips": len(inputs.clips),
         "training_clips": len(inputs.fit),
@@ -209,7 +223,7 @@ def score_request(request: Request, *, progress: Progress = SILENT) -> Evaluatio
         "protocol": inputs.protocol.to_json(request.config.evaluate),
         "features": {name: mean.row() for name, mean in means.items()},
         "by_run": {run: result.row() for run, result in several.items()},
-        "comparisons": compare(medians),
+        "comparisons": compare(medians, list(others.digests)),
         "warnings": warnings,
     }
     return EvaluationResult(document, scored, inputs)
@@ -321,16 +335,17 @@ def mean_of(by_run: Mapping[str, Scored]) -> Scored:
 # --- the files ----------------------------------------------------------------------------------
 
 
-def result_name(runs: Sequence[str], protocol: str) -> str:
-    """Return the stem of the result files: the runs, and `@PROTOCOL` if it is not `la2ds`.
+def result_name(runs: Sequence[str], protocol: str, methods: Sequence[str] = ()) -> str:
+    """Return the stem of the result files: the runs, `~METHOD` for each other method, and
+    `@PROTOCOL` if it is not `la2ds`.
 
-    If the joined names are too long, the stem has the first run, the number of the others, and a
-    digest of all names.
+    If the joined names are too long, the stem has the first run, the number of the other names, and
+    a digest of all.
     """
-    stem = "+".join(runs)
-    if len(runs) > 1 and len(stem) > _LONGEST:
+    stem = "~".join(["+".join(runs), *methods])
+    if len(runs) + len(methods) > 1 and len(stem.encode()) > _LONGEST:
         digest = hashlib.sha256(stem.encode()).hexdigest()[:8]
-        stem = f"{runs[0][:_LONGEST]}+{len(runs) - 1}-{digest}"
+        stem = f"{runs[0][:_LONGEST]}+{len(runs) + len(methods) - 1}-{digest}"
     return stem + ("" if protocol == "la2ds" else f"@{protocol}")
 
 

@@ -22,7 +22,18 @@ LABELS = {
     "raw_pose_best": "best raw pose",
     "time_only": "time only",
     "untrained": "untrained network",
+    "whole_time": "time of whole clip",
 }
+
+
+def label_of(name: str) -> str:
+    """Return the words for a feature set; another person's method has its own name."""
+    return LABELS.get(name, name)
+
+
+def subject_of(name: str) -> str:
+    """Return the words for a feature set at the beginning of a sentence."""
+    return f"The {LABELS[name]}" if name in LABELS else name
 
 
 @dataclass(frozen=True)
@@ -83,7 +94,7 @@ def _table(result: Mapping[str, Any], shown: Sequence[Shown]) -> Table:
     row with undefined pairs if there are any."""
     columns = [Column("", left=True)]
     for name in result["features"]:
-        label = str(LABELS.get(name, name))
+        label = label_of(name)
         # Five columns and their spread have to fit a terminal of 80 columns.
         heading = label.replace(" ", "\n", 1) if len(label) > 9 else label
         columns.append(Column(heading, bold=name == "model"))
@@ -127,7 +138,7 @@ def phase_figures(result: Mapping[str, Any]) -> list[Shown]:
 def transfer_uses(result: Mapping[str, Any]) -> list[str]:
     """Return what each column of event transfer uses, except time only and plain raw pose."""
     return [
-        f"{LABELS[name]} = {row['uses']}"
+        f"{label_of(name)} = {row['uses']}"
         for name, row in result["features"].items()
         if name not in ("raw_pose", "time_only") and row.get("uses")
     ]
@@ -140,17 +151,17 @@ def verdict(result: Mapping[str, Any]) -> list[str]:
 
 def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
     mine, theirs = (MEDIAN.of(rows[comparison[side]])["value"] for side in ("features", "against"))
-    who, whom = LABELS[comparison["features"]], LABELS[comparison["against"]]
+    who, whom = subject_of(comparison["features"]), label_of(comparison["against"])
     medians = f"(median error {mine:.2f} % against {theirs:.2f} %"
     if mine == theirs:
-        return f"The {who} ties with {whom} {medians})."
+        return f"{who} ties with {whom} {medians})."
     spread, saved = comparison["interval_percent"], comparison["gain_interval"]
     if comparison["against"] == "base" and saved is not None and theirs > 0:
         gain = Gain(100 * (1 - mine / theirs), *saved)
-        return f"The {who} is {gain.words} {medians})."
+        return f"{who} is {gain.words} {medians})."
     if spread is not None and spread[0] <= 0 <= spread[1]:
         return (
-            f"The {who} and {whom} do not differ significantly on these clips {medians}; "
+            f"{who} and {whom} do not differ significantly on these clips {medians}; "
             f"difference {mine - theirs:+.2f}, 95 % interval {spread[0]:+.2f} to "
             f"{spread[1]:+.2f})."
         )
@@ -160,7 +171,7 @@ def _sentence(comparison: Mapping[str, Any], rows: Mapping[str, Any]) -> str:
     chance = (
         "" if spread is not None else "; this may be chance, with too few clips for an interval"
     )
-    return f"The {who} {verb} {whom}{factor} {medians}{chance})."
+    return f"{who} {verb} {whom}{factor} {medians}{chance})."
 
 
 def notes(result: Mapping[str, Any]) -> list[str]:
@@ -195,7 +206,7 @@ def _missing(rows: Mapping[str, Mapping[str, Any]], shown: Sequence[Shown]) -> I
         for figure in shown:
             entry = figure.of(row)
             if entry["reason"]:
-                who = LABELS[name]
+                who = label_of(name)
                 if entry.get("pairs") and entry.get("nan"):
                     who += f" ({entry['nan']} of {entry['pairs']})"
                 by_feature = by_reason.setdefault(entry["reason"], {})
@@ -211,17 +222,20 @@ def _missing(rows: Mapping[str, Mapping[str, Any]], shown: Sequence[Shown]) -> I
 def _baselines_ahead(
     rows: Mapping[str, Mapping[str, Any]], shown: Sequence[Shown]
 ) -> Iterator[str]:
-    """Yield the baselines that do at least as well as the model in phase metrics."""
-    for name in ("time_only", "raw_pose_best", "base", "untrained"):
-        if "model" not in rows or name not in rows:
-            continue
-        ahead = []
-        for figure in shown:
-            model, baseline = (figure.of(rows[n])["value"] for n in ("model", name))
-            if None not in (model, baseline) and baseline >= model:
-                ahead.append(figure.heading)
-        if ahead:
-            yield f"{LABELS[name]} does at least as well as the model in: {', '.join(ahead)}"
+    """Yield the baselines that do at least as well as the model, or as another person's method, in
+    phase metrics."""
+    for subject in (name for name in rows if name == "model" or name not in LABELS):
+        for name in ("time_only", "raw_pose_best", "base", "untrained"):
+            if name not in rows:
+                continue
+            ahead = []
+            for figure in shown:
+                model, baseline = (figure.of(rows[n])["value"] for n in (subject, name))
+                if None not in (model, baseline) and baseline >= model:
+                    ahead.append(figure.heading)
+            if ahead:
+                whom = "the model" if subject == "model" else subject
+                yield f"{label_of(name)} does at least as well as {whom} in: {', '.join(ahead)}"
 
 
 def _clipped(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -230,6 +244,6 @@ def _clipped(rows: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         if entry.get("clipped"):
             runs = " (all runs together)" if "by_run" in entry else ""
             yield (
-                f"{LABELS[name]}, progress: * number of phases whose R squared was raised to the "
+                f"{label_of(name)}, progress: * number of phases whose R squared was raised to the "
                 f"floor: {entry['clipped']}{runs}"
             )

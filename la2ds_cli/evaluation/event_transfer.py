@@ -238,11 +238,12 @@ def draw_trims(
 
 
 _SUBJECTS = ("model", "base", "raw_pose_best")
-_OPPONENTS = ("time_only", "raw_pose_best", "base", "untrained")
+_OPPONENTS = ("time_only", "whole_time", "raw_pose_best", "base", "untrained", "model")
 
 
-def compare(medians: Mapping[str, Measure]) -> list[dict[str, Any]]:
-    """Compare the model (or the base model, or the best raw pose) with the other feature sets.
+def compare(medians: Mapping[str, Measure], methods: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Compare the model (or the base model, or the best raw pose) with our other feature sets, and
+    each of other people's methods with them.
 
     In each row, `ratio` is the opponent's median error divided by the subject's (None if that is
     0), `difference_percent` the subject's median minus the opponent's, `interval_percent` the 95 %
@@ -253,13 +254,24 @@ def compare(medians: Mapping[str, Measure]) -> list[dict[str, Any]]:
     ----------
     medians: median error by feature set, from the same trims and pairs; for several runs, the mean
         of their medians.
+    methods: feature sets that are other people's methods.
     """
-    defined = {name: median for name, median in medians.items() if median.value is not None}
     subject = next((name for name in _SUBJECTS if name in medians), "raw_pose_best")
+    rows = _against(subject, medians, [name for name in _OPPONENTS if name != "whole_time"])
+    for method in methods:
+        rows += _against(method, medians, _OPPONENTS)
+    return rows
+
+
+def _against(
+    subject: str, medians: Mapping[str, Measure], opponents: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return a row of `compare` for each opponent; none if the subject's median is undefined."""
+    defined = {name: median for name, median in medians.items() if median.value is not None}
     if subject not in defined:
         return []
     mine, rows = defined[subject], []
-    for other in (name for name in _OPPONENTS if name != subject and name in defined):
+    for other in (name for name in opponents if name != subject and name in defined):
         theirs = defined[other]
         assert mine.value is not None
         assert theirs.value is not None

@@ -20,7 +20,8 @@ class Evaluated(NamedTuple):
         """Return every figure, by feature set in the order of the table.
 
         The keys of a figure: `features`, the feature set (`model`, `base`, `raw_pose`,
-        `raw_pose_best`, `time_only` or `untrained`); `metric`, such as
+        `raw_pose_best`, `time_only` or `untrained`, or another method by the name of its folder,
+        and beside it `whole_time`); `metric`, such as
         `event_transfer.median_percent` or `phase_classification.10 %`; `value`, None where
         undefined; `low` and `high`, its 95 % interval over clips, None where there is none.
         """

@@ -59,7 +59,8 @@ def said(result: dict[str, Any]) -> str:
 def test_document_has_its_keys_and_is_what_was_written_and_repeats(whole: Made) -> None:
     project, result = whole
     assert list(result) == [
-        *("schema_version", "run", "runs", "weights", "split", "clips", "training_clips"),
+        *("schema_version", "run", "runs", "weights", "embeddings"),
+        *("split", "clips", "training_clips"),
         *("labelled_clips", "phases", "events", "protocol", "features", "by_run"),
         *("comparisons", "warnings"),
     ]
