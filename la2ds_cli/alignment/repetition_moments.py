@@ -29,7 +29,7 @@ SMOOTHING = 0.06  # seconds, standard deviation
 RATE = 60.0  # samples per second
 FEWEST_SAMPLES = 200  # of a repetition, so that a fast one is not cut coarsely
 HELD = 0.8  # of the largest way: a body that holds the far end sways, or settles after it arrived
-CLOSED = 0.5  # a movement whose ends differ by a larger share of its reach does not come back
+CLOSED = 0.7  # a movement that ends farther away than this share of its reach does not come back
 
 
 class NamedMoment(NamedTuple):
@@ -125,7 +125,7 @@ def _way(pose: PoseSequence, clock: FloatArray) -> FloatArray | None:
         return None
     way = away @ directions[0]
     way = way * np.sign(way[np.abs(way).argmax()])
-    drift = abs(float((even[-1] - even[0]) @ directions[0]))
+    drift = float(np.linalg.norm(even[-1] - even[0]))
     reach = float(way.max())
     return None if reach < LEAST_MOVEMENT or drift > CLOSED * reach else way
 

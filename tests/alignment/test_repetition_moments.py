@@ -83,7 +83,8 @@ def test_each_repetition_of_a_clip_has_its_moments():
 def test_what_does_not_come_back_or_move_has_no_moments():
     still = pose_of(squat(np.arange(0, 2, 1 / 30), np.array([5.0, 6.0, 6.0, 7.0])), fps=30.0)
     down = pose_of(squat(np.arange(0, 2, 1 / 30), np.array([0.2, 1.8, 9.0, 10.0])), fps=30.0)
+    bowed = pose_of(figure(np.linspace(0, 0.5, 40)), fps=20.0)  # one way, on a curve
     unseen = pose_of(np.full((30, 13, 2), np.nan), fps=30.0, score=np.zeros((30, 13)))
-    assert [moments_of_repetition(each) for each in (still, down, unseen)] == [None] * 3
+    assert [moments_of_repetition(each) for each in (still, down, bowed, unseen)] == [None] * 4
     assert find_moments(still) == [None]
     assert moments_of_repetition(still.cut(0, 2)) is None
