@@ -104,6 +104,10 @@ def other_commands(root: Path) -> dict[str, tuple[list[str], ExitCode]]:
             ExitCode.OK,
         ),
         "timeline": (["timeline", *project, "--out", f"{out}/timeline.csv"], ExitCode.OK),
+        "repetitions": (
+            ["repetitions", f"poses-{CLIPS[0]}", *project, "--out", f"{out}/r.csv"],
+            ExitCode.OK,
+        ),
         "offset": (
             ["offset", *offset, "--force", *project, "--out", f"{out}/offsets.csv"],
             ExitCode.OK,

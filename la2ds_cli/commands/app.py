@@ -22,6 +22,7 @@ from la2ds_cli.commands import (
     live_command,
     models,
     project_commands,
+    repetitions_command,
     retrieve_command,
     runs,
     side_by_side,
@@ -58,6 +59,7 @@ COMMANDS = {
     },
     "Many clips": {
         "timeline": align_command.timeline,
+        "repetitions": repetitions_command.repetitions,
         "retrieve": retrieve_command.retrieve,
         "transfer-labels": exchange_commands.transfer_labels,
     },

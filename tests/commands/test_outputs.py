@@ -21,6 +21,7 @@ COMMANDS = {  # arguments before the output, and the suffix of a link that it ma
     "align film": (["align", "clip-2", FILM, "--out"], ".mp4"),
     "align page": (["align", "clip-2", FILM, "--out"], ".html"),
     "align repetitions": (["align", FILM, "clip-2", "--repetition", "all", "--out"], ".png"),
+    "repetitions": (["repetitions", FILM, "--out"], ".csv"),
     "timeline": (["timeline", "clip-2", "clip-3", FILM, "--out"], ".json"),
     "timeline by": (["timeline", "clip-2", "--reference", FILM, "--out"], ".svg"),
     "compare": (["compare", FILM, "clip-2", "--out"], ".html"),

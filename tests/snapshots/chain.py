@@ -147,6 +147,8 @@ def _repetitions(chain: Chain) -> None:
     out = _outs(project / "out", "many.csv", "many.json")
     options = ["--repetition", "all", *out, *CPU]
     chain.run("align", "there-and-back-one", "there-and-back-many", *options, project=project)
+    table = _outs(project / "out", "table.csv", "table.json")
+    chain.run("repetitions", "there-and-back-many", *table, *CPU, project=project)
 
 
 def _film(chain: Chain) -> None:
