@@ -344,7 +344,8 @@ def fit_ends(rows: Rows, chosen: np.ndarray) -> Linear:
     mean, spread = value.mean(axis=0), value.std(axis=0) + 1e-9
     odds = LogisticRegression(max_iter=5000)
     odds.fit((value - mean) / spread, beyond[used], sample_weight=weight[used] * used.sum())
-    return unscaled(odds.intercept_[0], odds.coef_[0], mean, spread)
+    constant = float(np.ravel(odds.intercept_)[0])
+    return unscaled(constant, odds.coef_[0], mean, spread)
 
 
 def predict(rows: Rows, fitted: np.ndarray) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -65,13 +65,14 @@ def moments_of_spliced(
     shown = sorted((frame, true) for frame, true, _ in moments)
     ends = (0, 0.0), (lengths[0] - 1, lengths[1] - 1.0)
     knots = [ends[0]] * (shown[0][0] > 0) + shown + [ends[1]] * (shown[-1][0] < ends[1][0])
+    own, others = ([knot[side] for knot in knots] for side in (0, 1))
     sign, margin = (-1 if at_start else 1), CLEARLY_BEYOND * lengths[1]
     found = [
         (frame, true if sign * (true - cut) < 0 else np.nan, event)
         for frame, true, event in moments
     ]
     for frame in np.linspace(0, lengths[0] - 1, STEPS).astype(int):
-        true = float(np.interp(frame, *zip(*knots, strict=True)))
+        true = float(np.interp(frame, own, others))
         if sign * (true - cut) > margin:
             found.append((int(frame), np.nan, "no counterpart"))
     return found

@@ -48,9 +48,9 @@ def test_clips_that_end_alike_lose_nothing() -> None:
 
 
 def test_no_match_in_such_an_end_is_sure() -> None:
-    poses = tuple(
-        sequence(np.linspace(0, 1, length), fps=fps)
-        for length, fps in zip(LENGTHS, (20.0, 50.0), strict=True)
+    poses = (
+        sequence(np.linspace(0, 1, LENGTHS[0]), fps=20.0),
+        sequence(np.linspace(0, 1, LENGTHS[1]), fps=50.0),
     )
     a, untouched = features(LENGTHS[0]), features(LENGTHS[1], seed=1)
     alike = compute_certainty(a, untouched, position(), poses).confidence
