@@ -142,11 +142,11 @@ def prepared(page: str) -> None:
         Path("phases.csv").write_text("\n".join(rows) + "\n", "utf-8")
         run("import penn-action PENN --project golf --quiet")
         shutil.copy("phases.csv", "golf/phases.csv")
-        for seed in ("seed0", "seed1"):
-            Path("theirs", seed).mkdir(parents=True)
+        for folder in map(Path, ("theirs/seed0", "theirs/seed1", "my-method", "another")):
+            folder.mkdir(parents=True)
             for video in StoredProject.open(Path("golf")).videos():
-                path = Path("theirs", seed, f"{video.id}.npy")
-                np.save(path, np.random.default_rng(0).normal(size=(video.frames, 4)))
+                value = np.random.default_rng(0).normal(size=(video.frames, 4))
+                np.save(folder / f"{video.id}.npy", value)
     if page.endswith("/offset.md"):
         seconds = np.arange(0, 6, 0.04)
         way = np.sin(2.1 * seconds) ** 2 * np.cos(0.9 * seconds + 0.4) ** 2  # repeats nothing
