@@ -356,13 +356,13 @@ def predict(rows: Rows, fitted: np.ndarray) -> tuple[FloatArray, FloatArray, Flo
     families = np.array([family(name) for name in rows.name])
     for each in np.unique(families):
         own = families == each
-        another_end[own] = 1 / (1 + np.exp(-fit_ends(rows, ~own)(rows.ends[own])))
+        another_end[own] = fit_ends(rows, ~own).probability(rows.ends[own])
         for rest in (False, True):
             tested = (families == each) & (rows.rest == rest)
             if not tested.any():
                 continue
             odds, width = fit(rows, fitted & (families != each) & (rows.rest == rest))
-            probability[tested] = 1 / (1 + np.exp(-odds(rows.evidence[tested])))
+            probability[tested] = odds.probability(rows.evidence[tested])
             low = 1.0 if rest else certainty_model.NARROWEST
             factor[tested] = np.clip(
                 np.exp(width(rows.evidence[tested])), low, certainty_model.WIDEST

@@ -110,7 +110,11 @@ def align(
     ]
     same = features.same_movement(clip_a, clip_b)
     certainty = compute_certainty(
-        *(*values, match.position, (a, b), others, by_movement),
+        *values,
+        match.position,
+        poses=(a, b),
+        others=others,
+        by_movement=by_movement,
         same_movement=None if same is None else same.probability,
     )
     certainty = limit_certainty(certainty, same, view_is_clear=not unclear)

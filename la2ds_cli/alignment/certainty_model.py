@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from la2ds_cli.alignment.path import mean_nearest_squared, square_norm
+from la2ds_cli.alignment.path import mean_nearest_squared, squared_at
 from la2ds_cli.core.arrays import BoolArray, FloatArray
 from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import PoseSequence
@@ -59,6 +59,10 @@ class Linear(NamedTuple):
         """Return (N,) the value for evidence (N, len(BETTER))."""
         return self.constant + evidence @ np.array(self.weights)
 
+    def probability(self, evidence: FloatArray) -> FloatArray:
+        """Return (N,) the probability whose log odds are the value; NaN stays."""
+        return 1 / (1 + np.exp(-np.clip(self(evidence), -30, 30)))
+
 
 # Written by benchmarks/certainty.py.
 RIGHT_IN_MOTION = Linear(1.3938, (-0.0722, 0.3857, 0.4715, -1.8035, 0.1705, 0.2232))
@@ -79,8 +83,10 @@ class MatchEvidence(NamedTuple):
     @property
     def probability(self) -> FloatArray:
         """(N,) that the match is right to within the tolerance."""
-        logit = np.where(self.rest, RIGHT_AT_REST(self.values), RIGHT_IN_MOTION(self.values))
-        return 1 / (1 + np.exp(-np.clip(logit, -30, 30)))
+        at_rest, in_motion = (
+            model.probability(self.values) for model in (RIGHT_AT_REST, RIGHT_IN_MOTION)
+        )
+        return np.where(self.rest, at_rest, in_motion)
 
     @property
     def width(self) -> FloatArray:
@@ -122,11 +128,11 @@ def collect_evidence(
     known = ~np.isnan(facts.position)
     place = np.where(known, facts.position, 0.0)
     moment = axis.seconds_at(place)
-    at_match = _squared_to(a, b, place)
+    at_match = squared_at(a, b, place)
     unit = max(mean_nearest_squared(a[known], b), 1e-12) if known.any() else 1.0
 
     worse = [
-        _averaged(_squared_to(a, b, axis.rows_at(moment + by)) - at_match)
+        _averaged(squared_at(a, b, axis.rows_at(moment + by)) - at_match)
         for by in (-2 * tolerance, 2 * tolerance)
     ]
     contrast = np.minimum(*worse) / unit
@@ -156,11 +162,6 @@ def windowed_speed(pose: PoseSequence) -> FloatArray:
     reach, row = pose.axis.rows_within(WINDOW), np.arange(len(value))
     first, stop = np.maximum(row - reach, 0), np.minimum(row + reach + 1, len(value))
     return (total[stop] - total[first]) / (stop - first)
-
-
-def _squared_to(a: FloatArray, b: FloatArray, place: FloatArray) -> FloatArray:
-    """Return (N,) float64 squared distances of A's frames to B at places (N,), clipped to B."""
-    return square_norm(np.subtract(a, at_positions(b, np.clip(place, 0, len(b) - 1)), dtype=float))
 
 
 def _averaged(value: FloatArray) -> FloatArray:

@@ -8,11 +8,13 @@ are samples by themselves, and so are all clips that are grouped by the column `
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from la2ds_cli.alignment.alignment import rounded
+from la2ds_cli.core.arrays import mean_and_deviation
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.errors import UserError, did_you_mean
@@ -46,6 +48,22 @@ class Cluster:
     p: float
     difference: float
     timing: bool
+
+    @property
+    def p_text(self) -> str:
+        """`p = 0.012`, or `p < 0.001`."""
+        return f"p = {self.p:.3f}" if self.p >= 0.001 else "p < 0.001"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the stretch as JSON."""
+        start, end, p, difference = rounded([self.start, self.end, self.p, self.difference])
+        return {
+            "start": start,
+            "end": end,
+            "p": p,
+            "difference": difference,
+            "timing": self.timing,
+        }
 
 
 @dataclass(frozen=True)
@@ -110,8 +128,13 @@ class CurveGroups:
     names: tuple[tuple[str, ...], ...]
     curves: Mapping[str, tuple[FloatArray, ...]]
     left_out: tuple[str, ...] = ()
-    tests: tuple[CurveTest, ...] = field(default=())
+    tests: tuple[CurveTest, ...] = ()
     reason: str = ""
+
+    @property
+    def tested(self) -> list[CurveTest]:
+        """The tests that could be made; all have one level."""
+        return [test for test in self.tests if not test.note]
 
     def to_json(self) -> dict[str, Any]:
         """Return the groups and tests, without the curves, as JSON."""
@@ -126,16 +149,10 @@ class CurveGroups:
                     "quantity": test.quantity,
                     "unit": test.unit,
                     "samples": list(test.samples),
-                    "tested": _numbers(test.tested),
-                    "alpha": _number(test.alpha),
-                    "threshold": _number(test.threshold),
-                    "clusters": [
-                        {
-                            key: value if key == "timing" else _number(value)
-                            for key, value in vars(cluster).items()
-                        }
-                        for cluster in test.clusters
-                    ],
+                    "tested": rounded(test.tested),
+                    "alpha": rounded([test.alpha])[0],
+                    "threshold": rounded([test.threshold])[0],
+                    "clusters": [cluster.to_json() for cluster in test.clusters],
                     "note": test.note,
                 }
                 for test in self.tests
@@ -160,14 +177,6 @@ class CurveGroups:
 def unit_of(quantity: str) -> str:
     """Return the unit of a quantity; that of a joint's angle is degrees."""
     return UNITS.get(quantity, "degrees")
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else round(float(value), 6)
-
-
-def _numbers(values: Iterable[float]) -> list[float | None]:
-    return [_number(value) for value in values]
 
 
 def _cell(value: float) -> str:
@@ -274,8 +283,7 @@ def _means(people: Iterable[Sequence[Mapping[str, FloatArray]]], quantity: str) 
     rows = []
     for clips in people:
         values = np.stack([np.asarray(clip[quantity], np.float64) for clip in clips])
-        count = (~np.isnan(values)).sum(axis=0)
-        mean = np.nansum(values, axis=0) / np.maximum(count, 1)
+        mean, _, count = mean_and_deviation(values)
         rows.append(np.where(count > 0, mean, np.nan))
     return np.stack(rows) if rows else np.empty((0, 0))
 

@@ -17,9 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from la2ds_cli.alignment.certainty_model import Linear
-from la2ds_cli.alignment.path import square_norm
+from la2ds_cli.alignment.path import squared_at
 from la2ds_cli.core.arrays import FloatArray
-from la2ds_cli.features.resample import at_positions
 
 FEWEST_FRAMES = 12
 LEAST_COMMON = 0.3  # share of the matched frames that both clips show in any case
@@ -45,8 +44,7 @@ def probability_of_another_end(a: FloatArray, b: FloatArray, position: FloatArra
     -------
     (N,) float64 in [0, 1]; 0 without a match, and where it cannot be judged.
     """
-    logit = DIFFERENT_END(describe_ends(a, b, position))
-    return np.where(np.isnan(logit), 0.0, 1 / (1 + np.exp(-np.clip(logit, -30, 30))))
+    return np.nan_to_num(DIFFERENT_END.probability(describe_ends(a, b, position)))
 
 
 def describe_ends(a: FloatArray, b: FloatArray, position: FloatArray) -> FloatArray:
@@ -61,11 +59,10 @@ def describe_ends(a: FloatArray, b: FloatArray, position: FloatArray) -> FloatAr
     spread = (float(a.var(axis=0).sum()) + float(b.var(axis=0).sum())) / 2
     if matched.sum() < FEWEST_FRAMES or spread < LEAST_SPREAD:
         return values
-    difference = np.subtract(a[matched], at_positions(b, position[matched]), dtype=float)
-    squared = square_norm(difference) / spread
+    squared = squared_at(a[matched], b, position[matched]) / spread
     first, stop = 0, len(squared)  # of what both clips show
     parts: list[tuple[slice, FloatArray]] = []
-    for _ in ("the end that grows more", "the other, if it grows, too"):
+    for _ in range(2):  # the end that grows more, then the other, if it grows, too
         rest = squared[first:stop]
         if len(rest) < FEWEST_FRAMES:
             break
@@ -112,8 +109,13 @@ def _find_end(squared: FloatArray) -> End:
     growth = np.log(behind + FLOOR) - np.log(before + FLOOR)
     best = int(np.argmax(growth))
     first = int(split[best])
-    logs = _log(float(behind[best])), _log(float(before[best]))
-    return End(first, count - first, float(growth[best]), *logs)
+    return End(
+        split=first,
+        frames=count - first,
+        growth=float(growth[best]),
+        behind=_log(float(behind[best])),
+        before=_log(float(before[best])),
+    )
 
 
 def _log(distance: float) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 
 from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray
+from la2ds_cli.features.resample import at_positions
 
 BLOCK_ROWS = 256  # rows per product: 256 x 1000 float32 costs stay in the second-level cache
 SMOOTHING = 1.0  # frames of A, standard deviation
@@ -79,6 +80,13 @@ def pair_distance(a: FloatArray, b: FloatArray, path: IntArray) -> FloatArray:
     """Return the Euclidean distances (P,) float64 of a (N, D) and b (M, D) along path (P, 2)."""
     difference = np.subtract(a[path[:, 0]], b[path[:, 1]], dtype=np.float64)
     return np.sqrt(square_norm(difference))
+
+
+def squared_at(a: FloatArray, b: FloatArray, position: FloatArray) -> FloatArray:
+    """Return (N,) float64 squared distances of a (N, D) to b (M, D) at fractional rows (N,) of b,
+    which are clipped to it."""
+    there = at_positions(b, np.clip(position, 0, len(b) - 1))
+    return square_norm(np.subtract(a, there, dtype=np.float64))
 
 
 def mean_pair_squared(a: FloatArray, b: FloatArray, path: IntArray) -> float:

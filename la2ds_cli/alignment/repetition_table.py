@@ -3,13 +3,13 @@ beside the fastest."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from la2ds_cli.alignment.alignment import rounded
 from la2ds_cli.alignment.repetition_moments import RepetitionMoments, find_moments
 from la2ds_cli.alignment.repetitions import Repetition, cut_clip
 from la2ds_cli.core.clip import Video
@@ -96,8 +96,8 @@ class RepetitionTable:
             at = row.moments
             moments = (at.start, at.turn, at.back, at.end) if at else (np.nan,) * 4
             angles = (row.angle_at_start, row.angle_at_turn, row.range)
-            measured = _rounded((*moments, *row.seconds))
-            values = (*measured, self.angle, *_rounded((*angles, *row.speed, *lost)))
+            measured = rounded((*moments, *row.seconds), 4)
+            values = (*measured, self.angle, *rounded((*angles, *row.speed, *lost), 4))
             records.append(dict(zip(COLUMNS, (row.number, *values), strict=True)))
         return records
 
@@ -116,10 +116,6 @@ class RepetitionTable:
         """Return the table as CSV; cells of what is unknown are empty."""
         rows = (["" if v is None else v for v in row.values()] for row in self.records())
         return table_text(COLUMNS, rows)
-
-
-def _rounded(values: Sequence[float]) -> list[float | None]:
-    return [round(float(value), 4) if np.isfinite(value) else None for value in values]
 
 
 def tabulate_repetitions(
@@ -165,7 +161,8 @@ def measure_repetitions(pose: PoseSequence) -> tuple[str | None, list[Repetition
     if not known.any():
         nan = float("nan")
         found = zip(spans, moments, strict=True)
-        return None, [RepetitionRow(n, *each, nan, nan) for n, each in enumerate(found, 1)]
+        rows = [RepetitionRow(n, span, at, nan, nan) for n, (span, at) in enumerate(found, 1)]
+        return None, rows
     usual = [float(np.nanmedian(c)) if k else -1.0 for c, k in zip(change.T, known, strict=True)]
     most = int(np.argmax(usual))
     found = zip(spans, moments, start[:, most], turn[:, most], strict=True)

@@ -13,6 +13,7 @@ import numpy as np
 from la2ds_cli.alignment.alignment import rounded
 from la2ds_cli.alignment.curve_groups import CurveGroups, group_curves, unit_of
 from la2ds_cli.alignment.same_movement import DOUBTED
+from la2ds_cli.core.arrays import mean_and_deviation
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.data_frames import make_data_frame
@@ -247,12 +248,9 @@ class TimelineResult:
         """Return the mean and standard deviation (G, J) in degrees of the joint angles over the
         clips at GRID, and the number of clips (G, J) that show the angle; NaN for fewer than
         two."""
-        angles = np.stack([clip.angles for clip in self.clips])
-        count = (~np.isnan(angles)).sum(axis=0)
+        mean, deviation, count = mean_and_deviation(np.stack([clip.angles for clip in self.clips]))
         enough = count >= 2
-        mean = np.nansum(angles, axis=0) / np.maximum(count, 1)
-        squares = np.nansum((angles - mean) ** 2, axis=0) / np.maximum(count - 1, 1)
-        return (np.where(enough, mean, np.nan), np.where(enough, np.sqrt(squares), np.nan), count)
+        return np.where(enough, mean, np.nan), np.where(enough, deviation, np.nan), count
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as JSON, except the positions of single frames, which are in the table

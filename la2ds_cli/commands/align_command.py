@@ -229,11 +229,11 @@ def _show_timeline(console: Console, result: TimelineResult) -> None:
         [clip.video.id for clip in result.clips if clip.repetitions > 1],
     )
     if result.groups and result.groups.by:
-        _show_groups(console, result.groups)
+        show_groups(console, result.groups)
     console.files(result.files)
 
 
-def _show_groups(console: Console, groups: CurveGroups) -> None:
+def show_groups(console: Console, groups: CurveGroups) -> None:
     """Print the groups, where two of them differ, and what was not tested."""
     counts = zip(groups.labels, groups.names, strict=True)
     console.line(f"groups by {groups.by}: " + ", ".join(f"{k} {len(names)}" for k, names in counts))
@@ -249,17 +249,16 @@ def _show_groups(console: Console, groups: CurveGroups) -> None:
             console.line(f"{name} is not tested: {test.note}", "yellow")
         same += not test.clusters and not test.note
         for each in test.clusters:
-            p = f"p = {each.p:.3f}" if each.p >= 0.001 else "p < 0.001"
             word = "more" if each.difference > 0 else "less"
             more = f"{abs(each.difference):.3g} {test.unit} {word}"
             late = "; a shift in time would explain it" if each.timing else ""
             console.line(
                 f"{name}: {groups.labels[1]} is {more} from {each.start:.0f} to {each.end:.0f} %, "
-                f"{p}{late}"
+                f"{each.p_text}{late}"
             )
-    tested = [test.alpha for test in groups.tests if not test.note]
-    console.line(f"no difference found: {same} of {len(tested)} quantities")
-    console.line(f"each quantity is a test of its own, at a level of {min(tested):.2g}")
+    if tested := groups.tested:
+        console.line(f"no difference found: {same} of {len(tested)} quantities")
+        console.line(f"each quantity is a test of its own, at a level of {tested[0].alpha:.2g}")
 
 
 def _note_clips(console: Console, note: str, clips: Sequence[str]) -> None:

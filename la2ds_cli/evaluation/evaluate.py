@@ -38,7 +38,7 @@ from la2ds_cli.evaluation.features import (
     check_names,
     feature_sets,
 )
-from la2ds_cli.evaluation.given_embeddings import method_names
+from la2ds_cli.evaluation.given_embeddings import name_methods
 from la2ds_cli.evaluation.measure import Key, Measure, joined, mean_over_runs
 from la2ds_cli.evaluation.nearest_frames import measure_tau
 from la2ds_cli.evaluation.other_methods import TAKEN, other_methods
@@ -173,7 +173,7 @@ def score_request(request: Request, *, progress: Progress = SILENT) -> Evaluatio
     project = request.project
     runs = request.runs or (DEFAULT_RUN,)
     check_names(project, request.features or (), runs)
-    method_names(request.embeddings, TAKEN)
+    methods = name_methods(request.embeddings, TAKEN)
     warnings: list[str] = []
     inputs = gather(request, warnings)
     wanted = FeatureRequest(
@@ -187,7 +187,7 @@ def score_request(request: Request, *, progress: Progress = SILENT) -> Evaluatio
         optional=not request.runs,
     )
     scored_poses = [clip.pose for clip in inputs.clips]
-    others = other_methods(request.embeddings, wanted, scored_poses, inputs.fit, warnings)
+    others = other_methods(methods, wanted, scored_poses, inputs.fit, warnings)
     sets = feature_sets(wanted, warnings)
     # Methods stand beside the model, and the clock of whole clips comes last.
     sets.sort(key=lambda feature_set: feature_set.name != "model")

@@ -66,8 +66,8 @@ def clock_of(name: str, poses: Iterable[PoseSequence]) -> GivenEmbeddings:
     )
 
 
-def method_names(folders: Sequence[Path], taken: Sequence[str]) -> list[str]:
-    """Return the name of the method of each folder, which is the folder's.
+def name_methods(folders: Sequence[Path], taken: Sequence[str]) -> dict[str, Path]:
+    """Return the folder of each method by its name, which is the folder's.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def method_names(folders: Sequence[Path], taken: Sequence[str]) -> list[str]:
     UserError: exit 3 for a folder that does not exist; 2 for a name that is taken, or of which no
         file can be named.
     """
-    names: list[str] = []
+    named: dict[str, Path] = {}
     for folder in folders:
         if not folder.is_dir():
             raise Unreadable(
@@ -93,13 +93,13 @@ def method_names(folders: Sequence[Path], taken: Sequence[str]) -> list[str]:
             raise UserError(
                 f"the folder's name is the name of its method: {error}", hint="rename the folder"
             ) from None
-        if name in (*taken, *names):
+        if name in (*taken, *named):
             raise UserError(
                 f"a row of the table has the name '{name}' already, so {folder} cannot have it",
                 hint="the folder's name is the name of its method: rename the folder",
             )
-        names.append(name)
-    return names
+        named[name] = folder
+    return named
 
 
 def read_embeddings(

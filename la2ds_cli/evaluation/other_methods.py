@@ -8,7 +8,7 @@ what this alone may be worth: the share of the whole clip that has passed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +25,6 @@ from la2ds_cli.evaluation.features import (
 from la2ds_cli.evaluation.given_embeddings import (
     GivenEmbeddings,
     clock_of,
-    method_names,
     read_embeddings,
 )
 from la2ds_cli.features.resample import evenly_spaced
@@ -43,7 +42,7 @@ class OtherMethods(NamedTuple):
 
 
 def other_methods(
-    folders: Sequence[Path],
+    folders: Mapping[str, Path],
     request: FeatureRequest,
     scored: Sequence[PoseSequence],
     fit: Sequence[PoseSequence],
@@ -54,7 +53,7 @@ def other_methods(
 
     Parameters
     ----------
-    folders: one for each method.
+    folders: of the methods, by name.
     request: the request of the other feature sets.
     scored: whole clips to score.
     fit: whole clips on which classifiers are fitted.
@@ -62,10 +61,10 @@ def other_methods(
 
     Raises
     ------
-    UserError: as `method_names` and `read_embeddings` do.
+    UserError: as `read_embeddings` does.
     """
     sets, digests = [], {}
-    for folder, name in zip(folders, method_names(folders, TAKEN), strict=True):
+    for name, folder in folders.items():
         training = request.training if request.shared.references else ()
         given = read_embeddings(folder, name, request.project, [*scored, *fit], training)
         without = [pose.clip for pose in training if pose.clip not in given.clips]
@@ -113,7 +112,10 @@ def _set_of(
 ) -> FeatureSet:
     features = ClipFeatures(lambda clip, _: given.of(clip.pose), memo=shared.memo)
     variant = FeatureVariant(
-        *("given", f"embeddings {given.name}", uses, features),
+        "given",
+        f"embeddings {given.name}",
+        uses,
+        features,
         by_frame=lambda poses: [given.of(pose) for pose in poses],
         settings=replace(shared.align, movement=0.0, base=0.0),
         view="filmed",

@@ -9,6 +9,7 @@ import numpy as np
 
 from la2ds_cli.alignment.curve_groups import CurveGroups, CurveTest, unit_of
 from la2ds_cli.alignment.timeline_result import GRID, TimelineResult
+from la2ds_cli.core.arrays import mean_and_deviation
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.views.alignment_figure import DPI, LEFT, RIGHT, WIDTH
 from la2ds_cli.views.figure import (
@@ -78,14 +79,13 @@ def _title(figure: Figure, groups: CurveGroups) -> None:
 
 def _foot(groups: CurveGroups) -> str:
     """Return the line below the panels: what is marked, or why nothing is."""
-    if not groups.by:
+    if not groups.by or not (groups.tested or groups.reason):
         return ""
     if groups.reason:
         return f"not tested: {groups.reason.split(';')[0]}"
     what = "paired t" if groups.paired else "two-sample t"
-    levels = [test.alpha for test in groups.tests if not test.note]
     return (
-        f"bars: groups differ ({what}, SPM; level of each quantity {min(levels):.2g}); "
+        f"bars: groups differ ({what}, SPM; level of each quantity {groups.tested[0].alpha:.2g}); "
         "open bars: a shift in time would explain it"
     )
 
@@ -117,11 +117,9 @@ def _panel(axes: Axes, groups: CurveGroups, quantity: str, test: CurveTest | Non
 def _mean_and_spread(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return mean and standard deviation (G,) of curves (N, G), where at least half of them, and
     two, are seen."""
-    count = (~np.isnan(values)).sum(axis=0)
+    mean, spread, count = mean_and_deviation(values)
     enough = count >= max(2, len(values) / 2) if len(values) > 1 else count > 0
-    mean = np.nansum(values, axis=0) / np.maximum(count, 1)
-    squares = np.nansum((values - mean) ** 2, axis=0) / np.maximum(count - 1, 1)
-    return np.where(enough, mean, np.nan), np.where(enough, np.sqrt(squares), np.nan)
+    return np.where(enough, mean, np.nan), np.where(enough, spread, np.nan)
 
 
 def _mark(axes: Axes, test: CurveTest) -> None:
@@ -140,8 +138,9 @@ def _mark(axes: Axes, test: CurveTest) -> None:
         )  # fmt: skip
         if not cluster.timing:
             middle = min(max((cluster.start + cluster.end) / 2, 14), 86)
-            text = f"p = {cluster.p:.3f}" if cluster.p >= 0.001 else "p < 0.001"
-            axes.text(middle, low - 0.5 * room, text, fontsize=7.5, ha="center", va="bottom")
+            axes.text(
+                middle, low - 0.5 * room, cluster.p_text, fontsize=7.5, ha="center", va="bottom"
+            )
 
 
 def _label(axes: Axes, ends: list[tuple[float, str, str]]) -> None:

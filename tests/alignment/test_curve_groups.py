@@ -7,10 +7,12 @@ import io
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment import curve_tests
 from la2ds_cli.alignment.curve_groups import (
     CLUSTER_COLUMNS,
     Cluster,
@@ -23,11 +25,14 @@ from la2ds_cli.alignment.curve_tests import arrays_file, compare_groups, import_
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all, clips_of, measure_at_grid
 from la2ds_cli.alignment.timeline_result import GRID, TimelineResult, row_at
+from la2ds_cli.commands import align_command
 from la2ds_cli.core.clip import Video
+from la2ds_cli.core.console import Console
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.views import curves_figure
 from tests.movement import add_sequence, sequence, warped_phase
 from tests.processes import invoke
 
@@ -294,6 +299,24 @@ def test_what_a_little_shift_in_time_explains_is_marked() -> None:
     level = np.interp(at, [80, 90], [0, 20])
     (test,) = compare_groups(two_groups(early + noise[:4], late + level + noise[4:])).tests
     assert [(c.timing, c.start < 75) for c in test.clusters] == [(True, True), (False, False)]
+
+
+def test_groups_whose_curves_spm1d_refuses_are_shown_with_the_reason(
+    placed: TimelineResult, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError("no smoothness")
+
+    stats = SimpleNamespace(ttest2=refuse, ttest_paired=refuse)
+    monkeypatch.setattr(curve_tests, "import_spm1d", lambda: SimpleNamespace(stats=stats))
+    groups = placed.grouped("kind").groups
+    assert groups is not None
+    refused = compare_groups(groups)
+    assert not refused.tested
+    assert "spm1d refuses its curves: no smoothness" in refused.tests[0].note
+    curves_figure.draw_curves(replace(placed, groups=refused))
+    align_command.show_groups(Console(), refused)
+    assert "left knee is not tested: spm1d refuses" in capsys.readouterr().out
 
 
 def test_two_samples_of_one_population_seldom_differ() -> None:
