@@ -44,12 +44,12 @@ class _Evidence:
 
     judged: whether both show the same movement, None = it cannot be judged.
     boundaries: of the labelled clips that may vote.
-    problem: why the clip cannot be aligned with one of the labelled clips.
+    refused: labelled clips with which the clip cannot be aligned, with the reason.
     """
 
     judged: dict[str, SameMovement | None] = field(default_factory=dict)
     boundaries: dict[str, list[Boundary]] = field(default_factory=dict)
-    problem: UserError | None = None
+    refused: dict[str, UserError] = field(default_factory=dict)
 
 
 def propagate_labels(
@@ -112,9 +112,11 @@ def propagate_labels(
     items = [_refused(project, clip, problem) for clip, problem in refused.items()]
     clips: dict[str, ClipLabels] = {}
     for clip, own in evidence.items():
-        if own.problem is not None and not own.judged:
-            items.append(_refused(project, clip, own.problem))
+        if own.refused and not own.judged:
+            items.append(_refused(project, clip, next(reversed(own.refused.values()))))
             continue
+        for source, problem in own.refused.items():
+            progress.note(f"{source} is left out of the votes on {clip}: {problem.message}")
         labels = _labels_of(project, clip, own, ranges)
         items.append(_item(project, clip, labels, most_probable(own.judged.values())))
         if labels is not None and labels.phases:
@@ -138,7 +140,7 @@ def _add_evidence(
         try:
             result = aligner.align_names(source, clip)
         except UserError as problem:
-            own.problem = problem
+            own.refused[source] = problem
             continue
         same = own.judged[source] = result.same_movement
         if same is None or not same.refused:

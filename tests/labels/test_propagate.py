@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from la2ds_cli.alignment import clip_features
+from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import write_text
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, Unreadable, UserError
 from la2ds_cli.core.phase_table import read_phase_table
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import Phase
@@ -22,7 +24,7 @@ from la2ds_cli.labels.propagate import propagate_labels
 from tests.alignment.test_same_movement import kicking
 from tests.labels.swings import HEADER, clip_phase, swings, true_starts
 from tests.movement import add_sequence, sequence, warped_phase, without
-from tests.told import refused
+from tests.told import Notes, refused
 
 
 @pytest.fixture
@@ -306,6 +308,25 @@ def test_one_phase_over_the_whole_clip_is_withheld(project: StoredProject):
     merged = merge(project, result)
     assert (merged.withheld, merged.written) == (["early"], [])
     assert project.phases_path.read_bytes() == before
+
+
+def test_a_labelled_clip_that_cannot_vote_on_a_clip_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, align_names = swings(tmp_path, labelled=2), ProjectAligner.align_names
+
+    def failing(aligner: ProjectAligner, a: str, b: str) -> Alignment:
+        if (a, b) == ("clip1", "clip3"):
+            raise Unreadable("the poses of clip3 cannot be read")
+        return align_names(aligner, a, b)
+
+    monkeypatch.setattr(ProjectAligner, "align_names", failing)
+    notes, request = Notes(), AlignRequest(project.config(), "default")
+    result = propagate_labels(project, ["clip0", "clip1"], ["clip3", "clip4"], request, notes)
+    assert result.clips.keys() == {"clip3", "clip4"}
+    assert [line for line in notes.lines if "left out" in line] == [
+        "clip1 is left out of the votes on clip3: the poses of clip3 cannot be read"
+    ]
 
 
 def test_boundaries_of_low_confidence_are_withheld(
