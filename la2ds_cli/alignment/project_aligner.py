@@ -243,7 +243,9 @@ class ProjectAligner:
             failed = {name for name, candidate in poses.items() if candidate is None}
             readable = [name for name in chosen if name not in failed]
             for network in networks:
-                failed |= network.load(readable, self.progress).keys()
+                for clip, error in network.load(readable, self.progress).items():
+                    self._leave_out(clip, error)
+                    failed.add(clip)
             if not failed:
                 return [candidate for candidate in poses.values() if candidate is not None]
             unusable |= failed
@@ -262,13 +264,17 @@ class ProjectAligner:
         try:
             pose = self.project.read_pose(clip)[0]
         except UserError as error:
-            self.progress.note_once(f"{clip} is left out of the reference clips: {error.message}")
+            self._leave_out(clip, error)
             return None
         if np.isnan(pose.xy).all() or not holds(pose.skeleton, like.skeleton):
             return None
         if like.spatial and not known_in_3d(pose):
             return None
         return self._kept(replace(as_skeleton(pose, like.skeleton), spatial=like.spatial))
+
+    def _leave_out(self, clip: str, error: UserError) -> None:
+        """Say once why a clip cannot be a reference clip."""
+        self.progress.note_once(f"{clip} is left out of the reference clips: {error.message}")
 
     def _kept(self, pose: PoseSequence) -> PoseSequence:
         """Return the same object for equal poses, so that their features are computed once."""

@@ -14,8 +14,10 @@ import pytest
 from la2ds_cli.alignment import project_aligner
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.confidence import DOUBTFUL
+from la2ds_cli.alignment.stored_embeddings import StoredEmbeddings
 from la2ds_cli.core.config import load_config
-from la2ds_cli.core.errors import ExitCode, UserError
+from la2ds_cli.core.errors import ExitCode, Unusable, UserError
+from la2ds_cli.core.progress import SILENT
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.training.train import train
 from la2ds_cli.views import alignment_figure as plot
@@ -173,6 +175,23 @@ def test_clips_that_cannot_be_compared_are_no_references(project: StoredProject)
     assert damaged.startswith("clip0 is left out of the reference clips: ")
     with_others(project, 6)
     assert run(project).references == 6
+
+
+def test_a_clip_that_cannot_be_embedded_is_no_reference_and_is_named(
+    project: StoredProject, monkeypatch
+) -> None:
+    with_others(project, 6)
+    compute = StoredEmbeddings.load
+
+    def load(self: StoredEmbeddings, clips, progress=SILENT) -> dict[str, UserError]:
+        failed = {"clip2": Unusable("it is too short")} if "clip2" in clips else {}
+        return failed | compute(self, [clip for clip in clips if clip != "clip2"], progress)
+
+    monkeypatch.setattr(StoredEmbeddings, "load", load)
+    notes = Notes()
+    assert run(project, progress=notes).references == 5
+    named = [note for note in notes.lines if "clip2" in note]
+    assert named == ["clip2 is left out of the reference clips: it is too short"]
 
 
 def test_a_clip_without_any_joint_is_refused(project: StoredProject) -> None:
