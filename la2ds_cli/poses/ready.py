@@ -30,19 +30,19 @@ def ensure_poses(
     names
         Video files, or names of clips of the project.
     config, device, progress
-        As for `poses.extract.ensure_poses`.
+        As for `poses.missing_poses.ensure_poses`.
     left_out
         Receives the names that cannot be used, and why; their ids are missing from the result.
 
     Raises
     ------
     UserError
-        As `poses.extract.ensure_poses`.
+        As `poses.missing_poses.ensure_poses`.
     """
     ready = _ready_clips(project, names, config)
     if ready is not None:
         return ready
-    from la2ds_cli.poses.extract import ensure_poses as extract_missing_poses  # loads OpenCV
+    from la2ds_cli.poses.missing_poses import ensure_poses as extract_missing_poses  # loads OpenCV
 
     return extract_missing_poses(project, names, config, device, progress, left_out)
 

@@ -16,7 +16,7 @@ from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.formats import import_export
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.import_export import import_poses
-from la2ds_cli.poses.extract import ensure_pose
+from la2ds_cli.poses.missing_poses import ensure_pose
 from la2ds_cli.video.container import write_video
 from la2ds_cli.video.reader import has_changed, read_frames, video_file
 from tests.formats.file_samples import (

@@ -21,8 +21,9 @@ from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.poses import extraction
 from la2ds_cli.poses.current import PoseRecipes, current_clip
-from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, ensure_poses, extract_poses
+from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.poses.extraction import Extraction
+from la2ds_cli.poses.missing_poses import ensure_pose, ensure_poses
 from tests.poses import grey_people
 from tests.poses.grey_people import CONFIG, PLACES, SIZE, film, walk
 from tests.processes import invoke

@@ -19,7 +19,8 @@ from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.phase_table import PhaseRow
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import Phase
-from la2ds_cli.poses.extract import ExtractOptions, ensure_poses, extract_poses
+from la2ds_cli.poses.extract import ExtractOptions, extract_poses
+from la2ds_cli.poses.missing_poses import ensure_poses
 from tests.poses import dim_people
 from tests.poses.grey_people import CONFIG, DUET, NAMES, film, walk
 from tests.processes import invoke

@@ -16,8 +16,8 @@ from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.demo_clips import camera_at, clip_of_joints, joints_seen, performed
 from la2ds_cli.demo.performer import SIDES, forward_kinematics, pose_vector, random_body
-from la2ds_cli.poses.extract import write_report
 from la2ds_cli.poses.extraction import ClipResult
+from la2ds_cli.poses.extraction_record import write_report
 from la2ds_cli.poses.quality import FACTS, assess, clip_facts, item_result, verdict
 from tests.movement import add_sequence, figure, sequence, shaken, without
 

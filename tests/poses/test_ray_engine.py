@@ -14,7 +14,7 @@ from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.stored_project import StoredProject
-from la2ds_cli.poses import extract
+from la2ds_cli.poses import process_clips
 from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.poses.extraction import Extraction
 from la2ds_cli.poses.sources import Entry, load_source
@@ -50,8 +50,8 @@ def test_the_same_bytes_as_on_one_machine(tmp_path: Path, clips: str, cluster) -
 def test_a_killed_worker_is_replaced(tmp_path: Path, clips: str, cluster, monkeypatch) -> None:
     """The first worker that looks at a frame of the third clip dies, once."""
     mark = tmp_path / "died"
-    dying = mortal(extract.ClipWorker, mark, lambda source: source.name.endswith("2.mp4"))
-    monkeypatch.setattr(extract, "ClipWorker", dying)
+    dying = mortal(process_clips.ClipWorker, mark, lambda source: source.name.endswith("2.mp4"))
+    monkeypatch.setattr(process_clips, "ClipWorker", dying)
     local, spread = (
         StoredProject.create(tmp_path / "local"),
         StoredProject.create(tmp_path / "spread"),
@@ -69,12 +69,12 @@ def test_a_clip_that_kills_every_worker_is_a_row(
 ) -> None:
     """Such as one that makes a library crash; Ray itself would try again for ever."""
     dying = mortal(
-        extract.ClipWorker,
+        process_clips.ClipWorker,
         tmp_path / "died",
         lambda source: source.name.endswith("2.mp4"),
         always=True,
     )
-    monkeypatch.setattr(extract, "ClipWorker", dying)
+    monkeypatch.setattr(process_clips, "ClipWorker", dying)
     project = StoredProject.create(tmp_path / "project")
     found = extract_poses(project, [clips], CONFIG, ExtractOptions(engine="ray"))
     assert [r.usable for r in found] == [True, True, False, True, True, True, False]
@@ -88,7 +88,7 @@ def test_a_worker_does_what_a_local_run_does(tmp_path: Path) -> None:
     film(tmp_path / "nobody.mp4", [{}] * 12)
     project = StoredProject.create(tmp_path / "project")
     run = Extraction(project, CONFIG, "cpu", Progress())
-    worker = extract.ClipWorker(str(project.root), CONFIG, "cpu", False)
+    worker = process_clips.ClipWorker(str(project.root), CONFIG, "cpu", False)
     for name in ("a.mp4", "nobody.mp4"):
         entry = Entry(str(tmp_path / name), ClipOptions(start=0.2))
         source = load_source(project, entry, max_duration=600)

@@ -12,7 +12,8 @@ from PIL import Image
 
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.stored_project import StoredProject
-from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
+from la2ds_cli.poses.extract import ExtractOptions, extract_poses
+from la2ds_cli.poses.missing_poses import ensure_pose
 from la2ds_cli.poses.subjects import read_subjects
 from la2ds_cli.views.pose_overlay import overlay_sheet, refresh_overlay
 from tests.poses.grey_people import CONFIG, DUET, film

@@ -20,8 +20,9 @@ from la2ds_cli.health.status import project_status
 from la2ds_cli.poses import extract, extraction, pose_clip
 from la2ds_cli.poses.chunks import CLIP_MEMORY, Stage
 from la2ds_cli.poses.clip_state import CHANGED
-from la2ds_cli.poses.extract import ExtractOptions, ensure_poses, extract_poses
+from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 from la2ds_cli.poses.extraction import Extraction
+from la2ds_cli.poses.missing_poses import ensure_poses
 from la2ds_cli.video.media_files import content_digest
 from la2ds_cli.video.reader import has_changed
 from tests.poses import grey_people

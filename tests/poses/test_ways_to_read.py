@@ -10,7 +10,8 @@ import pytest
 
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.stored_project import StoredProject
-from la2ds_cli.poses.extract import ExtractOptions, ensure_pose, extract_poses
+from la2ds_cli.poses.extract import ExtractOptions, extract_poses
+from la2ds_cli.poses.missing_poses import ensure_pose
 from tests.poses.grey_people import CONFIG, DUET, NAMES, film, same_poses, walk
 from tests.processes import invoke
 
