@@ -68,6 +68,11 @@ def timed(time: FloatArray) -> PoseSequence:
     return pose_of(figure(np.zeros(len(time))), time=time)
 
 
+def moving(time: FloatArray) -> PoseSequence:
+    """A figure that moves up and down all the time, seen at these seconds."""
+    return pose_of(figure(np.abs(time % 2 - 1)), time=time)
+
+
 def matched(
     position: FloatArray, pose_a: PoseSequence, pose_b: PoseSequence, **fields: Any
 ) -> Alignment:

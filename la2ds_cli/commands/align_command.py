@@ -110,7 +110,7 @@ def _show(console: Console, result: Alignment) -> None:
     if missing := int((~result.matched_b).sum()):
         frames = f"{missing} frames of B have" if missing > 1 else "1 frame of B has"
         console.line(f"{frames} no counterpart")
-    if result.overall_ratio == result.overall_ratio:  # NaN of a single frame
+    if result.overall_ratio == result.overall_ratio:  # NaN if nothing moves
         console.line(f"B takes {result.overall_ratio:.2f} times as long as A")
     console.line(f"{result.sentence}, in nine of ten cases")
     console.files(result.files)
@@ -206,7 +206,7 @@ def _show_timeline(console: Console, result: TimelineResult) -> None:
         (
             clip.video.id,
             f"{(~np.isnan(clip.position)).sum()} of {len(clip.frame)}",
-            f"{result.times_as_long(clip):.2f}",
+            f"{clip.times_as_long:.2f}",
             f"{clip.mean_confidence:.2f}",
         )
         for clip in result.clips
