@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.alignment.certificate import Certificate, certify
 from la2ds_cli.alignment.confidence import (
     MISSING,
-    UNSURE,
     WORDS,
     certainty_words,
     within_text,
@@ -210,6 +210,11 @@ class Alignment:
         return certainty_words(self.confidence, self.position)
 
     @cached_property
+    def certificate(self) -> Certificate:
+        """Why frames of A are not sure, how many each reason covers, and what would help."""
+        return certify(self)
+
+    @cached_property
     def rests(self) -> BoolArray:
         """(N,) bool: whether A rests, or B at the match."""
         return at_rest((self.pose_a, self.pose_b), self.position)
@@ -253,9 +258,9 @@ class Alignment:
         """How many frames are sure, and how accurate they usually are.
 
         For example `sure of 145 of 450 frames of A, usually to within 0.1 s; unsure of 305, usually
-        to within 0.28 s (in 167 the person rests)`.
+        to within 0.28 s`. `certificate` says why.
         """
-        words, within, rests = np.array(self.certainty), self.within, self.rests
+        words, within = np.array(self.certainty), self.within
         parts = []
         for word in WORDS:
             chosen = words == word
@@ -266,9 +271,9 @@ class Alignment:
             if word == MISSING:
                 parts.append(f"{word} for {count}{of_all}")
                 continue
-            part = f"{word} of {count}{of_all}, usually {within_text(np.median(within[chosen]))}"
-            still = int((rests & chosen).sum()) if word == UNSURE else 0
-            parts.append(part + (f" (in {still} the person rests)" if still else ""))
+            parts.append(
+                f"{word} of {count}{of_all}, usually {within_text(np.median(within[chosen]))}"
+            )
         return "; ".join(parts)
 
     # --- as tables and JSON -----------------------------------------------------------------------
@@ -326,6 +331,7 @@ class Alignment:
             "certainty": {
                 word.replace(" ", "_"): count for word, count in self.frame_counts.items()
             },
+            "certificate": self.certificate.to_json(),
             "speed_ratio": rounded([self.overall_ratio])[0],
             "same_movement": self.same_movement and self.same_movement.to_json(),
             "anchors": [list(anchor) for anchor in self.anchors],

@@ -113,6 +113,8 @@ def _show(console: Console, result: Alignment) -> None:
     if result.overall_ratio == result.overall_ratio:  # NaN if nothing moves
         console.line(f"B takes {result.overall_ratio:.2f} times as long as A")
     console.line(f"{result.sentence}, in nine of ten cases")
+    for line in result.certificate.lines[:1]:
+        console.line(line)
     console.files(result.files)
 
 

@@ -280,10 +280,10 @@ class Tempo(NamedTuple):
     reference, other: how long it takes in the two clips, by phases.csv for a phase that both have,
     else by the alignment, without rests. ratio: other / reference, above 1 = the other is slower.
     low, high: a 90 % interval of the ratio; by labels, the ratio itself. sure: by labels, or the
-    alignment is sure enough at both ends. cut: why the part has no tempo, empty if it has one; if a clip begins
-    or ends in a part, its length only says how the clip was cut. verdict: `slower`, `faster`,
-    `same`; `unclear` if the alignment is not sure or the interval is too wide to tell; `cut` if
-    there is no tempo.
+    alignment is sure enough at both ends. cut: why the part has no tempo, empty if it has one; if a
+    clip begins or ends in a part, its length only says how the clip was cut. verdict: `slower`,
+    `faster`, `same`; `unclear` if the alignment is not sure or the interval is too wide to tell;
+    `cut` if there is no tempo.
     """
 
     span: str

@@ -141,23 +141,6 @@ def test_how_sure_an_alignment_is_in_one_sentence() -> None:
     )
 
 
-def test_rests_explain_why_frames_are_unsure() -> None:
-    """A moves for two seconds and stands still for two; B is filmed at another rate."""
-    a = sequence(np.r_[np.linspace(0, 1, 50), np.ones(50)], fps=25.0)
-    b = sequence(np.r_[np.linspace(0, 1, 60), np.ones(60)], fps=30.0)
-    position = np.linspace(0, 119, 100)
-    bounds = {"low": position - 3, "high": position + 3}
-    still = matched(position, a, b, **bounds).rests
-    rests = int(still.sum())
-    assert 40 <= rests <= 55
-    for unsure, count in ((still, rests), (~still, 0), (np.ones(100, bool), rests)):
-        found = matched(position, a, b, confidence=np.where(unsure, 0.5, 0.95), **bounds)
-        said = found.sentence.partition("unsure of ")[2]
-        explained = f" (in {count} the person rests)" if count else ""
-        assert said.endswith(f"usually to within 0.1 s{explained}")
-    assert "person rests" not in matched(position, a, b, **bounds).sentence
-
-
 def test_a_moment_is_right_to_within_the_longer_side_of_its_interval() -> None:
     found = stated([0.9, 0.5, 0.0], [1.0, 2.5, np.nan], [2.5, 7.0, np.nan])
     np.testing.assert_allclose(found.within, [0.1, 0.4, np.nan])
