@@ -16,6 +16,7 @@ import numpy as np
 from la2ds_cli.alignment.align import Anchors, align, check_joints_seen
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.anchors import anchored_frames
+from la2ds_cli.alignment.certificate import hidden_sentence
 from la2ds_cli.alignment.clip_features import (
     ClipFeatures,
     Embedding,
@@ -66,13 +67,6 @@ class ClipPair:
     def ids(self) -> tuple[str, str]:
         """Ids of the clips."""
         return self.clips[0].id, self.clips[1].id
-
-
-def align_clips(
-    project: StoredProject, a: str, b: str, request: AlignRequest, progress: Progress = SILENT
-) -> Alignment:
-    """Align clip `b` to clip `a`, as ProjectAligner.align_names does."""
-    return ProjectAligner(project, request, progress).align_names(a, b)
 
 
 def align_poses(a: PoseSequence, b: PoseSequence, request: AlignRequest) -> Alignment:
@@ -126,14 +120,24 @@ class ProjectAligner:
         """
         pair = self.read_pair(a, b)
         result = self.align_pair(pair, self.request.anchors)
-        judge_movement(result.same_movement, pair.names, self.request, self.progress)
+        self.judge(pair, result)
+        return result
+
+    def judge(self, pair: ClipPair, result: Alignment, offer: str = "") -> None:
+        """Add notes on what is doubtful about an alignment; refuse it as `align_names` does.
+
+        `offer` is a sentence on a part of the clips that fits better.
+        """
+        likely = hidden_sentence(pair.poses, pair.names), offer
+        judge_movement(result.same_movement, pair.names, self.request, self.progress, likely)
+        if offer:
+            self.progress.note(offer)
         if result.unclear:
             self.progress.note(result.unclear)
         if slow := slow_motion_sentence(result, pair.names):
             self.progress.note(
                 f"{slow} --slowmo of extract-poses, or --fps of import, gives its true times"
             )
-        return result
 
     def read_pair(self, a: str, b: str) -> ClipPair:
         """Return two clips, reduced to the joints of both; missing poses are extracted first."""
@@ -388,7 +392,11 @@ def _different_skeletons(a: PoseSequence, b: PoseSequence, names: tuple[str, str
 
 
 def judge_movement(
-    same: SameMovement | None, names: tuple[str, str], request: AlignRequest, progress: Progress
+    same: SameMovement | None,
+    names: tuple[str, str],
+    request: AlignRequest,
+    progress: Progress,
+    likely: Sequence[str] = (),
 ) -> None:
     """Add a note if it is doubtful that two clips show the same movement.
 
@@ -397,13 +405,14 @@ def judge_movement(
     same: whether they do; None = it cannot be judged.
     names: of the clips.
     request: with `same_only`, different movements are an error.
+    likely: sentences on what may be the cause, for the error.
 
     Raises
     ------
     UserError: exit 10 with `same_only` for clips that clearly show different movements.
     """
     if request.same_only:
-        check_same_movement(same, names)
+        check_same_movement(same, names, likely)
     if sentence := doubt_sentence(same, names):
         progress.note(sentence)
 

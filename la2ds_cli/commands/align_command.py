@@ -62,8 +62,7 @@ def align(
 
     la2ds timeline aligns any number of clips; la2ds live follows a performer through A.
     """
-    from la2ds_cli.alignment.aligned_repetitions import align_repetitions, hint_of_repetitions
-    from la2ds_cli.alignment.project_aligner import align_clips
+    from la2ds_cli.alignment.aligned_repetitions import align_clips, align_repetitions
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views import alignment_files
 
@@ -85,8 +84,6 @@ def align(
             part, name = best.aligned, f"-repetition-{best.number}"
         else:
             part, name = align_clips(opened, a, b, request, progress), ""
-            if hint := hint_of_repetitions((part.pose_a, part.pose_b), (a, b)):
-                progress.note(hint)
         result = alignment_files.write_alignment(opened, part, targets, progress, name)
         console.document("align", result.to_json())
         _show(console, result)

@@ -9,10 +9,10 @@ import pytest
 
 from la2ds_cli.alignment import confidence as tested
 from la2ds_cli.alignment import sampling
+from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
-from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video

@@ -10,7 +10,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.project_aligner import align_clips
+from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode
