@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.certificate import KINDS, hidden_sentence
+from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
+from tests.alignment.test_same_movement import kicking
 from tests.alignments import matched, moving
-from tests.movement import sequence, without
+from tests.movement import add_sequence, sequence, without
 
 A, B = moving(np.arange(100) / 25), moving(np.arange(60) / 15)
 POSITION = np.linspace(2, 57, 100)
@@ -128,3 +134,14 @@ def test_hidden_limbs_are_named_with_their_time() -> None:
     one = doubtful(A, slice(30, 51), LEGS[:2])
     assert hidden_sentence((B, one), ("anna", "ben")) == ""
     assert kinds(found(one)) == {"loose": 100}
+
+
+def test_a_refusal_names_hidden_limbs_first(tmp_path: Path) -> None:
+    project = StoredProject.create(tmp_path)
+    add_sequence(project, "squat", sequence(np.tile(np.linspace(0, 1, 40), 1), fps=20.0))
+    add_sequence(project, "kick", doubtful(kicking(60), slice(10, 40), LEGS))
+    with pytest.raises(UserError) as refusal:
+        align_clips(project, "squat", "kick", AlignRequest(project.config(), same_only=True))
+    assert refusal.value.exit_code == ExitCode.OTHER_MOVEMENT
+    assert refusal.value.hint.startswith("both legs of kick are hidden from")
+    assert refusal.value.hint.endswith("--force aligns them anyway")
