@@ -8,11 +8,12 @@ clip on a timeline, and of a part of the movement.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from la2ds_cli.core.arrays import BoolArray, FloatArray
+from la2ds_cli.core.arrays import BoolArray, FloatArray, runs_of
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.resample import at_positions
 from la2ds_cli.features.tempo import FAST, speed
@@ -48,8 +49,13 @@ def seconds_in_motion(
     known = ~(np.isnan(rows_a) | np.isnan(rows_b))
     rows = rows_a[known], rows_b[known]
     seconds = [pose.axis.seconds_at(row) for pose, row in zip(poses, rows, strict=True)]
-    moving = log_speed(poses, *rows) >= REST
-    steps = moving[1:] & moving[:-1]
+    steps = np.zeros(max(len(rows[0]) - 1, 0), bool)
+    fast = log_speed(poses, *rows, relative_speed) >= REST
+    for first, stop in runs_of(log_speed(poses, *rows) >= REST):
+        # The average reaches from the movement into the rest beside it; the moment itself does not.
+        inside = first + np.flatnonzero(fast[first:stop])
+        if len(inside):
+            steps[inside[0] : inside[-1]] = True
     a, b = (float(np.diff(each)[steps].sum()) for each in seconds)
     return Motion(a, b)
 
@@ -90,22 +96,34 @@ def at_rest(poses: tuple[PoseSequence, PoseSequence], position: FloatArray) -> B
 
 
 def log_speed(
-    poses: tuple[PoseSequence, PoseSequence], rows_a: FloatArray, rows_b: FloatArray
+    poses: tuple[PoseSequence, PoseSequence],
+    rows_a: FloatArray,
+    rows_b: FloatArray,
+    pace: Callable[[PoseSequence], FloatArray] | None = None,
 ) -> FloatArray:
-    """Return (P,) the log speed of the slower of both at these rows, in units of its tempo."""
+    """Return (P,) the log speed of the slower of both at these rows, in units of its tempo.
+
+    `pace` computes the speed (T,) of a clip; None = `windowed_speed`.
+    """
+    pace = pace or windowed_speed
     slower = np.minimum(
         *(
-            at_positions(windowed_speed(pose)[:, None], rows)[:, 0]
+            at_positions(pace(pose)[:, None], rows)[:, 0]
             for pose, rows in zip(poses, (rows_a, rows_b), strict=True)
         )
     )
     return np.log(slower + LEAST_SPEED)
 
 
+def relative_speed(pose: PoseSequence) -> FloatArray:
+    """Return (T,) the speed of a clip in units of its tempo."""
+    value = speed(pose)
+    return value / max(float(np.percentile(value, FAST)), 1e-9)
+
+
 def windowed_speed(pose: PoseSequence) -> FloatArray:
     """Return (T,) the speed of a clip in units of its tempo, averaged over WINDOW each way."""
-    value = speed(pose)
-    value = value / max(float(np.percentile(value, FAST)), 1e-9)
+    value = relative_speed(pose)
     total = np.concatenate([[0.0], np.cumsum(value)])
     reach, row = pose.axis.rows_within(WINDOW), np.arange(len(value))
     first, stop = np.maximum(row - reach, 0), np.minimum(row + reach + 1, len(value))
