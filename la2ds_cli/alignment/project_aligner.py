@@ -419,7 +419,7 @@ def judge_movement(
 
 SLOW_MOTION = 2.5
 """Ratio of durations in motion. At real speed, 2 % of the pairs of golf swings differ by so much,
-and 68 % of golf swings at real speed paired with slow motion."""
+and 68 % of those of a swing at real speed and one in slow motion."""
 
 
 def slow_motion_sentence(result: Alignment, names: tuple[str, str]) -> str:
