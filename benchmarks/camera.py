@@ -23,7 +23,7 @@ from intervals import judged, plain, shown, stored, values, write
 from people import page_table
 from turned_clips import ANGLES, TURNS, Pair, harm, rendered, walking
 
-from la2ds_cli.alignment.project_aligner import align_clips
+from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.stored_project import StoredProject

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 from people import ACTIONS, SETS, make_folds, page_table, penn_project, whole_pairs
 
+from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.confidence import NOMINAL
-from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import Recipe

@@ -112,7 +112,7 @@ def align(
         clip, 4 for a clip without joints or a run without a model, 5 for clips of different
         skeletons.
     """
-    from la2ds_cli.alignment.project_aligner import align_clips
+    from la2ds_cli.alignment.aligned_repetitions import align_clips
     from la2ds_cli.alignment.request import AlignRequest
 
     config = project._config(settings)

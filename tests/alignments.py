@@ -11,9 +11,9 @@ import pytest
 
 from la2ds_cli.alignment import aligned_repetitions
 from la2ds_cli.alignment import request as choices
+from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.path import speed_ratio
-from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
@@ -39,9 +39,6 @@ def align(
     """Align clip `b` to clip `a` and write the files; options: of AlignRequest."""
     targets = checked_outputs(project, out, *AN_ALIGNMENT)
     result = align_clips(project, a, b, AlignRequest(config, **options), progress)
-    hint = aligned_repetitions.hint_of_repetitions((result.pose_a, result.pose_b), (a, b))
-    if hint:
-        progress.note(hint)
     return write_alignment(project, result, targets, progress)
 
 
@@ -66,6 +63,11 @@ def align_each_repetition(
 def timed(time: FloatArray) -> PoseSequence:
     """A figure that stands still, seen at these seconds."""
     return pose_of(figure(np.zeros(len(time))), time=time)
+
+
+def moving(time: FloatArray) -> PoseSequence:
+    """A figure that moves up and down all the time, seen at these seconds."""
+    return pose_of(figure(np.abs(time % 2 - 1)), time=time)
 
 
 def matched(

@@ -130,7 +130,7 @@ def align(
         low=certainty.low,
         high=certainty.high,
         speed_ratio=speed_ratio(match.position, a.time, b.time),
-        overall_ratio=overall_ratio(match, a.time, b.time),
+        overall_ratio=overall_ratio(match, (a, b)),
         compared=values,
         features=features.kind,
         run=features.run,

@@ -6,15 +6,17 @@ clip of its own: it is aligned without the rest, and rows count from its first f
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from la2ds_cli.alignment.align import Anchors
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.nearest_view import IN_WORDS
-from la2ds_cli.alignment.project_aligner import ProjectAligner, judge_movement
+from la2ds_cli.alignment.project_aligner import ClipPair, ProjectAligner, judge_movement
 from la2ds_cli.alignment.repetitions import Repetition, cut_clip
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.same_movement import most_probable
@@ -160,15 +162,13 @@ def align_repetitions(
             f"there is no repetition {wanted} in {b}, which has {count_of(len(spans))}",
             hint="--repetition all shows them all",
         )
-    part_a = pose_a.cut(spans_a[typical].start, spans_a[typical].stop)
-    aligner.progress = SILENT  # the notes of each repetition are joined below
-    repetitions = []
-    for number in progress.over(f"aligning {count_of(len(numbers))}", numbers):
-        span = spans[number - 1]
-        both = replace(pair, poses=(part_a, pose_b.cut(span.start, span.stop)))
-        aligned = aligner.align_pair(both, request.anchors)
-        start, end = (float(pose_b.axis.seconds_at(row)) for row in (span.start, span.stop))
-        repetitions.append(AlignedRepetition(number, span, start, end, aligned))
+    part = replace(pair, poses=(_cut(pose_a, spans_a[typical]), pose_b))
+    quiet = ProjectAligner(project, request)  # the notes of each repetition are joined below
+    each_number = progress.over(f"aligning {count_of(len(numbers))}", numbers)
+    repetitions = [
+        _align_repetition(quiet, part, number, spans[number - 1], request.anchors)
+        for number in each_number
+    ]
     notes = [_note(each.aligned, request.view) for each in repetitions]
     for note in dict.fromkeys(filter(None, notes)):
         alike = [
@@ -194,18 +194,70 @@ def count_of(number: int) -> str:
     return f"{number} repetition" + "s" * (number != 1)
 
 
-def hint_of_repetitions(poses: tuple[PoseSequence, PoseSequence], names: tuple[str, str]) -> str:
-    """Return a sentence if one or both clips seem to hold several repetitions, else "".
+def _cut(pose: PoseSequence, span: Repetition) -> PoseSequence:
+    return pose.cut(span.start, span.stop)
+
+
+def _align_repetition(
+    aligner: ProjectAligner, pair: ClipPair, number: int, span: Repetition, anchors: Anchors = ()
+) -> AlignedRepetition:
+    """Align a repetition of B, the rows `span`, with A."""
+    pose_a, pose_b = pair.poses
+    both = replace(pair, poses=(pose_a, _cut(pose_b, span)))
+    aligned = aligner.align_pair(both, anchors)
+    start, end = (float(pose_b.axis.seconds_at(row)) for row in (span.start, span.stop))
+    return AlignedRepetition(number, span, start, end, aligned)
+
+
+# --- offering a repetition ------------------------------------------------------------------------
+
+
+def align_clips(
+    project: StoredProject, a: str, b: str, request: AlignRequest, progress: Progress = SILENT
+) -> Alignment:
+    """Align clip `b` to clip `a`, as ProjectAligner.align_names does; if one of them is a film of
+    several repetitions, a note, or the hint of a refusal, names the one that fits best."""
+    aligner = ProjectAligner(project, request, progress)
+    pair = aligner.read_pair(a, b)
+    result = aligner.align_pair(pair, request.anchors)
+    aligner.judge(pair, result, offer_repetition(project, pair, request))
+    return result
+
+
+def offer_repetition(project: StoredProject, pair: ClipPair, request: AlignRequest) -> str:
+    """Return which repetition of the clip with more of them fits the other clip best, and the
+    command that aligns it; empty if neither repeats itself or if no repetition shows the same
+    movement.
 
     Parameters
     ----------
-    poses: of A and B.
-    names: of A and B, as the user gave them.
+    project: of the clips.
+    pair: the clips, with their names as the user gave them.
+    request: the options of the alignment; its anchors do not count.
     """
-    if poses[0].clip and poses[0].clip == poses[1].clip:
+    spans = [cut_clip(pose) for pose in pair.poses]
+    if pair.ids[0] == pair.ids[1] or not any(spans):
         return ""
-    counts = zip(names, map(len, map(cut_clip, poses)), strict=True)
-    several = " and ".join(
-        f"{name} seems to hold {count} repetitions" for name, count in counts if count
+    film = 1 if len(spans[1]) >= len(spans[0]) else 0
+    other = 1 - film
+    single = pair.poses[other]
+    if spans[other]:
+        single = _cut(single, max(spans[other], key=lambda span: span.score))
+    turned = replace(
+        pair,
+        clips=(pair.clips[other], pair.clips[film]),
+        poses=(single, pair.poses[film]),
+        names=(pair.names[other], pair.names[film]),
     )
-    return several and f"{several}: --repetition all aligns each repetition of B with one of A"
+    aligner = ProjectAligner(project, request)
+    tried = [
+        _align_repetition(aligner, turned, number, span)
+        for number, span in enumerate(spans[film], 1)
+    ]
+    best = min(tried, key=lambda each: each.cost)
+    same = best.aligned.same_movement
+    if same is not None and same.refused:
+        return ""
+    short, long = turned.names
+    command = shlex.join(["la2ds", "align", short, long, "--repetition", str(best.number)])
+    return f"repetition {best.number} of {len(spans[film])} of {long} fits {short} best: {command}"

@@ -6,7 +6,6 @@ la2ds_cli/views/alignment_files.py does.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from la2ds_cli.alignment.certificate import Certificate, certify
 from la2ds_cli.alignment.confidence import (
     MISSING,
-    UNSURE,
     WORDS,
     certainty_words,
     within_text,
@@ -25,6 +24,7 @@ from la2ds_cli.alignment.confidence import (
 from la2ds_cli.alignment.consensus import Match
 from la2ds_cli.alignment.nearest_view import unclear_view_sentence
 from la2ds_cli.alignment.path import matched_time
+from la2ds_cli.alignment.rests import Motion, at_rest, seconds_in_motion, tempo_ratio
 from la2ds_cli.alignment.same_movement import SameMovement
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config_sections import AlignConfig
@@ -33,7 +33,6 @@ from la2ds_cli.core.data_frames import make_data_frame
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence, check_array
 from la2ds_cli.core.view import FLIPPED, View
 from la2ds_cli.features.camera_views import shown
-from la2ds_cli.features.tempo import resting
 
 COLUMNS = ("index_a", "index_b", "frame_a", "frame_b", "time_a", "time_b", "cost", "confidence")
 INTERVAL_COLUMNS = ("time_b_low", "time_b_high", "within")
@@ -61,7 +60,7 @@ class Alignment:
         90 % of cases; NaN = no counterpart.
     speed_ratio: (N,) float64, seconds of B for a second of A; 2 = B takes twice as long; NaN where
         unmatched.
-    overall_ratio: the same between the first and the last match; NaN for one frame of A.
+    overall_ratio: the same over all matches, where neither clip rests; NaN if nothing moves.
     compared: (N, D) and (M, D) features of the clips.
     features: `model`, `base` or `pose`.
     run: the run whose model was used; empty for `pose`.
@@ -210,6 +209,22 @@ class Alignment:
         """One of `sure`, `unsure` and `no counterpart` for each frame of A."""
         return certainty_words(self.confidence, self.position)
 
+    @cached_property
+    def certificate(self) -> Certificate:
+        """Why frames of A are not sure, how many each reason covers, and what would help."""
+        return certify(self)
+
+    @cached_property
+    def rests(self) -> BoolArray:
+        """(N,) bool: whether A rests, or B at the match."""
+        return at_rest((self.pose_a, self.pose_b), self.position)
+
+    def in_motion(self, first: int, last: int) -> Motion:
+        """Return the seconds that the movement between two frames of A takes in each clip, without
+        rests."""
+        rows = np.arange(first, last + 1)
+        return seconds_in_motion((self.pose_a, self.pose_b), rows, self.position[rows])
+
     @property
     def frame_counts(self) -> dict[str, int]:
         """How many frames of A have each word of `certainty`."""
@@ -243,9 +258,9 @@ class Alignment:
         """How many frames are sure, and how accurate they usually are.
 
         For example `sure of 145 of 450 frames of A, usually to within 0.1 s; unsure of 305, usually
-        to within 0.28 s (in 167 the person rests)`.
+        to within 0.28 s`. `certificate` says why.
         """
-        words, within, rests = np.array(self.certainty), self.within, resting(self.pose_a)
+        words, within = np.array(self.certainty), self.within
         parts = []
         for word in WORDS:
             chosen = words == word
@@ -256,9 +271,9 @@ class Alignment:
             if word == MISSING:
                 parts.append(f"{word} for {count}{of_all}")
                 continue
-            part = f"{word} of {count}{of_all}, usually {within_text(np.median(within[chosen]))}"
-            still = int((rests & chosen).sum()) if word == UNSURE else 0
-            parts.append(part + (f" (in {still} the person rests)" if still else ""))
+            parts.append(
+                f"{word} of {count}{of_all}, usually {within_text(np.median(within[chosen]))}"
+            )
         return "; ".join(parts)
 
     # --- as tables and JSON -----------------------------------------------------------------------
@@ -316,6 +331,7 @@ class Alignment:
             "certainty": {
                 word.replace(" ", "_"): count for word, count in self.frame_counts.items()
             },
+            "certificate": self.certificate.to_json(),
             "speed_ratio": rounded([self.overall_ratio])[0],
             "same_movement": self.same_movement and self.same_movement.to_json(),
             "anchors": [list(anchor) for anchor in self.anchors],
@@ -370,37 +386,23 @@ class Alignment:
         return table_text(columns, zip(*texts, strict=True))
 
 
-def overall_ratio(match: Match, time_a: FloatArray, time_b: FloatArray) -> float:
-    """Return the seconds of B per second of A between the first and the last pair.
+def overall_ratio(match: Match, poses: tuple[PoseSequence, PoseSequence]) -> float:
+    """Return the seconds of B per second of A in motion; NaN if nothing moves.
 
-    NaN for one frame of A. For a consensus, the ends are those of the direct path, seen from both
-    clips: the consensus for B's frames ends at other moments, but swapping the clips must invert
-    the ratio.
+    For a consensus, they are those of the direct path, seen from both clips, since the consensus
+    for B's frames differs, but swapping the clips must invert the ratio.
 
     Parameters
     ----------
     match: of the clips.
-    time_a, time_b: (N,) and (M,) seconds of their frames.
+    poses: of A and of B.
     """
-    if match.direct is not None:
-        there, back = (
-            _ratio(match.direct[0], time_a, time_b),
-            _ratio(match.direct[1], time_b, time_a),
-        )
-        return math.sqrt(there / back) if there > 0 and back > 0 else math.nan
-    first, last = match.path[0], match.path[-1]
-    seconds_a, seconds_b = time_a[last[0]] - time_a[first[0]], time_b[last[1]] - time_b[first[1]]
-    return float(seconds_b / seconds_a) if seconds_a > 0 else math.nan
-
-
-def _ratio(position: FloatArray, time: FloatArray, other: FloatArray) -> float:
-    """Return the seconds of the other clip per second of this one, between its first and last
-    matched frame (position: (N,) frames of the other); NaN for fewer than two."""
-    matched = np.flatnonzero(~np.isnan(position))
-    if len(matched) < 2:
-        return math.nan
-    ends = matched[[0, -1]]
-    return float(np.diff(matched_time(position[ends], other))[0] / np.diff(time[ends])[0])
+    if match.direct is None:
+        rows = match.path.astype(np.float64)
+        return tempo_ratio(poses, rows[:, 0], rows[:, 1])
+    there, back = match.direct
+    rows = [np.arange(len(pose), dtype=np.float64) for pose in poses]
+    return tempo_ratio(poses, rows[0], there, (back, rows[1]))
 
 
 def rounded(values: FloatArray | Sequence[float], digits: int = 6) -> list[Any]:

@@ -23,17 +23,13 @@ from typing import NamedTuple
 import numpy as np
 
 from la2ds_cli.alignment.path import mean_nearest_squared, squared_at
+from la2ds_cli.alignment.rests import REST, log_speed
 from la2ds_cli.core.arrays import BoolArray, FloatArray
 from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.features.resample import at_positions
-from la2ds_cli.features.tempo import FAST, speed
 
 SMOOTHED = 5  # frames of A over which the contrast is averaged
 LEAST_CONTRAST = 0.02  # units; less is noise
-WINDOW = 0.25  # seconds before and after a frame over which its speed is averaged
-LEAST_SPEED = 0.03  # of the tempo; less is jitter of joints
-REST = -1.3  # log speed below which a moment is a rest
 MOST_APART = 10.0  # tolerances
 NO_SECOND_OPINION = 0.5  # tolerances that count as apart where the movement itself is the match
 FAR_FROM_END = 4.0  # tolerances
@@ -136,8 +132,7 @@ def collect_evidence(
         for by in (-2 * tolerance, 2 * tolerance)
     ]
     contrast = np.minimum(*worse) / unit
-    speeds = windowed_speed(poses[0]), at_positions(windowed_speed(poses[1])[:, None], place)[:, 0]
-    moving = np.log(np.minimum(*speeds) + LEAST_SPEED)
+    moving = log_speed(poses, np.arange(len(a), dtype=np.float64), place)
     longer = np.fmax(*facts.sides) / tolerance
     end = np.minimum(moment - axis.seconds[0], axis.seconds[-1] - moment) / tolerance
     values = np.stack(
@@ -152,16 +147,6 @@ def collect_evidence(
         axis=1,
     )
     return MatchEvidence(values, np.asarray(moving < REST))
-
-
-def windowed_speed(pose: PoseSequence) -> FloatArray:
-    """Return (T,) the speed of a clip in units of its tempo, averaged over WINDOW each way."""
-    value = speed(pose)
-    value = value / max(float(np.percentile(value, FAST)), 1e-9)
-    total = np.concatenate([[0.0], np.cumsum(value)])
-    reach, row = pose.axis.rows_within(WINDOW), np.arange(len(value))
-    first, stop = np.maximum(row - reach, 0), np.minimum(row + reach + 1, len(value))
-    return (total[stop] - total[first]) / (stop - first)
 
 
 def _averaged(value: FloatArray) -> FloatArray:

@@ -320,7 +320,7 @@ def widen_where_unseen(
     pose_a, pose_b: joints of the clips.
     """
     known, rows = nearest_rows(position, len(pose_b))
-    doubtful = known & (_unseen(pose_a) | _unseen(pose_b)[rows])
+    doubtful = known & (nobody_seen(pose_a) | nobody_seen(pose_b)[rows])
     confidence, low, high = (each.copy() for each in certainty)
     confidence[doubtful] = np.minimum(confidence[doubtful], DOUBTFUL)
     for first, stop in runs_of(doubtful):
@@ -331,7 +331,7 @@ def widen_where_unseen(
     return Certainty(confidence, low, high)
 
 
-def _unseen(pose: PoseSequence) -> BoolArray:
+def nobody_seen(pose: PoseSequence) -> BoolArray:
     """Return (T,) whether no joint was seen within NEAR_SECONDS of a frame."""
     seen = pose.somebody
     if not seen.any():

@@ -16,6 +16,7 @@ import numpy as np
 from la2ds_cli.alignment.align import Anchors, align, check_joints_seen
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.anchors import anchored_frames
+from la2ds_cli.alignment.certificate import hidden_sentence
 from la2ds_cli.alignment.clip_features import (
     ClipFeatures,
     Embedding,
@@ -38,7 +39,6 @@ from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, holds, is_body, shared_skeleton
 from la2ds_cli.features.pose_features import in_3d, known_in_3d
 from la2ds_cli.features.resample import evenly_spaced
-from la2ds_cli.features.tempo import travel
 from la2ds_cli.network.load_network import light_base
 from la2ds_cli.network.training_clips import some_training_videos
 from la2ds_cli.poses.clip_state import read_clip_state
@@ -67,13 +67,6 @@ class ClipPair:
     def ids(self) -> tuple[str, str]:
         """Ids of the clips."""
         return self.clips[0].id, self.clips[1].id
-
-
-def align_clips(
-    project: StoredProject, a: str, b: str, request: AlignRequest, progress: Progress = SILENT
-) -> Alignment:
-    """Align clip `b` to clip `a`, as ProjectAligner.align_names does."""
-    return ProjectAligner(project, request, progress).align_names(a, b)
 
 
 def align_poses(a: PoseSequence, b: PoseSequence, request: AlignRequest) -> Alignment:
@@ -127,14 +120,24 @@ class ProjectAligner:
         """
         pair = self.read_pair(a, b)
         result = self.align_pair(pair, self.request.anchors)
-        judge_movement(result.same_movement, pair.names, self.request, self.progress)
+        self.judge(pair, result)
+        return result
+
+    def judge(self, pair: ClipPair, result: Alignment, offer: str = "") -> None:
+        """Add notes on what is doubtful about an alignment; refuse it as `align_names` does.
+
+        `offer` is a sentence on a part of the clips that fits better.
+        """
+        likely = hidden_sentence(pair.poses, pair.names), offer
+        judge_movement(result.same_movement, pair.names, self.request, self.progress, likely)
+        if offer:
+            self.progress.note(offer)
         if result.unclear:
             self.progress.note(result.unclear)
         if slow := slow_motion_sentence(result, pair.names):
             self.progress.note(
                 f"{slow} --slowmo of extract-poses, or --fps of import, gives its true times"
             )
-        return result
 
     def read_pair(self, a: str, b: str) -> ClipPair:
         """Return two clips, reduced to the joints of both; missing poses are extracted first."""
@@ -395,7 +398,11 @@ def _different_skeletons(a: PoseSequence, b: PoseSequence, names: tuple[str, str
 
 
 def judge_movement(
-    same: SameMovement | None, names: tuple[str, str], request: AlignRequest, progress: Progress
+    same: SameMovement | None,
+    names: tuple[str, str],
+    request: AlignRequest,
+    progress: Progress,
+    likely: Sequence[str] = (),
 ) -> None:
     """Add a note if it is doubtful that two clips show the same movement.
 
@@ -404,21 +411,21 @@ def judge_movement(
     same: whether they do; None = it cannot be judged.
     names: of the clips.
     request: with `same_only`, different movements are an error.
+    likely: sentences on what may be the cause, for the error.
 
     Raises
     ------
     UserError: exit 10 with `same_only` for clips that clearly show different movements.
     """
     if request.same_only:
-        check_same_movement(same, names)
+        check_same_movement(same, names, likely)
     if sentence := doubt_sentence(same, names):
         progress.note(sentence)
 
 
 SLOW_MOTION = 2.5
-"""Ratio of durations. At real speed, 1 % of the pairs of golf swings, none of squats and 12 % of
-pull-ups (some people take their time) differ by so much; of golf swings at real speed paired with
-slow motion, half do."""
+"""Ratio of durations in motion. At real speed, 2 % of the pairs of golf swings differ by so much,
+and 68 % of those of a swing at real speed and one in slow motion."""
 
 
 def slow_motion_sentence(result: Alignment, names: tuple[str, str]) -> str:
@@ -431,14 +438,9 @@ def slow_motion_sentence(result: Alignment, names: tuple[str, str]) -> str:
     result: alignment of the clips.
     names: of A and B.
     """
-    ratio = result.speed_ratio
-    moving = np.flatnonzero(ratio > 1e-6)  # not NaN, and B does not rest (except for rounding)
-    order = moving[np.argsort(ratio[moving])]
-    # Frames are weighted by how far the joints move, because the duration of rests is arbitrary.
-    passed = np.cumsum(travel(result.pose_a)[order])
-    if not len(passed) or passed[-1] == 0:
+    usual = result.overall_ratio
+    if not usual > 0:  # NaN if nothing moves
         return ""
-    usual = float(ratio[order][np.searchsorted(passed, passed[-1] / 2)])
     slow = 1 if usual > 1 else 0
     declared = ClipOptions.from_text((result.a, result.b)[slow].options).slowmo != 1
     if declared or 1 / SLOW_MOTION < usual < SLOW_MOTION:

@@ -101,13 +101,26 @@ def doubt_sentence(same: SameMovement | None, names: tuple[str, str]) -> str:
     )
 
 
-def check_same_movement(same: SameMovement | None, names: tuple[str, str]) -> None:
-    """Raise UserError (exit 10) if two clips, called `names`, clearly show different movements."""
+def check_same_movement(
+    same: SameMovement | None, names: tuple[str, str], likely: Sequence[str] = ()
+) -> None:
+    """Raise UserError (exit 10) if two clips, called `names`, clearly show different movements.
+
+    `likely` are sentences on what may be the cause, the most likely first; empty ones are left out.
+    """
     if same is not None and same.refused:
         raise UserError(
             doubt_sentence(same, names),
-            hint="if a film lies on its side, --rotate of extract-poses turns it; --force aligns "
-            "them anyway",
+            hint="; ".join(
+                filter(
+                    None,
+                    [
+                        *likely,
+                        "if a film lies on its side, --rotate of extract-poses turns it",
+                        "--force aligns them anyway",
+                    ],
+                )
+            ),
             exit_code=ExitCode.OTHER_MOVEMENT,
         )
 

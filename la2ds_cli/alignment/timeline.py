@@ -263,6 +263,7 @@ class _Placer:
             same.probability if same else float("nan"),
             *measure_at_grid(compared, row_at(position, GRID)),
             len(spans) or 1,
+            result.overall_ratio,
         )
 
 

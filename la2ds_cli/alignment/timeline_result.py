@@ -3,6 +3,7 @@ as JSON and as tables."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,6 +48,7 @@ class PlacedClip:
     foreshortened: (J,) share of the moments at which an angle is foreshortened.
     quantities: (G,) each, of features/body_quantities.py at GRID.
     repetitions: number of repetitions in the clip if the nearest of several was placed, else 1.
+    times_as_long: seconds of the clip per second of the reference in motion; NaN if nothing moves.
     """
 
     video: Video
@@ -60,6 +62,7 @@ class PlacedClip:
     foreshortened: FloatArray
     quantities: Mapping[str, FloatArray]
     repetitions: int = 1
+    times_as_long: float = math.nan
 
     @property
     def mirrored(self) -> bool:
@@ -147,15 +150,6 @@ class TimelineResult:
         named.sort(key=lambda name: -shares[name])
         angles = ", ".join(f"{name.replace('_', ' ')} {shares[name]:.0%}" for name in named)
         return f"left out where a limb points at the camera: {angles} of the time"
-
-    def times_as_long(self, clip: PlacedClip) -> float:
-        """Return the seconds of a clip per second of the reference, over the part that both share;
-        NaN if that part is a single moment."""
-        placed = np.flatnonzero(~np.isnan(clip.position))
-        start, stop = clip.position[placed[[0, -1]]]
-        length = float(self.clock.time[-1] - self.clock.time[0]) * (stop - start)
-        first, last = clip.seconds
-        return (last - first) / length if length > 0 else float("nan")
 
     def seconds_in(self, video: str, position: float) -> float:
         """Return the second of a clip (by id) at a position of the timeline; NaN if the clip does
@@ -292,7 +286,7 @@ class TimelineResult:
             "matched_frames": int(matched.sum()),
             "start": rounded([start])[0],
             "end": rounded([end])[0],
-            "times_as_long": rounded([self.times_as_long(clip)], 4)[0],
+            "times_as_long": rounded([clip.times_as_long], 4)[0],
             "mean_confidence": rounded([clip.mean_confidence], 4)[0],
             "view": clip.view,
             "mirrored": clip.mirrored,

@@ -62,8 +62,7 @@ def align(
 
     la2ds timeline aligns any number of clips; la2ds live follows a performer through A.
     """
-    from la2ds_cli.alignment.aligned_repetitions import align_repetitions, hint_of_repetitions
-    from la2ds_cli.alignment.project_aligner import align_clips
+    from la2ds_cli.alignment.aligned_repetitions import align_clips, align_repetitions
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views import alignment_files
 
@@ -85,8 +84,6 @@ def align(
             part, name = best.aligned, f"-repetition-{best.number}"
         else:
             part, name = align_clips(opened, a, b, request, progress), ""
-            if hint := hint_of_repetitions((part.pose_a, part.pose_b), (a, b)):
-                progress.note(hint)
         result = alignment_files.write_alignment(opened, part, targets, progress, name)
         console.document("align", result.to_json())
         _show(console, result)
@@ -110,9 +107,11 @@ def _show(console: Console, result: Alignment) -> None:
     if missing := int((~result.matched_b).sum()):
         frames = f"{missing} frames of B have" if missing > 1 else "1 frame of B has"
         console.line(f"{frames} no counterpart")
-    if result.overall_ratio == result.overall_ratio:  # NaN of a single frame
+    if result.overall_ratio == result.overall_ratio:  # NaN if nothing moves
         console.line(f"B takes {result.overall_ratio:.2f} times as long as A")
     console.line(f"{result.sentence}, in nine of ten cases")
+    for line in result.certificate.lines[:1]:
+        console.line(line)
     console.files(result.files)
 
 
@@ -206,7 +205,7 @@ def _show_timeline(console: Console, result: TimelineResult) -> None:
         (
             clip.video.id,
             f"{(~np.isnan(clip.position)).sum()} of {len(clip.frame)}",
-            f"{result.times_as_long(clip):.2f}",
+            f"{clip.times_as_long:.2f}",
             f"{clip.mean_confidence:.2f}",
         )
         for clip in result.clips

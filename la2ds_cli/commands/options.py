@@ -192,7 +192,7 @@ class Recordings:
         self, project: StoredProject, a: str, b: str, request: AlignRequest, progress: Progress
     ) -> Alignment:
         """Align clip `b` with clip `a`; raise as align_clips or find_offsets."""
-        from la2ds_cli.alignment.project_aligner import align_clips
+        from la2ds_cli.alignment.aligned_repetitions import align_clips
         from la2ds_cli.offset.find_offsets import align_recordings
 
         find = align_recordings if self.same_performance else align_clips

@@ -250,7 +250,7 @@ def _tempo_series(attempts: Sequence[CompareResult]) -> list[Series]:
     attempts are stated to be slower than faster, or the reverse."""
     spans, paces = attempts[0].spans, [one.tempo for one in attempts]
     if not any(span.labelled for span in spans):
-        shown = [~np.isnan(one.aligned.position) for one in attempts]
+        shown = [~np.isnan(one.aligned.position) & ~one.aligned.rests for one in attempts]
         spans = spans_of(attempts[0].aligned.pose_a, [], np.mean(shown, axis=0) >= _SHOWN)
         paces = [tempo(one.aligned, spans, {}) for one in attempts]
     time = attempts[0].angles.time

@@ -116,7 +116,7 @@ def compare(
     aligner = aligner or ProjectAligner(project, request, progress)
     aligned = aligner.align_names(reference, other)
     a, b = aligned.pose_a, aligned.shown_b
-    matched = ~np.isnan(aligned.position)
+    matched = ~np.isnan(aligned.position) & ~aligned.rests
     phases = project.phases(propagated=True, skip_unclear=True)
     spans = spans_of(a, phases.get(aligned.a.id, []), matched)
     view = view_difference(a, b, aligned.position)

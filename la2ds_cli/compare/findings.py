@@ -278,12 +278,12 @@ class Tempo(NamedTuple):
     """One part of the movement; seconds, NaN = not known.
 
     reference, other: how long it takes in the two clips, by phases.csv for a phase that both have,
-    else by the alignment. ratio: other / reference, above 1 = the other is slower. low, high: a
-    90 % interval of the ratio; by labels, the ratio itself. sure: by labels, or the alignment is
-    sure enough at both ends. cut: why the part has no tempo, empty if it has one; if a clip begins
-    or ends in a part, its length only says how the clip was cut. verdict: `slower`, `faster`,
-    `same`; `unclear` if the alignment is not sure or the interval is too wide to tell; `cut` if
-    there is no tempo.
+    else by the alignment, without rests. ratio: other / reference, above 1 = the other is slower.
+    low, high: a 90 % interval of the ratio; by labels, the ratio itself. sure: by labels, or the
+    alignment is sure enough at both ends. cut: why the part has no tempo, empty if it has one; if a
+    clip begins or ends in a part, its length only says how the clip was cut. verdict: `slower`,
+    `faster`, `same`; `unclear` if the alignment is not sure or the interval is too wide to tell;
+    `cut` if there is no tempo.
     """
 
     span: str
@@ -306,7 +306,6 @@ def tempo(
     ----------
     labelled: span -> its seconds in the two clips by labels, NaN if a clip cuts it.
     """
-    moment = matched_time(alignment.position, alignment.time_b)
     bounds = [matched_time(end, alignment.time_b) for end in interval(alignment)]
     deviation = (bounds[1] - bounds[0]) / 2 / NORMAL
     rows = []
@@ -318,10 +317,13 @@ def tempo(
             wide, sure = 0.0, True
         else:
             cut = _cut(alignment, span)
-            ends = [span.first, min(span.stop, len(moment) - 1)]  # until the next part begins
-            reference, other = (float(np.ptp(time[ends])) for time in (alignment.time_a, moment))
+            # until the next part begins
+            ends = [span.first, min(span.stop, len(alignment.time_a) - 1)]
+            reference, other = alignment.in_motion(*ends)
             wide = NORMAL * float(np.hypot(*deviation[ends]))
             sure = bool((alignment.confidence[ends] >= SURE).all())
+        if not cut and not reference > 0:
+            cut = "nobody moves in it"
         if cut:
             rows.append(Tempo(span.name, cut=cut))
             continue

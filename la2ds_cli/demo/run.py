@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.confidence import SURE
-from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.artifact import temporary_beside, write_text

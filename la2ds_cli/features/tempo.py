@@ -13,7 +13,7 @@ import numpy as np
 
 from la2ds_cli.core.config_sections import TrainConfig
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.core.types import BoolArray, FloatArray, PoseSequence
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.pose_features import (
     amplitude,
     joints_for_features,
@@ -53,16 +53,6 @@ def travel(pose: PoseSequence) -> FloatArray:
         return moved
     fast = interpolate(moved / np.gradient(sampled.time), sampled.time, pose.time)
     return fast * np.gradient(pose.time)
-
-
-REST = 0.1  # of the tempo; slower is a rest
-
-
-def resting(pose: PoseSequence) -> BoolArray:
-    """Return (T,) bool: whether a joint is seen and moves slower than the share REST of the clip's
-    tempo."""
-    fast = speed(pose)
-    return np.asarray(pose.somebody & (fast < REST * np.percentile(fast, FAST)))
 
 
 def sampling_rate(pose: PoseSequence, train: TrainConfig) -> float:

@@ -266,7 +266,7 @@ def align_recordings(
         low=certainty.low,
         high=certainty.high,
         speed_ratio=np.where(np.isnan(match.position), np.nan, 1 + (clock.drift or 0.0)),
-        overall_ratio=overall_ratio(match, pose_a.time, pose_b.time),
+        overall_ratio=overall_ratio(match, (pose_a, pose_b)),
         compared=(heights_a, heights_b),
         features="pose",
         run="",

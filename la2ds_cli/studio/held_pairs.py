@@ -13,8 +13,9 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from la2ds_cli.alignment.aligned_repetitions import hint_of_repetitions
+from la2ds_cli.alignment.aligned_repetitions import offer_repetition
 from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.certificate import hidden_sentence
 from la2ds_cli.alignment.clip_features import FeatureKind
 from la2ds_cli.alignment.project_aligner import (
     ClipPair,
@@ -53,7 +54,8 @@ class HeldPair:
     """Two prepared clips, with everything needed to align them again.
 
     plain: their alignment without anchors, which chose the features. recorded: see recorded_beside.
-    warnings: sentences to show at the top of the page; notes: other sentences.
+    warnings: sentences to show at the top of the page; notes: other sentences. offer: the
+    repetition of a film that fits best, in a sentence.
     """
 
     project: StoredProject
@@ -63,6 +65,7 @@ class HeldPair:
     recorded: dict[str, Any] | None
     warnings: list[str]
     notes: list[str]
+    offer: str = ""
 
     @classmethod
     def prepared(
@@ -93,9 +96,10 @@ class HeldPair:
         warnings = [f"{each}." for each in doubts if each]
         if slow := slow_motion_sentence(plain, pair.names):
             progress.note(f"{slow} open it on the Clips page and enter its slow-motion factor")
-        if several := hint_of_repetitions(pair.poses, pair.names):
-            progress.note(several)
-        return cls(project, pair, aligner, plain, None, warnings, progress.notes)
+        offer = offer_repetition(project, replace(pair, names=(a, b)), request)
+        if offer:
+            progress.note(offer)
+        return cls(project, pair, aligner, plain, None, warnings, progress.notes, offer)
 
     @property
     def by_clock(self) -> bool:
@@ -206,7 +210,9 @@ class HeldPairs:
             while len(self._held) > HELD:
                 self._held.popitem(last=False)
         if not force:
-            check_same_movement(entry[1].plain.same_movement, entry[1].pair.names)
+            pair = entry[1].pair
+            likely = hidden_sentence(pair.poses, pair.names), entry[1].offer
+            check_same_movement(entry[1].plain.same_movement, pair.names, likely)
         return entry[1]
 
     def _stamp(self, a: str, b: str) -> object:

@@ -364,10 +364,10 @@ def side_by_side(
     ]
     alignment, (row_a, row_b) = result, rows
     matched = alignment.matched_a[row_a]
-    words, within = alignment.certainty, alignment.within
+    words, within, rests = alignment.certainty, alignment.within, alignment.rests
     below = [
         (
-            tempo_label(float(result.speed_ratio[row])),
+            "at rest" if rests[row] else tempo_label(float(result.speed_ratio[row])),
             f"{words[row]}, {within_text(float(within[row]))}",
         )
         if has_counterpart

@@ -179,23 +179,50 @@ def test_the_overview_shows_what_was_measured(project: StoredProject) -> None:
     assert green == [each is result.best for each in result.repetitions]
 
 
-@pytest.mark.parametrize(
-    ("pair", "several"),
-    [
-        (("one", "many"), "many seems to hold 3 repetitions"),
-        (("many", "one"), "many seems to hold 3 repetitions"),
-        (("many", "more"), "many seems to hold 3 repetitions and more seems to hold 2 repetitions"),
-        (("one", "again"), ""),
-        (("many", "many"), ""),
-    ],
-)
-def test_align_hints_at_repetitions(
-    project: StoredProject, pair: tuple[str, str], several: str
+def squats(depths: tuple[float, ...], frames: tuple[int, ...], **view: float) -> PoseSequence:
+    """Repetitions of these depths (1 = the whole way), each of so many frames."""
+    parts = [depth * cycle(count) for depth, count in zip(depths, frames, strict=True)]
+    return sequence(np.concatenate(parts), **view)
+
+
+@pytest.mark.parametrize("best", [1, 2, 3])
+@pytest.mark.parametrize(("fps", "frames"), [(25.0, 44), (40.0, 90)])
+@pytest.mark.parametrize("film_first", [False, True])
+def test_the_repetition_of_a_film_that_fits_best_is_offered(
+    tmp_path: Path, best: int, fps: float, frames: int, film_first: bool
+) -> None:
+    """Only one of three repetitions goes as far as the single one, which is filmed at another rate
+    and lasts another time."""
+    project = StoredProject.create(tmp_path)
+    depths = [0.8, 0.8, 0.8]
+    depths[best - 1] = 1.0
+    add_sequence(project, "film", squats(tuple(depths), FRAMES))
+    add_sequence(project, "single", several_of(frames, fps=fps, scale=50.0))
+    notes, out = Notes(), [project.root / "p.csv"]
+    pair = ("film", "single") if film_first else ("single", "film")
+    align(project, *pair, config=CONFIG, out=out, progress=notes)
+    offered = [note for note in notes.lines if "fits single best" in note]
+    assert offered == [
+        f"repetition {best} of 3 of film fits single best: "
+        f"la2ds align single film --repetition {best}"
+    ]
+    assert run(project, "single", "film", repetition="best").best.number == best
+
+
+@pytest.mark.parametrize("pair", [("one", "again"), ("many", "many"), ("one", "kicks")])
+def test_no_repetition_is_offered_where_none_fits_better(
+    project: StoredProject, pair: tuple[str, str]
 ) -> None:
     add_sequence(project, "again", several_of(50))
+    add_sequence(project, "kicks", kicking(120))
+    notes = Notes()
+    align(project, *pair, config=CONFIG, out=[project.root / "p.csv"], progress=notes)
+    assert not [note for note in notes.lines if "--repetition" in note]
+
+
+def test_of_two_films_the_one_with_more_repetitions_is_cut(project: StoredProject) -> None:
     add_sequence(project, "more", several_of(35, 45))
     notes = Notes()
-    out = [project.root / "p.csv"]
-    align(project, *pair, config=CONFIG, features="pose", out=out, progress=notes)
-    told = f"{several}: --repetition all aligns each repetition of B with one of A"
-    assert notes.lines == ([told] if several else [])
+    align(project, "many", "more", config=CONFIG, out=[project.root / "p.csv"], progress=notes)
+    said = "of 3 of many fits more best: la2ds align more many --repetition "
+    assert any(said in note for note in notes.lines)

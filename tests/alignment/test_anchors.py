@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.anchors import parse_anchors
 from la2ds_cli.alignment.consensus import match_clips
-from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.confidence import DOUBTFUL, NOMINAL, tolerance_of
-from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode
 from la2ds_cli.core.progress import SILENT, Progress

@@ -9,10 +9,10 @@ import pytest
 
 from la2ds_cli.alignment import confidence as tested
 from la2ds_cli.alignment import sampling
+from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.methods import align_features
 from la2ds_cli.alignment.path import smooth_match
-from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import Recipe
 from la2ds_cli.core.clip import Video
@@ -20,8 +20,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.demo.demo_clips import performed
-from la2ds_cli.features.tempo import resting
-from tests.alignments import matched, timed
+from tests.alignments import matched, moving, timed
 from tests.movement import sequence
 
 CLOSED = AlignConfig()
@@ -114,7 +113,7 @@ def stated(confidence: list[float], low: list[float], high: list[float]) -> Alig
     position = np.where(np.isnan(low), np.nan, 2.0 + np.arange(len(confidence)))
     bounds = {"low": np.array(low), "high": np.array(high)}
     return matched(
-        position, a, timed(np.arange(20) / 10), confidence=np.array(confidence), **bounds
+        position, a, moving(np.arange(20) / 10), confidence=np.array(confidence), **bounds
     )
 
 
@@ -140,21 +139,6 @@ def test_how_sure_an_alignment_is_in_one_sentence() -> None:
     assert stated([0.5], [1.0], [3.0]).sentence == (
         "unsure of 1 of 1 frame of A, usually to within 0.1 s"
     )
-
-
-def test_rests_explain_why_frames_are_unsure() -> None:
-    """A moves for two seconds and stands still for two; B is filmed at another rate."""
-    a = sequence(np.r_[np.linspace(0, 1, 50), np.ones(50)], fps=25.0)
-    b = sequence(np.r_[np.linspace(0, 1, 60), np.ones(60)], fps=30.0)
-    position, rests = np.linspace(0, 119, 100), int(resting(a).sum())
-    assert 45 <= rests <= 55
-    bounds = {"low": position - 3, "high": position + 3}
-    for unsure, count in ((resting(a), rests), (~resting(a), 0), (np.ones(100, bool), rests)):
-        found = matched(position, a, b, confidence=np.where(unsure, 0.5, 0.95), **bounds)
-        said = found.sentence.partition("unsure of ")[2]
-        explained = f" (in {count} the person rests)" if count else ""
-        assert said.endswith(f"usually to within 0.1 s{explained}")
-    assert "person rests" not in matched(position, a, b, **bounds).sentence
 
 
 def test_a_moment_is_right_to_within_the_longer_side_of_its_interval() -> None:

@@ -22,7 +22,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.features.tempo import paced_movement, resting
+from la2ds_cli.features.tempo import paced_movement
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.import_export import import_poses
 from tests.movement import sequence, shaken, warped_phase, without
@@ -72,7 +72,6 @@ def test_moments_that_nobody_saw_are_not_sure() -> None:
     np.testing.assert_array_equal(found.high[12:18], [position[18] + 1] * 6)
     np.testing.assert_array_equal(found.high[32:], [59] * 8)
     np.testing.assert_array_equal(found.low[18:32], position[18:32] - 1)
-    assert not resting(a)[10:20].any()
     nobody = without(a)
     assert (widen_where_unseen(sure, position, nobody, b).confidence == DOUBTFUL).all()
 

@@ -15,9 +15,10 @@ import pytest
 import la2ds
 from la2ds_cli.alignment import align as heart
 from la2ds_cli.alignment import project_aligner
+from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.clip_features import Embedding, network_features
-from la2ds_cli.alignment.project_aligner import ProjectAligner, align_clips
+from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all
 from la2ds_cli.compare.compare_clips import compare

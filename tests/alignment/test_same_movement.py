@@ -11,7 +11,8 @@ import pytest
 from safetensors import safe_open
 
 from la2ds_cli.alignment import same_movement as tested
-from la2ds_cli.alignment.project_aligner import ProjectAligner, align_clips
+from la2ds_cli.alignment.aligned_repetitions import align_clips
+from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.stored_project import StoredProject

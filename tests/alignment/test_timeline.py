@@ -110,7 +110,7 @@ def test_of_several_repetitions_the_nearest_is_placed(tmp_path: Path):
     expected = (known - start) / (length - 1)
     assert np.abs(placed["three"].position[known] - expected).max() < 0.06
     assert (placed["three"].confidence[: known[0]] == 0).all()
-    assert result.times_as_long(placed["three"]) == pytest.approx(
+    assert placed["three"].times_as_long == pytest.approx(
         length / 25 / (LENGTHS[2] / RATES[2]), rel=0.15
     )
     whole = put(project, reference="three").clips

@@ -83,7 +83,9 @@ def test_the_same_movement_sampled_evenly_and_unevenly_says_the_same_seconds(
     apart = [abs(first.time_in_b(t) - second.time_in_b(t)) for t in at]
     assert np.nanmax(apart) <= 2 * step
     assert np.nanmedian(apart) <= step / 2
-    assert second.overall_ratio == pytest.approx(first.overall_ratio, abs=0.08)
+    assert second.overall_ratio == pytest.approx(
+        first.overall_ratio, rel=0.15
+    )  # where rests begin differs
     ratios = [np.interp(at, one.time_a, one.speed_ratio) for one in (first, second)]
     assert np.nanmedian(np.abs(ratios[0] - ratios[1])) < 0.2
     assert second.usual_within == pytest.approx(first.usual_within, abs=step)

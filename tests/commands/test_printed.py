@@ -226,7 +226,7 @@ def test_all_repetitions_are_listed_with_their_times(folder: Folder, repeated: S
 
 def test_without_the_option_repetitions_are_pointed_at(folder: Folder, repeated: StoredProject):
     result = folder.run("align one many --out OUT/ab.csv", repeated)
-    assert "many seems to hold 3 repetitions" in result.stderr
+    assert "of 3 of many fits one best: la2ds align one many --repetition" in result.stderr
     assert "times as long as A" in result.stdout
     assert folder.run("align one many -q --out OUT/ab.csv", repeated).stderr == ""
 

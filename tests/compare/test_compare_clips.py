@@ -174,7 +174,9 @@ def test_a_slow_phase_is_slow_and_no_other(tmp_path: Path, phase: str, labelled:
     (row,) = (row for row in found.tempo if row.span == phase)
     starts = [*STARTS.values(), 1.0]
     share = starts[list(STARTS).index(phase) + 1] - STARTS[phase]
-    assert row.reference == pytest.approx(share * (len(PHASE) - 1) / FPS, abs=1.01 / FPS)
+    seconds = share * (len(PHASE) - 1) / FPS
+    least = seconds if labelled else 0.8 * seconds  # without labels, rests are left out
+    assert least - 1.01 / FPS <= row.reference <= seconds + 1.01 / FPS
     assert row.ratio == pytest.approx(1.6, abs=0.12 if labelled else 0.3)
     assert labelled or row.low < 1.6 < row.high
 

@@ -24,7 +24,7 @@ from la2ds_cli.compare.findings import (
 from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import BY_PROPAGATION, Phase
 from tests.alignments import matched as with_positions
-from tests.alignments import timed
+from tests.alignments import moving
 from tests.compare.performers import performance, steady
 
 CLIP = performance(steady(31))  # one second
@@ -69,7 +69,7 @@ def aligned(shown: np.ndarray, wide: float = 0.5, confidence: float = 1.0) -> Al
     pairs = [(matched[0], nearest[0])]
     for i, j in zip(matched[1:], nearest[1:], strict=True):  # time warping leaves no frame out
         pairs += [(i, k) for k in range(pairs[-1][1] + 1, j)] + [(i, j)]
-    clips = timed(np.arange(count) / 30), timed(np.arange(length) / FPS_B)
+    clips = moving(np.arange(count) / 30), moving(np.arange(length) / FPS_B)
     sure = np.where(np.isnan(position), 0, confidence)
     known = {"path": np.array(pairs), "low": position - wide, "high": position + wide}
     return with_positions(position, *clips, confidence=sure, **known)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from la2ds_cli.alignment.project_aligner import align_clips
+from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.annotations import ANCHOR, NOTE
 from la2ds_cli.core.progress import Progress

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.project_aligner import align_clips
+from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.artifact import read_arrays
 from la2ds_cli.core.config import load_config

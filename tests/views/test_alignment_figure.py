@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.alignment import Alignment
-from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.stored_project import StoredProject

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.alignment import Alignment
-from la2ds_cli.alignment.project_aligner import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.stored_project import StoredProject

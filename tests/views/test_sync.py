@@ -10,7 +10,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.project_aligner import align_clips
+from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.errors import ExitCode
@@ -200,3 +200,13 @@ def test_which_frame_of_b_is_shown(
     _, row_a, row_b = timeline(aligned(made, (A, B), position))
     at = np.searchsorted(row_a, np.arange(len(time)))
     assert row_b[at].tolist() == rows
+
+
+def test_a_film_says_where_somebody_rests(project: StoredProject) -> None:
+    result = align_clips(project, A, B, AlignRequest(project.config()))
+    rows = np.arange(len(result.pose_a)), np.clip(np.rint(result.position), 0, None).astype(int)
+    still = replace(result)
+    still.__dict__["rests"] = np.arange(len(result.pose_a)) < 7
+    drawn = step.side_by_side(project, still, rows)
+    tempo = np.array([text for text, _ in drawn.below])
+    np.testing.assert_array_equal(tempo == "at rest", still.rests & still.matched_a)

@@ -236,7 +236,8 @@ def match_json(result: Alignment) -> dict[str, Any]:
     """Return the match of each frame of A, None = no counterpart.
 
     position, confidence, certainty (a word), within (seconds), ratio: for each frame. low, high:
-    interval of the positions. certainty_text: all of it in words. angles: degrees of B minus A, a
+    interval of the positions. certainty_text: all of it in words. reasons: why parts are not
+    sure, and what helps. angles: degrees of B minus A, a
     list for each joint.
     """
     names, degrees = angle_difference(result.pose_a, result.shown_b, result.position)
@@ -250,6 +251,7 @@ def match_json(result: Alignment) -> dict[str, Any]:
         "within": rounded(result.within, 2),
         "ratio": rounded(result.speed_ratio, 3),
         "certainty_text": certainty_sentences(result),
+        "reasons": result.certificate.lines,
         "angles": _angles_json(names, degrees),
     }
 

@@ -25,6 +25,7 @@ export function unsure() {
 /** Show how reliable the alignment is, and how it was made. to(row): go to a row of A. */
 export function tellAlignment(to) {
   at("said").textContent = data.certainty_text;
+  lines("reasons", data.reasons.map((reason) => `${reason}.`));
   at("unsure").replaceChildren(...unsure().map(({ first, last, worst }) => {
     const item = made("li");
     const sure = Math.round(100 * data.confidence[worst]);
