@@ -23,10 +23,10 @@ from la2ds_cli.compare.findings import (
     find_differences,
     find_unjudged,
     labelled_seconds,
-    slow_clip,
     spans_of,
     tempo,
 )
+from la2ds_cli.compare.judged_moments import slow_clip
 from la2ds_cli.compare.viewpoint import ViewDifference, has_trunk, view_difference
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.stored_project import StoredProject
@@ -186,7 +186,8 @@ def _notes(aligned: Alignment, view: ViewDifference, angles: Differences) -> lis
             "other": ("The other clip", aligned.overall_ratio),
         }[slow]
         notes.append(
-            f"{clip} takes {ratio:.1f} times as long: slow motion, so tempo is not judged."
+            f"{clip} takes {ratio:.1f} times as long: slow motion, so tempo is not judged, "
+            "and angles only where the match is sure."
         )
     if aligned.view == "mirrored":
         notes.append(

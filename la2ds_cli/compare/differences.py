@@ -11,6 +11,7 @@ import numpy as np
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.confidence import tolerance_of
 from la2ds_cli.alignment.path import nearest_rows
+from la2ds_cli.compare.judged_moments import JUDGED, find_doubts, interval
 from la2ds_cli.compare.viewpoint import ViewDifference
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.time_axis import TimeAxis
@@ -30,17 +31,10 @@ LEAST = 16.0  # degrees: smaller differences are no faults, however well they ar
 SLIGHT = 10.0  # degrees by which an angle differs at least for as long as a difference lasts
 DEVIATIONS = 2.0  # standard deviations of both clips' noise
 LEAST_TURN = 5.0  # degrees; two cameras set up by hand agree no better than this
-SURE = 0.5  # least confidence of the alignment for its times
-# Least confidence for its angles: what the match does not know of its moment is in its interval, in
-# which the difference must hold.
-LEAST_SURE = 0.3
 LIKELY = 0.5  # share of the 90 % interval, on both sides, in which most true moments lie
 SAME_VIEW = 15.0  # degrees; estimates of the same view scatter that far
 OTHER_VIEW = 30.0  # degrees; beyond, angles say nothing about the movement
 MORE_ALIKE = 0.6  # of the difference in all angles: a moment that is much more alike
-LONG_HELD = 0.1  # seconds; a clip that matches an end of the other for longer has no counterpart
-_OTHER_NOW = 40.0  # the same limit at a single moment, where the estimate is less certain
-_REACH = 1.0  # frames of B: no moment is known more exactly
 # Standard deviation per coordinate of the best joints after smoothing, torso lengths; 5 mm on an
 # adult.
 LEAST_ERROR = 0.01
@@ -48,16 +42,6 @@ LEAST_ERROR = 0.01
 # 1 / sqrt(5) over five frames, errors of a pose network last longer.
 _REMAINS = 0.5
 _AROUND = 0.25  # seconds before and after over which this deviation is taken
-
-# Why nothing is said about a moment; Differences.doubt holds indices of these.
-DOUBTS = (
-    "",
-    "no counterpart in the other clip",
-    "the other clip has not begun or is over",
-    "the alignment is not sure",
-    "the two bodies are seen from different sides",
-)
-_MATCHED, _UNMATCHED, _HELD, _UNSURE, _TURNED = range(5)
 
 
 @dataclass(frozen=True)
@@ -111,7 +95,7 @@ class Differences:
     def sure(self) -> BoolArray:
         """(N,) whether a moment can be judged at all: the alignment is sure enough, the other clip
         shows it, and both bodies are seen from about the same side."""
-        return np.asarray(self.doubt == _MATCHED)
+        return np.asarray(self.doubt == JUDGED)
 
     @property
     def trust(self) -> FloatArray:
@@ -164,7 +148,7 @@ def differences(
         other,
         np.where(matched[:, None], floor, np.nan),
         direction,
-        _doubt(a, len(b), alignment, view),
+        find_doubts(a, len(b), alignment, view),
         angle_trust(a),
         angle_trust(b)[row],
     )
@@ -211,47 +195,6 @@ def _difference_elsewhere(
         if total[best] < MORE_ALIKE * total[here]:
             found[n] = off[best]
     return found
-
-
-def _doubt(a: PoseSequence, length_b: int, alignment: Alignment, view: ViewDifference) -> IntArray:
-    position = alignment.position
-    with np.errstate(invalid="ignore"):
-        turned = np.asarray(view.by_frame > _OTHER_NOW) & (not a.spatial)
-    reasons = {
-        _UNMATCHED: np.isnan(position),
-        _HELD: held_ends(position, length_b, a.time),
-        _UNSURE: alignment.confidence < LEAST_SURE,
-        _TURNED: turned,
-    }
-    return np.select(list(reasons.values()), list(reasons), _MATCHED)
-
-
-def interval(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
-    """Return (N,) and (N,) first and last position among B's frames where each frame of A may lie:
-    the alignment's bounds, at least one frame on either side; NaN = no counterpart."""
-    position = alignment.position
-    return (np.fmin(alignment.low, position - _REACH), np.fmax(alignment.high, position + _REACH))
-
-
-def held_ends(position: FloatArray, length: int, time: FloatArray) -> BoolArray:
-    """Return (N,) frames of A that match the first or the last frame of B for longer than
-    LONG_HELD.
-
-    With closed ends, B begins later or ends earlier than A there: it does not show those moments.
-
-    Parameters
-    ----------
-    position: (N,) in B, which has `length` frames.
-    time: (N,) seconds of A.
-    """
-    held = np.zeros(len(position), bool)
-    with np.errstate(invalid="ignore"):
-        at_ends = position < 0.5, position > length - 1.5
-    for at_end in at_ends:
-        rows = np.flatnonzero(at_end)
-        if len(rows) and time[rows[-1]] - time[rows[0]] > LONG_HELD:
-            held[rows] = True
-    return held
 
 
 def angle_range(

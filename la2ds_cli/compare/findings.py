@@ -13,7 +13,8 @@ import numpy as np
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.confidence import NORMAL
 from la2ds_cli.alignment.path import matched_time
-from la2ds_cli.compare.differences import DOUBTS, SURE, Differences, interval
+from la2ds_cli.compare.differences import Differences
+from la2ds_cli.compare.judged_moments import DOUBTS, SURE, interval, slow_clip
 from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.poses.trust import LEAST_TRUST
 
@@ -24,7 +25,6 @@ LEAST_CHANGE = 1.1  # a ratio nearer to 1 is no difference of tempo
 _VAGUE = 1.5  # an interval that reaches further from 1 does not show that a tempo is the same
 _ALIKE = 10.0  # degrees; sizes no further apart are about the same
 _ARMS = ("elbow", "shoulder", "wrist")
-SLOW_MOTION = 3.0  # nobody moves that many times as slowly; such a clip is played slowly
 _AT_END = 1.0  # frames from the first or last of the other clip; no moment is known more exactly
 
 
@@ -338,14 +338,6 @@ def _verdict(ratio: float, low: float, high: float) -> str:
         return "faster"
     near = 1 / LEAST_CHANGE <= ratio <= LEAST_CHANGE
     return "same" if near and low > 1 / _VAGUE and high < _VAGUE else "unclear"
-
-
-def slow_clip(alignment: Alignment) -> str:
-    """Return which clip is in slow motion, `reference` or `other`; empty if neither is."""
-    ratio = alignment.overall_ratio
-    if ratio > SLOW_MOTION:
-        return "other"
-    return "reference" if ratio < 1 / SLOW_MOTION else ""
 
 
 def _cut(alignment: Alignment, span: Span) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.compare_clips import CompareResult, compare
-from la2ds_cli.compare.differences import DOUBTS
+from la2ds_cli.compare.judged_moments import DOUBTS
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.views import compare_files as sheet
 from la2ds_cli.views.compare_files import key_frames
