@@ -79,10 +79,12 @@ def interval(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
 
 
 def near_loose_matches(alignment: Alignment) -> BoolArray:
-    """Return (N,) frames of A within _NEAR_LOOSE of one with a loose match."""
+    """Return (N,) frames of A within _NEAR_LOOSE of one with a loose match; in slow motion within
+    as much longer."""
     loose, rows = loose_matches(alignment), np.arange(len(alignment.position))
     total = np.concatenate([[0], np.cumsum(loose)])
-    reach = alignment.pose_a.axis.rows_within(_NEAR_LOOSE)
+    slower = 1 / alignment.overall_ratio if slow_clip(alignment) == "reference" else 1.0
+    reach = alignment.pose_a.axis.rows_within(_NEAR_LOOSE * slower)
     first, stop = np.maximum(rows - reach, 0), np.minimum(rows + reach + 1, len(rows))
     return total[stop] > total[first]
 
