@@ -27,8 +27,9 @@ from la2ds_cli.compare.findings import (
     tempo,
 )
 from la2ds_cli.compare.judged_moments import slow_clip
+from la2ds_cli.compare.key_positions import KeyPosition, choose_moments, measure_positions
 from la2ds_cli.compare.viewpoint import ViewDifference, has_trunk, view_difference
-from la2ds_cli.compare.words import joint_name, size_text
+from la2ds_cli.compare.words import joint_name, size_text, value_text
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray
@@ -50,7 +51,8 @@ class CompareResult:
     """aligned: A = the reference, B = the other clip. spans: of the reference, in order. angles:
     per frame of the reference. findings: what can be called a fault, the clearest first; empty if
     `no_findings` gives a reason. tempo: per span. unjudged: what could not be judged. notes: what a
-    reader must know first. files: written, in order.
+    reader must know first. key_positions: named moments, with the values of both clips. files:
+    written, in order.
     """
 
     aligned: Alignment
@@ -62,6 +64,7 @@ class CompareResult:
     tempo: tuple[Tempo, ...]
     unjudged: tuple[Unjudged, ...]
     notes: tuple[str, ...]
+    key_positions: tuple[KeyPosition, ...] = ()
     files: tuple[Path, ...] = ()
 
     @property
@@ -90,8 +93,15 @@ class CompareResult:
             "unjudged": [
                 {**plain(u._asdict()), "sentence": unjudged_line(u)} for u in self.unjudged
             ],
+            "key_positions": [_position_json(position) for position in self.key_positions],
             "files": [str(file) for file in self.files],
         }
+
+
+def _position_json(position: KeyPosition) -> dict[str, Any]:
+    known = {"name": position.name, "time": position.time, "other_time": position.other_time}
+    values = [plain(value._asdict()) for value in position.values]
+    return plain(known | {"confidence": position.confidence}) | {"values": values}
 
 
 def compare(
@@ -137,6 +147,7 @@ def compare(
         tuple(tempo(aligned, spans, both)),
         tuple(find_unjudged(angles)),
         tuple(_notes(aligned, view, angles)),
+        tuple(measure_positions(angles, aligned, choose_moments(a, spans), stated=not reason)),
     )
 
 
@@ -243,7 +254,9 @@ def tempo_sentence(row: Tempo) -> str:
 def document_sentences(document: Mapping[str, Any], most: int = MOST) -> dict[str, Any]:
     """Return the document of a comparison (`to_json`) as sentences: `notes`; `differs`, one for
     each of the first `most` joints and directions, with the joint and the second of the reference
-    at which it differs most (None if no joint differs); `tempo`; and `unjudged`."""
+    at which it differs most (None if no joint differs); `tempo`; `unjudged`; and `key_positions`,
+    each with its seconds and, for each angle and quantity, `label`, `text` (`148° → 171°`),
+    `judged` and `stated`."""
     grouped: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
     for finding in document["findings"]:
         direction = finding["joint"], finding["difference"] > 0
@@ -275,7 +288,19 @@ def document_sentences(document: Mapping[str, Any], most: int = MOST) -> dict[st
         "differs": differs or [{"text": none, "time": None, "joint": None}],
         "tempo": tempo or [no_tempo],
         "unjudged": [one["sentence"] for one in document["unjudged"]],
+        "key_positions": [
+            {
+                **{key: position[key] for key in ("name", "time", "other_time")},
+                "values": [_value_words(value) for value in position["values"]],
+            }
+            for position in document["key_positions"]
+        ],
     }
+
+
+def _value_words(value: Mapping[str, Any]) -> dict[str, Any]:
+    text = value_text(value["reference"], value["other"], value["unit"])
+    return {"text": text, **{key: value[key] for key in ("joint", "label", "judged", "stated")}}
 
 
 def _other_moments(findings: Sequence[Mapping[str, Any]]) -> str:

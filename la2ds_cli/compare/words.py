@@ -20,6 +20,16 @@ def size_text(difference: float, unit: str) -> str:
     return f"{abs(difference):.0f}°" if unit == DEGREES else f"{abs(difference):.1f}"
 
 
+def value_text(reference: float | None, other: float | None, unit: str) -> str:
+    """`148° → 171°`, or `0.4 → 0.7`; a dash for what is not known, which is None or NaN."""
+    numbers = []
+    for value in (reference, other):
+        known = value is not None and value == value  # not NaN
+        sign = "−" if known and round(value, 1) < 0 else ""
+        numbers.append(f"{sign}{size_text(value, unit)}" if known else "–")
+    return " → ".join(numbers)
+
+
 def amount(joint: str, difference: float, quantity: Quantity | None = None) -> str:
     """Return how the other clip differs: `24° straighter`, or `0.4 torso lengths higher`.
 

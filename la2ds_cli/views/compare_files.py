@@ -17,7 +17,8 @@ from la2ds_cli.compare.compare_clips import (
 )
 from la2ds_cli.compare.differences import LEAST
 from la2ds_cli.compare.findings import Finding, clearest_joints, in_episodes, span_at
-from la2ds_cli.compare.words import joint_name
+from la2ds_cli.compare.key_positions import KeyPosition
+from la2ds_cli.compare.words import joint_name, value_text
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.result_names import result_name
@@ -76,6 +77,7 @@ _NAMED = 6  # parts of the movement named above the map
 _PALE = 0.22  # strength of the colour of a difference that noise, camera or timing may explain
 _PER_FRAME = 2  # findings reported at one key frame
 _HEAD = 0.3  # inches
+_MOST_POSITIONS, _POSITION_TALL = 4, 1.3  # key positions drawn, inches of their pictures
 _GAP, _BETWEEN = 0.25, 0.06  # inches between key frames, and between the two pictures of one
 _HEADING: dict[str, Any] = {"fontsize": 10.5, "fontweight": "bold"}
 
@@ -158,12 +160,14 @@ def draw(project: StoredProject, result: CompareResult, *, privacy: bool = False
     tall = min(3.6, half / min(shapes))  # of a picture, inches
     half = min(half, tall * max(shapes))
     captions = 0.19 + 0.165 * max((len(frame.findings) for frame in shown), default=0)
+    positions = _drawn_positions(result)
     rows = stacked(
         {
             "title": 0.55,
             "sentences": _LINE * len(lines) + 0.1,
             "pictures": _HEAD + captions + tall + 0.25,
             "map": 0.95 + _ROW * max(len(joints), 1),
+            "keys": _positions_height(positions),
             "small": 0.1 + _SMALL_LINE * len(small),
         }
     )
@@ -194,6 +198,7 @@ def draw(project: StoredProject, result: CompareResult, *, privacy: bool = False
             colour = (REFERENCE, OTHER)[side]
             _picture(axes_at(figure, *place), image, angles, colour, f"{seconds[side]:.2f} s")
     _angle_map(figure, top["map"], result, joints, shown)
+    _draw_positions(figure, top["keys"], project, result, positions, privacy=privacy)
     for n, line in enumerate(small):
         y = top["small"] - _SMALL_LINE * (n + 0.5)
         line_at(figure, printable(line, 200), _LEFT, y, fontsize=8, color=GREY)
@@ -309,8 +314,67 @@ def _picture(
         xticks=[], yticks=[], xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5)
     )
     box = {"facecolor": colour, "edgecolor": "none", "pad": 2}
-    axes.text(0.045, 0.03, label, transform=axes.transAxes, fontsize=8, color="white", bbox=box)
+    if label:
+        axes.text(0.045, 0.03, label, transform=axes.transAxes, fontsize=8, color="white", bbox=box)
     axes.spines[:].set(color=colour, linewidth=2)
+
+
+# --- key positions -----------------------------------------------------------------------------
+
+
+def _drawn_positions(result: CompareResult) -> list[KeyPosition]:
+    """Return at most _MOST_POSITIONS key positions that the other clip shows, the first and the
+    last among them."""
+    shown = [n for n, one in enumerate(result.key_positions) if not np.isnan(one.other_time)]
+    return [result.key_positions[n] for n in evenly_spaced(shown, _MOST_POSITIONS)]
+
+
+def _positions_height(positions: Sequence[KeyPosition]) -> float:
+    if not positions:
+        return 0.0
+    return 0.85 + _POSITION_TALL + _SMALL_LINE * len(positions[0].values) + 0.25
+
+
+def _draw_positions(
+    figure: Figure,
+    top: float,
+    project: StoredProject,
+    result: CompareResult,
+    positions: Sequence[KeyPosition],
+    *,
+    privacy: bool,
+) -> None:
+    """Draw both clips beside each other at each key position, and their values below: a reported
+    difference bold, what is not judged grey."""
+    if not positions:
+        return
+    line_at(figure, "Key positions: reference → other clip", _LEFT, top - 0.12, **_HEADING)
+    shown = [
+        KeyFrame(one.row, round(float(result.aligned.position[one.row])), ()) for one in positions
+    ]
+    high = round(_POSITION_TALL * DPI * 1.5)
+    images = key_images(project, result, shown, high, privacy=privacy)
+    wide = (_RIGHT - _LEFT - _NAMES) / _MOST_POSITIONS
+    table = top - 0.85 - _POSITION_TALL
+    for n, value in enumerate(positions[0].values):
+        line_at(figure, value.label, _LEFT, table - _SMALL_LINE * n, fontsize=8)
+    for column, (one, pair) in enumerate(zip(positions, images, strict=True)):
+        left = _LEFT + _NAMES + column * wide
+        name = printable(one.name, 28)
+        bold = {"fontweight": "bold", "fontsize": fitted(name, 9, wide - 0.1)}
+        line_at(figure, name, left, top - 0.37, **bold)
+        times = f"{one.time:.2f} s, {one.other_time:.2f} s"
+        line_at(figure, times, left, top - 0.54, fontsize=8, color=GREY)
+        half = (wide - 0.1 - _BETWEEN) / 2
+        for side, (image, _) in enumerate(pair):
+            tall = min(_POSITION_TALL, half * image.shape[0] / image.shape[1])
+            place = left + side * (half + _BETWEEN), top - 0.65 - tall, half, tall
+            _picture(axes_at(figure, *place), image, [], (REFERENCE, OTHER)[side], "")
+        for n, value in enumerate(one.values):
+            style = {"fontweight": "bold" if value.stated else "normal", "fontsize": 8}
+            ink = "black" if value.judged else GREY
+            text = value_text(value.reference, value.other, value.unit)
+            line_at(figure, text, left, table - _SMALL_LINE * n, color=ink, **style)
 
 
 # --- the map ---------------------------------------------------------------------------------

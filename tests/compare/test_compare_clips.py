@@ -327,7 +327,14 @@ def finding(joint: str, difference: float, time: float) -> dict[str, Any]:
 
 
 def document(findings: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"findings": findings, "no_findings": "", "notes": [], "unjudged": [], "tempo": []}
+    return {
+        "findings": findings,
+        "no_findings": "",
+        "notes": [],
+        "unjudged": [],
+        "tempo": [],
+        "key_positions": [],
+    }
 
 
 KNEE, ELBOW = finding("left_knee", 24.0, 1.32), finding("right_elbow", 9.0, 2.0)
