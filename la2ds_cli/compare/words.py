@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from la2ds_cli.features.body_quantities import DEGREES, Quantity
 
 _WORDS = {"shoulder": ("{} further from the trunk", "{} closer to the trunk")}
@@ -24,9 +26,11 @@ def value_text(reference: float | None, other: float | None, unit: str) -> str:
     """`148° → 171°`, or `0.4 → 0.7`; a dash for what is not known, which is None or NaN."""
     numbers = []
     for value in (reference, other):
-        known = value is not None and value == value  # not NaN
-        sign = "−" if known and round(value, 1) < 0 else ""
-        numbers.append(f"{sign}{size_text(value, unit)}" if known else "–")
+        if value is None or np.isnan(value):
+            numbers.append("–")
+        else:
+            sign = "−" if round(value, 1) < 0 else ""
+            numbers.append(sign + size_text(value, unit))
     return " → ".join(numbers)
 
 
