@@ -34,7 +34,7 @@ LEFT_OUT = {
     "$SLURM": "needs a cluster; tests/poses",
     "s3://": "needs an object store",
     "rgb": "needs weights that are downloaded; tests/features",
-    "mypackage": "a module of the reader's; tests/experiments/test_own_method.py",
+    "mypackage": "a module of the reader's; tests/experiments/test_own_method.py, tests/compare",
     "--run moments": "the same",
     "person.onnx": "networks of the reader's; tests/poses/networks/test_onnx.py",
     "casa": "takes minutes; tests/experiments/test_benchmark.py",

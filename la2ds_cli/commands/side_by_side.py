@@ -18,6 +18,7 @@ from la2ds_cli.commands.options import (
     out_option,
 )
 from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.plugins import trust
 
 if TYPE_CHECKING:
     from la2ds_cli.compare.attempts import AttemptsResult
@@ -181,6 +182,9 @@ def compare(
         "VIDEO,...|PATTERN", "Instead of OTHER: several attempts, in order; repeatable."
     ),
     privacy: bool = flag("--privacy", "Draw stick figures instead of video pictures."),
+    quantity: list[str] | None = option(
+        "MODULE", "Also compare the quantities of your own module; repeatable."
+    ),
     out: list[Path] | None = out_option(
         "FILE", "Write .png, .svg, .pdf, .html, .csv or .json; repeatable."
     ),
@@ -194,7 +198,8 @@ def compare(
       la2ds compare coach.mp4 me.mp4 --project swings --out me.png --out me.html
       la2ds compare coach.mp4 --attempts 'me-*.mp4' --project swings
 
-    Aligns both clips, then compares joint angles and the time each phase takes. A difference is not
+    Aligns both clips, then compares joint angles, lean of the trunk, width of the stance, heights
+    of hips, hands and head, and the time each phase takes. A difference is not
     reported if noise, another camera or an uncertain alignment can explain it. Angles are measured
     in the picture, so film both from the same side. Without --out, a figure, a page and a JSON file
     are written to results/compare.
@@ -204,17 +209,21 @@ def compare(
     """
     from la2ds_cli.compare import compare_clips as step
     from la2ds_cli.compare.attempts import attempt_names, compare_attempts
+    from la2ds_cli.compare.measured_quantities import load_quantities
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views import attempts_files, compare_files
 
     with here.console() as console:
+        for name in quantity or []:
+            trust(name)
+        more = load_quantities(quantity or [])
         if attempts:
             opened = here.clips((reference,), console)
             names = attempt_names(opened, attempts)
             inputs = [reference, *names]
             targets = checked_outputs(opened, out or [], *attempts_files.ATTEMPTS, inputs)
             compared = compare_attempts(
-                opened, reference, names, how.request(opened), console.progress
+                opened, reference, names, how.request(opened), console.progress, more
             )
             compared = attempts_files.write(opened, compared, targets, console.progress)
             console.document("compare", compared.to_json())
@@ -224,7 +233,8 @@ def compare(
         opened = here.clips((reference, other), console)
         inputs = reference, other
         targets = checked_outputs(opened, out or [], *compare_files.A_COMPARISON, inputs)
-        result = step.compare(opened, reference, other, how.request(opened), console.progress)
+        request = how.request(opened)
+        result = step.compare(opened, reference, other, request, console.progress, quantities=more)
         result = compare_files.write(opened, result, targets, console.progress, privacy=privacy)
         console.document("compare", result.to_json())
         _show_differences(console, result)

@@ -2,9 +2,10 @@
 
 `compare_clips.compare` is the step; it aligns, measures and returns a CompareResult. `attempts`
 compares several clips with one reference, and says what changes over them. These modules are pure
-(arrays in, arrays out): `viewpoint` (the side from which a clip is filmed), `differences` (angles
-along an alignment, and how reliable they are) and `findings` (parts of the movement, the
-differences that are reported, what is not judged, and tempo).
+(arrays in, arrays out): `viewpoint` (the side from which a clip is filmed), `judged_moments` (which
+moments can be judged at all), `differences` (angles along an alignment, and how reliable they are)
+and `findings` (parts of the movement, the differences that are reported, what is not judged, and
+tempo).
 
 Imports: core, poses, features and alignment. It draws and writes nothing; views/compare_files and
 views/attempts_files do.

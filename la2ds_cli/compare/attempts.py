@@ -22,13 +22,15 @@ import numpy as np
 from la2ds_cli.alignment.alignment import rounded
 from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
-from la2ds_cli.compare.compare_clips import CompareResult, amount, compare, joint_name
+from la2ds_cli.compare.compare_clips import CompareResult, compare
 from la2ds_cli.compare.findings import LASTING, in_episodes, span_at, spans_of, tempo
+from la2ds_cli.compare.words import amount, joint_name
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import BoolArray, FloatArray
 from la2ds_cli.core.video_list import VideoList
+from la2ds_cli.features.body_quantities import Quantity
 from la2ds_cli.poses.sources import collect_entries
 from la2ds_cli.video.media_files import natural_order, unreadable
 
@@ -40,9 +42,10 @@ _SHOWN = 0.8  # share of the attempts that show the moments of which parts are t
 @dataclass(frozen=True)
 class Series:
     """One number per attempt: the mean difference of a joint from the reference over moments of the
-    reference (start to end, seconds), in degrees; or, if `joint` is empty, how many times as long
-    as in the reference a part takes. span: the part, or the first and the last part. value: (A,),
-    NaN = not judged in that attempt. stated: number of attempts in which it is stated as a finding.
+    reference (start to end, seconds), in degrees or the unit of `quantity`; or, if `joint` is
+    empty, how many times as long as in the reference a part takes. span: the part, or the first and
+    the last part. value: (A,), NaN = not judged in that attempt. stated: number of attempts in
+    which it is stated as a finding.
     """
 
     joint: str
@@ -51,6 +54,7 @@ class Series:
     stated: int
     start: float
     end: float
+    quantity: Quantity | None = None
 
     @property
     def kind(self) -> str:
@@ -112,6 +116,7 @@ def compare_attempts(
     names: Sequence[str],
     request: AlignRequest,
     progress: Progress = SILENT,
+    quantities: Sequence[Quantity] = (),
 ) -> AttemptsResult:
     """Compare every attempt with clip `reference`.
 
@@ -119,6 +124,7 @@ def compare_attempts(
     ----------
     names: clips or video files, the first attempt first. An attempt that cannot be compared is left
         out, and so is the reference itself.
+    quantities: of plugins, as for `compare`.
 
     Raises
     ------
@@ -131,7 +137,9 @@ def compare_attempts(
     failed: UserError | None = None
     for name in progress.over("comparing attempts", names):
         try:
-            result = compare(project, reference, name, request, aligner=aligner)
+            result = compare(
+                project, reference, name, request, aligner=aligner, quantities=quantities
+            )
         except UserError as error:
             left_out[name] = error.message
             failed = failed or error
@@ -225,7 +233,8 @@ def _angle_series(attempts: Sequence[CompareResult]) -> list[Series]:
                 span = " to ".join(filter(None, dict.fromkeys(names)))
                 count = int(stated[:, first:stop, j].any(axis=1).sum())
                 start, end = angles.time[[first, stop - 1]].tolist()
-                series.append(Series(joint, span, value, count, start, end))
+                quantity = angles.quantity(joint)
+                series.append(Series(joint, span, value, count, start, end, quantity))
     return series
 
 
@@ -278,14 +287,15 @@ def series_name(series: Series) -> str:
     if not series.joint:
         return f"Tempo of '{series.span}'"
     where = f", in '{series.span}'" if series.span else ""
-    return f"{joint_name(series.joint)} at {series.start:.2f} to {series.end:.2f} s{where}"
+    label = series.quantity.label if series.quantity else joint_name(series.joint)
+    return f"{label} at {series.start:.2f} to {series.end:.2f} s{where}"
 
 
 def series_sentence(series: Series, attempts: int) -> str:
     """Return what all attempts show, and the first and the last of them in which it is known."""
     ends = np.flatnonzero(~np.isnan(series.value))[[0, -1]]
     usual, first, last = (
-        amount(series.joint, value) if series.joint else f"{value:.2f}"
+        amount(series.joint, value, series.quantity) if series.joint else f"{value:.2f}"
         for value in (series.usual, *series.value[ends].tolist())
     )
     times = "" if series.joint else " times as long"

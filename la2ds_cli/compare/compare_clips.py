@@ -23,25 +23,27 @@ from la2ds_cli.compare.findings import (
     find_differences,
     find_unjudged,
     labelled_seconds,
-    slow_clip,
     spans_of,
     tempo,
 )
+from la2ds_cli.compare.judged_moments import slow_clip
+from la2ds_cli.compare.key_positions import KeyPosition, choose_moments, measure_positions
 from la2ds_cli.compare.viewpoint import ViewDifference, has_trunk, view_difference
+from la2ds_cli.compare.words import joint_name, size_text, value_text
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray
+from la2ds_cli.features.body_quantities import QUANTITIES, Quantity
 
 HOW_TO_READ = (
-    "Angles are measured in the picture, so both clips must be filmed from the same side. A "
-    "difference is stated if it exceeds what noise of the joints, a small turn of the camera and "
+    "Angles and lengths are those of the picture, so both clips must be filmed from the same side. "
+    "A difference is stated if it exceeds what noise of the joints, a small turn of the camera and "
     "the alignment can explain, for at least 0.16 s and three frames, and if all of its joints can "
     "be trusted in both clips. Times are those of the reference."
 )
 MOST = 8  # joints, each in one direction, whose differences are listed
 _OTHERS = 3  # further moments of such a joint that are listed
 _MOSTLY = 0.5  # share of the reference that can be judged; a note says when it is less
-_WORDS = {"shoulder": ("further from the trunk", "closer to the trunk")}
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class CompareResult:
     """aligned: A = the reference, B = the other clip. spans: of the reference, in order. angles:
     per frame of the reference. findings: what can be called a fault, the clearest first; empty if
     `no_findings` gives a reason. tempo: per span. unjudged: what could not be judged. notes: what a
-    reader must know first. files: written, in order.
+    reader must know first. key_positions: named moments, with the values of both clips. files:
+    written, in order.
     """
 
     aligned: Alignment
@@ -61,6 +64,7 @@ class CompareResult:
     tempo: tuple[Tempo, ...]
     unjudged: tuple[Unjudged, ...]
     notes: tuple[str, ...]
+    key_positions: tuple[KeyPosition, ...] = ()
     files: tuple[Path, ...] = ()
 
     @property
@@ -89,8 +93,15 @@ class CompareResult:
             "unjudged": [
                 {**plain(u._asdict()), "sentence": unjudged_line(u)} for u in self.unjudged
             ],
+            "key_positions": [_position_json(position) for position in self.key_positions],
             "files": [str(file) for file in self.files],
         }
+
+
+def _position_json(position: KeyPosition) -> dict[str, Any]:
+    known = {"name": position.name, "time": position.time, "other_time": position.other_time}
+    values = [plain(value._asdict()) for value in position.values]
+    return plain(known | {"confidence": position.confidence}) | {"values": values}
 
 
 def compare(
@@ -100,6 +111,7 @@ def compare(
     request: AlignRequest,
     progress: Progress = SILENT,
     aligner: ProjectAligner | None = None,
+    quantities: Sequence[Quantity] = (),
 ) -> CompareResult:
     """Compare clip `other` with clip `reference`; views.compare_files writes the result.
 
@@ -108,6 +120,7 @@ def compare(
     Parameters
     ----------
     aligner: of other alignments by the request.
+    quantities: of plugins, measured beside the angles and QUANTITIES.
 
     Raises
     ------
@@ -120,7 +133,7 @@ def compare(
     phases = project.phases(propagated=True, skip_unclear=True)
     spans = spans_of(a, phases.get(aligned.a.id, []), matched)
     view = view_difference(a, b, aligned.position)
-    angles = differences(a, b, aligned, view)
+    angles = differences(a, b, aligned, view, (*QUANTITIES, *quantities))
     reason = _no_findings(view, angles, aligned)
     clips = (aligned.a.id, a), (aligned.b.id, aligned.pose_b)
     both = labelled_seconds([(pose, phases.get(clip, [])) for clip, pose in clips])
@@ -134,6 +147,7 @@ def compare(
         tuple(tempo(aligned, spans, both)),
         tuple(find_unjudged(angles)),
         tuple(_notes(aligned, view, angles)),
+        tuple(measure_positions(angles, aligned, choose_moments(a, spans), stated=not reason)),
     )
 
 
@@ -186,7 +200,8 @@ def _notes(aligned: Alignment, view: ViewDifference, angles: Differences) -> lis
             "other": ("The other clip", aligned.overall_ratio),
         }[slow]
         notes.append(
-            f"{clip} takes {ratio:.1f} times as long: slow motion, so tempo is not judged."
+            f"{clip} takes {ratio:.1f} times as long: slow motion, so tempo is not judged, "
+            "and angles only where the match is sure."
         )
     if aligned.view == "mirrored":
         notes.append(
@@ -218,30 +233,10 @@ def plain_number(value: float) -> float | None:
     return round(value, 4) if np.isfinite(value) else None
 
 
-def joint_name(joint: str) -> str:
-    """`left_knee` as `Left knee`; a shoulder angle is named after the upper arm."""
-    name = joint.replace("_", " ")
-    if joint.endswith("_shoulder"):
-        name = name.replace("shoulder", "upper arm")
-    return name[:1].upper() + name[1:]
-
-
-def directions(joint: str) -> tuple[str, str]:
-    """Return what a larger and what a smaller angle of the joint means."""
-    return _WORDS.get(joint.rsplit("_", 1)[-1], ("straighter", "more bent"))
-
-
-def amount(joint: str, difference: float) -> str:
-    """Return how the other clip differs: `24° straighter`."""
-    more, less = directions(joint)
-    return f"{abs(difference):.0f}° {more if difference > 0 else less}"
-
-
 def sentence(finding: Finding) -> str:
     """`Left knee: 24° straighter at 1.32 s, in 'rise'`; times of the reference."""
     where = f", in '{finding.span}'" if finding.span else ""
-    what = amount(finding.joint, finding.difference)
-    return f"{joint_name(finding.joint)}: {what} at {finding.time:.2f} s{where}"
+    return f"{finding.label}: {finding.amount} at {finding.time:.2f} s{where}"
 
 
 def tempo_sentence(row: Tempo) -> str:
@@ -259,7 +254,9 @@ def tempo_sentence(row: Tempo) -> str:
 def document_sentences(document: Mapping[str, Any], most: int = MOST) -> dict[str, Any]:
     """Return the document of a comparison (`to_json`) as sentences: `notes`; `differs`, one for
     each of the first `most` joints and directions, with the joint and the second of the reference
-    at which it differs most (None if no joint differs); `tempo`; and `unjudged`."""
+    at which it differs most (None if no joint differs); `tempo`; `unjudged`; and `key_positions`,
+    each with its seconds and, for each angle and quantity, `label`, `text` (`148° → 171°`),
+    `judged` and `stated`."""
     grouped: dict[tuple[str, bool], list[Mapping[str, Any]]] = {}
     for finding in document["findings"]:
         direction = finding["joint"], finding["difference"] > 0
@@ -274,7 +271,7 @@ def document_sentences(document: Mapping[str, Any], most: int = MOST) -> dict[st
         for largest, *others in groups[:most]
     ]
     if rest := [group[0] for group in groups[most:]]:
-        less = [f"{joint_name(f['joint'])} {amount(f['joint'], f['difference'])}" for f in rest]
+        less = [f"{f['label']} {f['amount']}" for f in rest]
         differs.append({"text": f"Less clear: {', '.join(less)}", "time": None, "joint": None})
     none = document["no_findings"] or "No joint differs by more than noise and camera explain."
     verdicts = {one["verdict"] for one in document["tempo"]}
@@ -291,13 +288,27 @@ def document_sentences(document: Mapping[str, Any], most: int = MOST) -> dict[st
         "differs": differs or [{"text": none, "time": None, "joint": None}],
         "tempo": tempo or [no_tempo],
         "unjudged": [one["sentence"] for one in document["unjudged"]],
+        "key_positions": [
+            {
+                **{key: position[key] for key in ("name", "time", "other_time")},
+                "values": [_value_words(value) for value in position["values"]],
+            }
+            for position in document["key_positions"]
+        ],
     }
+
+
+def _value_words(value: Mapping[str, Any]) -> dict[str, Any]:
+    text = value_text(value["reference"], value["other"], value["unit"])
+    return {"text": text, **{key: value[key] for key in ("joint", "label", "judged", "stated")}}
 
 
 def _other_moments(findings: Sequence[Mapping[str, Any]]) -> str:
     """`, also 110° at 2.23 s, 84° at 0.30 s and 2 smaller`: of one joint, the largest first; empty
     if there are none."""
-    moments = [f"{abs(f['difference']):.0f}° at {f['time']:.2f} s" for f in findings[:_OTHERS]]
+    moments = [
+        f"{size_text(f['difference'], f['unit'])} at {f['time']:.2f} s" for f in findings[:_OTHERS]
+    ]
     if more := len(findings) - len(moments):
         moments.append(f"{more} smaller")
     if len(moments) > 1:

@@ -4,6 +4,7 @@ noise of the joints, the camera, an uncertain alignment or unreliable joints can
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,10 +12,18 @@ import numpy as np
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.confidence import tolerance_of
 from la2ds_cli.alignment.path import nearest_rows
+from la2ds_cli.compare.judged_moments import JUDGED, find_doubts, interval
+from la2ds_cli.compare.measured_quantities import (
+    quantity_noise,
+    quantity_trust,
+    quantity_values,
+)
 from la2ds_cli.compare.viewpoint import ViewDifference
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
+from la2ds_cli.features.body_joints import body_joints, is_body
+from la2ds_cli.features.body_quantities import QUANTITIES, Quantity
 from la2ds_cli.features.pose_features import (
     angle_triples,
     compared_joints,
@@ -28,19 +37,14 @@ from la2ds_cli.poses.trust import LEAST_TRUST, trust_of
 SMOOTHING = 1 / 6  # seconds over which medians of joints are taken, at least 3 frames
 LEAST = 16.0  # degrees: smaller differences are no faults, however well they are measured
 SLIGHT = 10.0  # degrees by which an angle differs at least for as long as a difference lasts
+# Of a quantity, whose `least` takes the place of LEAST, that share of it.
+SLIGHT_SHARE = SLIGHT / LEAST
 DEVIATIONS = 2.0  # standard deviations of both clips' noise
 LEAST_TURN = 5.0  # degrees; two cameras set up by hand agree no better than this
-SURE = 0.5  # least confidence of the alignment for its times
-# Least confidence for its angles: what the match does not know of its moment is in its interval, in
-# which the difference must hold.
-LEAST_SURE = 0.3
 LIKELY = 0.5  # share of the 90 % interval, on both sides, in which most true moments lie
 SAME_VIEW = 15.0  # degrees; estimates of the same view scatter that far
 OTHER_VIEW = 30.0  # degrees; beyond, angles say nothing about the movement
 MORE_ALIKE = 0.6  # of the difference in all angles: a moment that is much more alike
-LONG_HELD = 0.1  # seconds; a clip that matches an end of the other for longer has no counterpart
-_OTHER_NOW = 40.0  # the same limit at a single moment, where the estimate is less certain
-_REACH = 1.0  # frames of B: no moment is known more exactly
 # Standard deviation per coordinate of the best joints after smoothing, torso lengths; 5 mm on an
 # adult.
 LEAST_ERROR = 0.01
@@ -49,24 +53,15 @@ LEAST_ERROR = 0.01
 _REMAINS = 0.5
 _AROUND = 0.25  # seconds before and after over which this deviation is taken
 
-# Why nothing is said about a moment; Differences.doubt holds indices of these.
-DOUBTS = (
-    "",
-    "no counterpart in the other clip",
-    "the other clip has not begun or is over",
-    "the alignment is not sure",
-    "the two bodies are seen from different sides",
-)
-_MATCHED, _UNMATCHED, _HELD, _UNSURE, _TURNED = range(5)
-
 
 @dataclass(frozen=True)
 class Differences:
-    """Angles over the reference's N frames and J joints; degrees, NaN = not known.
+    """Angles and quantities over the reference's N frames, J in all; NaN = not known.
 
-    names: (J,) of joint_angles. reference, other: (N, J) angles of the two, the other's at the
-    matched moment, of joints that are medians over SMOOTHING; NaN where a limb points at the
-    camera. floor: (N, J) the difference that noise and camera can explain, at least LEAST.
+    names: (J,) of joint_angles, in degrees, then of `quantities`, in their units. reference, other:
+    (N, J) values of the two, the other's at the matched moment, of joints that are medians over
+    SMOOTHING; NaN where a limb points at the camera. floor: (N, J) the difference that noise and
+    camera can explain, at least `least`.
     direction: (N, J) 1 or -1 where the other angle is larger or smaller by more than SLIGHT at
     every moment of the other clip in the LIKELY part of the alignment's interval, and by the floor
     at a nearby moment that is much more alike; else 0. doubt:
@@ -83,6 +78,21 @@ class Differences:
     doubt: IntArray
     trust_reference: FloatArray
     trust_other: FloatArray
+    quantities: tuple[Quantity, ...] = ()
+
+    def quantity(self, name: str) -> Quantity | None:
+        """Return the quantity of a name, None for an angle."""
+        return next((one for one in self.quantities if one.name == name), None)
+
+    @property
+    def angle_count(self) -> int:
+        """How many of the J are angles; they come first."""
+        return len(self.names) - len(self.quantities)
+
+    @property
+    def least(self) -> FloatArray:
+        """(J,) smaller differences are no faults, however well they are measured."""
+        return _least(self.angle_count, self.quantities)
 
     @property
     def time(self) -> FloatArray:
@@ -111,7 +121,7 @@ class Differences:
     def sure(self) -> BoolArray:
         """(N,) whether a moment can be judged at all: the alignment is sure enough, the other clip
         shows it, and both bodies are seen from about the same side."""
-        return np.asarray(self.doubt == _MATCHED)
+        return np.asarray(self.doubt == JUDGED)
 
     @property
     def trust(self) -> FloatArray:
@@ -127,47 +137,92 @@ class Differences:
 
 
 def differences(
-    a: PoseSequence, b: PoseSequence, alignment: Alignment, view: ViewDifference
+    a: PoseSequence,
+    b: PoseSequence,
+    alignment: Alignment,
+    view: ViewDifference,
+    quantities: Sequence[Quantity] = QUANTITIES,
 ) -> Differences:
-    """Return differences of B, as it is shown, from the reference A along their alignment. Raises
-    ValueError for clips of different skeletons."""
+    """Return differences of B, as it is shown, from the reference A along their alignment.
+
+    Parameters
+    ----------
+    a: the reference.
+    b: the other clip, in the view in which it is compared.
+    alignment: of B with A.
+    view: how far the two cameras stand apart.
+    quantities: that are measured beside the angles; none of a skeleton that is no body.
+
+    Raises
+    ------
+    ValueError: for clips of different skeletons.
+    """
     position, even = alignment.position, (smoothed(a), smoothed(b))
-    (names, angle_a), (_, angle_b) = (seen_angles(pose) for pose in even)
+    quantities = tuple(quantities) if is_body(a.skeleton) else ()
+    (names, seen_a), (_, seen_b) = (seen_angles(pose) for pose in even)
+    more_a, more_b = (quantity_values(pose, quantities) for pose in even)
+    value_a, value_b = np.hstack([seen_a, more_a]), np.hstack([seen_b, more_b])
     matched, row = nearest_rows(position, len(b))
-    other = at_positions(angle_b, np.where(matched, position, 0))
+    other = at_positions(value_b, np.where(matched, position, 0))
     other[~matched] = np.nan
-    difference = other - angle_a
-    least, most = (end - angle_a for end in angle_range(angle_b, *_likely(alignment)))
+    difference, smallest = other - value_a, _least(len(names), quantities)
+    least, most = (end - value_a for end in angle_range(value_b, *_likely(alignment)))
     least, most = np.fmin(least, difference), np.fmax(most, difference)
+    slight = SLIGHT_SHARE * smallest
     with np.errstate(invalid="ignore"):
-        direction = (least > SLIGHT).astype(np.int64) - (most < -SLIGHT)
-    noise = [
-        angle_noise(pose, joint_error(raw, pose)) for raw, pose in zip((a, b), even, strict=True)
-    ]
-    turned = [turn_sensitivity(pose) for pose in even]
+        direction = (least > slight).astype(np.int64) - (most < -slight)
+    (noise_a, turned_a), (noise_b, turned_b) = (
+        _uncertainty(raw, pose, quantities) for raw, pose in zip((a, b), even, strict=True)
+    )
     around = np.fmax(view.by_frame, view.turn)
     turn = np.where(around > SAME_VIEW, around, LEAST_TURN)[:, None]  # NaN: as if the same
     # A limb may be foreshortened in one clip only, which makes its angle uncertain.
     floor = np.sqrt(
-        LEAST**2
-        + DEVIATIONS**2 * (noise[0] ** 2 + noise[1][row] ** 2)
-        + (np.fmax(turned[0], turned[1][row]) * turn) ** 2
+        smallest**2
+        + DEVIATIONS**2 * (noise_a**2 + noise_b[row] ** 2)
+        + (np.fmax(turned_a, turned_b[row]) * turn) ** 2
     )
-    whole_a, whole_b = (joint_angles(pose)[1] for pose in even)
-    elsewhere = _difference_elsewhere(whole_a, whole_b, alignment)
+    whole_a, whole_b = (
+        np.hstack([joint_angles(pose)[1], more])
+        for pose, more in zip(even, (more_a, more_b), strict=True)
+    )
+    elsewhere = _difference_elsewhere(whole_a, whole_b, alignment, len(names))
     with np.errstate(invalid="ignore"):
         direction[direction * elsewhere < floor] = 0
     return Differences(
-        names,
+        (*names, *(quantity.name for quantity in quantities)),
         a.axis,
-        angle_a,
+        value_a,
         other,
         np.where(matched[:, None], floor, np.nan),
         direction,
-        _doubt(a, len(b), alignment, view),
-        angle_trust(a),
-        angle_trust(b)[row],
+        find_doubts(a, len(b), alignment, view),
+        _trust(a, quantities),
+        _trust(b, quantities)[row],
+        quantities,
     )
+
+
+def _uncertainty(
+    raw: PoseSequence, even: PoseSequence, quantities: Sequence[Quantity]
+) -> tuple[FloatArray, FloatArray]:
+    """Return (T, J) standard deviations by noise of the joints, and (T, J) changes for each degree
+    that the camera turns."""
+    noise, turned = angle_noise(even, joint_error(raw, even)), turn_sensitivity(even)
+    if not quantities:
+        return noise, turned
+    error = joint_error(body_joints(raw), body_joints(even))
+    more = quantity_noise(even, error, quantities)
+    return np.hstack([noise, more[0]]), np.hstack([turned, more[1]])
+
+
+def _trust(pose: PoseSequence, quantities: Sequence[Quantity]) -> FloatArray:
+    trust = angle_trust(pose)
+    return np.hstack([trust, quantity_trust(pose, quantities)]) if quantities else trust
+
+
+def _least(angles: int, quantities: Sequence[Quantity]) -> FloatArray:
+    return np.array([LEAST] * angles + [quantity.least for quantity in quantities])
 
 
 def seen_angles(pose: PoseSequence) -> tuple[tuple[str, ...], FloatArray]:
@@ -185,73 +240,32 @@ def _likely(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
 
 
 def _difference_elsewhere(
-    angle_a: FloatArray, angle_b: FloatArray, alignment: Alignment
+    value_a: FloatArray, value_b: FloatArray, alignment: Alignment, angles: int
 ) -> FloatArray:
-    """Return (N, J) degrees by which B differs from A at the nearby moment of B that is most like A
-    in all angles; NaN where none is much more alike than the match.
+    """Return (N, J) by how much B differs from A at the nearby moment of B that is most like A
+    in all angles, which are the first columns; NaN where none is much more alike than the match.
 
     Where there is such a moment, the match may be wrong by as much, or B does the same earlier or
     later. Nearby: within the alignment's interval, and within what counts as right.
     """
     axis = alignment.pose_b.axis
-    found, reach = np.full(angle_a.shape, np.nan), tolerance_of(axis)
+    found, reach = np.full(value_a.shape, np.nan), tolerance_of(axis)
     low, high = interval(alignment)
     moment = axis.seconds_at(alignment.position)
     low = np.fmin(low, axis.rows_at(moment - reach))
     high = np.fmax(high, axis.rows_at(moment + reach))
     for n in np.flatnonzero(~np.isnan(alignment.position)):
         first = max(int(np.floor(low[n])), 0)
-        off = angle_b[first : int(np.ceil(high[n])) + 1] - angle_a[n]
+        off = value_b[first : int(np.ceil(high[n])) + 1] - value_a[n]
         here = int(np.clip(np.rint(alignment.position[n]) - first, 0, len(off) - 1))
-        known = ~np.isnan(off).any(axis=0)
-        if not known.any():
+        known = np.flatnonzero(~np.isnan(off[:, :angles]).any(axis=0))
+        if not len(known):
             continue
         total = np.sqrt(np.square(off[:, known]).mean(axis=1))
         best = int(total.argmin())
         if total[best] < MORE_ALIKE * total[here]:
             found[n] = off[best]
     return found
-
-
-def _doubt(a: PoseSequence, length_b: int, alignment: Alignment, view: ViewDifference) -> IntArray:
-    position = alignment.position
-    with np.errstate(invalid="ignore"):
-        turned = np.asarray(view.by_frame > _OTHER_NOW) & (not a.spatial)
-    reasons = {
-        _UNMATCHED: np.isnan(position),
-        _HELD: held_ends(position, length_b, a.time),
-        _UNSURE: alignment.confidence < LEAST_SURE,
-        _TURNED: turned,
-    }
-    return np.select(list(reasons.values()), list(reasons), _MATCHED)
-
-
-def interval(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
-    """Return (N,) and (N,) first and last position among B's frames where each frame of A may lie:
-    the alignment's bounds, at least one frame on either side; NaN = no counterpart."""
-    position = alignment.position
-    return (np.fmin(alignment.low, position - _REACH), np.fmax(alignment.high, position + _REACH))
-
-
-def held_ends(position: FloatArray, length: int, time: FloatArray) -> BoolArray:
-    """Return (N,) frames of A that match the first or the last frame of B for longer than
-    LONG_HELD.
-
-    With closed ends, B begins later or ends earlier than A there: it does not show those moments.
-
-    Parameters
-    ----------
-    position: (N,) in B, which has `length` frames.
-    time: (N,) seconds of A.
-    """
-    held = np.zeros(len(position), bool)
-    with np.errstate(invalid="ignore"):
-        at_ends = position < 0.5, position > length - 1.5
-    for at_end in at_ends:
-        rows = np.flatnonzero(at_end)
-        if len(rows) and time[rows[-1]] - time[rows[0]] > LONG_HELD:
-            held[rows] = True
-    return held
 
 
 def angle_range(

@@ -5,7 +5,7 @@ more than can be explained, what could not be judged, and how long each part tak
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +13,11 @@ import numpy as np
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.confidence import NORMAL
 from la2ds_cli.alignment.path import matched_time
-from la2ds_cli.compare.differences import DOUBTS, SURE, Differences, interval
+from la2ds_cli.compare.differences import LEAST, Differences
+from la2ds_cli.compare.judged_moments import DOUBTS, SURE, interval, slow_clip
+from la2ds_cli.compare.words import amount, joint_name
 from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
+from la2ds_cli.features.body_quantities import DEGREES
 from la2ds_cli.poses.trust import LEAST_TRUST
 
 THIRDS = ("beginning", "middle", "end")
@@ -23,8 +26,7 @@ LEAST_FRAMES = 3  # of the reference, for the same reason at low frame rates
 LEAST_CHANGE = 1.1  # a ratio nearer to 1 is no difference of tempo
 _VAGUE = 1.5  # an interval that reaches further from 1 does not show that a tempo is the same
 _ALIKE = 10.0  # degrees; sizes no further apart are about the same
-_ARMS = ("elbow", "shoulder", "wrist")
-SLOW_MOTION = 3.0  # nobody moves that many times as slowly; such a clip is played slowly
+_ARMS = ("elbow", "shoulder", "wrist", "hand_height")
 _AT_END = 1.0  # frames from the first or last of the other clip; no moment is known more exactly
 
 
@@ -121,14 +123,15 @@ def _thirds(time: FloatArray, matched: BoolArray) -> list[Span]:
 
 @dataclass(frozen=True)
 class Finding:
-    """An episode in which one joint differs.
+    """An episode in which one joint, or a quantity, differs.
 
     row: the middle of the LASTING seconds, among the reference's rows, over which the difference
     exceeds most what can be explained. span: part of the movement that contains this moment. time,
     other_time: its seconds in the two clips. start, end: seconds of the episode in the reference.
-    reference, other: the angles then, in whole degrees; difference: other minus reference. beyond:
-    how far the difference exceeds what noise and camera can explain. trust: of the least trusted
-    joint, mean over the episode. Findings are ranked by `_rank`.
+    joint: name of the angle or quantity; label: what is said to differ; amount: how, in words.
+    reference, other: the values then, in `unit`, whole degrees; difference: other minus reference.
+    beyond: how far the difference exceeds what noise and camera can explain. trust: of the least
+    trusted joint, mean over the episode. Findings are ranked by `_rank`.
     """
 
     joint: str
@@ -144,6 +147,9 @@ class Finding:
     beyond: float
     trust: float
     confidence: float
+    unit: str
+    label: str
+    amount: str
 
 
 class Unjudged(NamedTuple):
@@ -160,38 +166,60 @@ def find_differences(
 ) -> list[Finding]:
     """Return all episodes, the largest first."""
     other_time = matched_time(alignment.position, alignment.time_b)
-    findings = []
-    for j, joint in enumerate(angles.names):
-        for first, stop, row in _episodes(angles, j):
-            # In whole degrees, so that the difference is the one that a reader computes.
-            reference, other = (
-                float(np.round(angle[row, j])) for angle in (angles.reference, angles.other)
-            )
-            findings.append(
-                Finding(
-                    joint,
-                    span_at(spans, row),
-                    row,
-                    float(angles.time[row]),
-                    float(other_time[row]),
-                    float(angles.time[first]),
-                    float(angles.time[stop - 1]),
-                    other - reference,
-                    reference,
-                    other,
-                    float(angles.beyond[row, j]),
-                    float(angles.trust[first:stop, j].mean()),
-                    float(alignment.confidence[row]),
-                )
-            )
-    return sorted(findings, key=_rank)
+    found = []
+    for j in range(len(angles.names)):
+        for episode in _episodes(angles, j):
+            finding = _finding(angles, j, episode, alignment, other_time)
+            span = span_at(spans, finding.row)
+            # As degrees of an angle, of which as small ones are no faults.
+            size = abs(finding.difference) * LEAST / float(angles.least[j])
+            found.append((_rank(finding.joint, size), replace(finding, span=span)))
+    return [finding for _, finding in sorted(found, key=lambda one: one[0])]
 
 
-def _rank(finding: Finding) -> tuple[float, bool, float]:
+def _finding(
+    angles: Differences,
+    j: int,
+    episode: tuple[int, int, int],
+    alignment: Alignment,
+    other_time: FloatArray,
+) -> Finding:
+    """Return the finding of an episode (`_episodes`), without its part of the movement."""
+    first, stop, row = episode
+    joint, quantity = angles.names[j], angles.quantity(angles.names[j])
+    unit, label = (
+        (DEGREES, joint_name(joint)) if quantity is None else (quantity.unit, quantity.label)
+    )
+    # In whole degrees, so that the difference is the one that a reader computes.
+    reference, other = (
+        float(np.round(value[row, j], 0 if unit == DEGREES else 2))
+        for value in (angles.reference, angles.other)
+    )
+    difference = round(other - reference, 2)
+    return Finding(
+        joint,
+        "",
+        row,
+        float(angles.time[row]),
+        float(other_time[row]),
+        float(angles.time[first]),
+        float(angles.time[stop - 1]),
+        difference,
+        reference,
+        other,
+        float(angles.beyond[row, j]),
+        float(angles.trust[first:stop, j].mean()),
+        float(alignment.confidence[row]),
+        unit,
+        label,
+        amount(joint, difference, quantity),
+    )
+
+
+def _rank(joint: str, size: float) -> tuple[float, bool, float]:
     """Return what orders findings: the largest first; of about the same size, legs and trunk before
     arms, whose joints are known less well."""
-    size = abs(finding.difference)
-    return -round(size / _ALIKE), finding.joint.endswith(_ARMS), -size
+    return -round(size / _ALIKE), joint.endswith(_ARMS), -size
 
 
 def in_episodes(angles: Differences) -> BoolArray:
@@ -340,14 +368,6 @@ def _verdict(ratio: float, low: float, high: float) -> str:
         return "faster"
     near = 1 / LEAST_CHANGE <= ratio <= LEAST_CHANGE
     return "same" if near and low > 1 / _VAGUE and high < _VAGUE else "unclear"
-
-
-def slow_clip(alignment: Alignment) -> str:
-    """Return which clip is in slow motion, `reference` or `other`; empty if neither is."""
-    ratio = alignment.overall_ratio
-    if ratio > SLOW_MOTION:
-        return "other"
-    return "reference" if ratio < 1 / SLOW_MOTION else ""
 
 
 def _cut(alignment: Alignment, span: Span) -> str:

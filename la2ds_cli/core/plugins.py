@@ -92,8 +92,8 @@ def load_plugin(
         if _importable(setting):
             return importlib.import_module(setting)
         missing = f"{NOT_FOUND}; "
-    listed = ", ".join(sorted(names))
-    raise UserError(f"unknown {what} '{setting}'", hint=f"{missing}known: {listed}; {hint}")
+    listed = f"known: {', '.join(sorted(names))}; " if names else ""
+    raise UserError(f"unknown {what} '{setting}'", hint=f"{missing}{listed}{hint}")
 
 
 NOT_FOUND = "Python finds no such module: install it, or put the folder above it into PYTHONPATH"

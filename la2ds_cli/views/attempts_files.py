@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from la2ds_cli.compare.attempts import AttemptsResult, Series, attempts_lines, series_name
-from la2ds_cli.compare.compare_clips import directions
+from la2ds_cli.compare.words import directions
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.result_names import result_name
 from la2ds_cli.core.stored_project import StoredProject
+from la2ds_cli.features.body_quantities import DEGREES
 from la2ds_cli.views import figure
 from la2ds_cli.views.figure import (
     ABOUT,
@@ -101,13 +102,14 @@ def _chart(axes: Axes, series: Series) -> None:
 
     number = np.arange(1, len(series.value) + 1)
     tempo = series.kind == "tempo"
+    lengths = series.quantity is not None and series.quantity.unit != DEGREES
     axes.axhline(1.0 if tempo else 0.0, color=GREY, linewidth=1)
     axes.plot(number, series.value, "o-", color=BLUE, markersize=5)
     axes.set_title(series_name(series), fontsize=10.5, loc="left")
     axes.set_xlim(0.5, len(number) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter("{x:g}×" if tempo else "{x:g}°")
+    axes.yaxis.set_major_formatter("{x:g}×" if tempo else "{x:g}" if lengths else "{x:g}°")
     sign = "times as long\nas the reference" if tempo else "+ {}\n− {}"
-    axes.set_ylabel(sign.format(*directions(series.joint)), fontsize=8)
+    axes.set_ylabel(sign.format(*directions(series.joint, series.quantity)), fontsize=8)
     axes.margins(y=0.2)
     only_left_and_bottom(axes)

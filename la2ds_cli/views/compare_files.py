@@ -13,17 +13,20 @@ import numpy as np
 from la2ds_cli.compare.compare_clips import (
     HOW_TO_READ,
     CompareResult,
-    amount,
     document_sentences,
-    joint_name,
 )
+from la2ds_cli.compare.differences import LEAST
 from la2ds_cli.compare.findings import Finding, clearest_joints, in_episodes, span_at
+from la2ds_cli.compare.key_positions import KeyPosition
+from la2ds_cli.compare.words import joint_name, value_text
 from la2ds_cli.core.csv_tables import number_cell, table_text
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.result_names import result_name
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.stored_project import StoredProject
-from la2ds_cli.core.types import FloatArray
+from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.features.body_joints import body_joints
+from la2ds_cli.features.body_quantities import DEGREES, Quantity
 from la2ds_cli.features.pose_features import angle_triples
 from la2ds_cli.features.resample import evenly_spaced
 from la2ds_cli.video.reader import Image, video_file
@@ -51,7 +54,7 @@ SUFFIXES = (*figures.SUFFIXES, ".html", ".csv", ".json")
 A_COMPARISON = "a comparison", SUFFIXES  # for checked_outputs
 COLUMNS = (
     *("index", "frame", "time", "other_time", "span", "joint", "reference", "other"),
-    *("difference", "floor", "beyond", "trust", "confidence", "judged"),
+    *("difference", "floor", "beyond", "trust", "confidence", "judged", "unit"),
 )
 WIDTH = 8.27  # inches, of A4 upright
 DPI = 150
@@ -64,8 +67,8 @@ _LINE = 0.2  # inches
 _WRAP = 94  # letters of a sentence in a line
 _SMALL_WRAP, _SMALL_LINE = 127, 0.16  # letters and inches of a line of the small print
 _COLOURS = (
-    "In the map, blue is straighter or further out, orange more bent or closer. Pale differences "
-    "may come from noise, camera or timing. Grey was not judged."
+    "In the map, blue is straighter, further out, higher or a larger lean, orange the reverse. "
+    "Pale differences may come from noise, camera or timing. Grey was not judged."
 )
 _NAMES = 1.25  # inches for the names of joints
 _ROW = 0.19  # inches per joint
@@ -74,6 +77,7 @@ _NAMED = 6  # parts of the movement named above the map
 _PALE = 0.22  # strength of the colour of a difference that noise, camera or timing may explain
 _PER_FRAME = 2  # findings reported at one key frame
 _HEAD = 0.3  # inches
+_MOST_POSITIONS, _POSITION_TALL = 4, 1.3  # key positions drawn, inches of their pictures
 _GAP, _BETWEEN = 0.25, 0.06  # inches between key frames, and between the two pictures of one
 _HEADING: dict[str, Any] = {"fontsize": 10.5, "fontweight": "bold"}
 
@@ -122,7 +126,9 @@ def csv_text(result: CompareResult) -> str:
         for j, joint in enumerate(angles.names):
             values = angles.reference, angles.other, difference, angles.floor, angles.beyond
             cells = [number_cell(value[n, j], 2) for value in values]
-            judgement = number_cell(trust[n, j], 3), sure, int(judged[n, j])
+            quantity = angles.quantity(joint)
+            unit = quantity.unit if quantity else DEGREES
+            judgement = number_cell(trust[n, j], 3), sure, int(judged[n, j]), unit
             rows.append((*moment, joint, *cells, *judgement))
     return table_text(COLUMNS, rows)
 
@@ -154,12 +160,14 @@ def draw(project: StoredProject, result: CompareResult, *, privacy: bool = False
     tall = min(3.6, half / min(shapes))  # of a picture, inches
     half = min(half, tall * max(shapes))
     captions = 0.19 + 0.165 * max((len(frame.findings) for frame in shown), default=0)
+    positions = _drawn_positions(result)
     rows = stacked(
         {
             "title": 0.55,
             "sentences": _LINE * len(lines) + 0.1,
             "pictures": _HEAD + captions + tall + 0.25,
             "map": 0.95 + _ROW * max(len(joints), 1),
+            "keys": _positions_height(positions),
             "small": 0.1 + _SMALL_LINE * len(small),
         }
     )
@@ -179,7 +187,7 @@ def draw(project: StoredProject, result: CompareResult, *, privacy: bool = False
     images = key_images(project, result, shown, round(tall * DPI * 1.5), privacy=privacy)
     for n, (frame, pair) in enumerate(zip(shown, images, strict=True)):
         left, y = _LEFT + n * (width + _GAP), top["pictures"] - _HEAD
-        differ = [f"{joint_name(f.joint)}: {amount(f.joint, f.difference)}" for f in frame.findings]
+        differ = [f"{f.label}: {f.amount}" for f in frame.findings]
         for line, text in enumerate([f"{n + 1}   {_moment(result, frame)}", *differ]):
             weight, size = ("normal", 8.0) if line else ("bold", 9.5)
             style = {"fontweight": weight, "fontsize": fitted(text, size, width)}
@@ -190,6 +198,7 @@ def draw(project: StoredProject, result: CompareResult, *, privacy: bool = False
             colour = (REFERENCE, OTHER)[side]
             _picture(axes_at(figure, *place), image, angles, colour, f"{seconds[side]:.2f} s")
     _angle_map(figure, top["map"], result, joints, shown)
+    _draw_positions(figure, top["keys"], project, result, positions, privacy=privacy)
     for n, line in enumerate(small):
         y = top["small"] - _SMALL_LINE * (n + 0.5)
         line_at(figure, printable(line, 200), _LEFT, y, fontsize=8, color=GREY)
@@ -256,39 +265,116 @@ def key_images(
     height: int,
     *,
     privacy: bool,
-) -> list[list[tuple[Image, FloatArray]]]:
-    """Return, for each key frame, the picture and the differing angles of both clips.
-
-    Angles are (R, 3, 2) points in pixels of the picture: one end, the joint, the other end.
+) -> list[list[tuple[Image, list[FloatArray]]]]:
+    """Return, for each key frame, the picture and what differs in both clips: for each angle (3, 2)
+    points in pixels of the picture, one end, the joint, the other end; for each quantity the (2, 2)
+    ends of its line.
     """
     aligned = result.aligned
-    columns: list[list[tuple[Image, FloatArray]]] = [[] for _ in shown]
+    columns: list[list[tuple[Image, list[FloatArray]]]] = [[] for _ in shown]
     for side, video in enumerate((aligned.a, aligned.b)):
         filmed, drawn = ((aligned.pose_a,) * 2, (aligned.pose_b, aligned.shown_b))[side]
         rows = [(frame.row, frame.other_row)[side] for frame in shown]
         view = aligned.view if side else "filmed"
         source = None if privacy else video_file(project, video)
         images = pictures(source, filmed, rows, height, view=view)
-        triples, box = angle_triples(get_skeleton(drawn.skeleton)), view_boxes(drawn)
+        box = view_boxes(drawn)
         for column, frame, row, image in zip(columns, shown, rows, images, strict=True):
-            joints = [triples[finding.joint] for finding in frame.findings]
             scale = height / (box[row, 3] - box[row, 1])
-            column.append((image, (drawn.xy[row][joints] - box[row, :2]) * scale))
+            lines = [
+                (_line(drawn, row, f.joint, result.angles.quantity(f.joint)) - box[row, :2]) * scale
+                for f in frame.findings
+            ]
+            column.append((image, lines))
     return columns
 
 
-def _picture(axes: Axes, image: Image, angles: FloatArray, colour: str, label: str) -> None:
+def _line(pose: PoseSequence, row: int, joint: str, quantity: Quantity | None) -> FloatArray:
+    """Return the (3, 2) points of an angle, or the (2, 2) ends of a quantity's line, in pixels."""
+    if quantity is None:
+        triple = angle_triples(get_skeleton(pose.skeleton))[joint]
+        return np.asarray(pose.xy[row][list(triple)], np.float64)
+    body = body_joints(pose)
+    index = get_skeleton(body.skeleton).index
+    ends = [
+        np.mean([body.xy[row, index(name)] for name in group], axis=0) for group in quantity.line
+    ]
+    return np.asarray(ends, np.float64)
+
+
+def _picture(
+    axes: Axes, image: Image, angles: Sequence[FloatArray], colour: str, label: str
+) -> None:
     axes.imshow(image, aspect="equal")
     for ink, thick in (("white", 2.5), ("#b00020", 1.3)):
         for angle in angles:
             axes.plot(*angle.T, color=ink, lw=thick)
-            axes.plot(*angle[1], "o", ms=9, mfc="none", mec=ink, mew=thick)
+            axes.plot(*angle[len(angle) // 2], "o", ms=9, mfc="none", mec=ink, mew=thick)
     axes.set(
         xticks=[], yticks=[], xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5)
     )
     box = {"facecolor": colour, "edgecolor": "none", "pad": 2}
-    axes.text(0.045, 0.03, label, transform=axes.transAxes, fontsize=8, color="white", bbox=box)
+    if label:
+        axes.text(0.045, 0.03, label, transform=axes.transAxes, fontsize=8, color="white", bbox=box)
     axes.spines[:].set(color=colour, linewidth=2)
+
+
+# --- key positions -----------------------------------------------------------------------------
+
+
+def _drawn_positions(result: CompareResult) -> list[KeyPosition]:
+    """Return at most _MOST_POSITIONS key positions that the other clip shows, the first and the
+    last among them."""
+    shown = [n for n, one in enumerate(result.key_positions) if not np.isnan(one.other_time)]
+    return [result.key_positions[n] for n in evenly_spaced(shown, _MOST_POSITIONS)]
+
+
+def _positions_height(positions: Sequence[KeyPosition]) -> float:
+    if not positions:
+        return 0.0
+    return 0.85 + _POSITION_TALL + _SMALL_LINE * len(positions[0].values) + 0.25
+
+
+def _draw_positions(
+    figure: Figure,
+    top: float,
+    project: StoredProject,
+    result: CompareResult,
+    positions: Sequence[KeyPosition],
+    *,
+    privacy: bool,
+) -> None:
+    """Draw both clips beside each other at each key position, and their values below: a reported
+    difference bold, what is not judged grey."""
+    if not positions:
+        return
+    line_at(figure, "Key positions: reference → other clip", _LEFT, top - 0.12, **_HEADING)
+    shown = [
+        KeyFrame(one.row, round(float(result.aligned.position[one.row])), ()) for one in positions
+    ]
+    high = round(_POSITION_TALL * DPI * 1.5)
+    images = key_images(project, result, shown, high, privacy=privacy)
+    wide = (_RIGHT - _LEFT - _NAMES) / _MOST_POSITIONS
+    table = top - 0.85 - _POSITION_TALL
+    for n, value in enumerate(positions[0].values):
+        line_at(figure, value.label, _LEFT, table - _SMALL_LINE * n, fontsize=8)
+    for column, (one, pair) in enumerate(zip(positions, images, strict=True)):
+        left = _LEFT + _NAMES + column * wide
+        name = printable(one.name, 28)
+        bold = {"fontweight": "bold", "fontsize": fitted(name, 9, wide - 0.1)}
+        line_at(figure, name, left, top - 0.37, **bold)
+        times = f"{one.time:.2f} s, {one.other_time:.2f} s"
+        line_at(figure, times, left, top - 0.54, fontsize=8, color=GREY)
+        half = (wide - 0.1 - _BETWEEN) / 2
+        for side, (image, _) in enumerate(pair):
+            tall = min(_POSITION_TALL, half * image.shape[0] / image.shape[1])
+            place = left + side * (half + _BETWEEN), top - 0.65 - tall, half, tall
+            _picture(axes_at(figure, *place), image, [], (REFERENCE, OTHER)[side], "")
+        for n, value in enumerate(one.values):
+            style = {"fontweight": "bold" if value.stated else "normal", "fontsize": 8}
+            ink = "black" if value.judged else GREY
+            text = value_text(value.reference, value.other, value.unit)
+            line_at(figure, text, left, table - _SMALL_LINE * n, color=ink, **style)
 
 
 # --- the map ---------------------------------------------------------------------------------
@@ -298,7 +384,7 @@ def _angle_map(
     figure: Figure, top: float, result: CompareResult, joints: list[str], shown: list[KeyFrame]
 ) -> None:
     """Draw the differences of each joint over the reference's time, the clearest joints first."""
-    title = "Angles over time: other clip minus reference"
+    title = "Angles and quantities over time: other clip minus reference"
     line_at(figure, title, _LEFT, top - 0.12, **_HEADING)
     if not joints:
         return
@@ -328,7 +414,8 @@ def map_colours(result: CompareResult, joints: list[str]) -> np.ndarray:
     angles = result.angles
     at = [angles.names.index(joint) for joint in joints]
     difference = angles.difference[:, at].T
-    strength = np.clip(np.abs(difference) / 45.0, 0, 1)  # 45 degrees: the full colour
+    size = np.abs(difference) * (LEAST / angles.least[at])[:, None]
+    strength = np.clip(size / 45.0, 0, 1)  # 45 degrees: the full colour
     reported = in_episodes(angles)[:, at].T & (not result.no_findings)
     strength = np.where(reported, 0.35 + 0.65 * strength, _PALE * strength)[..., None]
     ink = np.where((difference > 0)[..., None], to_rgb(BLUE), to_rgb(RED))

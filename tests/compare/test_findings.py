@@ -16,11 +16,11 @@ from la2ds_cli.compare.findings import (
     find_unjudged,
     in_episodes,
     labelled_seconds,
-    slow_clip,
     span_at,
     spans_of,
     tempo,
 )
+from la2ds_cli.compare.judged_moments import slow_clip
 from la2ds_cli.core.time_axis import TimeAxis
 from la2ds_cli.core.types import BY_PROPAGATION, Phase
 from tests.alignments import matched as with_positions

@@ -360,12 +360,13 @@ def _share(rows: BoolArray) -> str:
 
 
 def compared_angles(result: CompareResult) -> dict[str, Any]:
-    """Return `angles` of match_json where they are judged, those that differ most first.
+    """Return `angles` of match_json where they are judged, those that differ most first; without
+    quantities, whose differences have sentences only.
 
     stated: whether a difference is reported, that is not explained by noise, camera or timing.
     """
     angles = result.angles
-    order = clearest_joints(angles)
+    order = [j for j in clearest_joints(angles) if j < angles.angle_count]
     degrees = np.where(angles.judged, angles.difference, np.nan)[:, order]
     stated = in_episodes(angles)[:, order] & (not result.no_findings)
     compared = _angles_json([angles.names[j] for j in order], degrees)

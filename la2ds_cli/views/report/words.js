@@ -56,6 +56,26 @@ export function tellNotes(to, more = () => []) {
   }));
 }
 
+/** Show the values of A and B at named moments: a column for each, whose head goes there. */
+function tellPositions(positions, to) {
+  at("positions-part").hidden = !positions.length;
+  if (!positions.length) return;
+  const cell = (kind, ...inside) => { const one = made(kind); one.append(...inside); return one; };
+  const row = (...cells) => cell("tr", ...cells);
+  const head = positions.map(({ name, time, other_time: other }) => cell(
+    "th", button(name, () => to(time, null)),
+    made("small", `A ${seconds(time)}`), made("small", other === null ? "not in B" : `B ${seconds(other)}`),
+  ));
+  const body = positions[0].values.map(({ label }, n) => row(cell("th", label), ...positions.map(({ values }) => {
+    const { text, judged, stated } = values[n];
+    const value = cell("td", stated ? made("strong", text) : text);
+    value.classList.toggle("soft", !judged);
+    return value;
+  })));
+  at("positions").replaceChildren(row(made("td")), ...body);
+  at("positions").firstChild.append(...head);
+}
+
 /** Show what B does differently, as `compare` found it. to(time, joint): go to a second of A, and mark
  * the angle of a joint. */
 export function tellDifferences(found, to) {
@@ -66,6 +86,7 @@ export function tellDifferences(found, to) {
     return item;
   }));
   lines("tempo", found.tempo);
+  tellPositions(found.key_positions, to);
   at("unjudged-part").hidden = !found.unjudged.length;
   lines("unjudged", found.unjudged);
 }

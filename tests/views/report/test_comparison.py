@@ -109,6 +109,21 @@ def test_a_clip_without_a_fault_says_so(project: StoredProject, open_page: Open)
     assert opened.page.locator("#differs button").count() == 0
 
 
+def test_key_positions_lead_to_their_moments(project: StoredProject, open_page: Open) -> None:
+    result = compared(project, "trainee")
+    opened = open_page(page_of(project, result))
+    page = opened.page
+    page.click("#positions-part summary")
+    names = page.locator("#positions th button").all_inner_texts()
+    assert names == [position.name for position in result.key_positions]
+    assert len(names) >= 3
+    page.click("#positions th button >> nth=1")
+    assert opened.row() == result.key_positions[1].row
+    stated = sum(value.stated for position in result.key_positions for value in position.values)
+    assert page.locator("#positions strong").count() == stated > 0
+    opened.harmless()
+
+
 def test_privacy_shows_no_picture_of_the_video(project: StoredProject) -> None:
     result = compared(project, "trainee")
     webp = b"UklGR"  # RIFF, in base64
