@@ -146,7 +146,7 @@ def timeline(
     by: str | None = option("COLUMN", "Divide the clips by a column of videos.csv."),
     paired: bool = flag("--paired", "Compare each performer (column group) with themselves."),
     quantity: list[str] | None = option(
-        "NAME", "Compare only this, such as left_knee; repeatable. [default: all]"
+        "NAME", "Compare only this, such as left_knee; repeatable.", show_default="all"
     ),
     *,
     how: AlignmentOptions,
