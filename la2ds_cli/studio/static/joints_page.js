@@ -11,6 +11,7 @@ import { helping } from "../../views/report/keys.js";
 import { connectSection } from "../../views/report/player.js";
 import { Stage } from "../../views/report/stage.js";
 
+const [LEAST, MOST] = [0.45, 0.7]; // of the window's height: the picture, where its tools leave room
 const NEAR = 16; // page pixels around a joint within which it can be grabbed
 const MOST_FILLED = 100; // frames between two corrections
 const MOST_LISTED = 200;
@@ -215,7 +216,13 @@ function choose(joint) {
   tell();
 }
 
-const lay = () => layStage(stage, 0.62);
+/** Lay out the picture as large as leaves its tools in sight. */
+function lay() {
+  const high = window.innerHeight, box = stage.canvas.parentElement;
+  const tools = at("tools").getBoundingClientRect().bottom - box.getBoundingClientRect().bottom;
+  const room = high - (box.getBoundingClientRect().top + window.scrollY) - tools - 12;
+  layStage(stage, clamp(room, LEAST * high, MOST * high));
+}
 
 function show(row) {
   stage.show(row, true, { skeleton: true, film: true, whole: true });
