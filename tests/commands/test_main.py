@@ -92,9 +92,7 @@ def test_the_help_begins_as_the_readme_does():
     sentence = re.search(r"^la2ds [^.]*\.", page, re.MULTILINE)
     assert sentence
     said = " ".join(invoke("--help").stdout.split())
-    assert said.startswith(
-        f"Usage: root [OPTIONS] COMMAND ... {' '.join(sentence[0].split())} "
-    )
+    assert said.startswith(f"Usage: root [OPTIONS] COMMAND ... {' '.join(sentence[0].split())} ")
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])

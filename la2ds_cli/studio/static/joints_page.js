@@ -88,7 +88,7 @@ function change(changes, undoes = false) {
     laid(lastUpTo(clip.frame, one.frame), names.indexOf(one.joint));
   }
   tell();
-  saving.add((version) => post("/joints/save", { clip: id, changes }, version), undoes ? null : () => change(changes));
+  saving.add((version) => post("/joints/save", { clip: id, changes }, version.joints), undoes ? null : () => change(changes));
 }
 
 const one = (row, joint, what) => ({ frame: clip.frame[row], joint: names[joint], ...what });
@@ -132,7 +132,7 @@ function fill() {
 
 /** Put drawings in the place of others; resolves with the answer, null: refused. */
 const draw = (old, fresh, again = () => redraw(old, fresh)) =>
-  saving.add((version) => post("/joints/draw", { clip: id, old, new: fresh }, version), again);
+  saving.add((version) => post("/joints/draw", { clip: id, old, new: fresh }, version.drawings), again);
 
 function drew(found, old, fresh) {
   undo.push({ old: fresh, new: old });
@@ -300,7 +300,7 @@ function connect() {
 async function load() {
   const said = await get(`/joints/data?${new URLSearchParams({ clip: id })}`);
   names = said.joints;
-  saving.version = said.version;
+  saving.version = said.versions;
   clip = unpacked(said.clip, new ServedFilm(said.clip.pictures));
   found = { joints: clip.joints.slice(), state: clip.state.slice() };
   drawn = said.drawings;
