@@ -17,6 +17,7 @@ from typing import Any, get_args
 from typer.main import get_command
 
 from la2ds_cli.commands.app import OTHER_NAMES, app
+from la2ds_cli.commands.help_pages import default_in_words, limits_in_words, usage_words
 from la2ds_cli.core import config_sections
 from la2ds_cli.core.config import Config, kinds, load_config, preset_names
 
@@ -83,17 +84,8 @@ def _help(text: str) -> str:
     return "\n\n".join(blocks)
 
 
-def _name(argument: Any) -> str:
-    """An argument as in the usage of its command: in brackets if it may be left out."""
-    name = argument.metavar if argument.required else f"[{argument.metavar}]"
-    return name + "..." * (argument.nargs == -1)
-
-
 def _usage(path: str, command: Any) -> str:
-    names = [_name(p) for p in command.params if p.param_type_name == "argument"]
-    if hasattr(command, "commands"):
-        names.append("COMMAND ...")
-    return " ".join([path, "[OPTIONS]", *names])
+    return " ".join([path, *usage_words(command)])
 
 
 def _row(param: Any) -> str:
@@ -103,14 +95,11 @@ def _row(param: Any) -> str:
         names, takes = f"`{param.metavar}`", ""
     else:
         takes = "" if param.is_flag else f" `{param.metavar}`"
-    default = param.default
-    if default is True and param.secondary_opts:
-        default = param.opts[0]
-    plain = callable(default) or default in (None, False, (), "")
-    shown = "" if plain else f" Default: `{default}`."
+    default, limits = default_in_words(param), limits_in_words(param)
+    shown = f" Default: `{default}`." if default else ""
+    shown += f" {limits[0].upper()}{limits[1:]}." if limits else ""
     variable = f" Environment: `{param.envvar}`." if param.envvar else ""
-    meaning = re.sub(r"\s*\[default: ([^]]+)\]", r" Default: `\1`.", param.help)
-    return f"| {_cell(names + takes)} | {_cell(meaning + shown + variable)} |"
+    return f"| {_cell(names + takes)} | {_cell(param.help + shown + variable)} |"
 
 
 def _cell(text: str) -> str:

@@ -145,7 +145,7 @@ def timeline(
     by: str | None = option("COLUMN", "Divide the clips by a column of videos.csv."),
     paired: bool = flag("--paired", "Compare each performer (column group) with themselves."),
     quantity: list[str] | None = option(
-        "NAME", "Compare only this, such as left_knee; repeatable. [default: all]"
+        "NAME", "Compare only this, such as left_knee; repeatable.", show_default="all"
     ),
     *,
     how: AlignmentOptions,
@@ -213,7 +213,9 @@ def _show_timeline(console: Console, result: TimelineResult) -> None:
     if len(rows) <= _LISTED:
         console.table(("clip", "frames", "times as long", "confidence"), rows)
     chosen = "named" if result.named else "the most typical of a sample"
-    console.line(f"{len(result.clips)} clips on the timeline of {result.clock.video.id} ({chosen})")
+    console.line(
+        f"{len(result.clips)} clips on the timeline of {result.clock.video.name} ({chosen})"
+    )
     console.line(f"aligned by dtw on {features_name(result.features, result.run)}")
     for name, why in list(result.left_out.items())[:_LISTED]:
         console.line(f"left out: {name}: {why}", "yellow")

@@ -28,7 +28,7 @@ from la2ds_cli.commands import (
     side_by_side,
     studio,
 )
-from la2ds_cli.commands.command import Command
+from la2ds_cli.commands.command import Command, add_command
 from la2ds_cli.commands.options import OFFLINE, forbid_network
 from la2ds_cli.commands.usage_errors import (
     Group,
@@ -83,6 +83,7 @@ COMMANDS = {
 MEMBERS = {
     "import": {"labels": exchange_commands.import_labels},
     "export": {"labels": exchange_commands.export_labels},
+    "models": {"ls": models.ls, "pull": models.pull},
     "lab": {
         "benchmark": laboratory.benchmark,
         "reproduce": laboratory.reproduce,
@@ -257,9 +258,9 @@ for _panel, _group in COMMANDS.items():
         if isinstance(_command, typer.Typer):
             app.add_typer(_command, name=_name, rich_help_panel=_panel)
         else:
-            app.command(_name, rich_help_panel=_panel)(Command(_command))
+            add_command(app, _name, _command, rich_help_panel=_panel)
 for _name, _command in HIDDEN.items():
-    app.command(_name, hidden=True)(Command(_command))
+    add_command(app, _name, _command, hidden=True)
 GROUPS = {
     _name: _group
     for _panel in COMMANDS.values()
@@ -268,7 +269,7 @@ GROUPS = {
 }
 for _name, _members in MEMBERS.items():
     for _member, _command in _members.items():
-        GROUPS[_name].command(_member)(Command(_command))
+        add_command(GROUPS[_name], _member, _command)
 
 
 def _registered(name: str) -> tuple[typer.Typer, str]:
@@ -281,7 +282,7 @@ for _other, _name in OTHER_NAMES.items():
     _group_of, _member = _registered(_name)
     _found = next(one for one in _group_of.registered_commands if one.name == _member)
     _group_of, _member = _registered(_other)
-    _group_of.command(_member, hidden=True)(cast(Command, _found.callback))
+    add_command(_group_of, _member, cast(Command, _found.callback).function, hidden=True)
 
 
 def app_for(arguments: Sequence[str]) -> typer.Typer:

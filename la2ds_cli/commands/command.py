@@ -9,8 +9,10 @@ from functools import cached_property
 from inspect import Parameter, Signature
 from typing import Any, NamedTuple, get_type_hints
 
+import typer
 from typer.models import OptionInfo
 
+from la2ds_cli.commands.help_pages import HelpfulCommand
 from la2ds_cli.commands.options import OFFLINE, forbid_network
 from la2ds_cli.core.console import sign_of_work
 from la2ds_cli.core.errors import UserError
@@ -61,6 +63,16 @@ class Command:
                 values[group.name] = group.annotation(**fields_of_group)  # pyright: ignore
         with sign_of_work(as_json=as_json, quiet=quiet):
             self.function(**values)
+
+
+def add_command(app: typer.Typer, name: str, function: Callable[..., None], **more: Any) -> None:
+    """Add a function to an app as its command.
+
+    Parameters
+    ----------
+    more: for typer.Typer.command, such as hidden.
+    """
+    app.command(name, cls=HelpfulCommand, **more)(Command(function))
 
 
 def _options(parameter: Parameter, kind: Any) -> Iterator[Parameter]:

@@ -97,7 +97,11 @@ def transfer_labels(
         "--from",
     ),
     targets: list[str] | None = option(
-        "VIDEO", "A clip to label, or: all (other clips); repeatable. [default: all]", None, "--to"
+        "VIDEO",
+        "A clip to label, or: all (other clips); repeatable.",
+        None,
+        "--to",
+        show_default="all",
     ),
     method: str | None = METHOD,
     write: bool = flag("--write", "Also add them to the project's phases.csv, marked."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from la2ds_cli.commands.command import Command
+from la2ds_cli.commands.command import add_command
 from la2ds_cli.commands.options import Exported, Here
 from la2ds_cli.commands.projects import show_batch
 from la2ds_cli.commands.usage_errors import Group
@@ -100,5 +100,5 @@ def export_clips(
 
 
 for _name in POSE_FILES:
-    app.command(_name)(Command(export_command(_name)))
-app.command("heatmaps")(Command(heatmaps))
+    add_command(app, _name, export_command(_name))
+add_command(app, "heatmaps", heatmaps)

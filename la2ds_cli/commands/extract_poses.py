@@ -32,7 +32,7 @@ def extract_poses(
     subject: str | None = option(
         "auto|N", "Person to follow: the best one, or the N-th best for these clips only."
     ),
-    subjects: int | None = option("N", "Keep N people in each clip. [default: 1]", min=1),
+    subjects: int | None = option("N", "Keep N people in each clip.", min=1, show_default="1"),
     time_range: str | None = option("START:END", "Only these seconds: 2:6.5, 2.5:, :8; 0: = all."),
     rotate: int | None = option("DEGREES", "Rotate clockwise by 0, 90, 180 or 270 degrees."),
     mirror: bool | None = flag(

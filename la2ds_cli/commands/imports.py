@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from la2ds_cli.commands.command import Command
+from la2ds_cli.commands.command import add_command
 from la2ds_cli.commands.options import Here, argument, option
 from la2ds_cli.commands.projects import on_project, open_or_create, show_batch
 from la2ds_cli.commands.usage_errors import Group
@@ -231,6 +231,6 @@ def h2o(
 
 
 for _name in POSE_FILES:
-    app.command(_name, help=_help(_name))(Command(pose_file_command(_name)))
+    add_command(app, _name, pose_file_command(_name), help=_help(_name))
 for _data_set in (penn_action, ikea_asm, h2o):
-    app.command(_data_set.__name__.replace("_", "-"))(Command(_data_set))
+    add_command(app, _data_set.__name__.replace("_", "-"), _data_set)

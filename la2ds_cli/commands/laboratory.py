@@ -52,10 +52,11 @@ def _group(ctx: typer.Context) -> None:
 def benchmark(
     projects: list[Path] | None = option(
         "DIR",
-        "Project directory, repeatable: a table for each. [default: .]",
+        "Project directory, repeatable: a table for each.",
         None,
         *PROJECT_NAMES,
         envvar=PROJECT,
+        show_default=".",
     ),
     methods: str | None = option(
         "A,B,C", "Built-in methods, presets or dotted paths; default all built-in methods."

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from la2ds_cli.commands.command import Command
 from la2ds_cli.commands.options import JSON, Output, argument, flag
 from la2ds_cli.commands.usage_errors import Group
 from la2ds_cli.core.console import Console, summary
@@ -36,8 +35,6 @@ def _group(ctx: typer.Context) -> None:
         typer.echo(ctx.get_help())
 
 
-@app.command("ls")
-@Command
 def ls(as_json: bool = JSON) -> None:
     """List all weights, and whether they are installed.
 
@@ -56,8 +53,6 @@ def ls(as_json: bool = JSON) -> None:
         _show_models(console, models, folder)
 
 
-@app.command("pull")
-@Command
 def pull(
     names: list[str] | None = argument("NAME", "Names, as in `la2ds models ls`.", None),
     everything: bool = flag("--all", "All weights that are not installed."),

@@ -36,7 +36,7 @@ def demo(
     folder: Path = argument("DIR", "Where to create the demo project.", Path("la2ds-demo")),
     train: bool = flag("--train", "Also train a network and evaluate it."),
     minutes: float | None = option(
-        "M", "With --train: longest training, in minutes. [default: 1.5]", min=0.1
+        "M", "With --train: longest training, in minutes.", min=0.1, show_default="1.5"
     ),
     device: DeviceName = DEVICE,
     *,
@@ -101,7 +101,7 @@ def _show_demo(console: Console, result: dict[str, Any]) -> None:
 def init(
     folder: Path = argument("DIR", "Where to create the project.", Path(), envvar=PROJECT),
     preset: str | None = option(
-        "NAME", "Settings to start from, such as heatmap. [default: default]"
+        "NAME", "Settings to start from, such as heatmap.", show_default="default"
     ),
     *,
     output: Output,

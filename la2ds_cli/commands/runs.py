@@ -139,7 +139,9 @@ def _show_run(
 
 def evaluate(
     run: list[str] | None = option(
-        "NAME,...", "Training runs; several give mean and spread; repeatable. [default: default]"
+        "NAME,...",
+        "Training runs; several give mean and spread; repeatable.",
+        show_default="default",
     ),
     protocol: str = PROTOCOL,
     embeddings: list[Path] | None = option(

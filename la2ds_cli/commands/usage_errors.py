@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, cast
 
 import typer
-from typer.core import TyperGroup
 
+from la2ds_cli.commands.help_pages import HelpfulGroup
 from la2ds_cli.core.errors import UserError
 
 # The base of Typer's usage errors, of which it exports only two subclasses.
 UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])
 
 
-class Group(TyperGroup):
+class Group(HelpfulGroup):
     """A group whose usage errors know their command, so that the hint can say its usage."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -54,7 +53,6 @@ def as_user_error(error: Any, command: str) -> UserError:
     if error.ctx is None:
         return UserError(message, hint=f"{command} -h explains the options")
     usage = " ".join(error.ctx.get_usage().split()).removeprefix("Usage: ")
-    usage = re.sub(r"{(.+?)}", r"\1", usage)  # Typer marks required arguments like this
     return UserError(message, hint=f"{usage}; see {error.ctx.command_path} -h")
 
 

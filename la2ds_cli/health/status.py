@@ -16,6 +16,7 @@ from la2ds_cli.core.artifact import ArtifactError, Recipe
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.config import Config
 from la2ds_cli.core.errors import Mismatch, UserError
+from la2ds_cli.core.result_names import clip_name
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.video_list import first_people
 from la2ds_cli.evaluation.clips import check_disjoint
@@ -294,5 +295,14 @@ def an_alignment(project: StoredProject) -> str:
     videos = first_people(project.videos())
     same_folder = [v for v in videos if Path(v.path).parent == Path(videos[0].path).parent]
     pair = (same_folder if len(same_folder) > 1 else videos)[:2]
-    names = [video.id for video in pair] if len(pair) > 1 else ["A", "B"]
-    return f"la2ds align {' '.join(names)}"
+    names = [_typed_name(project, video) for video in pair] if len(pair) > 1 else ["A", "B"]
+    return f"la2ds align {shlex.join(names)}"
+
+
+def _typed_name(project: StoredProject, video: Video) -> str:
+    """Return the shortest name by which commands find a clip."""
+    name = clip_name(project.videos(), video)
+    with suppress(UserError):  # several clips fit
+        if project.find(name) == video:
+            return name
+    return video.id

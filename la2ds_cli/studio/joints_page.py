@@ -57,8 +57,9 @@ def _data(request: Request) -> Response:
         | {
             "joints": list(get_skeleton(pose.skeleton).joints),
         }
-        | _clip_json(
-            pose, _corrections(project, clip, pose, recipe), _drawings(project, clip, pose)
+        | _set_json(
+            joints=_corrections_json(pose, _corrections(project, clip, pose, recipe)),
+            drawings=_drawings_json(pose, _drawings(project, clip, pose)),
         )
     )
 
@@ -73,20 +74,32 @@ def _drawings(project: StoredProject, clip: Video, pose: PoseSequence) -> list[d
     return [canvas.item(row) for row in canvas.drawn(project.annotations())]
 
 
-def _clip_json(
-    pose: PoseSequence, corrections: Corrections, drawings: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
+def _corrections_json(pose: PoseSequence, corrections: Corrections) -> dict[str, Any]:
     """Return the corrections of a clip (frame, joint, position or None = not trusted, and time),
-    the drawings, and the version of both and of the clip's pictures."""
+    and the version of them and of the clip's pictures."""
     rows = [
         {"frame": frame, "joint": joint, "at": at, "set": row.set}
         for (frame, joint), (row, at) in sorted(corrections.items(), key=lambda item: item[0])
     ]
-    return {
-        "corrections": rows,
-        "drawings": drawings,
-        "version": version(turning_of(pose.info), pose.frame.tobytes(), rows, drawings),
-    }
+    return {"corrections": rows, "version": _version(pose, rows)}
+
+
+def _drawings_json(pose: PoseSequence, drawings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the drawings on a clip, and the version of them and of the clip's pictures."""
+    return {"drawings": drawings, "version": _version(pose, drawings)}
+
+
+def _version(pose: PoseSequence, shown: Sequence[Mapping[str, Any]]) -> str:
+    return version(turning_of(pose.info), pose.frame.tobytes(), shown)
+
+
+def _set_json(**parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what has been set, with a version for each part, so that a change of one does not
+    refuse a change of the other."""
+    said: dict[str, Any] = {"versions": {name: part["version"] for name, part in parts.items()}}
+    for part in parts.values():
+        said |= {name: value for name, value in part.items() if name != "version"}
+    return said
 
 
 def _corrections(
@@ -120,12 +133,12 @@ async def _save(request: Request) -> Response:
 def change(
     project: StoredProject, clip: Video, changes: Sequence[Mapping[str, Any]], known: str
 ) -> dict[str, Any]:
-    """Change corrections of a clip, and return all of them as `_corrections_json`.
+    """Change corrections of a clip, and return all of them with their version.
 
     Parameters
     ----------
     changes: as in `_save`.
-    known: the version that the page shows.
+    known: the version of the corrections that the page shows.
 
     Raises
     ------
@@ -143,32 +156,31 @@ def change(
         new[frame, joint] = None if item.get("remove") else row
     with project.tables(wait=WAIT):
         current = _corrections(project, clip, pose, recipe)
-        drawings = _drawings(project, clip, pose)
-        now_version = _clip_json(pose, current, drawings)["version"]
+        now_version = _corrections_json(pose, current)["version"]
         refuse_changed(known, now_version, f"the joints of {clip.title}")
         gone = [current[key][0] for key in new if key in current]
         project.change_annotations(gone, [row for row in new.values() if row is not None])
-        return _clip_json(pose, _corrections(project, clip, pose, recipe), drawings)
+        after = _corrections(project, clip, pose, recipe)
+        return _set_json(joints=_corrections_json(pose, after))
 
 
 async def _draw(request: Request) -> Response:
     """Replace drawings: {"clip", "old": items, "new": items}, see drawings.py. Return the clip's
-    corrections and drawings as `_clip_json`."""
+    drawings and their version."""
     project: StoredProject = request.app.state.studio.project
     content = await posted(request, clip=str, old=[SHAPE], new=[SHAPE])
     known = known_version(request)
 
     def work() -> dict[str, Any]:
         clip = posed_clip(project, content["clip"])
-        pose, recipe = project.read_pose(clip.id, with_corrections=False)
+        pose, _ = project.read_pose(clip.id, with_corrections=False)
         canvas = ClipCanvas(ClipMoments.of(clip.id, clip.options, pose), pose)
         with project.tables(wait=WAIT):
-            current = _corrections(project, clip, pose, recipe)
-            now_version = _clip_json(pose, current, _drawings(project, clip, pose))["version"]
+            now_version = _drawings_json(pose, _drawings(project, clip, pose))["version"]
             refuse_changed(known, now_version, f"the drawings on {clip.title}")
             gone, new = canvas.wanted(project.annotations(), content["old"], content["new"])
             project.change_annotations(gone, new)
-            return _clip_json(pose, current, _drawings(project, clip, pose))
+            return _set_json(drawings=_drawings_json(pose, _drawings(project, clip, pose)))
 
     return JSONResponse(await run_in_threadpool(work))
 

@@ -92,9 +92,7 @@ def test_the_help_begins_as_the_readme_does():
     sentence = re.search(r"^la2ds [^.]*\.", page, re.MULTILINE)
     assert sentence
     said = " ".join(invoke("--help").stdout.split())
-    assert said.startswith(
-        f"Usage: root [OPTIONS] COMMAND [ARGS]... {' '.join(sentence[0].split())} "
-    )
+    assert said.startswith(f"Usage: root [OPTIONS] COMMAND ... {' '.join(sentence[0].split())} ")
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])
@@ -207,6 +205,19 @@ def test_every_line_of_help_fits_80_columns_and_the_first_use_comes_first(path: 
     paragraphs = EVERY[path].help.split("\n\n")
     assert paragraphs[1].startswith("\b\n"), "after the first sentence, the most common use"
     assert f"  la2ds {path}".rstrip() in paragraphs[1]
+
+
+@pytest.mark.parametrize("path", [path for path in EVERY if path not in OTHER_NAMES])
+def test_the_help_names_arguments_by_words_and_limits_in_words(path: str):
+    text = invoke(*path.split(), "-h", prog_name="la2ds").stdout
+    usage, _, rest = text.partition("\n\n")
+    assert not re.search(r"[{}]", usage), "a required argument stands without braces"
+    arguments = [p for p in EVERY[path].params if p.param_type_name == "argument"]
+    for argument in arguments:
+        assert re.search(rf"^  {re.escape(argument.metavar)}  ", rest, re.MULTILINE)  # no <type>
+    assert not re.search(r"x[<>]=|<=x", rest), "limits are words"
+    rows = re.split(r"\n  (?=\S)", rest)
+    assert [row for row in rows if row.count("[default") > 1 or "]  [" in row] == []
 
 
 def test_a_short_option_means_one_thing_everywhere():

@@ -189,6 +189,20 @@ def test_a_project_with_nothing_left_to_do_is_told_so_with_clips_of_its_own(proj
     assert "next:" not in result.stderr
 
 
+def test_the_two_clips_are_named_as_a_person_names_them(project: StoredProject):
+    """By their files where that means them and nothing else, as in every other line."""
+    from la2ds_cli.health.status import an_alignment
+
+    def listed(*paths: str) -> str:
+        project.add_videos((), removed=[video.id for video in project.videos()])
+        project.add_videos(Video(f"id-{n}", path, f"{n:064x}") for n, path in enumerate(paths))
+        return an_alignment(project)
+
+    assert listed("clips/anna.mp4", "clips/ben.mp4") == "la2ds align anna ben"
+    assert listed("one/anna.mp4", "one/anna.mov") == "la2ds align id-0 id-1"
+    assert listed("clips/a b.mp4", "clips/ben.mp4") == "la2ds align 'a b' ben"
+
+
 def test_a_video_that_is_gone_is_named(tmp_path: Path):
     """Its poses stay current, so nothing else would say it."""
     from la2ds_cli.core.config_sections import PosesConfig

@@ -53,7 +53,7 @@ def version_of(client: TestClient, path: str, body: Any = None) -> str:
     if path in ("/joints/save", "/joints/draw", "/phases/save", "/pair/change"):
         named = {name: body[name] for name in ("clip", "a", "b", "view", "force") if body.get(name)}
         found = client.get(f"/{page}/data", params=named)
-        return found.json().get("version", "none") if found.status_code == 200 else "none"
+        return version_in(found.json(), path) if found.status_code == 200 else "none"
     if page == "clips" and rest[0] == "files":
         listed = client.get("/clips").json()["files"]
         files = {file["name"]: file.get("version", "none") for file in listed}
@@ -63,6 +63,13 @@ def version_of(client: TestClient, path: str, body: Any = None) -> str:
         parts = [name for name in ("split", "group") if name in body] or ["reading"]
         return " ".join(versions.get(name, "none") for name in parts)
     return "none"
+
+
+def version_in(said: dict[str, Any], path: str) -> str:
+    """The version in an answer of what requests to this address change; `none` without one."""
+    versions = said.get("versions", {})
+    name = {"/joints/save": "joints", "/joints/draw": "drawings"}.get(path, "split")
+    return said.get("version") or versions.get(name, "none")
 
 
 def client_of(project: StoredProject) -> Loaded:

@@ -88,6 +88,18 @@ def test_joints_are_dragged_doubted_filled_in_and_kept(browser: Any, filmed: Sto
         assert seen.page.locator("#corrections li").count() == 3
 
 
+def test_every_tool_is_in_sight_beside_the_picture(browser: Any, filmed: StoredProject) -> None:
+    with browsed(browser, filmed) as seen:
+        for width, height in ((1440, 900), (1280, 800), (1920, 1080)):
+            seen.page.set_viewport_size({"width": width, "height": height})
+            seen.go("/joints?clip=a")
+            tools = seen.page.locator("#players-card button")
+            boxes = [tools.nth(n).bounding_box() for n in range(tools.count())]
+            lowest = max(box["y"] + box["height"] for box in boxes if box)
+            assert lowest <= height, (width, height)
+            assert seen.page.locator("#stage-a").bounding_box()["height"] > 0.4 * height
+
+
 def drag_a_wrist(seen: Seen, project: StoredProject) -> None:
     pose = project.read_pose("a")[0]
     seen.press("Shift+ArrowRight", "ArrowRight")

@@ -19,7 +19,7 @@ from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.poses.subjects import set_subjects
 from la2ds_cli.studio.guard import SAFE
 from la2ds_cli.studio.saving import Saves
-from tests.studio.browsing import SAVED, asked, browsed, client_of, version_of
+from tests.studio.browsing import SAVED, asked, browsed, client_of, version_in, version_of
 from tests.studio.marks import corrections, draw, put, spans
 from tests.views.report.conftest import two_filmed
 
@@ -95,7 +95,7 @@ CHANGES = {
             _drawn("scale", [1, 2], [9, 4], metres=1.5),
             _drawn("watch", [1, 2], frames=[4, 20]),
         ],
-        lambda project: put_joint(project, 9),
+        lambda project: put_line(project),
     ),
     "/phases/save": Change(
         "POST", "/phases/save", [_label("down", 9), _label("up", 20), CLIP | {"rows": []}], _relabel
@@ -151,6 +151,14 @@ def put_joint(project: StoredProject, frame: int = 12) -> None:
     assert answer.status_code == 200, answer.text
 
 
+def put_line(project: StoredProject) -> None:
+    """Draw another line as the page does, from elsewhere."""
+    line = _drawn("line", [2, 2], [7, 7 + len(project.annotations())])
+    with asked(project) as elsewhere:
+        answer = elsewhere.post("/joints/draw", json=line)
+    assert answer.status_code == 200, answer.text
+
+
 def made(folder: Path) -> StoredProject:
     """A project in which somebody has set something of each kind."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -195,9 +203,7 @@ class Tab:
         more = {} if body is None else {"json": body}
         answer = self.client.request(method, path, headers={"if-match": self.known}, **more)
         if answer.status_code == 200:
-            said = answer.json()
-            versions = said.get("versions", {})
-            self.known = said.get("version") or versions.get("split", "gone")
+            self.known = version_in(answer.json(), path)
         return answer
 
 
@@ -228,6 +234,24 @@ def test_what_changed_meanwhile_is_not_replaced(tmp_path: Path, name: str) -> No
             tab.known = known
             assert tab.save(change.bodies[0]).status_code in (400, 409)
         assert kept(project) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "elsewhere"), [("/joints/save", put_line), ("/joints/draw", put_joint)]
+)
+def test_a_drawing_refuses_no_correction_and_a_correction_no_drawing(
+    tmp_path: Path, name: str, elsewhere: Callable[[StoredProject], None]
+) -> None:
+    """Neither is set on top of the other."""
+    project, change = made(tmp_path), CHANGES[name]
+    with asked(project) as client:
+        tab = Tab(client, change)
+        for body in change.bodies:
+            before = len(project.annotations())
+            elsewhere(project)
+            answer = tab.save(body)
+            assert answer.status_code == 200, answer.text
+            assert len(project.annotations()) >= before
 
 
 @pytest.mark.parametrize("name", [name for name in CHANGES if len(CHANGES[name].bodies) > 1])

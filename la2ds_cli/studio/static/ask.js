@@ -48,6 +48,10 @@ export const send = (path, file) => asked(path, { method: "PUT", body: file });
 
 export const remove = (path, version) => asked(path, { method: "DELETE", headers: holding(version) });
 
+/** The version that a page shows after an answer: one, or those of its parts by name, of which an
+ * answer has the ones that it changed. */
+const merged = (version, { version: whole, versions }) => (versions ? { ...version, ...versions } : whole);
+
 /** The changes that a person makes on a page, stored one request after another; the element `saved`, if
  * there is one, says whether it is. A request carries the version of what the page shows. If that has changed meanwhile, its change is
  * refused, and so are those that were made on top of it; the page shows what is there, and offers to
@@ -81,7 +85,7 @@ export class Saving {
     try {
       const found = await this.sent(send);
       this.words = "saved";
-      if (found) { this.version = found.version; this.open = []; }
+      if (found) { this.version = merged(this.version, found); this.open = []; }
       this.offer();
       return found;
     } catch (error) {

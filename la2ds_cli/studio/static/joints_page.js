@@ -11,6 +11,7 @@ import { helping } from "../../views/report/keys.js";
 import { connectSection } from "../../views/report/player.js";
 import { Stage } from "../../views/report/stage.js";
 
+const [LEAST, MOST] = [0.45, 0.7]; // of the window's height: the picture, where its tools leave room
 const NEAR = 16; // page pixels around a joint within which it can be grabbed
 const MOST_FILLED = 100; // frames between two corrections
 const MOST_LISTED = 200;
@@ -87,7 +88,7 @@ function change(changes, undoes = false) {
     laid(lastUpTo(clip.frame, one.frame), names.indexOf(one.joint));
   }
   tell();
-  saving.add((version) => post("/joints/save", { clip: id, changes }, version), undoes ? null : () => change(changes));
+  saving.add((version) => post("/joints/save", { clip: id, changes }, version.joints), undoes ? null : () => change(changes));
 }
 
 const one = (row, joint, what) => ({ frame: clip.frame[row], joint: names[joint], ...what });
@@ -131,7 +132,7 @@ function fill() {
 
 /** Put drawings in the place of others; resolves with the answer, null: refused. */
 const draw = (old, fresh, again = () => redraw(old, fresh)) =>
-  saving.add((version) => post("/joints/draw", { clip: id, old, new: fresh }, version), again);
+  saving.add((version) => post("/joints/draw", { clip: id, old, new: fresh }, version.drawings), again);
 
 function drew(found, old, fresh) {
   undo.push({ old: fresh, new: old });
@@ -215,7 +216,13 @@ function choose(joint) {
   tell();
 }
 
-const lay = () => layStage(stage, 0.62);
+/** Lay out the picture as large as leaves its tools in sight. */
+function lay() {
+  const high = window.innerHeight, box = stage.canvas.parentElement;
+  const tools = at("tools").getBoundingClientRect().bottom - box.getBoundingClientRect().bottom;
+  const room = high - (box.getBoundingClientRect().top + window.scrollY) - tools - 12;
+  layStage(stage, clamp(room, LEAST * high, MOST * high));
+}
 
 function show(row) {
   stage.show(row, true, { skeleton: true, film: true, whole: true });
@@ -293,7 +300,7 @@ function connect() {
 async function load() {
   const said = await get(`/joints/data?${new URLSearchParams({ clip: id })}`);
   names = said.joints;
-  saving.version = said.version;
+  saving.version = said.versions;
   clip = unpacked(said.clip, new ServedFilm(said.clip.pictures));
   found = { joints: clip.joints.slice(), state: clip.state.slice() };
   drawn = said.drawings;

@@ -6,10 +6,10 @@ import { Clock, connectTransport } from "../../views/report/player.js";
 
 const HIGH = [120, 1000]; // page pixels of a picture, the least and the most
 
-/** The picture on a page with one clip, as large as its card allows. share: of the window's height. */
-export function layStage(stage, share) {
+/** The picture on a page with one clip, as large as its card allows. most: page pixels of its height. */
+export function layStage(stage, most) {
   const wide = stage.canvas.parentElement.clientWidth;
-  const high = Math.floor(clamp(Math.min(window.innerHeight * share, wide / stage.aspect), ...HIGH));
+  const high = Math.floor(clamp(Math.min(most, wide / stage.aspect), ...HIGH));
   stage.resize(Math.round(high * stage.aspect), high);
 }
 

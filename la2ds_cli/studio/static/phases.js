@@ -288,7 +288,7 @@ function tellMoment() {
 const line = { x: (time) => ((time - clip.start) / (clip.end - clip.start)) * line.wide };
 
 function lay() {
-  layStage(stage, 0.5);
+  layStage(stage, 0.5 * window.innerHeight);
   line.wide = at("line").parentElement.clientWidth - 28;
   line.context = sized(at("line"), line.wide, LINE_HIGH);
   drawLine();

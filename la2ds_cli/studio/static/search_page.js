@@ -23,7 +23,7 @@ const player = new Player((row) => {
   soon();
 });
 
-const lay = () => layStage(stage, window.innerWidth >= BESIDE_FROM ? 0.56 : 0.42);
+const lay = () => layStage(stage, window.innerHeight * (window.innerWidth >= BESIDE_FROM ? 0.56 : 0.42));
 
 const addressOf = (clip, row) => `/search?${new URLSearchParams({ clip, row })}`;
 
