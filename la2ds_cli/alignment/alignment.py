@@ -282,8 +282,10 @@ class Alignment:
         """Return a pandas.DataFrame with a row for each frame of A.
 
         Columns: frame_a, time_a, time_b (the matching second of B), time_b_low, time_b_high,
-        within, certainty, confidence, speed_ratio. Raises UserError (exit 6) without pandas.
+        within, certainty, confidence, speed_ratio; `attrs["units"]` has those of seconds. Raises
+        UserError (exit 6) without pandas.
         """
+        seconds = ("time_a", "time_b", "time_b_low", "time_b_high", "within")
         return make_data_frame(
             {
                 "frame_a": self.frame_a,
@@ -295,7 +297,8 @@ class Alignment:
                 "certainty": self.certainty,
                 "confidence": self.confidence,
                 "speed_ratio": self.speed_ratio,
-            }
+            },
+            dict.fromkeys(seconds, "s"),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from la2ds_cli.core.errors import UserError, did_you_mean
 from la2ds_cli.core.skeleton import SKELETONS
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.features.body_quantities import UNITS
+from la2ds_cli.features.clip_quantities import unit_of
 from la2ds_cli.features.pose_features import angle_triples
 
 ALL = "all clips"  # label of the only group without a column
@@ -172,11 +173,6 @@ class CurveGroups:
             if not test.clusters:
                 rows.append((*own, *[""] * 5, test.note))
         return table_text(CLUSTER_COLUMNS, rows)
-
-
-def unit_of(quantity: str) -> str:
-    """Return the unit of a quantity; that of a joint's angle is degrees."""
-    return UNITS.get(quantity, "degrees")
 
 
 def _cell(value: float) -> str:

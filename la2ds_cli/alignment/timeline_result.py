@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.alignment import rounded
-from la2ds_cli.alignment.curve_groups import CurveGroups, group_curves, unit_of
+from la2ds_cli.alignment.curve_groups import CurveGroups, group_curves
 from la2ds_cli.alignment.same_movement import DOUBTED
 from la2ds_cli.core.arrays import mean_and_deviation
 from la2ds_cli.core.clip import Video
@@ -20,6 +20,7 @@ from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.data_frames import make_data_frame
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.core.view import FLIPPED, View
+from la2ds_cli.features.clip_quantities import unit_of
 
 GRID = np.linspace(0.0, 1.0, 101)  # positions at which joint angles are compared
 WORTH_NOTING = 0.01  # share of the moments of an angle from which a note says that it is left out
@@ -160,13 +161,14 @@ class TimelineResult:
 
     def to_frame(self) -> Any:
         """Return a pandas.DataFrame with a row for each frame of each clip: `video`, `frame`,
-        `time`, `position`, `confidence`. Raises UserError (exit 6) without pandas."""
+        `time`, `position`, `confidence`; `attrs["units"]` has the unit of `time`. Raises UserError
+        (exit 6) without pandas."""
         names = ("frame", "time", "position", "confidence")
         columns: dict[str, Any] = {
             name: np.concatenate([getattr(clip, name) for clip in self.clips]) for name in names
         }
         ids = [clip.video.id for clip in self.clips for _ in range(len(clip.frame))]
-        return make_data_frame({"video": ids} | columns)
+        return make_data_frame({"video": ids} | columns, {"time": "s"})
 
     def quantities_of(self, clip: PlacedClip) -> dict[str, FloatArray]:
         """Return the curves (G,) of a clip at GRID by quantity: angles, and `quantities`."""

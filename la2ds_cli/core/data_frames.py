@@ -8,10 +8,19 @@ from typing import Any
 from la2ds_cli.core.errors import optional_import
 
 
-def make_data_frame(content: Mapping[Any, Any] | Sequence[Mapping[str, Any]]) -> Any:
-    """Return a pandas.DataFrame of columns (name -> values of one length) or of rows.
+def make_data_frame(
+    content: Mapping[Any, Any] | Sequence[Mapping[str, Any]], units: Mapping[str, str] | None = None
+) -> Any:
+    """Return a pandas.DataFrame of columns or of rows.
 
-    Raises UserError (exit 6) if pandas is not installed.
+    Parameters
+    ----------
+    content: name -> values of one length; or rows, name -> value.
+    units: column -> its unit, for `attrs["units"]`; None = no column has one.
+
+    Raises
+    ------
+    UserError: exit 6 if pandas is not installed.
     """
     with optional_import(
         ["pandas"],
@@ -19,4 +28,7 @@ def make_data_frame(content: Mapping[Any, Any] | Sequence[Mapping[str, Any]]) ->
         "pip install 'la2ds[pandas]'",
     ):
         import pandas
-    return pandas.DataFrame(content)
+    frame = pandas.DataFrame(content)
+    if units:
+        frame.attrs["units"] = dict(units)
+    return frame

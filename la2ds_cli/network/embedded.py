@@ -29,7 +29,7 @@ class Embedded(NamedTuple):
 
     def to_frame(self) -> Any:
         """Return a pandas.DataFrame with a row for each frame of each clip: `video`, `frame`,
-        `time`, and the numbers of the vector as columns 0, 1, ...
+        `time` in seconds, and the numbers of the vector as columns 0, 1, ...
 
         Raises UserError (exit 6) if pandas is not installed.
         """
@@ -42,7 +42,7 @@ class Embedded(NamedTuple):
         for name in ("frame", "time"):
             columns[name] = np.concatenate([getattr(part, name) for part in parts] or [[]])
         value = np.concatenate([part.value for part in parts]) if parts else np.empty((0, 0))
-        return make_data_frame(columns | dict(enumerate(value.T)))
+        return make_data_frame(columns | dict(enumerate(value.T)), {"time": "s"})
 
 
 def embed_clips(

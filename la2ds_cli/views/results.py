@@ -109,8 +109,8 @@ class Timeline:
     def to_frame(self) -> Any:
         """Return a pandas.DataFrame with a row for each frame of each clip.
 
-        The columns are `video`, `frame`, `time`, `position` and `confidence`. Raises UserError
-        (exit 6) without pandas.
+        The columns are `video`, `frame`, `time`, `position` and `confidence`; `attrs["units"]` has
+        the unit of `time`. Raises UserError (exit 6) without pandas.
         """
         return self._result.to_frame()
 
@@ -130,7 +130,5 @@ class Timeline:
         """
         columns = self._result.curves()
         columns["video"] = columns.pop("clip")  # as in to_frame; a frame has a method `clip`
-        frame = make_data_frame(columns).astype(dict.fromkeys(_MEASURED, float))
-        seconds = {"reference_seconds": "s", "seconds": "s"}
-        frame.attrs["units"] = {"percent": "%"} | seconds
-        return frame
+        units = {"percent": "%", "reference_seconds": "s", "seconds": "s"}
+        return make_data_frame(columns, units).astype(dict.fromkeys(_MEASURED, float))
