@@ -196,7 +196,7 @@ def exercises(
     with output.console() as console:
         folder = Path(step.NAME) if out is None else out
         made = step.make_exercises(recordings, folder, progress=console.progress)
-        document = {"set": step.NAME, "digest": made.digest, "folder": folder.resolve()}
+        document = {"set": step.NAME, "digest": made.digest, "folder": folder}
         frozen = made.digest == step.DIGEST
         console.document("exercises", document | {"frozen": frozen, "items": made.results})
         console.line(f"{step.NAME}: {len(made.results)} films in {folder}")
@@ -246,11 +246,12 @@ def leaderboard(
         files["exercises.csv"] = step.leaderboard_csv(board)
         for name, text in files.items():
             artifact.write_text(target / name, text)
-        console.document("leaderboard", {"folder": target.resolve(), **board.document()})
+        written = [target / name for name in files]
+        console.document("leaderboard", {**board.document(), "files": written})
         console.rendered(terminal(step.leaderboard_table(board)))
         if board.digest != DIGEST:
             console.note(NOT_THE_SAME)
-        console.files([target / name for name in files])
+        console.files(written)
 
 
 def cache_heatmaps(overwrite: bool = OVERWRITE, *, here: Here) -> None:

@@ -110,9 +110,9 @@ class MadeSet(NamedTuple):
     projects: list[Path]
 
 
-def read_list(path: Path = LIST) -> list[Exercise]:
-    """Read the list of a set. Raises UserError as `read_rows`."""
-    return read_rows(path, _exercise, "install la2ds again")
+def read_list(path: Path | None = None) -> list[Exercise]:
+    """Read the list of a set, None = that of NAME. Raises UserError as `read_rows`."""
+    return read_rows(LIST if path is None else path, _exercise, "install la2ds again")
 
 
 def _exercise(row: Mapping[str, str]) -> Exercise:

@@ -99,7 +99,6 @@ class Leaderboard:
             for e in self.entries
         ]
         return {
-            "schema_version": 1,
             "set": exercises.NAME,
             "digest": self.digest,
             "frozen": self.digest == exercises.DIGEST,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from datetime import date
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from la2ds_cli.core.clip import name_for_draws
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.datasets import exercises
-from la2ds_cli.datasets.exercises import Exercise, choose_exercises, make_exercises
+from la2ds_cli.datasets.exercises import Exercise, choose_exercises, list_text, make_exercises
 from la2ds_cli.datasets.ui_prmd import read_recordings
 from la2ds_cli.evaluation.event_transfer import trim
 from la2ds_cli.experiments.leaderboard import (
@@ -29,6 +30,7 @@ from la2ds_cli.experiments.leaderboard import (
     make_leaderboard,
 )
 from tests.datasets.squatters import many, write_arrays
+from tests.processes import invoke
 
 DRAWS, MOST_TRIM = 3, 0.3  # of the preset `default`
 
@@ -179,3 +181,54 @@ def test_the_page_and_the_table_hold_the_figures(board: Board, monkeypatch: pyte
     monkeypatch.setattr(exercises, "DIGEST", board.found.digest)
     assert "differ from those" not in leaderboard_page(board.found)
     assert len(leaderboard_table(board.found).rows) == len(board.found.overall)
+
+
+@pytest.fixture
+def listed(board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small set stands for the frozen one."""
+    (tmp_path / "list.csv").write_text(list_text(board.rows))
+    monkeypatch.setattr(exercises, "LIST", tmp_path / "list.csv")
+
+
+@pytest.mark.usefixtures("listed")
+def test_the_commands_make_the_set_and_the_page(board: Board, tmp_path: Path):
+    arrays, out = board.set.parent / "arrays", tmp_path / "made"
+    made = invoke("lab", "exercises", str(arrays), "--out", str(out))
+    assert made.stdout.splitlines()[-1] == f"exercises-1: 24 films in {out}"
+    assert board.found.digest in made.stderr
+    assert "some joints differ" in made.stderr
+    assert f"next: la2ds lab leaderboard {out}" in made.stderr
+    found = json.loads(invoke("lab", "exercises", str(arrays), "--out", str(out), "--json").stdout)
+    assert (found["command"], found["digest"], found["frozen"]) == (
+        *("exercises", board.found.digest, False),
+    )
+    assert {item["status"] for item in found["items"]} == {"cached"}
+
+    line = ("lab", "leaderboard", str(out), "--embeddings", str(board.perfect), "--device", "cpu")
+    shown = invoke(*line)
+    assert "la2ds, base model" in shown.stdout
+    page, table = (out / "leaderboard" / f"exercises{end}" for end in (".md", ".csv"))
+    assert shown.stdout.splitlines()[-2:] == [str(page), str(table)]
+    assert "perfect" in page.read_text()
+    target = tmp_path / "other"
+    printed = invoke(*line, "--out", str(target), "--json").stdout
+    document = json.loads(printed)
+    assert (document["schema_version"], document["command"]) == (1, "leaderboard")
+    assert document["files"] == [str(target / "exercises.md"), str(target / "exercises.csv")]
+    assert (target / "exercises.csv").read_text() == table.read_text()
+
+
+@pytest.mark.usefixtures("listed")
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        (("exercises", "nothing"), ExitCode.UNREADABLE, "there is no nothing"),
+        (("exercises",), ExitCode.USAGE, "missing argument 'RECORDINGS'"),
+        (("leaderboard", "nothing"), ExitCode.USAGE, "nothing"),
+        (("leaderboard", "SET", "--embeddings", "nothing"), ExitCode.UNREADABLE, "no folder"),
+    ],
+)
+def test_commands_that_are_refused(board: Board, line: tuple[str, ...], code: int, words: str):
+    result = invoke("lab", *(str(board.set) if w == "SET" else w for w in line), code=code)
+    assert words in result.stderr
+    assert not result.stdout
