@@ -229,11 +229,11 @@ def leaderboard(
 
     \b
       la2ds lab leaderboard exercises-1
-      la2ds lab leaderboard exercises-1 --embeddings my-method/ --embeddings another/
+      la2ds lab leaderboard exercises-1 --embeddings mine/ --embeddings another/
 
     Scores a clock, raw poses, the base model and the embeddings of others by the code of la2ds
     evaluate, and writes exercises.md and exercises.csv. A set whose films, splits or phases have
-    been changed is refused. Takes some ten minutes.
+    been changed is refused. Takes a quarter of an hour.
     """
     from la2ds_cli.core import artifact
     from la2ds_cli.datasets.exercises import DIGEST
@@ -248,7 +248,7 @@ def leaderboard(
             artifact.write_text(target / name, text)
         written = [target / name for name in files]
         console.document("leaderboard", {**board.document(), "files": written})
-        console.rendered(terminal(step.leaderboard_table(board)))
+        console.rendered(terminal(step.leaderboard_table(board, step.FEW)))
         if board.digest != DIGEST:
             console.note(NOT_THE_SAME)
         console.files(written)

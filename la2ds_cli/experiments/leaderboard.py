@@ -60,7 +60,7 @@ class PooledError:
 
 
 @dataclass(frozen=True)
-class Entry:
+class BoardRow:
     """A row of the leaderboard.
 
     name: of the feature set. movement: such as `m01`, or ALL. figures: by column, None = undefined.
@@ -83,12 +83,12 @@ class Leaderboard:
     the folders. warnings: of all evaluations, each once."""
 
     digest: str
-    entries: Sequence[Entry]
+    entries: Sequence[BoardRow]
     methods: Sequence[str]
     warnings: Sequence[str]
 
     @property
-    def overall(self) -> list[Entry]:
+    def overall(self) -> list[BoardRow]:
         """Return the rows of all movements together."""
         return [entry for entry in self.entries if entry.movement == ALL]
 
@@ -116,19 +116,21 @@ _PICKS: dict[str, Pick] = {
     },
     "turn": lambda e: e.error.event == "turn",
 }
-COLUMNS = {  # key -> heading, digits
-    "moving": ("in motion", 2),
-    "mean": ("mean", 2),
-    "right": (f"right to {_RIGHT:g} %", 2),
-    "apart_0": ("same side", 2),
-    "apart_45": ("45° apart", 2),
-    "apart_90": ("90° apart", 2),
-    "turn": ("turn", 2),
-    "phases": ("phases", 2),
-    "progress": ("progress", 2),
-    "ap10": ("AP@10", 2),
-    "tau": ("tau", 2),
+COLUMNS = {  # key -> heading
+    "moving": "in motion",
+    "mean": "mean",
+    "right": f"right\nto {_RIGHT:g} %",
+    "apart_0": "same\nside",
+    "apart_45": "45°\napart",
+    "apart_90": "90°\napart",
+    "turn": "turn",
+    "phases": "phases",
+    "progress": "progress",
+    "ap10": "AP@10",
+    "tau": "tau",
 }
+# Those that fit a terminal of 80 columns.
+FEW = ("moving", "right", "apart_0", "apart_45", "apart_90", "turn", "tau")
 _MEANS = {  # of the movements: column -> metric and part of `evaluate`
     "phases": ("phase_classification", "100 %"),
     "progress": ("phase_progression", ""),
@@ -200,7 +202,7 @@ def make_leaderboard(
     return Leaderboard(digest, entries, list(methods), list(warnings))
 
 
-def _median(entry: Entry) -> float:
+def _median(entry: BoardRow) -> float:
     value = entry.figures["moving"]
     return np.inf if value is None else value
 
@@ -211,7 +213,7 @@ def _entry(
     errors: Mapping[str, Sequence[PooledError]],
     scored: Mapping[str, Scored],
     films: int,
-) -> Entry:
+) -> BoardRow:
     """Return a row. errors, scored: of its movements. films: number of all scored films."""
     pooled = [error for of in errors.values() for error in of]
     figures: dict[str, float | None] = {}
@@ -228,7 +230,7 @@ def _entry(
         known = [value for value in values if value is not None]
         figures[column] = float(np.mean(known)) if len(known) == len(values) else None
     spread = interval(median.resampled) if median.value is not None else None
-    return Entry(name, movement, {column: figures[column] for column in COLUMNS}, spread)
+    return BoardRow(name, movement, {column: figures[column] for column in COLUMNS}, spread)
 
 
 def _write_courses(project: StoredProject, rows: Mapping[str, Exercise], folder: Path) -> Path:
@@ -252,19 +254,19 @@ def course_of(exercise: Exercise) -> FloatArray:
 # --- the page ------------------------------------------------------------------------------------
 
 
-def leaderboard_table(board: Leaderboard) -> Table:
-    """Return the table of all movements together."""
-    columns = [Column("", left=True), *(Column(heading) for heading, _ in COLUMNS.values())]
+def leaderboard_table(board: Leaderboard, columns: Sequence[str] = tuple(COLUMNS)) -> Table:
+    """Return the table of all movements together. columns: of COLUMNS."""
+    headings = [Column("", left=True), *(Column(COLUMNS[column]) for column in columns)]
     rows = []
-    for entry in board.overall:
-        cells = [Cell(entry.label, mark="**" if entry.name in board.methods else "")]
-        for column, (_, digits) in COLUMNS.items():
-            value = entry.figures[column]
-            text = "–" if value is None else f"{value:.{digits}f}"
-            ends = entry.interval if column == "moving" else None
+    for row in board.overall:
+        cells = [Cell(row.label, mark="**" if row.name in board.methods else "")]
+        for column in columns:
+            value = row.figures[column]
+            ends = row.interval if column == "moving" else None
+            text = "–" if value is None else f"{value:.2f}"
             cells.append(Cell(text, ["{:.2f}–{:.2f}".format(*ends)] if ends else []))
         rows.append(cells)
-    return Table(columns, rows)
+    return Table(headings, rows)
 
 
 def leaderboard_csv(board: Leaderboard) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import date
+import re
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from la2ds_cli.core.clip import name_for_draws
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.stored_project import StoredProject
+from la2ds_cli.core.table import terminal
 from la2ds_cli.datasets import exercises
 from la2ds_cli.datasets.exercises import Exercise, choose_exercises, list_text, make_exercises
 from la2ds_cli.datasets.ui_prmd import read_recordings
@@ -21,8 +24,10 @@ from la2ds_cli.evaluation.event_transfer import trim
 from la2ds_cli.experiments.leaderboard import (
     ALL,
     COLUMNS,
+    FEW,
     INSTRUMENT,
     LABELS,
+    BoardRow,
     Leaderboard,
     leaderboard_csv,
     leaderboard_page,
@@ -181,6 +186,35 @@ def test_the_page_and_the_table_hold_the_figures(board: Board, monkeypatch: pyte
     monkeypatch.setattr(exercises, "DIGEST", board.found.digest)
     assert "differ from those" not in leaderboard_page(board.found)
     assert len(leaderboard_table(board.found).rows) == len(board.found.overall)
+
+
+def test_a_terminal_shows_every_figure_in_full(board: Board):
+    console = Console(width=80, file=io.StringIO())
+    console.print(terminal(leaderboard_table(board.found, FEW)))
+    shown = console.file.getvalue()  # pyright: ignore[reportAttributeAccessIssue]
+    for row in board.found.overall:
+        (line,) = (line for line in shown.splitlines() if line.startswith(row.label + " " * 2))
+        assert line.split()[-len(FEW) :] == [
+            "–" if (value := row.figures[column]) is None else f"{value:.2f}" for column in FEW
+        ]
+
+
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
+
+
+def test_the_published_page_is_what_the_command_writes():
+    """Of its figures, which stand beside it; its day is its own."""
+    page = (RESULTS / "exercises.md").read_text("utf-8")
+    names = {label: name for name, label in LABELS.items()}
+    rows = []
+    for line in csv.DictReader((RESULTS / "exercises.csv").open(encoding="utf-8")):
+        ends = float(line["interval_low"]), float(line["interval_high"])
+        figures = {column: float(line[column]) for column in COLUMNS}
+        rows.append(BoardRow(names[line["row"]], line["movement"], figures, ends))
+    day = re.search(r"rc1, (\d+ \w+ \d{4})", page)
+    assert day is not None
+    found = Leaderboard(exercises.DIGEST, rows, [], [])
+    assert leaderboard_page(found, datetime.strptime(day[1], "%d %B %Y").date()) == page
 
 
 @pytest.fixture
