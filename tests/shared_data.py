@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 DATA = Path(os.environ.get("LA2DS_SHARED", Path(__file__).parents[2] / "shared")) / "data"
-PENN, PEOPLE, GAIT, VIDEOS = (
-    DATA / name for name in ("penn_action", "human_events", "gait", "videos")
+PENN, PEOPLE, GAIT, VIDEOS, MOCAP = (
+    DATA / name for name in ("penn_action", "human_events", "gait", "videos", "mocap/ui_prmd")
 )
 
 
@@ -18,3 +18,4 @@ def _needs(folder: Path) -> pytest.MarkDecorator:
 
 
 needs_penn, needs_people, needs_gait = _needs(PENN / "labels"), _needs(PEOPLE), _needs(GAIT)
+needs_mocap = _needs(MOCAP)

@@ -87,6 +87,8 @@ MEMBERS = {
     "lab": {
         "benchmark": laboratory.benchmark,
         "reproduce": laboratory.reproduce,
+        "exercises": laboratory.exercises,
+        "leaderboard": laboratory.leaderboard,
         "plot-embeddings": runs.plot_embeddings,
         "cache-heatmaps": laboratory.cache_heatmaps,
     },

@@ -1,14 +1,17 @@
 """`la2ds lab`: `benchmark` trains methods with the same budget, `reproduce` makes the tables of the
-paper, and `cache-heatmaps` renders and stores heatmaps."""
+paper, `exercises` and `leaderboard` are a frozen benchmark, and `cache-heatmaps` renders and stores
+heatmaps."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import typer
 
 from la2ds_cli.commands.options import (
+    DEVICE,
     ENGINE,
     HERE,
     OVERWRITE,
@@ -25,6 +28,7 @@ from la2ds_cli.commands.options import (
 )
 from la2ds_cli.commands.projects import open_project, show_batch
 from la2ds_cli.commands.usage_errors import Group
+from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.table import terminal
 
 if TYPE_CHECKING:
@@ -42,6 +46,7 @@ def _group(ctx: typer.Context) -> None:
     \b
       la2ds lab benchmark --project golf --minutes 3 --seeds 0,1,2
       la2ds lab reproduce table4 --project swings --minutes 30
+      la2ds lab leaderboard exercises-1 --embeddings my-method/
 
     For those who study the methods; nobody else needs these commands.
     """
@@ -168,6 +173,86 @@ def reproduce(
                 result = tables.reproduce(opened, table, plan, preset=recipe, progress=progress)
             print_result(console, "reproduce", result, folder)
     raise typer.Exit(result.exit_code())
+
+
+def exercises(
+    recordings: Path = argument("RECORDINGS", "UI-PRMD: a folder, or a .zip or .tar.gz file."),
+    out: Path | None = out_option("DIR", "Folder for the set; default exercises-1."),
+    *,
+    output: Output,
+) -> None:
+    """Make the films of the frozen benchmark.
+
+    \b
+      la2ds lab exercises UI-PRMD-Analysis.tar.gz --out exercises-1
+
+    Writes 414 films of ten exercises, as joints seen by cameras at 0, 45 and 90 degrees, in a
+    project for each exercise, with the moments of each repetition as phases and a split by person.
+    UI-PRMD is in the public domain; la2ds does not download it. Recordings that differ from the
+    published ones are refused.
+    """
+    from la2ds_cli.core.batch import batch_exit_code
+    from la2ds_cli.datasets import exercises as step
+
+    with output.console() as console:
+        folder = Path(step.NAME) if out is None else out
+        made = step.make_exercises(recordings, folder, progress=console.progress)
+        document = {"set": step.NAME, "digest": made.digest, "folder": folder}
+        frozen = made.digest == step.DIGEST
+        console.document("exercises", document | {"frozen": frozen, "items": made.results})
+        console.line(f"{step.NAME}: {len(made.results)} films in {folder}")
+        console.note(f"sha256 of the set: {made.digest}")
+        if not frozen:
+            console.note(NOT_THE_SAME)
+        console.next(f"la2ds lab leaderboard {shlex.quote(str(folder))}")
+    raise typer.Exit(batch_exit_code(made.results))
+
+
+NOT_THE_SAME = (
+    "the events and splits are those of the published leaderboard, but some joints differ from its "
+    "films, so figures may differ slightly"
+)
+
+
+def leaderboard(
+    folder: Path = argument("DIR", "The set, as from la2ds lab exercises."),
+    embeddings: list[Path] | None = option(
+        "FOLDER",
+        "Score another method, too: a .npy or .safetensors file for each film, a row for each "
+        "frame; repeatable.",
+    ),
+    out: Path | None = out_option("DIR", "Folder for the page; default DIR/leaderboard."),
+    device: DeviceName = DEVICE,
+    *,
+    output: Output,
+) -> None:
+    """Score methods on the frozen benchmark, and write the page.
+
+    \b
+      la2ds lab leaderboard exercises-1
+      la2ds lab leaderboard exercises-1 --embeddings mine/ --embeddings another/
+
+    Scores a clock, raw poses, the base model and the embeddings of others by the code of la2ds
+    evaluate, and writes exercises.md and exercises.csv. A set whose films, splits or phases have
+    been changed is refused. Takes a quarter of an hour.
+    """
+    from la2ds_cli.core import artifact
+    from la2ds_cli.datasets.exercises import DIGEST
+    from la2ds_cli.experiments import leaderboard as step
+
+    with output.console() as console:
+        board = step.make_leaderboard(folder, embeddings or (), device, progress=console.progress)
+        target = folder / "leaderboard" if out is None else out
+        files = {"exercises.md": step.leaderboard_page(board)}
+        files["exercises.csv"] = step.leaderboard_csv(board)
+        for name, text in files.items():
+            artifact.write_text(target / name, text)
+        written = [target / name for name in files]
+        console.document("leaderboard", {**board.document(), "files": written})
+        console.rendered(terminal(step.leaderboard_table(board, step.FEW)))
+        if board.digest != DIGEST:
+            console.note(NOT_THE_SAME)
+        console.files(written)
 
 
 def cache_heatmaps(overwrite: bool = OVERWRITE, *, here: Here) -> None:

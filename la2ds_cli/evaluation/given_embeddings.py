@@ -8,21 +8,19 @@ that of the whole film. Files of `la2ds embed` are such files.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
-from numpy.lib import format as npy_format
 
 from la2ds_cli.core import regular_file
 from la2ds_cli.core.artifact import ArtifactError, readable
 from la2ds_cli.core.clip import Video, check_id
 from la2ds_cli.core.clip_names import nfc
 from la2ds_cli.core.errors import Mismatch, Unreadable, Unusable, UserError
+from la2ds_cli.core.npy_array import read_npy
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.video.reader import probe, video_file
@@ -229,24 +227,8 @@ def read_embedding(path: Path) -> FloatArray:
 
 
 def _read_npy(path: Path) -> np.ndarray:
-    """Return the array of a .npy file. An array of objects is refused: reading it could run any
-    program."""
-    headers: dict[tuple[int, int], Callable[[IO[bytes]], tuple[tuple[int, ...], bool, np.dtype]]]
-    headers = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
     with regular_file.opened(path) as handle:
-        version = npy_format.read_magic(handle)
-        if version not in headers:
-            raise ValueError(f"its version of .npy is {version}, not (1, 0) or (2, 0)")
-        try:
-            shape, by_column, dtype = headers[version](handle)
-        except Exception as error:  # numpy's parser of damaged bytes raises errors of many kinds
-            raise ValueError(f"its header cannot be read: {error}") from error
-        if dtype.hasobject:
-            raise ValueError("it holds Python objects, not an array of numbers")
-        content = handle.read()
-    if math.prod(shape) * dtype.itemsize != len(content):
-        raise ValueError(f"{len(content):,} bytes do not make an array {shape} of {dtype}")
-    return np.frombuffer(content, dtype).reshape(shape, order="F" if by_column else "C")
+        return read_npy(handle)
 
 
 def _read_safetensors(path: Path) -> np.ndarray:

@@ -76,7 +76,10 @@ LINES = {
     "la2ds lab benchmark --methods tcc,v": {"tcc,vaot", "tcc,vava"},
     "la2ds import labels ": {"boris", "elan", "kinovea", "via3"},
     "la2ds align --view m": {"mirrored"},
-    "la2ds lab ": {"benchmark", "reproduce", "plot-embeddings", "cache-heatmaps"},
+    "la2ds lab ": {
+        *("benchmark", "reproduce", "exercises", "leaderboard"),
+        *("plot-embeddings", "cache-heatmaps"),
+    },
     "la2ds im": {"import"},  # the former names are not offered
     "la2ds b": set(),
 }
