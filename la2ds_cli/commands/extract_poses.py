@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -73,6 +72,7 @@ def extract_poses(
     from la2ds_cli.core.project_toml import Choice
     from la2ds_cli.health.status import an_alignment
     from la2ds_cli.poses import extract
+    from la2ds_cli.poses.extraction_record import rows_lock
     from la2ds_cli.poses.sources import collect_entries
     from la2ds_cli.poses.subjects import check_subject
     from la2ds_cli.views.pose_overlay import checked_pages, overlay_sheet, refresh_overlay
@@ -89,7 +89,7 @@ def extract_poses(
         draw = partial(refresh_overlay, opened) if overlay_videos else None
 
         def keep() -> None:  # parallel shards must not write project.toml at once
-            with opened.lock(wait=extract.LOCK_WAIT) if part else nullcontext():
+            with rows_lock(opened, part):
                 choice.keep()
 
         def on_clip(result: ItemResult) -> None:
