@@ -236,8 +236,9 @@ def leaderboard(
     evaluate, and writes exercises.md and exercises.csv. A set whose films, splits or phases have
     been changed is refused. Takes a quarter of an hour.
     """
-    from la2ds_cli.core import artifact
-    from la2ds_cli.datasets.exercises import DIGEST
+    from la2ds_cli.core.output_paths import write_output
+    from la2ds_cli.core.stored_project import StoredProject
+    from la2ds_cli.datasets.exercises import DIGEST, MOVEMENTS
     from la2ds_cli.experiments import leaderboard as step
 
     with output.console() as console:
@@ -245,8 +246,9 @@ def leaderboard(
         target = folder / "leaderboard" if out is None else out
         files = {"exercises.md": step.leaderboard_page(board)}
         files["exercises.csv"] = step.leaderboard_csv(board)
+        project = StoredProject.open(folder / min(MOVEMENTS))
         for name, text in files.items():
-            artifact.write_text(target / name, text)
+            write_output(project, target / name, text)
         written = [target / name for name in files]
         console.document("leaderboard", {**board.document(), "files": written})
         console.rendered(terminal(step.leaderboard_table(board, step.FEW)))

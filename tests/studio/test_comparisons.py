@@ -159,11 +159,11 @@ def test_attempts_are_said_in_their_order(project: StoredProject) -> None:
         for kind, status in (("table", 200), ("figure", 200), ("json", 400)):
             assert client.get(f"/attempts/{kind}", params=of_a).status_code == status
         assert found["changed"] == []
+        series = compared(project, "a", "cbd").to_json()["series"]
         correct_joint(client)
         assert changed(client, "/attempts/found", of_a) == ["joints"]
     titles = [line.split(":")[0] for line in found["attempts"]]
     assert titles == ["1. c.mat", "2. b.mat", "3. d.mat"]
-    series = compared(project, "a", "cbd").to_json()["series"]
     assert found["sentences"] == [one["sentence"] for one in series]
     assert any("ight elbow" in sentence for sentence in found["sentences"])
 

@@ -103,10 +103,9 @@ def test_saving_waits_for_no_pair_that_is_computed(
     monkeypatch.setattr(HeldPair, "prepared", slow)
     with asked(filmed) as client, ThreadPoolExecutor(60) as threads:
         pair = {"a": "a", "b": "b"}
-        versions = {
-            path: client.get(f"/{path}/data", params=pair | {"clip": "a"}).json()["version"]
-            for path in ("pair", "joints")
-        }
+        of_joints = client.get("/joints/data", params={"clip": "a"}).json()["versions"]["joints"]
+        of_pair = client.get("/pair/data", params=pair).json()["version"]
+        versions = {"joints": of_joints, "pair": of_pair}
         slowly = pair | {"view": "mirrored", "force": "1"}
         waiting = [threads.submit(client.get, "/pair/data", params=slowly) for _ in range(44)]
         time.sleep(0.5)

@@ -84,6 +84,7 @@ def look_at_a_difference(seen: Seen, project: StoredProject) -> None:
         "sentence": "Left knee: <b>straighter</b>",
     }
     document = {"findings": [finding], "no_findings": "", "notes": [], "tempo": [], "unjudged": []}
+    document["key_positions"] = []
     (project.results_dir("compare") / "a--b.json").write_text(json.dumps(document))
     seen.go("/pair?a=a&b=b")
     seen.wait_for("document.querySelector('#differs button') !== null")
