@@ -235,8 +235,10 @@ def offer_repetition(project: StoredProject, pair: ClipPair, request: AlignReque
     pair: the clips, with their names as the user gave them.
     request: the options of the alignment; its anchors do not count.
     """
+    if pair.ids[0] == pair.ids[1]:
+        return ""
     spans = [cut_clip(pose) for pose in pair.poses]
-    if pair.ids[0] == pair.ids[1] or not any(spans):
+    if not any(spans):
         return ""
     film = 1 if len(spans[1]) >= len(spans[0]) else 0
     other = 1 - film

@@ -10,7 +10,7 @@ import numpy as np
 
 from la2ds_cli.core.data_frames import make_data_frame
 from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
-from la2ds_cli.features.body_quantities import UNITS, body_quantities
+from la2ds_cli.features.body_quantities import DEGREES, UNITS, body_quantities
 from la2ds_cli.features.pose_features import foreshortened, in_3d, joint_angles
 
 
@@ -53,4 +53,4 @@ def measure_clip(pose: PoseSequence) -> ClipQuantities:
 
 def unit_of(quantity: str) -> str:
     """Return the unit of a quantity; that of a joint's angle is degrees."""
-    return UNITS.get(quantity, "degrees")
+    return UNITS.get(quantity, DEGREES)
