@@ -84,6 +84,7 @@ def use(steps: Steps, la2ds: Any, project_folder: str, videos: Path) -> None:
     project = do("open", lambda: la2ds.open(project_folder, device="cpu"))
     do("Project.clips", project.clips)
     do("Project.poses", lambda: project.poses("clip0"))
+    do("PoseSequence.to_frame", project.poses("clip0").to_frame)
     filmed = do("open (new)", lambda: la2ds.open("filmed", create=True, device="cpu"))
     grey = "tests.poses.grey_people"
     do("extract", lambda: la2ds.extract(filmed, videos / "a.mp4", detector=grey, pose=grey))

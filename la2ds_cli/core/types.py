@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from la2ds_cli.core.arrays import BoolArray, FloatArray, IntArray
+from la2ds_cli.core.data_frames import make_data_frame
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.time_axis import TimeAxis
 
@@ -139,6 +140,30 @@ class PoseSequence:
         """Return the frames start..stop (stop exclusive) with their time stamps."""
         arrays, _ = self.to_arrays()
         return replace(self, **{name: array[start:stop] for name, array in arrays.items()})
+
+    def to_frame(self) -> Any:
+        """Return a pandas.DataFrame with a row for each joint of each frame.
+
+        The columns are `frame`, `time` in seconds, `joint`, `x` and `y` in pixels (NaN = not seen),
+        `score`; `trust`, where it is computed; and `world_x`, `world_y` and `world_z` in metres for
+        a clip in 3D. `attrs["units"]` has the units. Raises UserError (exit 6) without pandas.
+        """
+        names = get_skeleton(self.skeleton).joints
+        units = {"time": "s", "x": "px", "y": "px"}
+        columns: dict[str, Any] = {
+            "frame": np.repeat(self.frame, len(names)),
+            "time": np.repeat(self.time, len(names)),
+            "joint": list(names) * len(self),
+            "x": self.xy[..., 0].ravel(),
+            "y": self.xy[..., 1].ravel(),
+            "score": self.score.ravel(),
+        }
+        if self.trust is not None:
+            columns["trust"] = self.trust.ravel()
+        if self.world is not None:
+            for axis, name in enumerate(("world_x", "world_y", "world_z")):
+                columns[name], units[name] = self.world[..., axis].ravel(), "m"
+        return make_data_frame(columns, units)
 
     def to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Json]]:
         """Return arrays and JSON facts for artifact.write_arrays."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -13,6 +13,7 @@ import numpy as np
 
 from la2ds_cli.core.batch import ItemResult
 from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.data_frames import make_data_frame
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.output_paths import check_derived, check_output, write_derived
 from la2ds_cli.core.phase_table import (
@@ -30,6 +31,10 @@ from la2ds_cli.labels.vote import Boundary
 BOUNDARY_COLUMNS = (
     *("video", "before", "after", "frame", "time", "time_low", "time_high", "confidence"),
     *("votes", "labelled_clips", "cut"),
+)
+_PHASE_COLUMNS = (
+    *("video", "start", "end", "phase", "start_time", "end_time", "start_confidence"),
+    *("end_confidence", "start_origin", "end_origin", "withheld"),
 )
 Rows = dict[str, list[PhaseRow]]
 """Rows of phases.csv by clip."""
@@ -69,6 +74,18 @@ class ClipLabels:
             )
             for phase, ends in with_ends(self.pose, self.boundaries)
         ]
+
+    def phase_rows(self) -> list[dict[str, Any]]:
+        """Return the phases by the names of _PHASE_COLUMNS; frames of the source, end exclusive,
+        seconds, and the confidences of both ends."""
+        seconds_at, rows = self.pose.axis.seconds_at, []
+        for phase, (start, end) in with_ends(self.pose, self.boundaries):
+            times = (round(float(seconds_at(each.row)), 6) for each in (start, end))
+            sure = (round(each.confidence, 4) for each in (start, end))
+            cells = (self.video, phase.start, phase.end, phase.name, *times, *sure)
+            origins = phase.origins.start, phase.origins.end, bool(self.withheld)
+            rows.append(dict(zip(_PHASE_COLUMNS, (*cells, *origins), strict=True)))
+        return rows
 
     def boundary_rows(self) -> list[dict[str, Any]]:
         """Return the boundaries of phases by the names of BOUNDARY_COLUMNS; times in seconds."""
@@ -137,6 +154,29 @@ class PropagationResult:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return {clip: labels.table_rows(now) for clip, labels in self.clips.items()}
 
+    def to_frame(self) -> Any:
+        """Return a pandas.DataFrame with a row for each propagated phase of each clip.
+
+        The columns are `video`, `start` and `end` (frames, end exclusive), `phase`, `start_time`
+        and `end_time` in seconds, `start_confidence` and `end_confidence` in [0, 1],
+        `start_origin` and `end_origin` (`carried`, or `clip` for an end of the clip) and
+        `withheld`, whether the labels of the clip are unfit for phases.csv. `attrs["units"]` has
+        the units. Raises UserError (exit 6) without pandas.
+        """
+        rows = [row for clip in self.clips.values() for row in clip.phase_rows()]
+        return _frame_of(_PHASE_COLUMNS, rows, ("start_time", "end_time"))
+
+    def boundaries(self) -> Any:
+        """Return a pandas.DataFrame with a row for each boundary of phases of each clip.
+
+        The columns are those of boundaries.csv: `video`, the phases `before` and `after` (empty =
+        none), `frame`, `time` and its 90 % interval `time_low` to `time_high` in seconds,
+        `confidence` in [0, 1], `votes` of `labelled_clips`, and `cut`, whether the clip begins or
+        ends there. `attrs["units"]` has the units. Raises UserError (exit 6) without pandas.
+        """
+        rows = [row for clip in self.clips.values() for row in clip.boundary_rows()]
+        return _frame_of(BOUNDARY_COLUMNS, rows, ("time", "time_low", "time_high"))
+
     def to_json(self) -> dict[str, Any]:
         """Return everything except the frames as JSON."""
         return {
@@ -159,6 +199,14 @@ class PropagationResult:
                 for labels in self.clips.values()
             ],
         }
+
+
+def _frame_of(
+    names: Sequence[str], rows: Sequence[Mapping[str, Any]], seconds: Sequence[str]
+) -> Any:
+    """Return a data frame of rows, also of none, whose columns `seconds` are in seconds."""
+    columns = {name: [row[name] for row in rows] for name in names}
+    return make_data_frame(columns, dict.fromkeys(seconds, "s"))
 
 
 # --- files ---------------------------------------------------------------------------------------

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from la2ds_cli.alignment.request import FeatureOption, choose_features
+from la2ds_cli.core.data_frames import make_data_frame
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.independence import same_footage
@@ -33,6 +34,7 @@ _IN_WORDS: Mapping[View, str] = {
     "other": "from the other side",
 }
 QUERY_FRAMES = 5  # for a clip that is named without a time
+_QUERY_COLUMNS = ("query", "query_index", "query_time", "query_phase", "rank")
 
 
 def view_words(view: View, unsure: bool) -> str:
@@ -134,6 +136,23 @@ class RetrievalResult:
         labelled = [h.same_phase for q in self.queries for h in q.hits if h.same_phase is not None]
         return float(np.mean(labelled)) if labelled else None
 
+    def to_frame(self) -> Any:
+        """Return a pandas.DataFrame with a row for each retrieved frame, nearest first.
+
+        The columns are `query`, `query_index`, `query_time` and `query_phase` of the query frame,
+        its `rank` from 1, and the fields of Hit, missing (None or NaN) where Hit has None; times
+        are seconds of their clips, and `attrs["units"]` has their unit. Raises UserError (exit 6)
+        without pandas.
+        """
+        columns = {name: [] for name in (*_QUERY_COLUMNS, *(f.name for f in fields(Hit)))}
+        for query in self.queries:
+            own = query.video, query.index, query.time, query.phase
+            for rank, hit in enumerate(query.hits, 1):
+                row = dict(zip(_QUERY_COLUMNS, (*own, rank), strict=True)) | asdict(hit)
+                for name, value in row.items():
+                    columns[name].append(value)
+        return make_data_frame(columns, {"query_time": "s", "time": "s"})
+
     def to_json(self) -> dict[str, Any]:
         """Return the result as plain JSON types."""
         return {
@@ -156,7 +175,8 @@ class RetrievalRequest:
     """What to search for, and where: the options of `la2ds retrieve`.
 
     query: `VIDEO@SECONDS` for one frame, `VIDEO` for QUERY_FRAMES evenly spaced ones, None for the
-        middle of the first clip; VIDEO is a clip of the project or a video file.
+        middle of the first clip; VIDEO is a clip of the project or a video file. A pair of VIDEO
+        and its seconds, or None for QUERY_FRAMES, is no text in which an @ has to be found.
     features, run: as in AlignRequest.
     store: a folder, or a location in an object store, with frames of several projects, which is
         searched instead of the project after the project's frames are written to it.
@@ -165,7 +185,7 @@ class RetrievalRequest:
     device: where the pose network and the embedding network run.
     """
 
-    query: str | None
+    query: str | tuple[str, float | None] | None
     limits: Limits = field(default_factory=Limits)
     features: FeatureOption = "auto"
     run: str = DEFAULT_RUN
@@ -254,7 +274,10 @@ def parse_query(query: str) -> tuple[str, float | None]:
 
 
 def _parse(
-    project: StoredProject, query: str | None, device: DeviceName, progress: Progress
+    project: StoredProject,
+    query: str | tuple[str, float | None] | None,
+    device: DeviceName,
+    progress: Progress,
 ) -> tuple[str, float | None]:
     """Return the clip id and seconds of the query; missing poses are extracted first."""
     if query is None:
@@ -266,9 +289,12 @@ def _parse(
             )
         time = project.read_pose(video.id)[0].time
         return video.id, float(time[0] + time[-1]) / 2
-    name, seconds = parse_query(query)
-    if seconds is not None and project.find(query) and not project.find(name):
-        name, seconds = query, None  # a clip whose own name ends in @60
+    if isinstance(query, str):
+        name, seconds = parse_query(query)
+        if seconds is not None and project.find(query) and not project.find(name):
+            name, seconds = query, None  # a clip whose own name ends in @60
+    else:
+        name, seconds = query
     ids = ensure_poses(project, [name], project.config().poses, device, progress)
     return ids[0], seconds
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import EmbeddingSequence, PoseSequence
 from tests.alignments import matched
+from tests.movement import pose_of
 
 UNSEEN = np.zeros((3, 13, 2))
 UNSEEN[1, 4] = UNSEEN[2, 5, 0] = np.nan  # half a coordinate is none
@@ -98,3 +102,23 @@ def test_a_cut_keeps_time_frame_numbers_and_joints_in_metres():
     assert back.info == {"subject": 2}
     arrays, _ = pose().cut(0, 2).to_arrays()
     assert sorted(arrays) == ["box", "frame", "score", "time", "xy"]  # nothing else without 3D
+
+
+def test_joints_as_a_frame_have_a_row_for_each_joint_and_units() -> None:
+    xy = np.arange(5 * 13 * 2, dtype=float).reshape(5, 13, 2)
+    xy[3, 2] = np.nan
+    pose = pose_of(xy, fps=25)
+    frame = pose.to_frame()
+    assert list(frame.columns) == ["frame", "time", "joint", "x", "y", "score"]
+    assert frame.attrs["units"] == {"time": "s", "x": "px", "y": "px"}
+    assert len(frame) == 5 * 13
+    wrists = frame[frame.joint == "left_wrist"]
+    place = get_skeleton("penn13").joints.index("left_wrist")
+    np.testing.assert_array_equal(wrists[["x", "y"]], xy[:, place].astype(np.float32))
+    np.testing.assert_array_equal(wrists.time, pose.time)
+    unseen = frame[frame.x.isna()]
+    assert unseen.frame.tolist() == [3]
+    assert unseen.score.tolist() == [0]
+    deep = replace(pose, world=np.ones((5, 13, 3)), trust=np.full((5, 13), 0.5)).to_frame()
+    assert list(deep.columns[6:]) == ["trust", "world_x", "world_y", "world_z"]
+    assert deep.attrs["units"]["world_z"] == "m"

@@ -343,3 +343,37 @@ def test_boundaries_of_low_confidence_are_withheld(
     assert items["noise"].status == "skipped"
     assert items["clip2"].status == "ok"
     assert merge(project, result).withheld == ["noise"]
+
+
+def test_frames_have_the_numbers_of_the_files(project: StoredProject, tmp_path: Path):
+    result = propagate(project)
+    written = propagated.write_tables(project, result, tmp_path / "tables")
+    phases, boundaries = (
+        list(csv.DictReader(path.read_text("utf-8").splitlines())) for path in written
+    )
+    frame = result.to_frame()
+    assert frame.attrs["units"] == {"start_time": "s", "end_time": "s"}
+    assert len(frame) == len(phases) > 0
+    for row, cells in zip(frame.to_dict("records"), phases, strict=True):
+        for name in ("video", "start", "end", "phase", "start_origin", "end_origin"):
+            assert str(row[name]) == cells[name]
+        sure = f"{row['start_confidence']:.4f} {row['end_confidence']:.4f}"
+        assert sure == cells["origin_confidence"]
+    time = {clip: labels.pose.time for clip, labels in result.clips.items()}
+    inner = frame[frame.start > 0]
+    expected = [time[row.video][row.start] for row in inner.itertuples()]
+    assert inner.start_time.to_numpy() == pytest.approx(np.array(expected), abs=0.05)
+    ends = result.boundaries()
+    assert list(ends.columns) == list(boundaries[0])
+    assert ends.attrs["units"] == dict.fromkeys(("time", "time_low", "time_high"), "s")
+    for row, cells in zip(ends.to_dict("records"), boundaries, strict=True):
+        assert {name: str(value) for name, value in row.items() if name != "cut"} == {
+            name: text for name, text in cells.items() if name != "cut"
+        }
+        assert row["cut"] == (cells["cut"] == "yes")
+
+
+def test_no_phase_is_a_frame_without_rows(project: StoredProject):
+    result = replace(propagate(project), clips={})
+    assert len(result.to_frame()) == len(result.boundaries()) == 0
+    assert "start_time" in result.to_frame()

@@ -269,3 +269,30 @@ def test_default_files(project: StoredProject) -> None:
     assert data["schema_version"] == 1
     assert len(data["queries"]) == 5
     assert set(data["queries"][0]["hits"][0]) >= {"video", "index", "time", "distance", "phase"}
+
+
+def test_a_clip_and_its_seconds_are_no_text(project: StoredProject) -> None:
+    """An @ in the name of a clip means nothing there."""
+    pair = run(project, query=("ben", 1.0), features="pose")
+    assert pair.queries == run(project, query="ben@1.0", features="pose").queries
+    assert len(run(project, query=("ben", None), features="pose").queries) == tested.QUERY_FRAMES
+    with refused(ExitCode.UNREADABLE):
+        run(project, query=("ben@1.0", None), features="pose")
+
+
+def test_the_frame_has_the_numbers_of_the_json(project: StoredProject) -> None:
+    rows = "video,start,end,phase\nanna,0,20,down\nben,0,30,down\n"
+    project.phases_path.write_text(rows, "utf-8")
+    result = run(project, features="pose", k=3)
+    frame = result.to_frame()
+    assert frame.attrs["units"] == {"query_time": "s", "time": "s"}
+    document = result.to_json()["queries"]
+    expected = [(query, hit) for query in document for hit in query["hits"]]
+    assert len(frame) == len(expected) > tested.QUERY_FRAMES
+    ranks = [n + 1 for query in document for n in range(len(query["hits"]))]
+    assert frame["rank"].tolist() == ranks
+    for row, (query, hit) in zip(frame.to_dict("records"), expected, strict=True):
+        assert (row["query"], row["query_time"]) == (query["video"], query["time"])
+        known = {name: value for name, value in hit.items() if value is not None}
+        assert {name: row[name] for name in known} == known
+        assert all(row[name] is None or row[name] != row[name] for name in hit.keys() - known)
