@@ -34,9 +34,9 @@ from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import as_skeleton, holds, shared_skeleton
-from la2ds_cli.features.body_quantities import body_quantities
 from la2ds_cli.features.camera_views import seen
-from la2ds_cli.features.pose_features import foreshortened, in_3d, joint_angles
+from la2ds_cli.features.clip_quantities import measure_clip
+from la2ds_cli.features.pose_features import in_3d, joint_angles
 from la2ds_cli.features.resample import at_positions, evenly_spaced
 from la2ds_cli.network.load_network import run_header
 from la2ds_cli.poses.ready import ensure_poses
@@ -272,19 +272,18 @@ def measure_at_grid(
 ) -> tuple[FloatArray, FloatArray, dict[str, FloatArray]]:
     """Return `angles`, `foreshortened` and `quantities` of PlacedClip at the positions of GRID,
     which the clip shows at its fractional rows (G,), NaN = not shown."""
-    shown = ~np.isnan(row)
+    measured, shown = measure_clip(pose), ~np.isnan(row)
     place = np.where(shown, row, 0.0)
-    hidden = foreshortened(pose)
-    angles = at_positions(np.where(hidden, np.nan, joint_angles(pose)[1]), place)
-    quantities = {
-        name: np.where(shown, at_positions(value[:, None], place)[:, 0], np.nan)
-        for name, value in body_quantities(pose).items()
+    values = {
+        name: np.where(shown, at_positions(value, place), np.nan)
+        for name, value in measured.values.items()
     }
-    nearest = np.rint(row[shown]).astype(np.int64)
+    angles = [values.pop(name) for name in measured.angles]
+    hidden, nearest = measured.foreshortened, np.rint(row[shown]).astype(np.int64)
     return (
-        np.where(shown[:, None], angles, np.nan).astype(np.float32),
+        np.array(angles, np.float32).reshape(len(angles), len(row)).T,
         hidden[nearest].mean(axis=0) if shown.any() else np.zeros(hidden.shape[1]),
-        quantities,
+        values,
     )
 
 

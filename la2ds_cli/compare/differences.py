@@ -27,9 +27,9 @@ from la2ds_cli.features.body_quantities import QUANTITIES, Quantity
 from la2ds_cli.features.pose_features import (
     angle_triples,
     compared_joints,
-    foreshortened,
     in_plane,
     joint_angles,
+    seen_angles,
 )
 from la2ds_cli.features.resample import at_positions
 from la2ds_cli.poses.trust import LEAST_TRUST, trust_of
@@ -159,7 +159,7 @@ def differences(
     """
     position, even = alignment.position, (smoothed(a), smoothed(b))
     quantities = tuple(quantities) if is_body(a.skeleton) else ()
-    (names, seen_a), (_, seen_b) = (seen_angles(pose) for pose in even)
+    (names, seen_a, _), (_, seen_b, _) = (seen_angles(pose) for pose in even)
     more_a, more_b = (quantity_values(pose, quantities) for pose in even)
     value_a, value_b = np.hstack([seen_a, more_a]), np.hstack([seen_b, more_b])
     matched, row = nearest_rows(position, len(b))
@@ -223,13 +223,6 @@ def _trust(pose: PoseSequence, quantities: Sequence[Quantity]) -> FloatArray:
 
 def _least(angles: int, quantities: Sequence[Quantity]) -> FloatArray:
     return np.array([LEAST] * angles + [quantity.least for quantity in quantities])
-
-
-def seen_angles(pose: PoseSequence) -> tuple[tuple[str, ...], FloatArray]:
-    """Return names (J,) and angles (T, J) of `joint_angles` that the image shows; NaN where a limb
-    points at the camera."""
-    names, angle = joint_angles(pose)
-    return names, np.where(foreshortened(pose), np.nan, angle)
 
 
 def _likely(alignment: Alignment) -> tuple[FloatArray, FloatArray]:

@@ -6,26 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from la2ds_cli.core.data_frames import make_data_frame
-from la2ds_cli.core.types import FloatArray, IntArray, PoseSequence
+from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.body_quantities import DEGREES, UNITS, body_quantities
-from la2ds_cli.features.pose_features import foreshortened, in_3d, joint_angles
+from la2ds_cli.features.pose_features import in_3d, seen_angles
 
 
 @dataclass(frozen=True)
 class ClipQuantities:
     """Angles and posture of a clip.
 
-    frame: (T,) int64, of the video. time: (T,) float64 seconds. values: quantity -> (T,) float64 in
-    the unit that `unit_of` gives, NaN = not known. spatial: whether they are measured in 3D, not in
-    the image.
+    frame: (T,) int64, of the video. time: (T,) float64 seconds. angles: names (J,) of the angles.
+    values: quantity -> (T,) float64 in the unit that `unit_of` gives, angles first, NaN = not
+    known. foreshortened: (T, J) whether an angle is not known because a limb points at the camera.
+    spatial: whether they are measured in 3D, not in the image.
     """
 
     frame: IntArray
     time: FloatArray
+    angles: tuple[str, ...]
     values: Mapping[str, FloatArray]
+    foreshortened: BoolArray
     spatial: bool
 
     def to_frame(self) -> Any:
@@ -38,17 +39,21 @@ class ClipQuantities:
         return make_data_frame({"frame": self.frame, "time": self.time, **self.values}, units)
 
 
-def measure_clip(pose: PoseSequence) -> ClipQuantities:
+def measure_clip(pose: PoseSequence, *, in_space: bool = False) -> ClipQuantities:
     """Measure the angles of a clip, and what body_quantities.py has, in every frame.
 
-    In 3D if the clip has joints in metres. An angle is NaN where a joint is not seen, and where a
-    limb points at the camera.
+    An angle is NaN where a joint is not seen, and where a limb points at the camera.
+
+    Parameters
+    ----------
+    pose: the clip, measured in the image, or in 3D if it is `spatial`.
+    in_space: measure in 3D if the clip has joints in metres.
     """
-    (pose,) = in_3d([pose])
-    names, angles = joint_angles(pose)
-    angles = np.where(foreshortened(pose), np.nan, angles)
+    if in_space:
+        (pose,) = in_3d([pose])
+    names, angles, hidden = seen_angles(pose)
     values = dict(zip(names, angles.T, strict=True)) | body_quantities(pose)
-    return ClipQuantities(pose.frame, pose.time, values, pose.spatial)
+    return ClipQuantities(pose.frame, pose.time, names, values, hidden, pose.spatial)
 
 
 def unit_of(quantity: str) -> str:

@@ -371,6 +371,13 @@ def foreshortened(pose: PoseSequence) -> BoolArray:
     return hidden
 
 
+def seen_angles(pose: PoseSequence) -> tuple[tuple[str, ...], FloatArray, BoolArray]:
+    """Return `joint_angles`, names (J,) and degrees (T, J), with NaN where the image cannot show
+    them, and where that is (T, J), `foreshortened`."""
+    (names, angle), hidden = joint_angles(pose), foreshortened(pose)
+    return names, np.where(hidden, np.nan, angle), hidden
+
+
 def compared_joints(pose: PoseSequence) -> FloatArray:
     """Return joints (T, K, 2) float64 in the image, or (T, K, 3) in metres for a `spatial` pose."""
     joints = pose.world if pose.spatial and pose.world is not None else pose.xy

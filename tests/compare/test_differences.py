@@ -11,13 +11,12 @@ from la2ds_cli.compare.differences import (
     LEAST_ERROR,
     angle_noise,
     joint_error,
-    seen_angles,
     smoothed,
     turn_sensitivity,
 )
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.features.pose_features import joint_angles
+from la2ds_cli.features.pose_features import joint_angles, seen_angles
 from tests.compare.performers import performance, steady
 from tests.movement import without
 
@@ -109,7 +108,8 @@ def test_the_error_is_that_of_the_joint_and_the_moment() -> None:
 def test_a_limb_that_points_at_the_camera_has_no_angle() -> None:
     clip = still()
     clip.xy[10:, get_skeleton("coco17").index("left_ankle")] = (30, 190)  # 10 pixels, not 80
-    _, angle = seen_angles(clip)
+    _, angle, hidden = seen_angles(clip)
     assert np.isfinite(angle[:10, KNEE]).all()
     assert np.isnan(angle[10:, KNEE]).all()
+    np.testing.assert_array_equal(np.isnan(angle), hidden)
     assert np.isfinite(angle[10:, NAMES.index("right_knee")]).all()

@@ -46,10 +46,17 @@ def test_what_is_unseen_or_points_at_the_camera_is_not_known() -> None:
     assert not np.isnan(values["right_elbow"]).any()
 
 
-def test_quantities_and_units_are_those_of_a_timeline() -> None:
-    """At the frames that the timeline shows, the same numbers."""
+@pytest.mark.parametrize("in_metres", [False, True])
+def test_quantities_and_units_are_those_of_a_timeline(in_metres: bool) -> None:
+    """At the frames that the timeline shows, the same numbers, also of limbs that point at the
+    camera, and of clips that have joints in metres beside those in the image."""
     pose = sequence(np.linspace(0, 1, len(GRID)))
+    pose.xy[20:24, PENN.index("left_wrist")] = pose.xy[20:24, PENN.index("left_elbow")] + [1, 1]
+    if in_metres:
+        depth = np.random.default_rng(1).normal(0, 0.2, (*pose.xy.shape[:2], 1))
+        pose = replace(pose, world=np.concatenate([pose.xy / 100, depth], axis=2))
     measured = measure_clip(pose)
+    assert np.isnan(measured.values["left_elbow"][20:24]).all()
     angles, _, quantities = measure_at_grid(pose, np.arange(len(GRID), dtype=float))
     assert list(measured.values) == [
         *(f"{side}_{joint}" for side in ("left", "right") for joint in ANGLES),
@@ -72,10 +79,11 @@ def test_joints_in_metres_are_measured_in_space() -> None:
     side = np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]], float)  # turned by 90 degrees
     turned = world @ side.T
     pose = replace(pose_of(turned[..., :2] * 60), world=turned)
-    measured = measure_clip(pose)
+    measured = measure_clip(pose, in_space=True)
     assert measured.spatial
     assert measured.values["left_elbow"] == pytest.approx(np.full(12, 90.0), abs=1e-3)
-    assert not measure_clip(pose_of(xy)).spatial
+    assert np.isnan(measure_clip(pose).values["left_elbow"]).all()
+    assert not measure_clip(pose_of(xy), in_space=True).spatial
 
 
 def test_a_hand_has_angles_and_no_posture() -> None:
