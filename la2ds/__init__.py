@@ -16,19 +16,9 @@ code of the command line. Importing this package loads neither numpy nor torch. 
 nor a call changes the state of the process: current folder, environment, threads, random numbers.
 """
 
+from la2ds.analysis import align_all, angles, compare, offset, retrieve, transfer_labels
 from la2ds.project import Project, open
-from la2ds.steps import (
-    align,
-    align_all,
-    align_joints,
-    embed,
-    evaluate,
-    extract,
-    joints,
-    offset,
-    save,
-    train,
-)
+from la2ds.steps import align, align_joints, embed, evaluate, extract, joints, save, train
 from la2ds_cli import __version__
 from la2ds_cli.core.clip import ClipOptions
 from la2ds_cli.core.errors import ExitCode, UserError
@@ -37,25 +27,7 @@ from la2ds_cli.evaluation.trained import Trained
 from la2ds_cli.network.embedded import Embedded
 from la2ds_cli.poses.extracted import Extracted
 
-__all__ = [
-    "ClipOptions",
-    "Embedded",
-    "Evaluated",
-    "ExitCode",
-    "Extracted",
-    "Project",
-    "Trained",
-    "UserError",
-    "__version__",
-    "align",
-    "align_all",
-    "align_joints",
-    "embed",
-    "evaluate",
-    "extract",
-    "joints",
-    "offset",
-    "open",
-    "save",
-    "train",
-]
+__all__ = ["ClipOptions", "ExitCode", "Project", "UserError", "__version__", "open"]
+__all__ += ["Embedded", "Evaluated", "Extracted", "Trained"]
+__all__ += ["align", "align_joints", "embed", "evaluate", "extract", "joints", "save", "train"]
+__all__ += ["align_all", "angles", "compare", "offset", "retrieve", "transfer_labels"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from la2ds_cli.core.clip import VIDEO_COLUMNS, Video
-from la2ds_cli.core.config import override_texts
-from la2ds_cli.core.console import Console
+from la2ds_cli.core.console import progress_of_call
 from la2ds_cli.core.data_frames import make_data_frame
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import check_choice
@@ -17,7 +16,7 @@ from la2ds_cli.core.host import unchanged_process
 from la2ds_cli.core.progress import Progress
 
 if TYPE_CHECKING:
-    from la2ds_cli.core.config import Config
+    from la2ds_cli.alignment.request import AlignRequest, FeatureOption
     from la2ds_cli.core.stored_project import StoredProject
     from la2ds_cli.core.types import PoseSequence
 
@@ -62,9 +61,7 @@ class Project:
     Made by `la2ds.open`. It keeps no file open, and reads from the directory at each call.
     """
 
-    def __init__(
-        self, stored: StoredProject, device: DeviceName = "auto", verbose: bool = False
-    ) -> None:
+    def __init__(self, stored: StoredProject, device: DeviceName, verbose: bool) -> None:
         self._stored, self._verbose = stored, verbose
         self._device: DeviceName = device
 
@@ -112,29 +109,21 @@ class Project:
         Raises UserError (exit 6) if pandas is not installed.
         """
         clips = self.clips()
-        return make_data_frame(
-            {name: [getattr(clip, name) for clip in clips] for name in VIDEO_COLUMNS}
-        )
+        columns = {name: [getattr(clip, name) for clip in clips] for name in VIDEO_COLUMNS}
+        return make_data_frame(columns)
 
-    def _config(
-        self,
-        settings: Mapping[str, Any] | None,
-        preset: str | None = None,
-        chosen: Iterable[str] = (),
-    ) -> Config:
-        """Return the settings of project.toml, or of `preset`, changed by `chosen` (in the form of
-        `--set`) and then by `settings`. Raises UserError (exit 2) for unknown settings or wrong
-        values."""
-        overrides = [*chosen, *override_texts(settings or {})]
-        return self._stored.config(preset=preset, overrides=overrides)
+    def _request(
+        self, run: str, features: FeatureOption, settings: Mapping[str, Any] | None, **more: Any
+    ) -> AlignRequest:
+        """Return how clips are aligned; `settings` by `section.key`, `more` by name."""
+        from la2ds_cli.alignment.request import AlignRequest
+
+        config = self._stored.config(values=settings)
+        return AlignRequest(config, run, features, device=self._device, **more)
 
     @contextmanager
     def _step(self, writes: bool = False) -> Iterator[Progress]:
         """Yield the progress for a step, and hold the project's lock if the step `writes`."""
-        with ExitStack() as stack:
-            progress = Progress()
-            if self._verbose:
-                progress = stack.enter_context(Console()).progress
-            if writes:
-                stack.enter_context(self._stored.lock())
+        lock = self._stored.lock() if writes else nullcontext()
+        with progress_of_call(shown=self._verbose) as progress, lock:
             yield progress

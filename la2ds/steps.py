@@ -1,4 +1,4 @@
-"""The steps of la2ds as functions: extract, align, align_all, offset, train, embed, evaluate.
+"""The steps of la2ds as functions: extract, train, embed, align, evaluate.
 
 Each takes a project, does what the command of the same name does, and returns a value.
 `align_joints` aligns clips in memory, without a project. None of them changes the state of the
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from la2ds.project import Project
 from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.clip_names import list_names
 from la2ds_cli.core.config import load_config, override_texts
 from la2ds_cli.core.host import unchanged_process
 from la2ds_cli.evaluation.figures import Evaluated
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from la2ds_cli.alignment.request import FeatureOption
     from la2ds_cli.core.types import FloatArray, PoseSequence
     from la2ds_cli.core.view import ViewName
-    from la2ds_cli.offset.offset_result import Clock
-    from la2ds_cli.views.results import Timeline
 
 
 @unchanged_process()
@@ -64,17 +63,75 @@ def extract(
         model file, 5 if another command writes to the project, 6 if weights or the device are
         missing, 7 for a full disk.
     """
-    from la2ds_cli.poses.extract import ExtractOptions
-
-    paths = [videos] if isinstance(videos, str | Path) else videos
-    number = subject if subject and subject.isdecimal() else ""
-    chosen = {"detector": detector, "pose": pose, "subject": None if number else subject}
-    part = clip_options.to_json() if clip_options else {}
-    options = ExtractOptions(clip=part, subject=number, device=project._device, overwrite=overwrite)
+    chosen = {"detector": detector, "pose": pose, "subject": subject}
+    stored, device = project._stored, project._device
     with project._step(writes=True) as progress:
-        return extract_videos(
-            project._stored, [str(path) for path in paths], chosen, options, progress
-        )
+        return extract_videos(stored, videos, chosen, clip_options, overwrite, device, progress)
+
+
+@unchanged_process()
+def train(
+    project: Project,
+    *,
+    run: str = "default",
+    method: str | None = None,
+    preset: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    max_minutes: float | None = None,
+    overwrite: bool = False,
+) -> Trained:
+    """Train a network on the clips of the project, without labels, as `la2ds train` does.
+
+    An interrupted run is continued. A finished run of the same settings and clips is left alone.
+
+    Parameters
+    ----------
+    project: the clips' project.
+    run: name of the run.
+    method: `la2ds`, or a competing method (docs/reference/methods.md).
+    preset: used instead of the project's.
+    settings: values by `section.key` for this run, such as
+        {"train.steps": 4000, "model.width": 384}.
+    max_minutes: longest training time.
+    overwrite: replace a run that has other settings or clips.
+
+    Raises
+    ------
+    UserError: exit 2 for an unknown name or value, 4 for a project without usable clips, 5 for a
+        run of other settings or if another command writes to the project, 6 if the device is
+        missing.
+    """
+    from la2ds_cli.training.train import TrainOptions
+
+    options = TrainOptions(project._device, max_minutes, overwrite)
+    preset, chosen = method_recipe(method, preset)
+    with project._step(writes=True) as progress:
+        config = project._stored.config(preset=preset, overrides=chosen, values=settings)
+        return train_and_judge(project._stored, run, config, options, progress)
+
+
+@unchanged_process()
+def embed(
+    project: Project, clips: Sequence[str] | None = None, *, run: str = "default"
+) -> Embedded:
+    """Return a vector for every frame of clips by a trained run, as `la2ds embed` does.
+
+    Embeddings that are current are read instead of computed.
+
+    Parameters
+    ----------
+    project: the clips' project.
+    clips: names of the clips; None = all that have poses.
+    run: the trained run.
+
+    Raises
+    ------
+    UserError: exit 3 for a name that is no clip, 4 for a run without a model or a project without
+        poses, 5 if another command writes to the project.
+    """
+    chosen = None if clips is None else [project.clip(name).id for name in clips]
+    with project._step(writes=True) as progress:
+        return embed_clips(project._stored, run, chosen, project._device, progress)
 
 
 @unchanged_process()
@@ -113,10 +170,8 @@ def align(
         skeletons.
     """
     from la2ds_cli.alignment.aligned_repetitions import align_clips
-    from la2ds_cli.alignment.request import AlignRequest
 
-    config = project._config(settings)
-    request = AlignRequest(config, run, features, None, project._device, view=view)
+    request = project._request(run, features, settings, view=view)
     with project._step() as progress:
         return align_clips(project._stored, str(a), str(b), request, progress)
 
@@ -140,42 +195,6 @@ def save(project: Project, alignment: Alignment, *files: str | Path) -> list[Pat
     from la2ds_cli.views.results import save_alignment
 
     return save_alignment(project._stored, alignment, [Path(file) for file in files])
-
-
-@unchanged_process()
-def offset(
-    project: Project, *recordings: str | Path, drift: bool | None = None, force: bool = False
-) -> dict[str, Clock]:
-    """Find the lag between recordings of one performance, as `la2ds offset` does.
-
-    Parameters
-    ----------
-    project: the clips' project.
-    recordings: two or more video files, or names of clips of the project.
-    drift: whether clocks may run at different rates; None = if 30 s overlap.
-    force: return the best fit even if no two recordings show one performance.
-
-    Returns
-    -------
-    dict: the clock of each recording that shows the performance, by the id of its clip. `offset` is
-        added to seconds of the first recording to get seconds of this one; `within` contains its
-        error, in seconds, in nine cases of ten; `drift` is what it gains, in seconds per second,
-        None if not estimated; `sure`, whether it shows the performance, and at no other lag;
-        `seconds(first)` converts seconds of the first recording.
-
-    Raises
-    ------
-    UserError: as the command does; exit 10 for different performances.
-    """
-    from la2ds_cli.offset.find_offsets import find_offsets
-
-    names = [str(recording) for recording in recordings]
-    with project._step() as progress:
-        stored, device = project._stored, project._device
-        result = find_offsets(
-            stored, names, drift=drift, force=force, device=device, progress=progress
-        )
-    return {recording.clip.id: clock for recording, clock in result.placed}
 
 
 @unchanged_process()
@@ -225,115 +244,6 @@ def align_joints(
 
 
 @unchanged_process()
-def align_all(
-    project: Project,
-    clips: Sequence[str | Path] | None = None,
-    *,
-    reference: str | None = None,
-    run: str = "default",
-    features: FeatureOption = "auto",
-    settings: Mapping[str, Any] | None = None,
-    force: bool = False,
-) -> Timeline:
-    """Put many clips of one movement on one timeline, as `la2ds timeline` does.
-
-    The time grows with the number of clips, not with the number of pairs. No result file is
-    written; `Timeline.save` does that.
-
-    Parameters
-    ----------
-    project: the clips' project.
-    clips: video files, or names of clips of the project, of any lengths and frame rates; None = all
-        that have poses.
-    reference: the clip whose clock the timeline uses; None = the most typical one.
-    run, features, settings: as for `align`.
-    force: include clips that clearly show another movement.
-
-    Raises
-    ------
-    UserError: exit 2 for an unknown setting, 3 for a name that is neither a file nor a clip, 4 for
-        fewer than two clips, 5 for clips whose skeletons share no joints, 10 if no other clip shows
-        the movement of the reference.
-    """
-    from la2ds_cli.alignment.request import AlignRequest
-    from la2ds_cli.alignment.timeline import align_all as place_all
-    from la2ds_cli.alignment.timeline import clips_of
-    from la2ds_cli.views.results import Timeline
-
-    stored, config = project._stored, project._config(settings)
-    request = AlignRequest(config, run, features, "dtw", project._device, same_only=not force)
-    names = clips_of(stored) if clips is None else [str(clip) for clip in clips]
-    with project._step() as progress:
-        result = place_all(stored, names, request, reference=reference, progress=progress)
-    return Timeline.of(result, stored)
-
-
-@unchanged_process()
-def train(
-    project: Project,
-    *,
-    run: str = "default",
-    method: str | None = None,
-    preset: str | None = None,
-    settings: Mapping[str, Any] | None = None,
-    max_minutes: float | None = None,
-    overwrite: bool = False,
-) -> Trained:
-    """Train a network on the clips of the project, without labels, as `la2ds train` does.
-
-    An interrupted run is continued. A finished run of the same settings and clips is left alone.
-
-    Parameters
-    ----------
-    project: the clips' project.
-    run: name of the run.
-    method: `la2ds`, or a competing method (docs/reference/methods.md).
-    preset: used instead of the project's.
-    settings: values by `section.key` for this run, such as
-        {"train.steps": 4000, "model.width": 384}.
-    max_minutes: longest training time.
-    overwrite: replace a run that has other settings or clips.
-
-    Raises
-    ------
-    UserError: exit 2 for an unknown name or value, 4 for a project without usable clips, 5 for a
-        run of other settings or if another command writes to the project, 6 if the device is
-        missing.
-    """
-    from la2ds_cli.training.train import TrainOptions
-
-    options = TrainOptions(project._device, max_minutes, overwrite)
-    preset, chosen = method_recipe(method, preset)
-    with project._step(writes=True) as progress:
-        config = project._config(settings, preset, chosen)
-        return train_and_judge(project._stored, run, config, options, progress)
-
-
-@unchanged_process()
-def embed(
-    project: Project, clips: Sequence[str] | None = None, *, run: str = "default"
-) -> Embedded:
-    """Return a vector for every frame of clips by a trained run, as `la2ds embed` does.
-
-    Embeddings that are current are read instead of computed.
-
-    Parameters
-    ----------
-    project: the clips' project.
-    clips: names of the clips; None = all that have poses.
-    run: the trained run.
-
-    Raises
-    ------
-    UserError: exit 3 for a name that is no clip, 4 for a run without a model or a project without
-        poses, 5 if another command writes to the project.
-    """
-    chosen = None if clips is None else [project.clip(name).id for name in clips]
-    with project._step(writes=True) as progress:
-        return embed_clips(project._stored, run, chosen, project._device, progress)
-
-
-@unchanged_process()
 def evaluate(
     project: Project,
     runs: str | Sequence[str] = (),
@@ -368,14 +278,10 @@ def evaluate(
         that are not numbers, 5 for a run that was trained on the test clips or embeddings of
         another number of frames.
     """
-    from la2ds_cli.evaluation.evaluate import Request
-    from la2ds_cli.evaluation.evaluate import evaluate as evaluate_runs
+    from la2ds_cli.evaluation import evaluate as step
 
-    names = (runs,) if isinstance(runs, str) else tuple(runs)
-    config = project._config(settings)
-    given = [embeddings] if isinstance(embeddings, str | Path) else embeddings
-    others = [Path(folder) for folder in given]
-    request = Request(project._stored, config, names, protocol, features, project._device, others)
+    stored, names = project._stored, tuple(list_names(runs))
+    config, folders = stored.config(values=settings), [Path(f) for f in list_names(embeddings)]
+    request = step.Request(stored, config, names, protocol, features, project._device, folders)
     with project._step() as progress:
-        document = evaluate_runs(request, progress=progress).document
-    return Evaluated(document)
+        return Evaluated(step.evaluate(request, progress=progress).document)

@@ -28,6 +28,7 @@ ALL = "all clips"  # label of the only group without a column
 FEWEST = 3  # samples of each group that a test needs
 ALPHA = 0.05  # over all quantities together
 _OWN = ("group", "split", "person")  # columns of la2ds that may divide clips
+_FORMATS = {"start": ".2f", "end": ".2f", "p": ".3g", "difference": ".3f"}
 _MOST_MISSING = 0.1  # share of a curve that may be filled between its neighbours
 CLUSTER_COLUMNS = (
     *("quantity", "unit", "a", "b", "samples_a", "samples_b", "tested_from", "tested_to"),
@@ -160,23 +161,33 @@ class CurveGroups:
             ],
         }
 
-    def clusters_text(self) -> str:
-        """Return CSV with a row (CLUSTER_COLUMNS) for each stretch in which two groups differ, and
-        for each quantity without one."""
+    def cluster_rows(self) -> list[dict[str, Any]]:
+        """Return, by the names of CLUSTER_COLUMNS, each stretch in which two groups differ, and
+        each quantity without one; None where there is no stretch."""
         rows = []
         for test in self.tests:
-            facts = (*test.tested, test.alpha, test.threshold)
-            own = (test.quantity, test.unit, *self.labels, *test.samples, *map(_cell, facts))
-            for c in test.clusters:
-                found = (f"{c.start:.2f}", f"{c.end:.2f}", f"{c.p:.3g}", f"{c.difference:.3f}")
-                rows.append((*own, *found, "yes" if c.timing else "no", test.note))
+            facts = *test.samples, *test.tested, test.alpha, test.threshold
+            own = (test.quantity, test.unit, *self.labels, *facts)
+            for each in test.clusters:
+                found = each.start, each.end, each.p, each.difference, each.timing
+                rows.append((*own, *found, test.note))
             if not test.clusters:
-                rows.append((*own, *[""] * 5, test.note))
+                rows.append((*own, *[None] * 5, test.note))
+        return [dict(zip(CLUSTER_COLUMNS, row, strict=True)) for row in rows]
+
+    def clusters_text(self) -> str:
+        """Return `cluster_rows` as CSV."""
+        rows = [[_cell(*cell) for cell in row.items()] for row in self.cluster_rows()]
         return table_text(CLUSTER_COLUMNS, rows)
 
 
-def _cell(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.6g}"
+def _cell(column: str, value: Any) -> Any:
+    """Return the text of a number or a truth in a column; other values, and none, as they are."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, float):
+        return "" if value is None else value
+    return "" if np.isnan(value) else f"{value:{_FORMATS.get(column, '.6g')}}"
 
 
 # --- who is in which group ------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -169,9 +168,8 @@ def timeline(
     --by draws mean and spread of each group and, with the package spm1d, finds where along the
     movement two groups differ. The clips of a performer in a group count once.
     """
-    from la2ds_cli.alignment.curve_groups import check_grouping
-    from la2ds_cli.alignment.curve_tests import compare_groups
-    from la2ds_cli.alignment.timeline import align_all, clips_of
+    from la2ds_cli.alignment.grouped_timeline import Grouping, align_groups
+    from la2ds_cli.alignment.timeline import clips_of
     from la2ds_cli.compare.attempts import attempt_names
     from la2ds_cli.core.output_paths import checked_outputs
     from la2ds_cli.views import alignment_files
@@ -183,13 +181,9 @@ def timeline(
         inputs = [*names, *filter(None, [reference])]
         targets = checked_outputs(opened, out or [], *alignment_files.A_TIMELINE, inputs)
         alignment_files.check_groups_named(targets, by)
-        check_grouping(opened.videos(), by or "", paired, quantity or [])
         request, progress = how.request(opened, method="dtw"), console.progress
-        result = align_all(opened, names, request, reference=reference, progress=progress)
-        if by or quantity:
-            result = result.grouped(by or "", paired=paired, quantities=quantity or [])
-        if by and result.groups:
-            result = replace(result, groups=compare_groups(result.groups))
+        grouping = Grouping(by or "", paired, quantity or [])
+        result = align_groups(opened, names, request, grouping, reference, progress)
         result = alignment_files.write_timeline(opened, result, targets, progress)
         console.document("timeline", result.to_json())
         _show_timeline(console, result)

@@ -126,23 +126,23 @@ def transfer_labels(
     """
     from la2ds_cli.core.batch import batch_exit_code
     from la2ds_cli.labels.propagate import propagate_labels
-    from la2ds_cli.labels.propagated import checked_folder, merge_into_project, write_tables
+    from la2ds_cli.labels.propagated import checked_folder, write_phases, write_tables
 
     with here.console() as console:
         opened = here.open()
         request = how.request(opened, method=method)
         folder = checked_folder(opened, out or opened.results_dir("transfer"))
         result = propagate_labels(opened, sources, targets or ["all"], request, console.progress)
-        files, merged = write_tables(opened, result, folder), None
-        if write and result.clips:
-            withheld = [clip for clip, labels in result.clips.items() if labels.withheld]
-            merged = merge_into_project(opened, result.rows(), withheld, overwrite=overwrite)
+        files = write_tables(opened, result, folder)
+        if write:
+            result = write_phases(opened, result, overwrite=overwrite)
+        if result.merged:
             files.append(opened.phases_path)
         document = {"project": opened.root, **result.to_json(), "files": list(map(str, files))}
-        console.document("transfer-labels", document | {"merged": merged and merged.to_json()})
+        console.document("transfer-labels", document)
         _show(console, result)
-        if merged:
-            _show_merged(console, merged)
+        if result.merged:
+            _show_merged(console, result.merged)
         console.files(files)
     raise typer.Exit(batch_exit_code(result.items))
 

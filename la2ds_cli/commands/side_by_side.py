@@ -18,7 +18,6 @@ from la2ds_cli.commands.options import (
     out_option,
 )
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.plugins import trust
 
 if TYPE_CHECKING:
     from la2ds_cli.compare.attempts import AttemptsResult
@@ -214,8 +213,6 @@ def compare(
     from la2ds_cli.views import attempts_files, compare_files
 
     with here.console() as console:
-        for name in quantity or []:
-            trust(name)
         more = load_quantities(quantity or [])
         if attempts:
             opened = here.clips((reference,), console)

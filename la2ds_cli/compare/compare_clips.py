@@ -14,6 +14,12 @@ from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.path import matched_time
 from la2ds_cli.alignment.project_aligner import ProjectAligner
 from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.compare.difference_table import (
+    difference_frame,
+    difference_rows,
+    plain,
+    plain_number,
+)
 from la2ds_cli.compare.differences import OTHER_VIEW, SAME_VIEW, Differences, differences
 from la2ds_cli.compare.findings import (
     Finding,
@@ -72,6 +78,21 @@ class CompareResult:
         """(N,) seconds of the other clip at each frame of the reference, NaN = no counterpart."""
         return matched_time(self.aligned.position, self.aligned.time_b)
 
+    def to_frame(self) -> Any:
+        """Return a pandas.DataFrame with a row for each reported difference, the largest first.
+
+        The columns are those of `findings` in JSON: `joint`, the name of an angle or quantity;
+        `span`, the part of the movement; `row` (frame of the reference, counted from 0), `time` and
+        `other_time`, seconds of both clips where it is clearest; `start` and `end` in the
+        reference; `difference` (other minus reference), `reference`, `other` and `beyond`, what
+        noise and camera do not explain, in the `unit` beside them; `trust` of the joints and
+        `confidence` of the match, in [0, 1]; `label`, `amount` and `sentence`, in words. Numbers
+        that are not known are NaN. No row if nothing differs, or if `no_findings` says why none can
+        be reported. `attrs["units"]` has the units of the times. Raises UserError (exit 6) without
+        pandas.
+        """
+        return difference_frame(self.findings)
+
     def to_json(self) -> dict[str, Any]:
         """Return the result as JSON; None stands for "not known". The angles of all frames are in
         the table (views.compare_files)."""
@@ -87,7 +108,7 @@ class CompareResult:
             "notes": list(self.notes),
             "turn": plain_number(self.view.turn),
             "spans": [asdict(span) for span in self.spans],
-            "findings": [{**plain(asdict(f)), "sentence": sentence(f)} for f in self.findings],
+            "findings": difference_rows(self.findings),
             "no_findings": self.no_findings,
             "tempo": [{**plain(t._asdict()), "sentence": tempo_sentence(t)} for t in self.tempo],
             "unjudged": [
@@ -221,22 +242,6 @@ def _notes(aligned: Alignment, view: ViewDifference, angles: Differences) -> lis
 
 
 # --- sentences ---------------------------------------------------------------------------------
-
-
-def plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the values for JSON, with floats converted by plain_number."""
-    return {k: plain_number(v) if isinstance(v, float) else v for k, v in values.items()}
-
-
-def plain_number(value: float) -> float | None:
-    """Return the value rounded to four decimals for JSON, None if it is NaN or infinite."""
-    return round(value, 4) if np.isfinite(value) else None
-
-
-def sentence(finding: Finding) -> str:
-    """`Left knee: 24° straighter at 1.32 s, in 'rise'`; times of the reference."""
-    where = f", in '{finding.span}'" if finding.span else ""
-    return f"{finding.label}: {finding.amount} at {finding.time:.2f} s{where}"
 
 
 def tempo_sentence(row: Tempo) -> str:

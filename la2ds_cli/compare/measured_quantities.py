@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from la2ds_cli.core.errors import UserError
-from la2ds_cli.core.plugins import load_plugin
+from la2ds_cli.core.plugins import load_plugin, trust
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.body_joints import body_joints
@@ -29,6 +29,7 @@ def load_quantities(settings: Sequence[str]) -> tuple[Quantity, ...]:
     """
     found: list[Quantity] = []
     for name in settings:
+        trust(name)
         hint = "a dotted module with QUANTITIES (docs/how-to/extend.md)"
         module = load_plugin(setting=name, what="quantity", hint=hint)
         own = getattr(module, "QUANTITIES", None)

@@ -26,7 +26,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
@@ -40,6 +40,11 @@ _KEYS = re.compile(
     re.DOTALL,
 )
 _ROUNDED = 0.006  # most seconds between a part and its rounded form in a title
+
+
+def list_names(names: str | Path | Iterable[str | Path]) -> list[str]:
+    """Return the names of clips or files that a program gives as one or as several."""
+    return [str(names)] if isinstance(names, str | Path) else [str(name) for name in names]
 
 
 @dataclass(frozen=True)

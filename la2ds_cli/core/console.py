@@ -13,8 +13,8 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -227,6 +227,16 @@ class Console:
         """Suggest the command that usually comes next."""
         if not self.as_json:
             self.note(f"next: {command}")
+
+
+@contextmanager
+def progress_of_call(*, shown: bool) -> Iterator[Progress]:
+    """Yield the progress of a function that a program calls: on stderr if `shown`, else silent."""
+    if not shown:
+        yield Progress()
+        return
+    with Console() as console:
+        yield console.progress
 
 
 def _explain(result: ItemResult) -> str:

@@ -31,7 +31,7 @@ from la2ds_cli.core.annotations import (
 )
 from la2ds_cli.core.clip import ClipOptions, Video, family, listable
 from la2ds_cli.core.clip_names import as_on_disk
-from la2ds_cli.core.config import Config, load_config
+from la2ds_cli.core.config import Config, load_config, override_texts
 from la2ds_cli.core.errors import Mismatch, Unreadable, UserError, did_you_mean
 from la2ds_cli.core.own_files import PROJECT_FILE as PROJECT_FILE
 from la2ds_cli.core.people_table import PersonRow, Places, write_people
@@ -94,9 +94,27 @@ class StoredProject(ProjectFolder):
             raise UserError(f"{path} is not valid TOML: {error}") from error
         return cls(root, settings)
 
-    def config(self, *, preset: str | None = None, overrides: Iterable[str] = ()) -> Config:
-        """Return the project's settings, merged as described in core/config.py."""
-        return load_config(self.settings, preset=preset, overrides=overrides)
+    def config(
+        self,
+        *,
+        preset: str | None = None,
+        overrides: Iterable[str] = (),
+        values: Mapping[str, Any] | None = None,
+    ) -> Config:
+        """Return the project's settings, merged as described in core/config.py.
+
+        Parameters
+        ----------
+        preset: used instead of the project's.
+        overrides: settings in the form of `--set`, which change them.
+        values: of settings by `section.key`, which change those.
+
+        Raises
+        ------
+        UserError: exit 2 for unknown settings and wrong values.
+        """
+        changed = [*overrides, *override_texts(values or {})]
+        return load_config(self.settings, preset=preset, overrides=changed)
 
     # --- videos.csv ----------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -134,12 +134,31 @@ def with_ends(
 
 
 @dataclass(frozen=True)
+class MergeResult:
+    """The outcome for the phases of clips, by id.
+
+    written: propagated phases are now in phases.csv.
+    kept: phases were set by a person, or propagated before.
+    withheld: propagated phases are not fit for phases.csv.
+    backup: the old phases.csv, None if it did not change or is new.
+    """
+
+    written: list[str]
+    kept: list[str]
+    withheld: list[str]
+    backup: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "backup": self.backup and str(self.backup)}
+
+
+@dataclass(frozen=True)
 class PropagationResult:
     """Phases propagated to clips.
 
     sources: ids of the labelled clips that were used. items: result for each clip, in order;
     labelled clips only if they could not be used. clips: new labels by id. features, run, reason:
-    as in Alignment.
+    as in Alignment. merged: what `write_phases` did with them, None = they were not written.
     """
 
     sources: tuple[str, ...]
@@ -148,6 +167,7 @@ class PropagationResult:
     features: str
     run: str
     reason: str
+    merged: MergeResult | None = None
 
     def rows(self) -> Rows:
         """Return the new rows of phases.csv, with the current time."""
@@ -198,6 +218,7 @@ class PropagationResult:
                 }
                 for labels in self.clips.values()
             ],
+            "merged": self.merged and self.merged.to_json(),
         }
 
 
@@ -259,23 +280,16 @@ def write_tables(project: StoredProject, result: PropagationResult, folder: Path
     return [phases, boundaries]
 
 
-@dataclass(frozen=True)
-class MergeResult:
-    """The outcome for the phases of clips, by id.
-
-    written: propagated phases are now in phases.csv.
-    kept: phases were set by a person, or propagated before.
-    withheld: propagated phases are not fit for phases.csv.
-    backup: the old phases.csv, None if it did not change or is new.
-    """
-
-    written: list[str]
-    kept: list[str]
-    withheld: list[str]
-    backup: Path | None
-
-    def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "backup": self.backup and str(self.backup)}
+def write_phases(
+    project: StoredProject, result: PropagationResult, *, overwrite: bool
+) -> PropagationResult:
+    """Write the propagated phases that are fit for it into phases.csv, as `merge_into_project`
+    does, and return the result with `merged`; unchanged if no clip got a phase."""
+    if not result.clips:
+        return result
+    withheld = [clip for clip, labels in result.clips.items() if labels.withheld]
+    merged = merge_into_project(project, result.rows(), withheld, overwrite=overwrite)
+    return replace(result, merged=merged)
 
 
 def merge_into_project(

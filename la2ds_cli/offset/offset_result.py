@@ -97,6 +97,11 @@ class OffsetResult:
         """The recordings of the performance, with their clocks."""
         return [(each, each.clock) for each in self.recordings if each.clock is not None]
 
+    @property
+    def clocks(self) -> dict[str, Clock]:
+        """The clock of each recording of the performance, by the id of its clip."""
+        return {recording.clip.id: clock for recording, clock in self.placed}
+
     def name(self, number: int) -> str:
         return self.recordings[number].clip.name
 

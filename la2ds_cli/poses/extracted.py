@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from la2ds_cli.core.clip import ClipOptions
+from la2ds_cli.core.clip_names import list_names
 from la2ds_cli.core.data_frames import make_data_frame
 
 if TYPE_CHECKING:
     from la2ds_cli.core.batch import ItemResult
+    from la2ds_cli.core.device import DeviceName
     from la2ds_cli.core.progress import Progress
     from la2ds_cli.core.stored_project import StoredProject
-    from la2ds_cli.poses.extract import ExtractOptions
 
 
 class Extracted(NamedTuple):
@@ -39,9 +42,11 @@ class Extracted(NamedTuple):
 
 def extract_videos(
     project: StoredProject,
-    paths: Sequence[str],
-    chosen: Mapping[str, str | int | None],
-    options: ExtractOptions,
+    videos: str | Path | Sequence[str | Path],
+    chosen: Mapping[str, str | None],
+    clip_options: ClipOptions | None,
+    overwrite: bool,
+    device: DeviceName,
     progress: Progress,
 ) -> Extracted:
     """Extract clips, and store the choice of networks in the project once they have worked.
@@ -50,24 +55,28 @@ def extract_videos(
 
     Parameters
     ----------
-    paths
-        Files, folders, patterns and manifests, as for extract_poses.
-    chosen
-        Settings of the section [poses] by name, None = unchanged.
-    options
-        How clips are read and processed.
+    videos: one or several files, folders, patterns and manifests, as for extract_poses.
+    chosen: `detector`, `pose` and `subject`, None = unchanged. The number of a person holds for
+        these clips only and is not stored as a setting.
+    clip_options: which part of a file is read and how; None = as before.
+    overwrite: extract clips again that are done already.
     """
     from la2ds_cli.core.project_toml import Choice
-    from la2ds_cli.poses.extract import extract_poses
+    from la2ds_cli.poses.extract import ExtractOptions, extract_poses
 
-    choice = Choice(project, "poses", chosen)
+    number = chosen["subject"] or ""
+    number = number if number.isdecimal() else ""
+    choice = Choice(project, "poses", {**chosen, "subject": None if number else chosen["subject"]})
+    part = clip_options.to_json() if clip_options else {}
+    options = ExtractOptions(clip=part, subject=number, device=device, overwrite=overwrite)
 
     def keep(item: ItemResult) -> None:
         if item.status != "cached":  # the networks worked
             choice.keep()
 
+    config = choice.config.poses
     items = extract_poses(
-        project, paths, choice.config.poses, options, on_clip=keep, progress=progress
+        project, list_names(videos), config, options, on_clip=keep, progress=progress
     )
     if any(item.usable for item in items):
         choice.keep()

@@ -16,6 +16,7 @@ import numpy as np
 
 from la2ds_cli.alignment.confidence import NEAR, NEAR_SECONDS
 from la2ds_cli.alignment.nearest_view import ViewChoice, nearest_views
+from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.core.view import View
 from la2ds_cli.retrieval.clip_rows import ClipRows
@@ -36,6 +37,14 @@ class Limits:
     k: int = 7
     per_video: int | None = None
     min_gap: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raise UserError (exit 2) for limits that no frame meets."""
+        for name, value in (("k", self.k), ("per_video", self.per_video)):
+            if value is not None and value < 1:
+                raise UserError(f"{name} is {value}; at least 1 frame can be found")
+        if self.min_gap is not None and not self.min_gap >= 0:
+            raise UserError(f"min_gap is {self.min_gap}; it takes seconds, 0 or more")
 
     def gaps(self, duration: FloatArray) -> FloatArray:
         """Return the least seconds between two hits in clips that last `duration` seconds.

@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from la2ds_cli.alignment.request import FeatureOption, choose_features
 from la2ds_cli.core.data_frames import make_data_frame
 from la2ds_cli.core.device import DeviceName
-from la2ds_cli.core.errors import Unusable, UserError
+from la2ds_cli.core.errors import Unusable, UserError, check_choice
 from la2ds_cli.core.independence import same_footage
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.stored_project import DEFAULT_RUN, StoredProject
@@ -35,6 +35,9 @@ _IN_WORDS: Mapping[View, str] = {
 }
 QUERY_FRAMES = 5  # for a clip that is named without a time
 _QUERY_COLUMNS = ("query", "query_index", "query_time", "query_phase", "rank")
+
+
+SearchView = Literal["auto", "filmed", "mirrored", "other"]
 
 
 def view_words(view: View, unsure: bool) -> str:
@@ -191,8 +194,16 @@ class RetrievalRequest:
     run: str = DEFAULT_RUN
     store: str | None = None
     approximate: bool = False
-    view: View | Literal["auto"] = "auto"
+    view: SearchView = "auto"
     device: DeviceName = "auto"
+
+    def __post_init__(self) -> None:
+        for option, value, choices in (
+            ("features", self.features, FeatureOption),
+            ("view", self.view, SearchView),
+            ("device", self.device, DeviceName),
+        ):
+            check_choice(option, value, get_args(choices))
 
 
 def retrieve(

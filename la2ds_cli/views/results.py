@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from la2ds_cli.alignment.alignment import IN_MEMORY
+from la2ds_cli.alignment.curve_groups import CLUSTER_COLUMNS
 from la2ds_cli.core.data_frames import make_data_frame
-from la2ds_cli.core.errors import UserError
+from la2ds_cli.core.errors import Unusable, UserError
 from la2ds_cli.core.host import unchanged_process
 from la2ds_cli.core.output_paths import checked_outputs
 from la2ds_cli.core.progress import Progress
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from la2ds_cli.alignment.timeline_result import PlacedClip, TimelineResult
     from la2ds_cli.core.stored_project import StoredProject
 
+_STRETCH = ("start", "end", "p", "difference")
 _MEASURED = ("percent", "reference_seconds", "seconds", "confidence", "value")
 
 
@@ -113,6 +115,33 @@ class Timeline:
         the unit of `time`. Raises UserError (exit 6) without pandas.
         """
         return self._result.to_frame()
+
+    def clusters(self) -> Any:
+        """Return a pandas.DataFrame of where along the movement two groups of clips differ.
+
+        There is a row for each such stretch, and one for each quantity without one. The columns are
+        those of the table that `la2ds timeline --by` writes (docs/reference/file-formats.md):
+        `start` and `end` in percent of the reference, `difference` of the means (`b` minus `a`) in
+        the `unit` of the quantity; NaN and None where there is no stretch or, as `note` says, no
+        test. `attrs["units"]` has the units of the other columns.
+
+        Raises
+        ------
+        UserError: exit 2 without groups (`by` of `align_all`); 4 if nothing could be tested, with
+            the reason; 6 without pandas.
+        """
+        groups = self._result.groups
+        if groups is None:
+            raise UserError(
+                "the clips of this timeline are not divided into groups",
+                hint='la2ds.align_all(project, by="COLUMN") divides them by a column of videos.csv',
+            )
+        if groups.reason:
+            raise Unusable(f"nothing was tested: {groups.reason}")
+        rows = groups.cluster_rows()
+        columns = {name: [row[name] for row in rows] for name in CLUSTER_COLUMNS}
+        units = dict.fromkeys(("tested_from", "tested_to", "start", "end"), "%")
+        return make_data_frame(columns, units).astype(dict.fromkeys(_STRETCH, float))
 
     def curves(self) -> Any:
         """Return a pandas.DataFrame of every clip over the timeline, in long form.

@@ -19,9 +19,9 @@ from la2ds_cli.compare.compare_clips import (
     CompareResult,
     compare,
     document_sentences,
-    sentence,
     unjudged_line,
 )
+from la2ds_cli.compare.difference_table import sentence
 from la2ds_cli.compare.differences import differences
 from la2ds_cli.compare.findings import Finding, find_differences
 from la2ds_cli.compare.judged_moments import held_ends

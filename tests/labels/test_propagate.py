@@ -41,8 +41,9 @@ def propagate(
 def merge(
     project: StoredProject, result: propagated.PropagationResult, *, overwrite: bool = False
 ) -> propagated.MergeResult:
-    withheld = [clip for clip, labels in result.clips.items() if labels.withheld]
-    return propagated.merge_into_project(project, result.rows(), withheld, overwrite=overwrite)
+    merged = propagated.write_phases(project, result, overwrite=overwrite).merged
+    assert merged is not None
+    return merged
 
 
 def names(result: propagated.PropagationResult, clip: str) -> list[str]:
