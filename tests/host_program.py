@@ -94,6 +94,7 @@ def use(steps: Steps, la2ds: Any, project_folder: str, videos: Path) -> None:
     )
     do("Extracted.to_frame", extracted.to_frame)
     align_steps(do, la2ds, project)
+    reading_steps(do, la2ds, project)
     do("train", lambda: la2ds.train(project, settings=QUICK))
     embedded = do("embed", lambda: la2ds.embed(project))
     assert embedded.clips
@@ -115,8 +116,26 @@ def align_steps(do: Callable[..., Any], la2ds: Any, project: Any) -> None:
     do("align_joints", lambda: la2ds.align_joints(made, poses[1]))
     timeline = do("align_all", lambda: la2ds.align_all(project))
     do("Timeline.to_frame", timeline.to_frame)
+    do("Timeline.curves", timeline.curves)
     do("Timeline.save", lambda: timeline.save("t.svg", "t.csv"))
+    do("align_all (groups)", lambda: la2ds.align_all(project, by="split"))
     do("offset", lambda: la2ds.offset(project, "clip0", "clip1", force=True))
+
+
+def reading_steps(do: Callable[..., Any], la2ds: Any, project: Any) -> None:
+    """What is read from joints and alignments, each with its tables."""
+    measured = do("angles", lambda: la2ds.angles(project, "clip0"))
+    do("ClipQuantities.to_frame", measured.to_frame)
+    compared = do("compare", lambda: la2ds.compare(project, "clip0", "clip1", force=True))
+    do("CompareResult.to_frame", compared.to_frame)
+    found = do("retrieve", lambda: la2ds.retrieve(project, ("clip0", 0.5), 3))
+    do("RetrievalResult.to_frame", found.to_frame)
+    sources, targets = "clip0", ["clip1", "clip2"]
+    transferred = do(
+        "transfer_labels", lambda: la2ds.transfer_labels(project, sources, targets, write=True)
+    )
+    do("PropagationResult.to_frame", transferred.to_frame)
+    do("PropagationResult.boundaries", transferred.boundaries)
 
 
 def main(project_folder: str, videos: str, report: str) -> None:
