@@ -75,17 +75,17 @@ def align_all(
 
 @unchanged_process()
 def angles(
-    project: Project, clip: str, *, settings: Mapping[str, Any] | None = None
+    project: Project, clip: str | Path, *, settings: Mapping[str, Any] | None = None
 ) -> ClipQuantities:
     """Measure the joint angles and the posture of a clip in every frame.
 
     They are the quantities of `Timeline.curves` and of `compare`, over the clip's own time and not
-    smoothed.
+    smoothed. Missing poses are extracted first.
 
     Parameters
     ----------
     project: the clip's project.
-    clip: its name, as for `Project.clip`.
+    clip: a video file, or the name of a clip of the project.
     settings: values by `section.key` for this call; {"align.joints": "3d"} measures clips that have
         joints in metres in space.
 
@@ -99,13 +99,14 @@ def angles(
 
     Raises
     ------
-    UserError: exit 2 for an unknown setting, 3 for a name that is no clip, 4 for a clip without
-        joints.
+    UserError: exit 2 for an unknown setting, 3 for a name that is neither a file nor a clip, 4 for
+        a clip without joints.
     """
-    from la2ds_cli.features.clip_quantities import measure_clip
+    from la2ds_cli.features.clip_quantities import measure_named
 
-    in_space = project._stored.config(values=settings).align.joints == "3d"
-    return measure_clip(project.poses(clip), in_space=in_space)
+    stored, config = project._stored, project._stored.config(values=settings)
+    with project._step() as progress:
+        return measure_named(stored, str(clip), config, project._device, progress)
 
 
 @unchanged_process()
@@ -198,8 +199,7 @@ def retrieve(
     from la2ds_cli.retrieval import retrieve as step
     from la2ds_cli.retrieval.frame_search import Limits
 
-    name, seconds = query if isinstance(query, tuple) else (query, None)
-    asked, limits = (str(name), seconds), Limits(k, per_video, min_gap)
+    asked, limits = step.name_query(query), Limits(k, per_video, min_gap)
     request = step.RetrievalRequest(asked, limits, features, run, view=view, device=project._device)
     with project._step() as progress:
         return step.retrieve(project._stored, request, progress)

@@ -11,10 +11,12 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import la2ds
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.datasets.h2o import ACTIONS
@@ -23,7 +25,7 @@ from tests.formats import data_set_samples as data_sets
 from tests.formats.c3d_files import C3dFile
 from tests.poses.grey_people import film, squats
 from tests.processes import invoke
-from tests.test_reference_docs import USER_PAGES, commands_on
+from tests.test_reference_docs import ROOT, USER_PAGES, commands_on
 
 LEFT_OUT = {
     "demo": "takes minutes; tests/demo",
@@ -49,6 +51,16 @@ SMALL = {
     "poses": dict.fromkeys(("detector", "pose"), "tests.poses.grey_people"),
 }
 CHANGED = (("--minutes 3", ""), ("/data/frames", "frames"))
+# The project that a page's Python calls `project`.
+PYTHON = {
+    "README.md": "swings",
+    "docs/how-to/compare.md": "swings",
+    "docs/how-to/labels.md": "swings",
+    "docs/how-to/many-clips.md": "swings",
+    "docs/how-to/offset.md": "walks",
+    "docs/how-to/retrieve.md": "swings",
+    "docs/reference/python.md": "swings",
+}
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +219,31 @@ def test_the_command_lines_of_a_page_run(page: str):
         for given, used in CHANGED:
             line = line.replace(given, used)
         run(re.sub(r"train\.steps=\d+", "train.steps=2", line))
+
+
+def python_on(page: str) -> list[str]:
+    """The examples on a page that call la2ds from Python, but for programs that use submitit."""
+    text = Path(ROOT, page).read_text("utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [block for block in blocks if "la2ds." in block and "submitit" not in block]
+
+
+@pytest.mark.parametrize("page", PYTHON)
+@pytest.mark.usefixtures("folder")
+def test_the_python_on_a_page_runs(page: str):
+    prepared(page)
+    films = "front.mp4 side.mp4" if PYTHON[page] == "walks" else "anna.mp4 ben.mp4"
+    run(f"extract-poses {films} --project {PYTHON[page]} --quiet")
+    project = la2ds.open(PYTHON[page])
+    names: dict[str, Any] = {"la2ds": la2ds, "project": project}
+    if page.endswith("/python.md"):
+        names |= {"xy_a": project.poses("anna").xy, "xy_b": project.poses("ben").xy}
+    for block in python_on(page):
+        exec(compile(block, page, "exec"), names)
+
+
+def test_the_python_of_no_page_is_forgotten():
+    assert {page for page in USER_PAGES if python_on(page)} == set(PYTHON)
 
 
 def test_each_reason_to_leave_a_line_out_is_of_use():

@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from la2ds_cli.core.config import Config
 from la2ds_cli.core.data_frames import make_data_frame
+from la2ds_cli.core.device import DeviceName
+from la2ds_cli.core.progress import Progress
+from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
 from la2ds_cli.features.body_quantities import DEGREES, UNITS, body_quantities
 from la2ds_cli.features.pose_features import in_3d, seen_angles
+from la2ds_cli.poses.ready import ensure_poses
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,20 @@ def measure_clip(pose: PoseSequence, *, in_space: bool = False) -> ClipQuantitie
     names, angles, hidden = seen_angles(pose)
     values = dict(zip(names, angles.T, strict=True)) | body_quantities(pose)
     return ClipQuantities(pose.frame, pose.time, names, values, hidden, pose.spatial)
+
+
+def measure_named(
+    project: StoredProject, name: str, config: Config, device: DeviceName, progress: Progress
+) -> ClipQuantities:
+    """Measure a clip of a project, or a video file, as `measure_clip` does; missing poses are
+    extracted first.
+
+    In 3D if the setting `align.joints` is `3d` and the clip has joints in metres. Raises UserError
+    as the extraction of poses does.
+    """
+    ids = ensure_poses(project, [name], config.poses, device, progress)
+    pose, _ = project.read_pose(ids[0])
+    return measure_clip(pose, in_space=config.align.joints == "3d")
 
 
 def unit_of(quantity: str) -> str:

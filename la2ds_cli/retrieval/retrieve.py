@@ -284,6 +284,13 @@ def parse_query(query: str) -> tuple[str, float | None]:
         return query, None
 
 
+def name_query(query: str | Path | tuple[str | Path, float]) -> tuple[str, float | None]:
+    """Return the name and seconds (None = several frames) of a query that a program gives as a
+    name, in which no @ is looked for, or as a pair."""
+    name, seconds = query if isinstance(query, tuple) else (query, None)
+    return str(name), seconds
+
+
 def _parse(
     project: StoredProject,
     query: str | tuple[str, float | None] | None,
