@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from la2ds_cli.alignment.timeline_result import PlacedClip, TimelineResult
     from la2ds_cli.core.stored_project import StoredProject
 
+_PERCENT: tuple[str, ...] = ("tested_from", "tested_to", "start", "end")
 _STRETCH = ("start", "end", "p", "difference")
 _MEASURED = ("percent", "reference_seconds", "seconds", "confidence", "value")
 
@@ -140,7 +141,7 @@ class Timeline:
             raise Unusable(f"nothing was tested: {groups.reason}")
         rows = groups.cluster_rows()
         columns = {name: [row[name] for row in rows] for name in CLUSTER_COLUMNS}
-        units = dict.fromkeys(("tested_from", "tested_to", "start", "end"), "%")
+        units = dict.fromkeys(_PERCENT, "%")
         return make_data_frame(columns, units).astype(dict.fromkeys(_STRETCH, float))
 
     def curves(self) -> Any:
