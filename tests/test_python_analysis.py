@@ -22,6 +22,7 @@ from la2ds_cli.views.results import Timeline
 from tests.compare.performers import label, performance, project_of, steady
 from tests.labels.swings import swings
 from tests.movement import add_sequence, sequence
+from tests.poses.grey_people import film, squats
 from tests.processes import invoke
 from tests.told import refused
 
@@ -91,6 +92,18 @@ def test_angles_are_those_of_space_if_the_setting_says_so(three: la2ds.Project):
     assert not la2ds.angles(three, "anna", settings=spatial).spatial
     with refused(la2ds.ExitCode.UNREADABLE, "no such file: dora"):
         la2ds.angles(three, "dora")
+
+
+def test_angles_of_a_film_that_was_not_extracted_yet(tmp_path: Path):
+    project = la2ds.open(tmp_path / "project", create=True, device="cpu")
+    for name, count, fps in (("a", 20, 25), ("b", 32, 30)):
+        film(tmp_path / f"{name}.mp4", squats(count), fps=fps)
+    grey = "tests.poses.grey_people"
+    la2ds.extract(project, tmp_path / "a.mp4", detector=grey, pose=grey)
+    measured = la2ds.angles(project, tmp_path / "b.mp4")
+    assert len(measured.time) == 32
+    assert measured.time[-1] == pytest.approx(31 / 30)
+    assert np.isfinite(measured.values["left_knee"]).any()
 
 
 def test_differences_are_those_of_the_command(taught: la2ds.Project):
