@@ -27,7 +27,7 @@ from la2ds_cli.evaluation.trained import Trained
 from la2ds_cli.network.embedded import Embedded
 from la2ds_cli.poses.extracted import Extracted
 
-__all__ = ["ClipOptions", "ExitCode", "Project", "UserError", "__version__", "open"]
-__all__ += ["Embedded", "Evaluated", "Extracted", "Trained"]
-__all__ += ["align", "align_joints", "embed", "evaluate", "extract", "joints", "save", "train"]
-__all__ += ["align_all", "angles", "compare", "offset", "retrieve", "transfer_labels"]
+__all__ = ["ClipOptions", "Embedded", "Evaluated", "ExitCode", "Extracted", "Project", "Trained"]
+__all__ += ["UserError", "__version__", "align", "align_all", "align_joints", "angles", "compare"]
+__all__ += ["embed", "evaluate", "extract", "joints", "offset", "open", "retrieve", "save", "train"]
+__all__ += ["transfer_labels"]

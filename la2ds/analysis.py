@@ -38,6 +38,7 @@ def align_all(
     force: bool = False,
     by: str = "",
     paired: bool = False,
+    regress: bool = False,
 ) -> Timeline:
     """Put many clips of one movement on one timeline, as `la2ds timeline` does.
 
@@ -56,6 +57,7 @@ def align_all(
         movement (`Timeline.clusters`). The clips of a performer (column `group`) in a group count
         once.
     paired: compare each performer with themselves.
+    regress: the column holds numbers, such as ages; `clusters` finds what changes with them.
 
     Raises
     ------
@@ -66,11 +68,11 @@ def align_all(
     from la2ds_cli.alignment.grouped_timeline import Grouping, align_groups
     from la2ds_cli.views.results import Timeline
 
-    stored, names = project._stored, clips if clips is None else list_names(clips)
     request = project._request(run, features, settings, method="dtw", same_only=not force)
+    names, grouping = clips if clips is None else list_names(clips), Grouping(by, paired, regress)
     with project._step() as progress:
-        result = align_groups(stored, names, request, Grouping(by, paired), reference, progress)
-    return Timeline.of(result, stored)
+        result = align_groups(project._stored, names, request, grouping, reference, progress)
+    return Timeline.of(result, project._stored)
 
 
 @unchanged_process()

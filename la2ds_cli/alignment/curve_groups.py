@@ -3,12 +3,13 @@
 The samples of a group are people: the clips of a performer (column `group` of videos.csv) in one
 group are averaged, since repetitions of one person are not independent. Clips without a performer
 are samples by themselves, and so are all clips that are grouped by the column `group` itself.
+Instead of groups, a column may hold a number of each person, such as the age (`regress`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from la2ds_cli.features.pose_features import angle_triples
 
 ALL = "all clips"  # label of the only group without a column
 FEWEST = 3  # samples of each group that a test needs
+FEWEST_REGRESSED = 5  # samples that a regression needs
 ALPHA = 0.05  # over all quantities together
 _OWN = ("group", "split", "person")  # columns of la2ds that may divide clips
 _FORMATS = {"start": ".2f", "end": ".2f", "p": ".3g", "difference": ".3f"}
@@ -37,12 +39,32 @@ CLUSTER_COLUMNS = (
 
 
 @dataclass(frozen=True)
+class Grouping:
+    """How clips are divided.
+
+    by: column of videos.csv; empty = not. paired: whether each performer (column group) is compared
+    with themselves, and only people in every group count. regress: whether the column holds
+    numbers; those of a person's clips are averaged like their curves, and all are one group.
+    quantities: that are compared; none = all.
+    """
+
+    by: str = ""
+    paired: bool = False
+    regress: bool = False
+    quantities: Sequence[str] = ()
+
+
+NO_GROUPS = Grouping()
+
+
+@dataclass(frozen=True)
 class Cluster:
-    """A stretch of the movement in which two groups differ.
+    """A stretch of the movement in which two groups differ, or curves change with a number.
 
     start, end: percent of the reference. p: the chance of a stretch at least as long where the
-    groups do not differ. difference: mean of the second group minus the first, in the unit.
-    timing: whether matches that are wrong by a twentieth of the timeline would explain all of it.
+    groups do not differ. difference: mean of the second group minus the first, in the unit; of a
+    regression, the change for each 1 of the number. timing: whether matches that are wrong by a
+    twentieth of the timeline would explain all of it.
     """
 
     start: float
@@ -70,10 +92,11 @@ class Cluster:
 
 @dataclass(frozen=True)
 class CurveTest:
-    """The test of two groups in one quantity.
+    """The test of two groups, or of one number, in one quantity.
 
-    samples: of each group. tested: first and last percent. alpha: level of this test. threshold:
-    |t| that a difference must exceed (t*). note: why it was not tested, else empty.
+    samples: of each group; of a regression, those of the only one and 0. tested: first and last
+    percent. alpha: level of this test. threshold: |t| that a difference must exceed (t*). note: why
+    it was not tested, else empty.
     """
 
     quantity: str
@@ -92,20 +115,21 @@ class CurveTest:
 
 @dataclass(frozen=True)
 class CompleteCurves:
-    """The curves of two groups in one quantity, without gaps: what a test takes.
+    """The curves of groups in one quantity, without gaps: what a test takes.
 
-    a, b: (N, Q). names: of the rows of each. first: index of the grid of the first column.
+    curves: (N, Q) of each group. names: of the rows of each. first: index of the grid of the first
+    column. numbers: (N,) of the rows of the only group, for a regression; else empty.
     """
 
-    a: FloatArray
-    b: FloatArray
-    names: tuple[tuple[str, ...], tuple[str, ...]]
+    curves: tuple[FloatArray, ...]
+    names: tuple[tuple[str, ...], ...]
     first: int
+    numbers: FloatArray
 
     @property
     def percent(self) -> FloatArray:
         """(Q,) percent of the reference."""
-        return np.arange(self.first, self.first + self.a.shape[1], dtype=np.float64)
+        return np.arange(self.first, self.first + self.curves[0].shape[1], dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -120,7 +144,8 @@ class CurveGroups:
     names: (N,) of the samples of each group: performers, or clips.
     curves: quantity -> (N, G) of each group, at timeline_result.GRID; NaN = not seen.
     left_out: clips that belong to no group, and people who are not in every group if paired.
-    tests: of two groups, by quantity.
+    numbers: (N,) of the samples of the only group, if the column holds numbers; else empty.
+    tests: of two groups or of the numbers, by quantity.
     reason: why nothing was tested, else empty.
     """
 
@@ -130,6 +155,7 @@ class CurveGroups:
     names: tuple[tuple[str, ...], ...]
     curves: Mapping[str, tuple[FloatArray, ...]]
     left_out: tuple[str, ...] = ()
+    numbers: tuple[float, ...] = ()
     tests: tuple[CurveTest, ...] = ()
     reason: str = ""
 
@@ -138,12 +164,31 @@ class CurveGroups:
         """The tests that could be made; all have one level."""
         return [test for test in self.tests if not test.note]
 
+    @property
+    def testable(self) -> bool:
+        """Whether the clips are in two groups, or have numbers."""
+        return len(self.labels) == 2 or bool(self.numbers)
+
+    def thirds(self) -> CurveGroups:
+        """Return the samples with the smallest and with the largest numbers as two groups, a third
+        of all samples each, for a figure."""
+        order, count = np.argsort(self.numbers, kind="stable"), -(-len(self.numbers) // 3)
+        least, most = order[:count], order[-count:]
+        labels = (f"≤ {self.numbers[least[-1]]:g}", f"≥ {self.numbers[most[0]]:g}")
+        return replace(
+            self,
+            labels=labels,
+            names=tuple(tuple(self.names[0][row] for row in rows) for rows in (least, most)),
+            curves={name: (own[least], own[most]) for name, (own,) in self.curves.items()},
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return the groups and tests, without the curves, as JSON."""
         return {
             "by": self.by,
             "paired": self.paired,
             "samples": dict(zip(self.labels, map(list, self.names), strict=True)),
+            "numbers": list(self.numbers),
             "left_out": list(self.left_out),
             "reason": self.reason,
             "tests": [
@@ -163,11 +208,11 @@ class CurveGroups:
 
     def cluster_rows(self) -> list[dict[str, Any]]:
         """Return, by the names of CLUSTER_COLUMNS, each stretch in which two groups differ, and
-        each quantity without one; None where there is no stretch."""
-        rows = []
+        each quantity without one; None where there is no stretch. `b` is empty for a regression."""
+        rows, labels = [], (*self.labels, "")[:2]
         for test in self.tests:
             facts = *test.samples, *test.tested, test.alpha, test.threshold
-            own = (test.quantity, test.unit, *self.labels, *facts)
+            own = (test.quantity, test.unit, *labels, *facts)
             for each in test.clusters:
                 found = each.start, each.end, each.p, each.difference, each.timing
                 rows.append((*own, *found, test.note))
@@ -193,27 +238,30 @@ def _cell(column: str, value: Any) -> Any:
 # --- who is in which group ------------------------------------------------------------------------
 
 
-def check_grouping(
-    videos: Sequence[Video], by: str, paired: bool, quantities: Collection[str]
-) -> None:
+def check_grouping(videos: Sequence[Video], grouping: Grouping) -> None:
     """Check the wishes of a user before anything is computed.
 
     Parameters
     ----------
     videos: of the project.
-    by, paired: as in `group_curves`.
-    quantities: names of quantities.
+    grouping: how its clips are to be divided.
 
     Raises
     ------
-    UserError: exit 2 for a column that no clip has or fills, for pairs that no column divides, and
-        for an unknown quantity.
+    UserError: exit 2 for a column that no clip has or fills, for pairs that no column divides, for
+        a number that is none, and for an unknown quantity.
     """
-    if paired and by in ("", "group"):
+    by = grouping.by
+    if grouping.paired and by in ("", "group"):
         raise UserError(
             "--paired needs the column that says before and after",
             hint="add a column of your own to videos.csv and name it with --by; people are paired "
             "by the column group",
+        )
+    if grouping.regress and not by:
+        raise UserError(
+            "a regression needs the column of numbers",
+            hint="add it to videos.csv and name it with --by",
         )
     columns = dict.fromkeys((*_OWN, *(name for video in videos for name in video.own)))
     if by and by not in columns:
@@ -225,8 +273,11 @@ def check_grouping(
         raise UserError(
             f"the column {by} of videos.csv is empty", hint="write the group of each clip into it"
         )
+    if grouping.regress:
+        for video in videos:
+            _number_of(video, by)
     known = _known_quantities()
-    for name in quantities:
+    for name in grouping.quantities:
         if name not in known:
             raise UserError(
                 f"there is no quantity '{name}'",
@@ -248,18 +299,34 @@ def _cell_of(by: str) -> Any:
     return cell
 
 
+def _number_of(video: Video, by: str) -> float:
+    """Return the number of a clip in a column; NaN where the column is empty. Raises UserError
+    (exit 2) for another text."""
+    text = _cell_of(by)(video)
+    try:
+        value = float(text or "nan")
+    except ValueError:
+        value = np.inf
+    if np.isinf(value):
+        raise UserError(
+            f"{by} of {video.id} is '{text}', and a regression needs a number",
+            hint="correct it in videos.csv, or omit --regress for groups",
+        )
+    return value
+
+
 def group_curves(
-    clips: Sequence[tuple[Video, Mapping[str, FloatArray]]], by: str = "", *, paired: bool = False
+    clips: Sequence[tuple[Video, Mapping[str, FloatArray]]], grouping: Grouping = NO_GROUPS
 ) -> CurveGroups:
     """Divide the curves of clips into groups.
 
     Parameters
     ----------
     clips: with their curves (G,) by quantity.
-    by: column of videos.csv, as `check_grouping` allows; empty = one group.
-    paired: keep only people (column `group`) who are in every group, in one order.
+    grouping: as `check_grouping` allows.
     """
-    cell = _cell_of(by)
+    by, paired, cell = grouping.by, grouping.paired, _cell_of(grouping.by)
+    numbers: dict[str, list[float]] = {}
     samples: dict[str, dict[str, list[Mapping[str, FloatArray]]]] = {}
     left_out: list[str] = []
     for video, curves in clips:
@@ -268,13 +335,19 @@ def group_curves(
         if not label or (paired and not person):
             left_out.append(video.id)
             continue
+        if grouping.regress:
+            numbers.setdefault(person or video.id, []).append(_number_of(video, by))
+            label = by
         samples.setdefault(label, {}).setdefault(person or video.id, []).append(curves)
     if paired and samples:
         every = set.intersection(*map(set, samples.values()))
         left_out += sorted(set().union(*samples.values()) - every)
         order = [name for name in next(iter(samples.values())) if name in every]
         samples = {label: {name: of[name] for name in order} for label, of in samples.items()}
-    quantities = dict.fromkeys(name for _, curves in clips for name in curves)
+    wanted = grouping.quantities
+    quantities = dict.fromkeys(
+        name for _, curves in clips for name in curves if not wanted or name in wanted
+    )
     return CurveGroups(
         by,
         paired,
@@ -282,6 +355,7 @@ def group_curves(
         tuple(map(tuple, samples.values())),
         {name: tuple(_means(of.values(), name) for of in samples.values()) for name in quantities},
         tuple(left_out),
+        tuple(float(np.mean(own)) for own in numbers.values()),
     )
 
 
@@ -299,27 +373,28 @@ def _means(people: Iterable[Sequence[Mapping[str, FloatArray]]], quantity: str) 
 
 
 def complete_curves(groups: CurveGroups, quantity: str) -> CompleteCurves:
-    """Return the curves of two groups without gaps.
+    """Return the curves of groups without gaps.
 
     A sample that lacks more than a tenth of the timeline is left out (of a pair, both). Gaps of the
     others are filled between their neighbours, and the ends that not all of them show are cut.
     """
-    pair = groups.curves[quantity]
-    keep = [np.isnan(values).mean(axis=1) <= _MOST_MISSING for values in pair]
+    every = groups.curves[quantity]
+    keep = [np.isnan(values).mean(axis=1) <= _MOST_MISSING for values in every]
     if groups.paired:
-        keep = [keep[0] & keep[1]] * 2
-    names = [
+        keep = [np.logical_and.reduce(keep)] * len(keep)
+    names = tuple(
         tuple(name for name, kept in zip(own, use, strict=True) if kept)
         for own, use in zip(groups.names, keep, strict=True)
-    ]
-    a, b = (values[use] for values, use in zip(pair, keep, strict=True))
-    seen = ~np.isnan(np.concatenate([a, b]))
+    )
+    curves = tuple(values[use] for values, use in zip(every, keep, strict=True))
+    numbers = np.array(groups.numbers)[keep[0]] if groups.numbers else np.empty(0)
+    seen = ~np.isnan(np.concatenate(curves))
     if not len(seen):
-        return CompleteCurves(a, b, (names[0], names[1]), 0)
+        return CompleteCurves(curves, names, 0, numbers)
     first = int(seen.argmax(axis=1).max())
     last = seen.shape[1] - int(seen[:, ::-1].argmax(axis=1).max())
-    a, b = (_filled(values)[:, first:last] for values in (a, b))
-    return CompleteCurves(a, b, (names[0], names[1]), first)
+    curves = tuple(_filled(values)[:, first:last] for values in curves)
+    return CompleteCurves(curves, names, first, numbers)
 
 
 def _filled(values: FloatArray) -> FloatArray:
@@ -334,11 +409,10 @@ def arrays_of(groups: CurveGroups) -> dict[str, Any]:
     arrays: dict[str, Any] = {"labels": np.array(groups.labels), "paired": groups.paired}
     for quantity in groups.curves:
         whole = complete_curves(groups, quantity)
-        arrays |= {
-            f"{quantity}_YA": whole.a,
-            f"{quantity}_YB": whole.b,
-            f"{quantity}_percent": whole.percent,
-            f"{quantity}_A": np.array(whole.names[0], dtype=np.str_),
-            f"{quantity}_B": np.array(whole.names[1], dtype=np.str_),
-        }
+        arrays[f"{quantity}_percent"] = whole.percent
+        if groups.numbers:
+            arrays[f"{quantity}_x"] = whole.numbers
+        for letter, values, names in zip("AB", whole.curves, whole.names, strict=False):
+            arrays[f"{quantity}_Y{letter}"] = values
+            arrays[f"{quantity}_{letter}"] = np.array(names, dtype=np.str_)
     return arrays

@@ -1,5 +1,5 @@
-"""Tests of two groups along the movement, by statistical parametric mapping (Pataky 2012, with the
-optional package spm1d).
+"""Tests of two groups, or of a number of each person, along the movement, by statistical parametric
+mapping (Pataky 2012, with the optional package spm1d).
 
 A t value is computed at every percent of the timeline. The threshold t* is what random curves as
 smooth as these exceed anywhere with a chance of alpha (random field theory), so that the percents
@@ -22,6 +22,7 @@ from la2ds_cli.alignment.confidence import NEAR
 from la2ds_cli.alignment.curve_groups import (
     ALPHA,
     FEWEST,
+    FEWEST_REGRESSED,
     Cluster,
     CompleteCurves,
     CurveGroups,
@@ -48,9 +49,10 @@ def import_spm1d() -> Any:
 
 
 def compare_groups(groups: CurveGroups) -> CurveGroups:
-    """Return the groups with the test of each quantity, or with the reason why nothing is tested:
-    other than two groups, too few samples, or no spm1d."""
-    if len(groups.labels) != 2:
+    """Return the groups with the test of each quantity (t, paired t, or the linear regression on
+    `numbers`), or with the reason why nothing is tested: other than two groups, too few samples, or
+    no spm1d."""
+    if not groups.testable:
         count = len(groups.labels)
         return replace(groups, reason=f"a test needs two groups, and there are {count}")
     whole = {name: complete_curves(groups, name) for name in groups.curves}
@@ -64,42 +66,66 @@ def compare_groups(groups: CurveGroups) -> CurveGroups:
         return replace(groups, reason=f"{error.message}; {error.hint}")
     tests = []
     for name, curves in whole.items():
-        samples = (len(curves.a), len(curves.b))
         if notes[name]:
-            tests.append(CurveTest(name, samples, note=notes[name]))
+            tests.append(CurveTest(name, _sizes(curves), note=notes[name]))
         else:
             tests.append(_test(spm1d, name, curves, groups.paired, ALPHA / tested))
     return replace(groups, tests=tuple(tests))
 
 
+def _sizes(curves: CompleteCurves) -> tuple[int, int]:
+    sizes = [len(values) for values in curves.curves]
+    return sizes[0], sizes[1] if len(sizes) > 1 else 0
+
+
 def _hindrance(curves: CompleteCurves, paired: bool) -> str:
     """Return why curves cannot be tested, else an empty text."""
-    if min(len(curves.a), len(curves.b)) < FEWEST:
-        what = "pairs" if paired else "samples in each group"
-        return f"fewer than {FEWEST} {what} show at least nine tenths of it"
-    spread = (curves.a - curves.b).var(axis=0) if paired else _variance(curves)
-    size = np.abs(np.concatenate([curves.a, curves.b])).max()
+    fewest = FEWEST_REGRESSED if len(curves.numbers) else FEWEST
+    if min(map(len, curves.curves)) < fewest:
+        what = "samples" if len(curves.numbers) else "samples in each group"
+        return f"fewer than {fewest} {'pairs' if paired else what} show at least nine tenths of it"
+    if len(curves.numbers) and np.ptp(curves.numbers) == 0:
+        return "its samples have one number"
+    if len(curves.numbers):
+        spread = np.square(curves.curves[0] - _fitted(curves, curves.numbers)).mean(axis=0)
+    elif paired:
+        spread = (curves.curves[0] - curves.curves[1]).var(axis=0)
+    else:
+        spread = sum(values.var(axis=0) for values in curves.curves)
+    size = np.abs(np.concatenate(curves.curves)).max()
     if (spread <= (1e-6 * max(size, 1e-9)) ** 2).any():
         return "its curves do not vary between samples"
     return ""
 
 
-def _variance(curves: CompleteCurves) -> FloatArray:
-    return curves.a.var(axis=0) + curves.b.var(axis=0)
+def _fitted(curves: CompleteCurves, numbers: FloatArray) -> FloatArray:
+    """Return the curves (M, Q) that the linear regression expects at numbers (M,)."""
+    values, mean = curves.curves[0], curves.numbers.mean()
+    off = curves.numbers - mean
+    slope = off @ (values - values.mean(axis=0)) / (off @ off)
+    return values.mean(axis=0) + np.outer(numbers - mean, slope)
 
 
 def _test(
     spm1d: Any, quantity: str, curves: CompleteCurves, paired: bool, alpha: float
 ) -> CurveTest:
     """Return the two-sided test of one quantity; groups may have unequal variances."""
-    test = spm1d.stats.ttest_paired if paired else spm1d.stats.ttest2
-    samples, percent = (len(curves.a), len(curves.b)), curves.percent
+    samples, percent = _sizes(curves), curves.percent
+    if len(curves.numbers):
+        test, data = spm1d.stats.regress, (curves.curves[0], curves.numbers)
+        low, high = np.quantile(curves.numbers, [0.25, 0.75])
+        if low == high:  # most samples have one number
+            low, high = curves.numbers.min(), curves.numbers.max()
+        (a, b), step = _fitted(curves, np.array([low, high])), high - low
+    else:
+        test, data = spm1d.stats.ttest_paired if paired else spm1d.stats.ttest2, curves.curves
+        (a, b), step = (values.mean(axis=0) for values in curves.curves), 1.0
     try:
         with np.errstate(all="ignore"):
-            found = test(curves.a, curves.b).inference(alpha, two_tailed=True, interp=True)
+            found = test(*data).inference(alpha, two_tailed=True, interp=True)
     except (ArithmeticError, ValueError, RuntimeError) as error:  # curves that its theory refuses
         return CurveTest(quantity, samples, note=f"spm1d refuses its curves: {error}")
-    apart, explained = curves.b.mean(axis=0) - curves.a.mean(axis=0), _explained(curves)
+    apart, explained = (b - a) / step, _explained(a, b)
     clusters = []
     for each in found.clusters:
         start, end = sorted(float(end) + curves.first for end in each.endpoints)
@@ -111,25 +137,25 @@ def _test(
     return CurveTest(quantity, samples, tested, alpha, threshold, tuple(clusters))
 
 
-def _explained(curves: CompleteCurves) -> BoolArray:
+def _explained(a: FloatArray, b: FloatArray) -> BoolArray:
     """Return the percents (Q,) at which a shift of at most NEAR in time would explain the
-    difference of the means: the other group is there, too, a little earlier or later."""
+    difference of two mean curves (Q,): `b` is in `a`, too, a little earlier or later. Of a
+    regression they are those expected at the quartiles of its numbers."""
     from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
-    a, b = curves.a.mean(axis=0), curves.b.mean(axis=0)
     size = 2 * round(100 * NEAR) + 1
     low, high = (f(a, size, mode="nearest") for f in (minimum_filter1d, maximum_filter1d))
     return (low <= b) & (b <= high)
 
 
 def arrays_file(groups: CurveGroups) -> bytes:
-    """Return the .npz file of two groups (docs/reference/file-formats.md).
+    """Return the .npz file of two groups, or of a regression (docs/reference/file-formats.md).
 
     Raises
     ------
     UserError: exit 2 for other than two groups.
     """
-    if len(groups.labels) != 2:
+    if not groups.testable:
         raise UserError(
             f"arrays for spm1d need two groups, and there are {len(groups.labels)}",
             hint="name a column of videos.csv that has two values with --by",

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from la2ds_cli.alignment.curve_groups import check_grouping
+from la2ds_cli.alignment.curve_groups import NO_GROUPS, Grouping, check_grouping
 from la2ds_cli.alignment.curve_tests import compare_groups
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.timeline import align_all, clips_of
 from la2ds_cli.alignment.timeline_result import TimelineResult
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.stored_project import StoredProject
-
-
-@dataclass(frozen=True)
-class Grouping:
-    """How clips are divided.
-
-    by: column of videos.csv; empty = not. paired: whether each performer (column group) is compared
-    with themselves. quantities: that are compared; none = all.
-    """
-
-    by: str = ""
-    paired: bool = False
-    quantities: Sequence[str] = ()
-
-
-NO_GROUPS = Grouping()
 
 
 def align_groups(
@@ -49,12 +33,12 @@ def align_groups(
     ------
     UserError: as `check_grouping`, before anything is computed, and as `align_all`.
     """
-    by, paired, quantities = grouping.by, grouping.paired, grouping.quantities
-    check_grouping(project.videos(), by, paired, quantities)
+    check_grouping(project.videos(), grouping)
     chosen = clips_of(project) if names is None else names
     result = align_all(project, chosen, request, reference=reference, progress=progress)
-    if by or quantities:
-        result = result.grouped(by, paired=paired, quantities=quantities)
-    if by and result.groups:
+    if grouping == NO_GROUPS:
+        return result
+    result = result.grouped(grouping)
+    if grouping.by and result.groups:
         result = replace(result, groups=compare_groups(result.groups))
     return result

@@ -4,7 +4,7 @@ as JSON and as tables."""
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from la2ds_cli.alignment.alignment import rounded
-from la2ds_cli.alignment.curve_groups import CurveGroups, group_curves
+from la2ds_cli.alignment.curve_groups import NO_GROUPS, CurveGroups, Grouping, group_curves
 from la2ds_cli.alignment.same_movement import DOUBTED
 from la2ds_cli.core.arrays import mean_and_deviation
 from la2ds_cli.core.clip import Video
@@ -174,28 +174,10 @@ class TimelineResult:
         """Return the curves (G,) of a clip at GRID by quantity: angles, and `quantities`."""
         return {name: clip.angles[:, j] for j, name in enumerate(self.joints)} | {**clip.quantities}
 
-    def grouped(
-        self, by: str = "", *, paired: bool = False, quantities: Collection[str] = ()
-    ) -> TimelineResult:
-        """Return the timeline with its clips in groups, as `group_curves` divides them.
-
-        Parameters
-        ----------
-        by, paired: as in `group_curves`.
-        quantities: to keep; none = all.
-        """
-        clips = [
-            (
-                clip.video,
-                {
-                    name: value
-                    for name, value in self.quantities_of(clip).items()
-                    if not quantities or name in quantities
-                },
-            )
-            for clip in self.clips
-        ]
-        return replace(self, groups=group_curves(clips, by, paired=paired))
+    def grouped(self, grouping: Grouping = NO_GROUPS) -> TimelineResult:
+        """Return the timeline with its clips in groups, as `group_curves` divides them."""
+        clips = [(clip.video, self.quantities_of(clip)) for clip in self.clips]
+        return replace(self, groups=group_curves(clips, grouping))
 
     def curves(self) -> dict[str, list[Any]]:
         """Return the curve of each quantity of each clip on the clock of the reference, as columns.

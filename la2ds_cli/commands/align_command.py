@@ -143,6 +143,7 @@ def timeline(
     ),
     by: str | None = option("COLUMN", "Divide the clips by a column of videos.csv."),
     paired: bool = flag("--paired", "Compare each performer (column group) with themselves."),
+    regress: bool = flag("--regress", "The column holds numbers: find what changes with them."),
     quantity: list[str] | None = option(
         "NAME", "Compare only this, such as left_knee; repeatable.", show_default="all"
     ),
@@ -166,9 +167,11 @@ def timeline(
       la2ds timeline --project swings --by time --paired
 
     --by draws mean and spread of each group and, with the package spm1d, finds where along the
-    movement two groups differ. The clips of a performer in a group count once.
+    movement two groups differ. The clips of a performer in a group count once. --by age
+    --regress finds where it changes with a number.
     """
-    from la2ds_cli.alignment.grouped_timeline import Grouping, align_groups
+    from la2ds_cli.alignment.curve_groups import Grouping
+    from la2ds_cli.alignment.grouped_timeline import align_groups
     from la2ds_cli.alignment.timeline import clips_of
     from la2ds_cli.compare.attempts import attempt_names
     from la2ds_cli.core.output_paths import checked_outputs
@@ -182,7 +185,7 @@ def timeline(
         targets = checked_outputs(opened, out or [], *alignment_files.A_TIMELINE, inputs)
         alignment_files.check_groups_named(targets, by)
         request, progress = how.request(opened, method="dtw"), console.progress
-        grouping = Grouping(by or "", paired, quantity or [])
+        grouping = Grouping(by or "", paired, regress, tuple(quantity or ()))
         result = align_groups(opened, names, request, grouping, reference, progress)
         result = alignment_files.write_timeline(opened, result, targets, progress)
         console.document("timeline", result.to_json())
@@ -230,10 +233,16 @@ def _show_timeline(console: Console, result: TimelineResult) -> None:
 
 def show_groups(console: Console, groups: CurveGroups) -> None:
     """Print the groups, where two of them differ, and what was not tested."""
-    counts = zip(groups.labels, groups.names, strict=True)
-    console.line(f"groups by {groups.by}: " + ", ".join(f"{k} {len(names)}" for k, names in counts))
+    if groups.numbers:
+        low, high = min(groups.numbers), max(groups.numbers)
+        console.line(f"{groups.by}: {len(groups.numbers)} samples from {low:g} to {high:g}")
+    else:
+        counts = zip(groups.labels, groups.names, strict=True)
+        sizes = ", ".join(f"{label} {len(names)}" for label, names in counts)
+        console.line(f"groups by {groups.by}: {sizes}")
     if groups.left_out:
-        console.line(f"in no group: {', '.join(groups.left_out[:_LISTED])}", "yellow")
+        what = f"without {groups.by}" if groups.numbers else "in no group"
+        console.line(f"{what}: {', '.join(groups.left_out[:_LISTED])}", "yellow")
     if groups.reason:
         console.line(f"not tested: {groups.reason}", "yellow")
         return
@@ -246,13 +255,17 @@ def show_groups(console: Console, groups: CurveGroups) -> None:
         for each in test.clusters:
             word = "more" if each.difference > 0 else "less"
             more = f"{abs(each.difference):.3g} {test.unit} {word}"
+            if groups.numbers:
+                what = f"{more} for each 1 more of {groups.by},"
+            else:
+                what = f"{groups.labels[1]} is {more}"
             late = "; a shift in time would explain it" if each.timing else ""
             console.line(
-                f"{name}: {groups.labels[1]} is {more} from {each.start:.0f} to {each.end:.0f} %, "
-                f"{each.p_text}{late}"
+                f"{name}: {what} from {each.start:.0f} to {each.end:.0f} %, {each.p_text}{late}"
             )
     if tested := groups.tested:
-        console.line(f"no difference found: {same} of {len(tested)} quantities")
+        kind = "relation" if groups.numbers else "difference"
+        console.line(f"no {kind} found: {same} of {len(tested)} quantities")
         console.line(f"each quantity is a test of its own, at a level of {tested[0].alpha:.2g}")
 
 

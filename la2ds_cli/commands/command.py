@@ -120,6 +120,8 @@ RULES = (
     Rule("sync", "--privacy", EXCLUDES, "--no-skeleton", "omit one, or nothing would be shown"),
     Rule("timeline", "--group", EXCLUDES, "CLIP", "omit the clips or --group"),
     Rule("timeline", "--paired", NEEDS, "--by", "--by names the column that says before and after"),
+    Rule("timeline", "--regress", NEEDS, "--by", "--by names the column of numbers"),
+    Rule("timeline", "--regress", EXCLUDES, "--paired", "omit one of them"),
     Rule("compare", "OTHER", OR, "--attempts", _ATTEMPTS),
     Rule("compare", "--anchor", EXCLUDES, "--attempts", "anchors need exactly two clips"),
     Rule("retrieve", "--index=approximate", NEEDS, "--store", "--store FOLDER"),

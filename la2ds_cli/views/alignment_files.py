@@ -190,7 +190,7 @@ def write_timeline(
     """Write a timeline to files, as `write_alignment` does; without targets, a figure, the tables
     and a JSON file go to results/timeline."""
     groups = result.groups
-    two = OF_GROUPS if groups and len(groups.labels) == 2 else OF_GROUPS[:1] if groups else ()
+    two = OF_GROUPS if groups and groups.testable else OF_GROUPS[:1] if groups else ()
     targets = targets or figure.default_files(
         project, FOLDER, FOLDER, (".png", ".csv", CURVES, ".json", *two)
     )
@@ -208,7 +208,7 @@ def write_timeline(
 
 
 def check_groups_named(targets: Sequence[Path], by: str | None) -> None:
-    """Raise UserError (exit 2) for a file that only groups of clips have, without `--by`."""
+    """Raise UserError (exit 2) for a file that only groups of clips have, without a column."""
     for path in targets:
         if not by and path.name.lower().endswith((CLUSTERS, ARRAYS)):
             raise UserError(

@@ -1,5 +1,5 @@
 """Figure of curves: for each quantity, mean and spread of each group over the percent of the
-reference, with the stretches in which two groups differ."""
+reference, with the stretches in which two groups differ, or in which it changes with a number."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def draw_curves(result: TimelineResult) -> Figure:
 
     groups = (result if result.groups else result.grouped()).groups
     assert groups is not None
+    groups = groups.thirds() if groups.numbers else groups
     quantities = [name for name, values in groups.curves.items() if _is_seen(values)]
     columns = min(_COLUMNS, max(len(quantities), 1))
     rows = max(-(-len(quantities) // columns), 1)
@@ -75,6 +76,8 @@ def _title(figure: Figure, groups: CurveGroups) -> None:
         for label, names in zip(groups.labels, groups.names, strict=True)
     ]
     by = f" by {printable(groups.by)}" if groups.by else ""
+    if groups.numbers:
+        counts.append(f"a third of {len(groups.numbers)} each")
     heading(figure, LEFT, f"Curves{by}", "   ·   ".join((*counts, "line: mean, band: ± 1 SD")))
 
 
@@ -84,9 +87,11 @@ def _foot(groups: CurveGroups) -> str:
         return ""
     if groups.reason:
         return f"not tested: {groups.reason.split(';')[0]}"
-    what = "paired t" if groups.paired else "two-sample t"
+    what = f"groups differ ({'paired t' if groups.paired else 'two-sample t'}"
+    if groups.numbers:
+        what = f"it changes with {printable(groups.by)} (regression of all {len(groups.numbers)}"
     return (
-        f"bars: groups differ ({what}, SPM; level of each quantity {groups.tested[0].alpha:.2g}); "
+        f"bars: {what}, SPM; level of each quantity {groups.tested[0].alpha:.2g}); "
         "open bars: a shift in time would explain it"
     )
 

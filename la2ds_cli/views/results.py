@@ -118,7 +118,8 @@ class Timeline:
         return self._result.to_frame()
 
     def clusters(self) -> Any:
-        """Return a pandas.DataFrame of where along the movement two groups of clips differ.
+        """Return a pandas.DataFrame of where along the movement two groups of clips differ, or they
+        change with a number.
 
         There is a row for each such stretch, and one for each quantity without one. The columns are
         those of the table that `la2ds timeline --by` writes (docs/reference/file-formats.md):

@@ -17,6 +17,7 @@ from la2ds_cli.alignment.curve_groups import (
     CLUSTER_COLUMNS,
     Cluster,
     CurveGroups,
+    Grouping,
     check_grouping,
     complete_curves,
     group_curves,
@@ -66,13 +67,13 @@ def test_clips_of_a_performer_are_one_sample_of_a_group() -> None:
         (video("x", when="after"), level(7)),
         (video("y"), level(8)),
     ]
-    groups = group_curves(clips, "when")
+    groups = group_curves(clips, Grouping("when"))
     assert groups.labels == ("before", "after")
     assert groups.names == (("anna", "ben"), ("anna", "x"))
     assert [values[:, 0].tolist() for values in groups.curves["left_knee"]] == [[15, 30], [50, 7]]
     assert groups.left_out == ("y",)
     # Grouped by performer, every clip counts for itself.
-    by_group = group_curves(clips, "group")
+    by_group = group_curves(clips, Grouping("group"))
     assert by_group.names == (("a1", "a2", "a3"), ("b1",))
 
 
@@ -85,10 +86,39 @@ def test_pairs_are_rows_of_one_person_in_any_order_of_clips() -> None:
         (video("b1", "ben", when="before"), level(12)),
         (video("x", when="after"), level(7)),
     ]
-    groups = group_curves(clips, "when", paired=True)
+    groups = group_curves(clips, Grouping("when", paired=True))
     assert groups.names == (("ben", "anna"), ("ben", "anna"))
     assert [values[:, 0].tolist() for values in groups.curves["left_knee"]] == [[2, 11], [12, 1]]
     assert groups.left_out == ("x", "carl")
+
+
+def test_numbers_of_a_performer_are_averaged_like_their_curves() -> None:
+    clips = [
+        (video("a1", "anna", load="10"), level(10)),
+        (video("a2", "anna", load="30"), level(20)),
+        (video("b1", "ben", load="1.5"), level(30)),
+        (video("x", load=""), level(8)),
+        (video("y", load="-4"), level(7)),
+    ]
+    groups = group_curves(clips, Grouping("load", regress=True))
+    assert groups.labels == ("load",)
+    assert groups.names == (("anna", "ben", "y"),)
+    assert groups.numbers == (20, 1.5, -4)
+    assert groups.curves["left_knee"][0][:, 0].tolist() == [15, 30, 7]
+    assert groups.left_out == ("x",)
+    thirds = groups.thirds()
+    assert thirds.labels == ("≤ -4", "≥ 20")
+    assert thirds.names == (("y",), ("anna",))
+    assert [values[:, 0].tolist() for values in thirds.curves["left_knee"]] == [[7], [15]]
+
+
+def test_what_is_no_number_is_named_with_its_clip() -> None:
+    videos = [video("a", load="10"), video("b", load=""), video("c", load="heavy")]
+    with pytest.raises(UserError, match="load of c is 'heavy', and a regression needs a number"):
+        check_grouping(videos, Grouping("load", regress=True))
+    with pytest.raises(UserError, match="a regression needs a number"):
+        check_grouping([video("a", load="inf")], Grouping("load", regress=True))
+    check_grouping(videos[:2], Grouping("load", regress=True))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +135,7 @@ def test_pairs_are_rows_of_one_person_in_any_order_of_clips() -> None:
 def test_what_cannot_be_grouped_is_refused_at_once(by, paired, quantities, message) -> None:
     videos = [video("a", "anna", when=""), video("b", "ben", when="")]
     with pytest.raises(UserError, match=message) as caught:
-        check_grouping(videos, by, paired, quantities)
+        check_grouping(videos, Grouping(by, paired, quantities=quantities))
     assert caught.value.exit_code == ExitCode.USAGE
     assert caught.value.hint
 
@@ -125,8 +155,8 @@ def test_gaps_are_filled_ends_are_cut_and_long_gaps_leave_a_sample_out() -> None
     whole = complete_curves(two_groups(a, b), "left_knee")
     assert whole.names == (("a0", "a1", "a2"), ("b0", "b1", "b2"))
     assert (whole.percent[0], whole.percent[-1]) == (4, 97)
-    np.testing.assert_allclose(whole.a, np.tile(np.arange(4.0, 98), (3, 1)))
-    np.testing.assert_allclose(whole.b, np.tile(np.arange(4.0, 98), (3, 1)))
+    np.testing.assert_allclose(whole.curves[0], np.tile(np.arange(4.0, 98), (3, 1)))
+    np.testing.assert_allclose(whole.curves[1], np.tile(np.arange(4.0, 98), (3, 1)))
     paired = complete_curves(two_groups(a[:, :], np.vstack([b, b[:1]]), paired=True), "left_knee")
     assert paired.names == (("a0", "a1", "a2"), ("b0", "b1", "b2"))
 
@@ -189,6 +219,61 @@ def test_the_test_is_that_of_spm1d(paired: bool) -> None:
     assert len(rows) == max(len(test.clusters), 1)
 
 
+def with_numbers(curves: np.ndarray, numbers: np.ndarray) -> CurveGroups:
+    names = (tuple(f"p{n}" for n in range(len(curves))),)
+    own = {"left_knee": (curves,)}
+    return CurveGroups("age", False, ("age",), names, own, numbers=tuple(numbers.tolist()))
+
+
+def test_the_regression_is_that_of_spm1d() -> None:
+    needs_spm1d()
+    curves, numbers = smooth(9, 1), np.array([20, 31, 25, 44, 28, 60, 39, 52, 23.5])
+    curves[:, 60:] += 1.5 * (numbers[:, None] - 30)
+    curves[0, :4] = np.nan
+    curves[7, 20:50] = np.nan  # left out, with its number
+    (test,) = compare_groups(with_numbers(curves, numbers)).tests
+    kept = np.arange(9) != 7
+    found = import_spm1d().stats.regress(curves[kept, 4:], numbers[kept])
+    found = found.inference(0.05, two_tailed=True, interp=True)
+    assert test.samples == (8, 0)
+    assert test.threshold == found.zstar
+    assert [(c.start - 4, c.end - 4, c.p) for c in test.clusters] == [
+        (*c.endpoints, c.P) for c in found.clusters
+    ]
+    (cluster,) = test.clusters
+    assert (cluster.start, cluster.end) == (pytest.approx(59, abs=2), 100)
+    assert cluster.difference == pytest.approx(1.5, abs=0.25)
+    assert not cluster.timing
+
+
+def test_a_regression_needs_samples_and_unlike_numbers() -> None:
+    curves = smooth(5, 1)
+    few = compare_groups(with_numbers(curves[:4], np.arange(4.0)))
+    assert few.reason == "fewer than 5 samples show at least nine tenths of it"
+    alike = compare_groups(with_numbers(curves, np.ones(5)))
+    assert alike.reason == "its samples have one number"
+    exact = compare_groups(with_numbers(np.outer(np.arange(5.0), np.ones(101)), np.arange(5.0)))
+    assert "do not vary" in exact.reason
+
+
+def test_numbers_without_a_relation_seldom_give_one() -> None:
+    needs_spm1d()
+    found = []
+    for seed in range(60):
+        numbers = np.random.default_rng(seed).normal(size=9)
+        (test,) = compare_groups(with_numbers(smooth(9, seed), numbers)).tests
+        found.append(bool(test.clusters))
+    assert sum(found) <= 7  # 3 are expected; more than 7 have a chance of 1 %
+
+
+def test_the_file_of_a_regression_has_its_numbers() -> None:
+    groups = with_numbers(smooth(6, 1), np.arange(6.0))
+    with np.load(io.BytesIO(arrays_file(groups)), allow_pickle=False) as arrays:
+        assert arrays["left_knee_YA"].shape == (6, 101)
+        assert arrays["left_knee_x"].tolist() == list(range(6))
+        assert "left_knee_YB" not in arrays
+
+
 # --- a known difference ---------------------------------------------------------------------------
 
 
@@ -227,7 +312,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> StoredProject:
                 project,
                 f"{kind}{number}",
                 person(number + 50 * (kind == "bent"), bent=bent, tempo=tempo),
-                own={"kind": kind},
+                own={"kind": kind, "bend": f"{bent:g}"},
             )
     return project
 
@@ -251,7 +336,7 @@ def by_clock(project: StoredProject, result: TimelineResult) -> TimelineResult:
 
 def angles_found(result: TimelineResult) -> dict[str, list[Cluster]]:
     """The stretches of each angle that timing does not explain."""
-    groups = result.grouped("kind").groups
+    groups = result.grouped(Grouping("kind")).groups
     assert groups is not None
     found = {
         test.quantity: [cluster for cluster in test.clusters if not cluster.timing]
@@ -309,7 +394,7 @@ def test_groups_whose_curves_spm1d_refuses_are_shown_with_the_reason(
 
     stats = SimpleNamespace(ttest2=refuse, ttest_paired=refuse)
     monkeypatch.setattr(curve_tests, "import_spm1d", lambda: SimpleNamespace(stats=stats))
-    groups = placed.grouped("kind").groups
+    groups = placed.grouped(Grouping("kind")).groups
     assert groups is not None
     refused = compare_groups(groups)
     assert not refused.tested
@@ -348,6 +433,24 @@ def test_the_command_writes_figure_clusters_and_arrays(
     rows = list(csv.DictReader((tmp_path / names[1]).read_text("utf-8").splitlines()))
     assert {row["quantity"] for row in rows} == {"left_knee"}
     assert {(row["a"], row["b"]) for row in rows} == {("usual", "bent")}
+
+
+def test_the_command_finds_what_changes_with_a_number(
+    project: StoredProject, tmp_path: Path
+) -> None:
+    files = [tmp_path / name for name in ("k.curves.svg", "k.clusters.csv", "k.npz", "k.json")]
+    words = ("timeline", "--project", project.root, "--features", "pose", "--reference", "usual0")
+    own = ("--by", "bend", "--regress", "--quantity", "left_knee")
+    done = invoke(*words, *own, *(f"--out={file}" for file in files))
+    assert "bend: 18 samples from 0 to 10" in done.output
+    needs_spm1d()
+    assert "degrees less for each 1 more of bend" in done.output
+    rows = list(csv.DictReader(files[1].read_text("utf-8").splitlines()))
+    assert {(row["a"], row["b"], row["samples_b"]) for row in rows} == {("bend", "", "0")}
+    for row in rows:
+        assert float(row["difference"]) == pytest.approx(-1, abs=0.25)
+    invoke(*words, "--regress", code=2)
+    invoke(*words, *own, "--paired", code=2)
 
 
 def test_what_needs_groups_is_refused_before_anything_is_computed(
