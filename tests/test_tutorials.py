@@ -27,6 +27,7 @@ def steps(page: str) -> Iterator[tuple[list[str], list[str]]]:
     example = re.compile(r"^```sh\n(.*?)^```\n(?:\n^```text\n(.*?)^```)?", re.MULTILINE | re.DOTALL)
     for commands, shown in example.findall(text):
         lines = [each for line in commands.splitlines() for each in unrolled(line)]
+        lines = [line for line in lines if line.startswith("la2ds ")]  # others install
         own = any("anna.mp4" in line for line in lines)  # clips of the reader's: test_pages_run.py
         if not own:
             yield lines, shown.splitlines()
