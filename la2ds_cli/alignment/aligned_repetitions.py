@@ -224,6 +224,14 @@ def align_clips(
     return result
 
 
+def _project_option(root: Path) -> list[str]:
+    """Return the option that a command needs here for the project at `root`."""
+    here = Path.cwd()
+    if root == here:
+        return []
+    return ["--project", str(root.relative_to(here) if root.is_relative_to(here) else root)]
+
+
 def offer_repetition(project: StoredProject, pair: ClipPair, request: AlignRequest) -> str:
     """Return which repetition of the clip with more of them fits the other clip best, and the
     command that aligns it; empty if neither repeats itself or if no repetition shows the same
@@ -261,5 +269,6 @@ def offer_repetition(project: StoredProject, pair: ClipPair, request: AlignReque
     if same is not None and same.refused:
         return ""
     short, long = turned.names
-    command = shlex.join(["la2ds", "align", short, long, "--repetition", str(best.number)])
+    words = ["la2ds", "align", short, long, "--repetition", str(best.number)]
+    command = shlex.join([*words, *_project_option(project.root)])
     return f"repetition {best.number} of {len(spans[film])} of {long} fits {short} best: {command}"

@@ -47,12 +47,18 @@ _HELP: Mapping[Kind, str] = {
     "unseen": "keep the whole person in the picture",
     "joints": "film from a side where arms and legs are visible",
     "movement": "check that both show the same movement",
-    "view": "film from the same side, or name the view with --view",
-    "repetition": "align one repetition with --repetition, or fix a match with --anchor",
+    "view": "film from the same side, or name the view",
+    "repetition": "align one repetition, or correct a match",
     "rest": "no moment of a rest can be told from the next",
     "edge": "film a second before and after the movement",
     "end": "cut both clips to what they share",
-    "loose": "film from the same side, or fix a match with --anchor",
+    "loose": "film from the same side, or correct a match",
+}
+# Options of `la2ds align` that do so; pages have controls of their own.
+_OPTIONS: Mapping[Kind, str] = {
+    "view": "--view",
+    "repetition": "--repetition, --anchor",
+    "loose": "--anchor",
 }
 
 
@@ -73,7 +79,14 @@ class Reason:
 
     @property
     def sentence(self) -> str:
-        """For example `18 % of A not sure, since somebody rests: cut the first 2.0 s of A`."""
+        """For example `18 % of A not sure, since somebody rests: cut the first 2.0 s of A`, with
+        the options of the command line that help."""
+        options = _OPTIONS.get(self.kind)
+        return f"{self.page_sentence} ({options})" if options else self.page_sentence
+
+    @property
+    def page_sentence(self) -> str:
+        """The sentence without options, for a page."""
         percent = max(round(100 * self.share), 1)
         return f"{percent} % of A not sure, since {self.text}: {self.help}"
 
@@ -95,6 +108,11 @@ class Certificate:
     def lines(self) -> list[str]:
         """The largest reasons, at most SHOWN, as sentences."""
         return [reason.sentence for reason in self.reasons[:SHOWN]]
+
+    @property
+    def page_lines(self) -> list[str]:
+        """The same without options of the command line."""
+        return [reason.page_sentence for reason in self.reasons[:SHOWN]]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""

@@ -60,6 +60,8 @@ WEIGHTS = Evidence(movement=-3.4, posture=-0.73, embedding=-2.6, joints=4.0, sta
 INTERCEPT = -1.8
 REFUSED = 0.18  # probability below which the clips are rejected
 DOUBTED = 0.6  # probability below which a note says that they may not show the same movement
+JOINTS_ALIKE = 0.8  # evidence from which a doubt says that the same joints move
+MUCH_STANDING = 0.15  # evidence from which a doubt says that one stands still for the other
 
 
 @dataclass(frozen=True)
@@ -90,15 +92,43 @@ def doubt_sentence(same: SameMovement | None, names: tuple[str, str]) -> str:
     movements; empty if they do not, or if it cannot be judged."""
     if same is None or not same.doubted:
         return ""
-    evidence = same.evidence
     verb = "do not" if same.refused else "may not"
+    against, in_favour = _reasons(same.evidence)
+    although = f", although {' and '.join(in_favour)}" if in_favour else ""
     return (
         f"{names[0]} and {names[1]} {verb} show the same movement (probability "
-        f"{same.probability:.2f}): their distance is {math.exp(evidence.movement):.2g} times that "
-        f"of clips of other movements, {100 * evidence.joints:.0f} % of their joints' movement is "
-        f"alike, and one stands still for the other along {100 * evidence.standing:.0f} % of the "
-        "path"
+        f"{same.probability:.2f}): {_listed(against)}{although}"
     )
+
+
+def _reasons(evidence: Evidence) -> tuple[list[str], list[str]]:
+    """Return what speaks against one movement, at least one reason, and what speaks for it."""
+    against, in_favour = list[str](), list[str]()
+    times = math.exp(evidence.movement)
+    far = f"{times:.2g} times as much as from clips of other movements"
+    if times >= 1:
+        against.append(f"they differ from each other {far}")
+    else:
+        in_favour.append(f"they differ from each other only {far}")
+    if times < 1 <= (unlike := math.exp(evidence.embedding)):
+        against.append(
+            f"the base model finds them {unlike:.2g} times as unlike as clips of other movements"
+        )
+    alike = f"({100 * evidence.joints:.0f} % alike)"
+    if evidence.joints < JOINTS_ALIKE:
+        against.append(f"other joints move {alike}")
+    else:
+        in_favour.append(f"much the same joints move {alike}")
+    if evidence.standing >= MUCH_STANDING:
+        share = f"{100 * evidence.standing:.0f} % of the path"
+        against.append(f"one stands still for the other along {share}")
+    return against or ["too little is alike"], in_favour
+
+
+def _listed(reasons: Sequence[str]) -> str:
+    """The reasons as one part of a sentence."""
+    *first, last = reasons
+    return f"{', '.join(first)}, and {last}" if first else last
 
 
 def check_same_movement(

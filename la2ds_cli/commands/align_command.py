@@ -108,7 +108,10 @@ def _show(console: Console, result: Alignment) -> None:
         console.line(f"{frames} no counterpart")
     if result.overall_ratio == result.overall_ratio:  # NaN if nothing moves
         console.line(f"B takes {result.overall_ratio:.2f} times as long as A")
-    console.line(f"{result.sentence}, in nine of ten cases")
+    first, *rest = result.sentence.split("; ")
+    within = " in nine of ten cases" * ("to within" in first)
+    for line in (first + within, *rest):
+        console.line(line)
     for line in result.certificate.lines[:1]:
         console.line(line)
     console.files(result.files)

@@ -163,7 +163,9 @@ def _show(console: Console, state: ProjectStatus) -> None:
     console.line(f"{clips} ({splits}), {state.labelled} with phases" if splits else "no clips")
     console.line()
     rows = [
-        (f"{s.step} {s.run}".strip(), s.current, len(s.stale), len(s.missing)) for s in state.steps
+        (f"{s.step} {s.run}".strip(), s.current, len(s.stale), len(s.missing))
+        for s in state.steps
+        if s.step != "heatmaps" or s.current or s.stale  # nobody needs them to be stored
     ]
     console.table(("step", "current", "stale", "missing"), rows)
     for step in state.steps:

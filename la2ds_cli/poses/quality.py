@@ -402,7 +402,7 @@ def _weaknesses(info: Mapping[str, Any]) -> Iterator[Weakness]:
         yield Weakness("V022", f"{seen}, but lost for {gap:.1f} s", _FILM)
     lasts = seconds if seconds > 0 else frames / (fact("fps") or math.nan)
     if message := doubtful_limbs(info.get("doubts"), lasts):
-        hint = "the overlay draws it hollow; if it matters, film from a side where it is visible"
+        hint = "its joints are hollow in the overlay; if they matter, film from where they show"
         yield Weakness("V033", message, hint)
     if (jitter := fact("jitter")) > _JITTER:
         message = f"the joints tremble by {jitter:.1%} of the torso from frame to frame"

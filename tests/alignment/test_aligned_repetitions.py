@@ -204,7 +204,7 @@ def test_the_repetition_of_a_film_that_fits_best_is_offered(
     offered = [note for note in notes.lines if "fits single best" in note]
     assert offered == [
         f"repetition {best} of 3 of film fits single best: "
-        f"la2ds align single film --repetition {best}"
+        f"la2ds align single film --repetition {best} --project {project.root}"
     ]
     assert run(project, "single", "film", repetition="best").best.number == best
 
@@ -226,3 +226,14 @@ def test_of_two_films_the_one_with_more_repetitions_is_cut(project: StoredProjec
     align(project, "many", "more", config=CONFIG, out=[project.root / "p.csv"], progress=notes)
     said = "of 3 of many fits more best: la2ds align more many --repetition "
     assert any(said in note for note in notes.lines)
+
+
+def test_in_the_folder_of_the_project_the_command_need_not_name_it(
+    project: StoredProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, ending in ((project.root, ""), (project.root.parent, project.root.name)):
+        monkeypatch.chdir(folder)
+        notes = Notes()
+        align(project, "one", "many", config=CONFIG, out=[project.root / "p.csv"], progress=notes)
+        (offered,) = [note for note in notes.lines if "fits one best" in note]
+        assert offered.partition(" --project ")[2] == ending

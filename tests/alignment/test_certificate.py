@@ -20,6 +20,7 @@ from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.views.report.pair_data import match_json
 from tests.alignment.test_same_movement import kicking
 from tests.alignments import matched, moving
 from tests.movement import add_sequence, sequence, without
@@ -112,6 +113,19 @@ def test_the_reasons_cover_each_frame_that_is_not_sure_once(
 )
 def test_each_reason_is_named(fields: dict[str, Any], kind: str) -> None:
     assert kinds(found(**fields)) == {kind: 100}
+
+
+@pytest.mark.parametrize(
+    ("fields", "options"),
+    [({}, "--anchor"), ({"unclear_views": ("mirrored",)}, "--view"), ({"repeats": 1.0}, "--rep")],
+)
+def test_a_page_names_no_options_of_the_command_line(fields: dict[str, Any], options: str) -> None:
+    result = found(**fields)
+    (line,), (shown,) = result.certificate.lines, match_json(result)["reasons"]
+    assert f" ({options}" in line
+    assert line == shown + line.removeprefix(shown)
+    assert "--" not in shown
+    assert shown.endswith(result.certificate.reasons[0].help)
 
 
 def test_a_rest_at_the_beginning_is_to_be_cut() -> None:

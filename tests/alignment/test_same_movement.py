@@ -66,10 +66,42 @@ def test_a_doubt_is_said_with_its_evidence(probability: float, verb: str) -> Non
     found = tested.SameMovement(probability, tested.Evidence(np.log(1.5), 0.2, 0.1, 0.61, 0.4))
     assert tested.doubt_sentence(found, ("anna.mp4", "ben.mp4")) == (
         f"anna.mp4 and ben.mp4 {verb} show the same movement (probability {probability:.2f}): "
-        "their distance is 1.5 times that of clips of other movements, 61 % of their joints' "
-        "movement is alike, and one stands still for the other along 40 % of the path"
+        "they differ from each other 1.5 times as much as from clips of other movements, other "
+        "joints move (61 % alike), and one stands still for the other along 40 % of the path"
     )
     assert tested.doubt_sentence(replace(found, probability=tested.DOUBTED), NAMES) == ""
+
+
+@pytest.mark.parametrize(
+    ("evidence", "said"),
+    [
+        (
+            (np.log(1.4), 0.2, 0.1, 0.87, 0.38),
+            "they differ from each other 1.4 times as much as from clips of other movements, and "
+            "one stands still for the other along 38 % of the path, although much the same joints "
+            "move (87 % alike)",
+        ),
+        (
+            (np.log(0.8), 0.2, np.log(1.2), 0.9, 0.1),
+            "the base model finds them 1.2 times as unlike as clips of other movements, although "
+            "they differ from each other only 0.8 times as much as from clips of other movements "
+            "and much the same joints move (90 % alike)",
+        ),
+        ((np.log(1.3), 0.2, 0.1, 0.92, 0.0), "they differ from each other 1.3 times as much"),
+        ((np.log(0.8), 0.2, -0.1, 0.5, 0.0), "other joints move (50 % alike), although they"),
+        ((np.log(0.8), 0.2, -0.1, 0.85, 0.0), "too little is alike, although they differ"),
+    ],
+)
+def test_what_speaks_for_one_movement_is_no_reason_to_doubt(
+    evidence: tuple[float, ...], said: str
+) -> None:
+    sentence = tested.doubt_sentence(tested.SameMovement(0.1, tested.Evidence(*evidence)), NAMES)
+    start = "a and b do not show the same movement (probability 0.10): "
+    assert sentence.startswith(start + said)
+    before, _, after = sentence.partition(", although ")
+    for_it = [word for word in ("only 0", "the same joints") if word in before]
+    assert not for_it
+    assert not after or "only 0" in after or "the same joints" in after
 
 
 def test_other_movements_are_refused_unless_forced(tmp_path: Path) -> None:

@@ -221,3 +221,9 @@ def test_a_video_that_is_gone_is_named(tmp_path: Path):
     assert gone in {video.id for video in project.videos() if video.path.endswith("gone.mp4")}
     shown = invoke("status", "--project", project.root)
     assert f"clips whose video is missing (1): {gone}; put" in " ".join(shown.output.split())
+
+
+def test_heatmaps_that_nobody_stored_are_not_listed_as_missing(project: StoredProject):
+    assert "\nheatmaps " not in invoke("status", "--project", project.root).output
+    cache_heatmaps(project, project.config().heatmap)
+    assert "\nheatmaps " in invoke("status", "--project", project.root).output

@@ -251,7 +251,7 @@ def match_json(result: Alignment) -> dict[str, Any]:
         "within": rounded(result.within, 2),
         "ratio": rounded(result.speed_ratio, 3),
         "certainty_text": certainty_sentences(result),
-        "reasons": result.certificate.lines,
+        "reasons": result.certificate.page_lines,
         "angles": _angles_json(names, degrees),
     }
 
