@@ -64,13 +64,14 @@ def evaluation_parts(result: Mapping[str, Any]) -> list[tuple[str, Table, list[s
     """Return title, table and footnotes of event transfer and of the phase metrics, where the
     document of `evaluate` has them."""
     parts = []
+    run = f", run {result['run']}" if "model" in result["features"] else ""
     if result["protocol"]["event_transfer"]:
         split = "test clips" if result["split"] == "test" else "clips, no test split"
-        title = f"Event transfer on trimmed pairs, run {result['run']}, {result['clips']} {split}"
+        title = f"Event transfer on trimmed pairs{run}, {result['clips']} {split}"
         parts.append((title, _table(result, (*TRANSFER, TAU)), transfer_uses(result)))
     if shown := phase_figures(result):
         fitted = f"fitted on {result['training_clips']} clips, scored on {result['labelled_clips']}"
-        title = f"Phases, protocol {result['protocol']['name']}, run {result['run']}, {fitted}"
+        title = f"Phases, protocol {result['protocol']['name']}{run}, {fitted}"
         parts.append((title, _table(result, shown), []))
     return parts
 

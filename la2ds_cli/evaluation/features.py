@@ -353,7 +353,7 @@ def _network_sets(request: FeatureRequest, warnings: list[str]) -> list[FeatureS
     else:
         trained = trained_runs(project)
         hint = f"; --run NAME selects another: {', '.join(trained)}" if trained else ""
-        warnings.append(f"only baselines were evaluated, since run {runs[0]} has no model{hint}")
+        warnings.append(f"no run was evaluated, since run {runs[0]} has no model{hint}")
     with_base = bool(request.config.align.base) and is_body(request.pose.skeleton)
     sets = [
         network_set(request, "model", embedder, run, with_base=with_base)

@@ -188,8 +188,19 @@ def _missing(folder: Path, videos: Sequence[Video], needed: int) -> UserError:
     return Unreadable(
         f"{folder} has no embeddings of {len(videos)} of {needed} clips: {shown}",
         hint=f"name each file after its clip or video, such as {videos[0].id}.npy"
-        + _or_stem(videos[0]),
+        + _or_stem(videos[0])
+        + _other_kinds(folder, videos),
     )
+
+
+def _other_kinds(folder: Path, videos: Sequence[Video]) -> str:
+    """Return what to do with files of another kind that have names of clips; empty without any."""
+    names = {nfc(name) for own in names_of(videos).values() for name in own}
+    named = (path for path in folder.iterdir() if nfc(path.stem) in names)
+    kinds = sorted({path.suffix for path in named if path.suffix})
+    if not kinds:
+        return ""
+    return f"; {' and '.join(kinds)} files are not read: write each array with numpy.save"
 
 
 def _or_stem(video: Video) -> str:

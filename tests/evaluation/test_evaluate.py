@@ -77,7 +77,7 @@ def test_document_has_its_keys_and_is_what_was_written_and_repeats(whole: Made) 
     assert json.loads((project.results_dir("evaluate") / "default.json").read_text()) == result
     assert evaluated(project) == result
     text = " ".join(result["warnings"])
-    assert "only baselines were evaluated, since run default has no model" in text
+    assert "no run was evaluated, since run default has no model" in text
     assert "no clip is marked split=test" in text
     assert "phase metrics were not computed: no clip is marked split=test" in text
 

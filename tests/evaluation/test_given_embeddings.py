@@ -180,6 +180,19 @@ def test_all_missing_clips_are_named_at_once(project: StoredProject, tmp_path: P
     assert "test0.npy" in caught.value.hint or "train2.npy" in caught.value.hint
 
 
+def test_files_of_another_kind_are_named_with_what_to_write(
+    project: StoredProject, tmp_path: Path
+) -> None:
+    folder = folder_of(project, tmp_path / "packed", phase_of)
+    for path in folder.iterdir():
+        np.savez(path.with_suffix(".npz"), 0)
+        path.unlink()
+    (folder / "notes.md").write_text("mine", "utf-8")
+    with refused(ExitCode.UNREADABLE, "10 of 10 clips") as caught:
+        evaluated(project, embeddings=[folder])
+    assert "; .npz files are not read: write each array with numpy.save" in caught.value.hint
+
+
 def test_training_clips_are_needed_only_where_classifiers_are_fitted(tmp_path: Path) -> None:
     project = labelled_project(tmp_path / "p", labels=False)
     folder = folder_of(project, tmp_path / "some", phase_of)
