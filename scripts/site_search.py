@@ -1,14 +1,14 @@
 """Keep pages about the making of la2ds out of the search of the site: a hook of MkDocs.
 
-Decisions and the lists of attacks and faults name every part of la2ds, so the search put them
-before the pages that say how to use it. They stay in the menu.
+Decisions, the changelog and the lists of attacks and faults name every part of la2ds, so the search
+put them before the pages that say how to use it. They stay in the menu.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-NOT_SEARCHED = ("decisions/", "results/mutation.md", "results/reliability.md")
+NOT_SEARCHED = ("decisions/", "changelog.md", "results/mutation.md", "results/reliability.md")
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:

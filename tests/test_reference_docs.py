@@ -277,7 +277,11 @@ def test_the_search_of_the_site_leaves_out_pages_about_the_making_and_no_others(
         assert hook.on_page_markdown("text", page=page, config=None, files=None) == "text"
         left_out |= {name} if page.meta else set()
     decisions = {f"decisions/{path.name}" for path in (ROOT / "docs/decisions").iterdir()}
-    assert left_out == decisions | {"results/mutation.md", "results/reliability.md"}
+    assert left_out == decisions | {
+        "changelog.md",
+        "results/mutation.md",
+        "results/reliability.md",
+    }
     assert "\nhooks: [scripts/site_search.py]\n" in (ROOT / "mkdocs.yml").read_text("utf-8")
 
 
