@@ -130,14 +130,27 @@ def check_trusted(name: str, what: str) -> None:
 def code_digests(*names: str) -> dict[str, str]:
     """Return the digests of the source files of the user's modules, by dotted name.
 
-    Names of modules that are not imported are left out, and so are modules that they import.
+    Names of no module, and of modules that the user has not named, are left out, and so are modules
+    that they import. It does not matter whether a module is imported already.
     """
-    files = {name: getattr(sys.modules.get(name), "__file__", None) for name in names}
+    files = {name: _source_file(name) for name in names}
     return {
         name: hashlib.sha256(Path(file).read_bytes()).hexdigest()
         for name, file in files.items()
         if file
     }
+
+
+def _source_file(name: str) -> str | None:
+    if name in sys.modules:
+        return getattr(sys.modules[name], "__file__", None)
+    if "." not in name or not _is_trusted(name):  # its packages would be imported
+        return None
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ModuleNotFoundError, ValueError):
+        return None
+    return spec.origin if spec and spec.has_location else None
 
 
 def _listed() -> list[str]:

@@ -79,8 +79,10 @@ def _keep_shown(network: SequenceNetwork, frames: int) -> None:
 
 def _check_code(path: Path, encoder: str, trained: Mapping[str, str]) -> None:
     """Raise UserError (exit 5) if the user's encoder has changed since training, when its digest
-    was in `trained`: the same weights would give other embeddings."""
-    if trained.get(encoder, "") != code_digests(encoder).get(encoder, "") and "." in encoder:
+    was in `trained`: the same weights would give other embeddings. An encoder that is not found, or
+    not trusted, is left to `build_network`, which says so."""
+    digest = code_digests(encoder).get(encoder, "") if "." in encoder else ""
+    if digest and trained.get(encoder, "") != digest:
         raise Mismatch(
             f"the encoder {encoder} has changed since {path} was trained",
             hint="train again with --overwrite or another --run, or restore its file",

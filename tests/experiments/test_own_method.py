@@ -42,9 +42,13 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     write_text(package / "__init__.py", "")
     write_text(package / "moments.py", code[1])
     monkeypatch.syspath_prepend(tmp_path)
-    for name in [name for name in sys.modules if name.split(".")[0] == "mypackage"]:
-        monkeypatch.delitem(sys.modules, name)
+    _forget_module()
     yield "mypackage.moments"
+    _forget_module()
+
+
+def _forget_module() -> None:
+    """As in a new process, where it is not imported yet."""
     for name in [name for name in sys.modules if name.split(".")[0] == "mypackage"]:
         del sys.modules[name]
 
@@ -58,6 +62,7 @@ def project(tmp_path: Path) -> StoredProject:
 
 
 def _call(project: StoredProject, *arguments: str) -> dict:
+    _forget_module()
     return json.loads(invoke(*arguments, "--project", project.root, "--json").stdout)
 
 
