@@ -150,7 +150,7 @@ def possible_embeddings(
     if len(missing) > MOST_NAMED:
         progress.begin("embedding", len(missing))
     else:
-        progress.note(f"embedding {', '.join(missing)}")
+        progress.note(f"embedding {', '.join(project.clip(video).title for video in missing)}")
     embedder = light_embedder(project, run, device)
     for video in missing:
         if len(missing) > MOST_NAMED:

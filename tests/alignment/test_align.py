@@ -65,7 +65,7 @@ def test_nothing_is_noted_where_the_default_features_are_used(project: StoredPro
     progress = Notes()
     result = run(project, progress=progress)
     assert (result.features, result.reason) == ("base", "")
-    assert progress.lines == ["embedding anna, ben"]
+    assert progress.lines == ["embedding anna.mat, ben.mat"]
     asked = run(project, features="pose", progress=progress)
     assert asked.reason == ""
     assert len(progress.lines) == 1

@@ -82,9 +82,9 @@ def test_only_new_clips_are_embedded(trained: StoredProject) -> None:
     add(trained, "dora", 50, 7)
     notes = Notes()
     assert len(rows_of(model_features(trained, "default", "penn13", "cpu", notes))) == 4
-    assert notes.lines == ["embedding dora"]
+    assert notes.lines == ["embedding dora.mat"]
     assert len(rows_of(model_features(trained, "default", "penn13", "cpu", notes))) == 4
-    assert notes.lines == ["embedding dora"]
+    assert notes.lines == ["embedding dora.mat"]
 
 
 def test_other_weights_give_other_rows(trained: StoredProject) -> None:
