@@ -240,8 +240,7 @@ def _angle_series(attempts: Sequence[CompareResult]) -> list[Series]:
 
 def _stated(attempt: CompareResult, sign: int) -> BoolArray:
     """Return (N, J) where the attempt is stated to differ in one direction."""
-    with np.errstate(invalid="ignore"):
-        side = sign * attempt.angles.beyond > 0
+    side = attempt.angles.direction == sign
     return in_episodes(attempt.angles) & side & (not attempt.no_findings)
 
 

@@ -36,9 +36,8 @@ from la2ds_cli.poses.trust import LEAST_TRUST, trust_of
 
 SMOOTHING = 1 / 6  # seconds over which medians of joints are taken, at least 3 frames
 LEAST = 16.0  # degrees: smaller differences are no faults, however well they are measured
-SLIGHT = 10.0  # degrees by which an angle differs at least for as long as a difference lasts
-# Of a quantity, whose `least` takes the place of LEAST, that share of it.
-SLIGHT_SHARE = SLIGHT / LEAST
+# Of the least difference (10 degrees of an angle): it is exceeded for as long as a difference lasts.
+SLIGHT = 5 / 8
 DEVIATIONS = 2.0  # standard deviations of both clips' noise
 LEAST_TURN = 5.0  # degrees; two cameras set up by hand agree no better than this
 LIKELY = 0.5  # share of the 90 % interval, on both sides, in which most true moments lie
@@ -60,13 +59,10 @@ class Differences:
 
     names: (J,) of joint_angles, in degrees, then of `quantities`, in their units. reference, other:
     (N, J) values of the two, the other's at the matched moment, of joints that are medians over
-    SMOOTHING; NaN where a limb points at the camera. floor: (N, J) the difference that noise and
-    camera can explain, at least `least`.
-    direction: (N, J) 1 or -1 where the other angle is larger or smaller by more than SLIGHT at
-    every moment of the other clip in the LIKELY part of the alignment's interval, and by the floor
-    at a nearby moment that is much more alike; else 0. doubt:
-    (N,) index of DOUBTS, 0 = the moment can be judged. trust_reference, trust_other: (N, J) in
-    [0, 1], trust of the least trusted joint of the angle.
+    SMOOTHING; NaN where a limb points at the camera. floor: (N, J) the difference that noise,
+    camera and the match can explain, at least `least`. doubt: (N,) index of DOUBTS, 0 = the moment
+    can be judged. trust_reference, trust_other: (N, J) in [0, 1], trust of the least trusted joint
+    of the angle.
     """
 
     names: tuple[str, ...]
@@ -74,7 +70,6 @@ class Differences:
     reference: FloatArray
     other: FloatArray
     floor: FloatArray
-    direction: IntArray
     doubt: IntArray
     trust_reference: FloatArray
     trust_other: FloatArray
@@ -106,16 +101,21 @@ class Differences:
 
     @property
     def beyond(self) -> FloatArray:
-        """(N, J) degrees, signed, by which the difference exceeds the floor; 0 if it does not, or
-        if the match is too uncertain."""
-        excess = np.maximum(self.direction * self.difference - self.floor, 0.0)
-        return self.direction * excess
+        """(N, J) degrees, signed, by which the difference exceeds the floor; 0 if it does not."""
+        excess = np.maximum(np.abs(self.difference) - self.floor, 0.0)
+        return np.sign(self.difference) * excess
+
+    @property
+    def direction(self) -> IntArray:
+        """(N, J) 1 or -1 where the other value is larger or smaller by more than SLIGHT of the
+        least difference; 0 where it is not, or cannot be judged."""
+        clear = self.judged & (np.abs(self.difference) > SLIGHT * self.least)
+        return np.where(clear, np.sign(self.difference), 0).astype(np.int64)
 
     @property
     def evidence(self) -> FloatArray:
-        """(N, J) the difference in units of its floor, signed; 0 where its direction is unclear or
-        it cannot be judged."""
-        return np.where(self.judged & (self.direction != 0), self.difference / self.floor, 0.0)
+        """(N, J) the difference in units of its floor, signed; NaN where it cannot be judged."""
+        return np.where(self.judged, self.difference / self.floor, np.nan)
 
     @property
     def sure(self) -> BoolArray:
@@ -145,6 +145,9 @@ def differences(
 ) -> Differences:
     """Return differences of B, as it is shown, from the reference A along their alignment.
 
+    What a difference loses where the match may lie instead counts as one more error of it: a
+    moment in doubt then weighs as much as noise of the same size.
+
     Parameters
     ----------
     a: the reference.
@@ -166,36 +169,30 @@ def differences(
     other = at_positions(value_b, np.where(matched, position, 0))
     other[~matched] = np.nan
     difference, smallest = other - value_a, _least(len(names), quantities)
-    least, most = (end - value_a for end in angle_range(value_b, *_likely(alignment)))
-    least, most = np.fmin(least, difference), np.fmax(most, difference)
-    slight = SLIGHT_SHARE * smallest
-    with np.errstate(invalid="ignore"):
-        direction = (least > slight).astype(np.int64) - (most < -slight)
     (noise_a, turned_a), (noise_b, turned_b) = (
         _uncertainty(raw, pose, quantities) for raw, pose in zip((a, b), even, strict=True)
     )
     around = np.fmax(view.by_frame, view.turn)
     turn = np.where(around > SAME_VIEW, around, LEAST_TURN)[:, None]  # NaN: as if the same
-    # A limb may be foreshortened in one clip only, which makes its angle uncertain.
-    floor = np.sqrt(
-        smallest**2
-        + DEVIATIONS**2 * (noise_a**2 + noise_b[row] ** 2)
-        + (np.fmax(turned_a, turned_b[row]) * turn) ** 2
-    )
     whole_a, whole_b = (
         np.hstack([joint_angles(pose)[1], more])
         for pose, more in zip(even, (more_a, more_b), strict=True)
     )
     elsewhere = _difference_elsewhere(whole_a, whole_b, alignment, len(names))
-    with np.errstate(invalid="ignore"):
-        direction[direction * elsewhere < floor] = 0
+    ends = [end - value_a for end in angle_range(value_b, *_likely(alignment))]
+    # A limb may be foreshortened in one clip only, which makes its angle uncertain.
+    floor = np.sqrt(
+        smallest**2
+        + DEVIATIONS**2 * (noise_a**2 + noise_b[row] ** 2)
+        + (np.fmax(turned_a, turned_b[row]) * turn) ** 2
+        + _lost(difference, [*ends, elsewhere]) ** 2
+    )
     return Differences(
         (*names, *(quantity.name for quantity in quantities)),
         a.axis,
         value_a,
         other,
         np.where(matched[:, None], floor, np.nan),
-        direction,
         find_doubts(a, len(b), alignment, view),
         _trust(a, quantities),
         _trust(b, quantities)[row],
@@ -230,6 +227,13 @@ def _likely(alignment: Alignment) -> tuple[FloatArray, FloatArray]:
     position = alignment.position
     low, high = interval(alignment)
     return position - LIKELY * (position - low), position + LIKELY * (high - position)
+
+
+def _lost(difference: FloatArray, elsewhere: Sequence[FloatArray]) -> FloatArray:
+    """Return (N, J) by how much a difference is smaller, or of the other direction, at the worst
+    of other moments that may be the true one, at which it is `elsewhere`; NaN there = not known."""
+    smaller = np.sign(difference) * (difference - np.stack(elsewhere))
+    return np.fmax(np.fmax.reduce(smaller), 0)
 
 
 def _difference_elsewhere(

@@ -23,6 +23,7 @@ from la2ds_cli.poses.trust import LEAST_TRUST
 THIRDS = ("beginning", "middle", "end")
 LASTING = 0.16  # seconds: shorter episodes are errors of single frames; five at 30 a second
 LEAST_FRAMES = 3  # of the reference, for the same reason at low frame rates
+_LEAST_JUDGED = 0.5  # of the LASTING seconds whose mean counts
 LEAST_CHANGE = 1.1  # a ratio nearer to 1 is no difference of tempo
 _VAGUE = 1.5  # an interval that reaches further from 1 does not show that a tempo is the same
 _ALIKE = 10.0  # degrees; sizes no further apart are about the same
@@ -228,8 +229,8 @@ def in_episodes(angles: Differences) -> BoolArray:
     reported = np.zeros(angles.beyond.shape, bool)
     for j in range(len(angles.names)):
         for first, stop, _ in _episodes(angles, j):
-            reported[first:stop, j] = angles.direction[first:stop, j] != 0
-    return reported & angles.judged
+            reported[first:stop, j] = True
+    return reported & (angles.direction != 0)
 
 
 def clearest_joints(angles: Differences) -> list[int]:
@@ -278,25 +279,33 @@ def _unjudged(angles: Differences, joint: str, reason: str, rows: BoolArray) -> 
 
 
 def _episodes(angles: Differences, j: int) -> list[tuple[int, int, int]]:
-    """First and stop rows of the episodes of one joint and one sign, and the row at which each is
-    clearest. An episode lasts at least LASTING seconds and LEAST_FRAMES frames, and the difference
-    exceeds its floor on average over that long."""
-    half = angles.axis.rows_within(LASTING / 2)
+    """First and stop rows of the episodes of one joint and one direction, and the judged row
+    nearest to where each is clearest. An episode lasts at least LASTING seconds and LEAST_FRAMES
+    frames, and the difference exceeds its floor on average over that long."""
+    mean, direction = _lasting_evidence(angles, j), angles.direction[:, j]
     found = []
     for sign in (1, -1):
-        mask = angles.judged[:, j] & (angles.direction[:, j] == sign)
-        evidence = np.where(mask, sign * angles.evidence[:, j], 0.0)
-        total = np.concatenate([[0.0], np.cumsum(evidence)])
-        for first, stop in angles.axis.lasting_runs(mask, LASTING):
-            rows = np.arange(first, stop)
-            rows = rows[(rows - half[rows] >= first) & (rows + half[rows] < stop) & mask[rows]]
-            if stop - first < LEAST_FRAMES or not len(rows):
-                continue
-            reach = half[rows]
-            mean = (total[rows + reach + 1] - total[rows - reach]) / (2 * reach + 1)
-            if mean.max() >= 1:
-                found.append((first, stop, int(rows[mean.argmax()])))
+        for first, stop in angles.axis.lasting_runs(direction == sign, LASTING):
+            clearest = first + int((sign * mean[first:stop]).argmax())
+            if stop - first >= LEAST_FRAMES and sign * mean[clearest] >= 1:
+                rows = first + np.flatnonzero(direction[first:stop] == sign)
+                found.append((first, stop, int(rows[np.abs(rows - clearest).argmin()])))
     return found
+
+
+def _lasting_evidence(angles: Differences, j: int) -> FloatArray:
+    """Return (N,) mean evidence of one joint over the judged frames of the LASTING seconds around
+    each row; 0 if fewer than _LEAST_JUDGED of them, or than LEAST_FRAMES, are judged."""
+    half, rows = angles.axis.rows_within(LASTING / 2), np.arange(len(angles.axis))
+    first, stop = np.maximum(rows - half, 0), np.minimum(rows + half + 1, len(rows))
+    judged = angles.judged[:, j]
+    total, count = (
+        np.concatenate([[0.0], np.cumsum(each)])
+        for each in (np.where(judged, angles.evidence[:, j], 0.0), judged)
+    )
+    count = count[stop] - count[first]
+    enough = count >= np.maximum(_LEAST_JUDGED * (2 * half + 1), LEAST_FRAMES)
+    return np.where(enough, (total[stop] - total[first]) / np.maximum(count, 1), 0.0)
 
 
 # --- tempo --------------------------------------------------------------------------------------

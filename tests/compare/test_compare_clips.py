@@ -122,7 +122,7 @@ def test_a_knee_seen_from_the_side_differs_by_what_was_built(tmp_path: Path) -> 
     assert (first.joint, first.reference) == ("left_knee", pytest.approx(180, abs=5))
     assert first.difference == pytest.approx(-30, abs=2)
     assert first.time == pytest.approx(0.58 * (len(PHASE) - 1) / FPS, abs=0.08)
-    assert sentence(first).startswith("Left knee: 30° more bent at 1.")
+    assert re.match(r"Left knee: (29|30|31)° more bent at 1\.", sentence(first))
 
 
 def hidden(pose: PoseSequence, joint: str, trust: float, rows: slice) -> PoseSequence:

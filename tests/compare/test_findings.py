@@ -77,7 +77,7 @@ def aligned(shown: np.ndarray, wide: float = 0.5, confidence: float = 1.0) -> Al
 
 # In a clip A of 41 frames both begin and end inside it, and last half a second each.
 SPANS = [Span("first", 5, 20, labelled=True), Span("second", 20, 35, labelled=True)]
-ROWS = np.arange(41.0)
+ROWS, ROWS60 = np.arange(41.0), np.arange(60.0)
 
 
 def test_a_part_that_takes_twice_as_long() -> None:
@@ -162,16 +162,14 @@ def test_labels_of_people_count_where_both_clips_have_as_many_of_a_name() -> Non
 
 
 def measured(count: int, joints: int, **known: Any) -> Differences:
-    """Differences of 23 degrees at 30 frames a second that are explained and trusted, but for
-    `known`."""
+    """No difference between trusted angles at 30 frames a second, but for `known`."""
     value = np.full((count, joints), 100.0)
     plain = Differences(
         names=("left_knee", "right_knee", "left_hip")[:joints],
         axis=TimeAxis.even(count, 30),
         reference=value,
-        other=value + 23.0,
+        other=value,
         floor=np.full((count, joints), 8.0),
-        direction=np.zeros((count, joints), np.int64),
         doubt=np.zeros(count, np.int64),
         trust_reference=np.ones((count, joints)),
         trust_other=np.ones((count, joints)),
@@ -185,19 +183,18 @@ def measured(count: int, joints: int, **known: Any) -> Differences:
 def test_episodes_last_three_frames_and_a_sixth_of_a_second(
     fps: int, frames: int, stated: int
 ) -> None:
-    direction = np.zeros((60, 1), np.int64)
-    direction[20 : 20 + frames] = 1
-    angles = measured(60, 1, direction=direction, axis=TimeAxis.even(60, fps))
+    other = np.full((60, 1), 100.0)
+    other[20 : 20 + frames] += 23.0
+    angles = measured(60, 1, other=other, axis=TimeAxis.even(60, fps))
     assert in_episodes(angles).sum() == stated
 
 
 def shown(*differences: tuple[str, float], floor: float = 8.0) -> list[str]:
     """Joints of the findings where each joint differs by so much for a third of a second."""
     names, size = zip(*differences, strict=True)
-    other, direction = np.full((60, len(names)), 100.0), np.zeros((60, len(names)), np.int64)
+    other = np.full((60, len(names)), 100.0)
     other[20:30] += size
-    direction[20:30] = np.sign(size)
-    angles = measured(60, len(names), other=other, direction=direction)
+    angles = measured(60, len(names), other=other)
     angles = replace(angles, names=names, floor=np.full(other.shape, floor))
     return [f.joint for f in find_differences(angles, aligned(np.arange(60.0)), [])]
 
@@ -214,17 +211,32 @@ def test_a_difference_must_exceed_its_floor_on_average_over_its_clearest_sixth()
     peak = np.full((60, 1), 100.0)
     peak[20:40] += 15.0
     peak[30] += 25.0  # a single frame of 40 degrees: (4 * 15 + 40) / 5 = 20 on average
-    direction = (peak > 100).astype(np.int64)
     for floor, count in ((19.9, 1), (20.1, 0)):
-        angles = measured(60, 1, other=peak, direction=direction, floor=np.full((60, 1), floor))
+        angles = measured(60, 1, other=peak, floor=np.full((60, 1), floor))
         assert len(find_differences(angles, aligned(np.arange(60.0)), [])) == count
 
 
+@pytest.mark.parametrize(("fps", "frames"), [(30, 6), (60, 12), (25, 5)])
+def test_frames_that_are_not_judged_beside_an_episode_take_no_evidence_away(
+    fps: float, frames: int
+) -> None:
+    """A difference lasts a fifth of a second between frames that cannot be judged, and is clear in
+    its last frame but two: the mean is that of the judged frames, of which half are enough."""
+    trust = np.zeros((60, 1))
+    trust[20 : 20 + frames] = 1
+    other = np.full((60, 1), 100.0 + 19)
+    other[20 + frames - frames // 3 :] = 100.0 + 28
+    known = {"trust_other": trust, "axis": TimeAxis.even(60, fps), "floor": np.full((60, 1), 21.0)}
+    assert len(find_differences(measured(60, 1, other=other, **known), aligned(ROWS60), [])) == 1
+    lower = measured(60, 1, other=np.full((60, 1), 119.0), **known)
+    assert find_differences(lower, aligned(ROWS60), []) == []
+
+
 def test_opposite_directions_are_two_findings() -> None:
-    other, direction = np.full((60, 1), 100.0), np.zeros((60, 1), np.int64)
-    for rows, sign in ((slice(10, 20), 1), (slice(20, 30), -1)):
-        other[rows], direction[rows] = 100 + sign * 30, sign
-    angles = measured(60, 1, other=other, direction=direction)
+    other = np.full((60, 1), 100.0)
+    other[10:20] += 30
+    other[20:30] -= 30
+    angles = measured(60, 1, other=other)
     found = find_differences(angles, aligned(np.arange(60.0)), [])
     assert sorted(f.difference for f in found) == [-30, 30]
 
