@@ -36,7 +36,7 @@ from la2ds_cli.poses.trust import LEAST_TRUST, trust_of
 
 SMOOTHING = 1 / 6  # seconds over which medians of joints are taken, at least 3 frames
 LEAST = 16.0  # degrees: smaller differences are no faults, however well they are measured
-# Of the least difference (10 degrees of an angle): it is exceeded for as long as a difference lasts.
+# Of the least difference (10 degrees of an angle); exceeded for as long as a difference lasts.
 SLIGHT = 5 / 8
 DEVIATIONS = 2.0  # standard deviations of both clips' noise
 LEAST_TURN = 5.0  # degrees; two cameras set up by hand agree no better than this

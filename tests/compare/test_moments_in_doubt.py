@@ -88,7 +88,7 @@ def test_a_moment_in_doubt_takes_away_what_the_difference_loses_within_it(
 
 
 @pytest.mark.parametrize("rates", RATES)
-@pytest.mark.parametrize(("doubt", "count"), [(0.0, True), (0.4, False)])
+@pytest.mark.parametrize(("doubt", "stated"), [(0.0, True), (0.4, False)])
 def test_the_same_movement_a_little_later_is_no_difference(
     rates: tuple[int, int], doubt: float, stated: bool
 ) -> None:
