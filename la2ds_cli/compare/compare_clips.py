@@ -174,8 +174,20 @@ def compare(
 
 def _no_findings(view: ViewDifference, angles: Differences, aligned: Alignment) -> str:
     """Return why no difference of angles may be called a fault; empty if it may. The side of the
-    camera does not matter to angles in 3D."""
+    camera does not matter to angles in 3D.
+
+    A flipped picture is that of a camera on the opposite side only if both look level: a camera
+    that looks down by 10 degrees from one side sees what one that looks up by 10 degrees sees from
+    the other, and limbs that point towards it become longer in one picture and shorter in the
+    other.
+    """
     reference = aligned.pose_a
+    if aligned.view == "other" and not reference.spatial:
+        return (
+            "The two clips are filmed from opposite sides: what points towards one camera points "
+            "away from the other. Angles in the picture then differ even if the movement is the "
+            "same, so none is called a fault."
+        )
     if view.turn > OTHER_VIEW and not reference.spatial:
         return (
             f"The two clips are filmed from sides that lie about {view.turn:.0f}° apart. Angles in "

@@ -156,6 +156,7 @@ FAULT: dict[str, Any] = {"change": "right_knee", "degrees": -40, "noise": 0.5, "
         *((azimuth, trainee(azimuth=azimuth, **ANOTHER), "") for azimuth in (AZIMUTH, 0.0, 0.6)),
         (AZIMUTH, trainee(azimuth=AZIMUTH + 0.4), "The cameras stand about 2"),
         (AZIMUTH, trainee(azimuth=AZIMUTH + 0.8), "filmed from sides that lie about 4"),
+        (AZIMUTH, trainee(azimuth=AZIMUTH + np.pi, noise=0.5, seed=5), "opposite sides"),
         (AZIMUTH, without_shoulders(trainee(**FAULT)), "It is unknown from which sides"),
         (AZIMUTH, guessed(trainee(**FAULT)), "Right knee: 3.03 s not judged, not seen well"),
     ],
