@@ -38,9 +38,11 @@ SMOOTHING = 1 / 6  # seconds over which medians of joints are taken, at least 3 
 LEAST = 16.0  # degrees: smaller differences are no faults, however well they are measured
 # Of the least difference (10 degrees of an angle); exceeded for as long as a difference lasts.
 SLIGHT = 5 / 8
-DEVIATIONS = 2.0  # standard deviations of both clips' noise
+DEVIATIONS = 2.0  # standard deviations of both clips' noise and of the moment
 LEAST_TURN = 5.0  # degrees; two cameras set up by hand agree no better than this
-LIKELY = 0.5  # share of the 90 % interval, on both sides, in which most true moments lie
+# Share of the 90 % interval, on both sides, in which most true moments lie: about a standard
+# deviation.
+LIKELY = 0.5
 SAME_VIEW = 15.0  # degrees; estimates of the same view scatter that far
 OTHER_VIEW = 30.0  # degrees; beyond, angles say nothing about the movement
 MORE_ALIKE = 0.6  # of the difference in all angles: a moment that is much more alike
@@ -183,9 +185,9 @@ def differences(
     # A limb may be foreshortened in one clip only, which makes its angle uncertain.
     floor = np.sqrt(
         smallest**2
-        + DEVIATIONS**2 * (noise_a**2 + noise_b[row] ** 2)
+        + DEVIATIONS**2
+        * (noise_a**2 + noise_b[row] ** 2 + _lost(difference, [*ends, elsewhere]) ** 2)
         + (np.fmax(turned_a, turned_b[row]) * turn) ** 2
-        + _lost(difference, [*ends, elsewhere]) ** 2
     )
     return Differences(
         (*names, *(quantity.name for quantity in quantities)),

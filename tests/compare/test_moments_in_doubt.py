@@ -53,12 +53,12 @@ def test_a_small_difference_that_lasts_is_found_under_noise_and_none_where_there
 
 
 def standing(rate: int, seconds: float, middle: float, degrees: float = 40.0) -> PoseSequence:
-    """Somebody who stands, seen from the side, and bends the left knee once, for half a second on
+    """Somebody who stands, seen from the side, and bends the left knee once, for 0.6 s on
     either side of `middle`."""
     time = np.arange(round(rate * seconds) + 1) / rate
     still = performance(0 * time, fps=float(rate), style=None, azimuth=-np.pi / 2, distance=30.0)
     knee, ankle = (get_skeleton("coco17").index(f"left_{part}") for part in ("knee", "ankle"))
-    turn = np.exp(1j * np.radians(degrees) * bump(time, middle, 0.5))
+    turn = np.exp(1j * np.radians(degrees) * bump(time, middle, 0.6))
     limb = (still.xy[:, ankle] - still.xy[:, knee]) @ [1, 1j] * turn
     still.xy[:, ankle] = still.xy[:, knee] + np.stack([limb.real, limb.imag], axis=1)
     return still
