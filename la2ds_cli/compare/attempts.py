@@ -282,9 +282,9 @@ def _tempo_series(attempts: Sequence[CompareResult]) -> list[Series]:
 
 
 def series_name(series: Series) -> str:
-    """`Right knee at 1.10 to 1.33 s, in 'rise'`, or `Tempo of 'rise'`."""
+    """`Right knee at 1.10 to 1.33 s, in 'rise'`, or `Time for 'rise'`."""
     if not series.joint:
-        return f"Tempo of '{series.span}'"
+        return f"Time for '{series.span}'"
     where = f", in '{series.span}'" if series.span else ""
     label = series.quantity.label if series.quantity else joint_name(series.joint)
     return f"{label} at {series.start:.2f} to {series.end:.2f} s{where}"
@@ -294,14 +294,19 @@ def series_sentence(series: Series, attempts: int) -> str:
     """Return what all attempts show, and the first and the last of them in which it is known."""
     ends = np.flatnonzero(~np.isnan(series.value))[[0, -1]]
     usual, first, last = (
-        amount(series.joint, value, series.quantity) if series.joint else f"{value:.2f}"
+        amount(series.joint, value, series.quantity) if series.joint else _tempo_words(value)
         for value in (series.usual, *series.value[ends].tolist())
     )
-    times = "" if series.joint else " times as long"
     return (
-        f"{series_name(series)}: {usual}{times} in the median ({first} in attempt {ends[0] + 1}, "
+        f"{series_name(series)}: {usual} in the median ({first} in attempt {ends[0] + 1}, "
         f"{last} in attempt {ends[1] + 1}), stated in {series.stated} of {attempts} attempts"
     )
+
+
+def _tempo_words(times: float) -> str:
+    """`60 % longer` than in the reference, `20 % shorter`, or `as long`."""
+    percent = round(100 * abs(times - 1))
+    return f"{percent} % {'longer' if times > 1 else 'shorter'}" if percent else "as long"
 
 
 def attempts_lines(result: AttemptsResult) -> list[str]:

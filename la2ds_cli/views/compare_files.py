@@ -145,27 +145,15 @@ def draw(project: StoredProject, result: CompareResult, *, privacy: bool = False
     """
     from matplotlib.figure import Figure
 
-    shown = key_frames(result)
-    sentences = document_sentences(result.to_json(), _SENTENCES)
-    lines = [(f"Note: {note}", "#8a4b00") for note in sentences["notes"]]
-    lines += [(line["text"], "black") for line in sentences["differs"]]
-    lines += [(line, "black") for line in sentences["tempo"]]
-    lines = [(line, ink) for text, ink in lines for line in textwrap.wrap(text, _WRAP)]
-    small = [*sentences["unjudged"][:_UNJUDGED], f"{HOW_TO_READ} {_COLOURS}"]
-    small = [line for text in small for line in textwrap.wrap(text, _SMALL_WRAP)]
+    shown, positions = key_frames(result), _drawn_positions(result)
+    lines, small = _sheet_lines(result)
     joints = [result.angles.names[j] for j in clearest_joints(result.angles)][:_MOST_JOINTS]
-    width = (_RIGHT - _LEFT - (len(shown) - 1) * _GAP) / max(len(shown), 1)
-    half = (width - _BETWEEN) / 2  # of one picture
-    shapes = [aspect(pose) for pose in (result.aligned.pose_a, result.aligned.pose_b)]
-    tall = min(3.6, half / min(shapes))  # of a picture, inches
-    half = min(half, tall * max(shapes))
-    captions = 0.19 + 0.165 * max((len(frame.findings) for frame in shown), default=0)
-    positions = _drawn_positions(result)
+    pictures = _fit_pictures(result, shown)
     rows = stacked(
         {
             "title": 0.55,
             "sentences": _LINE * len(lines) + 0.1,
-            "pictures": _HEAD + captions + tall + 0.25,
+            "pictures": _HEAD + pictures.captions + pictures.tall + 0.25,
             "map": 0.95 + _ROW * max(len(joints), 1),
             "keys": _positions_height(positions),
             "small": 0.1 + _SMALL_LINE * len(small),
@@ -180,29 +168,26 @@ def draw(project: StoredProject, result: CompareResult, *, privacy: bool = False
     for n, (line, ink) in enumerate(lines):
         y = top["sentences"] - _LINE * (n + 0.5)
         line_at(figure, printable(line, 200), _LEFT, y, fontsize=10, color=ink)
-    line_at(figure, _moments_title(result), _LEFT, top["pictures"] - 0.12, **_HEADING)
-    for text, colour, x in (("reference", REFERENCE, 6.1), ("other clip", OTHER, 6.95)):
-        line_at(figure, "■", x, top["pictures"] - 0.12, fontsize=11, color=colour)
-        line_at(figure, text, x + 0.15, top["pictures"] - 0.12, fontsize=9)
-    images = key_images(project, result, shown, round(tall * DPI * 1.5), privacy=privacy)
-    for n, (frame, pair) in enumerate(zip(shown, images, strict=True)):
-        left, y = _LEFT + n * (width + _GAP), top["pictures"] - _HEAD
-        differ = [f"{f.label}: {f.amount}" for f in frame.findings]
-        for line, text in enumerate([f"{n + 1}   {_moment(result, frame)}", *differ]):
-            weight, size = ("normal", 8.0) if line else ("bold", 9.5)
-            style = {"fontweight": weight, "fontsize": fitted(text, size, width)}
-            line_at(figure, text, left, y - 0.05 - 0.165 * line, **style)
-        seconds = result.angles.time[frame.row], result.aligned.pose_b.time[frame.other_row]
-        for side, (image, angles) in enumerate(pair):
-            place = left + side * (half + _BETWEEN), y - captions - tall, half, tall
-            colour = (REFERENCE, OTHER)[side]
-            _picture(axes_at(figure, *place), image, angles, colour, f"{seconds[side]:.2f} s")
+    _draw_key_frames(figure, top["pictures"], project, result, shown, pictures, privacy=privacy)
     _angle_map(figure, top["map"], result, joints, shown)
     _draw_positions(figure, top["keys"], project, result, positions, privacy=privacy)
     for n, line in enumerate(small):
         y = top["small"] - _SMALL_LINE * (n + 0.5)
         line_at(figure, printable(line, 200), _LEFT, y, fontsize=8, color=GREY)
     return figure
+
+
+def _sheet_lines(result: CompareResult) -> tuple[list[tuple[str, str]], list[str]]:
+    """Return the lines of the sentences, each with its colour, and those of the small print."""
+    sentences = document_sentences(result.to_json(), _SENTENCES)
+    lines = [(f"Note: {note}", "#8a4b00") for note in sentences["notes"]]
+    lines += [(line["text"], "black") for line in sentences["differs"]]
+    lines += [(line, "black") for line in sentences["tempo"]]
+    small = [*sentences["unjudged"][:_UNJUDGED], f"{HOW_TO_READ} {_COLOURS}"]
+    return (
+        [(line, ink) for text, ink in lines for line in textwrap.wrap(text, _WRAP)],
+        [line for text in small for line in textwrap.wrap(text, _SMALL_WRAP)],
+    )
 
 
 # --- which frames ----------------------------------------------------------------------------
@@ -245,6 +230,56 @@ def _middles(result: CompareResult) -> list[int]:
 
 
 # --- pictures --------------------------------------------------------------------------------
+
+
+class _Pictures(NamedTuple):
+    """Inches of the pictures of key frames: the width of a pair, the width and the height of one
+    picture, and the height of the captions above them."""
+
+    wide: float
+    half: float
+    tall: float
+    captions: float
+
+
+def _fit_pictures(result: CompareResult, shown: Sequence[KeyFrame]) -> _Pictures:
+    wide = (_RIGHT - _LEFT - (len(shown) - 1) * _GAP) / max(len(shown), 1)
+    half = (wide - _BETWEEN) / 2
+    shapes = [aspect(pose) for pose in (result.aligned.pose_a, result.aligned.pose_b)]
+    tall = min(3.6, half / min(shapes))
+    captions = 0.19 + 0.165 * max((len(frame.findings) for frame in shown), default=0)
+    return _Pictures(wide, min(half, tall * max(shapes)), tall, captions)
+
+
+def _draw_key_frames(
+    figure: Figure,
+    top: float,
+    project: StoredProject,
+    result: CompareResult,
+    shown: list[KeyFrame],
+    fit: _Pictures,
+    *,
+    privacy: bool,
+) -> None:
+    """Draw both clips beside each other at each key frame, below what differs there."""
+    line_at(figure, _moments_title(result), _LEFT, top - 0.12, **_HEADING)
+    for text, colour, x in (("reference", REFERENCE, 6.1), ("other clip", OTHER, 6.95)):
+        line_at(figure, "■", x, top - 0.12, fontsize=11, color=colour)
+        line_at(figure, text, x + 0.15, top - 0.12, fontsize=9)
+    images = key_images(project, result, shown, round(fit.tall * DPI * 1.5), privacy=privacy)
+    for n, (frame, pair) in enumerate(zip(shown, images, strict=True)):
+        left, y = _LEFT + n * (fit.wide + _GAP), top - _HEAD
+        differ = [f"{f.label}: {f.amount}" for f in frame.findings]
+        for line, text in enumerate([f"{n + 1}   {_moment(result, frame)}", *differ]):
+            weight, size = ("normal", 8.0) if line else ("bold", 9.5)
+            style = {"fontweight": weight, "fontsize": fitted(text, size, fit.wide)}
+            line_at(figure, text, left, y - 0.05 - 0.165 * line, **style)
+        seconds = result.angles.time[frame.row], result.aligned.pose_b.time[frame.other_row]
+        for side, (image, angles) in enumerate(pair):
+            across = left + side * (fit.half + _BETWEEN)
+            place = across, y - fit.captions - fit.tall, fit.half, fit.tall
+            colour = (REFERENCE, OTHER)[side]
+            _picture(axes_at(figure, *place), image, angles, colour, f"{seconds[side]:.2f} s")
 
 
 def _moments_title(result: CompareResult) -> str:

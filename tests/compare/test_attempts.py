@@ -55,6 +55,19 @@ def test_a_fault_of_all_attempts_is_one_series_with_its_size_in_each(tmp_path: P
     assert f"in the median ({first} in attempt 1, {last} in attempt 7), stated in " in line
 
 
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        ([1.6, 1.004, 0.8], "as long in the median (60 % longer in attempt 1, 20 % shorter in"),
+        ([np.nan, 1.3, 1.2], "25 % longer in the median (30 % longer in attempt 2, 20 % longer in"),
+    ],
+)
+def test_a_tempo_is_said_in_percent(times: list[float], words: str) -> None:
+    series = tested.Series("", "rise", np.array(times), 2, 1.0, 1.5)
+    expected = f"Time for 'rise': {words} attempt 3), stated in 2 of 3 attempts"
+    assert tested.series_sentence(series, 3) == expected
+
+
 def test_good_attempts_show_nothing(tmp_path: Path) -> None:
     found = compared(tmp_path, *(attempt(n, 2) for n in range(6)))
     assert found.series == ()
@@ -70,9 +83,10 @@ def test_a_tempo_is_measured_in_each_attempt(tmp_path: Path) -> None:
     assert series.span == "rise"
     known = ~np.isnan(series.value)
     assert series.value[known] == pytest.approx(np.array(times)[known], rel=0.2)
-    (line,) = (line for line in tested.attempts_lines(found) if line.startswith("Tempo of 'rise'"))
+    (line,) = (line for line in tested.attempts_lines(found) if line.startswith("Time for 'rise'"))
     first = int(np.flatnonzero(known)[0])
-    assert f"({series.value[first]:.2f} in attempt {first + 1}, " in line
+    longer = round(100 * (series.value[first] - 1))
+    assert f"({longer} % longer in attempt {first + 1}, " in line
 
 
 def test_attempts_that_differ_in_opposite_directions_share_no_tempo(tmp_path: Path) -> None:
