@@ -79,6 +79,8 @@ _PER_FRAME = 2  # findings reported at one key frame
 _HEAD = 0.3  # inches
 _MOST_POSITIONS, _POSITION_TALL = 4, 1.3  # key positions drawn, inches of their pictures
 _GAP, _BETWEEN = 0.25, 0.06  # inches between key frames, and between the two pictures of one
+_POSITION_WIDE = (_RIGHT - _LEFT - _NAMES) / _MOST_POSITIONS  # inches of both pictures
+_POSITION_HALF = (_POSITION_WIDE - 0.1 - _BETWEEN) / 2  # of one
 _HEADING: dict[str, Any] = {"fontsize": 10.5, "fontweight": "bold"}
 
 
@@ -155,7 +157,7 @@ def draw(project: StoredProject, result: CompareResult, *, privacy: bool = False
             "sentences": _LINE * len(lines) + 0.1,
             "pictures": _HEAD + pictures.captions + pictures.tall + 0.25,
             "map": 0.95 + _ROW * max(len(joints), 1),
-            "keys": _positions_height(positions),
+            "keys": _positions_height(result, positions),
             "small": 0.1 + _SMALL_LINE * len(small),
         }
     )
@@ -364,10 +366,16 @@ def _drawn_positions(result: CompareResult) -> list[KeyPosition]:
     return [result.key_positions[n] for n in evenly_spaced(shown, _MOST_POSITIONS)]
 
 
-def _positions_height(positions: Sequence[KeyPosition]) -> float:
+def _positions_height(result: CompareResult, positions: Sequence[KeyPosition]) -> float:
     if not positions:
         return 0.0
-    return 0.85 + _POSITION_TALL + _SMALL_LINE * len(positions[0].values) + 0.25
+    return 0.85 + _position_tall(result) + _SMALL_LINE * len(positions[0].values) + 0.25
+
+
+def _position_tall(result: CompareResult) -> float:
+    """Return the height in inches of the tallest picture of a key position."""
+    shapes = [aspect(pose) for pose in (result.aligned.pose_a, result.aligned.pose_b)]
+    return min(_POSITION_TALL, _POSITION_HALF / min(shapes))
 
 
 def _draw_positions(
@@ -389,21 +397,20 @@ def _draw_positions(
     ]
     high = round(_POSITION_TALL * DPI * 1.5)
     images = key_images(project, result, shown, high, privacy=privacy)
-    wide = (_RIGHT - _LEFT - _NAMES) / _MOST_POSITIONS
-    table = top - 0.85 - _POSITION_TALL
+    table = top - 0.85 - _position_tall(result)
     for n, value in enumerate(positions[0].values):
         line_at(figure, value.label, _LEFT, table - _SMALL_LINE * n, fontsize=8)
     for column, (one, pair) in enumerate(zip(positions, images, strict=True)):
-        left = _LEFT + _NAMES + column * wide
+        left = _LEFT + _NAMES + column * _POSITION_WIDE
         name = printable(one.name, 28)
-        bold = {"fontweight": "bold", "fontsize": fitted(name, 9, wide - 0.1)}
+        bold = {"fontweight": "bold", "fontsize": fitted(name, 9, _POSITION_WIDE - 0.1)}
         line_at(figure, name, left, top - 0.37, **bold)
         times = f"{one.time:.2f} s, {one.other_time:.2f} s"
         line_at(figure, times, left, top - 0.54, fontsize=8, color=GREY)
-        half = (wide - 0.1 - _BETWEEN) / 2
         for side, (image, _) in enumerate(pair):
-            tall = min(_POSITION_TALL, half * image.shape[0] / image.shape[1])
-            place = left + side * (half + _BETWEEN), top - 0.65 - tall, half, tall
+            tall = min(_POSITION_TALL, _POSITION_HALF * image.shape[0] / image.shape[1])
+            across = left + side * (_POSITION_HALF + _BETWEEN)
+            place = across, top - 0.65 - tall, _POSITION_HALF, tall
             _picture(axes_at(figure, *place), image, [], (REFERENCE, OTHER)[side], "")
         for n, value in enumerate(one.values):
             style = {"fontweight": "bold" if value.stated else "normal", "fontsize": 8}
