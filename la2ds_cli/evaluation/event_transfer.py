@@ -3,6 +3,8 @@
 Both clips are first trimmed at random, so that elapsed time alone does not locate the event.
 Features are computed on the trimmed clips, because a network also sees the frames around. The
 error is the distance in B between the position to which an event of A is mapped and the event of B.
+If B rests at its event, every frame of that rest shows the same pose: the error is the distance to
+the nearest of them, zero within the rest.
 """
 
 from __future__ import annotations
@@ -39,6 +41,8 @@ class TransferError:
 
     frames: the error in frames of B. percent: in % of B's untrimmed length. seconds: in seconds of
     B. unmatched: the event's frame has no counterpart, so the nearest matched frame was used.
+    at_rest: A or B stands still at its event. rest: length of the rest of B that holds its event,
+    in % of B's untrimmed length; 0 where B moves.
     """
 
     draw: int
@@ -49,6 +53,8 @@ class TransferError:
     percent: float
     seconds: float
     unmatched: bool
+    at_rest: bool = False
+    rest: float = 0.0
 
 
 def shared_events(a: EvaluationClip, cut_a: range, b: EvaluationClip, cut_b: range) -> list[str]:
@@ -94,8 +100,9 @@ def _transfer_error(
     matched = np.flatnonzero(~np.isnan(position))
     nearest = matched[np.abs(matched - source).argmin()]
     landed = float(position[nearest]) + draw.cuts[b].start
-    truth = clips[b].events[name]
-    target = clips[b].pose
+    event = clips[b].events[name]
+    target, rest = clips[b].pose, clips[b].rest_around(event)
+    truth = float(np.clip(landed, rest[0], rest[-1])) if rest else event
     seconds = np.interp([landed, truth], np.arange(len(target)), target.time)
     frames = abs(landed - truth)
     return TransferError(
@@ -107,6 +114,8 @@ def _transfer_error(
         percent=100 * frames / len(target),
         seconds=float(abs(seconds[0] - seconds[1])),
         unmatched=bool(nearest != source),
+        at_rest=bool(rest) or bool(clips[a].resting[clips[a].events[name]]),
+        rest=100 * len(rest) / len(target),
     )
 
 
@@ -140,6 +149,7 @@ def measure_transfer(errors: Sequence[TransferError], videos: int, seed: int) ->
         "pairs": len({(e.draw, e.a, e.b) for e in errors}),
         "events": len(errors),
         "unmatched": sum(error.unmatched for error in errors),
+        "at_rest": sum(error.at_rest for error in errors),
         "by_event": {
             name: float(np.median([e.percent for e in errors if e.event == name]))
             for name in sorted({error.event for error in errors})

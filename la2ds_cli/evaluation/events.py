@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
+from la2ds_cli.alignment.rests import at_rest
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import BoolArray, FloatArray, Phase, PoseSequence
 from la2ds_cli.features.pose_features import body_frame
@@ -33,6 +35,23 @@ class EvaluationClip:
     id: str
     pose: PoseSequence
     events: Mapping[str, int]
+
+    @cached_property
+    def resting(self) -> BoolArray:
+        """Return (T,) whether the person stands still."""
+        return at_rest((self.pose, self.pose), np.full(len(self.pose), np.nan))
+
+    def rest_around(self, row: int) -> range:
+        """Return the rows of the rest that holds `row`; empty where the person moves.
+
+        All rows of a rest show the same pose, so that each of them is as right as the labelled one.
+        """
+        if not self.resting[row]:
+            return range(row, row)
+        moving = np.flatnonzero(~self.resting)
+        after = int(np.searchsorted(moving, row))
+        first = int(moving[after - 1]) + 1 if after else 0
+        return range(first, int(moving[after]) if after < len(moving) else len(self.resting))
 
 
 def phase_events(pose: PoseSequence, phases: Sequence[Phase]) -> dict[str, int]:

@@ -109,6 +109,48 @@ def test_an_unmatched_event_counts_with_its_nearest_matched_frame() -> None:
     assert measure_transfer(errors, 2, 0)["median_percent"].facts["unmatched"] == 1
 
 
+def held(name: str, *parts: tuple[int, float, float], **events: int) -> EvaluationClip:
+    """A clip of parts of so many frames, each from one phase of the movement to another."""
+    phase = np.concatenate([np.linspace(start, stop, count) for count, start, stop in parts])
+    return EvaluationClip(name, sequence(phase, fps=FPS[name]), events)
+
+
+@pytest.mark.parametrize(("offset", "outside"), [(-20, 1), (-5, 0), (0, 0), (5, 0), (30, 1)])
+def test_an_error_at_a_rest_is_zero_within_it_and_else_the_distance_to_its_nearer_end(
+    offset: int, outside: int
+) -> None:
+    a = held("a", (90, 0, 1), top=45)
+    b = held("b", (35, 0, 0.5), (30, 0.5, 0.5), (40, 0.5, 1), top=45)
+    rest = b.rest_around(45)
+    assert 35 <= rest[0] <= 38
+    assert 61 <= rest[-1] <= 64
+    (found,) = transferred([a, b], shifted(offset))
+    landed = 45 + offset
+    frames = max(rest[0] - landed, landed - rest[-1], 0)
+    assert (frames > 0) == bool(outside)
+    assert found.frames == frames
+    assert found.percent == pytest.approx(100 * frames / 105)
+    assert found.seconds == pytest.approx(frames / 25)
+    assert found.at_rest
+    assert found.rest == pytest.approx(100 * len(rest) / 105)
+    assert measure_transfer([found], 2, 0)["median_percent"].facts["at_rest"] == 1
+
+
+def test_a_rest_of_a_alone_leaves_the_error_as_it_is() -> None:
+    a = held("a", (30, 0, 0.5), (30, 0.5, 0.5), (30, 0.5, 1), top=45)
+    b = held("b", (105, 0, 1), top=45)
+    (found,) = transferred([a, b], shifted(5))
+    assert (found.frames, found.at_rest, found.rest) == (5, True, 0.0)
+
+
+def test_in_motion_the_error_is_the_distance_to_the_event() -> None:
+    a = held("a", (90, 0, 1), top=20)
+    b = held("b", (35, 0, 0.5), (30, 0.5, 0.5), (40, 0.5, 1), top=20)
+    (found,) = transferred([a, b], shifted(5))
+    assert (found.frames, found.at_rest, found.rest) == (5, False, 0.0)
+    assert len(b.rest_around(20)) == 0
+
+
 def test_the_trimmed_clips_are_aligned_and_nothing_else() -> None:
     """The same objects in all their pairs, so that the features of each are computed once."""
     trio = [clip(name, 60 + 5 * n, top=30) for n, name in enumerate("abc")]
@@ -161,10 +203,10 @@ def test_nothing_to_carry_is_null_with_a_reason() -> None:
 
 def test_variable_frame_rate_counts_seconds_by_time_stamps() -> None:
     even, longer = (sequence(warped_phase(length, 0), fps=20.0) for length in (20, 25))
-    uneven = replace(longer, time=np.cumsum(np.where(np.arange(25) < 10, 0.05, 0.5)))
+    uneven = replace(longer, time=np.cumsum(np.where(np.arange(25) < 10, 0.05, 0.2)))
     pair = [EvaluationClip("a", even, {"top": 12}), EvaluationClip("b", uneven, {"top": 12})]
     errors = transferred(pair, shifted(2))
-    assert errors[0].seconds == pytest.approx(1.0)
+    assert errors[0].seconds == pytest.approx(0.4)
     assert errors[0].percent == pytest.approx(8.0)
 
 
