@@ -101,7 +101,7 @@ def _transfer_error(
     nearest = matched[np.abs(matched - source).argmin()]
     landed = float(position[nearest]) + draw.cuts[b].start
     event = clips[b].events[name]
-    target, rest = clips[b].pose, clips[b].rest_around(event)
+    target, rest = clips[b].pose, clips[b].rest_of(name)
     truth = float(np.clip(landed, rest[0], rest[-1])) if rest else event
     seconds = np.interp([landed, truth], np.arange(len(target)), target.time)
     frames = abs(landed - truth)
@@ -114,7 +114,7 @@ def _transfer_error(
         percent=100 * frames / len(target),
         seconds=float(abs(seconds[0] - seconds[1])),
         unmatched=bool(nearest != source),
-        at_rest=bool(rest) or bool(clips[a].resting[clips[a].events[name]]),
+        at_rest=bool(rest or clips[a].rest_of(name)),
         rest=100 * len(rest) / len(target),
     )
 

@@ -41,17 +41,20 @@ class EvaluationClip:
         """Return (T,) whether the person stands still."""
         return at_rest((self.pose, self.pose), np.full(len(self.pose), np.nan))
 
-    def rest_around(self, row: int) -> range:
-        """Return the rows of the rest that holds `row`; empty where the person moves.
+    def rest_of(self, event: str) -> range:
+        """Return the rows of the rest that holds an event; empty where the person moves.
 
         All rows of a rest show the same pose, so that each of them is as right as the labelled one.
+        A stretch that holds two events is no rest, however slow: somebody can tell its rows apart.
         """
+        row = self.events[event]
         if not self.resting[row]:
             return range(row, row)
         moving = np.flatnonzero(~self.resting)
         after = int(np.searchsorted(moving, row))
         first = int(moving[after - 1]) + 1 if after else 0
-        return range(first, int(moving[after]) if after < len(moving) else len(self.resting))
+        rest = range(first, int(moving[after]) if after < len(moving) else len(self.resting))
+        return range(row, row) if sum(other in rest for other in self.events.values()) > 1 else rest
 
 
 def phase_events(pose: PoseSequence, phases: Sequence[Phase]) -> dict[str, int]:

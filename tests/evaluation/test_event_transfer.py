@@ -121,7 +121,7 @@ def test_an_error_at_a_rest_is_zero_within_it_and_else_the_distance_to_its_neare
 ) -> None:
     a = held("a", (90, 0, 1), top=45)
     b = held("b", (35, 0, 0.5), (30, 0.5, 0.5), (40, 0.5, 1), top=45)
-    rest = b.rest_around(45)
+    rest = b.rest_of("top")
     assert 35 <= rest[0] <= 38
     assert 61 <= rest[-1] <= 64
     (found,) = transferred([a, b], shifted(offset))
@@ -148,7 +148,18 @@ def test_in_motion_the_error_is_the_distance_to_the_event() -> None:
     b = held("b", (35, 0, 0.5), (30, 0.5, 0.5), (40, 0.5, 1), top=20)
     (found,) = transferred([a, b], shifted(5))
     assert (found.frames, found.at_rest, found.rest) == (5, False, 0.0)
-    assert len(b.rest_around(20)) == 0
+    assert len(b.rest_of("top")) == 0
+
+
+def test_two_events_in_one_rest_can_be_told_apart_so_that_neither_rests() -> None:
+    a = held("a", (90, 0, 1), top=40, end=50)
+    b = held("b", (35, 0, 0.5), (30, 0.5, 0.5), (40, 0.5, 1), top=40, end=60)
+    for found in transferred([a, b], shifted(7)):
+        assert (found.at_rest, found.rest) == (False, 0.0)
+        assert found.frames == {"top": 7, "end": 3}[found.event]
+    assert not len(b.rest_of("top"))
+    alone = held("b", (35, 0, 0.5), (30, 0.5, 0.5), (40, 0.5, 1), top=40, end=90)
+    assert 40 in alone.rest_of("top")
 
 
 def test_the_trimmed_clips_are_aligned_and_nothing_else() -> None:
@@ -203,10 +214,10 @@ def test_nothing_to_carry_is_null_with_a_reason() -> None:
 
 def test_variable_frame_rate_counts_seconds_by_time_stamps() -> None:
     even, longer = (sequence(warped_phase(length, 0), fps=20.0) for length in (20, 25))
-    uneven = replace(longer, time=np.cumsum(np.where(np.arange(25) < 10, 0.05, 0.2)))
+    uneven = replace(longer, time=np.cumsum(np.where(np.arange(25) < 10, 0.05, 0.1)))
     pair = [EvaluationClip("a", even, {"top": 12}), EvaluationClip("b", uneven, {"top": 12})]
     errors = transferred(pair, shifted(2))
-    assert errors[0].seconds == pytest.approx(0.4)
+    assert errors[0].seconds == pytest.approx(0.2)
     assert errors[0].percent == pytest.approx(8.0)
 
 
