@@ -17,7 +17,6 @@ in a rest and are set by whoever sets them, are judged but not fitted.
 from __future__ import annotations
 
 import argparse
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from films import film, read_clips, read_events
 from people import ACTIONS, SETS, make_folds, page_table, penn_project, whole_pairs
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression, QuantileRegressor
@@ -52,7 +52,6 @@ from la2ds_cli.demo.demo_clips import performed
 from la2ds_cli.network.load_network import light_base
 
 SIDES = ((0, 0), (0, 45), (0, 90), (90, 90))  # degrees of the cameras of A and of B
-RATE = 30.0
 NOT_FITTED = ("squat", "push-up", "pull-up")
 WRONG = 0.03  # of the sure matches, at most; sets to come may be harder than those that were seen
 EVERY = 5  # frames of rendered performers
@@ -126,7 +125,7 @@ def pairs_with_other_ends(pairs: Sequence[Pair], films: Path, seed: int = 5) -> 
     """Yield pairs whose B begins or ends otherwise: exercises with another exercise of the same
     person, other sets with a clip of another set."""
     random = np.random.default_rng(seed)
-    by_clip = {row["clip"]: row for row in csv.DictReader((films / "clips.csv").open())}
+    by_clip = {row["clip"]: row for row in read_clips(films)}
     whole = [pair for pair in pairs if not pair.name.startswith(("Penn", "rendered"))]
     for pair in whole:
         at_start, share = bool(random.random() < 0.5), float(random.uniform(*SHARE))
@@ -163,11 +162,9 @@ def pairs_with_noise(pairs: Sequence[Pair]) -> Iterator[Pair]:
 
 def filmed_pairs(films: Path, count: int) -> Iterator[Pair]:
     """Pairs of the same exercise by different people, from two sides."""
-    events: dict[str, dict[str, float]] = defaultdict(dict)
-    for row in csv.DictReader((films / "events.csv").read_text("utf-8").splitlines()):
-        events[row["clip"]][row["event"]] = float(row["seconds"]) * RATE
+    events = read_events(films)
     by_movement: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for row in csv.DictReader((films / "clips.csv").read_text("utf-8").splitlines()):
+    for row in read_clips(films):
         if row["clip"] in events:
             by_movement[row["movement"]].append(row)
     for side_a, side_b in SIDES:
@@ -188,22 +185,6 @@ def filmed_pairs(films: Path, count: int) -> Iterator[Pair]:
                 ]
                 performer = f"{clips[other]['person']} {movement}"
                 yield Pair(f"exercises, {side_a} and {side_b}°", performer, pose_a, pose_b, shown)
-
-
-def film(path: Path) -> PoseSequence:
-    joints = np.genfromtxt(path, delimiter=",", skip_header=1)[:, 1:].reshape(-1, 13, 3)
-    length = len(joints)
-    return PoseSequence(
-        clip=path.stem,
-        xy=joints[..., :2],
-        score=joints[..., 2],
-        box=np.full((length, 4), np.nan),
-        frame=np.arange(length),
-        time=np.arange(length) / RATE,
-        fps=RATE,
-        size=(1280, 720),
-        skeleton="penn13",
-    )
 
 
 # --- what is known about their matches -----------------------------------------------------------

@@ -88,7 +88,7 @@ def walk_pair(a: Info, b: Info) -> str:
 class DataSet:
     """folder: with clips.csv and phases.csv. clips: the folder of its joints below it. person:
     column of clips.csv. pair: kind of pair of two rows of clips.csv. kinds: those that `pair`
-    gives, in the order of the page."""
+    gives, in the order of the page. heading: of sets that share a row of the page."""
 
     name: str
     folder: str
@@ -98,9 +98,11 @@ class DataSet:
     person: str
     pair: Callable[[Info, Info], str]
     kinds: tuple[str, ...] = ("all",)
+    heading: str = ""
 
     def title(self, kind: str) -> str:
         name = "ski jump" if self.name == "skijump" else self.name.replace("_", "-")
+        name = self.heading or name
         return name if kind == "all" else f"{name}, {kind}"
 
 
