@@ -19,7 +19,7 @@ from people import RATE, DataSet, Info
 from la2ds_cli.core import artifact
 from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.datasets import exercises
+from la2ds_cli.datasets.exercises import EVENTS, read_list
 
 SIDES = ("0", "45")  # of the cameras of A and of B
 REPETITIONS = 4  # of a person, at most
@@ -67,12 +67,12 @@ def exercise_sets(films: Path, folder: Path) -> list[DataSet]:
     """A data set for each exercise, since a squat has no moment of a lunge. Its clips and phases
     are written to `folder`."""
     events, sets = read_events(films), []
-    mirrored = {row.clip[:7]: row.mirrored for row in exercises.read_list()}
+    mirrored = {row.clip[:7]: row.mirrored for row in read_list()}
     by_movement: dict[str, list[Mapping[str, str]]] = defaultdict(list)
     for row in read_clips(films):
         performance = row["clip"][:7]  # such as m01_s02
         earlier = sum(other["clip"][:7] == performance for other in by_movement[row["clip"][:3]])
-        whole = events.get(row["clip"], {}).keys() >= set(exercises.EVENTS)
+        whole = events.get(row["clip"], {}).keys() >= set(EVENTS)
         if whole and performance in mirrored and earlier < REPETITIONS:
             by_movement[row["clip"][:3]].append(row)
     for movement, clips in sorted(by_movement.items()):
@@ -80,12 +80,12 @@ def exercise_sets(films: Path, folder: Path) -> list[DataSet]:
         (place / "clips").mkdir(parents=True, exist_ok=True)
         for row in clips:
             clip, side_of_body = row["clip"], str(int(mirrored[row["clip"][:7]]))
-            starts = [round(events[clip][event]) for event in exercises.EVENTS]
+            starts = [round(events[clip][event]) for event in EVENTS]
             for side in SIDES:
                 name, path = f"{clip}_{side}", films / side / f"{clip}.csv"
                 shutil.copyfile(path, place / "clips" / f"{name}.csv")
                 stops = [*starts[1:], len(path.read_text("utf-8").splitlines()) - 1]
-                rows = zip(starts, stops, exercises.EVENTS, strict=True)
+                rows = zip(starts, stops, EVENTS, strict=True)
                 phases += [[name, *one] for one in rows]
                 info.append([name, row["person"], side, side_of_body])
         titles = ["video", "person", "side", "mirrored"]

@@ -21,7 +21,7 @@ from tests.shared_data import PEOPLE, needs_people
 from tests.small_runs import TINY
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("people", "human_labels", "methods")
+NAMES = ("people", "films", "human_labels", "methods")
 
 
 @pytest.fixture(scope="module")
@@ -153,38 +153,150 @@ def test_pairs_of_each_kind_are_drawn_by_themselves(people: Any, tmp_path: Path)
 WHOLE = ("evaluate.max_trim=0", "evaluate.trim_draws=1")
 
 
+def in_motion(rows: Any) -> Any:
+    (row,) = [row for row in rows if not row.at_rest]
+    return row
+
+
 def test_a_model_is_trained_once_for_each_seed_and_half(
     people: Any, labels: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labels, "BASELINES", ["raw_pose_best", "time_only"])
     folds = folds_of(people, tmp_path)
     # Networks of two steps would weigh next to nothing beside the movement.
     settings = (*TINY, "align.reference_clips=0")
 
     def shown(*seeds: str) -> Any:
-        return labels.figures(folds, ["default"], seeds, settings, 8)["ski jump"]
+        return in_motion(labels.measured_rows(folds, 8, (), ["default"], seeds, settings))
 
     both = shown("0", "1")
-    assert both["raw_pose_best"][0] == 0  # jumps are copies of each other
-    assert both["time_only"][0] > 2
     for fold in folds:
         assert len(list((fold.project.root / "checkpoints").iterdir())) == 2
     monkeypatch.setattr(labels, "transfer_events", lambda *_: pytest.fail("measured again"))
-    alone = [shown(seed)["model, default"] for seed in ("0", "1")]
-    assert both["model, default"] == pytest.approx(np.mean(alone, axis=0))
-    assert "| raw_pose_best | 0.00 / " in labels.table({"ski jump": both})
+    alone = [shown(seed).figures["model, default"] for seed in ("0", "1")]
+    assert both.figures["model, default"] == pytest.approx(np.mean(alone, axis=0))
 
 
-def test_folds_are_pooled_by_kind_and_each_figure_takes_its_best_variant(labels: Any) -> None:
-    events = [["x", 0, "a", "b", "top"], ["x", 1, "a", "b", "top"], ["y", 0, "b", "a", "top"]]
-    other = [["x", 0, "c", "d", "top"], ["x", 0, "c", "d", "end"]]
-    steady, mostly = ([3.0, 3.0, 9.0], [3.0, 3.0]), ([1.0, 1.0, 0.0], [1.0, 40.0])
+def test_copies_of_one_jump_have_no_error_and_nothing_is_trained(
+    people: Any, labels: Any, tmp_path: Path
+) -> None:
+    """Each is held in its first pose for another time, which only a clock takes for movement."""
+    folds = folds_of(people, tmp_path)
+    row = in_motion(labels.measured_rows(folds, 8, (2,)))
+    assert (row.title, row.label) == ("ski jump", "ski jump")
+    columns = ["two clips alone", "through 2 reference clips", "raw poses, best variant"]
+    assert [*row.figures] == [*columns, "time only"]
+    assert row.figures["raw poses, best variant"][0] == 0
+    # A network also sees the frames around, which are those of the first pose.
+    assert all(row.figures[column][0] < 2 for column in columns)
+    assert row.figures["time only"][0] > 5
+    assert not any((fold.project.root / "checkpoints").exists() for fold in folds)
+
+
+def test_errors_are_pooled_over_folds_by_kind_and_apart_at_rests(labels: Any) -> None:
+    one = [["x", 0, "a", "b", "top", False], ["x", 1, "a", "b", "top", False]]
+    one += [["y", 0, "b", "a", "top", False], ["x", 0, "a", "b", "end", True]]
+    other = [["x", 0, "c", "d", "top", False], ["x", 0, "c", "d", "end", True]]
+    steady, mostly = ([3.0, 3.0, 9.0, 5.0], [3.0, 7.0]), ([1.0, 1.0, 0.0, 0.0], [40.0, 8.0])
     folds = [
         {"events": of, "percent": {"raw": [steady[n], mostly[n]]}}
-        for n, of in enumerate((events, other))
+        for n, of in enumerate((one, other))
     ]
-    assert labels.figure(folds, "raw", "x") == (1.0, 3.0)
-    assert labels.figure(folds, "raw", "y") == (0.0, 0.0)
+
+    def found(kind: str, at_rest: bool) -> Any:
+        return labels.best(labels.errors_of(folds, "raw", kind, at_rest=at_rest))
+
+    assert found("x", False) == (1.0, 3.0)  # the best median, and the best mean
+    assert found("x", True) == (4.0, 4.0)
+    assert found("y", False) == (0.0, 0.0)
+    assert np.isnan(found("y", True)).all()
+
+
+def test_the_table_shows_motion_first_and_the_readme_leaves_borders_of_repetitions_out(
+    labels: Any,
+) -> None:
+    figures = {"two clips alone": (0.123, 4.567), "time only": (5.0, 6.0)}
+    rows = [labels.Row("golf", rest, 7, figures) for rest in (True, False)]
+    rows.append(labels.Row("pull-up", False, 8, figures))
+    headings, cells = labels.table(rows)
+    assert headings == ["median (mean), % of B", "events", "two clips alone", "time only"]
+    assert [line[0] for line in cells] == ["golf", "pull-up", "golf: rests"]
+    assert cells[0] == ["golf", "7", "0.12 (4.57)", "5.00 (6.00)"]
+    assert {row.title for row in labels.in_readme(rows)} == {"golf"}
+
+
+FILMS = {  # performance -> frames of its films
+    "m01_s01": 40,
+    "m01_s02": 50,
+    "m01_s03": 60,
+    "m02_s01": 45,  # with the right side of the body
+    "m02_s02": 55,  # with the left
+}
+
+
+def made_films(folder: Path, repetitions: int = 2) -> Path:
+    """Films of a movement there and back; from the side everything is half as wide."""
+    clips, events = ["clip,movement,person"], ["clip,event,seconds"]
+    for performance, length in FILMS.items():
+        for number in range(1, repetitions + 1):
+            clip = f"{performance}_e{number:02d}"
+            clips.append(f"{clip},squat,{performance[-3:]}")
+            for name, share in (("half_out", 0.25), ("turn", 0.5), ("half_back", 0.75)):
+                events.append(f"{clip},{name},{share * length / 30:.4f}")
+            pose = sequence(np.linspace(0, 1, length))
+            names = [f"{n}_{c}" for n in get_skeleton("penn13").joints for c in ("x", "y", "score")]
+            for side, width in (("0", 1.0), ("45", 0.5)):
+                xy = pose.xy * [width, 1]
+                lines = [",".join(["frame", *names])]
+                lines += [
+                    ",".join([str(n), *(f"{x:.3f},{y:.3f},1" for x, y in frame)])
+                    for n, frame in enumerate(xy)
+                ]
+                place = folder / side / f"{clip}.csv"
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_text("\n".join(lines) + "\n", "utf-8")
+    (folder / "clips.csv").write_text("\n".join(clips) + "\n", "utf-8")
+    (folder / "events.csv").write_text("\n".join(events) + "\n", "utf-8")
+    return folder
+
+
+def test_films_become_a_set_for_each_exercise_with_a_from_one_side_and_b_from_the_other(
+    scripts: dict[str, Any], tmp_path: Path
+) -> None:
+    people, films = scripts["people"], made_films(tmp_path / "films", repetitions=6)
+    squats, steps = scripts["films"].exercise_sets(films, tmp_path / "sets")
+    assert squats.title("0 and 45°") == steps.title("0 and 45°") == "exercises, 0 and 45°"
+    for fold in people.make_folds(squats, tmp_path, tmp_path / "work"):
+        assert len(fold.info) == 3 * 2 * scripts["films"].REPETITIONS
+        pairs = [(a, b) for a in fold.info for b in fold.info if fold.kind(a, b)]
+        assert pairs
+        for a, b in pairs:
+            assert (fold.info[a]["side"], fold.info[b]["side"]) == ("0", "45")
+            assert fold.person(a) != fold.person(b)
+        poses = {video.id: fold.project.read_pose(video.id)[0] for video in fold.project.videos()}
+        clips, source, _ = choose_events(poses, fold.project.phases())
+        assert source == "phases"
+        assert len(clips) == len(poses)
+        for clip in clips:
+            shares = [clip.events[name] / len(clip.pose) for name in scripts["films"].EVENTS]
+            assert shares == pytest.approx([0.25, 0.5, 0.75], abs=0.5 / 40)
+    (fold, _) = people.make_folds(steps, tmp_path, tmp_path / "work")
+    assert not any(fold.kind(a, b) for a in fold.info for b in fold.info)  # left and right
+
+
+def test_the_readme_has_the_figures_of_the_page() -> None:
+    """Rows of README.md below the heading of accuracy are those of the results."""
+    text = (ROOT / "docs" / "results" / "human-labels-accuracy.csv").read_text("utf-8")
+    header, *rows = csv.reader(text.splitlines())
+    figures = {row[0]: row[2:] for row in rows}
+    table = (ROOT / "README.md").read_text("utf-8").partition("## How good it is")[2]
+    lines = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|")]
+    shown = {line[0].strip(): [cell.strip() for cell in line[1:]] for line in lines}
+    assert any(label.endswith(": rests") for label in shown)
+    for label, cells in shown.items():
+        if label in figures:
+            assert cells == figures[label]
+    assert len(set(shown) & set(figures)) == len(lines) - 2
+    assert [cell.strip() for cell in lines[0][1:]] == header[2:]
 
 
 @needs_people
