@@ -1,29 +1,40 @@
 """Exercises by motion capture, filmed from several sides, as clips and as data sets.
 
-The films are a folder for each side (0, 45, 90 degrees) with wide-csv files of penn13, clips.csv
-(clip, movement, person) and events.csv (clip, event, seconds). Their events are an instrument's
-truth: a rule finds them in the joints in space.
+    python benchmarks/films.py UI-PRMD OUT [--sides 0,45,90]
+
+OUT: a folder for each side, in degrees from the front, with wide-csv files of penn13; clips.csv
+(clip, movement, person); events.csv (clip, event, seconds). A camera stands within some degrees of
+its side, 3.5 to 7 m away; every joint has a jitter of 2 % of the torso. The events are an
+instrument's truth: a rule finds them in the joints in space.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import shutil
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from people import RATE, DataSet, Info
 
 from la2ds_cli.core import artifact
+from la2ds_cli.core.arrays import FloatArray
 from la2ds_cli.core.csv_tables import table_text
+from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.types import PoseSequence
-from la2ds_cli.datasets.exercises import EVENTS, read_list
+from la2ds_cli.datasets.exercises import EVENTS, JITTER, MOVEMENTS, find_moments, read_list
+from la2ds_cli.datasets.ui_prmd import RATE as RECORDED
+from la2ds_cli.datasets.ui_prmd import read_recordings
 
 SIDES = ("0", "45")  # of the cameras of A and of B
 REPETITIONS = 4  # of a person, at most
 SIZE = (1280, 720)
+FOCAL = 900.0  # pixels
+TORSO = 500.0  # millimetres, of everybody
+JOINTS = get_skeleton("penn13").joints
 
 
 def read_events(films: Path) -> dict[str, dict[str, float]]:
@@ -97,3 +108,79 @@ def exercise_sets(films: Path, folder: Path) -> list[DataSet]:
             DataSet(movement, str(place), "clips", "penn13", SIZE, *pair, heading="exercises")
         )
     return sets
+
+
+# --- making them ---------------------------------------------------------------------------------
+
+
+def make_films(recordings: Path, folder: Path, sides: Sequence[int]) -> None:
+    """Film every correct repetition that goes out and comes back from each side."""
+    clips, events = [], []
+    for name, joints in read_recordings(recordings).items():
+        moments = find_moments(joints)
+        if moments is None or name.endswith("_inc"):  # not as it should be done
+            continue
+        clips.append([name, MOVEMENTS[name[:3]], name[4:7]])
+        events += [[name, *at] for at in zip(EVENTS, (m / 1000 for m in moments), strict=True)]
+        for side in sides:
+            seed = [int(name[1:3]), int(name[5:7]), int(name[9:11]), side, 0]
+            seen = filmed(at_rate(joints), side, np.random.default_rng(seed))
+            header = ["frame", *(f"{joint}_{c}" for joint in JOINTS for c in ("x", "y", "score"))]
+            rows = [
+                [n, *(cell for x, y in frame for cell in (f"{x:.2f}", f"{y:.2f}", 1))]
+                for n, frame in enumerate(seen.tolist())
+            ]
+            artifact.write_text(folder / str(side) / f"{name}.csv", table_text(header, rows))
+    artifact.write_text(folder / "clips.csv", table_text(["clip", "movement", "person"], clips))
+    artifact.write_text(folder / "events.csv", table_text(["clip", "event", "seconds"], events))
+
+
+def at_rate(joints: FloatArray) -> FloatArray:
+    """Joints (T, 13, 3) at RATE frames a second."""
+    row = np.arange(0, (len(joints) - 1) / RECORDED, 1 / RATE) * RECORDED
+    flat = joints.reshape(len(joints), -1).T
+    both = [np.interp(row, np.arange(len(joints)), value) for value in flat]
+    return np.stack(both, axis=1).reshape(len(row), *joints.shape[1:])
+
+
+def filmed(joints: FloatArray, side: float, random: np.random.Generator) -> FloatArray:
+    """Pixels (T, 13, 2) of joints (T, 13, 3) in space, z up."""
+    placed = upright(joints) * TORSO
+    placed[..., 2] -= placed[..., 2].mean()
+    azimuth = np.radians(side + random.normal(0, 6))
+    height = np.radians(random.uniform(-2, 8))
+    level = np.cos(height)
+    right = np.array([np.cos(azimuth), np.sin(azimuth), 0])
+    depth = np.array([-np.sin(azimuth) * level, np.cos(azimuth) * level, -np.sin(height)])
+    up = np.cross(right, depth)
+    up = up if up[2] > 0 else -up
+    away = random.uniform(3500, 7000) + placed @ depth
+    middle = np.array(SIZE) / 2
+    shown = np.stack([placed @ right, -(placed @ up)], axis=-1)
+    pixels = middle + FOCAL * shown / away[..., None]
+    torso = np.linalg.norm(pixels[:, 1:3].mean(axis=1) - pixels[:, 7:9].mean(axis=1), axis=-1)
+    return pixels + random.normal(0, JITTER * np.median(torso), pixels.shape)
+
+
+def upright(joints: FloatArray) -> FloatArray:
+    """Hips in the middle of the first frame, x to the person's left, in torso lengths."""
+    first = joints[0]
+    hips = first[7:9].mean(axis=0)
+    left = first[7, :2] - first[8, :2]
+    c, s = left / np.linalg.norm(left)
+    turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
+    torso = np.linalg.norm(first[1:3].mean(axis=0) - hips)
+    return (joints - hips * [1, 1, 0]) @ turn / torso
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("recordings", type=Path, help="UI-PRMD, as for la2ds lab exercises.")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--sides", default="0,45,90")
+    given = parser.parse_args()
+    make_films(given.recordings, given.out, [int(side) for side in given.sides.split(",")])
+
+
+if __name__ == "__main__":
+    main()

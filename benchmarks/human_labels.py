@@ -13,9 +13,10 @@ are of the other. Every pair is aligned as `la2ds evaluate` does, which calls th
 zero, beyond it they are the distance to its nearer end. Moments at which A or B rests have rows of
 their own, below those in motion.
 
-Writes all rows to --out, and prints those of README.md. With --preset, a network of that preset is
-trained on the other half for each seed, and has a column. The same command goes on after an
-interruption: nothing is trained or scored twice. Pairs and trims have the seeds 0, 1 and 2.
+Of raw poses each figure is that of the best variant, alone or through reference clips. Writes all
+rows to --out, and prints those of README.md. With --preset, a network of that preset is trained on the other half for each seed, and
+has a column. The same command goes on after an interruption: nothing is trained or scored twice.
+Pairs and trims have the seeds 0, 1 and 2.
 """
 
 from __future__ import annotations
@@ -207,7 +208,7 @@ def sets_of(name: str, films: Path | None, work: Path) -> list[DataSet]:
         return [SETS[name]]
     if films is None:
         raise SystemExit("the exercises need --films")
-    return exercise_sets(films, work / "films")
+    return exercise_sets(films, work.resolve() / "films")
 
 
 def main() -> None:
@@ -233,7 +234,8 @@ def main() -> None:
         )
         print(f"{name}: done", flush=True)
     artifact.write_text(given.out, table_text(*table(rows)))
-    print(page_table(*table(in_readme(rows))))
+    if in_readme(rows):
+        print(page_table(*table(in_readme(rows))))
 
 
 if __name__ == "__main__":

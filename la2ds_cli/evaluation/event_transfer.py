@@ -42,7 +42,8 @@ class TransferError:
     frames: the error in frames of B. percent: in % of B's untrimmed length. seconds: in seconds of
     B. unmatched: the event's frame has no counterpart, so the nearest matched frame was used.
     at_rest: A or B stands still at its event. rest: length of the rest of B that holds its event,
-    in % of B's untrimmed length; 0 where B moves.
+    in % of B's untrimmed length; 0 where B moves. to_label: the distance from the event of B itself
+    in % of B's untrimmed length, also within a rest.
     """
 
     draw: int
@@ -55,6 +56,7 @@ class TransferError:
     unmatched: bool
     at_rest: bool = False
     rest: float = 0.0
+    to_label: float = np.nan
 
 
 def shared_events(a: EvaluationClip, cut_a: range, b: EvaluationClip, cut_b: range) -> list[str]:
@@ -116,6 +118,7 @@ def _transfer_error(
         unmatched=bool(nearest != source),
         at_rest=bool(rest or clips[a].rest_of(name)),
         rest=100 * len(rest) / len(target),
+        to_label=100 * abs(landed - event) / len(target),
     )
 
 

@@ -186,10 +186,7 @@ def make_leaderboard(
             found = by_run[""]
             scored.setdefault(name, {})[movement] = found
             errors.setdefault(name, {})[movement] = [
-                PooledError(
-                    replace(e, a=e.a + count, b=e.b + count), abs(camera[e.a] - camera[e.b])
-                )
-                for e in found.errors
+                count_error(error, count, camera) for error in found.errors
             ]
         count += len(camera)
         warnings |= dict.fromkeys(result.document["warnings"])
@@ -200,6 +197,21 @@ def make_leaderboard(
             mine = {movement: errors[name][movement]}
             entries.append(_entry(name, movement, mine, {movement: found}, count))
     return Leaderboard(digest, entries, list(methods), list(warnings))
+
+
+def count_error(error: TransferError, first: int, cameras: Sequence[int]) -> PooledError:
+    """Return an error as the set counts it: to the moment itself, also within a rest.
+
+    `evaluate` counts to the nearer end of a rest, but a frozen set keeps its measure.
+
+    Parameters
+    ----------
+    first: number of the movement's first film among all films.
+    cameras: of the movement's films, in degrees.
+    """
+    apart = abs(cameras[error.a] - cameras[error.b])
+    a, b = first + error.a, first + error.b
+    return PooledError(replace(error, a=a, b=b, percent=error.to_label), apart)
 
 
 def _median(entry: BoardRow) -> float:

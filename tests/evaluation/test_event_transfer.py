@@ -133,6 +133,7 @@ def test_an_error_at_a_rest_is_zero_within_it_and_else_the_distance_to_its_neare
     assert found.seconds == pytest.approx(frames / 25)
     assert found.at_rest
     assert found.rest == pytest.approx(100 * len(rest) / 105)
+    assert found.to_label == pytest.approx(100 * abs(offset) / 105)
     assert measure_transfer([found], 2, 0)["median_percent"].facts["at_rest"] == 1
 
 
@@ -148,6 +149,7 @@ def test_in_motion_the_error_is_the_distance_to_the_event() -> None:
     b = held("b", (35, 0, 0.5), (30, 0.5, 0.5), (40, 0.5, 1), top=20)
     (found,) = transferred([a, b], shifted(5))
     assert (found.frames, found.at_rest, found.rest) == (5, False, 0.0)
+    assert found.to_label == found.percent
     assert len(b.rest_of("top")) == 0
 
 

@@ -20,7 +20,7 @@ from la2ds_cli.core.table import terminal
 from la2ds_cli.datasets import exercises
 from la2ds_cli.datasets.exercises import Exercise, choose_exercises, list_text, make_exercises
 from la2ds_cli.datasets.ui_prmd import read_recordings
-from la2ds_cli.evaluation.event_transfer import trim
+from la2ds_cli.evaluation.event_transfer import TransferError, trim
 from la2ds_cli.experiments.leaderboard import (
     ALL,
     COLUMNS,
@@ -29,6 +29,7 @@ from la2ds_cli.experiments.leaderboard import (
     LABELS,
     BoardRow,
     Leaderboard,
+    count_error,
     leaderboard_csv,
     leaderboard_page,
     leaderboard_table,
@@ -165,6 +166,14 @@ def test_names_of_rows_are_taken(board: Board, tmp_path: Path):
         (tmp_path / name).mkdir()
         with pytest.raises(UserError, match=f"has the name '{name}' already"):
             board.leaderboard(tmp_path / name)
+
+
+def test_errors_count_to_the_moment_itself_also_within_a_rest():
+    """The rule of `evaluate` for rests is younger than the set, whose measure is frozen, too."""
+    error = TransferError(0, 0, 1, "turn", 0.0, 0.0, 0.0, False, True, 20.0, to_label=7.0)
+    counted = count_error(error, first=3, cameras=[0, 90])
+    assert (counted.error.a, counted.error.b, counted.apart) == (3, 4, 90)
+    assert counted.error.percent == 7
 
 
 def test_the_page_and_the_table_hold_the_figures(board: Board, monkeypatch: pytest.MonkeyPatch):
