@@ -14,9 +14,9 @@ zero, beyond it they are the distance to its nearer end. Moments at which A or B
 their own, below those in motion.
 
 Of raw poses each figure is that of the best variant, alone or through reference clips. Writes all
-rows to --out, and prints those of README.md. With --preset, a network of that preset is trained on the other half for each seed, and
-has a column. The same command goes on after an interruption: nothing is trained or scored twice.
-Pairs and trims have the seeds 0, 1 and 2.
+rows to --out, and prints those of README.md. With --preset, a network of that preset is trained on
+the other half for each seed, and has a column. The same command goes on after an interruption:
+nothing is trained or scored twice. Pairs and trims have the seeds 0, 1 and 2.
 """
 
 from __future__ import annotations
