@@ -49,6 +49,7 @@ from la2ds_cli.network.run_weights import weights_key
 ALONE = "two clips alone"
 # Of people whose labels lie in a rest, or of other movements than most films show.
 NOT_IN_README = ("squat", "push-up", "pull-up")
+FEWEST_RESTS = 300  # moments of a row of README.md
 EVENT, AT_REST = 4, 5  # columns of `events`
 FILMED = "exercises"
 
@@ -199,7 +200,9 @@ def table(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
 
 
 def in_readme(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if row.title not in NOT_IN_README]
+    """Return the rows of README.md."""
+    enough = [row for row in rows if not row.at_rest or row.events >= FEWEST_RESTS]
+    return [row for row in enough if row.title not in NOT_IN_README]
 
 
 def sets_of(name: str, films: Path | None, work: Path) -> list[DataSet]:
@@ -235,7 +238,8 @@ def main() -> None:
         print(f"{name}: done", flush=True)
     artifact.write_text(given.out, table_text(*table(rows)))
     if in_readme(rows):
-        print(page_table(*table(in_readme(rows))))
+        headings, cells = table(in_readme(rows))
+        print(page_table(headings[:1] + headings[2:], [line[:1] + line[2:] for line in cells]))
 
 
 if __name__ == "__main__":

@@ -221,7 +221,9 @@ def test_the_table_shows_motion_first_and_the_readme_leaves_borders_of_repetitio
     assert headings == ["median (mean), % of B", "events", "two clips alone", "time only"]
     assert [line[0] for line in cells] == ["golf", "pull-up", "golf: rests"]
     assert cells[0] == ["golf", "7", "0.12 (4.57)", "5.00 (6.00)"]
-    assert {row.title for row in labels.in_readme(rows)} == {"golf"}
+    rows += [labels.Row("walk", True, count, figures) for count in (299, 300)]
+    shown = [(row.label, row.events) for row in labels.in_readme(rows)]
+    assert shown == [("golf", 7), ("walk: rests", 300)]
 
 
 FILMS = {  # performance -> frames of its films
