@@ -39,16 +39,18 @@ from spliced import (
     splice,
 )
 
-from la2ds_cli.alignment import certainty_model, confidence, different_ends
+from la2ds_cli.alignment import certainty_model, confidence, different_ends, unlike_poses
 from la2ds_cli.alignment.align import align
 from la2ds_cli.alignment.certainty_model import BETTER, Linear, MatchEvidence
 from la2ds_cli.alignment.clip_features import Embedding, network_features
 from la2ds_cli.alignment.confidence import NOMINAL, UNSURE_AT_MOST
 from la2ds_cli.alignment.different_ends import ANOTHER_END, describe_ends
+from la2ds_cli.alignment.unlike_poses import UNLIKE, compute_unlikeness
 from la2ds_cli.core.arrays import FloatArray
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.demo.demo_clips import performed
+from la2ds_cli.features.camera_views import seen as seen_in_view
 from la2ds_cli.network.load_network import light_base
 
 SIDES = ((0, 0), (0, 45), (0, 90), (90, 90))  # degrees of the cameras of A and of B
@@ -86,6 +88,7 @@ class Rows(NamedTuple):
     doubted: np.ndarray
     evidence: FloatArray
     ends: FloatArray
+    unlike: FloatArray
 
 
 # --- pairs ---------------------------------------------------------------------------------------
@@ -205,7 +208,7 @@ def collect(pairs: Iterator[Pair]) -> Rows:
         return evidence
 
     confidence.collect_evidence = recorded
-    another_end, confidence.ANOTHER_END = confidence.ANOTHER_END, 2.0  # judged in `table`
+    confidence.ANOTHER_END, unlike_poses.UNLIKE = 2.0, np.inf  # judged in `table`
     rows: list[tuple[Any, ...]] = []
     try:
         for pair in pairs:
@@ -215,6 +218,8 @@ def collect(pairs: Iterator[Pair]) -> Rows:
             axis, tolerance = pair.b.axis, facts.tolerance
             before, after = (side / tolerance for side in facts.sides)
             ends = describe_ends(*found.compared, found.position)
+            compared = pair.a, seen_in_view(pair.b, found.view, pair.a)
+            unlike = compute_unlikeness(compared, found.position)
             for n, true, event in pair.moments:
                 if np.isnan(found.position[n]) or cannot_be_judged(pair, n, true, found.position):
                     continue
@@ -226,12 +231,12 @@ def collect(pairs: Iterator[Pair]) -> Rows:
                         *(pair.name, pair.performer, event, error / tolerance, side),
                         *(before[n] + after[n], axis.duration / tolerance, evidence.rest[n]),
                         *(found.confidence[n] < lowered(evidence)[n], evidence.values[n]),
-                        np.nan_to_num(ends[n]),
+                        *(np.nan_to_num(ends[n]), unlike[n]),
                     )
                 )
     finally:
         confidence.collect_evidence = original
-        confidence.ANOTHER_END = another_end
+        confidence.ANOTHER_END, unlike_poses.UNLIKE = ANOTHER_END, UNLIKE
     return Rows(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
@@ -362,7 +367,7 @@ def lowest_threshold(
     for threshold in np.arange(0.5, 0.99, 0.01):
         by_people = fitted & ~np.char.startswith(rows.name, "Penn")  # these are by a rule
         sure = by_people & ~rows.rest & ~rows.doubted & (probability >= threshold)
-        sure &= (another_end < ANOTHER_END) & (rows.name != "noise")
+        sure &= (another_end < ANOTHER_END) & (rows.unlike < UNLIKE) & (rows.name != "noise")
         draws = []
         for each in np.unique(families[sure]):
             here = sure & (families == each)
@@ -394,7 +399,7 @@ def table(
                 continue
             right = np.abs(rows.error[here]) <= 1
             sure = (probability[here] >= threshold) & ~rows.doubted[here] & (not rest)
-            sure &= another_end[here] < ANOTHER_END
+            sure &= (another_end[here] < ANOTHER_END) & (rows.unlike[here] < UNLIKE)
             before = 100 * rows.both_sides[here] / rows.length[here]
             within = np.where(sure, 1.0, np.inf)  # tolerances
             sides = [rows.side[here], np.minimum(rows.side[here] * factor[here], within)]

@@ -28,6 +28,7 @@ from la2ds_cli.alignment.nearest_view import choose_view, choose_views
 from la2ds_cli.alignment.path import pair_distance, speed_ratio
 from la2ds_cli.alignment.repeated_match import matches_a_repetition_away
 from la2ds_cli.alignment.same_movement import limit_certainty
+from la2ds_cli.alignment.unlike_poses import limit_where_unlike
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import Unusable
 from la2ds_cli.core.types import FloatArray, PoseSequence
@@ -117,6 +118,7 @@ def align(
         by_movement=by_movement,
         same_movement=None if same is None else same.probability,
     )
+    certainty = limit_where_unlike(certainty, (a, clip_b.seen()), match.position)
     certainty = limit_certainty(certainty, same, view_is_clear=not unclear)
     certainty = narrow_where_sure(certainty, match.position, b.axis)
 

@@ -18,13 +18,25 @@ from la2ds_cli.alignment.different_ends import ANOTHER_END, probability_of_anoth
 from la2ds_cli.alignment.path import nearest_rows
 from la2ds_cli.alignment.rests import at_rest
 from la2ds_cli.alignment.same_movement import SameMovement
+from la2ds_cli.alignment.unlike_poses import are_unlike
 from la2ds_cli.core.arrays import BoolArray, FloatArray, runs_of
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import View
+from la2ds_cli.features.camera_views import seen
 from la2ds_cli.poses.trust import doubts
 
 Kind = Literal[
-    "missing", "unseen", "joints", "movement", "view", "repetition", "rest", "edge", "end", "loose"
+    "missing",
+    "unseen",
+    "joints",
+    "movement",
+    "view",
+    "repetition",
+    "rest",
+    "edge",
+    "end",
+    "unlike",
+    "loose",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SHOWN = 3  # reasons on a page
@@ -40,6 +52,7 @@ _WORDS: Mapping[Kind, str] = {
     "rest": "somebody rests",
     "edge": "B begins or ends there",
     "end": "one clip begins or ends otherwise",
+    "unlike": "the poses are unlike there",
     "loose": "several moments look alike",
 }
 _HELP: Mapping[Kind, str] = {
@@ -52,6 +65,7 @@ _HELP: Mapping[Kind, str] = {
     "rest": "no moment of a rest can be told from the next",
     "edge": "film a second before and after the movement",
     "end": "cut both clips to what they share",
+    "unlike": "check that both show the same there, or cut them to what they share",
     "loose": "film from the same side, or correct a match",
 }
 # Options of `la2ds align` that do so; pages have controls of their own.
@@ -197,6 +211,7 @@ def _what_holds(result: Certifiable) -> dict[Kind, BoolArray]:
         "rest": at_rest((pose_a, pose_b), position),
         "edge": np.asarray((result.low <= 0) | (result.high >= last)),
         "end": ends,
+        "unlike": are_unlike((pose_a, seen(pose_b, result.view, pose_a)), position),
         "loose": everywhere,
     }
 

@@ -26,7 +26,7 @@ LEAST_END = 0.1  # share of them that an end has at least
 FLOOR = 0.1  # spreads, added to the distance of what both clips show
 LEAST_DISTANCE = 1e-6  # spreads
 LEAST_SPREAD = 1e-12  # mean squared distance of a clip's features from their mean
-ANOTHER_END = 0.6  # probability from which no match is sure
+ANOTHER_END = 0.8  # probability from which no match is sure; unlike_poses.py finds the others
 # Written by benchmarks/certainty.py: log distance behind the split, and before it, in units of the
 # spread; share of the frames behind it.
 DIFFERENT_END = Linear(1.5716, (2.0966, -0.0407, -2.1428))
