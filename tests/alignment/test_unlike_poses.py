@@ -18,6 +18,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.features.camera_views import seen
 from la2ds_cli.features.resample import interpolate
+from tests.alignments import matched
 from tests.movement import sequence, shaken, without
 
 SECONDS = 4.0
@@ -115,11 +116,16 @@ def test_people_who_do_the_same_are_not_unlike(seed: int, rates: tuple[float, fl
 
 
 def test_what_b_shows_otherwise_is_named() -> None:
-    (a, _), (b, _) = performed(20.0, 0), performed(50.0, 1)
-    result = found(a, ends_otherwise(b, 0.6, 3))
-    assert result.certificate.sure == 0
-    unlike = replace(result, same_movement=None, unclear_views=())
-    assert "unlike" in {each.kind for each in unlike.certificate.reasons}
+    (a, phase_a), (b, phase_b) = performed(20.0, 0), performed(50.0, 1)
+    position = np.interp(phase_a, phase_b, np.arange(len(b)))
+    bounds = {"low": position.clip(1), "high": position.clip(None, len(b) - 2)}
+    unsure = np.where(position > 0.7 * len(b), 0.5, 1.0)
+    other = ends_otherwise(b, 0.6, 3)
+    named = matched(position, a, other, confidence=unsure, **bounds).certificate.reasons
+    assert named[0].kind == "unlike"
+    same = matched(position, a, b, confidence=unsure, **bounds).certificate.reasons
+    assert "unlike" not in {each.kind for each in same}
+    assert found(a, other).certificate.sure == 0
     assert found(a, b).certificate.sure > 0.5 * len(a)
 
 
