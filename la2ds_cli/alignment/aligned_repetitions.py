@@ -7,6 +7,7 @@ clip of its own: it is aligned without the rest, and rows count from its first f
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,19 +16,23 @@ import numpy as np
 
 from la2ds_cli.alignment.align import Anchors
 from la2ds_cli.alignment.alignment import Alignment
+from la2ds_cli.alignment.consensus import direct_match
 from la2ds_cli.alignment.nearest_view import IN_WORDS
+from la2ds_cli.alignment.path import pair_distance
 from la2ds_cli.alignment.project_aligner import ClipPair, ProjectAligner, judge_movement
 from la2ds_cli.alignment.repetitions import Repetition, cut_clip
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.alignment.same_movement import most_probable
 from la2ds_cli.core.clip import Video
+from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.stored_project import StoredProject
-from la2ds_cli.core.types import PoseSequence
+from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import ViewName
 
 BEST, ALL = "best", "all"
+MOST_TRIED = 3  # repetitions that are aligned to offer one; a long film may have hundreds
 
 
 @dataclass(frozen=True)
@@ -163,7 +168,7 @@ def align_repetitions(
             hint="--repetition all shows them all",
         )
     part = replace(pair, poses=(_cut(pose_a, spans_a[typical]), pose_b))
-    quiet = ProjectAligner(project, request)  # the notes of each repetition are joined below
+    quiet = aligner.silent()  # the notes of each repetition are joined below
     each_number = progress.over(f"aligning {count_of(len(numbers))}", numbers)
     repetitions = [
         _align_repetition(quiet, part, number, spans[number - 1], request.anchors)
@@ -220,7 +225,7 @@ def align_clips(
     aligner = ProjectAligner(project, request, progress)
     pair = aligner.read_pair(a, b)
     result = aligner.align_pair(pair, request.anchors)
-    aligner.judge(pair, result, offer_repetition(project, pair, request))
+    aligner.judge(pair, result, offer_repetition(aligner, pair, result))
     return result
 
 
@@ -232,16 +237,19 @@ def _project_option(root: Path) -> list[str]:
     return ["--project", str(root.relative_to(here) if root.is_relative_to(here) else root)]
 
 
-def offer_repetition(project: StoredProject, pair: ClipPair, request: AlignRequest) -> str:
+def offer_repetition(aligner: ProjectAligner, pair: ClipPair, result: Alignment) -> str:
     """Return which repetition of the clip with more of them fits the other clip best, and the
     command that aligns it; empty if neither repeats itself or if no repetition shows the same
     movement.
 
+    The repetitions that look nearest in the features of the entire clips, at most MOST_TRIED, are
+    aligned.
+
     Parameters
     ----------
-    project: of the clips.
+    aligner: of the pair.
     pair: the clips, with their names as the user gave them.
-    request: the options of the alignment; its anchors do not count.
+    result: the alignment of the entire clips.
     """
     if pair.ids[0] == pair.ids[1]:
         return ""
@@ -250,19 +258,19 @@ def offer_repetition(project: StoredProject, pair: ClipPair, request: AlignReque
         return ""
     film = 1 if len(spans[1]) >= len(spans[0]) else 0
     other = 1 - film
-    single = pair.poses[other]
-    if spans[other]:
-        single = _cut(single, max(spans[other], key=lambda span: span.score))
+    whole = Repetition(0, len(pair.poses[other]), 1.0)
+    single = max(spans[other], key=lambda span: span.score, default=whole)
     turned = replace(
         pair,
         clips=(pair.clips[other], pair.clips[film]),
-        poses=(single, pair.poses[film]),
+        poses=(_cut(pair.poses[other], single), pair.poses[film]),
         names=(pair.names[other], pair.names[film]),
     )
-    aligner = ProjectAligner(project, request)
+    like = result.compared[other][single.start : single.stop]
+    nearest = _nearest(like, result.compared[film], spans[film], result.settings)
+    quiet = aligner.silent()
     tried = [
-        _align_repetition(aligner, turned, number, span)
-        for number, span in enumerate(spans[film], 1)
+        _align_repetition(quiet, turned, number, spans[film][number - 1]) for number in nearest
     ]
     best = min(tried, key=lambda each: each.cost)
     same = best.aligned.same_movement
@@ -270,5 +278,22 @@ def offer_repetition(project: StoredProject, pair: ClipPair, request: AlignReque
         return ""
     short, long = turned.names
     words = ["la2ds", "align", short, long, "--repetition", str(best.number)]
-    command = shlex.join([*words, *_project_option(project.root)])
+    command = shlex.join([*words, *_project_option(aligner.project.root)])
     return f"repetition {best.number} of {len(spans[film])} of {long} fits {short} best: {command}"
+
+
+def _nearest(
+    single: FloatArray, film: FloatArray, spans: Sequence[Repetition], settings: AlignConfig
+) -> list[int]:
+    """Return the numbers, from 1, of the repetitions nearest to a movement, at most MOST_TRIED.
+
+    single, film: (N, D) and (M, D) features of the movement, and of the clip of the repetitions.
+    """
+    if len(spans) <= MOST_TRIED:
+        return list(range(1, len(spans) + 1))
+    cost = []
+    for span in spans:
+        part = film[span.start : span.stop]
+        path, _ = direct_match(single, part, settings)
+        cost.append(float(pair_distance(single, part, path).mean()))
+    return sorted((np.argsort(cost, kind="stable")[:MOST_TRIED] + 1).tolist())

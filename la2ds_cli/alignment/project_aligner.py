@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections import OrderedDict
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -104,6 +105,12 @@ class ProjectAligner:
         self._unusable: dict[tuple[str, bool], set[str]] = {}
         self._read: dict[tuple[str, str, bool], PoseSequence | None] = {}  # candidates, in a form
         self._memo = Memo()
+
+    def silent(self) -> ProjectAligner:
+        """Return an aligner that shares all that is computed, but adds no notes."""
+        same = copy(self)
+        same.progress = SILENT
+        return same
 
     def align_names(self, a: str, b: str) -> Alignment:
         """Align clip `b` to clip `a`; missing poses and embeddings are computed first.

@@ -96,7 +96,7 @@ class HeldPair:
         warnings = [f"{each}." for each in doubts if each]
         if slow := slow_motion_sentence(plain, pair.names):
             progress.note(f"{slow} open it on the Clips page and enter its slow-motion factor")
-        offer = offer_repetition(project, replace(pair, names=(a, b)), request)
+        offer = offer_repetition(aligner, replace(pair, names=(a, b)), plain)
         if offer:
             progress.note(offer)
         return cls(project, pair, aligner, plain, None, warnings, progress.notes, offer)

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from la2ds_cli.alignment.aligned_repetitions import RepetitionsResult
+from la2ds_cli.alignment import project_aligner
+from la2ds_cli.alignment.aligned_repetitions import MOST_TRIED, RepetitionsResult
 from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.stored_project import StoredProject
@@ -207,6 +208,37 @@ def test_the_repetition_of_a_film_that_fits_best_is_offered(
         f"la2ds align single film --repetition {best} --project {project.root}"
     ]
     assert run(project, "single", "film", repetition="best").best.number == best
+
+
+@pytest.mark.parametrize(("seed", "fps", "frames"), [(1, 25.0, 44), (2, 40.0, 90), (3, 30.0, 31)])
+def test_of_a_long_film_only_the_nearest_repetitions_are_aligned_for_the_offer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, fps: float, frames: int
+) -> None:
+    """Nine repetitions of random depths and durations; the offer is that of aligning all."""
+    rng = np.random.default_rng(seed)
+    depths = tuple(rng.uniform(0.7, 1.2, 9).round(2).tolist())
+    lengths = tuple(rng.integers(30, 50, 9).tolist())
+    project = StoredProject.create(tmp_path)
+    add_sequence(project, "film", squats(depths, lengths))
+    add_sequence(project, "single", several_of(frames, fps=fps, scale=50.0))
+    everything = run(project, "single", "film", repetition="best")
+    assert len(everything.repetitions) > MOST_TRIED
+    aligners, aligned = list[object](), list[object]()
+    made, once = project_aligner.ProjectAligner.__init__, project_aligner.align
+    monkeypatch.setattr(
+        project_aligner.ProjectAligner,
+        "__init__",
+        lambda self, *given: (aligners.append(self), made(self, *given))[1],
+    )
+    monkeypatch.setattr(
+        project_aligner, "align", lambda *given: (aligned.append(given), once(*given))[1]
+    )
+    notes = Notes()
+    align(project, "single", "film", config=CONFIG, out=[project.root / "p.csv"], progress=notes)
+    (offered,) = [note for note in notes.lines if "fits single best" in note]
+    assert offered.startswith(f"repetition {everything.best.number} of 9 of film")
+    assert len(aligned) == 1 + MOST_TRIED
+    assert len(aligners) == 1
 
 
 @pytest.mark.parametrize("pair", [("one", "again"), ("many", "many"), ("one", "kicks")])
