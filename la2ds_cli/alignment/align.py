@@ -131,6 +131,7 @@ def align(
         confidence=certainty.confidence,
         low=certainty.low,
         high=certainty.high,
+        another_end=certainty.another_end,
         speed_ratio=speed_ratio(match.position, a.time, b.time),
         overall_ratio=overall_ratio(match, (a, b)),
         compared=values,

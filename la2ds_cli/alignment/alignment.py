@@ -58,6 +58,7 @@ class Alignment:
         0.1 s; 0 = no counterpart.
     low, high: (N,) float64, ends of the interval in frames of B that contains the true moment in
         90 % of cases; NaN = no counterpart.
+    another_end: (N,) bool, whether the match lies in an end that only one of the clips has.
     speed_ratio: (N,) float64, seconds of B for a second of A; 2 = B takes twice as long; NaN where
         unmatched.
     overall_ratio: the same over all matches, where neither clip rests; NaN if nothing moves.
@@ -86,6 +87,7 @@ class Alignment:
     confidence: FloatArray
     low: FloatArray
     high: FloatArray
+    another_end: BoolArray
     speed_ratio: FloatArray
     overall_ratio: float
     compared: tuple[FloatArray, FloatArray]

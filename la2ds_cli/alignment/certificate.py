@@ -14,7 +14,6 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 
 from la2ds_cli.alignment.confidence import SURE, certainty_words, nobody_seen
-from la2ds_cli.alignment.different_ends import ANOTHER_END, probability_of_another_end
 from la2ds_cli.alignment.path import nearest_rows
 from la2ds_cli.alignment.rests import at_rest
 from la2ds_cli.alignment.same_movement import SameMovement
@@ -165,7 +164,7 @@ class Certifiable(Protocol):
     @property
     def confidence(self) -> FloatArray: ...
     @property
-    def compared(self) -> tuple[FloatArray, FloatArray]: ...
+    def another_end(self) -> BoolArray: ...
     @property
     def view(self) -> View: ...
     @property
@@ -199,7 +198,6 @@ def _what_holds(result: Certifiable) -> dict[Kind, BoolArray]:
     everywhere = np.ones(len(pose_a), bool)
     matched, rows = nearest_rows(position, len(pose_b))
     last = len(pose_b) - 1
-    ends = probability_of_another_end(*result.compared, position) >= ANOTHER_END
     same = result.same_movement
     return {
         "missing": ~matched,
@@ -210,7 +208,7 @@ def _what_holds(result: Certifiable) -> dict[Kind, BoolArray]:
         "repetition": everywhere & (result.repeats is not None),
         "rest": at_rest((pose_a, pose_b), position),
         "edge": np.asarray((result.low <= 0) | (result.high >= last)),
-        "end": ends,
+        "end": result.another_end,
         "unlike": are_unlike((pose_a, seen(pose_b, result.view, pose_a)), position),
         "loose": everywhere,
     }

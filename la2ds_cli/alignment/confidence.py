@@ -63,12 +63,14 @@ class Certainty(NamedTuple):
 
     confidence: (N,) float32, probability that the true moment lies within the tolerance of the
     match; 0 = no match. low, high: (N,) float64, ends of the NOMINAL interval in frames of B,
-    clipped to B; NaN = no match.
+    clipped to B; NaN = no match. another_end: (N,) whether it lies in an end that only one of the
+    clips has (different_ends.py).
     """
 
     confidence: FloatArray
     low: FloatArray
     high: FloatArray
+    another_end: BoolArray
 
 
 def compute_certainty(
@@ -104,9 +106,10 @@ def compute_certainty(
     confidence = np.where(np.isnan(position), 0.0, evidence.probability)
     confidence[evidence.rest] = np.minimum(confidence[evidence.rest], UNSURE_AT_MOST)
     at_end = (low <= 0) | (high >= len(b) - 1)  # False for NaN
-    doubtful = at_end | (probability_of_another_end(a, b, position) >= ANOTHER_END)
+    another_end = probability_of_another_end(a, b, position) >= ANOTHER_END
+    doubtful = at_end | another_end
     confidence[doubtful] = np.minimum(confidence[doubtful], DOUBTFUL)
-    certainty = Certainty(confidence.astype(np.float32), low, high)
+    certainty = Certainty(confidence.astype(np.float32), low, high, another_end)
     certainty = widen_to_other_matches(certainty, position, others, axis)
     return widen_where_unseen(certainty, position, *poses)
 
@@ -117,12 +120,12 @@ def narrow_where_sure(certainty: Certainty, position: FloatArray, axis: TimeAxis
     What is right to within the tolerance with a probability of NOMINAL or more has an interval of
     NOMINAL within it.
     """
-    confidence, low, high = certainty
+    confidence, low, high, _ = certainty
     moment, tolerance = axis.seconds_at(position), tolerance_of(axis)
     sure = confidence >= np.float32(NOMINAL)
     low = np.where(sure, np.fmax(low, axis.rows_at(moment - tolerance)), low)
     high = np.where(sure, np.fmin(high, axis.rows_at(moment + tolerance)), high)
-    return Certainty(confidence, low, high)
+    return certainty._replace(low=low, high=high)
 
 
 def tolerance_of(axis: TimeAxis) -> float:
@@ -289,13 +292,13 @@ def widen_to_other_matches(
     others: (N,) each; other matches in the same form.
     axis: of B.
     """
-    confidence, low, high = certainty
+    confidence, low, high, _ = certainty
     for other in others:
         apart = _apart(position, other, axis)
         low = np.where(apart, np.fmin(low, other), low)
         high = np.where(apart, np.fmax(high, other), high)
         confidence = np.where(apart, np.minimum(confidence, DOUBTFUL), confidence)
-    return Certainty(confidence.astype(np.float32), low, high)
+    return certainty._replace(confidence=confidence.astype(np.float32), low=low, high=high)
 
 
 def _apart(position: FloatArray, other: FloatArray, axis: TimeAxis) -> BoolArray:
@@ -321,14 +324,14 @@ def widen_where_unseen(
     """
     known, rows = nearest_rows(position, len(pose_b))
     doubtful = known & (nobody_seen(pose_a) | nobody_seen(pose_b)[rows])
-    confidence, low, high = (each.copy() for each in certainty)
+    confidence, low, high = (each.copy() for each in certainty[:3])
     confidence[doubtful] = np.minimum(confidence[doubtful], DOUBTFUL)
     for first, stop in runs_of(doubtful):
         before = certainty.low[first - 1] if first else 0.0
         after = certainty.high[stop] if stop < len(high) else len(pose_b) - 1.0
         low[first:stop] = np.fmin(low[first:stop], before)
         high[first:stop] = np.fmax(high[first:stop], after)
-    return Certainty(confidence, low, high)
+    return certainty._replace(confidence=confidence, low=low, high=high)
 
 
 def nobody_seen(pose: PoseSequence) -> BoolArray:

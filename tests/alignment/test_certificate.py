@@ -12,10 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from la2ds_cli.alignment import different_ends
+from la2ds_cli.alignment.align import align
 from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.alignment import Alignment
 from la2ds_cli.alignment.certificate import KINDS, hidden_sentence
+from la2ds_cli.alignment.clip_features import movement_features
+from la2ds_cli.alignment.confidence import DOUBTFUL
 from la2ds_cli.alignment.request import AlignRequest
+from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.stored_project import StoredProject
@@ -54,6 +59,23 @@ def doubtful(pose: PoseSequence, rows: slice, limbs: tuple[str, ...]) -> PoseSeq
 
 
 LEGS = ("left_knee", "left_ankle", "right_knee", "right_ankle")
+
+
+def test_the_ends_of_a_pair_are_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason `end` of the certificate is what the certainty was lowered by."""
+    judged, once = list[object](), different_ends.describe_ends
+    monkeypatch.setattr(
+        different_ends, "describe_ends", lambda *clips: (judged.append(clips), once(*clips))[1]
+    )
+    rise = np.concatenate([np.linspace(0, 1, 40), np.linspace(1, 0, 20)])
+    fall = np.concatenate([np.linspace(0, 1, 60), np.linspace(1, 3, 30)])
+    features = movement_features()
+    pair = sequence(rise, fps=20.0), sequence(fall, fps=30.0)
+    result = align(*pair, (), features, AlignConfig(method="linear"))
+    assert result.certificate.frames == 60
+    assert len(judged) == 1
+    assert result.another_end.any()
+    assert (result.confidence[result.another_end] <= DOUBTFUL).all()
 
 
 def test_an_alignment_that_is_sure_needs_no_reason() -> None:

@@ -47,7 +47,9 @@ def test_where_another_match_finds_another_moment_the_interval_holds_both(
 ) -> None:
     """Positions of another match, up to 5 frames from the match where they agree."""
     position = np.array([0.0, 10, 20, 30, NAN])
-    sure = Certainty(np.array([confidence] * 4 + [0]), position - 1, position + 1)
+    sure = Certainty(
+        np.array([confidence] * 4 + [0]), position - 1, position + 1, np.zeros(5, bool)
+    )
     found = widen_to_other_matches(
         sure, position, [np.array(other, float) for other in others], EVEN
     )
@@ -64,7 +66,11 @@ def test_moments_that_nobody_saw_are_not_sure() -> None:
     a = without(sequence(np.linspace(0, 1, 40), fps=20), slice(10, 20))
     b = without(sequence(np.linspace(0, 1, 60), fps=30), slice(45, 60))
     position = np.arange(40) * 1.5
-    sure = Certainty(np.full(40, 0.95, np.float32), position - 1, np.minimum(position + 1, 59))
+    sure = Certainty(
+        np.full(40, 0.95, np.float32),
+        *(position - 1, np.minimum(position + 1, 59)),
+        np.zeros(40, bool),
+    )
     found = widen_where_unseen(sure, position, a, b)
     assert np.flatnonzero(found.confidence < 0.95).tolist() == [*range(12, 18), *range(32, 40)]
     assert (found.confidence[12:18] == DOUBTFUL).all()
