@@ -37,7 +37,6 @@ from la2ds_cli.offset.pair_offset import CLOCKS, PairOffset, pair_offset
 from la2ds_cli.poses.quality import clip_facts, doubtful_limbs
 from la2ds_cli.poses.ready import ensure_poses
 
-POSSIBLE = 0.0  # evidence; less is refused
 CONTRADICTS = 2.0  # times its interval, plus a frame: a lag that differs by more is not sure
 METHOD = "offset"
 
@@ -125,7 +124,7 @@ def solved(
     """
     used: list[PairOffset] = []
     for pair in sorted(pairs, key=lambda pair: (not pair.sure, -pair.best.evidence)):
-        allowed = pair.best.evidence >= POSSIBLE or force
+        allowed = pair.possible or force
         if pair.sure or (allowed and pair.b not in _reached(used, pair.a)):
             used.append(pair)
     reached = sorted(_reached(used, 0))

@@ -25,6 +25,8 @@ from la2ds_cli.offset.lags import APART, Signal, fit_at_lags, peaks, signals
 
 CANDIDATES = 6
 LEAST_OVERLAP = 1.0  # seconds; a shorter overlap fits by chance
+POSSIBLE = 0.0  # evidence; less is refused
+ENOUGH = 3.0  # seconds; agreeing for less proves little, but is no evidence against it either
 SURE = 2.2  # evidence from which it is one performance; 1 in 100 other takes has as much
 RIVAL = 3.0  # a lag with this much less evidence may be the right one
 WEIGHTS = (-19.81, -2.13, -2.6, 2.45)  # of 1, unlike, spread and overlap in `evidence`
@@ -107,13 +109,24 @@ class PairOffset:
     """The lag of two recordings.
 
     a, b: their numbers. best: the lag. rivals: other lags that fit as well, if the movement
-    repeats.
+    repeats. shorter: seconds of the shorter recording.
     """
 
     a: int
     b: int
     best: Fit
     rivals: tuple[Fit, ...] = ()
+    shorter: float = math.inf
+
+    @property
+    def possible(self) -> bool:
+        """Whether they may show one performance.
+
+        Recordings of less than ENOUGH seconds cannot have much evidence, so theirs counts as if
+        they agreed as well for that long.
+        """
+        lacking = math.log(max(ENOUGH / max(self.shorter, LEAST_OVERLAP), 1.0))
+        return self.best.evidence + WEIGHTS[3] * lacking >= POSSIBLE
 
     @property
     def sure(self) -> bool:
@@ -159,7 +172,8 @@ def pair_offset(
         for other in others
         if other.evidence > best.evidence - RIVAL and abs(other.lag - best.lag) >= APART
     )
-    return PairOffset(*numbers, best, tuple(rivals))
+    shorter = min(float(signal.time[-1] - signal.time[0]) for signal in (a, b))
+    return PairOffset(*numbers, best, tuple(rivals), shorter)
 
 
 # --- the lag to a fraction of a frame, and the drift ----------------------------------------------

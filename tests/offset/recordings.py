@@ -10,7 +10,7 @@ import numpy as np
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.demo.demo_clips import camera_at, clip_of_joints, joints_seen, random_phase
 from la2ds_cli.demo.performer import forward_kinematics, movement, random_body, random_style
-from la2ds_cli.features.resample import interpolate
+from la2ds_cli.features.resample import interpolate, smoothed
 
 
 @cache
@@ -48,3 +48,22 @@ def film(
     torso = np.linalg.norm(xy[:, 5] - xy[:, 11], axis=1).mean()
     pose = clip_of_joints(xy + 0.02 * torso * rng.normal(size=xy.shape), world)
     return replace(pose, time=shown * (1 + drift) + lag, fps=fps, world=None)
+
+
+def short_pair(performer: int, angle: float, take: int = 0) -> tuple[PoseSequence, PoseSequence]:
+    """1.7 and 1.9 s of one performance, or of it and another take, by two cameras at 60 and 25
+    frames per second; the clock of the second is 0.7 s late, and the joints of both have errors
+    that last, as those of networks."""
+    pair = []
+    for number, (side, fps, length) in enumerate([(10, 60.0, 1.7), (10 + angle, 25.0, 1.9)]):
+        points = performed(performer, take * number, times=1)
+        share = 30 / (len(points) - 1)  # of a second
+        span = 0.2, 0.2 + length * share
+        pose = film(points, side, fps, span, 0.7 * number)
+        rng = np.random.default_rng([performer, number])
+        error = smoothed(rng.normal(size=(len(pose), pose.xy[0].size)), 0.15 * fps)
+        torso = np.linalg.norm(pose.xy[:, 5] - pose.xy[:, 11], axis=1).mean()
+        error *= 0.05 * torso / error.std()
+        xy = pose.xy + error.reshape(pose.xy.shape)
+        pair.append(replace(pose, xy=xy.astype(np.float32)))
+    return pair[0], pair[1]

@@ -18,7 +18,7 @@ from la2ds_cli.offset.find_offsets import solved
 from la2ds_cli.offset.offset_result import Clock, OffsetResult, Recording
 from la2ds_cli.offset.pair_offset import Fit, PairOffset
 from tests.movement import add_sequence
-from tests.offset.recordings import film, performed
+from tests.offset.recordings import film, performed, short_pair
 from tests.processes import invoke
 
 
@@ -81,6 +81,16 @@ def test_what_doubtful_joints_cannot_tell_is_not_called_another_performance(
     assert "cannot tell whether front shows the performance of doubtful" in error
     out = run(project, "front", "side", "doubtful")
     assert "left leg and right leg doubtful" in out
+
+
+def test_short_recordings_of_one_performance_have_an_unsure_lag(tmp_path: Path) -> None:
+    project = StoredProject.create(tmp_path)
+    for name, pose in zip(("front", "side"), short_pair(4, 60), strict=True):
+        add_sequence(project, name, pose)
+    found = json.loads(run(project, "front", "side", "--json"))
+    assert found["low"] < 0.7 < found["high"]
+    assert not found["sure"]
+    assert "nor that it shows the same performance" in run(project, "front", "side")
 
 
 def pair(a: int, b: int, lag: float, spread: float = 0.001) -> PairOffset:

@@ -12,7 +12,7 @@ from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.body_joints import body_joints
 from la2ds_cli.offset.pair_offset import PairOffset, pair_offset
 from tests.movement import without
-from tests.offset.recordings import film, performed
+from tests.offset.recordings import film, performed, short_pair
 from tests.told import refused
 
 
@@ -76,6 +76,30 @@ def test_another_take_or_performer_is_not_one_performance(other: int, take: int)
     pair = found(film(performed(5), 0), film(performed(other, take), 30))
     assert not pair.sure
     assert pair.best.evidence < 1
+
+
+SHORT = [(performer, angle) for performer in range(7) for angle in (60, 90)]
+
+
+def test_short_recordings_of_one_performance_are_not_taken_for_two() -> None:
+    """They prove little, but the lag that fits best is theirs, and its interval holds the truth."""
+    pairs = [found(*short_pair(*case)) for case in SHORT]
+    assert np.mean([pair.possible for pair in pairs]) > 0.7
+    off = np.array([pair.best.lag - 0.7 for pair in pairs])
+    assert np.abs(off).max() < 1 / 25
+    assert np.mean(np.abs(off) <= [pair.best.within for pair in pairs]) > 0.85
+
+
+def test_short_recordings_of_two_takes_are_refused_or_unsure() -> None:
+    pairs = [found(*short_pair(*case, take=1)) for case in SHORT]
+    assert not any(pair.sure for pair in pairs)
+    assert np.mean([pair.possible for pair in pairs]) < 0.3
+
+
+def test_a_short_overlap_of_long_recordings_proves_no_performance() -> None:
+    fit = found(*short_pair(4, 60)).best
+    assert PairOffset(0, 1, fit, shorter=1.7).possible
+    assert not PairOffset(0, 1, fit, shorter=20.0).possible
 
 
 def test_a_movement_that_repeats_fits_at_several_lags() -> None:
