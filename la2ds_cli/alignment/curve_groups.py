@@ -21,8 +21,7 @@ from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.errors import UserError, did_you_mean
 from la2ds_cli.core.skeleton import SKELETONS
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.features.body_quantities import UNITS
-from la2ds_cli.features.clip_quantities import unit_of
+from la2ds_cli.features.body_quantities import UNITS, unit_of
 from la2ds_cli.features.pose_features import angle_triples
 
 ALL = "all clips"  # label of the only group without a column

@@ -20,7 +20,7 @@ from la2ds_cli.core.csv_tables import table_text
 from la2ds_cli.core.data_frames import make_data_frame
 from la2ds_cli.core.types import FloatArray, IntArray
 from la2ds_cli.core.view import FLIPPED, View
-from la2ds_cli.features.clip_quantities import unit_of
+from la2ds_cli.features.body_quantities import unit_of
 
 GRID = np.linspace(0.0, 1.0, 101)  # positions at which joint angles are compared
 WORTH_NOTING = 0.01  # share of the moments of an angle from which a note says that it is left out

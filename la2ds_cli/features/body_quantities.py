@@ -106,6 +106,11 @@ QUANTITIES = (
 UNITS = {quantity.name: quantity.unit for quantity in QUANTITIES}
 
 
+def unit_of(quantity: str) -> str:
+    """Return the unit of a quantity; that of a joint's angle is degrees."""
+    return UNITS.get(quantity, DEGREES)
+
+
 def body_quantities(
     pose: PoseSequence, quantities: Sequence[Quantity] = QUANTITIES
 ) -> dict[str, FloatArray]:

@@ -12,7 +12,7 @@ from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.core.types import BoolArray, FloatArray, IntArray, PoseSequence
-from la2ds_cli.features.body_quantities import DEGREES, UNITS, body_quantities
+from la2ds_cli.features.body_quantities import body_quantities, unit_of
 from la2ds_cli.features.pose_features import in_3d, seen_angles
 from la2ds_cli.poses.ready import ensure_poses
 
@@ -73,8 +73,3 @@ def measure_named(
     ids = ensure_poses(project, [name], config.poses, device, progress)
     pose, _ = project.read_pose(ids[0])
     return measure_clip(pose, in_space=config.align.joints == "3d")
-
-
-def unit_of(quantity: str) -> str:
-    """Return the unit of a quantity; that of a joint's angle is degrees."""
-    return UNITS.get(quantity, DEGREES)

@@ -3,8 +3,7 @@
 They are for people who inspect maps, and for other programs. Training and embedding render their
 own maps, which differ in rate and crop, and rendering is faster than reading
 (docs/decisions/0001-render-heatmaps-in-the-loop.md). Each clip has one file of 8-bit maps in zstd
-frames of 64 video frames each, so that reading a part of a long clip decompresses only the frames
-around it.
+frames of 64 video frames each, so that other programs can read a part of a long clip.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from la2ds_cli.core.errors import ExitCode, Unusable, UserError
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.stored_project import StoredProject
-from la2ds_cli.core.types import FloatArray, PoseSequence
+from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.heatmaps import (
     cell_size,
     channel_count,
@@ -151,65 +150,20 @@ def compress_heatmaps(
     return {"data": np.frombuffer(b"".join(parts), dtype=np.uint8), "offset": offset}, facts
 
 
-def read_heatmaps(
-    project: StoredProject, video: str, start: int = 0, stop: int | None = None
-) -> FloatArray:
-    """Return cached maps (T, C, H, W) float32 in [0, 1].
-
-    Parameters
-    ----------
-    project: of the clip.
-    video: id of the clip.
-    start, stop: frames, as in a slice; only chunks that contain them are decompressed.
-
-    Raises
-    ------
-    UserError: exit 4 if the heatmaps are not cached, 3 if they are damaged.
-    """
-    import zstandard
-
-    try:
-        arrays, _, facts = artifact.read_arrays(project.heatmap_path(video))
-        _check_facts(facts)
-        return expand_heatmaps(arrays, facts, start, stop)
-    except MissingArtifact:
-        problem, again, code = f"no cached heatmaps of {video}", "", ExitCode.UNUSABLE
-    except (ArtifactError, zstandard.ZstdError, KeyError, TypeError, ValueError) as error:
-        problem = f"the cached heatmaps of {video} are damaged: {error}"
-        again, code = " --overwrite", ExitCode.UNREADABLE
-    raise UserError(problem, hint=f"run la2ds lab cache-heatmaps{again}", exit_code=code)
-
-
-def expand_heatmaps(
-    arrays: Mapping[str, np.ndarray],
-    facts: Mapping[str, Any],
-    start: int = 0,
-    stop: int | None = None,
-) -> FloatArray:
-    """Return maps (T, C, H, W) float32 in [0, 1] of frames start..stop, as in a slice, from the
-    arrays and facts of compress_heatmaps."""
-    return np.divide(_levels(arrays, facts, start, stop), _LEVELS, dtype=np.float32)
-
-
-def _levels(
-    arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], start: int, stop: int | None
-) -> np.ndarray:
-    """Return the 8-bit maps (T, C, H, W) of frames start..stop, from the arrays and facts of
+def expand_heatmaps(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> np.ndarray:
+    """Return the 8-bit maps (T, C, H, W) uint8, 255 = 1, from the arrays and facts of
     compress_heatmaps."""
     import zstandard
 
-    first, last, _ = slice(start, stop).indices(facts["frames"])
     shape = (facts["channels"], facts["size"], facts["size"])
-    chunk = facts["chunk"]
     maps = [np.empty((0, *shape), np.uint8)]
-    for n in range(first // chunk, math.ceil(max(first, last) / chunk)):
+    for n, start in enumerate(range(0, facts["frames"], facts["chunk"])):
         part = arrays["data"][slice(*arrays["offset"][n : n + 2])].tobytes()
-        frames = min(chunk, facts["frames"] - n * chunk)
+        frames = min(facts["chunk"], facts["frames"] - start)
         if zstandard.frame_content_size(part) != frames * math.prod(shape):
             raise ValueError(f"its chunk {n} does not hold {frames} frames")
         raw = zstandard.ZstdDecompressor().decompress(part)
-        levels = np.frombuffer(raw, dtype=np.uint8).reshape(-1, *shape)
-        maps.append(levels[max(first - n * chunk, 0) : max(last - n * chunk, 0)])
+        maps.append(np.frombuffer(raw, dtype=np.uint8).reshape(-1, *shape))
     return np.concatenate(maps)
 
 
@@ -271,9 +225,9 @@ def _current(
         with suppress(ArtifactError, zstandard.ZstdError, KeyError, TypeError, ValueError):
             arrays, _, facts = artifact.read_arrays(path)
             _check_facts(facts)
-            return _levels(arrays, facts, 0, None), facts
+            return expand_heatmaps(arrays, facts), facts
     arrays, facts = compress_heatmaps(pose, config)
-    return _levels(arrays, facts, 0, None), facts
+    return expand_heatmaps(arrays, facts), facts
 
 
 def _channel_names(skeleton: str, config: HeatmapConfig) -> list[str]:

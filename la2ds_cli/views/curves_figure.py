@@ -11,7 +11,7 @@ from la2ds_cli.alignment.curve_groups import CurveGroups, CurveTest
 from la2ds_cli.alignment.timeline_result import GRID, TimelineResult
 from la2ds_cli.core.arrays import mean_and_deviation
 from la2ds_cli.core.types import FloatArray
-from la2ds_cli.features.clip_quantities import unit_of
+from la2ds_cli.features.body_quantities import unit_of
 from la2ds_cli.views.alignment_figure import DPI, LEFT, RIGHT, WIDTH
 from la2ds_cli.views.figure import (
     BLUE,

@@ -24,10 +24,9 @@ from typer.testing import CliRunner, Result
 from la2ds_cli.commands.app import app
 from la2ds_cli.core import artifact
 from la2ds_cli.core.artifact import ArtifactError, Recipe, read_header, write_arrays
-from la2ds_cli.core.config import load_config
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.stored_project import StoredProject
-from la2ds_cli.features.heatmap_cache import cache_heatmaps, read_heatmaps
+from la2ds_cli.features.heatmap_cache import cache_heatmaps, export_heatmaps
 from la2ds_cli.network.load_network import load_network
 from la2ds_cli.poses.networks.onnx import open_session
 from la2ds_cli.training.checkpoint import load_resume
@@ -333,15 +332,16 @@ def rewrite(path: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]
 @pytest.mark.parametrize(
     ("name", "value"), [("frames", 10**8), ("channels", []), ("size", 10**6), ("chunk", 0)]
 )
-def test_heatmaps_of_other_facts_are_damaged_before_memory_is_taken(
+def test_heatmaps_of_other_facts_are_rendered_anew_before_memory_is_taken(
     project: StoredProject, name: str, value: Any
 ):
-    cache_heatmaps(project, load_config({"heatmap": {"size": 6}}).heatmap)
-    assert read_heatmaps(project, "clip-0").shape[2:] == (6, 6)
+    cache_heatmaps(project, project.config().heatmap)
+    (before,) = export_heatmaps(project, ["clip-0"])
+    expected = Path(before.path).read_bytes()
     rewrite(project.heatmap_path("clip-0"), lambda facts, recipe: facts.update({name: value}))
-    with pytest.raises(UserError, match="damaged") as caught:
-        read_heatmaps(project, "clip-0")
-    assert caught.value.exit_code == ExitCode.UNREADABLE
+    (after,) = export_heatmaps(project, ["clip-0"], overwrite=True)
+    assert after.status == "ok"
+    assert Path(after.path).read_bytes() == expected
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 from la2ds_cli.alignment.timeline import measure_at_grid
 from la2ds_cli.alignment.timeline_result import GRID
 from la2ds_cli.core.skeleton import get_skeleton
-from la2ds_cli.features.clip_quantities import measure_clip, unit_of
+from la2ds_cli.features.body_quantities import unit_of
+from la2ds_cli.features.clip_quantities import measure_clip
 from tests.movement import figure, pose_of, sequence
 
 PENN = get_skeleton("penn13").joints

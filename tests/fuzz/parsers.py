@@ -26,7 +26,7 @@ from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.datasets.h2o import import_h2o
 from la2ds_cli.datasets.ikea_asm import import_ikea_asm
 from la2ds_cli.datasets.penn_action import import_penn_action
-from la2ds_cli.features.heatmap_cache import cache_heatmaps, read_heatmaps
+from la2ds_cli.features.heatmap_cache import cache_heatmaps, export_heatmaps
 from la2ds_cli.formats import WRITTEN, coco_json, load_format
 from la2ds_cli.formats.files import ImportOptions
 from la2ds_cli.formats.import_export import import_poses
@@ -290,7 +290,8 @@ def _use_poses(project: StoredProject) -> None:
 
 
 def _heatmaps(project: StoredProject) -> None:
-    cache_heatmaps(project, load_config({"heatmap": {"size": 6}}).heatmap)
+    (project.root / "project.toml").write_text("[heatmap]\nsize = 6\n")
+    cache_heatmaps(project, project.config().heatmap)
 
 
 def _write_embedding(project: StoredProject) -> None:
@@ -491,7 +492,7 @@ MAKERS: dict[str, Callable[[Path], Parser]] = {
     "heatmaps": _replacing(
         "heatmaps/clip-0.safetensors",
         of_safetensors,
-        lambda project: read_heatmaps(project, "clip-0"),
+        lambda project: export_heatmaps(project, ["clip-0"], overwrite=True),
         _heatmaps,
     ),
     "weights": _replacing(
