@@ -83,6 +83,7 @@ def matched(
         "low": position,
         "high": position,
         "another_end": np.zeros(len(position), bool),
+        "unlike": np.zeros(len(position), bool),
         "speed_ratio": speed_ratio(position, pose_a.time, pose_b.time),
         "overall_ratio": 1.0,
         "compared": (np.zeros((len(pose_a), 1)), np.zeros((len(pose_b), 1))),

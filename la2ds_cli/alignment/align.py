@@ -132,6 +132,7 @@ def align(
         low=certainty.low,
         high=certainty.high,
         another_end=certainty.another_end,
+        unlike=certainty.unlike,
         speed_ratio=speed_ratio(match.position, a.time, b.time),
         overall_ratio=overall_ratio(match, (a, b)),
         compared=values,

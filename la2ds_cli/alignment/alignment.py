@@ -59,6 +59,7 @@ class Alignment:
     low, high: (N,) float64, ends of the interval in frames of B that contains the true moment in
         90 % of cases; NaN = no counterpart.
     another_end: (N,) bool, whether the match lies in an end that only one of the clips has.
+    unlike: (N,) bool, whether the poses around the match are too unlike for it to be sure.
     speed_ratio: (N,) float64, seconds of B for a second of A; 2 = B takes twice as long; NaN where
         unmatched.
     overall_ratio: the same over all matches, where neither clip rests; NaN if nothing moves.
@@ -88,6 +89,7 @@ class Alignment:
     low: FloatArray
     high: FloatArray
     another_end: BoolArray
+    unlike: BoolArray
     speed_ratio: FloatArray
     overall_ratio: float
     compared: tuple[FloatArray, FloatArray]

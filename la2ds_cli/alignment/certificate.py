@@ -17,11 +17,9 @@ from la2ds_cli.alignment.confidence import SURE, certainty_words, nobody_seen
 from la2ds_cli.alignment.path import nearest_rows
 from la2ds_cli.alignment.rests import at_rest
 from la2ds_cli.alignment.same_movement import SameMovement
-from la2ds_cli.alignment.unlike_poses import are_unlike
 from la2ds_cli.core.arrays import BoolArray, FloatArray, runs_of
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.core.view import View
-from la2ds_cli.features.camera_views import seen
 from la2ds_cli.poses.trust import doubts
 
 Kind = Literal[
@@ -166,6 +164,8 @@ class Certifiable(Protocol):
     @property
     def another_end(self) -> BoolArray: ...
     @property
+    def unlike(self) -> BoolArray: ...
+    @property
     def view(self) -> View: ...
     @property
     def references(self) -> int: ...
@@ -209,7 +209,7 @@ def _what_holds(result: Certifiable) -> dict[Kind, BoolArray]:
         "rest": at_rest((pose_a, pose_b), position),
         "edge": np.asarray((result.low <= 0) | (result.high >= last)),
         "end": result.another_end,
-        "unlike": are_unlike((pose_a, seen(pose_b, result.view, pose_a)), position),
+        "unlike": result.unlike,
         "loose": everywhere,
     }
 

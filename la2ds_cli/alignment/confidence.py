@@ -64,13 +64,14 @@ class Certainty(NamedTuple):
     confidence: (N,) float32, probability that the true moment lies within the tolerance of the
     match; 0 = no match. low, high: (N,) float64, ends of the NOMINAL interval in frames of B,
     clipped to B; NaN = no match. another_end: (N,) whether it lies in an end that only one of the
-    clips has (different_ends.py).
+    clips has (different_ends.py). unlike: (N,) whether the poses around it are (unlike_poses.py).
     """
 
     confidence: FloatArray
     low: FloatArray
     high: FloatArray
     another_end: BoolArray
+    unlike: BoolArray
 
 
 def compute_certainty(
@@ -109,7 +110,9 @@ def compute_certainty(
     another_end = probability_of_another_end(a, b, position) >= ANOTHER_END
     doubtful = at_end | another_end
     confidence[doubtful] = np.minimum(confidence[doubtful], DOUBTFUL)
-    certainty = Certainty(confidence.astype(np.float32), low, high, another_end)
+    certainty = Certainty(
+        confidence.astype(np.float32), low, high, another_end, np.zeros(len(position), bool)
+    )
     certainty = widen_to_other_matches(certainty, position, others, axis)
     return widen_where_unseen(certainty, position, *poses)
 
@@ -120,7 +123,7 @@ def narrow_where_sure(certainty: Certainty, position: FloatArray, axis: TimeAxis
     What is right to within the tolerance with a probability of NOMINAL or more has an interval of
     NOMINAL within it.
     """
-    confidence, low, high, _ = certainty
+    confidence, low, high = certainty[:3]
     moment, tolerance = axis.seconds_at(position), tolerance_of(axis)
     sure = confidence >= np.float32(NOMINAL)
     low = np.where(sure, np.fmax(low, axis.rows_at(moment - tolerance)), low)
@@ -292,7 +295,7 @@ def widen_to_other_matches(
     others: (N,) each; other matches in the same form.
     axis: of B.
     """
-    confidence, low, high, _ = certainty
+    confidence, low, high = certainty[:3]
     for other in others:
         apart = _apart(position, other, axis)
         low = np.where(apart, np.fmin(low, other), low)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from la2ds_cli.alignment.confidence import DOUBTFUL, Certainty
-from la2ds_cli.core.arrays import BoolArray, FloatArray, IntArray
+from la2ds_cli.core.arrays import FloatArray, IntArray
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import raw_pose
 from la2ds_cli.features.resample import at_positions
@@ -59,14 +59,6 @@ def compute_unlikeness(poses: Poses, position: FloatArray) -> FloatArray:
     return found
 
 
-def are_unlike(poses: Poses, position: FloatArray) -> BoolArray:
-    """Return (N,) whether the poses around each match are too unlike for it to be sure.
-
-    Parameters: see `compute_unlikeness`.
-    """
-    return np.asarray(compute_unlikeness(poses, position) >= UNLIKE)
-
-
 def limit_where_unlike(certainty: Certainty, poses: Poses, position: FloatArray) -> Certainty:
     """Return the certainty of a match, at most DOUBTFUL where the poses around it are unlike.
 
@@ -75,8 +67,9 @@ def limit_where_unlike(certainty: Certainty, poses: Poses, position: FloatArray)
     certainty: of the match.
     poses, position: see `compute_unlikeness`.
     """
-    most = np.where(are_unlike(poses, position), np.float32(DOUBTFUL), np.float32(1))
-    return certainty._replace(confidence=np.minimum(certainty.confidence, most))
+    unlike = np.asarray(compute_unlikeness(poses, position) >= UNLIKE)
+    most = np.where(unlike, np.float32(DOUBTFUL), np.float32(1))
+    return certainty._replace(confidence=np.minimum(certainty.confidence, most), unlike=unlike)
 
 
 def _spread(value: FloatArray) -> FloatArray:

@@ -265,6 +265,7 @@ def align_recordings(
         low=certainty.low,
         high=certainty.high,
         another_end=certainty.another_end,
+        unlike=certainty.unlike,
         speed_ratio=np.where(np.isnan(match.position), np.nan, 1 + (clock.drift or 0.0)),
         overall_ratio=overall_ratio(match, (pose_a, pose_b)),
         compared=(heights_a, heights_b),
@@ -300,5 +301,5 @@ def match_by_clock(
     )
     sure = pair.best.probability if clock.sure else min(pair.best.probability, DOUBTFUL)
     confidence = np.where(shown, sure, 0).astype(np.float32)
-    certainty = Certainty(confidence, low, high, np.zeros(len(shown), bool))
+    certainty = Certainty(confidence, low, high, *np.zeros((2, len(shown)), bool))
     return Match(path_through(position), position), certainty

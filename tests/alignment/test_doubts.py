@@ -48,7 +48,7 @@ def test_where_another_match_finds_another_moment_the_interval_holds_both(
     """Positions of another match, up to 5 frames from the match where they agree."""
     position = np.array([0.0, 10, 20, 30, NAN])
     sure = Certainty(
-        np.array([confidence] * 4 + [0]), position - 1, position + 1, np.zeros(5, bool)
+        np.array([confidence] * 4 + [0]), position - 1, position + 1, *np.zeros((2, 5), bool)
     )
     found = widen_to_other_matches(
         sure, position, [np.array(other, float) for other in others], EVEN
@@ -69,7 +69,7 @@ def test_moments_that_nobody_saw_are_not_sure() -> None:
     sure = Certainty(
         np.full(40, 0.95, np.float32),
         *(position - 1, np.minimum(position + 1, 59)),
-        np.zeros(40, bool),
+        *np.zeros((2, 40), bool),
     )
     found = widen_where_unseen(sure, position, a, b)
     assert np.flatnonzero(found.confidence < 0.95).tolist() == [*range(12, 18), *range(32, 40)]

@@ -95,12 +95,13 @@ def test_a_match_is_not_sure_in_the_middle_of_another_end(
     (a, phase_a), (b, phase_b) = performed(rates[0], seed), performed(rates[1], seed + 1, scale=80)
     b = ends_otherwise(b, share, seed)
     position = np.interp(phase_a, phase_b, np.arange(len(b)))
-    most = Certainty(np.ones(len(a), np.float32), position, position)
+    most = Certainty(np.ones(len(a), np.float32), position, position, *np.zeros((2, len(a)), bool))
     limited = tested.limit_where_unlike(most, (a, b), position)
     place = position / len(b)
     middle = np.abs(place - (1 + share) / 2) < 0.1
     assert middle.any()
     assert (limited.confidence[middle] <= DOUBTFUL).all()
+    np.testing.assert_array_equal(limited.unlike, limited.confidence < 1)
     assert (limited.confidence[place < share - 0.3] == 1).all()
 
 
@@ -112,7 +113,7 @@ def test_people_who_do_the_same_are_not_unlike(seed: int, rates: tuple[float, fl
     position = np.interp(phase_a, phase_b, np.arange(len(b)))
     leaning = replace(b, xy=b.xy + np.linspace(0, 20, b.xy.shape[1])[:, None])
     for other in (b, leaning):
-        assert not tested.are_unlike((a, other), position).any()
+        assert (tested.compute_unlikeness((a, other), position) < tested.UNLIKE).all()
 
 
 def test_what_b_shows_otherwise_is_named() -> None:
@@ -121,10 +122,13 @@ def test_what_b_shows_otherwise_is_named() -> None:
     bounds = {"low": position.clip(1), "high": position.clip(None, len(b) - 2)}
     unsure = np.where(position > 0.7 * len(b), 0.5, 1.0)
     other = ends_otherwise(b, 0.6, 3)
-    named = matched(position, a, other, confidence=unsure, **bounds).certificate.reasons
-    assert named[0].kind == "unlike"
-    same = matched(position, a, b, confidence=unsure, **bounds).certificate.reasons
-    assert "unlike" not in {each.kind for each in same}
+    for shown, kind in ((other, "unlike"), (b, "loose")):
+        most = Certainty(
+            np.ones(len(a), np.float32), position, position, *np.zeros((2, len(a)), bool)
+        )
+        unlike = tested.limit_where_unlike(most, (a, shown), position).unlike
+        result = matched(position, a, shown, confidence=unsure, unlike=unlike, **bounds)
+        assert result.certificate.reasons[0].kind == kind
     assert found(a, other).certificate.sure == 0
     assert found(a, b).certificate.sure > 0.5 * len(a)
 
@@ -133,8 +137,9 @@ def test_poses_are_compared_in_the_view_that_was_found() -> None:
     (a, _), (b, _) = performed(20.0, 0), performed(50.0, 1)
     position = np.linspace(0, len(b) - 1.0, len(a))
     turned = seen(b, "mirrored")
-    assert tested.are_unlike((a, turned), position).mean() > 0.4
-    assert not tested.are_unlike((a, seen(turned, "mirrored")), position).any()
+    assert (tested.compute_unlikeness((a, turned), position) >= tested.UNLIKE).mean() > 0.4
+    as_seen = a, seen(turned, "mirrored")
+    assert (tested.compute_unlikeness(as_seen, position) < tested.UNLIKE).all()
     result = found(a, turned)
     assert result.view == "mirrored"
     assert result.certificate.sure > 0.5 * len(a)
