@@ -84,7 +84,7 @@ def run_demo(
     trained = _train(project, config, minutes, device, progress) if training else None
     truth = read_truth(project)
     a, b = _least_alike(project, truth)
-    names = (project.clip(video).name for video in (a, b))  # as a person would call them
+    names = project.clip(a).name, project.clip(b).name  # as a person would call them
     aligned = align_clips(project, *names, AlignRequest(config, device=device), progress)
     files = _write_views(project, aligned, progress)
     document: dict[str, Any] = {
