@@ -16,6 +16,7 @@ import pytest
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.evaluation.events import choose_events
 from la2ds_cli.experiments.benchmark import method_rows
+from tests.datasets.squatters import squat, write_arrays
 from tests.movement import sequence
 from tests.shared_data import PEOPLE, needs_people
 from tests.small_runs import TINY
@@ -259,6 +260,30 @@ def made_films(folder: Path, repetitions: int = 2) -> Path:
     (folder / "clips.csv").write_text("\n".join(clips) + "\n", "utf-8")
     (folder / "events.csv").write_text("\n".join(events) + "\n", "utf-8")
     return folder
+
+
+def test_a_film_is_narrow_from_the_side_and_its_moments_are_those_of_the_movement(
+    scripts: dict[str, Any], tmp_path: Path
+) -> None:
+    films = scripts["films"]
+    rests = squat(2.0)
+    rests[:] = rests[:1]  # does not go out and come back
+    recordings = {"m01_s01_e01": squat(2.0), "m01_s02_e01_inc": squat(2.0), "m01_s03_e01": rests}
+    films.make_films(write_arrays(tmp_path / "joints", recordings), tmp_path / "out", (0, 90))
+    assert [row["clip"] for row in films.read_clips(tmp_path / "out")] == ["m01_s01_e01"]
+    events = films.read_events(tmp_path / "out")["m01_s01_e01"]
+    shares = [events[name] / 30 / 2.0 for name in films.EVENTS]
+    assert shares == pytest.approx([0.25, 0.5, 0.75], abs=0.02)
+    front, side = (films.film(tmp_path / "out" / n / "m01_s01_e01.csv") for n in ("0", "90"))
+    assert len(front) == len(side) == 60
+    left, right = (get_skeleton("penn13").index(f"{s}_shoulder") for s in ("left", "right"))
+    wide, narrow = (
+        np.abs(clip.xy[:, left, 0] - clip.xy[:, right, 0]).mean() for clip in (front, side)
+    )
+    assert narrow < wide / 3
+    hip = get_skeleton("penn13").index("left_hip")
+    lowest = int(front.xy[:, hip, 1].argmax())
+    assert lowest == pytest.approx(events["turn"], abs=4)
 
 
 def test_films_become_a_set_for_each_exercise_with_a_from_one_side_and_b_from_the_other(
