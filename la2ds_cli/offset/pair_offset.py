@@ -173,7 +173,7 @@ def pair_offset(
         if other.evidence > best.evidence - RIVAL and abs(other.lag - best.lag) >= APART
     )
     shorter = min(float(signal.time[-1] - signal.time[0]) for signal in (a, b))
-    return PairOffset(*numbers, best, tuple(rivals), shorter)
+    return PairOffset(*numbers, best, rivals=tuple(rivals), shorter=shorter)
 
 
 # --- the lag to a fraction of a frame, and the drift ----------------------------------------------
