@@ -161,7 +161,17 @@ def main() -> None:
                 single[exercise].append(single[kind][-1])
                 if given.clips:
                     print(exercise, person, kind, *count, single[kind][-1])
-    head = ["", "films", "right", "to one", "two as one", "halves", "mean error", "borders, %", "one"]
+    head = [
+        "",
+        "films",
+        "right",
+        "to one",
+        "two as one",
+        "halves",
+        "mean error",
+        "borders, %",
+        "one",
+    ]
     print(page_table(head, [row_of(kind, counts[kind], single[kind]) for kind in counts]))
 
 

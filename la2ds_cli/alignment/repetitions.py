@@ -8,6 +8,10 @@ much as one. The rest of the clip may hold further sets. If arms or legs alone r
 than all joints together, because the camera moves or the film changes sides, they decide: the
 extension of a limb looks alike from every side.
 
+A joint that jumps, or changes sides with another, would outweigh the movement of all joints. Where
+a joint that is usually trusted is doubtful, it counts as unseen there. Limbs are measured as they
+are: a doubtful limb bridged by a straight line changes its extension.
+
 A cycle can be cut anywhere. People cut where arms and legs are extended most.
 """
 
@@ -32,6 +36,7 @@ from la2ds_cli.features.pose_features import (
     value_range,
 )
 from la2ds_cli.features.resample import interpolate, smoothed
+from la2ds_cli.poses.trust import trusted
 
 SHORTEST = 0.45  # seconds of a repetition; the fastest push-ups that people marked take 0.6 s
 CLOSED = 0.3  # largest squared distance of a pattern's ends, relative to twice its variance
@@ -40,6 +45,7 @@ ALIKE = 0.7  # the same for the mean of three or more that cover little, for lim
 COVERED = 0.45  # least share of the movement in repetitions that are less alike
 AS_GOOD = 0.85  # share of the most explained from which a shorter pattern is taken instead
 CLEARER = 0.07  # by how much more limbs alone must explain than all joints
+USUALLY = 0.75  # share of the clip in which a joint is trusted whose doubtful moments are left out
 LEAST_REACH = 0.2  # torso or limb lengths; push-ups that people marked reach 0.25, a held pose 0.1
 
 
@@ -126,9 +132,21 @@ def cut_clip(pose: PoseSequence) -> list[Repetition]:
     return kept if len(kept) > 1 else []
 
 
+def _without_jumps(pose: PoseSequence) -> PoseSequence:
+    """Return the sequence without the positions that are not trusted.
+
+    A joint that is often doubtful stays as it is: it may be so in every repetition at the same
+    moment, and a straight line across that would take the movement away.
+    """
+    kept = trusted(pose)
+    kept |= kept.mean(axis=0) < USUALLY
+    return replace(pose, xy=np.where(kept[..., None], pose.xy, np.nan))
+
+
 def _movement(pose: PoseSequence) -> FloatArray:
     """Return the movement (T, 4K) of the joints, computed for each shot separately, so that a
     change of camera does not count as movement."""
+    pose = _without_jumps(pose)
     shots = sorted({0, *(int(row) for row in pose.info.get("cut_rows") or ()), len(pose)})
     parts = []
     for start, stop in pairwise(row for row in shots if row <= len(pose)):

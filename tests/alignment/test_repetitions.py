@@ -173,6 +173,36 @@ def test_repetitions_filmed_from_two_sides_are_counted_together() -> None:
     assert len(cut_clip(pose)) in (11, 12, 13)
 
 
+def jumping(pose: PoseSequence, seed: int) -> PoseSequence:
+    """One joint at a time jumps by half to two torso lengths for up to 0.2 s, twice a second, and
+    left and right are exchanged for 0.3 s, each two seconds."""
+    rng = np.random.default_rng(seed)
+    xy, seconds = pose.xy.copy(), len(pose) / pose.fps
+    for first in rng.integers(0, len(pose), round(2 * seconds)):
+        rows = slice(first, first + rng.integers(1, round(0.2 * pose.fps) + 1))
+        angle, far = rng.uniform(0, 2 * np.pi), 60 * rng.uniform(0.5, 2.0)
+        xy[rows, rng.integers(xy.shape[1])] += far * np.array([np.cos(angle), np.sin(angle)])
+    for first in rng.integers(0, len(pose), round(seconds / 2)):
+        rows = slice(first, first + round(0.3 * pose.fps))
+        xy[rows] = xy[rows][:, list(get_skeleton(pose.skeleton).flip)]
+    return replace(pose, xy=xy)
+
+
+@pytest.mark.parametrize("fps", [20.0, 50.0])
+def test_joints_that_jump_hide_no_repetition(fps: float) -> None:
+    right = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        seconds = rng.uniform(1.4, 2.6, rng.integers(4, 9))
+        still = np.zeros(round(fps))
+        parts = [still, *[cycle(round(fps * each)) / 2 for each in seconds], still]
+        plain = shaken(sequence(np.concatenate(parts)), 1.0)
+        pose = replace(plain, fps=fps, time=np.arange(len(plain)) / fps)
+        assert len(cut_clip(pose)) == len(seconds)
+        right.append(len(cut_clip(jumping(pose, seed))) == len(seconds))
+    assert sum(right) >= 8
+
+
 # --- real clips ------------------------------------------------------------------------------
 
 
