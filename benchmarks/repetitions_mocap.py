@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -121,7 +122,7 @@ def with_jumps(xy: FloatArray, fps: float, rng: np.random.Generator) -> FloatArr
 
 def counted(film: Film, kind: str) -> Count:
     pose = filmed(film.seen[kind], film.fps)
-    pose = type(pose)(**{**vars(pose), "score": (~np.isnan(pose.xy[..., 0])).astype(float)})
+    pose = replace(pose, score=(~np.isnan(pose.xy[..., 0])).astype(float))
     found = cut_clip(pose)
     edges = np.concatenate([film.spans[:, 0], film.spans[-1:, 1]])
     usual = float(np.median(np.diff(edges)))
@@ -141,7 +142,7 @@ def main() -> None:
     sets: dict[tuple[str, str], list[str]] = defaultdict(list)
     with (given.mocap / "clips.csv").open(newline="") as table:
         for row in csv.DictReader(table):
-            if row["person"] in people and (not exercises or row["movement"] in exercises):
+            if row["person"] in people and (not exercises or row["clip"][:3] in exercises):
                 sets[row["clip"][:3], row["person"]].append(row["clip"])
     counts: dict[str, list[Count]] = defaultdict(list)
     single: dict[str, list[int]] = defaultdict(list)
