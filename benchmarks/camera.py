@@ -19,9 +19,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from intervals import judged, plain, shown, stored, values, write
 from people import page_table
 from turned_clips import ANGLES, TURNS, Pair, harm, rendered, walking
+from whole_clips import judged, plain, shown, stored, values, write
 
 from la2ds_cli.alignment.aligned_repetitions import align_clips
 from la2ds_cli.alignment.request import AlignRequest

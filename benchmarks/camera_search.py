@@ -18,9 +18,9 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
-from intervals import SHARE, shown, write
 from people import page_table, walk_pair
 from turned_clips import PERFORMERS, TURNS, VIEWS, all_walks, performance
+from whole_clips import SHARE, shown, write
 
 from la2ds_cli.alignment.request import FeatureOption
 from la2ds_cli.core.stored_project import StoredProject

@@ -31,8 +31,8 @@ from compare_differences import (
     true_position,
     upright,
 )
-from intervals import write
 from people import page_table
+from whole_clips import write
 
 from la2ds_cli.alignment.curve_groups import CurveGroups, Grouping, group_curves
 from la2ds_cli.alignment.curve_tests import compare_groups

@@ -125,17 +125,17 @@ def common(fold: Fold, pairs: int, references: int = 0) -> Config:
 
 
 def errors_of(
-    folds: Sequence[dict[str, Any]], feature: str, kind: str, *, at_rest: bool
+    folds: Sequence[dict[str, Any]], feature: str, kind: str, *, at_rest: bool | None = None
 ) -> list[FloatArray]:
     """Errors on one kind of pairs, of all folds together, by each variant of a feature set.
 
-    folds: documents of `transfers`, which have the same variants.
+    folds: documents of `transfers`, which have the same variants. at_rest: None = of all moments.
     """
     found = []
     for variants in zip(*(document["percent"][feature] for document in folds), strict=True):
         both = zip(folds, variants, strict=True)
         rows = [pair for d, values in both for pair in zip(d["events"], values, strict=True)]
-        chosen = [error for e, error in rows if (e[0], e[AT_REST]) == (kind, at_rest)]
+        chosen = [error for e, error in rows if e[0] == kind and at_rest in (None, e[AT_REST])]
         found.append(np.array(chosen))
     return found
 

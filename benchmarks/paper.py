@@ -29,7 +29,7 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from human_labels import figure, transfers
+from human_labels import best, errors_of, transfers
 from people import SETS, Fold, make_folds, penn_project
 
 from la2ds_cli.core import artifact
@@ -160,7 +160,7 @@ def people(
         with embedding(tested, config):
             documents.append(transfers(fold, config, asked, run))
     kinds = folds[0].data.kinds if folds else ()
-    return [figure(documents, feature, kind)[0] for kind in kinds]
+    return [best(errors_of(documents, feature, kind))[0] for kind in kinds]
 
 
 def on_worse_joints(project: StoredProject, work: Path, tested: Sequence[str]) -> list[str]:

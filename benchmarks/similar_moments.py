@@ -24,9 +24,9 @@ from pathlib import Path
 
 import numpy as np
 from compare_differences import EVENTS, RECORDED, Camera, at_rate, filmed, shaken, upright
-from intervals import SHARE, write
 from people import SETS, halves, make_folds, page_table
 from turned_clips import all_walks
+from whole_clips import SHARE, write
 
 from la2ds_cli.core.progress import SILENT
 from la2ds_cli.core.stored_project import BASE_RUN, StoredProject

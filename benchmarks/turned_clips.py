@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from intervals import EVERY, cases
 from people import ACTIONS, RATE, SETS, walk_pair
+from whole_clips import EVERY, cases
 
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.stored_project import StoredProject
