@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -192,18 +192,19 @@ def timeline(
         result = align_groups(opened, names, request, grouping, reference, progress)
         result = alignment_files.write_timeline(opened, result, targets, progress)
         console.document("timeline", result.to_json())
-        _show_timeline(console, result)
+        _show_timeline(console, result, opened.clip_names())
 
 
-def _show_timeline(console: Console, result: TimelineResult) -> None:
-    """Print where each clip is on the timeline, which are left out and why, and the files."""
+def _show_timeline(console: Console, result: TimelineResult, names: Mapping[str, str]) -> None:
+    """Print where each clip is on the timeline, which are left out and why, and the files. names:
+    of clips by id."""
     import numpy as np
 
     from la2ds_cli.alignment.request import features_name
 
     rows = [
         (
-            clip.video.id,
+            names.get(clip.video.id, clip.video.id),
             f"{(~np.isnan(clip.position)).sum()} of {len(clip.frame)}",
             f"{clip.times_as_long:.2f}",
             f"{clip.mean_confidence:.2f}",
@@ -218,16 +219,20 @@ def _show_timeline(console: Console, result: TimelineResult) -> None:
     )
     console.line(f"aligned by dtw on {features_name(result.features, result.run)}")
     for name, why in list(result.left_out.items())[:_LISTED]:
-        console.line(f"left out: {name}: {why}", "yellow")
+        console.line(f"left out: {names.get(name, name)}: {why}", "yellow")
     if len(result.left_out) > _LISTED:
         console.line(f"left out in all: {len(result.left_out)} (--json lists them)", "yellow")
     if note := result.angle_note():
         console.line(f"angles are {note}", "yellow")
-    _note_clips(console, "may not show the same movement", [c.video.id for c in result.doubtful])
+    _note_clips(
+        console,
+        "may not show the same movement",
+        [names.get(c.video.id, c.video.id) for c in result.doubtful],
+    )
     _note_clips(
         console,
         "has several repetitions; the one most like the reference is used",
-        [clip.video.id for clip in result.clips if clip.repetitions > 1],
+        [names.get(c.video.id, c.video.id) for c in result.clips if c.repetitions > 1],
     )
     if result.groups and result.groups.by:
         show_groups(console, result.groups)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -140,17 +141,17 @@ def transfer_labels(
             files.append(opened.phases_path)
         document = {"project": opened.root, **result.to_json(), "files": list(map(str, files))}
         console.document("transfer-labels", document)
-        _show(console, result)
+        _show(console, result, opened.clip_names())
         if result.merged:
-            _show_merged(console, result.merged)
+            _show_merged(console, result.merged, opened.clip_names())
         console.files(files)
     raise typer.Exit(batch_exit_code(result.items))
 
 
-def _show(console: Console, result: PropagationResult) -> None:
+def _show(console: Console, result: PropagationResult, names: Mapping[str, str]) -> None:
     from la2ds_cli.alignment.request import features_name
 
-    console.items(result.items)
+    console.items(result.items, names)
     rows = [row for clip in result.clips.values() for row in clip.boundary_rows()]
     rows = [row for row in rows if not row["cut"]]
     if rows:
@@ -162,7 +163,7 @@ def _show(console: Console, result: PropagationResult) -> None:
             [
                 (
                     f"{row['confidence']:.2f}",
-                    row["video"],
+                    names.get(row["video"], row["video"]),
                     " > ".join(side for side in (row["before"], row["after"]) if side),
                     f"{row['time']:.2f}",
                     f"{row['time_low']:.2f}",
@@ -177,15 +178,19 @@ def _show(console: Console, result: PropagationResult) -> None:
     console.line(f"propagated from {count} labelled clip{'s' * (count != 1)} by {by}")
 
 
-def _show_merged(console: Console, merged: MergeResult) -> None:
-    """Print how phases.csv has changed."""
+def _show_merged(console: Console, merged: MergeResult, names: Mapping[str, str]) -> None:
+    """Print how phases.csv has changed. names: of clips by id."""
+
+    def listed(clips: Sequence[str]) -> str:
+        return ", ".join(names.get(clip, clip) for clip in clips)
+
     console.line(f"added propagated phases of {len(merged.written)} clips to phases.csv")
     if merged.kept:
         console.line(
-            f"clips that kept their labels: {', '.join(merged.kept)} (--overwrite replaces "
+            f"clips that kept their labels: {listed(merged.kept)} (--overwrite replaces "
             "propagated labels, never those set by people)"
         )
     if merged.withheld:
-        console.line(f"not added, see above: {', '.join(merged.withheld)}", "yellow")
+        console.line(f"not added, see above: {listed(merged.withheld)}", "yellow")
     if merged.backup:
         console.line(f"backup of phases.csv: {merged.backup}")

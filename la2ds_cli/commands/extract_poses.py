@@ -125,7 +125,7 @@ def extract_poses(
             )
             if any(result.usable for result in results):
                 keep()
-            console.items(results)  # before the sheet, which may fail
+            console.items(results, opened.clip_names())  # before the sheet, which may fail
             console.document("extract-poses", {"project": opened.root, "items": results})
             if overlay is not None:
                 overlay_sheet(opened, [each.video for each in results if each.usable], overlay)

@@ -150,7 +150,7 @@ def show_batch(
     paths: also print the paths of written files.
     also: further keys of the JSON document.
     """
-    console.items(results)
+    console.items(results, project.clip_names())
     usable = [result for result in results if result.usable]
     for result in usable if paths else ():
         console.line(result.path)

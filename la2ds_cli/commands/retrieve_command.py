@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -85,19 +86,20 @@ def retrieve(
         result = retrieval.retrieve(opened, request, console.progress)
         result = retrieval_sheet.write(opened, result, targets, console.progress)
         console.document("retrieve", result.to_json())
-        _show(console, result)
+        _show(console, result, opened.clip_names() if store is None else {})
 
 
-def _show(console: Console, result: RetrievalResult) -> None:
+def _show(console: Console, result: RetrievalResult, names: Mapping[str, str]) -> None:
+    """Print the found frames, how they were found, and the files. names: of clips by id."""
     from la2ds_cli.alignment.request import features_name
     from la2ds_cli.retrieval.retrieve import view_words
 
     store = result.store
     rows = [
         (
-            f"{query.video}@{query.time:.2f}",
+            f"{names.get(query.video, query.video)}@{query.time:.2f}",
             *([] if store is None else [hit.project or ""]),
-            f"{hit.video}@{hit.time:.2f}",
+            f"{names.get(hit.video, hit.video)}@{hit.time:.2f}",
             f"{hit.distance:.3g}",
             view_words(hit.view, hit.unsure),
             hit.phase or "",
@@ -121,5 +123,5 @@ def _show(console: Console, result: RetrievalResult) -> None:
     if result.agreement is not None:
         console.line(f"{result.agreement:.0%} of the labelled frames have the phase of their query")
     for video, reason in result.left_out.items():
-        console.line(f"left out: {video}: {reason}", "yellow")
+        console.line(f"left out: {names.get(video, video)}: {reason}", "yellow")
     console.files(result.files)

@@ -248,8 +248,11 @@ def _notes(aligned: Alignment, view: ViewDifference, angles: Differences) -> lis
     if aligned.unclear:
         notes.append(f"Unclear: {aligned.unclear}.")
     share = float(angles.sure.mean())
-    if share < _MOSTLY:
-        notes.append(f"Only {share:.0%} of the reference can be judged.")
+    if not share:
+        notes.append("No moment of the reference can be judged.")
+    elif share < _MOSTLY:
+        percent = max(round(100 * share), 1)
+        notes.append(f"Only {percent} % of the reference can be judged.")
     return notes
 
 

@@ -188,12 +188,15 @@ class Console:
             padded = [cell + " " * (w - cell_len(cell)) for cell, w in zip(row, width, strict=True)]
             self.line("  ".join(padded).rstrip(), "bold" if number == 0 else _STYLES.get(row[0]))
 
-    def items(self, results: Sequence[ItemResult]) -> None:
-        """Print the outcome of a batch: a table, and a line of counts."""
+    def items(self, results: Sequence[ItemResult], names: Mapping[str, str]) -> None:
+        """Print the outcome of a batch: a table, and a line of counts. names: of clips by id."""
         listed = results
         if len(results) > _LISTED:
             listed = [r for r in results if r.status not in ("ok", "cached") or r.code]
-        rows = [(r.status, r.video or r.path, r.frames or "", _explain(r)) for r in listed]
+        rows = [
+            (r.status, names.get(r.video, r.video) or r.path, r.frames or "", _explain(r))
+            for r in listed
+        ]
         if rows:
             self.table(("status", "clip", "frames", "message"), rows[:_LISTED])
         if len(rows) > _LISTED:

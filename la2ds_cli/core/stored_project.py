@@ -10,6 +10,7 @@ import os
 import shlex
 import shutil
 import tomllib
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -122,6 +123,13 @@ class StoredProject(ProjectFolder):
         """Return the rows of videos.csv in file order; none without the file. Raises UserError
         (exit 5) that names an unreadable line."""
         return list(self.video_list().videos)
+
+    def clip_names(self) -> dict[str, str]:
+        """Return, for each clip by id, what a person calls it and `find` takes: its name, or the id
+        where several clips have that name. Raises UserError as `videos`."""
+        videos = self.videos()
+        count = Counter(video.name for video in videos)
+        return {each.id: each.name if count[each.name] == 1 else each.id for each in videos}
 
     def video_list(self) -> VideoList:
         """Return the rows of videos.csv for finding clips, read again if the file has changed.

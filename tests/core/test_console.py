@@ -104,16 +104,17 @@ RESULTS = [
 
 def test_items_are_listed_with_code_and_hint_and_counted(capsys: pytest.CaptureFixture[str]):
     with console.Console() as out:
-        out.items(RESULTS)
+        out.items(RESULTS, {"a-1": "a.mp4"})
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["status", "clip", "frames", "message"]
-    assert lines[1].split() == ["ok", "a-1", "120"]
+    assert lines[1].split() == ["ok", "a.mp4", "120"]
+    assert lines[2].split() == ["cached", "b-2", "80"]
     assert lines[3].split(maxsplit=2)[:2] == ["failed", "c.mp4"]
     assert lines[3].endswith("V001 not a readable video; record it again")
     assert lines[4] == "1 ok, 1 cached, 1 failed"
     many = [ItemResult(f"{n}.mp4", f"v-{n}", "cached", 9) for n in range(100)]
     with console.Console() as out:
-        out.items([*many, RESULTS[2]])
+        out.items([*many, RESULTS[2]], {})
     lines = capsys.readouterr().out.splitlines()
     assert (len(lines), lines[-1]) == (3, "100 cached, 1 failed")  # what needs a look alone
 
@@ -126,7 +127,7 @@ def test_columns_line_up_for_wide_characters(capsys: pytest.CaptureFixture[str])
 
 def test_json_keeps_stdout_to_the_document(capsys: pytest.CaptureFixture[str]):
     with console.Console(as_json=True) as out:
-        out.items(RESULTS)
+        out.items(RESULTS, {})
         out.line("text")
         out.next("la2ds train")
         out.document("extract-poses", {"items": RESULTS})
@@ -181,7 +182,7 @@ def test_names_reach_the_terminal_as_text_on_one_line(capsys: pytest.CaptureFixt
     out.note(HOSTILE)
     out.progress.begin(HOSTILE)
     out.line(HOSTILE)
-    out.items([ItemResult(HOSTILE, "", "failed", code="V001", message=HOSTILE)])
+    out.items([ItemResult(HOSTILE, "", "failed", code="V001", message=HOSTILE)], {})
     out.rendered(terminal(Table([Column("name")], [[Cell(HOSTILE, [HOSTILE])]])))
     both = capsys.readouterr()
     error, first, forged, ours, note, begun = both.err.splitlines()

@@ -232,3 +232,21 @@ def test_the_short_name_tells_clips_apart_and_finds_them(project, name, path, ex
     assert video.name == expected
     project.add_videos([video, Video(id="other-99999999", path="data/other.mp4", sha256="y")])
     assert project.find(expected) == video
+
+
+def test_clips_are_called_by_their_names_unless_several_have_one(project):
+    videos = [
+        Video(id="gym-anna-11111111", path="gym/anna.mp4", sha256="x"),
+        Video(id="gym-anna-11111111-p2", path="gym/anna.mp4", sha256="x", person=2),
+        Video(id="gym-ben-22222222", path="gym/ben.mp4", sha256="y"),
+        Video(id="park-ben-33333333", path="park/ben.mp4", sha256="z"),
+    ]
+    project.add_videos(videos)
+    names = project.clip_names()
+    assert names == {
+        "gym-anna-11111111": "anna.mp4",
+        "gym-anna-11111111-p2": "anna.mp4#2",
+        "gym-ben-22222222": "gym-ben-22222222",
+        "park-ben-33333333": "park-ben-33333333",
+    }
+    assert [project.find(name).id for name in names.values()] == list(names)
