@@ -77,7 +77,7 @@ SAID = [
     ("lab plot-embeddings clip-0 clip-1 --out OUT/p.png --out OUT/p.json",
      ["of the variance", "OUT/p.png", "OUT/p.json"], "drawn on the base model"),
     ("retrieve --query clip-0@0.5 --k 3 --out OUT/sheet.png",
-     ["distance  view  ", "clip-0@0.50  clip-", "compared by base model",
+     ["distance  view  ", "clip-0.mat@0.50  clip-", "compared by base model",
       "searched 158 frames of 4 clips", "OUT/sheet.png"], ""),
     ("evaluate", ["model", "raw pose", "time only", "untrained network"], "full results: RESULTS"),
     ("status", ["run default: step 4 of 4"], "everything is up to date"),
