@@ -37,6 +37,7 @@ _INK, _SOFT = (240, 240, 240), (165, 165, 170)
 SUFFIXES = (".mp4", ".mov", ".mkv")
 HEIGHT = 480
 SLOWEST, FASTEST = 1.0, 240.0  # frames per second of a written video
+MOST_TIMES = 4  # a tempo beyond is not told more exactly, as in figures and on pages
 _EVEN = 0.25  # frames that a clip of constant rate may deviate from its rate
 
 
@@ -385,4 +386,6 @@ def tempo_label(ratio: float) -> str:
     if ratio < 0.05:
         return "B stands still"
     factor, direction = (ratio, "slower") if ratio > 1 else (1 / ratio, "faster")
+    if factor > MOST_TIMES:
+        return f"B over {MOST_TIMES}× {direction}"
     return f"B {factor:.1f}× {direction}" if factor >= 1.05 else "same tempo"

@@ -102,6 +102,8 @@ def test_times_phases_and_what_stands_below_are_those_of_the_frame(words: Words)
         (0.97, "same tempo"),
         (1.049, "same tempo"),
         (1.06, "B 1.1× slower"),
+        (11.2, "B over 4× slower"),
+        (1 / 11.2, "B over 4× faster"),
         (0.0, "B stands still"),
         (NAN, ""),
     ],

@@ -24,6 +24,7 @@ from la2ds_cli.alignment.path import matched_time, squared_distance
 from la2ds_cli.alignment.request import features_name
 from la2ds_cli.compare.compare_clips import CompareResult
 from la2ds_cli.compare.findings import clearest_joints, in_episodes
+from la2ds_cli.compare.words import joint_name
 from la2ds_cli.core.annotations import Between
 from la2ds_cli.core.clip import Video
 from la2ds_cli.core.progress import Progress
@@ -258,7 +259,7 @@ def match_json(result: Alignment) -> dict[str, Any]:
 
 def _angles_json(names: Iterable[str], degrees: FloatArray) -> dict[str, Any]:
     return {
-        "names": [name.replace("_", " ") for name in names],
+        "names": [joint_name(name) for name in names],
         "limit": scale_limit(degrees),
         "degrees": [rounded(column, 1) for column in degrees.T],
     }

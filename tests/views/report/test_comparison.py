@@ -10,6 +10,7 @@ import pytest
 
 from la2ds_cli.alignment.request import AlignRequest
 from la2ds_cli.compare.compare_clips import CompareResult, compare, document_sentences
+from la2ds_cli.compare.words import joint_name
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.core.stored_project import StoredProject
 from la2ds_cli.views import compare_files
@@ -86,7 +87,7 @@ def test_the_strip_is_pale_where_noise_may_explain_it(
     result = compared(project, "trainee")
     first = result.findings[0]
     angles = compared_angles(result)
-    assert angles["names"][0] == first.joint.replace("_", " ")
+    assert angles["names"][0] == joint_name(first.joint)
     assert angles["stated"][0][first.row] == 1
     quiet = int(np.argmin(angles["stated"][0]))
     opened = open_page(page_of(project, result))
