@@ -259,11 +259,16 @@ class Alignment:
 
     @property
     def sentence(self) -> str:
-        """How many frames are sure, and how accurate they usually are.
+        """How many frames are sure, and how accurate they usually are, as one sentence.
 
         For example `sure of 145 of 450 frames of A, usually to within 0.1 s; unsure of 305, usually
         to within 0.28 s`. `certificate` says why.
         """
+        return "; ".join(self.certainty_lines)
+
+    @property
+    def certainty_lines(self) -> list[str]:
+        """The parts of `sentence`, one for each word that a frame has."""
         words, within = np.array(self.certainty), self.within
         parts = []
         for word in WORDS:
@@ -278,7 +283,7 @@ class Alignment:
             parts.append(
                 f"{word} of {count}{of_all}, usually {within_text(np.median(within[chosen]))}"
             )
-        return "; ".join(parts)
+        return parts
 
     # --- as tables and JSON -----------------------------------------------------------------------
 

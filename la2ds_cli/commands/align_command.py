@@ -108,9 +108,10 @@ def _show(console: Console, result: Alignment) -> None:
         console.line(f"{frames} no counterpart")
     if result.overall_ratio == result.overall_ratio:  # NaN if nothing moves
         console.line(f"B takes {result.overall_ratio:.2f} times as long as A")
-    first, *rest = result.sentence.split("; ")
-    within = " in nine of ten cases" * ("to within" in first)
-    for line in (first + within, *rest):
+    first, *rest = result.certainty_lines
+    matched = any(place == place for place in result.position)  # NaN = no counterpart
+    console.line(first + " in nine of ten cases" * matched)
+    for line in rest:
         console.line(line)
     for line in result.certificate.lines[:1]:
         console.line(line)
