@@ -216,7 +216,7 @@ class Alignment:
     @cached_property
     def certificate(self) -> Certificate:
         """Why frames of A are not sure, how many each reason covers, and what would help."""
-        return certify(self)
+        return certify(self, self.rests)
 
     @cached_property
     def rests(self) -> BoolArray:

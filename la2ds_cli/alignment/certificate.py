@@ -15,7 +15,6 @@ import numpy as np
 
 from la2ds_cli.alignment.confidence import SURE, certainty_words, nobody_seen
 from la2ds_cli.alignment.path import nearest_rows
-from la2ds_cli.alignment.rests import at_rest
 from la2ds_cli.alignment.same_movement import SameMovement
 from la2ds_cli.core.arrays import BoolArray, FloatArray, runs_of
 from la2ds_cli.core.types import PoseSequence
@@ -177,11 +176,14 @@ class Certifiable(Protocol):
     def same_movement(self) -> SameMovement | None: ...
 
 
-def certify(result: Certifiable) -> Certificate:
-    """Return why frames of an alignment are not sure, from the alignment and its joints alone."""
+def certify(result: Certifiable, rests: BoolArray) -> Certificate:
+    """Return why frames of an alignment are not sure, from the alignment and its joints alone.
+
+    rests: (N,) whether A rests, or B at the match.
+    """
     left = np.array(certainty_words(result.confidence, result.position)) != SURE
     count, sure = len(left), int((~left).sum())
-    holds = _what_holds(result)
+    holds = _what_holds(result, rests)
     reasons = []
     for kind in KINDS:
         rows = left & holds[kind]
@@ -192,7 +194,7 @@ def certify(result: Certifiable) -> Certificate:
     return Certificate(result.view, result.references, sure, count, tuple(reasons))
 
 
-def _what_holds(result: Certifiable) -> dict[Kind, BoolArray]:
+def _what_holds(result: Certifiable, rests: BoolArray) -> dict[Kind, BoolArray]:
     """Return the frames (N,) of A for which each reason holds."""
     pose_a, pose_b, position = result.pose_a, result.pose_b, result.position
     everywhere = np.ones(len(pose_a), bool)
@@ -206,7 +208,7 @@ def _what_holds(result: Certifiable) -> dict[Kind, BoolArray]:
         "movement": everywhere & (same is not None and same.doubted),
         "view": everywhere & bool(result.unclear_views),
         "repetition": everywhere & (result.repeats is not None),
-        "rest": at_rest((pose_a, pose_b), position),
+        "rest": rests,
         "edge": np.asarray((result.low <= 0) | (result.high >= last)),
         "end": result.another_end,
         "unlike": result.unlike,

@@ -305,8 +305,8 @@ def _number_of(video: Video, by: str) -> float:
     try:
         value = float(text or "nan")
     except ValueError:
-        value = np.inf
-    if np.isinf(value):
+        value = np.nan
+    if text and not np.isfinite(value):
         raise UserError(
             f"{by} of {video.id} is '{text}', and a regression needs a number",
             hint="correct it in videos.csv, or omit --regress for groups",

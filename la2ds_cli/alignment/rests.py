@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from la2ds_cli.core.arrays import BoolArray, FloatArray, runs_of
+from la2ds_cli.core.arrays import BoolArray, FloatArray, mean_around, runs_of
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.resample import at_positions
 from la2ds_cli.features.tempo import FAST, speed
@@ -123,8 +123,4 @@ def relative_speed(pose: PoseSequence) -> FloatArray:
 
 def windowed_speed(pose: PoseSequence) -> FloatArray:
     """Return (T,) the speed of a clip in units of its tempo, averaged over WINDOW each way."""
-    value = relative_speed(pose)
-    total = np.concatenate([[0.0], np.cumsum(value)])
-    reach, row = pose.axis.rows_within(WINDOW), np.arange(len(value))
-    first, stop = np.maximum(row - reach, 0), np.minimum(row + reach + 1, len(value))
-    return (total[stop] - total[first]) / (stop - first)
+    return mean_around(relative_speed(pose), pose.axis.rows_within(WINDOW))

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from la2ds_cli.alignment.confidence import DOUBTFUL, Certainty
-from la2ds_cli.core.arrays import FloatArray, IntArray
+from la2ds_cli.core.arrays import FloatArray, mean_around
 from la2ds_cli.core.types import PoseSequence
 from la2ds_cli.features.pose_features import raw_pose
 from la2ds_cli.features.resample import at_positions
@@ -54,8 +54,8 @@ def compute_unlikeness(poses: Poses, position: FloatArray) -> FloatArray:
     apart, moved = _spread(a - b), _spread(a) + _spread(b)
     axis = poses[0].axis
     reach = np.maximum(axis.rows_within(AROUND * axis.duration), LEAST_REACH)[matched]
-    usual = _mean_around(moved, reach) + moved.mean() / 2 + JITTER**2
-    found[matched] = _mean_around(apart, reach) / usual
+    usual = mean_around(moved, reach) + moved.mean() / 2 + JITTER**2
+    found[matched] = mean_around(apart, reach) / usual
     return found
 
 
@@ -75,11 +75,3 @@ def limit_where_unlike(certainty: Certainty, poses: Poses, position: FloatArray)
 def _spread(value: FloatArray) -> FloatArray:
     """Return (P,) the mean squared deviation of each row (P, D) from the median row."""
     return np.asarray(((value - np.median(value, axis=0)) ** 2).mean(axis=1))
-
-
-def _mean_around(value: FloatArray, reach: IntArray) -> FloatArray:
-    """Return (P,) the mean of values (P,) over `reach` (P,) rows before and after each."""
-    total = np.concatenate([[0.0], np.cumsum(value)])
-    row = np.arange(len(value))
-    first, stop = np.maximum(row - reach, 0), np.minimum(row + reach + 1, len(value))
-    return (total[stop] - total[first]) / (stop - first)

@@ -18,6 +18,14 @@ def runs_of(mask: BoolArray) -> list[tuple[int, int]]:
     return [(int(first), int(stop)) for first, stop in edges]
 
 
+def mean_around(value: FloatArray, reach: IntArray) -> FloatArray:
+    """Return (T,) the mean of values (T,) over `reach` (T,) rows before and after each, as far as
+    there are any."""
+    total, row = np.concatenate([[0.0], np.cumsum(value)]), np.arange(len(value))
+    first, stop = np.maximum(row - reach, 0), np.minimum(row + reach + 1, len(value))
+    return (total[stop] - total[first]) / (stop - first)
+
+
 def mean_and_deviation(values: FloatArray) -> tuple[FloatArray, FloatArray, IntArray]:
     """Return mean, standard deviation and number of the known values along the first axis.
 

@@ -116,8 +116,11 @@ def test_what_is_no_number_is_named_with_its_clip() -> None:
     videos = [video("a", load="10"), video("b", load=""), video("c", load="heavy")]
     with pytest.raises(UserError, match="load of c is 'heavy', and a regression needs a number"):
         check_grouping(videos, Grouping("load", regress=True))
-    with pytest.raises(UserError, match="a regression needs a number"):
-        check_grouping([video("a", load="inf")], Grouping("load", regress=True))
+    for text in ("inf", "nan"):
+        with pytest.raises(
+            UserError, match=f"load of a is '{text}', and a regression needs a number"
+        ):
+            check_grouping([video("a", load=text)], Grouping("load", regress=True))
     check_grouping(videos[:2], Grouping("load", regress=True))
 
 
