@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from la2ds_cli.alignment.alignment import Alignment
     from la2ds_cli.alignment.curve_groups import CurveGroups
     from la2ds_cli.alignment.timeline_result import TimelineResult
+    from la2ds_cli.core.clip_names import ShownNames
     from la2ds_cli.core.console import Console
 
 _LISTED = 20  # clips of a timeline
@@ -196,7 +197,7 @@ def timeline(
         _show_timeline(console, result, opened.clip_names())
 
 
-def _show_timeline(console: Console, result: TimelineResult, names: Mapping[str, str]) -> None:
+def _show_timeline(console: Console, result: TimelineResult, names: ShownNames) -> None:
     """Print where each clip is on the timeline, which are left out and why, and the files. names:
     of clips by id."""
     import numpy as np
@@ -205,7 +206,7 @@ def _show_timeline(console: Console, result: TimelineResult, names: Mapping[str,
 
     rows = [
         (
-            names.get(clip.video.id, clip.video.id),
+            names[clip.video.id],
             f"{(~np.isnan(clip.position)).sum()} of {len(clip.frame)}",
             f"{clip.times_as_long:.2f}",
             f"{clip.mean_confidence:.2f}",
@@ -220,7 +221,7 @@ def _show_timeline(console: Console, result: TimelineResult, names: Mapping[str,
     )
     console.line(f"aligned by dtw on {features_name(result.features, result.run)}")
     for name, why in list(result.left_out.items())[:_LISTED]:
-        console.line(f"left out: {names.get(name, name)}: {why}", "yellow")
+        console.line(f"left out: {names[name]}: {why}", "yellow")
     if len(result.left_out) > _LISTED:
         console.line(f"left out in all: {len(result.left_out)} (--json lists them)", "yellow")
     if note := result.angle_note():
@@ -228,12 +229,12 @@ def _show_timeline(console: Console, result: TimelineResult, names: Mapping[str,
     _note_clips(
         console,
         "may not show the same movement",
-        [names.get(c.video.id, c.video.id) for c in result.doubtful],
+        [names[c.video.id] for c in result.doubtful],
     )
     _note_clips(
         console,
         "has several repetitions; the one most like the reference is used",
-        [names.get(c.video.id, c.video.id) for c in result.clips if c.repetitions > 1],
+        [names[c.video.id] for c in result.clips if c.repetitions > 1],
     )
     if result.groups and result.groups.by:
         show_groups(console, result.groups)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from la2ds_cli.commands.options import (
 from la2ds_cli.commands.projects import show_batch
 
 if TYPE_CHECKING:
+    from la2ds_cli.core.clip_names import ShownNames
     from la2ds_cli.core.console import Console
     from la2ds_cli.labels.propagated import MergeResult, PropagationResult
 
@@ -148,7 +149,7 @@ def transfer_labels(
     raise typer.Exit(batch_exit_code(result.items))
 
 
-def _show(console: Console, result: PropagationResult, names: Mapping[str, str]) -> None:
+def _show(console: Console, result: PropagationResult, names: ShownNames) -> None:
     from la2ds_cli.alignment.request import features_name
 
     console.items(result.items, names)
@@ -163,7 +164,7 @@ def _show(console: Console, result: PropagationResult, names: Mapping[str, str])
             [
                 (
                     f"{row['confidence']:.2f}",
-                    names.get(row["video"], row["video"]),
+                    names[row["video"]],
                     " > ".join(side for side in (row["before"], row["after"]) if side),
                     f"{row['time']:.2f}",
                     f"{row['time_low']:.2f}",
@@ -178,11 +179,11 @@ def _show(console: Console, result: PropagationResult, names: Mapping[str, str])
     console.line(f"propagated from {count} labelled clip{'s' * (count != 1)} by {by}")
 
 
-def _show_merged(console: Console, merged: MergeResult, names: Mapping[str, str]) -> None:
-    """Print how phases.csv has changed. names: of clips by id."""
+def _show_merged(console: Console, merged: MergeResult, names: ShownNames) -> None:
+    """Print how phases.csv has changed."""
 
     def listed(clips: Sequence[str]) -> str:
-        return ", ".join(names.get(clip, clip) for clip in clips)
+        return ", ".join(names[clip] for clip in clips)
 
     console.line(f"added propagated phases of {len(merged.written)} clips to phases.csv")
     if merged.kept:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +9,7 @@ from la2ds_cli.commands.options import Features, Here, option, out_option
 from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
+    from la2ds_cli.core.clip_names import ShownNames
     from la2ds_cli.core.console import Console
     from la2ds_cli.retrieval.retrieve import RetrievalResult
 
@@ -86,20 +86,20 @@ def retrieve(
         result = retrieval.retrieve(opened, request, console.progress)
         result = retrieval_sheet.write(opened, result, targets, console.progress)
         console.document("retrieve", result.to_json())
-        _show(console, result, opened.clip_names() if store is None else {})
+        _show(console, result, opened.clip_names())
 
 
-def _show(console: Console, result: RetrievalResult, names: Mapping[str, str]) -> None:
-    """Print the found frames, how they were found, and the files. names: of clips by id."""
+def _show(console: Console, result: RetrievalResult, names: ShownNames) -> None:
+    """Print the found frames, how they were found, and the files."""
     from la2ds_cli.alignment.request import features_name
     from la2ds_cli.retrieval.retrieve import view_words
 
     store = result.store
     rows = [
         (
-            f"{names.get(query.video, query.video)}@{query.time:.2f}",
+            f"{names[query.video]}@{query.time:.2f}",
             *([] if store is None else [hit.project or ""]),
-            f"{names.get(hit.video, hit.video)}@{hit.time:.2f}",
+            f"{names[hit.video]}@{hit.time:.2f}",
             f"{hit.distance:.3g}",
             view_words(hit.view, hit.unsure),
             hit.phase or "",
@@ -123,5 +123,5 @@ def _show(console: Console, result: RetrievalResult, names: Mapping[str, str]) -
     if result.agreement is not None:
         console.line(f"{result.agreement:.0%} of the labelled frames have the phase of their query")
     for video, reason in result.left_out.items():
-        console.line(f"left out: {names.get(video, video)}: {reason}", "yellow")
+        console.line(f"left out: {names[video]}: {reason}", "yellow")
     console.files(result.files)

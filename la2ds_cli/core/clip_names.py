@@ -47,6 +47,13 @@ def list_names(names: str | Path | Iterable[str | Path]) -> list[str]:
     return [str(names)] if isinstance(names, str | Path) else [str(name) for name in names]
 
 
+class ShownNames(dict[str, str]):
+    """What a person calls each clip, by its id. An id without an entry is its own name."""
+
+    def __missing__(self, clip: str) -> str:
+        return clip
+
+
 @dataclass(frozen=True)
 class ClipName:
     """A parsed name. part: its first second and end, None = not named; person: 0 = not named."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from la2ds_cli.core.batch import ItemResult
+    from la2ds_cli.core.clip_names import ShownNames
 
 _LISTED = 40  # a longer batch lists only the items with a problem
 _APART = 0.1  # least seconds between two events of a task
@@ -188,15 +189,12 @@ class Console:
             padded = [cell + " " * (w - cell_len(cell)) for cell, w in zip(row, width, strict=True)]
             self.line("  ".join(padded).rstrip(), "bold" if number == 0 else _STYLES.get(row[0]))
 
-    def items(self, results: Sequence[ItemResult], names: Mapping[str, str]) -> None:
-        """Print the outcome of a batch: a table, and a line of counts. names: of clips by id."""
+    def items(self, results: Sequence[ItemResult], names: ShownNames) -> None:
+        """Print the outcome of a batch: a table, and a line of counts."""
         listed = results
         if len(results) > _LISTED:
             listed = [r for r in results if r.status not in ("ok", "cached") or r.code]
-        rows = [
-            (r.status, names.get(r.video, r.video) or r.path, r.frames or "", _explain(r))
-            for r in listed
-        ]
+        rows = [(r.status, names[r.video] or r.path, r.frames or "", _explain(r)) for r in listed]
         if rows:
             self.table(("status", "clip", "frames", "message"), rows[:_LISTED])
         if len(rows) > _LISTED:

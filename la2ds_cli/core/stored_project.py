@@ -31,7 +31,7 @@ from la2ds_cli.core.annotations import (
     write_annotations,
 )
 from la2ds_cli.core.clip import ClipOptions, Video, family, listable
-from la2ds_cli.core.clip_names import as_on_disk
+from la2ds_cli.core.clip_names import ShownNames, as_on_disk
 from la2ds_cli.core.config import Config, load_config, override_texts
 from la2ds_cli.core.errors import Mismatch, Unreadable, UserError, did_you_mean
 from la2ds_cli.core.own_files import PROJECT_FILE as PROJECT_FILE
@@ -124,12 +124,14 @@ class StoredProject(ProjectFolder):
         (exit 5) that names an unreadable line."""
         return list(self.video_list().videos)
 
-    def clip_names(self) -> dict[str, str]:
+    def clip_names(self) -> ShownNames:
         """Return, for each clip by id, what a person calls it and `find` takes: its name, or the id
         where several clips have that name. Raises UserError as `videos`."""
         videos = self.videos()
         count = Counter(video.name for video in videos)
-        return {each.id: each.name if count[each.name] == 1 else each.id for each in videos}
+        return ShownNames(
+            {each.id: each.name if count[each.name] == 1 else each.id for each in videos}
+        )
 
     def video_list(self) -> VideoList:
         """Return the rows of videos.csv for finding clips, read again if the file has changed.

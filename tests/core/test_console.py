@@ -11,6 +11,7 @@ from rich.console import Console as RichConsole
 
 from la2ds_cli.core import console
 from la2ds_cli.core.batch import ItemResult
+from la2ds_cli.core.clip_names import ShownNames
 from la2ds_cli.core.errors import ExitCode, UserError
 from la2ds_cli.core.progress import duration
 from la2ds_cli.core.table import Cell, Column, Table, markdown, terminal
@@ -104,7 +105,7 @@ RESULTS = [
 
 def test_items_are_listed_with_code_and_hint_and_counted(capsys: pytest.CaptureFixture[str]):
     with console.Console() as out:
-        out.items(RESULTS, {"a-1": "a.mp4"})
+        out.items(RESULTS, ShownNames({"a-1": "a.mp4"}))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["status", "clip", "frames", "message"]
     assert lines[1].split() == ["ok", "a.mp4", "120"]
@@ -114,7 +115,7 @@ def test_items_are_listed_with_code_and_hint_and_counted(capsys: pytest.CaptureF
     assert lines[4] == "1 ok, 1 cached, 1 failed"
     many = [ItemResult(f"{n}.mp4", f"v-{n}", "cached", 9) for n in range(100)]
     with console.Console() as out:
-        out.items([*many, RESULTS[2]], {})
+        out.items([*many, RESULTS[2]], ShownNames())
     lines = capsys.readouterr().out.splitlines()
     assert (len(lines), lines[-1]) == (3, "100 cached, 1 failed")  # what needs a look alone
 
@@ -127,7 +128,7 @@ def test_columns_line_up_for_wide_characters(capsys: pytest.CaptureFixture[str])
 
 def test_json_keeps_stdout_to_the_document(capsys: pytest.CaptureFixture[str]):
     with console.Console(as_json=True) as out:
-        out.items(RESULTS, {})
+        out.items(RESULTS, ShownNames())
         out.line("text")
         out.next("la2ds train")
         out.document("extract-poses", {"items": RESULTS})
@@ -182,7 +183,7 @@ def test_names_reach_the_terminal_as_text_on_one_line(capsys: pytest.CaptureFixt
     out.note(HOSTILE)
     out.progress.begin(HOSTILE)
     out.line(HOSTILE)
-    out.items([ItemResult(HOSTILE, "", "failed", code="V001", message=HOSTILE)], {})
+    out.items([ItemResult(HOSTILE, "", "failed", code="V001", message=HOSTILE)], ShownNames())
     out.rendered(terminal(Table([Column("name")], [[Cell(HOSTILE, [HOSTILE])]])))
     both = capsys.readouterr()
     error, first, forged, ours, note, begun = both.err.splitlines()
