@@ -36,9 +36,9 @@ def open_project(root: Path) -> StoredProject:
 
 
 def open_or_create(root: Path, console: Console) -> StoredProject:
-    """Return the stored_project at `root`, created with a note if there is none.
+    """Return the project at `root`, created with a note if there is none.
 
-    A new stored_project is removed if the command ends without putting anything into it, so that a
+    A new project is removed if the command ends without putting anything into it, so that a
     mistyped folder does not become an empty stored_project.
     """
     from la2ds_cli.core.stored_project import PROJECT_FILE, StoredProject
