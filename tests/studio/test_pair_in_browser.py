@@ -91,6 +91,32 @@ def correct_a_match(seen: Seen, project: StoredProject) -> None:
     assert page.evaluate("data.position") == before
 
 
+def test_an_undo_right_after_a_refusal_is_not_lost(browser: Any, tmp_path: Path) -> None:
+    held: list[Any] = []
+    project = two_filmed(tmp_path)
+    with browsed(browser, project) as seen:
+        page = seen.page
+        seen.go(TWO_CLIPS)
+        seen.scrub("scrub", 18)
+        seen.press("c", "Enter")
+        seen.wait_for("data.anchors.length === 1 && state.free === null")
+        page.route("**/pair/set?**", lambda route: held.append(route), times=1)
+        seen.scrub("scrub", 25)
+        seen.press("c")
+        seen.scrub("free", 5)
+        seen.press("Enter")
+        assert "contradict" in seen.trouble()
+        while not held:  # the page asks what is stored
+            page.wait_for_timeout(20)
+        seen.press("Escape", "u")
+        page.wait_for_timeout(200)
+        assert len(shown(project, ANCHOR, "a", "b")) == 1
+        held[0].continue_()
+        seen.wait_for("data.anchors.length === 0")
+        assert shown(project, ANCHOR, "a", "b") == []
+        seen.check()
+
+
 def correct_by_keys(seen: Seen, project: StoredProject) -> None:
     page = seen.page
     seen.press("Home", "Shift+ArrowRight", "c", *("ArrowRight",) * 2, "ArrowLeft", "Escape")

@@ -104,6 +104,7 @@ async function change(old, fresh, again = undefined) {
 
 async function undo() {
   await drawings.settled();
+  await saving.done; // after a refusal the page first shows again what is stored
   const back = undoable.pop(), found = back && await store(back.old, back.new, null);
   if (found) follow(found);
 }
