@@ -232,7 +232,7 @@ def test_groups_of_a_timeline_are_those_of_the_command(three: la2ds.Project):
         la2ds.align_all(three, features="pose").clusters()
     with refused(la2ds.ExitCode.USAGE, "no column 'sox'"):
         la2ds.align_all(three, features="pose", by="sox")
-    with refused(la2ds.ExitCode.USAGE, "--paired needs the column"):
+    with refused(la2ds.ExitCode.USAGE, "pairs need the column"):
         la2ds.align_all(three, features="pose", paired=True)
 
 

@@ -253,7 +253,7 @@ def check_grouping(videos: Sequence[Video], grouping: Grouping) -> None:
     by = grouping.by
     if grouping.paired and by in ("", "group"):
         raise UserError(
-            "--paired needs the column that says before and after",
+            "pairs need the column that says before and after",
             hint="add a column of your own to videos.csv and name it with --by; people are paired "
             "by the column group",
         )

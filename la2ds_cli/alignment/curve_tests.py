@@ -56,7 +56,7 @@ def compare_groups(groups: CurveGroups) -> CurveGroups:
         count = len(groups.labels)
         return replace(groups, reason=f"a test needs two groups, and there are {count}")
     whole = {name: complete_curves(groups, name) for name in groups.curves}
-    notes = {name: _hindrance(curves, groups.paired) for name, curves in whole.items()}
+    notes = {name: _hindrance(curves, groups) for name, curves in whole.items()}
     tested = sum(not note for note in notes.values())
     if not tested:
         return replace(groups, reason=next(iter(notes.values()), "no quantity is seen"))
@@ -78,15 +78,16 @@ def _sizes(curves: CompleteCurves) -> tuple[int, int]:
     return sizes[0], sizes[1] if len(sizes) > 1 else 0
 
 
-def _hindrance(curves: CompleteCurves, paired: bool) -> str:
-    """Return why curves cannot be tested, else an empty text."""
-    fewest = FEWEST_REGRESSED if len(curves.numbers) else FEWEST
+def _hindrance(curves: CompleteCurves, groups: CurveGroups) -> str:
+    """Return why curves of groups cannot be tested, else an empty text."""
+    regressed, paired = bool(groups.numbers), groups.paired
+    fewest = FEWEST_REGRESSED if regressed else FEWEST
     if min(map(len, curves.curves)) < fewest:
-        what = "samples" if len(curves.numbers) else "samples in each group"
-        return f"fewer than {fewest} {'pairs' if paired else what} show at least nine tenths of it"
-    if len(curves.numbers) and np.ptp(curves.numbers) == 0:
+        what = "pairs" if paired else "samples" if regressed else "samples in each group"
+        return f"fewer than {fewest} {what} show at least nine tenths of it"
+    if regressed and np.ptp(curves.numbers) == 0:
         return "its samples have one number"
-    if len(curves.numbers):
+    if regressed:
         spread = np.square(curves.curves[0] - _fitted(curves, curves.numbers)).mean(axis=0)
     elif paired:
         spread = (curves.curves[0] - curves.curves[1]).var(axis=0)

@@ -130,8 +130,8 @@ def test_what_is_no_number_is_named_with_its_clip() -> None:
         ("sex", False, (), "no column 'sex'"),
         ("path", False, (), "no column 'path'"),
         ("when", False, (), "the column when of videos.csv is empty"),
-        ("", True, (), "--paired needs the column"),
-        ("group", True, (), "--paired needs the column"),
+        ("", True, (), "pairs need the column"),
+        ("group", True, (), "pairs need the column"),
         ("group", False, ("left_kne",), "no quantity 'left_kne'"),
     ],
 )
@@ -253,6 +253,8 @@ def test_a_regression_needs_samples_and_unlike_numbers() -> None:
     curves = smooth(5, 1)
     few = compare_groups(with_numbers(curves[:4], np.arange(4.0)))
     assert few.reason == "fewer than 5 samples show at least nine tenths of it"
+    unseen = compare_groups(with_numbers(np.full((6, 101), np.nan), np.arange(6.0)))
+    assert unseen.reason == few.reason
     alike = compare_groups(with_numbers(curves, np.ones(5)))
     assert alike.reason == "its samples have one number"
     exact = compare_groups(with_numbers(np.outer(np.arange(5.0), np.ones(101)), np.arange(5.0)))
