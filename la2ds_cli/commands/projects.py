@@ -39,7 +39,7 @@ def open_or_create(root: Path, console: Console) -> StoredProject:
     """Return the project at `root`, created with a note if there is none.
 
     A new project is removed if the command ends without putting anything into it, so that a
-    mistyped folder does not become an empty stored_project.
+    mistyped folder does not become an empty project.
     """
     from la2ds_cli.core.stored_project import PROJECT_FILE, StoredProject
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from la2ds_cli.commands.options import Features, Here, option, out_option
+from la2ds_cli.core.clip_names import ShownNames
 from la2ds_cli.core.errors import UserError
 
 if TYPE_CHECKING:
-    from la2ds_cli.core.clip_names import ShownNames
     from la2ds_cli.core.console import Console
     from la2ds_cli.retrieval.retrieve import RetrievalResult
 
@@ -86,7 +86,7 @@ def retrieve(
         result = retrieval.retrieve(opened, request, console.progress)
         result = retrieval_sheet.write(opened, result, targets, console.progress)
         console.document("retrieve", result.to_json())
-        _show(console, result, opened.clip_names())
+        _show(console, result, opened.clip_names() if store is None else ShownNames())
 
 
 def _show(console: Console, result: RetrievalResult, names: ShownNames) -> None:

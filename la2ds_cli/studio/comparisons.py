@@ -16,6 +16,7 @@ from la2ds_cli.compare.compare_clips import document_sentences
 from la2ds_cli.core import artifact
 from la2ds_cli.core.annotations import ANCHOR, Between, ClipMoments, between
 from la2ds_cli.core.clip import Video
+from la2ds_cli.core.clip_names import ShownNames
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.result_names import result_name
 from la2ds_cli.core.stored_project import StoredProject
@@ -195,12 +196,12 @@ def _attempts_found(request: Request) -> Response:
     project: StoredProject = request.app.state.studio.project
     clip = requested_clip(request, "reference")
     reference = clip.id
-    names = {clip.id: clip.title for clip in project.posed_videos()}
+    names = ShownNames((clip.id, clip.title) for clip in project.posed_videos())
 
     def parse(document: Mapping[str, Any]) -> dict[str, Any]:
         attempts = document["attempts"]
         clips = [str(attempt["video"]) for attempt in attempts]
-        titles = [names.get(clip, clip) for clip in clips]
+        titles = [names[clip] for clip in clips]
         return {
             "clips": [reference, *clips],
             "sentences": [str(series["sentence"]) for series in document["series"]],
@@ -208,7 +209,7 @@ def _attempts_found(request: Request) -> Response:
                 ": ".join([f"{attempt['number']}. {title}", *attempt["notes"]])
                 for attempt, title in zip(attempts, titles, strict=True)
             ],
-            "left_out": [f"{names.get(n, n)}: {why}" for n, why in document["left_out"].items()],
+            "left_out": [f"{names[n]}: {why}" for n, why in document["left_out"].items()],
         }
 
     return _found(project, _attempts_names(project, clip), [reference], parse)

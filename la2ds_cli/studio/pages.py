@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from la2ds_cli.core import artifact, regular_file
 from la2ds_cli.core.clip import Video
+from la2ds_cli.core.clip_names import ShownNames
 from la2ds_cli.core.errors import Mismatch, UserError
 from la2ds_cli.core.progress import Progress
 from la2ds_cli.views.page import template_text
@@ -131,6 +132,6 @@ def read_result(path: Path, what: str, hint: str, parse: Callable[[Any], Found])
 
 def with_names(notes: Iterable[str], clips: Iterable[Video]) -> list[str]:
     """Return the notes of a command, with clip names instead of the ids at their beginning."""
-    names = {clip.id: clip.title for clip in clips}
+    names = ShownNames((clip.id, clip.title) for clip in clips)
     split = (note.partition(": ") for note in notes)
-    return [f"{names.get(clip, clip)}{colon}{rest}" for clip, colon, rest in split]
+    return [f"{names[clip]}{colon}{rest}" for clip, colon, rest in split]

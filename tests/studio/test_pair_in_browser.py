@@ -104,10 +104,9 @@ def test_an_undo_right_after_a_refusal_is_not_lost(browser: Any, tmp_path: Path)
         seen.scrub("scrub", 25)
         seen.press("c")
         seen.scrub("free", 5)
-        seen.press("Enter")
+        with page.expect_request("**/pair/set?**"):  # the page asks what is stored
+            seen.press("Enter")
         assert "contradict" in seen.trouble()
-        while not held:  # the page asks what is stored
-            page.wait_for_timeout(20)
         seen.press("Escape", "u")
         page.wait_for_timeout(200)
         assert len(shown(project, ANCHOR, "a", "b")) == 1
