@@ -10,7 +10,7 @@ from typing import Any
 
 from la2ds_cli.core.stored_project import StoredProject
 from tests.movement import sequence, warped_phase
-from tests.studio.browsing import TOKEN, Seen, served, watched
+from tests.studio.browsing import TOKEN, Seen, browsed, served, watched
 from tests.views.report.conftest import add_filmed, shaded_video, two_filmed
 
 FOCUSED = (".clip[data-id=b] > button", "[aria-label='Delete the file: new.mp4']")
@@ -111,6 +111,27 @@ def test_clips_are_changed_and_removed(browser: Any, tmp_path: Path) -> None:
     with served(project) as address, watched(browser, address, cache=True) as seen:
         seen.go(f"/?token={TOKEN}")
         forget_pictures(seen, project)
+
+
+def test_nothing_moves_under_the_pointer_when_the_picture_of_a_clip_comes(
+    browser: Any, tmp_path: Path
+) -> None:
+    held: list[Any] = []
+    with browsed(browser, two_filmed(tmp_path)) as seen:
+        page = seen.page
+        seen.go("/")
+        page.route("**/clips/a/strip/*", lambda route: held.append(route))
+        page.click(".clip[data-id=a] button")
+        page.wait_for_timeout(500)
+        apply = page.locator("text=Apply")
+        early = apply.bounding_box() if apply.is_visible() else None  # it may wait for the picture
+        for route in held:
+            route.continue_()
+        apply.wait_for()
+        seen.wait_for("document.querySelector('#detail .stage img').complete")
+        assert held
+        assert early in (None, apply.bounding_box())
+        seen.check()
 
 
 def forget_pictures(seen: Seen, project: StoredProject) -> None:

@@ -241,6 +241,7 @@ async function look(id) {
   if (clip.pictures.length) parts.push(...looks(clip, address, picture));
   parts.push(verdicts(clip), marks(clip, address), goes(clip, address));
   dialog.replaceChildren(...parts);
+  await dialog.querySelector(".stage img")?.decode().catch(() => {}); // coming later, it would move what a pointer is on
   if (!dialog.open) dialog.showModal();
 }
 
