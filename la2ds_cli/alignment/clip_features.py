@@ -14,10 +14,9 @@ Its cache never changes a result.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 
@@ -29,6 +28,7 @@ from la2ds_cli.alignment.same_movement import (
     describe,
 )
 from la2ds_cli.core.config_sections import AlignConfig
+from la2ds_cli.core.memo import Memo
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import View
 from la2ds_cli.features.camera_views import movement_in_view, seen
@@ -38,8 +38,6 @@ FeatureKind = Literal["model", "base", "pose"]
 """The embedding of a run, that of the base model, or the movement of the joints alone."""
 MOVEMENT_SPREAD = 1.5
 """The counterpart of `Embedder.spread` for `paced_movement`, in its units."""
-MOST_KEPT = 4096  # values in memory; a project may have 100,000 clips
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -77,34 +75,6 @@ class Embedding:
 
     compute: Embed
     spread: float = 0.0
-
-
-class Memo:
-    """Cache of at most MOST_KEPT values by key; the least recently used are dropped."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, tuple[object, Any]] = OrderedDict()
-
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._kept
-
-    def once(self, key: Hashable, alive: object, compute: Callable[[], T]) -> T:
-        """Return the value of a key, computed if it is not in the cache.
-
-        Parameters
-        ----------
-        key: identifies the value.
-        alive: objects kept as long as the value, since keys hold identities in memory.
-        compute: returns the value.
-        """
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key][1]
-        value = compute()
-        self._kept[key] = alive, value
-        while len(self._kept) > MOST_KEPT:
-            self._kept.popitem(last=False)
-        return value
 
 
 class ClipFeatures:
@@ -171,15 +141,11 @@ class ClipFeatures:
         self, clip: PosedClip, others: Sequence[PosedClip], settings: AlignConfig
     ) -> list[PairwisePath]:
         """Return the DTW path between the features of a clip and of each of the others."""
-        memo = self._memo
-        keys = [("path", id(self), clip.key, other.key, settings) for other in others]
-        new = [n for n, key in enumerate(keys) if key not in memo]
-        new_paths = pairwise_paths(self(clip), [self(others[n]) for n in new], settings)
-        computed = dict(zip(new, new_paths, strict=True))
-        return [
-            memo.once(key, (self, clip, other), lambda n=n: computed[n])
-            for n, (key, other) in enumerate(zip(keys, others, strict=True))
-        ]
+        return self._memo.each(
+            [("path", id(self), clip.key, other.key, settings) for other in others],
+            [(self, clip, other) for other in others],
+            lambda new: pairwise_paths(self(clip), [self(others[n]) for n in new], settings),
+        )
 
 
 def movement_features(reason: str = "", memo: Memo | None = None) -> ClipFeatures:

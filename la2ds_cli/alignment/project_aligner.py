@@ -21,7 +21,6 @@ from la2ds_cli.alignment.certificate import hidden_sentence
 from la2ds_cli.alignment.clip_features import (
     ClipFeatures,
     Embedding,
-    Memo,
     PosedClip,
     movement_features,
     network_features,
@@ -33,6 +32,7 @@ from la2ds_cli.alignment.same_movement import SameMovement, check_same_movement,
 from la2ds_cli.alignment.stored_embeddings import StoredEmbeddings
 from la2ds_cli.core.clip import ClipOptions, Video
 from la2ds_cli.core.errors import Mismatch, UserError
+from la2ds_cli.core.memo import Memo
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.skeleton import get_skeleton
 from la2ds_cli.core.stored_project import BASE_RUN, StoredProject

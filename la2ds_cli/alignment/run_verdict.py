@@ -31,7 +31,6 @@ from la2ds_cli.alignment.align import align
 from la2ds_cli.alignment.clip_features import (
     ClipFeatures,
     Embedding,
-    Memo,
     movement_features,
     network_features,
 )
@@ -41,6 +40,7 @@ from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import UserError
 from la2ds_cli.core.independence import independent_groups, joints_digest
+from la2ds_cli.core.memo import Memo
 from la2ds_cli.core.progress import SILENT, Progress
 from la2ds_cli.core.source_digest import source_digest
 from la2ds_cli.core.stored_project import BASE_RUN, StoredProject

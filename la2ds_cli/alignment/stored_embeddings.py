@@ -45,16 +45,23 @@ class StoredEmbeddings:
         Raises UserError (exit 5) for embeddings of different weights, and as `possible_embeddings`
         does.
         """
-        new = [clip for clip in clips if clip not in self._stored]
+        return self._read(clips, progress)[1]
+
+    def _read(
+        self, clips: Sequence[str], progress: Progress = SILENT
+    ) -> tuple[dict[str, EmbeddingSequence], dict[str, UserError]]:
+        """Return the embeddings of clips as filmed, and errors, both by clip id; see `load`."""
+        found = {clip: self._stored[clip] for clip in clips if clip in self._stored}
+        new = [clip for clip in clips if clip not in found]
         if not new:
-            return {}
+            return found, {}
         added, failed = possible_embeddings(self._project, self._run, new, self._device, progress)
         self._stored |= added
         for clip in list(self._stored)[: -max(MOST_KEPT, len(added))]:
             del self._stored[clip]
         if len({embedding.model for embedding in self._stored.values()}) > 1:
             raise trained_meanwhile(self._run)
-        return failed
+        return found | added, failed
 
     def __call__(self, clip: PosedClip) -> FloatArray:
         """Return the embedding (T, D) float32 of a clip in a view."""
@@ -62,9 +69,10 @@ class StoredEmbeddings:
         as_filmed = clip.view == "filmed" or self._sees_frames
         if self.is_whole(pose):
             if as_filmed:
-                for error in self.load([pose.clip]).values():
+                found, failed = self._read([pose.clip])
+                for error in failed.values():
                     raise error
-                return self._stored[pose.clip].value
+                return found[pose.clip].value
             pose = self._whole(pose.clip)  # `clip` may have fewer joints
         if self._embedder is None:
             self._embedder = light_embedder(self._project, self._run, self._device)

@@ -20,7 +20,6 @@ from la2ds_cli.alignment.clip_features import (
     ClipFeatures,
     Embedding,
     FeatureKind,
-    Memo,
     PosedClip,
     network_features,
 )
@@ -30,6 +29,7 @@ from la2ds_cli.core.config import Config
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.device import DeviceName
 from la2ds_cli.core.errors import Unusable, UserError, check_choice
+from la2ds_cli.core.memo import Memo
 from la2ds_cli.core.stored_project import BASE_RUN, StoredProject
 from la2ds_cli.core.types import FloatArray, PoseSequence
 from la2ds_cli.core.view import ViewName

@@ -15,6 +15,7 @@ from la2ds_cli.alignment.clip_features import (
     network_features,
 )
 from la2ds_cli.alignment.consensus import pairwise_path
+from la2ds_cli.core import memo
 from la2ds_cli.core.config_sections import AlignConfig
 from la2ds_cli.core.types import FloatArray
 from la2ds_cli.core.view import VIEWS, View
@@ -132,8 +133,25 @@ def test_paths_are_those_of_the_features_whichever_are_known(
     assert sum(found) == 2 * len(others)  # once by each settings
 
 
+@pytest.mark.parametrize("room", range(1, 12))
+def test_paths_do_not_depend_on_how_many_values_are_kept(
+    room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = [PosedClip(sequence(warped_phase(20 + 3 * n, n))) for n in range(5)]
+    expected = [movement_features().paths(a, clips, PLAIN) for a in clips]
+    monkeypatch.setattr(memo, "MOST_KEPT", room)
+    features = movement_features()
+    for _ in range(2):
+        for a, paths in zip(clips, expected, strict=True):
+            for count in (2, 5):
+                for path, other in zip(
+                    features.paths(a, clips[:count], PLAIN), paths, strict=False
+                ):
+                    np.testing.assert_array_equal(path.forward, other.forward)
+
+
 def test_what_is_forgotten_is_computed_again_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clip_features, "MOST_KEPT", 2)
+    monkeypatch.setattr(memo, "MOST_KEPT", 2)
     features = movement_features()
     poses = [sequence(warped_phase(30 + n, n)) for n in range(4)]
     first = [features(PosedClip(pose)) for pose in poses]
